@@ -1,0 +1,96 @@
+"""Motor conduction block, measured and judged: nerve conduction studies of MMN.
+
+The public names below are resolved on first use, so that ``import ncs_cb`` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from ncs_cb import simulate
+    from ncs_cb.analysis import analyze, analyze_many
+    from ncs_cb.compare import compare
+    from ncs_cb.dispersion import estimate_block
+    from ncs_cb.errors import (
+        NcsError,
+        ReadError,
+        ReportError,
+        StudyError,
+        TableError,
+        UnitError,
+        UnknownFormatError,
+    )
+    from ncs_cb.f_waves import measure_f_waves
+    from ncs_cb.measure import measure_traces
+    from ncs_cb.model import Result, Study
+    from ncs_cb.readers import read_study
+    from ncs_cb.readers.edf import write_edf
+    from ncs_cb.readers.via_mne import study_from_epochs
+    from ncs_cb.reports import show, write_report
+    from ncs_cb.verdicts import judge
+
+_HOMES = {
+    "NcsError": "errors",
+    "ReadError": "errors",
+    "ReportError": "errors",
+    "Result": "model",
+    "Study": "model",
+    "StudyError": "errors",
+    "TableError": "errors",
+    "UnitError": "errors",
+    "UnknownFormatError": "errors",
+    "analyze": "analysis",
+    "analyze_many": "analysis",
+    "compare": "compare",
+    "estimate_block": "dispersion",
+    "judge": "verdicts",
+    "measure_f_waves": "f_waves",
+    "measure_traces": "measure",
+    "read_study": "readers",
+    "show": "reports",
+    "study_from_epochs": "readers.via_mne",
+    "write_edf": "readers.edf",
+    "write_report": "reports",
+}
+
+__all__ = [
+    "NcsError",
+    "ReadError",
+    "ReportError",
+    "Result",
+    "Study",
+    "StudyError",
+    "TableError",
+    "UnitError",
+    "UnknownFormatError",
+    "__version__",
+    "analyze",
+    "analyze_many",
+    "compare",
+    "estimate_block",
+    "judge",
+    "measure_f_waves",
+    "measure_traces",
+    "read_study",
+    "show",
+    "simulate",
+    "study_from_epochs",
+    "write_edf",
+    "write_report",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "simulate":
+        return import_module("ncs_cb.simulate")
+    if name in _HOMES:
+        return getattr(import_module(f"ncs_cb.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'ncs_cb' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,78 @@
+"""The exceptions raised on purpose; catch :class:`NcsError` to catch them all.
+
+A message says what was wrong, the value, what is allowed and what to do. It is the one
+positional argument, so that an exception survives the way back from a worker process.
+Nothing read from inside a recording that could identify a person enters a message.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class NcsError(Exception):
+    """Base of every exception that ``ncs_cb`` raises on purpose.
+
+    Parameters
+    ----------
+    message : str
+        What was wrong, the value, what is allowed, what to do.
+    source : str, optional
+        The input as the user named it.
+    hint : str, optional
+        What to do next, for the ``hint`` column of ``failures.csv``.
+    """
+
+    def __init__(self, message: str, *, source: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.source = source
+        self.hint = hint
+
+    def __str__(self) -> str:
+        text = f"{self.source}: {self.message}" if self.source else self.message
+        return f"{text} {self.hint}" if self.hint else text
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, (type(self), self.message, self.source, self.hint))
+
+
+def _rebuild(kind: type[NcsError], message: str, source: str | None, hint: str | None) -> NcsError:
+    return kind(message, source=source, hint=hint)
+
+
+class ReadError(NcsError):
+    """The file cannot be read: missing, truncated, lying or empty."""
+
+
+class UnknownFormatError(ReadError):
+    """No reader claims the file."""
+
+
+class UnitError(ReadError):
+    """A unit is missing or not understood, or a value is implausible in its unit."""
+
+
+class StudyError(NcsError):
+    """Read, but not a usable study: no stimulus, unknown nerve or site, faulty ``study.toml``."""
+
+
+class TableError(NcsError):
+    """A nerves, findings, reference, criteria or recipe file is malformed."""
+
+
+class ReportError(NcsError):
+    """The output cannot be made; the message says what to install or change."""
+
+
+def did_you_mean(value: str, known: Iterable[str]) -> str:
+    """Give ``" Did you mean 'x'?"`` for the nearest known name, or an empty string.
+
+    Examples
+    --------
+    >>> did_you_mean("elbw", ["wrist", "elbow"])
+    " Did you mean 'elbow'?"
+    """
+    nearest = difflib.get_close_matches(value, list(known), n=1)
+    return f" Did you mean '{nearest[0]}'?" if nearest else ""

@@ -1,0 +1,316 @@
+"""What came in and what was found: frozen objects that hold and never compute.
+
+Objects carry what came in (:class:`Study` and its parts); tables carry what was found
+(:class:`Result`). Voltages are in mV with the negative phase positive, times in ms,
+distances in mm, currents in mA, rates and filters in Hz. ``None`` means unknown, never normal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from importlib import import_module
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+Side = Literal["left", "right"]
+Kind = Literal["motor", "sensory", "f_wave"]
+Polarity = Literal["negative_up", "negative_down", "auto"]
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where a nerve was stimulated and where the answer was recorded, as ids of the anatomy."""
+
+    nerve: str
+    side: Side
+    muscle: str
+    stimulation_site: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stimulus:
+    """What is known of one stimulus.
+
+    Attributes
+    ----------
+    distance_mm : float or None
+        From the recording electrode to the stimulus.
+    intensity_ma, duration_ms : float or None
+        Current and pulse width.
+    is_supramaximal : bool or None
+        Attested by the recording or by ``study.toml``; None when nobody said.
+    collision_used : bool or None
+        Whether a collision technique was used.
+    """
+
+    distance_mm: float | None = None
+    intensity_ma: float | None = None
+    duration_ms: float | None = None
+    is_supramaximal: bool | None = None
+    collision_used: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MachineValues:
+    """The recording machine's own values for a response, kept beside ours as a cross-check."""
+
+    onset_latency_ms: float | None = None
+    amplitude_mv: float | None = None
+    conduction_velocity_m_per_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trace:
+    """One sweep: the answer to one stimulus.
+
+    Attributes
+    ----------
+    samples_mv : ndarray of shape (n_samples,) [mV]
+        float32 or float64, read-only, negative phase positive.
+    sampling_rate_hz : float
+    stimulus_index : int
+        Sample at which the stimulus was given.
+    site : Site
+    recording : str
+        The file or object it came from, as the user named it (a name, not a path).
+    kind : str
+        ``motor``, ``sensory`` or ``f_wave`` (a raw sweep recorded for late responses).
+    stimulus : Stimulus
+    high_pass_hz, low_pass_hz : float or None
+        Amplifier filter.
+    sweep : int
+        Number of the sweep within its recording, from 0, in recording order.
+    repeat_group : str or None
+        Sweeps of one recording and site with the same group are repeats of one stimulus
+        setting and may be averaged; None when nothing marks it as a repeat.
+    range_mv : tuple of float or None
+        Physical limits of the converter, for recognizing a clipped trace.
+    resolution_mv : float or None
+        Size of one bit.
+    machine : MachineValues
+    flags : tuple of str
+        Trace flags that only the reader can raise (for example ``polarity_uncertain``).
+    """
+
+    samples_mv: np.ndarray
+    sampling_rate_hz: float
+    stimulus_index: int
+    site: Site
+    recording: str
+    kind: Kind = "motor"
+    stimulus: Stimulus = Stimulus()
+    high_pass_hz: float | None = None
+    low_pass_hz: float | None = None
+    sweep: int = 0
+    repeat_group: str | None = None
+    range_mv: tuple[float, float] | None = None
+    resolution_mv: float | None = None
+    machine: MachineValues = MachineValues()
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TypedResponse:
+    """One row of a site table: numbers from a machine that exports no waveform.
+
+    ``values`` maps columns of ``measure_traces`` to numbers; a missing one is unknown.
+    """
+
+    site: Site
+    recording: str
+    values: Mapping[str, float]
+    kind: Kind = "motor"
+    stimulus: Stimulus = Stimulus()
+    high_pass_hz: float | None = None
+    low_pass_hz: float | None = None
+    sampling_rate_hz: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingOverride:
+    """What ``study.toml`` says of one recording: what the file does not say, or says wrongly."""
+
+    nerve: str | None = None
+    side: Side | None = None
+    muscle: str | None = None
+    polarity: Polarity | None = None
+    supramaximal: bool | None = None
+    collision_used: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TreatmentCourse:
+    """One course of treatment."""
+
+    drug: str
+    start: date | None = None
+    end: date | None = None
+    dose_g_per_kg: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SensoryValue:
+    """One typed-in sensory value; the physician's own reading is ``is_normal``."""
+
+    nerve: str
+    side: Side
+    segment: str | None = None
+    amplitude_uv: float | None = None
+    velocity_m_per_s: float | None = None
+    onset_latency_ms: float | None = None
+    peak_latency_ms: float | None = None
+    is_normal: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FWaveValue:
+    """One typed-in F-wave study."""
+
+    nerve: str
+    side: Side
+    muscle: str | None = None
+    minimum_latency_ms: float | None = None
+    mean_latency_ms: float | None = None
+    maximum_latency_ms: float | None = None
+    persistence_pct: float | None = None
+    n_stimuli: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What ``study.toml`` says about the patient and the visit. Absent is unknown.
+
+    ``findings`` maps ``"<table>.<key>"`` of ``study.toml`` (for example
+    ``"clinical.upper_motor_neuron_signs"`` or ``"laboratory.csf_protein_g_per_l"``) to a bool or
+    a number; the names are those of ``tables/findings.toml``. ``limb_temperature_c`` maps
+    ``right_arm``, ``left_arm``, ``right_leg``, ``left_leg`` to degrees Celsius.
+    """
+
+    visit_date: date | None = None
+    symptom_onset_date: date | None = None
+    age_years: float | None = None
+    sex: Literal["female", "male"] | None = None
+    height_cm: float | None = None
+    limb_temperature_c: Mapping[str, float] = field(default_factory=dict)
+    recordings: Mapping[str, RecordingOverride] = field(default_factory=dict)
+    findings: Mapping[str, bool | float] = field(default_factory=dict)
+    courses: tuple[TreatmentCourse, ...] = ()
+    sensory: tuple[SensoryValue, ...] = ()
+    f_waves: tuple[FWaveValue, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One input file: its name (never its folder), its SHA-256 and the reader that took it."""
+
+    name: str
+    sha256: str
+    reader: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One thing a step settled that the input did not say outright.
+
+    Attributes
+    ----------
+    source : str
+        Recording it concerns.
+    topic : str
+        ``polarity``, ``unit``, ``filter``, ``average``, ``site``, ``choice``, ...
+    choice : str
+        What was decided.
+    reason : str
+        Why, in words.
+    """
+
+    source: str
+    topic: str
+    choice: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Study:
+    """One patient visit as read: responses, typed-in values, details and reader decisions."""
+
+    study_id: str
+    traces: tuple[Trace, ...] = ()
+    typed_responses: tuple[TypedResponse, ...] = ()
+    details: Details = Details()
+    sources: tuple[Source, ...] = ()
+    decisions: tuple[Decision, ...] = ()
+    notes: tuple[str, ...] = ()
+    """Free annotations of the recordings that no grammar understood, kept as text."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """A shipped or user-supplied table that a result rests on."""
+
+    id: str
+    revision: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What a result rests on, so that it explains itself. No clock, no host name."""
+
+    version: str
+    criteria: tuple[DataFile, ...] = ()
+    reference: tuple[DataFile, ...] = ()
+    sources: tuple[Source, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+    decisions: tuple[Decision, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Result:
+    """A study, what was found in it, and what that rests on.
+
+    All tables are pandas DataFrames with the columns of :mod:`ncs_cb.columns`: ``traces``,
+    ``segments``, ``verdicts`` and ``diagnosis`` are the four of the public contract; ``checks``
+    says for every quality check of a segment whether it was raised, cleared or not examined;
+    ``f_waves``, ``recruitment`` and ``inching`` are empty unless such recordings are there.
+    ``responses`` holds, for each row of ``traces``, the trace that was measured (None for a
+    typed-in row), so that figures draw what the numbers were taken from.
+    """
+
+    study: Study
+    traces: pd.DataFrame
+    segments: pd.DataFrame
+    verdicts: pd.DataFrame
+    diagnosis: pd.DataFrame
+    checks: pd.DataFrame
+    f_waves: pd.DataFrame
+    recruitment: pd.DataFrame
+    inching: pd.DataFrame
+    responses: tuple[Trace | None, ...]
+    provenance: Provenance
+
+    # The two methods below are the only arrows that point up, taken late and by name, so that
+    # a notebook can show a result without the science knowing a page.
+
+    def _repr_html_(self) -> str:
+        html: str = import_module("ncs_cb.reports.html").render(self)
+        return html
+
+    def plot(self, nerve: str, side: Side, *, muscle: str | None = None) -> Figure:
+        """Draw the stacked traces of one nerve, distal at the bottom, negative up.
+
+        Raises
+        ------
+        ValueError
+            If the result holds no such nerve and side; the message names those it holds.
+        """
+        figure: Figure = import_module("ncs_cb.figures").nerve_figure(
+            self, nerve, side, muscle=muscle
+        )
+        return figure

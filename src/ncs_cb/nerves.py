@@ -1,0 +1,227 @@
+"""Anatomy: nerves, muscles, stimulation sites, neighbors, entrapment sites and aliases.
+
+Everything comes from ``tables/nerves.toml``. A nerve, site or alias is added there.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import unicodedata
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal
+
+from ncs_cb.errors import StudyError, TableError, did_you_mean
+
+_FILE = "tables/nerves.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A stimulation site or a recording site (muscle or skin area)."""
+
+    id: str
+    label: str
+    label_zh: str
+    aliases: tuple[str, ...]
+    short: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entrapment:
+    """A stretch of nerve in which entrapment or compression is common."""
+
+    distal_site: str
+    proximal_site: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Nerve:
+    """One nerve: its sites are listed distal first."""
+
+    id: str
+    label: str
+    label_zh: str
+    aliases: tuple[str, ...]
+    limb: Literal["arm", "leg"]
+    muscles: tuple[str, ...]
+    sensory_sites: tuple[str, ...]
+    sites: tuple[str, ...]
+    entrapments: tuple[Entrapment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Anatomy:
+    """The whole anatomy table."""
+
+    nerves: dict[str, Nerve]
+    sites: dict[str, Place]
+    muscles: dict[str, Place]
+
+
+def normalize(text: str) -> str:
+    """Fold case, width, blanks, dots, underscores, hyphens and apostrophes away."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return re.sub(r"[\s._\-'\u2019`/]+", "", folded)
+
+
+@cache
+def anatomy() -> Anatomy:
+    """Load and validate the anatomy table.
+
+    Raises
+    ------
+    TableError
+        If a key is missing or a nerve names an unknown site or muscle.
+    """
+    raw = tomllib.loads(files("ncs_cb").joinpath(_FILE).read_text("utf-8"))
+    try:
+        return build(raw)
+    except KeyError as missing:
+        raise TableError(f"missing key {missing}", source=_FILE) from None
+
+
+def build(raw: dict[str, Any]) -> Anatomy:
+    """Make the anatomy from a parsed table; see :func:`anatomy`."""
+    sites = {key: _place(key, value) for key, value in raw["sites"].items()}
+    muscles = {key: _place(key, value) for key, value in raw["muscles"].items()}
+    nerves = {key: _nerve(key, value) for key, value in raw["nerves"].items()}
+    for nerve in nerves.values():
+        _refuse_unknown(f"nerves.{nerve.id}.sites", nerve.sites, sites)
+        _refuse_unknown(f"nerves.{nerve.id}.muscles", nerve.muscles, muscles)
+        _refuse_unknown(f"nerves.{nerve.id}.sensory_sites", nerve.sensory_sites, muscles)
+        for trap in nerve.entrapments:
+            between = (trap.distal_site, trap.proximal_site)
+            _refuse_unknown(f"nerves.{nerve.id}.entrapment", between, nerve.sites)
+    for what, places in (("sites", sites), ("muscles", muscles), ("nerves", nerves)):
+        _refuse_shared_aliases(what, places)
+    return Anatomy(nerves, sites, muscles)
+
+
+def _place(key: str, value: dict[str, Any]) -> Place:
+    return Place(
+        key, value["label"], value["label_zh"], tuple(value["aliases"]), value.get("short", "")
+    )
+
+
+def _nerve(key: str, value: dict[str, Any]) -> Nerve:
+    traps = tuple(Entrapment(*item["between"], item["name"]) for item in value["entrapment"])
+    lists = (tuple(value[name]) for name in ("muscles", "sensory_sites", "sites"))
+    return Nerve(
+        key, value["label"], value["label_zh"], tuple(value["aliases"]), value["limb"],
+        *lists, traps,
+    )  # fmt: skip
+
+
+def _refuse_unknown(key: str, names: tuple[str, ...], known: Any) -> None:
+    for name in names:
+        if name not in known:
+            raise TableError(
+                f"{key}: unknown name '{name}'; known: {', '.join(known)}."
+                + did_you_mean(name, known),
+                source=_FILE,
+            )
+
+
+def _refuse_shared_aliases(what: str, places: dict[str, Any]) -> None:
+    owner: dict[str, str] = {}
+    for key, place in places.items():
+        for name in {normalize(n) for n in (key, place.label, *place.aliases)}:
+            if owner.setdefault(name, key) != key:
+                raise TableError(
+                    f"{what}: '{name}' names both '{owner[name]}' and '{key}'", source=_FILE
+                )
+
+
+@cache
+def _lookup(what: Literal["sites", "muscles", "nerves"]) -> dict[str, str]:
+    places: dict[str, Any] = getattr(anatomy(), what)
+    return {
+        normalize(name): key
+        for key, place in places.items()
+        for name in (key, place.label, place.label_zh, *place.aliases, getattr(place, "short", ""))
+        if name
+    }
+
+
+def find(what: Literal["sites", "muscles", "nerves"], text: str) -> str | None:
+    """Give the id that `text` names, or None.
+
+    Examples
+    --------
+    >>> find("sites", "B. Elbow"), find("nerves", "Median_Nerve"), find("muscles", "小指展肌")
+    ('below_elbow', 'median', 'adm')
+    """
+    return _lookup(what).get(normalize(text))
+
+
+def resolve(
+    what: Literal["sites", "muscles", "nerves"], text: str, *, source: str | None = None
+) -> str:
+    """Give the id that `text` names.
+
+    Raises
+    ------
+    StudyError
+        If no entry of the anatomy table has that name; the message lists the known names.
+    """
+    found = find(what, text)
+    if found is not None:
+        return found
+    word = {"sites": "stimulation site", "muscles": "muscle", "nerves": "nerve"}[what]
+    known = list(getattr(anatomy(), what))
+    nearest = did_you_mean(normalize(text), [*_lookup(what)])
+    for alias, key in _lookup(what).items():
+        nearest = nearest.replace(f"'{alias}'", f"'{key}'")
+    raise StudyError(f"unknown {word} '{text}'; known: {', '.join(known)}.{nearest}", source=source)
+
+
+def nerve_of_muscle(muscle: str) -> str | None:
+    """Give the nerve that supplies `muscle`, or None for a skin area shared by nerves."""
+    owners = [n.id for n in anatomy().nerves.values() if muscle in n.muscles]
+    return owners[0] if len(owners) == 1 else None
+
+
+def position(nerve: str, site: str) -> int:
+    """Give the place of `site` along `nerve`, 0 for the most distal one.
+
+    Raises
+    ------
+    StudyError
+        If the nerve has no such site.
+    """
+    sites = anatomy().nerves[nerve].sites
+    if site not in sites:
+        raise StudyError(
+            f"unknown stimulation site '{site}' for {nerve}; known: {', '.join(sites)}."
+            + did_you_mean(site, sites)
+        )
+    return sites.index(site)
+
+
+def entrapment_between(nerve: str, distal_site: str, proximal_site: str) -> Entrapment | None:
+    """Give the entrapment site that lies within a segment, or None.
+
+    A segment contains an entrapment site when the two stretches of nerve overlap, so that
+    ``wrist-above_elbow`` contains the cubital tunnel, and so does ``elbow-above_elbow``.
+    """
+    low, high = position(nerve, distal_site), position(nerve, proximal_site)
+    for trap in anatomy().nerves[nerve].entrapments:
+        start, end = position(nerve, trap.distal_site), position(nerve, trap.proximal_site)
+        if low < end and start < high:
+            return trap
+    return None
+
+
+def segment_id(distal_site: str, proximal_site: str) -> str:
+    """Write a segment, distal first.
+
+    Examples
+    --------
+    >>> segment_id("wrist", "below_elbow")
+    'wrist-below_elbow'
+    """
+    return f"{distal_site}-{proximal_site}"
