@@ -108,12 +108,21 @@ def _place(key: str, value: dict[str, Any]) -> Place:
 
 
 def _nerve(key: str, value: dict[str, Any]) -> Nerve:
-    traps = tuple(Entrapment(*item["between"], item["name"]) for item in value["entrapment"])
-    lists = (tuple(value[name]) for name in ("muscles", "sensory_sites", "sites"))
+    traps = tuple(
+        Entrapment(item["between"][0], item["between"][1], item["name"])
+        for item in value["entrapment"]
+    )
     return Nerve(
-        key, value["label"], value["label_zh"], tuple(value["aliases"]), value["limb"],
-        *lists, traps,
-    )  # fmt: skip
+        id=key,
+        label=value["label"],
+        label_zh=value["label_zh"],
+        aliases=tuple(value["aliases"]),
+        limb=value["limb"],
+        muscles=tuple(value["muscles"]),
+        sensory_sites=tuple(value["sensory_sites"]),
+        sites=tuple(value["sites"]),
+        entrapments=traps,
+    )
 
 
 def _refuse_unknown(key: str, names: tuple[str, ...], known: Any) -> None:

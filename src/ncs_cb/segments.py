@@ -1,0 +1,156 @@
+"""Pair the stimulated sites of each nerve into segments and compare them, distal to proximal."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ncs_cb import flags, nerves
+from ncs_cb.columns import conform
+
+_SERIES = ["study_id", "nerve", "side", "muscle"]
+
+# The fastest human motor axons conduct below 80 m/s; faster means a wrong marker or distance.
+FASTEST_PLAUSIBLE_M_PER_S = 100.0
+# Design contract, section 6: proximal larger than distal by more than 10 %.
+LARGEST_PLAUSIBLE_GAIN = 1.10
+
+_REDUCTIONS = {
+    "amplitude_reduction_pct": "negative_peak_amplitude_mv",
+    "peak_to_peak_reduction_pct": "peak_to_peak_amplitude_mv",
+    "area_reduction_pct": "negative_peak_area_mv_ms",
+    "total_area_reduction_pct": "total_negative_area_mv_ms",
+}
+_INCREASES = {
+    "duration_increase_pct": "negative_peak_duration_ms",
+    "total_duration_increase_pct": "total_negative_duration_ms",
+}
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Ints = NDArray[np.intp]
+
+
+def pair_sites(traces: pd.DataFrame) -> pd.DataFrame:
+    """Give one row per pair of stimulated sites, from a ``traces`` table of any number of studies.
+
+    Neighboring sites of one study, nerve, side and muscle make an adjacent segment; in addition
+    every farther site is compared with the most distal one (``is_adjacent`` is false there).
+    Sensory responses and those flagged ``not_used`` take no part. Studies, nerves and sides keep
+    the order of their first row; the order of rows within them does not matter.
+
+    Parameters
+    ----------
+    traces : DataFrame
+        Table ``traces``; it is not changed.
+
+    Returns
+    -------
+    DataFrame
+        Table ``segments``; the columns of the block estimate are still unknown.
+        ``reduction_pct = 100 * (1 - proximal / distal)``,
+        ``increase_pct = 100 * (proximal / distal - 1)``,
+        velocity = length / latency difference. NaN in, NaN out; a distal value of zero or less
+        gives NaN.
+
+    Raises
+    ------
+    StudyError
+        If a row names a site that its nerve does not have.
+    """
+    used = _used_rows(traces)
+    rows, distal, proximal, is_adjacent = _pairs(used)
+    near, far = rows.iloc[distal], rows.iloc[proximal]
+    table = near[_SERIES].reset_index(drop=True)
+    table["distal_site"] = near["stimulation_site"].to_numpy()
+    table["proximal_site"] = far["stimulation_site"].to_numpy()
+    table["segment"] = table["distal_site"] + "-" + table["proximal_site"]
+    table["is_adjacent"] = is_adjacent
+    table["is_entrapment_site"] = _entrapment(table)
+    table["distal_amplitude_mv"] = _values(near, "negative_peak_amplitude_mv")
+    for name, measure in _REDUCTIONS.items():
+        table[name] = 100.0 * (1.0 - _ratio(near, far, measure))
+    for name, measure in _INCREASES.items():
+        table[name] = 100.0 * (_ratio(near, far, measure) - 1.0)
+    table["length_mm"] = _values(far, "distance_mm") - _values(near, "distance_mm")
+    table["conduction_velocity_m_per_s"], is_implausible = _velocity(table, near, far)
+    table["quality_flags"] = _flags(table, near, far, is_implausible)
+    return conform(table, "segments")
+
+
+def _used_rows(traces: pd.DataFrame) -> pd.DataFrame:
+    is_used = (traces["kind"] == "motor").fillna(False) & ~traces["quality_flags"].str.contains(
+        r"\bnot_used\b", regex=True
+    ).fillna(False)
+    return traces[is_used].drop_duplicates([*_SERIES, "stimulation_site"])
+
+
+def _pairs(used: pd.DataFrame) -> tuple[pd.DataFrame, Ints, Ints, Bools]:
+    """Sort the rows distal first within each series and give the positions of each pair."""
+    series = used.groupby(_SERIES, sort=False, dropna=False).ngroup().to_numpy()
+    places = used[["nerve", "stimulation_site"]].drop_duplicates()
+    known = {(n, s): nerves.position(n, s) for n, s in places.itertuples(index=False)}
+    place = np.array(
+        [known[key] for key in zip(used["nerve"], used["stimulation_site"], strict=True)],
+        dtype=np.intp,
+    )
+    order = np.lexsort((place, series))
+    rows, series = used.iloc[order].reset_index(drop=True), series[order]
+    first = np.searchsorted(series, series, side="left")
+    index = np.arange(len(series))
+    neighbors, farther = index[index > first], index[index - first >= 2]
+    distal = np.concatenate([neighbors - 1, first[farther]])
+    proximal = np.concatenate([neighbors, farther])
+    is_adjacent = np.arange(len(proximal)) < len(neighbors)
+    tidy = np.lexsort((proximal, ~is_adjacent, series[proximal]))
+    return rows, distal[tidy], proximal[tidy], is_adjacent[tidy]
+
+
+def _entrapment(table: pd.DataFrame) -> list[bool]:
+    keys = list(zip(table["nerve"], table["distal_site"], table["proximal_site"], strict=True))
+    found = {key: nerves.entrapment_between(*key) is not None for key in set(keys)}
+    return [found[key] for key in keys]
+
+
+def _values(rows: pd.DataFrame, name: str) -> Floats:
+    return rows[name].to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _ratio(near: pd.DataFrame, far: pd.DataFrame, measure: str) -> Floats:
+    distal = _values(near, measure)
+    return _values(far, measure) / np.where(distal > 0.0, distal, np.nan)
+
+
+def _velocity(table: pd.DataFrame, near: pd.DataFrame, far: pd.DataFrame) -> tuple[Floats, Bools]:
+    delay_ms = _values(far, "onset_latency_ms") - _values(near, "onset_latency_ms")
+    length_mm = table["length_mm"].to_numpy()
+    length_mm = np.where(length_mm > 0.0, length_mm, np.nan)
+    velocity = length_mm / np.where(delay_ms > 0.0, delay_ms, np.nan)
+    is_implausible = (delay_ms <= 0.0) | (velocity > FASTEST_PLAUSIBLE_M_PER_S)
+    return np.where(is_implausible, np.nan, velocity), is_implausible
+
+
+def _flags(
+    table: pd.DataFrame, near: pd.DataFrame, far: pd.DataFrame, is_implausible: Bools
+) -> list[str]:
+    area = table["area_reduction_pct"].notna() & table["total_area_reduction_pct"].isna()
+    duration = table["duration_increase_pct"].notna() & table["total_duration_increase_pct"].isna()
+    amplitudes = (_values(rows, "negative_peak_amplitude_mv") for rows in (near, far))
+    gains = [
+        _ratio(near, far, m) for m in ("negative_peak_amplitude_mv", "total_negative_area_mv_ms")
+    ]
+    raised = {
+        "first_phase_only": (area | duration).to_numpy(),
+        "response_absent_at_site": np.logical_or(*(np.isnan(a) for a in amplitudes)),
+        "entrapment_site": table["is_entrapment_site"].to_numpy(),
+        "proximal_larger": np.logical_or(*(g > LARGEST_PLAUSIBLE_GAIN for g in gains)),
+        "length_implausible": table["length_mm"].to_numpy() <= 0.0,
+        "velocity_implausible": is_implausible,
+    }
+    bits = sum(mask.astype(np.int64) << bit for bit, mask in enumerate(raised.values()))
+    words = {
+        pattern: flags.join(name for bit, name in enumerate(raised) if pattern >> bit & 1)
+        for pattern in np.unique(np.asarray(bits)).tolist()
+    }
+    return [words[pattern] for pattern in np.asarray(bits).tolist()]

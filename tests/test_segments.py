@@ -1,0 +1,154 @@
+"""Pairing of stimulation sites and the changes between them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ncs_cb.columns import conform
+from ncs_cb.errors import StudyError
+from ncs_cb.segments import pair_sites
+
+
+def traces(*rows: dict) -> pd.DataFrame:
+    base = {"study_id": "s", "nerve": "ulnar", "side": "right", "muscle": "adm", "kind": "motor"}
+    return conform(pd.DataFrame([base | row for row in rows]), "traces")
+
+
+def site(name: str, amplitude: float = 10.0, **values: float) -> dict:
+    return {
+        "stimulation_site": name,
+        "negative_peak_amplitude_mv": amplitude,
+        "peak_to_peak_amplitude_mv": 1.5 * amplitude,
+        "negative_peak_area_mv_ms": 3.0 * amplitude,
+        "total_negative_area_mv_ms": 3.0 * amplitude,
+        "negative_peak_duration_ms": 5.5,
+        "total_negative_duration_ms": 5.5,
+    } | values
+
+
+def test_reductions_and_increases_are_relative_to_the_distal_site():
+    table = pair_sites(
+        traces(
+            site("wrist"),
+            site(
+                "below_elbow", 4.0, total_negative_duration_ms=7.15, negative_peak_duration_ms=6.6
+            ),
+        )
+    )
+    row = table.iloc[0]
+    assert row["segment"] == "wrist-below_elbow"
+    assert row["distal_amplitude_mv"] == 10.0
+    assert row["amplitude_reduction_pct"] == pytest.approx(60.0)
+    assert row["total_area_reduction_pct"] == pytest.approx(60.0)
+    assert row["total_duration_increase_pct"] == pytest.approx(30.0)
+    assert row["duration_increase_pct"] == pytest.approx(20.0)
+
+
+def test_velocity_is_length_over_latency_difference():
+    # The EDF+ specification's own example: (28.5 - 6.5) cm over (7.8 - 3.8) ms is 55.0 m/s.
+    table = pair_sites(
+        traces(
+            site("wrist", distance_mm=65, onset_latency_ms=3.8),
+            site("below_elbow", distance_mm=285, onset_latency_ms=7.8),
+        )
+    )
+    assert table["length_mm"].item() == 220.0
+    assert table["conduction_velocity_m_per_s"].item() == pytest.approx(55.0)
+
+
+def test_every_site_is_also_compared_with_the_most_distal_one():
+    table = pair_sites(
+        traces(*(site(name) for name in ("axilla", "wrist", "above_elbow", "below_elbow")))
+    )
+    assert table["segment"].tolist() == [
+        "wrist-below_elbow", "below_elbow-above_elbow", "above_elbow-axilla",
+        "wrist-above_elbow", "wrist-axilla",
+    ]  # fmt: skip
+    assert table["is_adjacent"].tolist() == [True, True, True, False, False]
+    assert table["is_entrapment_site"].tolist() == [False, True, False, True, True]
+
+
+def test_the_order_of_rows_changes_nothing():
+    rows = [site(n, a) for n, a in (("wrist", 10.0), ("below_elbow", 8.0), ("axilla", 4.0))]
+    pd.testing.assert_frame_equal(pair_sites(traces(*rows)), pair_sites(traces(*rows[::-1])))
+
+
+def test_studies_nerves_sides_and_muscles_are_never_mixed():
+    table = pair_sites(
+        traces(
+            site("wrist"),
+            site("wrist") | {"study_id": "t"},
+            site("wrist") | {"side": "left"},
+            site("wrist") | {"muscle": "fdi"},
+            site("wrist") | {"nerve": "median"},
+            site("below_elbow") | {"study_id": "t"},
+        )
+    )
+    assert table[["study_id", "segment"]].values.tolist() == [["t", "wrist-below_elbow"]]
+
+
+def test_a_missing_proximal_response_leaves_the_change_unknown_and_flagged():
+    table = pair_sites(traces(site("wrist"), {"stimulation_site": "below_elbow"}))
+    assert np.isnan(table["amplitude_reduction_pct"].item())
+    assert "response_absent_at_site" in table["quality_flags"].item().split(";")
+
+
+def test_first_phase_values_alone_are_flagged():
+    nan = float("nan")
+    table = pair_sites(traces(site("wrist"), site("below_elbow", total_negative_area_mv_ms=nan)))
+    assert "first_phase_only" in table["quality_flags"].item().split(";")
+    assert table["area_reduction_pct"].item() == 0.0
+
+
+@pytest.mark.parametrize(("gain", "is_raised"), [(1.10, False), (1.11, True)])
+def test_a_larger_proximal_response_is_flagged_above_ten_percent(gain, is_raised):
+    table = pair_sites(traces(site("wrist", 10.0), site("below_elbow", 10.0 * gain)))
+    assert ("proximal_larger" in table["quality_flags"].item()) is is_raised
+
+
+@pytest.mark.parametrize(
+    ("distance_mm", "latency_ms", "flag"),
+    [(60, 7.0, "length_implausible"), (280, 3.0, "velocity_implausible"),
+     (280, 5.0, "velocity_implausible")],
+)  # fmt: skip
+def test_impossible_geometry_gives_no_velocity_and_a_flag(distance_mm, latency_ms, flag):
+    table = pair_sites(
+        traces(
+            site("wrist", distance_mm=70, onset_latency_ms=3.0),
+            site("below_elbow", distance_mm=distance_mm, onset_latency_ms=latency_ms),
+        )
+    )
+    assert np.isnan(table["conduction_velocity_m_per_s"].item())
+    assert flag in table["quality_flags"].item().split(";")
+
+
+def test_responses_kept_beside_another_and_sensory_ones_take_no_part():
+    table = pair_sites(
+        traces(
+            site("wrist", quality_flags="not_used") | {"negative_peak_amplitude_mv": 99.0},
+            site("wrist"),
+            site("below_elbow"),
+            site("below_elbow") | {"kind": "sensory", "muscle": "digit5"},
+        )
+    )
+    assert table["distal_amplitude_mv"].tolist() == [10.0]
+
+
+def test_a_site_the_nerve_does_not_have_is_refused_by_name():
+    with pytest.raises(StudyError, match="unknown stimulation site 'ankle' for ulnar"):
+        pair_sites(traces(site("wrist"), site("ankle")))
+
+
+def test_an_empty_table_gives_an_empty_table():
+    table = pair_sites(traces(site("wrist")).iloc[:0])
+    assert len(table) == 0
+    assert table["segment"].dtype == "string"
+
+
+def test_the_given_table_is_not_changed():
+    given = traces(site("wrist"), site("below_elbow"))
+    before = given.copy(deep=True)
+    pair_sites(given)
+    pd.testing.assert_frame_equal(given, before)
