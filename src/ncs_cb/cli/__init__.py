@@ -1,0 +1,81 @@
+"""The command line: arguments in, exit status out; everything else is called, not done here.
+
+Exit status: 0 all inputs done, 1 some inputs failed (the rest are done), 2 wrong usage.
+Results go to standard output or to files; progress and messages go to standard error.
+Only typer and rich are imported here; each command imports what it needs when it runs, so that
+``ncs-cb --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from ncs_cb import __version__
+from ncs_cb.cli import _archive, _console, _lists, _simulate, _study
+
+app = typer.Typer(
+    name="ncs-cb",
+    help=(
+        "Measure motor nerve conduction studies, tell conduction block from temporal dispersion, "
+        "and apply the published criteria for multifocal motor neuropathy. Describes findings "
+        "against published criteria; it does not replace the physician's diagnosis."
+    ),
+    epilog="Exit status: 0 all inputs done, 1 some inputs failed, 2 wrong usage.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        _console.out().print(f"ncs-cb {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _start(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(_console.WRONG_USAGE)
+
+
+_COMMANDS: dict[str, tuple[Callable[..., None], str]] = {
+    "analyze": (_study.analyze, "Measure and judge studies; write their reports."),
+    "batch": (_archive.batch, "Analyze an archive; do only what is missing or changed."),
+    "compare": (_study.compare, "Compare serial visits of one patient."),
+    "formats": (_lists.formats, "List the file formats."),
+    "nerves": (_lists.nerves, "List nerves, sites, muscles, entrapment sites."),
+    "flags": (_lists.flags, "List the quality flags and what to do about them."),
+    "simulate": (_simulate.simulate, "Make recordings with a known truth."),
+    "validate": (_study.validate, "Check inputs, or print a study.toml template."),
+    "anonymize": (_archive.anonymize, "Copy EDF+ files without identities."),
+}
+for _name, (_command, _help) in _COMMANDS.items():
+    app.command(_name, short_help=_help)(_command)
+app.add_typer(_lists.criteria, name="criteria", short_help="List or show the criteria sets.")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; the entry point of ``ncs-cb``.
+
+    Parameters
+    ----------
+    arguments : list of str, optional
+        In place of the process's own.
+
+    Raises
+    ------
+    SystemExit
+        Always, with the exit status.
+    """
+    app(args=arguments, prog_name="ncs-cb")

@@ -1,0 +1,80 @@
+"""Copies of a folder tree without identities; one bad file never stops the rest."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path, PurePath
+
+from ncs_cb.cli._console import explain, tell, wrong_usage
+from ncs_cb.errors import ReadError
+
+_SUFFIXES = (".edf", ".rec")
+
+
+def one(source: Path, target: Path) -> None:
+    """Write the copy of one file.
+
+    Raises
+    ------
+    ReadError
+        If the target exists, or the source is no sound EDF file.
+    """
+    from ncs_cb.readers.edf import anonymize
+
+    if target.exists():
+        raise ReadError("exists already; nothing is overwritten.", source=str(target))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    anonymize(source, target)
+
+
+def copies(source: Path, target: Path, key: Path | None) -> int:
+    """Copy every EDF file below `source` into the same tree below `target`.
+
+    Parameters
+    ----------
+    source, target : Path
+    key : Path, optional
+        The laboratory's secret: folder and file names become keyed hashes.
+
+    Returns
+    -------
+    int
+        Number of files that failed; each was named on standard error.
+    """
+    if target.resolve() == source.resolve() or source.resolve() in target.resolve().parents:
+        wrong_usage(f"OUT {target} lies in IN {source}; choose a folder outside it")
+    failed = done = left = 0
+    for path in _files(source):
+        if path.suffix.lower() not in _SUFFIXES:
+            left += 1
+            continue
+        relative = path.relative_to(source)
+        try:
+            one(path, target / (hidden(relative, key) if key else relative))
+            done += 1
+        except Exception as error:  # a failed file is reported, the others are still copied
+            failed += 1
+            tell(f"{path}: {explain(error)}")
+    tell(f"wrote {done} files to {target}; {failed} failed; {left} are not EDF and were left out")
+    return failed
+
+
+def hidden(relative: PurePath, key: Path) -> Path:
+    """Give a relative path with every part replaced by its keyed hash, the suffix kept."""
+    from ncs_cb.batch.identity import Pseudonyms
+
+    pseudonyms = Pseudonyms.from_file(key)
+    *folders, name = relative.parts
+    stem, suffix = os.path.splitext(name)
+    return Path(*(pseudonyms.of(f) for f in folders), pseudonyms.of(stem) + suffix.lower())
+
+
+def _files(source: Path) -> Iterator[Path]:
+    """Regular files below `source` in name order; symbolic links are not followed."""
+    for folder, folders, names in os.walk(source, followlinks=False):
+        folders.sort()
+        for name in sorted(names):
+            path = Path(folder, name)
+            if path.is_file() and not path.is_symlink():
+                yield path

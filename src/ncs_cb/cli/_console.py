@@ -1,0 +1,107 @@
+"""Where words go and how a command fails: one line on standard error, never a traceback."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import Any, NoReturn, TypeVar
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ncs_cb.errors import NcsError
+
+SOME_FAILED = 1
+WRONG_USAGE = 2
+
+# No table is folded in a file or a pipe, where a line is for a program or for grep.
+_WIDTH_OF_A_PIPE = 100_000
+
+Command = TypeVar("Command", bound=Callable[..., None])
+
+
+def out() -> Console:
+    """Give the console of standard output; without color or folding when it is not a terminal."""
+    return _console(stderr=False)
+
+
+def err() -> Console:
+    """Give the console of standard error."""
+    return _console(stderr=True)
+
+
+def _console(*, stderr: bool) -> Console:
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else _WIDTH_OF_A_PIPE
+    return Console(
+        stderr=stderr, width=width, markup=False, highlight=False, emoji=False, soft_wrap=False
+    )
+
+
+def tell(message: str) -> None:
+    """Print one message on standard error, as it is, without folding."""
+    typer.echo(plain(message), err=True)
+
+
+def plain(text: object) -> str:
+    """Give `text` on one line, without control characters, fit for a terminal.
+
+    An escape sequence hidden in a recording must not reach the terminal as a command.
+    """
+    return "".join(c if c.isprintable() else " " for c in str(text))
+
+
+def explain(error: Exception) -> str:
+    """Say in one line what went wrong; an unforeseen error asks to be reported."""
+    if isinstance(error, NcsError):
+        return plain(error)
+    if isinstance(error, OSError) and error.strerror:
+        name = f"{error.filename}: " if error.filename else ""
+        return plain(f"{name}{error.strerror}")
+    return plain(
+        f"unexpected {type(error).__name__}: {error} "
+        "(this is a fault of ncs-cb; please report it with the command and the version)"
+    )
+
+
+def wrong_usage(message: str) -> NoReturn:
+    """Say what is wrong with the command and leave with status 2."""
+    tell(f"ncs-cb: {message}")
+    raise typer.Exit(WRONG_USAGE)
+
+
+def friendly(command: Command) -> Command:
+    """Turn every exception that leaves `command` into one line and exit status 1."""
+
+    @wraps(command)
+    def guarded(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except (typer.Exit, typer.Abort, typer.BadParameter):
+            raise
+        except BrokenPipeError:
+            # The reader of our output has left (``| head``): nothing to say, nobody to tell.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(SOME_FAILED) from None
+        except Exception as error:
+            tell(f"ncs-cb: {explain(error)}")
+            raise typer.Exit(SOME_FAILED) from None
+
+    return guarded  # type: ignore[return-value]
+
+
+def table(headings: Iterable[str], rows: Iterable[Iterable[object]], *, title: str = "") -> Table:
+    """Lay out a plain table; every cell is text, never markup."""
+    made = Table(
+        title=Text(title) if title else None, title_justify="left", box=None, pad_edge=False,
+        padding=(0, 2, 0, 0), header_style="bold", title_style="bold",
+    )  # fmt: skip
+    for heading in headings:
+        made.add_column(Text(heading), overflow="fold")
+    for row in rows:
+        made.add_row(*(c if isinstance(c, Text) else Text(plain(c)) for c in row))
+    return made

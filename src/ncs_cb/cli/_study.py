@@ -1,0 +1,233 @@
+"""``ncs-cb analyze | compare | validate``: one study, a few, or a check of the files."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ncs_cb.cli._console import (
+    SOME_FAILED,
+    explain,
+    friendly,
+    out,
+    plain,
+    tell,
+    wrong_usage,
+)
+from ncs_cb.cli._options import (
+    DEFAULT_REFERENCE,
+    Criteria,
+    Format,
+    Inputs,
+    KeepIdentity,
+    Lang,
+    Language,
+    Out,
+    Reference,
+    known_sets,
+)
+
+if TYPE_CHECKING:
+    from ncs_cb.model import Result, Study, Trace, TypedResponse
+
+_STDOUT = Path("-")
+_FORMATS = [Format.html, Format.json, Format.csv]
+
+
+@friendly
+def analyze(
+    inputs: Inputs,
+    target: Out,
+    criteria: Criteria = None,
+    formats: Annotated[
+        list[Format] | None,
+        typer.Option("--format", help="What to write; html, json and csv when not given."),
+    ] = None,
+    lang: Lang = Language.en,
+    clinical: Annotated[
+        Path | None,
+        typer.Option(
+            "--clinical", metavar="study.toml", help="Findings of the visit; for a single INPUT."
+        ),
+    ] = None,
+    reference: Reference = DEFAULT_REFERENCE,
+    keep_identity: KeepIdentity = False,
+) -> None:
+    """Measure and judge studies; write their reports and print a table per nerve.
+
+    Each INPUT is one study: a recording, or a folder with the recordings of one visit.
+    '--format json --out -' writes result.json to standard output and nothing else there.
+    """
+    chosen = formats or _FORMATS
+    _refuse_mixtures(inputs, target, chosen, formats, clinical)
+    sets = known_sets(criteria, reference)
+    failed, taken = 0, dict[str, Path]()
+    for given in inputs:
+        try:
+            study = _read(given, clinical, keep_identity)
+            if target != _STDOUT:
+                _refuse_taken(study.study_id, given, taken)
+            result = _analyze(study, sets, reference)
+            _deliver(result, target, chosen, lang)
+        except Exception as error:  # one failed input never stops the others
+            failed += 1
+            tell(f"{given}: {_without(given, explain(error))}")
+    if failed:
+        raise typer.Exit(SOME_FAILED)
+
+
+def _refuse_mixtures(
+    inputs: list[Path],
+    target: Path,
+    chosen: list[Format],
+    given: list[Format] | None,
+    clinical: Path | None,
+) -> None:
+    if target == _STDOUT and (given is None or chosen != [Format.json]):
+        wrong_usage("'--out -' writes result.json to standard output; it needs '--format json'")
+    if target == _STDOUT and len(inputs) > 1:
+        wrong_usage(f"'--out -' takes one INPUT, not {len(inputs)}; give a folder to --out")
+    if clinical is not None and len(inputs) > 1:
+        wrong_usage(
+            f"--clinical describes one visit, but there are {len(inputs)} INPUTs; "
+            "put a study.toml into each folder"
+        )
+    if clinical is not None and not clinical.is_file():
+        wrong_usage(f"--clinical {clinical}: no such file; 'ncs-cb validate --template' prints one")
+
+
+def _read(given: Path, clinical: Path | None, keep_identity: bool) -> Study:
+    from ncs_cb.readers import read_study
+
+    return read_study(given, keep_identity=keep_identity, details=clinical)
+
+
+def _analyze(study: Study, criteria: list[str] | None, reference: str) -> Result:
+    from ncs_cb.analysis import analyze as analyze_study
+
+    return analyze_study(study, criteria, reference=reference)
+
+
+def _refuse_taken(study_id: str, given: Path, taken: dict[str, Path]) -> None:
+    from ncs_cb.errors import StudyError
+
+    # Compared as the output folder is on a file system that ignores case.
+    key = study_id.casefold()
+    if key in taken:
+        raise StudyError(
+            f"the study id '{study_id}' is already used by {taken[key]} in this run; not written.",
+            hint="Give each visit its own id in study.toml, or another --out.",
+        )
+    taken[key] = given
+
+
+def _deliver(result: Result, target: Path, formats: list[Format], lang: Language) -> None:
+    if target == _STDOUT:
+        from ncs_cb.reports.record import to_json
+
+        text = to_json(result)
+        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+        return
+    from ncs_cb.cli._tables import print_result
+    from ncs_cb.reports import write_report
+
+    paths = write_report(result, target, formats=[f.value for f in formats], lang=lang.value)
+    print_result(out(), result, lang=lang.value)
+    tell(f"{result.study.study_id}: wrote {_shown(paths)}")
+
+
+def _shown(paths: Iterable[Path]) -> str:
+    found = [Path(p) for p in paths]
+    page = [p for p in found if p.suffix == ".html"]
+    rest = len(found) - 1
+    first = (page or found)[0]
+    return f"{first}" + (f" and {rest} more beside it" if rest > 0 else "")
+
+
+def _without(given: Path, message: str) -> str:
+    """Take the input's name off the front of a message that begins with it."""
+    return message.removeprefix(f"{given}: ").removeprefix(f"{given.name}: ")
+
+
+@friendly
+def compare(
+    visits: Annotated[
+        list[Path],
+        typer.Argument(metavar="VISIT", help="Two or more visits of one patient."),
+    ],
+    target: Out,
+    criteria: Criteria = None,
+    lang: Lang = Language.en,
+    reference: Reference = DEFAULT_REFERENCE,
+    keep_identity: KeepIdentity = False,
+) -> None:
+    """Compare serial visits: which blocks persist, resolve or are new; what treatment did."""
+    if len(visits) < 2:
+        wrong_usage("compare needs at least two VISITs")
+    sets = known_sets(criteria, reference)
+    from ncs_cb.analysis import analyze_many
+    from ncs_cb.cli._tables import print_comparison
+    from ncs_cb.compare import compare as compare_results
+    from ncs_cb.reports import write_comparison
+
+    studies = [_read(visit, None, keep_identity) for visit in visits]
+    comparison = compare_results(analyze_many(studies, sets, reference=reference))
+    paths = write_comparison(comparison, target, lang=lang.value)
+    print_comparison(out(), comparison, lang=lang.value)
+    tell(f"wrote {_shown(paths)}")
+
+
+@friendly
+def validate(
+    inputs: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="INPUT", help="Recordings, study folders or study.toml files."),
+    ] = None,
+    template: Annotated[
+        bool, typer.Option("--template", help="Print a study.toml with every key explained.")
+    ] = False,
+) -> None:
+    """Read studies without analyzing them, and say what was understood or what is wrong."""
+    if template:
+        from ncs_cb.schema import template as study_toml
+
+        sys.stdout.write(study_toml())
+    elif not inputs:
+        wrong_usage("validate needs an INPUT, or --template")
+    failed = 0
+    for given in inputs or ():
+        try:
+            for line in _understood(given):
+                out().print(plain(line), soft_wrap=True)
+        except Exception as error:  # every input is checked, whatever is wrong with the others
+            failed += 1
+            tell(f"{given}: {_without(given, explain(error))}")
+    if failed:
+        raise typer.Exit(SOME_FAILED)
+
+
+def _understood(given: Path) -> Iterator[str]:
+    if given.suffix == ".toml" and given.is_file():
+        from ncs_cb.schema import load_study_toml
+
+        load_study_toml(given)
+        yield f"{given}: good"
+        return
+    study = _read(given, None, False)
+    yield f"{given}: good; study '{study.study_id}'"
+    responses: tuple[Trace | TypedResponse, ...] = (*study.traces, *study.typed_responses)
+    for response in responses:
+        site, stimulus = response.site, response.stimulus
+        far = "" if stimulus.distance_mm is None else f", {stimulus.distance_mm:g} mm"
+        yield (
+            f"  {response.recording}: {response.kind}, {site.nerve} {site.side}, "
+            f"{site.muscle}, {site.stimulation_site}{far}"
+        )
+    for decision in study.decisions:
+        yield f"  {decision.source}: {decision.topic}: {decision.choice} ({decision.reason})"
+    for note in study.notes:
+        yield f"  not understood, kept as text: {note}"
