@@ -1,0 +1,507 @@
+"""Thousands of simulated responses with their truth, for tests, calibration and benchmarks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ncs_cb.errors import did_you_mean
+from ncs_cb.simulate.lesions import (
+    CHOICES,
+    DELAY_SHAPES,
+    Choice,
+    DelayShape,
+    choose_units,
+    draw_delays,
+    lose_axons,
+)
+from ncs_cb.simulate.pool import Pool, calibrate, conduct, draw_pools, respond
+from ncs_cb.simulate.recording import Amplifier, Disturbance, disturb, quantize
+from ncs_cb.simulate.truth import Markers, markers
+
+Floats = NDArray[np.float64]
+Range = float | tuple[float, float]
+Scenario = Literal["mixed", "block", "dispersion", "healthy", "block_and_dispersion"]
+SCENARIOS: tuple[Scenario, ...] = get_args(Scenario)
+# So many pools at a time: bounds the memory, and fixes the order of random numbers.
+_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PairTruth:
+    """What is true of simulated pairs; every array has shape (n,).
+
+    Attributes
+    ----------
+    blocked_fraction : ndarray
+        Share of the signal that reaches the distal site but not the muscle from the proximal one,
+        because its fibers are blocked. Units that a weak stimulus missed are not blocked.
+    blocked_units_fraction : ndarray
+        The same by count.
+    not_excited_fraction : ndarray
+        Share of the distal signal that the proximal stimulus did not excite.
+    added_dispersion_ms : ndarray [ms]
+        Standard deviation, weighted by size, of the conduction time of the segment.
+    delay_ms : ndarray [ms]
+        Mean, weighted by size, of the conduction time of the segment.
+    longest_delay_ms : ndarray [ms]
+        Scale of the demyelinating delays; 0 where there are none.
+    n_units : ndarray
+        Units that answer at the distal site.
+    choice, delay_shape : ndarray of str
+        How blocked units were chosen and how delays were distributed.
+    distal, proximal : Markers
+        Of the noise-free responses.
+    setting : Amplifier
+        Sampling, stimulus and (distal) filters.
+    """
+
+    blocked_fraction: Floats
+    blocked_units_fraction: Floats
+    not_excited_fraction: Floats
+    added_dispersion_ms: Floats
+    delay_ms: Floats
+    longest_delay_ms: Floats
+    n_units: Floats
+    choice: NDArray[np.str_]
+    delay_shape: NDArray[np.str_]
+    distal: Markers
+    proximal: Markers
+    setting: Amplifier
+
+
+class Pairs(NamedTuple):
+    """Distal and proximal responses and their truth; see :func:`pairs`."""
+
+    distal_mv: Floats
+    proximal_mv: Floats
+    truth: PairTruth
+
+
+class Traces(NamedTuple):
+    """Single responses, with and without disturbance, and their markers; see :func:`traces`."""
+
+    samples_mv: Floats
+    noise_free_mv: Floats
+    truth: Markers
+    setting: Amplifier
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSettings:
+    """How the pools of a cohort are drawn; a range ``(low, high)`` is drawn evenly per pool.
+
+    Attributes
+    ----------
+    n_units : int or (int, int)
+        Units before axon loss.
+    age_years : float or (float, float)
+    amplitude_mv : float or (float, float)
+        Amplitude of the intact distal response.
+    distal_latency_ms : float or (float, float)
+    distal_mm, length_mm : float or (float, float)
+        From electrode to distal site, and length of the segment.
+    velocity_m_per_s : float or (float, float)
+        Of the segment, by onset latency.
+    size_log_sd, velocity_spread, terminal_sd_ms : float, optional
+        See :func:`ncs_cb.simulate.pool.draw_pools`.
+    size_velocity_correlation, width_log_sd, width_velocity_correlation : float
+        See there.
+    axon_loss : float or (float, float)
+        Share of units lost.
+    reinnervation : float
+        Share of the lost signal that survivors take over.
+    """
+
+    n_units: Range = (100, 350)
+    age_years: Range = (20.0, 75.0)
+    amplitude_mv: Range = (5.0, 14.0)
+    distal_latency_ms: Range = (2.6, 4.2)
+    distal_mm: Range = 80.0
+    length_mm: Range = (90.0, 300.0)
+    velocity_m_per_s: Range = (50.0, 66.0)
+    size_log_sd: float | None = None
+    velocity_spread: float | None = None
+    terminal_sd_ms: float | None = None
+    size_velocity_correlation: float = 0.4
+    width_log_sd: float = 0.12
+    width_velocity_correlation: float = 0.0
+    axon_loss: Range = 0.0
+    reinnervation: float = 0.0
+
+
+def pairs(
+    n: int,
+    *,
+    rng: np.random.Generator,
+    scenario: Scenario = "mixed",
+    blocked: Range = (0.0, 0.95),
+    choice: Choice | Literal["any"] = "any",
+    longest_delay_ms: Range = (0.0, 8.0),
+    delay_shape: DelayShape | Literal["any"] = "any",
+    delayed_share: Range = (0.3, 1.0),
+    pool: PoolSettings | None = None,
+    setting: Amplifier | None = None,
+    proximal_high_pass_hz: float | None = None,
+    proximal_low_pass_hz: float | None = None,
+    disturbance: Disturbance | None = None,
+    electrode_shift_mm: ArrayLike = 0.0,
+    submaximal_proximal: Range = 1.0,
+    submaximal_distal: Range = 1.0,
+    co_stimulation: Range = 0.0,
+    range_mv: float | None = None,
+    bits: int = 16,
+) -> Pairs:
+    """Simulate distal and proximal responses of motor-unit pools.
+
+    Parameters
+    ----------
+    n : int
+        Number of pairs.
+    rng : numpy.random.Generator
+    scenario : {"mixed", "block", "dispersion", "healthy", "block_and_dispersion"}
+        ``mixed``: a quarter each of the other four.
+    blocked : float or (low, high)
+        Share of the signal blocked, where there is block.
+    choice : str
+        Which units are blocked: see :func:`ncs_cb.simulate.lesions.choose_units`; ``any`` draws
+        among random (half of the pairs), largest, fastest, smallest and slowest.
+    longest_delay_ms : float or (low, high) [ms]
+        Scale of demyelinating delays, where there is dispersion.
+    delay_shape : str
+        See :func:`ncs_cb.simulate.lesions.draw_delays`; ``any`` draws among all.
+    delayed_share : float or (low, high)
+        Share of the fibers that are delayed.
+    pool : PoolSettings, optional
+    setting : Amplifier, optional
+        Sampling and filters; 20 kHz, 50 ms, 1 ms before the stimulus, 2 Hz to 10 kHz by default.
+    proximal_high_pass_hz, proximal_low_pass_hz : float, optional
+        Other filters at the proximal site: a mistake of the examiner.
+    disturbance : Disturbance, optional
+        Noise of 10 uV and an artefact of 1 mV (0.3 ms) by default.
+    electrode_shift_mm : float or array of shape (n,)
+        How far the electrode moved between the two stimuli.
+    submaximal_proximal, submaximal_distal : float or (low, high)
+        Share of the signal that the stimulus excites, easiest axons first.
+    co_stimulation : float or (low, high)
+        Size of a neighbor's volume-conducted response at the proximal site, relative to the
+        intact distal one.
+    range_mv : float, optional
+        Half the converter's range; no quantization when not given.
+    bits : int
+        Resolution of the converter.
+
+    Returns
+    -------
+    Pairs
+        ``distal_mv`` and ``proximal_mv`` of shape (n, n_samples) [mV], and the truth.
+
+    Raises
+    ------
+    ValueError
+        If `scenario` is unknown.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> distal, proximal, truth = pairs(3, rng=np.random.default_rng(1), scenario="healthy")
+    >>> distal.shape, truth.blocked_fraction.tolist()
+    ((3, 1000), [0.0, 0.0, 0.0])
+    """
+    if scenario not in SCENARIOS:
+        raise ValueError(
+            f"unknown scenario '{scenario}'; known: {', '.join(SCENARIOS)}."
+            + did_you_mean(scenario, SCENARIOS)
+        )
+    setting = setting or Amplifier()
+    plan = _Plan(
+        scenario, blocked, choice, longest_delay_ms, delay_shape, delayed_share,
+        pool or PoolSettings(), setting,
+        replace(
+            setting,
+            high_pass_hz=proximal_high_pass_hz or setting.high_pass_hz,
+            low_pass_hz=proximal_low_pass_hz or setting.low_pass_hz,
+        ),
+        submaximal_distal, submaximal_proximal, co_stimulation,
+    )  # fmt: skip
+    shift = np.broadcast_to(np.asarray(electrode_shift_mm, dtype=np.float64), (n,))
+    batches = [
+        _pair_batch(plan, rng, shift[start : start + _BATCH], start)
+        for start in range(0, n, _BATCH)
+    ]
+    distal = np.concatenate([b.distal_mv for b in batches])
+    proximal = np.concatenate([b.proximal_mv for b in batches])
+    truth = _join(batches, markers(distal, setting), markers(proximal, setting), setting)
+    added = disturbance or Disturbance(noise_mv=0.01, artefact_mv=1.0)
+    recorded = [disturb(traces, setting, added, rng) for traces in (distal, proximal)]
+    if range_mv is not None:
+        recorded = [quantize(traces, range_mv=range_mv, bits=bits) for traces in recorded]
+    return Pairs(recorded[0], recorded[1], truth)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    scenario: Scenario
+    blocked: Range
+    choice: str
+    longest_delay_ms: Range
+    delay_shape: str
+    delayed_share: Range
+    pool: PoolSettings
+    distal_setting: Amplifier
+    proximal_setting: Amplifier
+    submaximal_distal: Range
+    submaximal_proximal: Range
+    co_stimulation: Range
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Batch:
+    distal_mv: Floats
+    proximal_mv: Floats
+    truth: dict[str, NDArray[np.generic]]
+
+
+def draw(rng: np.random.Generator, value: Range, n: int) -> Floats:
+    """Give one value per pool: the value itself, or evenly from a range ``(low, high)``."""
+    low, high = value if isinstance(value, tuple) else (value, value)
+    return rng.uniform(low, high, n)
+
+
+def _pair_batch(plan: _Plan, rng: np.random.Generator, shift_mm: Floats, first: int) -> _Batch:
+    n = len(shift_mm)
+    kind = _kinds(plan.scenario, first, n)
+    pool, to_distal, segment = draw_segment(rng, n, plan.pool, plan.distal_setting)
+    share = draw(rng, plan.blocked, n) * np.isin(kind, ("block", "block_and_dispersion"))
+    has_delay = np.isin(kind, ("dispersion", "block_and_dispersion"))
+    longest = draw(rng, plan.longest_delay_ms, n) * has_delay
+    delayed = draw(rng, plan.delayed_share, n)
+    choice = _drawn_words(rng, plan.choice, CHOICES, n)
+    shape = _drawn_words(rng, plan.delay_shape, DELAY_SHAPES, n)
+    blocked = np.zeros(pool.size.shape, dtype=bool)
+    extra = np.zeros(pool.size.shape)
+    for word in CHOICES:
+        rows = choice == word
+        blocked[rows] = choose_units(rows_of(pool, rows), rng, share[rows], choice=word)
+    for form in DELAY_SHAPES:
+        rows = shape == form
+        extra[rows] = draw_delays(
+            rows_of(pool, rows), rng, shape=form, delay_ms=longest[rows], share=delayed[rows]
+        )
+    at_distal = _excited(pool, rng, draw(rng, plan.submaximal_distal, n))
+    at_proximal = _excited(pool, rng, draw(rng, plan.submaximal_proximal, n))
+    distal = respond(pool, to_distal, setting=plan.distal_setting, fires=at_distal)
+    proximal = respond(
+        pool, to_distal + segment + extra, setting=plan.proximal_setting,
+        fires=at_proximal & ~blocked, electrode_shift_mm=shift_mm,
+    )  # fmt: skip
+    neighbor = draw(rng, plan.co_stimulation, n)
+    if np.any(neighbor):
+        proximal += _neighbor(rng, plan, pool, neighbor, to_distal + segment)
+    truth = _pair_truth(pool, at_distal, at_proximal, blocked, segment + extra)
+    truth |= {"longest_delay_ms": longest, "choice": choice, "delay_shape": shape}
+    return _Batch(distal, proximal, truth)
+
+
+def _kinds(scenario: str, first: int, n: int) -> NDArray[np.str_]:
+    """The scenario of each pair; a mixed cohort goes round the four, whatever the batch."""
+    if scenario != "mixed":
+        return np.full(n, scenario)
+    four = np.array(["block", "dispersion", "healthy", "block_and_dispersion"])
+    return four[(first + np.arange(n)) % 4]
+
+
+def _drawn_words(
+    rng: np.random.Generator, word: str, words: tuple[str, ...], n: int
+) -> NDArray[np.str_]:
+    if word != "any":
+        if word not in words:
+            raise ValueError(f"unknown '{word}'; known: any, {', '.join(words)}")
+        return np.full(n, word)
+    # Random choice of units is what lesions mostly do; the ordered ones are the hard tests.
+    weights = np.ones(len(words))
+    if words == CHOICES:
+        weights[0] = len(words) - 1.0
+    drawn: NDArray[np.str_] = rng.choice(np.array(words), n, p=weights / weights.sum())
+    return drawn
+
+
+def rows_of(pool: Pool, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Pool:
+    """Give some of the pools."""
+
+    def take(values: Floats) -> Floats:
+        return values if len(values) == 1 else values[rows]
+
+    shapes = pool.shapes
+    return Pool(
+        pool.size[rows], pool.slowness[rows], pool.terminal_ms[rows],
+        replace(
+            shapes, log_width=take(shapes.log_width), positive=take(shapes.positive),
+            afterwave=take(shapes.afterwave), initial=take(shapes.initial),
+        ),
+        pool.excitability[rows], pool.place_mm[rows], pool.shift_ms[rows], pool.kind,
+    )  # fmt: skip
+
+
+def draw_segment(
+    rng: np.random.Generator, n: int, settings: PoolSettings, setting: Amplifier
+) -> tuple[Pool, Floats, Floats]:
+    """Draw calibrated pools, and their units' times to the distal site and along the segment."""
+    pool = draw_pools(
+        rng, n,
+        n_units=np.rint(draw(rng, settings.n_units, n)).astype(np.intp),
+        age_years=draw(rng, settings.age_years, n),
+        size_log_sd=settings.size_log_sd,
+        size_velocity_correlation=settings.size_velocity_correlation,
+        velocity_spread=settings.velocity_spread,
+        terminal_sd_ms=settings.terminal_sd_ms,
+        width_log_sd=settings.width_log_sd,
+        width_velocity_correlation=settings.width_velocity_correlation,
+    )  # fmt: skip
+    velocity = draw(rng, settings.velocity_m_per_s, n)
+    # Distal to the wrist fibers are thinner: 0.8 of the forearm's velocity, as in simulator.toml.
+    distal_ms = draw(rng, settings.distal_mm, n) / (0.8 * velocity)
+    segment_ms = draw(rng, settings.length_mm, n) / velocity
+    times = conduct(pool, rng, np.column_stack([distal_ms, segment_ms]))
+    to_distal, segment = times[..., 0], times[..., 1]
+    pool = calibrate(
+        pool, to_distal, setting=setting,
+        amplitude_mv=draw(rng, settings.amplitude_mv, n),
+        latency_ms=draw(rng, settings.distal_latency_ms, n),
+    )  # fmt: skip
+    loss = draw(rng, settings.axon_loss, n)
+    if np.any(loss):
+        pool = lose_axons(pool, rng, loss, reinnervation=settings.reinnervation)
+    return pool, to_distal, segment
+
+
+def _excited(pool: Pool, rng: np.random.Generator, share: Floats) -> NDArray[np.bool_]:
+    if np.all(share >= 1.0):
+        return pool.size > 0.0
+    # Depth in the nerve differs from site to site: half of what makes an axon easy is new there.
+    reach = (pool.excitability + rng.standard_normal(pool.size.shape)) / np.sqrt(2.0)
+    order = replace(pool, slowness=reach)
+    return choose_units(order, rng, share, choice="fastest") & (pool.size > 0.0)
+
+
+def _neighbor(
+    rng: np.random.Generator, plan: _Plan, pool: Pool, size: Floats, time_ms: Floats
+) -> Floats:
+    """Volume-conducted response of a neighboring muscle: flatter, wider, first positive."""
+    n = len(size)
+    other = draw_pools(rng, n, n_units=pool.size.shape[1], unit_width=1.25)
+    scale = size * pool.size.sum(axis=1)
+    fastest = time_ms.min(axis=1, keepdims=True)
+    arrival = fastest * other.slowness + rng.uniform(-0.8, 0.8, (n, 1))
+    shapes = replace(other.shapes, initial=np.full((1, 1), 0.35))
+    other = replace(other, size=other.size * scale[:, None], shift_ms=pool.shift_ms, shapes=shapes)
+    return respond(other, arrival, setting=plan.proximal_setting)
+
+
+def _pair_truth(
+    pool: Pool,
+    at_distal: NDArray[np.bool_],
+    at_proximal: NDArray[np.bool_],
+    blocked: NDArray[np.bool_],
+    segment_ms: Floats,
+) -> dict[str, NDArray[np.generic]]:
+    signal = pool.size * at_distal
+    total = signal.sum(axis=1)
+    arriving = pool.size * (at_proximal & ~blocked)
+    weight = arriving / np.maximum(arriving.sum(axis=1, keepdims=True), 1e-12)
+    mean = (weight * segment_ms).sum(axis=1)
+    variance = (weight * np.square(segment_ms - mean[:, None])).sum(axis=1)
+    none_left = arriving.sum(axis=1) == 0.0
+    counted = np.maximum(at_distal.sum(axis=1), 1)
+    return {
+        "blocked_fraction": (signal * blocked).sum(axis=1) / total,
+        "blocked_units_fraction": (at_distal & blocked).sum(axis=1) / counted,
+        "not_excited_fraction": (signal * ~at_proximal).sum(axis=1) / total,
+        "added_dispersion_ms": np.where(none_left, np.nan, np.sqrt(variance)),
+        "delay_ms": np.where(none_left, np.nan, mean),
+        "n_units": at_distal.sum(axis=1).astype(np.float64),
+    }
+
+
+def _join(
+    batches: list[_Batch], distal: Markers, proximal: Markers, setting: Amplifier
+) -> PairTruth:
+    columns = {key: np.concatenate([b.truth[key] for b in batches]) for key in batches[0].truth}
+    return PairTruth(**columns, distal=distal, proximal=proximal, setting=setting)
+
+
+def traces(
+    n: int,
+    *,
+    rng: np.random.Generator,
+    pool: PoolSettings | None = None,
+    setting: Amplifier | None = None,
+    disturbance: Disturbance | None = None,
+    longest_delay_ms: Range = 0.0,
+    delay_shape: DelayShape = "uniform",
+    initial_positivity: Range = 0.0,
+    width_factor: Range = 1.0,
+    absent_share: float = 0.0,
+) -> Traces:
+    """Simulate single responses, for tests and benchmarks of the measurement.
+
+    Parameters
+    ----------
+    n : int
+    rng : numpy.random.Generator
+    pool : PoolSettings, optional
+        ``amplitude_mv`` is the amplitude before dispersion.
+    setting : Amplifier, optional
+    disturbance : Disturbance, optional
+        None by default: the traces are noise-free.
+    longest_delay_ms : float or (low, high) [ms]
+        Demyelinating delays between stimulus and muscle.
+    delay_shape : str
+        Their distribution.
+    initial_positivity : float or (low, high)
+        Height of an initial positivity relative to the negative phase of a unit.
+    width_factor : float or (low, high)
+        Widening of unit potentials, as in the cold (1.3 at 28 degrees).
+    absent_share : float
+        Share of traces without any response.
+
+    Returns
+    -------
+    Traces
+        Recorded and noise-free samples of shape (n, n_samples) [mV], markers, setting.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> made = traces(2, rng=np.random.default_rng(1))
+    >>> made.samples_mv.shape
+    (2, 1000)
+    """
+    setting = setting or Amplifier()
+    parts = []
+    for rows in _batches(n):
+        pools, to_distal, _ = draw_segment(rng, rows, pool or PoolSettings(), setting)
+        height = draw(rng, initial_positivity, rows)[:, None]
+        pools = replace(pools, shapes=replace(pools.shapes, initial=height))
+        delays = draw_delays(
+            pools, rng, shape=delay_shape, delay_ms=draw(rng, longest_delay_ms, rows)
+        )
+        there = rng.random((rows, 1)) >= absent_share
+        parts.append(
+            respond(
+                pools, to_distal + delays, setting=setting, fires=there & (pools.size > 0.0),
+                width_factor=draw(rng, width_factor, rows),
+            )
+        )  # fmt: skip
+    clean = np.concatenate(parts)
+    recorded = clean if disturbance is None else disturb(clean, setting, disturbance, rng)
+    return Traces(recorded, clean, markers(clean, setting), setting)
+
+
+def _batches(n: int) -> Iterator[int]:
+    for start in range(0, n, _BATCH):
+        yield min(_BATCH, n - start)

@@ -1,0 +1,177 @@
+"""What the amplifier and the surroundings do to a response: filters, noise, artefact, bits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+
+def filter_as_amplifier(
+    samples: Floats, rate_hz: float, *, high_pass_hz: float | None, low_pass_hz: float | None
+) -> Floats:
+    """Filter as an EMG amplifier does: causally, one pole below, two poles above.
+
+    Parameters
+    ----------
+    samples : ndarray of shape (n, n_samples)
+        Traces that start from rest.
+    rate_hz : float
+    high_pass_hz : float or None
+        Corner of the first-order high-pass (RC coupling); None leaves it out.
+    low_pass_hz : float or None
+        Corner of the second-order Butterworth low-pass; None leaves it out.
+
+    Returns
+    -------
+    ndarray of shape (n, n_samples)
+        Same length; what the filter still owes after the last sample is cut off.
+    """
+    import scipy.fft
+    import scipy.signal
+
+    out = np.asarray(samples, dtype=np.float64)
+    n_samples = out.shape[-1]
+    if low_pass_hz is not None:
+        # The low-pass is over within a millisecond or two; the analogue response needs no warping
+        # when it is applied in the frequency domain, with room for it to ring out.
+        n_padded = scipy.fft.next_fast_len(n_samples + int(0.02 * rate_hz) + 1, real=True)
+        ratio = 1j * scipy.fft.rfftfreq(n_padded, 1.0 / rate_hz) / low_pass_hz
+        gain = 1.0 / (1.0 + np.sqrt(2.0) * ratio + ratio**2)
+        spectrum = scipy.fft.rfft(out, n_padded, axis=-1) * gain
+        out = scipy.fft.irfft(spectrum, n_padded, axis=-1)[..., :n_samples]
+    if high_pass_hz is not None:
+        numerator, denominator = scipy.signal.butter(1, high_pass_hz, "highpass", fs=rate_hz)
+        out = scipy.signal.lfilter(numerator, denominator, out, axis=-1)
+    return np.asarray(out, dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Amplifier:
+    """How a sweep is sampled and filtered.
+
+    Attributes
+    ----------
+    sampling_rate_hz : float
+    n_samples : int
+        Length of a sweep.
+    stimulus_index : int
+        Samples before the stimulus.
+    high_pass_hz, low_pass_hz : float or None
+        First-order high-pass and second-order low-pass.
+    """
+
+    sampling_rate_hz: float = 20_000.0
+    n_samples: int = 1000
+    stimulus_index: int = 20
+    high_pass_hz: float | None = 2.0
+    low_pass_hz: float | None = 10_000.0
+
+    @property
+    def time_ms(self) -> Floats:
+        """Time of each sample from the stimulus [ms], shape (n_samples,)."""
+        index = np.arange(self.n_samples) - self.stimulus_index
+        time: Floats = index * (1e3 / self.sampling_rate_hz)
+        return time
+
+
+@dataclass(frozen=True, slots=True)
+class Disturbance:
+    """What is added to a response; every amplitude may be one value or one per trace.
+
+    Attributes
+    ----------
+    noise_mv : float or ndarray of shape (n,) [mV]
+        Standard deviation of white noise within the amplifier's band.
+    hum_mv : float or ndarray [mV]
+        Amplitude of mains hum, random phase, with a fifth of third harmonic.
+    hum_hz : float
+        50 or 60.
+    drift_mv : float or ndarray [mV]
+        Standard deviation of a slow baseline wander over the sweep: a slope and half a swing.
+    offset_mv : float or ndarray [mV]
+        Standard deviation of a constant offset.
+    artefact_mv : float or ndarray [mV]
+        Height of the stimulus artefact at its end; the sign is random unless
+        `artefact_sign` is set.
+    artefact_decay_ms : float or ndarray [ms]
+        Decay constant of its tail.
+    artefact_sign : int
+        1, -1 or 0 for random.
+    """
+
+    noise_mv: ArrayLike = 0.0
+    hum_mv: ArrayLike = 0.0
+    hum_hz: float = 50.0
+    drift_mv: ArrayLike = 0.0
+    offset_mv: ArrayLike = 0.0
+    artefact_mv: ArrayLike = 0.0
+    artefact_decay_ms: ArrayLike = 0.3
+    artefact_sign: int = 0
+
+
+def _column(value: ArrayLike, n: int) -> Floats:
+    return np.broadcast_to(np.asarray(value, dtype=np.float64).reshape(-1, 1), (n, 1))
+
+
+def disturb(
+    samples_mv: Floats, amplifier_setting: Amplifier, added: Disturbance, rng: np.random.Generator
+) -> Floats:
+    """Add noise, hum, drift, offset and the stimulus artefact to noise-free traces.
+
+    The random numbers drawn do not depend on the amplitudes, so that two calls with equal
+    generators and different settings differ only in what the settings change.
+
+    Parameters
+    ----------
+    samples_mv : ndarray of shape (n, n_samples) [mV]
+    amplifier_setting : Amplifier
+    added : Disturbance
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray of shape (n, n_samples) [mV]
+    """
+    n = len(samples_mv)
+    time_ms = amplifier_setting.time_ms[None]
+    phase, swing_phase = rng.uniform(0.0, 2.0 * np.pi, (2, n, 1))
+    slope, swing, level, coin = rng.standard_normal((4, n, 1))
+    out: Floats = samples_mv + rng.standard_normal(samples_mv.shape) * _column(added.noise_mv, n)
+    if np.any(np.asarray(added.hum_mv)):
+        turn = 2.0 * np.pi * added.hum_hz * time_ms / 1e3
+        wave = np.sin(turn + phase) + 0.2 * np.sin(3.0 * turn + 3.0 * phase)
+        out += _column(added.hum_mv, n) * wave
+    if np.any(np.asarray(added.drift_mv)):
+        part = (time_ms - time_ms[0, 0]) / np.ptp(time_ms)
+        wander = slope * part + swing * (np.sin(np.pi * part + swing_phase) - np.sin(swing_phase))
+        out += _column(added.drift_mv, n) * wander
+    out += _column(added.offset_mv, n) * level
+    if np.any(np.asarray(added.artefact_mv)):
+        sign = np.where(coin < 0.0, -1.0, 1.0) if added.artefact_sign == 0 else added.artefact_sign
+        out += sign * _artefact(time_ms, added, n)
+    return out
+
+
+def _artefact(time_ms: Floats, added: Disturbance, n: int) -> Floats:
+    # The pulse itself lasts 0.2 ms; its tail is the discharge of skin and electrode.
+    decay = np.exp(-np.maximum(time_ms - 0.2, 0.0) / _column(added.artefact_decay_ms, n))
+    return np.where(time_ms >= 0.0, _column(added.artefact_mv, n) * decay, 0.0)
+
+
+def quantize(samples_mv: Floats, *, range_mv: float, bits: int) -> Floats:
+    """Round to the converter's steps and clip at plus and minus `range_mv`.
+
+    Parameters
+    ----------
+    samples_mv : ndarray [mV]
+    range_mv : float [mV]
+        Half of the converter's range.
+    bits : int
+        Resolution: ``2**bits`` steps over the whole range.
+    """
+    step = 2.0 * range_mv / 2**bits
+    return np.clip(np.round(samples_mv / step) * step, -range_mv, range_mv - step)

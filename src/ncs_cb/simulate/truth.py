@@ -1,0 +1,132 @@
+"""The truth that goes with simulated traces: markers of the noise-free trace, and what was done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ncs_cb.simulate.recording import Amplifier
+
+Floats = NDArray[np.float64]
+
+# Contract, section 2: a negative phase is significant when its peak reaches 5 % of the highest.
+_SIGNIFICANT = 0.05
+_ONSET = 0.01
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Markers:
+    """Markers of noise-free traces, one value per trace; NaN where there is none.
+
+    Attributes
+    ----------
+    onset_latency_ms : ndarray of shape (n,)
+        First time the trace exceeds 1 % of its highest negative peak.
+    negative_peak_latency_ms, negative_peak_amplitude_mv : ndarray
+        Highest negative peak (parabola through three samples).
+    peak_to_peak_amplitude_mv : ndarray
+        Highest negative to lowest positive peak.
+    negative_peak_duration_ms, negative_peak_area_mv_ms : ndarray
+        From the onset to the first return to zero.
+    total_negative_duration_ms : ndarray
+        From the onset to the last return to zero of a phase that reaches 5 % of the highest.
+    total_negative_area_mv_ms : ndarray
+        Sum of the areas of those phases.
+    """
+
+    onset_latency_ms: Floats
+    negative_peak_latency_ms: Floats
+    negative_peak_amplitude_mv: Floats
+    peak_to_peak_amplitude_mv: Floats
+    negative_peak_duration_ms: Floats
+    negative_peak_area_mv_ms: Floats
+    total_negative_duration_ms: Floats
+    total_negative_area_mv_ms: Floats
+
+    def row(self, index: int) -> dict[str, float]:
+        """The markers of one trace by name."""
+        return {f.name: float(getattr(self, f.name)[index]) for f in fields(self)}
+
+
+def markers(samples_mv: Floats, setting: Amplifier) -> Markers:
+    """Read the markers of noise-free traces straight from their definitions.
+
+    Parameters
+    ----------
+    samples_mv : ndarray of shape (n, n_samples) [mV]
+        Noise-free, baseline zero, negative up.
+    setting : Amplifier
+        Gives rate and stimulus.
+
+    Returns
+    -------
+    Markers
+        A phase that the end of the sweep cuts off has neither duration nor area (NaN), and a
+        trace without a negative sample has no markers at all.
+    """
+    rows = [_row(trace, setting) for trace in np.atleast_2d(samples_mv)]
+    return Markers(*np.array(rows, dtype=np.float64).reshape(len(rows), 8).T)
+
+
+def _row(trace: Floats, setting: Amplifier) -> tuple[float, ...]:
+    step_ms = 1e3 / setting.sampling_rate_hz
+    top = int(np.argmax(trace))
+    if not trace[top] > 0.0:
+        return (np.nan,) * 8
+    peak_at, peak = _vertex(trace, top)
+    low = int(np.argmin(trace))
+    trough = _vertex(-trace, low)[1]
+    onset = _crossing(trace, int(np.argmax(trace > _ONSET * peak)), _ONSET * peak)
+    is_up = trace > 0.0
+    edges = np.flatnonzero(np.diff(is_up.astype(np.int8)))
+    starts = np.r_[0 if is_up[0] else [], edges[~is_up[edges]] + 1].astype(int)
+    ends = np.r_[edges[is_up[edges]] + 1, [len(trace)] if is_up[-1] else []].astype(int)
+    phases = [
+        (start, end)
+        for start, end in zip(starts, ends, strict=True)
+        if trace[start:end].max() >= _SIGNIFICANT * peak
+    ]
+    areas = [_area(trace, start, end) * step_ms for start, end in phases]
+    returns = [_crossing(trace, end, 0.0) if end < len(trace) else np.nan for _, end in phases]
+    return (
+        (onset - setting.stimulus_index) * step_ms,
+        (peak_at - setting.stimulus_index) * step_ms,
+        peak,
+        peak + max(trough, 0.0),
+        (returns[0] - onset) * step_ms,
+        areas[0] if np.isfinite(returns[0]) else np.nan,
+        (returns[-1] - onset) * step_ms,
+        float(np.sum(areas)) if np.isfinite(returns[-1]) else np.nan,
+    )
+
+
+def _vertex(trace: Floats, top: int) -> tuple[float, float]:
+    """Place and height of the parabola through a sample and its neighbors."""
+    if not 0 < top < len(trace) - 1:
+        return float(top), float(trace[top])
+    before, here, after = (float(v) for v in trace[top - 1 : top + 2])
+    bend = before - 2.0 * here + after
+    if bend == 0.0:
+        return float(top), here
+    shift = 0.5 * (before - after) / bend
+    return top + shift, here - 0.25 * (before - after) * shift
+
+
+def _crossing(trace: Floats, index: int, level: float) -> float:
+    """Where the line between the samples before and at `index` meets `level`."""
+    if index == 0:
+        return 0.0
+    before, here = float(trace[index - 1]), float(trace[index])
+    return index if here == before else index - 1 + (level - before) / (here - before)
+
+
+def _area(trace: Floats, start: int, end: int) -> float:
+    """Trapezoids above zero from the rising to the falling crossing, in samples."""
+    inner = float(np.trapezoid(trace[start:end]))
+    if start > 0:
+        inner += 0.5 * float(trace[start]) * (start - _crossing(trace, start, 0.0))
+    if end < len(trace):
+        inner += 0.5 * float(trace[end - 1]) * (_crossing(trace, end, 0.0) - (end - 1))
+    return inner
