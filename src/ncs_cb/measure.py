@@ -1,0 +1,249 @@
+"""Measure CMAPs: check, stack, run the kernel, scatter, name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from ncs_cb import _kernels, flags
+from ncs_cb.columns import MEASURES, conform
+from ncs_cb.errors import UnitError
+from ncs_cb.model import Trace
+from ncs_cb.units import LARGEST_PLAUSIBLE_RESPONSE_MV
+
+COMPILE_FROM = 3000
+"""Batches of at least this many traces wait for the compiler; smaller ones run plain."""
+
+_ROWS_PER_TASK = 2048
+
+FACTS: dict[int, str] = {
+    _kernels.NON_FINITE: "non_finite_samples",
+    _kernels.FLAT: "flat_trace",
+    _kernels.STIMULUS_OUTSIDE: "stimulus_outside_trace",
+    _kernels.CLIPPED: "clipped",
+    _kernels.ABSENT: "response_absent",
+    _kernels.POSITIVITY: "initial_positivity",
+    _kernels.LATE: "late_negative_component",
+    _kernels.CUT: "sweep_cut",
+    _kernels.NO_BASELINE: "no_prestimulus_baseline",
+    _kernels.ARTIFACT: "artifact_removed",
+    _kernels.ARTIFACT_AT_ONSET: "artifact_overlaps_onset",
+    _kernels.NOISY: "noisy_baseline",
+}
+"""What each bit of the kernel's facts is called."""
+
+_NUMBERS = [c.name for c in MEASURES if c.dtype == "float64"]
+
+
+def measure_traces(
+    samples_mv: ArrayLike,
+    *,
+    sampling_rate_hz: ArrayLike,
+    stimulus_index: ArrayLike,
+    threads: int | None = None,
+) -> pd.DataFrame:
+    """Measure CMAPs, one row per trace.
+
+    Parameters
+    ----------
+    samples_mv : array_like of shape (n_traces, n_samples) or (n_samples,) [mV]
+        Negative up. Read as it is and never changed.
+    sampling_rate_hz : float or array_like of shape (n_traces,) [Hz]
+    stimulus_index : int or array_like of shape (n_traces,)
+        Index of the sample at which the stimulus was given.
+    threads : int, optional
+        How many threads to use for large batches; all cores by default. The result does not
+        depend on it.
+
+    Returns
+    -------
+    DataFrame
+        The columns of :data:`ncs_cb.columns.MEASURES`. NaN where not measurable; the column
+        ``quality_flags`` says why.
+
+    Raises
+    ------
+    ValueError
+        If a shape, a rate or an index cannot be used.
+    UnitError
+        If a response exceeds 100 mV.
+    """
+    samples = _samples(samples_mv)
+    n = samples.shape[0]
+    rates = _per_trace(sampling_rate_hz, n, "sampling_rate_hz").astype(np.float64)
+    if not (np.isfinite(rates) & (rates > 0)).all():
+        raise ValueError("sampling_rate_hz must be positive and finite, in Hz")
+    stimuli = _per_trace(stimulus_index, n, "stimulus_index")
+    if not np.issubdtype(stimuli.dtype, np.integer):
+        if not np.array_equal(stimuli, np.floor(stimuli)):
+            raise ValueError("stimulus_index must be whole numbers: the index of a sample")
+    stimuli = np.clip(stimuli, -1, samples.shape[1]).astype(np.int64)
+    limits = np.full(n, np.inf)
+    out, facts = _run(samples, rates, stimuli, -limits, limits, threads)
+    return _frame(out, facts)
+
+
+def measure_study_traces(traces: Sequence[Trace]) -> pd.DataFrame:
+    """Measure the traces of a study: the table ``traces``, one row per trace, in order.
+
+    Parameters
+    ----------
+    traces : sequence of Trace
+        Motor or sensory responses. Their own flags are merged with those found here.
+
+    Returns
+    -------
+    DataFrame
+        The table ``traces``; ``study_id`` is left unknown for the caller to fill in.
+
+    Raises
+    ------
+    UnitError
+        If a response exceeds 100 mV.
+    """
+    n = len(traces)
+    out = np.full((n, _kernels.WIDTH), np.nan)
+    facts = np.zeros(n, dtype=np.int64)
+    groups: dict[tuple[int, str], list[int]] = {}
+    for i, trace in enumerate(traces):
+        key = (len(trace.samples_mv), np.asarray(trace.samples_mv).dtype.str)
+        groups.setdefault(key, []).append(i)
+    for rows in groups.values():
+        chosen = [traces[i] for i in rows]
+        samples = _samples(np.stack([np.asarray(t.samples_mv) for t in chosen]))
+        ranges = [t.range_mv or (-np.inf, np.inf) for t in chosen]
+        out[rows], facts[rows] = _run(
+            samples,
+            np.array([t.sampling_rate_hz for t in chosen], dtype=np.float64),
+            np.array([t.stimulus_index for t in chosen], dtype=np.int64),
+            np.array([r[0] for r in ranges], dtype=np.float64),
+            np.array([r[1] for r in ranges], dtype=np.float64),
+            None,
+        )
+    frame = _frame(out, facts)
+    frame["quality_flags"] = [
+        flags.join([*flags.split(found), *trace.flags])
+        for found, trace in zip(frame["quality_flags"], traces, strict=True)
+    ]
+    for name, values in _identity(traces).items():
+        frame[name] = values
+    return conform(frame, "traces")
+
+
+def _identity(traces: Sequence[Trace]) -> dict[str, list[Any]]:
+    """The identifying columns of the table ``traces``."""
+    return {
+        "recording": [t.recording for t in traces],
+        "nerve": [t.site.nerve for t in traces],
+        "side": [t.site.side for t in traces],
+        "muscle": [t.site.muscle for t in traces],
+        "kind": [t.kind for t in traces],
+        "stimulation_site": [t.site.stimulation_site for t in traces],
+        "distance_mm": [t.stimulus.distance_mm for t in traces],
+        "stimulus_ma": [t.stimulus.intensity_ma for t in traces],
+        "sampling_rate_hz": [t.sampling_rate_hz for t in traces],
+        "high_pass_hz": [t.high_pass_hz for t in traces],
+        "low_pass_hz": [t.low_pass_hz for t in traces],
+    }
+
+
+def _samples(samples_mv: ArrayLike) -> NDArray[Any]:
+    """Give the samples as a 2-D array of float32 or float64, without a copy where possible."""
+    samples = np.asarray(samples_mv)
+    if samples.ndim == 1:
+        samples = samples[None, :]
+    if samples.ndim != 2:
+        raise ValueError(
+            f"samples_mv has {samples.ndim} dimensions; give (n_traces, n_samples) or (n_samples,)"
+        )
+    if samples.dtype in (np.float32, np.float64) and samples.dtype.isnative:
+        return samples
+    if samples.dtype.kind not in "iuf":
+        raise ValueError(f"samples_mv holds {samples.dtype}; give real numbers in mV")
+    return samples.astype(np.float32 if samples.dtype.itemsize <= 2 else np.float64)
+
+
+def _per_trace(values: ArrayLike, n: int, name: str) -> NDArray[Any]:
+    """Give one value per trace from a scalar or one value per trace."""
+    array = np.asarray(values)
+    if array.dtype.kind not in "iuf":
+        raise ValueError(f"{name} holds {array.dtype}; give numbers")
+    if array.ndim > 1 or (array.ndim == 1 and array.shape[0] != n):
+        raise ValueError(f"{name} has shape {array.shape}; give a scalar or one value for each of {n} traces")
+    return np.broadcast_to(array, (n,))
+
+
+def _run(
+    samples: NDArray[Any],
+    rates: NDArray[np.float64],
+    stimuli: NDArray[np.int64],
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+    threads: int | None,
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Measure rows of equal length, plain or compiled."""
+    n = samples.shape[0]
+    out = np.full((n, _kernels.WIDTH), np.nan)
+    facts = np.zeros(n, dtype=np.int64)
+    for rate in np.unique(rates):
+        rows = np.flatnonzero(rates == rate)
+        if n < COMPILE_FROM:
+            _run_plain(samples, rows, float(rate), stimuli, low, high, out, facts)
+        else:
+            _run_compiled(samples, rows, float(rate), stimuli, low, high, out, facts, threads)
+    return out, facts
+
+
+def _run_plain(samples, rows, rate, stimuli, low, high, out, facts):  # type: ignore[no-untyped-def]
+    size, first, *tables = _kernels.decay_tables(rate)
+    lists = [t.tolist() for t in tables]
+    n = samples.shape[1]
+    work = [[0.0] * max(n, 1) for _ in range(3)]
+    for i in rows.tolist():
+        row = [0.0] * _kernels.WIDTH
+        facts[i] = _kernels.measure_row(
+            samples[i].tolist(), work[0], n, int(stimuli[i]), 1000.0 / rate, float(low[i]),
+            float(high[i]), size, first, *lists, work[1], work[2], [0.0] * _kernels.N_DECAYS, row,
+        )  # fmt: skip
+        out[i] = row
+
+
+def _run_compiled(samples, rows, rate, stimuli, low, high, out, facts, threads):  # type: ignore[no-untyped-def]
+    size, first, *tables = _kernels.decay_tables(rate)
+    kernel = _kernels.compiled()
+    n = samples.shape[1]
+
+    def task(part: NDArray[np.int64]) -> None:
+        work = [np.zeros(max(n, 1)) for _ in range(3)]
+        kernel(samples, part, stimuli, low, high, n, 1000.0 / rate, size, first, *tables,
+               work[0], work[1], work[2], np.zeros(_kernels.N_DECAYS), out, facts)  # fmt: skip
+
+    parts = [rows[i : i + _ROWS_PER_TASK] for i in range(0, len(rows), _ROWS_PER_TASK)]
+    task(rows[:0])
+    workers = threads or len(os.sched_getaffinity(0))
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        list(pool.map(task, parts))
+
+
+def _frame(out: NDArray[np.float64], facts: NDArray[np.int64]) -> pd.DataFrame:
+    """Name what the kernel found."""
+    beyond = np.flatnonzero(facts & _kernels.IMPLAUSIBLE)
+    if beyond.size:
+        raise UnitError(
+            f"trace {beyond[0]} holds a response above {LARGEST_PLAUSIBLE_RESPONSE_MV:g} mV; "
+            "samples must be in mV.",
+            hint="Check the unit: a recording in uV read as mV is 1000 times too large.",
+        )
+    names = {
+        int(word): flags.join(name for bit, name in FACTS.items() if word & bit)
+        for word in np.unique(facts)
+    }
+    frame = pd.DataFrame(out, columns=_NUMBERS)
+    frame["quality_flags"] = pd.array([names[w] for w in facts.tolist()], dtype="string")
+    return frame
