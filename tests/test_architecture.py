@@ -1,0 +1,127 @@
+"""The house stays the house: imports point one way, heavy libraries at home, files small."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import ncs_cb
+
+PACKAGE = Path(ncs_cb.__file__).parent
+REPOSITORY = Path(__file__).parents[1]
+MODULES = sorted(PACKAGE.rglob("*.py"))
+NAMES = [str(path.relative_to(PACKAGE)) for path in MODULES]
+
+# One home per library; the part of the package named here may import it, nobody else.
+HOMES = {
+    "numba": {"_kernels.py"},
+    "scipy": {"dispersion", "simulate"},
+    "edfio": {"readers/edf"},
+    "mne": {"readers/via_mne.py"},
+    "matplotlib": {"figures", "model.py"},
+    "jinja2": {"reports/html.py", "batch"},
+    "typst": {"reports/pdf.py"},
+    "pyarrow": {"reports/tables.py", "batch"},
+    "dask": {"batch"},
+    "distributed": {"batch"},
+    "pydantic": {"schema.py"},
+    "typer": {"cli"},
+    "rich": {"cli"},
+}
+
+
+def imports(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {name.name.split(".")[0] for name in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.split(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=NAMES)
+def test_each_heavy_library_has_one_home(path):
+    name = path.relative_to(PACKAGE).as_posix()
+    strangers = [
+        library
+        for library in imports(path) & set(HOMES)
+        if not any(name.startswith(home.removesuffix(".py")) for home in HOMES[library])
+    ]
+    assert not strangers, f"{name} imports {strangers}"
+
+
+def test_imports_point_one_way():
+    run = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-cache"],
+        cwd=REPOSITORY, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def loaded_after(code: str) -> set[str]:
+    report = "import sys, json; print(json.dumps(sorted(sys.modules)))"
+    run = subprocess.run(
+        [sys.executable, "-c", f"{code}\n{report}"], capture_output=True, text=True, check=True
+    )
+    return {name.split(".")[0] for name in json.loads(run.stdout.splitlines()[-1])}
+
+
+LIGHT = {"numpy", "pandas", *HOMES} - {"typer", "rich"}
+
+
+def test_importing_the_package_loads_no_heavy_library():
+    assert not loaded_after("import ncs_cb") & (LIGHT | {"typer", "rich"})
+
+
+@pytest.mark.parametrize("arguments", ["--help", "nerves", "flags", "formats", "analyze --help"])
+def test_light_commands_load_no_heavy_library(arguments):
+    code = (
+        "import contextlib, io\nfrom ncs_cb.cli import main\n"
+        "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n"
+        f"    main({arguments.split()!r})"
+    )
+    # The formats command lists the readers, and the anatomy needs no numbers.
+    assert not loaded_after(code) & LIGHT
+
+
+@pytest.mark.parametrize("path", MODULES, ids=NAMES)
+def test_modules_and_functions_stay_small(path):
+    text = path.read_text("utf-8")
+    assert text.count("\n") <= 500, "split the module"
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            body = node.body[1:] if ast.get_docstring(node) else node.body
+            lines = body[-1].end_lineno - body[0].lineno + 1 if body else 0
+            limit = 60 if path.name != "_kernels.py" else 120
+            assert lines <= limit, f"{node.name} has {lines} lines"
+
+
+@pytest.mark.parametrize("name", [n for n in ncs_cb.__all__ if n != "__version__"])
+def test_every_public_name_resolves_and_is_documented(name):
+    assert getattr(ncs_cb, name).__doc__
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_module_says_what_it_is_for(name):
+    assert ast.get_docstring(ast.parse((PACKAGE / name).read_text("utf-8")))
+
+
+def test_every_public_name_is_listed_once():
+    assert sorted(ncs_cb._HOMES.keys() | {"simulate", "__version__"}) == sorted(ncs_cb.__all__)
+
+
+def test_an_unknown_public_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'analyse'"):
+        _ = ncs_cb.analyse
+
+
+def test_every_registered_home_exists():
+    for home in set(ncs_cb._HOMES.values()):
+        import_module(f"ncs_cb.{home}")
