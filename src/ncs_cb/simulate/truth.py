@@ -130,3 +130,70 @@ def _area(trace: Floats, start: int, end: int) -> float:
     if end < len(trace):
         inner += 0.5 * float(trace[end - 1]) * (_crossing(trace, end, 0.0) - (end - 1))
     return inner
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentTruth:
+    """What is true of one segment between neighboring stimulated sites.
+
+    All shares are of the signal that the distal stimulus sends to the muscle.
+
+    Attributes
+    ----------
+    nerve, side, muscle, kind, distal_site, proximal_site : str
+    length_mm : float
+    blocked_fraction, blocked_units_fraction : float
+        Share of the signal, and of the units, whose fibers are blocked between the sites.
+    not_excited_fraction : float
+        Share that the proximal stimulus missed because it was too weak.
+    crossing_fraction : float
+        Share that runs in another nerve at the proximal site (an anastomosis).
+    failing_fraction : float
+        Share whose impulses fail now and then between the sites, times how often.
+    added_dispersion_ms, delay_ms : float [ms]
+        Standard deviation and mean, weighted by size, of the conduction time of the segment;
+        NaN when nothing passes.
+    longest_delay_ms : float [ms]
+        Scale of demyelinating delays between the sites, 0 without any.
+    co_stimulation : bool
+        Whether a neighbor's response was added at either site.
+    """
+
+    nerve: str
+    side: str
+    muscle: str
+    kind: str
+    distal_site: str
+    proximal_site: str
+    length_mm: float
+    blocked_fraction: float
+    blocked_units_fraction: float
+    not_excited_fraction: float
+    crossing_fraction: float
+    failing_fraction: float
+    added_dispersion_ms: float
+    delay_ms: float
+    longest_delay_ms: float
+    co_stimulation: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StudyTruth:
+    """What is true of a simulated study.
+
+    Attributes
+    ----------
+    markers : Markers
+        Of the noise-free traces, one value per trace of the study, in order.
+    noise_free_mv : tuple of ndarray [mV]
+        The traces before noise, artefact and quantization.
+    f_latency_ms : ndarray of shape (n_traces,) [ms]
+        Onset of the F wave; NaN where there is none.
+    segments : tuple of SegmentTruth
+        Motor and sensory segments of the routine studies.
+    """
+
+    markers: Markers
+    noise_free_mv: tuple[Floats, ...]
+    f_latency_ms: Floats
+    segments: tuple[SegmentTruth, ...]

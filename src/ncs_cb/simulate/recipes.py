@@ -1,0 +1,410 @@
+"""Recipes: what a simulated visit consists of, read from ``tables/recipes/<id>.toml``.
+
+Every key is documented in ``docs/simulator.md``. A number may be written as ``[low, high]``: it is
+then drawn evenly for each study. Unknown keys are refused with the nearest valid name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from ncs_cb import datafile
+from ncs_cb.datafile import Block
+from ncs_cb.nerves import anatomy
+from ncs_cb.simulate.geometry import known_paths, path
+from ncs_cb.simulate.lesions import CHOICES, DELAY_SHAPES
+
+Span = tuple[float, float]
+_DETAILS = ("clinical", "laboratory", "imaging", "treatment")
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingPlan:
+    """How the sweeps of one nerve are recorded; the keys of ``[recording]``."""
+
+    sampling_rate_hz: Span = (20_000.0, 20_000.0)
+    sweep_ms: Span = (50.0, 50.0)
+    baseline_ms: Span = (1.0, 1.0)
+    high_pass_hz: Span = (2.0, 2.0)
+    low_pass_hz: Span = (10_000.0, 10_000.0)
+    noise_uv: Span = (5.0, 5.0)
+    hum_uv: Span = (0.0, 0.0)
+    hum_hz: Span = (50.0, 50.0)
+    drift_uv: Span = (0.0, 0.0)
+    offset_uv: Span = (0.0, 0.0)
+    artefact_mv: Span = (1.0, 1.0)
+    artefact_decay_ms: Span = (0.25, 0.25)
+    range_mv: Span = (50.0, 50.0)
+    bits: Span = (16.0, 16.0)
+
+
+# Sensory studies are averages at a higher gain; 20 Hz to 3 kHz is the example of formats.md.
+SENSORY_PLAN = RecordingPlan(
+    sweep_ms=(20.0, 20.0), high_pass_hz=(20.0, 20.0), low_pass_hz=(3000.0, 3000.0),
+    noise_uv=(0.5, 0.5), artefact_mv=(0.02, 0.02), artefact_decay_ms=(0.2, 0.2),
+    range_mv=(2.0, 2.0),
+)  # fmt: skip
+MOTOR_PLAN = RecordingPlan()
+
+
+@dataclass(frozen=True, slots=True)
+class LesionPlan:
+    """One lesion; the keys of ``[[nerve.lesion]]``."""
+
+    distal_site: str
+    proximal_site: str
+    at: Span = (0.5, 0.5)
+    block: Span = (0.0, 0.0)
+    block_of: Literal["signal", "units"] = "signal"
+    choice: Any = "random"
+    delay_ms: Span = (0.0, 0.0)
+    delay_shape: Any = "uniform"
+    delay_share: Span = (1.0, 1.0)
+    velocity_factor: Span = (1.0, 1.0)
+    failure: Span = (0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class StimulusPlan:
+    """What is special about one site's stimulus; the keys of ``[[nerve.stimulus]]``."""
+
+    site: str
+    excited: Span = (1.0, 1.0)
+    intensity_ma: Span | None = None
+    electrode_shift_mm: Span = (0.0, 0.0)
+    co_stimulates: str | None = None
+    co_stimulation: Span = (0.0, 0.0)
+    collision: bool | None = None
+    supramaximal: bool | None = None
+    high_pass_hz: float | None = None
+    low_pass_hz: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IntensityPlan:
+    """A series of rising currents at one site; ``[nerve.intensity_series]``."""
+
+    site: str
+    steps: int = 10
+    repeats: int = 1
+    from_ma: Span = (6.0, 6.0)
+    to_ma: Span = (30.0, 30.0)
+
+
+@dataclass(frozen=True, slots=True)
+class InchingPlan:
+    """Closely spaced stimuli; ``[nerve.inching]``."""
+
+    from_site: str
+    to_site: str
+    step_mm: Span = (20.0, 20.0)
+
+
+@dataclass(frozen=True, slots=True)
+class FWavePlan:
+    """Raw sweeps for late responses; ``[nerve.f_waves]``."""
+
+    site: str
+    n_stimuli: int = 20
+    persistence: Span = (0.85, 0.85)
+
+
+@dataclass(frozen=True, slots=True)
+class NervePlan:
+    """One nerve, side and recording electrode; the keys of ``[[nerve]]``."""
+
+    nerve: str
+    target: str
+    side: Any
+    kind: Any
+    sites: tuple[str, ...]
+    n_units: Span | None = None
+    amplitude_mv: Span | None = None
+    distal_latency_ms: Span | None = None
+    velocity_factor: Span = (1.0, 1.0)
+    velocity_spread: Span | None = None
+    axon_loss: Span = (0.0, 0.0)
+    axon_loss_choice: Any = "random"
+    reinnervation: Span = (0.0, 0.0)
+    repeats: int = 1
+    supramaximal: bool | None = True
+    lesions: tuple[LesionPlan, ...] = ()
+    stimuli: Mapping[str, StimulusPlan] = field(default_factory=dict)
+    intensity_series: IntensityPlan | None = None
+    inching: InchingPlan | None = None
+    f_waves: FWavePlan | None = None
+    recording: RecordingPlan = MOTOR_PLAN
+
+
+@dataclass(frozen=True, slots=True)
+class AnastomosisPlan:
+    """Fibers that cross in the forearm; the keys of ``[[anastomosis]]``."""
+
+    side: Any
+    muscle: str
+    via: str
+    share: Span = (0.4, 0.4)
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A whole recipe."""
+
+    id: str
+    title: str
+    seed: int
+    study_id: str
+    visit_date: date | None
+    symptom_onset_date: date | None
+    age_years: Span | None
+    height_cm: Span | None
+    sex: Any
+    limb_temperature_c: Mapping[str, Span]
+    machine_values: bool
+    nerves: tuple[NervePlan, ...]
+    anastomoses: tuple[AnastomosisPlan, ...]
+    details: Mapping[str, Any]
+
+
+def available() -> list[str]:
+    """Ids of the shipped recipes, sorted."""
+    return datafile.shipped("recipes")
+
+
+def draw_span(rng: np.random.Generator, span: Span) -> float:
+    """A number from a span; the number itself when both ends are equal."""
+    return span[0] if span[0] == span[1] else float(rng.uniform(*span))
+
+
+def load(id_or_path: str | Path) -> Recipe:
+    """Read and validate a recipe.
+
+    Raises
+    ------
+    TableError
+        If there is no such recipe, or a key is unknown, missing or malformed; the message names
+        file, key, what is allowed and the nearest valid name.
+    """
+    return _cached(id_or_path) if not datafile.is_path(id_or_path) else _load(id_or_path)
+
+
+@cache
+def _cached(id_or_path: str) -> Recipe:
+    return _load(id_or_path)
+
+
+def _load(id_or_path: str | Path) -> Recipe:
+    text = datafile.read("recipes", id_or_path)
+    top = Block(text.raw, text.name)
+    top.only(
+        "id", "title", "seed", "machine_values", "study", "person", "limb_temperature_c",
+        "recording", "nerve", "anastomosis", "sensory", "f_wave", *_DETAILS,
+    )  # fmt: skip
+    study, person, warmth = (top.block(n) for n in ("study", "person", "limb_temperature_c"))
+    study.only("id", "visit_date", "symptom_onset_date")
+    person.only("age_years", "sex", "height_cm")
+    limbs = ("right_arm", "left_arm", "right_leg", "left_leg")
+    warmth.only(*limbs)
+    nerves = tuple(_nerve(block, top.block("recording")) for block in top.blocks("nerve"))
+    if not nerves:
+        raise top.wrong("nerve", "a recipe needs at least one [[nerve]]")
+    temperatures = {limb: _span(warmth, limb, None, 10.0, 45.0) for limb in limbs}
+    return Recipe(
+        top.text("id"), top.text("title"), _whole(top, "seed", 0, lowest=0),
+        study.maybe_text("id") or top.text("id"),
+        _date(study, "visit_date"), _date(study, "symptom_onset_date"),
+        _span(person, "age_years", None, 0.0, 120.0), _span(person, "height_cm", None, 40.0, 250.0),
+        person.choice("sex", ("female", "male")) if "sex" in person.raw else None,
+        {limb: span for limb, span in temperatures.items() if span is not None},
+        bool(top.truth("machine_values", False)),
+        nerves,
+        tuple(_anastomosis(block) for block in top.blocks("anastomosis")),
+        {name: top.raw[name] for name in (*_DETAILS, "sensory", "f_wave") if name in top.raw},
+    )  # fmt: skip
+
+
+def _nerve(block: Block, common: Block) -> NervePlan:
+    block.only(
+        "nerve", "muscle", "side", "kind", "sites", "n_units", "amplitude_mv", "distal_latency_ms",
+        "velocity_factor", "velocity_spread", "axon_loss", "axon_loss_choice", "reinnervation",
+        "repeats", "supramaximal", "lesion", "stimulus", "intensity_series", "inching", "f_waves",
+        "recording",
+    )  # fmt: skip
+    nerve = block.choice("nerve", anatomy().nerves)
+    kind = block.choice("kind", ("motor", "sensory")) if "kind" in block.raw else "motor"
+    known = sorted({target for k, _, target in known_paths() if k == kind})
+    target = block.choice("muscle", known)
+    sites = block.names("sites", anatomy().nerves[nerve].sites)
+    plan = SENSORY_PLAN if kind == "sensory" else MOTOR_PLAN
+    if kind == "motor":
+        plan = _recording(common, plan)
+    stimuli = tuple(_stimulus(b, sites) for b in block.blocks("stimulus"))
+    return NervePlan(
+        nerve, target, block.choice("side", ("left", "right")), kind, sites,
+        _span(block, "n_units", None, 1.0, 5000.0),
+        _span(block, "amplitude_mv", None, 0.0, 60.0),
+        _span(block, "distal_latency_ms", None, 0.5, 30.0),
+        _needed(block, "velocity_factor", (1.0, 1.0), 0.05, 2.0),
+        _span(block, "velocity_spread", None, 0.0, 0.7),
+        _needed(block, "axon_loss", (0.0, 0.0), 0.0, 1.0),
+        _word(block, "axon_loss_choice", CHOICES),
+        _needed(block, "reinnervation", (0.0, 0.0), 0.0, 1.0),
+        _whole(block, "repeats", 1, lowest=1),
+        block.truth("supramaximal", True),
+        tuple(_lesion(b, nerve, target, kind) for b in block.blocks("lesion")),
+        {s.site: s for s in stimuli},
+        _intensity(block, nerve), _inching(block, nerve), _f_waves(block, nerve),
+        _recording(block.block("recording"), plan),
+    )  # fmt: skip
+
+
+def _recording(block: Block, plan: RecordingPlan) -> RecordingPlan:
+    names = RecordingPlan.__dataclass_fields__
+    block.only(*names)
+    values = {name: _needed(block, name, getattr(plan, name), 0.0, 1e6) for name in names}
+    return RecordingPlan(**values)
+
+
+def _lesion(block: Block, nerve: str, target: str, kind: str) -> LesionPlan:
+    block.only(
+        "segment", "at", "block", "block_of", "choice", "delay_ms", "delay_shape", "delay_share",
+        "velocity_factor", "failure",
+    )  # fmt: skip
+    ends = block.text("segment").split("-")
+    known = path(nerve, target, kind=kind).positions_mm if _has(nerve, target, kind) else {}
+    if len(ends) != 2:
+        raise block.wrong("segment", "must be two sites, distal first, as in 'wrist-below_elbow'")
+    for site in ends:
+        block.one_of("segment", site, known)
+    if known[ends[0]] >= known[ends[1]]:
+        raise block.wrong("segment", f"'{ends[0]}' is not distal to '{ends[1]}'")
+    of = block.choice("block_of", ("signal", "units")) if "block_of" in block.raw else "signal"
+    return LesionPlan(
+        ends[0], ends[1],
+        _needed(block, "at", (0.5, 0.5), 0.0, 1.0),
+        _needed(block, "block", (0.0, 0.0), 0.0, 1.0),
+        "units" if of == "units" else "signal",
+        _word(block, "choice", CHOICES),
+        _needed(block, "delay_ms", (0.0, 0.0), 0.0, 100.0),
+        _word(block, "delay_shape", DELAY_SHAPES),
+        _needed(block, "delay_share", (1.0, 1.0), 0.0, 1.0),
+        _needed(block, "velocity_factor", (1.0, 1.0), 0.05, 1.0),
+        _needed(block, "failure", (0.0, 0.0), 0.0, 1.0),
+    )  # fmt: skip
+
+
+def _has(nerve: str, target: str, kind: str) -> bool:
+    return (kind, nerve, target) in known_paths()
+
+
+def _stimulus(block: Block, sites: tuple[str, ...]) -> StimulusPlan:
+    block.only(*StimulusPlan.__dataclass_fields__)
+    other = block.maybe_text("co_stimulates") or None
+    if other is not None:
+        block.one_of("co_stimulates", other, ("median", "ulnar"))
+    return StimulusPlan(
+        block.choice("site", sites),
+        _needed(block, "excited", (1.0, 1.0), 0.0, 1.0),
+        _span(block, "intensity_ma", None, 0.0, 1000.0),
+        _needed(block, "electrode_shift_mm", (0.0, 0.0), -30.0, 30.0),
+        other,
+        _needed(block, "co_stimulation", (0.0, 0.0), 0.0, 1.0),
+        block.truth("collision"),
+        block.truth("supramaximal"),
+        block.number("high_pass_hz", needed=False),
+        block.number("low_pass_hz", needed=False),
+    )  # fmt: skip
+
+
+def _intensity(block: Block, nerve: str) -> IntensityPlan | None:
+    if "intensity_series" not in block.raw:
+        return None
+    part = block.block("intensity_series")
+    part.only(*IntensityPlan.__dataclass_fields__)
+    return IntensityPlan(
+        part.choice("site", anatomy().nerves[nerve].sites),
+        _whole(part, "steps", 10, lowest=2),
+        _whole(part, "repeats", 1, lowest=1),
+        _needed(part, "from_ma", (6.0, 6.0), 0.1, 1000.0),
+        _needed(part, "to_ma", (30.0, 30.0), 0.1, 1000.0),
+    )
+
+
+def _inching(block: Block, nerve: str) -> InchingPlan | None:
+    if "inching" not in block.raw:
+        return None
+    part = block.block("inching")
+    part.only(*InchingPlan.__dataclass_fields__)
+    sites = anatomy().nerves[nerve].sites
+    return InchingPlan(
+        part.choice("from_site", sites), part.choice("to_site", sites),
+        _needed(part, "step_mm", (20.0, 20.0), 5.0, 100.0),
+    )  # fmt: skip
+
+
+def _f_waves(block: Block, nerve: str) -> FWavePlan | None:
+    if "f_waves" not in block.raw:
+        return None
+    part = block.block("f_waves")
+    part.only(*FWavePlan.__dataclass_fields__)
+    return FWavePlan(
+        part.choice("site", anatomy().nerves[nerve].sites),
+        _whole(part, "n_stimuli", 20, lowest=1),
+        _needed(part, "persistence", (0.85, 0.85), 0.0, 1.0),
+    )
+
+
+def _anastomosis(block: Block) -> AnastomosisPlan:
+    block.only("kind", "side", "muscle", "share")
+    kind = block.choice("kind", ("martin_gruber", "reverse_martin_gruber"))
+    # Martin-Gruber: median fibers cross to the ulnar nerve and reach ulnar muscles.
+    muscles = ("adm", "fdi") if kind == "martin_gruber" else ("apb",)
+    return AnastomosisPlan(
+        block.choice("side", ("left", "right")),
+        block.choice("muscle", muscles),
+        "median" if kind == "martin_gruber" else "ulnar",
+        _needed(block, "share", (0.4, 0.4), 0.0, 1.0),
+    )
+
+
+def _word(block: Block, name: str, known: tuple[str, ...]) -> str:
+    return block.choice(name, known) if name in block.raw else known[0]
+
+
+def _whole(block: Block, name: str, default: int, *, lowest: int) -> int:
+    value = block.raw.get(name, default)
+    if not isinstance(value, int) or isinstance(value, bool) or value < lowest:
+        raise block.wrong(name, f"must be a whole number of at least {lowest}, not {value!r}")
+    return value
+
+
+def _date(block: Block, name: str) -> date | None:
+    value = block.raw.get(name)
+    if value is not None and type(value) is not date:
+        raise block.wrong(name, f"must be a date such as 2026-03-02, not {value!r}")
+    return value
+
+
+def _needed(block: Block, name: str, default: Span, low: float, high: float) -> Span:
+    return _span(block, name, default, low, high) or default
+
+
+def _span(block: Block, name: str, default: Span | None, low: float, high: float) -> Span | None:
+    """Read a number or a pair [low, high]."""
+    if name not in block.raw:
+        return default
+    value = block.raw[name]
+    ends = value if isinstance(value, list) else [value, value]
+    is_number = [isinstance(v, int | float) and not isinstance(v, bool) for v in ends]
+    if len(ends) != 2 or not all(is_number):
+        raise block.wrong(name, f"must be a number or a pair [low, high], not {value!r}")
+    if not low <= ends[0] <= ends[1] <= high:
+        raise block.wrong(name, f"must lie between {low:g} and {high:g}, rising, not {value!r}")
+    return float(ends[0]), float(ends[1])
