@@ -1,0 +1,146 @@
+"""True, false, unknown: every comparison of a rule, and the sentence that shows it.
+
+NaN becomes unknown in one place, :func:`truth`. Numbers are compared unrounded, with a grace of
+1e-9 in the direction of the written operator, so that "at most 30" and "more than 30" can never
+both hold, and 100 * (7.15 / 5.5 - 1) counts as 30.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from ncs_cb.columns import COLUMNS
+from ncs_cb.reference import TOLERANCE
+from ncs_cb.units import unit_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Numbers = NDArray[np.float64]
+
+SYMBOLS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
+_OPPOSITE = {"gt": "<=", "ge": "<", "lt": ">=", "le": ">"}
+_LABELS = {c.name: c.label.lower() for c in COLUMNS if c.table == "segments"}
+# Within this distance of the limit one more decimal is shown, so that 30.2 never reads as 30.
+_NEAR = 1.0
+
+
+def truth(
+    values: Sequence[float] | Numbers | pd.Series[float], op: str, limit: float | Numbers
+) -> pd.arrays.BooleanArray:
+    """Compare, giving unknown where a value or a limit is unknown.
+
+    Parameters
+    ----------
+    values : array-like of float
+        NaN and infinite values are unknown.
+    op : str
+        ``gt``, ``ge``, ``lt`` or ``le``; exactly that, with 1e-9 of grace in its direction.
+    limit : float or array of float
+        One limit, or one per value.
+
+    Returns
+    -------
+    BooleanArray
+        Nullable, so that ``&``, ``|`` and ``~`` follow Kleene.
+
+    Examples
+    --------
+    >>> truth([50.0, float("nan"), 100 * (7.15 / 5.5 - 1)], "le", 30.0).tolist()
+    [False, <NA>, True]
+    """
+    numbers = np.asarray(values, dtype=np.float64)
+    limits = np.broadcast_to(np.asarray(limit, dtype=np.float64), numbers.shape)
+    unknown = ~np.isfinite(numbers) | ~np.isfinite(limits)
+    with np.errstate(invalid="ignore"):
+        holds = {
+            "gt": lambda: numbers > limits + TOLERANCE,
+            "ge": lambda: numbers >= limits - TOLERANCE,
+            "lt": lambda: numbers < limits - TOLERANCE,
+            "le": lambda: numbers <= limits + TOLERANCE,
+        }[op]()
+    return pd.arrays.BooleanArray(np.where(unknown, False, holds), unknown)
+
+
+def between(
+    values: Numbers, op: str, one: float | Numbers, other: float | Numbers
+) -> pd.arrays.BooleanArray:
+    """Compare with a limit that lies somewhere between two numbers: known where both agree."""
+    first, second = truth(values, op, one), truth(values, op, other)
+    holds, also = (one.to_numpy(bool, na_value=False) for one in (first, second))
+    known = ~(np.asarray(first.isna()) | np.asarray(second.isna()))
+    return pd.arrays.BooleanArray(holds, ~known | (holds != also))
+
+
+def unknown(length: int) -> pd.arrays.BooleanArray:
+    """Give `length` unknowns."""
+    return pd.arrays.BooleanArray(np.zeros(length, dtype=bool), np.ones(length, dtype=bool))
+
+
+def at_least(n: int, terms: Sequence[pd.arrays.BooleanArray]) -> pd.Series[bool]:
+    """Give whether at least `n` of the terms hold: false only when the unknown cannot reach `n`."""
+    table = pd.concat([pd.Series(term, dtype="boolean") for term in terms], axis=1)
+    certain = table.fillna(False).sum(axis=1)
+    possible = table.fillna(True).sum(axis=1)
+    answer = pd.Series(certain >= n, dtype="boolean")
+    return answer.mask((certain < n) & (possible >= n), pd.NA)
+
+
+def number(value: float, limit: float | None = None) -> str:
+    """Write a number with one decimal, or with as many as tell it from a limit close by.
+
+    Examples
+    --------
+    >>> number(62.14, 50.0), number(30.18, 30.0), number(29.9996, 30.0), number(4.0)
+    ('62.1', '30.18', '29.9996', '4')
+    """
+    if limit is None or not math.isfinite(limit):
+        return f"{value:.1f}".removesuffix(".0")
+    distance = abs(value - limit)
+    if distance >= _NEAR or distance <= TOLERANCE:
+        return f"{value:.1f}".removesuffix(".0") if distance <= TOLERANCE else f"{value:.1f}"
+    decimals = 2
+    while round(value, decimals) == round(limit, decimals) and decimals < 9:
+        decimals += 1
+    return f"{value:.{decimals}f}"
+
+
+def label_of(column: str) -> str:
+    """Give the words for a column, in lower case."""
+    return _LABELS.get(column, column.rpartition("_")[0].replace("_", " ") or column)
+
+
+def sentence(
+    column: str, op: str, value: float, limit: float, holds: bool | None, addition: str = ""
+) -> str:
+    """Write the arithmetic of one comparison as a true statement.
+
+    Examples
+    --------
+    >>> sentence("total_area_reduction_pct", "ge", 62.14, 50.0, True)
+    'area reduction 62.1 % >= 50 %'
+    >>> sentence("total_area_reduction_pct", "ge", 41.0, 50.0, False)
+    'area reduction 41.0 % < 50 %'
+    >>> sentence("total_area_reduction_pct", "ge", float("nan"), 50.0, None)
+    'area reduction unknown (asked: >= 50 %)'
+    """
+    unit = f" {unit_of(column)}" if unit_of(column) else ""
+    label = label_of(column)
+    if not math.isfinite(limit):
+        shown = f"{number(value)}{unit}" if math.isfinite(value) else "unknown"
+        return f"{label} {shown}, limit not known or not enabled{addition}"
+    edge = f"{_limit_text(limit)}{unit}"
+    if holds is None:
+        shown = f"{number(value, limit)}{unit}" if math.isfinite(value) else "unknown"
+        return f"{label} {shown} (asked: {SYMBOLS[op]} {edge}){addition}"
+    symbol = SYMBOLS[op] if holds else _OPPOSITE[op]
+    return f"{label} {number(value, limit)}{unit} {symbol} {edge}{addition}"
+
+
+def _limit_text(limit: float) -> str:
+    return f"{limit:.4f}".rstrip("0").rstrip(".")

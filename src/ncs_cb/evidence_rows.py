@@ -1,0 +1,180 @@
+"""The evidence under a verdict: each clause with its value, limit, source and sentence."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ncs_cb.criteria import Clause, CriteriaSet, Rule, leaves
+from ncs_cb.evidence import number, sentence
+from ncs_cb.nerves import anatomy
+from ncs_cb.typed_segments import FALLBACKS, Segments
+
+Array = np.ndarray[Any, Any]
+Row = dict[str, Any]
+
+
+@dataclass(slots=True)
+class EvidenceBook:
+    """Collects, for every segment, the clauses that one criteria set asked.
+
+    A row is ``{"rule", "grade", "clause", "column", "op", "limit", "value", "holds", "source",
+    "verified", "text"}``; unknown numbers are None, ``holds`` is True, False or None.
+    """
+
+    criteria: CriteriaSet
+    table: Segments
+    limits: pd.DataFrame
+    rows: list[list[Row]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.rows = [[] for _ in range(len(self.table.keys))]
+
+    def add(
+        self, rule: Rule | None, clause: Clause, mask: Array, holds: pd.arrays.BooleanArray,
+        low: float | Array, high: float | Array,
+    ) -> None:  # fmt: skip
+        """Add one clause to the evidence of every segment in `mask`."""
+        base = {
+            "rule": "entry" if rule is None else rule.id,
+            "grade": None if rule is None else rule.grade,
+            "clause": clause.id, "column": clause.subject, "op": clause.op, "limit": None,
+            "value": None, "holds": None, "source": clause.source, "verified": clause.verified,
+            "text": "",
+        }  # fmt: skip
+        positions = np.flatnonzero(mask).tolist()
+        answers = holds.to_numpy(object, na_value=None).tolist()
+        if clause.op == "is":
+            self._truths(base, clause, positions, answers)
+        else:
+            self._numbers(base, clause, positions, answers, low, high)
+
+    def _truths(
+        self, base: Row, clause: Clause, positions: list[int], answers: list[bool | None]
+    ) -> None:
+        words = {answer: _fact(clause, answer) for answer in (True, False, None)}
+        for at in positions:
+            holds = answers[at]
+            value = None if holds is None else holds == clause.value
+            self.rows[at].append(
+                {**base, "limit": clause.value, "value": value, "holds": holds,
+                 "text": words[holds]}
+            )  # fmt: skip
+
+    def _numbers(
+        self, base: Row, clause: Clause, positions: list[int], answers: list[bool | None],
+        low: float | Array, high: float | Array,
+    ) -> None:  # fmt: skip
+        values, columns = self.table.number(clause.subject)
+        size = len(values)
+        numbers = values.tolist()
+        edges = np.broadcast_to(np.asarray(high, dtype=np.float64), size).tolist()
+        others = np.broadcast_to(np.asarray(low, dtype=np.float64), size).tolist()
+        names = [columns] * size if isinstance(columns, str) else columns.tolist()
+        additions = self._additions(clause, positions)
+        rows, op = self.rows, clause.op
+        for at in positions:
+            value, holds, name = numbers[at], answers[at], names[at]
+            # Between two possible limits, show the one that settles the question.
+            edge = others[at] if holds is False else edges[at]
+            rows[at].append(
+                {**base, "column": name, "limit": None if math.isnan(edge) else edge,
+                 "value": None if math.isnan(value) else value, "holds": holds,
+                 "text": sentence(name, op, value, edge, holds, additions[at])}
+            )  # fmt: skip
+
+    def _additions(self, clause: Clause, positions: list[int]) -> dict[int, str] | list[str]:
+        """Give what stands in brackets behind the sentence of each segment."""
+        if clause.percent_of and clause.value is not None:
+            share = number(float(clause.value))
+            lows, highs = self.limits["low"].tolist(), self.limits["high"].tolist()
+            sets = self.limits["set_id"].tolist()
+            return {at: _share(share, lows[at], highs[at], sets[at]) for at in positions}
+        note = ""
+        if clause.uncertain_from is not None and clause.value is not None:
+            between = sorted((clause.uncertain_from, float(clause.value)))
+            note = f" (published limit between {number(between[0])} and {number(between[1])})"
+        return dict.fromkeys(positions, note)
+
+    def policies(self, extrapolated: Array, at_erb: Array, covered: Array) -> None:
+        """Add what the project, not the publication, decided about a segment."""
+        one = self.criteria
+        nerves = self.table.keys["nerve"].tolist()
+        segments = self.table.keys["segment"].tolist()
+        for at in np.flatnonzero(~covered).tolist():
+            self.rows[at].append(_policy(
+                "not_covered", f"this set has no rule for {nerves[at]} {segments[at]}",
+            ))  # fmt: skip
+        if not one.enabled:
+            self._everywhere("not_enabled", one.why_not_enabled)
+        for at in np.flatnonzero(extrapolated).tolist():
+            self.rows[at].append(_policy(
+                "extrapolated",
+                f"the publication does not name {anatomy().nerves[nerves[at]].label} "
+                f"{segments[at]}: the same numbers are used",
+            ))  # fmt: skip
+        if one.erb_at_most:
+            for at in np.flatnonzero(at_erb & covered).tolist():
+                self.rows[at].append(_policy(
+                    "erb_at_most",
+                    f"ends at Erb's point: {one.erb_at_most} at most", one.erb_source,
+                ))  # fmt: skip
+        self._first_phase(covered)
+
+    def _everywhere(self, clause: str, text: str) -> None:
+        for row in self.rows:
+            row.append(_policy(clause, text))
+
+    def _first_phase(self, covered: Array) -> None:
+        asked = {c.subject for r in self.criteria.rules for c in _leaves(r) if c.kind == "column"}
+        for column in FALLBACKS:
+            if column not in asked:
+                continue
+            values, names = self.table.number(column)
+            first = covered & ~np.isnan(values) & (names == column)
+            for at in np.flatnonzero(first).tolist():
+                if all(row["clause"] != "first_phase_only" for row in self.rows[at]):
+                    self.rows[at].append(_policy(
+                        "first_phase_only",
+                        "area or duration over all phases is unknown: the first negative phase "
+                        "is used",
+                    ))  # fmt: skip
+
+
+def _leaves(rule: Rule) -> list[Clause]:
+    return list(leaves(rule.term))
+
+
+def _policy(clause: str, text: str, source: str = "ncs_cb, project policy") -> Row:
+    return {
+        "rule": "policy", "grade": None, "clause": clause, "column": None, "op": None,
+        "limit": None, "value": None, "holds": None, "source": source, "verified": None,
+        "text": text,
+    }  # fmt: skip
+
+
+def _fact(clause: Clause, holds: bool | None) -> str:
+    words = clause.subject.removeprefix("is_").replace("_", " ")
+    if holds is None:
+        return f"{words}: not examined"
+    return f"{words}: {'yes' if holds == clause.value else 'no'}"
+
+
+def _share(share: str, low: float, high: float, set_id: str) -> str:
+    if math.isnan(high):
+        return ""
+    if not set_id:
+        return (
+            f" ({share} % of {number(high)} mV, the highest lower limit of any muscle; none is "
+            "published for this one)"
+        )
+    if low != high:
+        return (
+            f" ({share} % of the lower limit, {number(low)} to {number(high)} mV by muscle, "
+            f"{set_id})"
+        )
+    return f" ({share} % of the lower limit {number(high)} mV, {set_id})"

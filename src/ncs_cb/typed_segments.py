@@ -1,0 +1,214 @@
+"""Read a segments table, computed or typed in, for judging: what is missing is unknown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ncs_cb.columns import SEGMENT_KEYS, table_columns
+from ncs_cb.errors import StudyError, did_you_mean
+from ncs_cb.evidence import unknown
+from ncs_cb.nerves import anatomy, entrapment_between, find, position
+
+FALLBACKS = {
+    "area_reduction_pct": "total_area_reduction_pct",
+    "duration_increase_pct": "total_duration_increase_pct",
+}
+"""First-phase column to the one over all phases, which is used where both sites have it."""
+
+_NUMBERS = tuple(c.name for c in table_columns("segments") if c.dtype == "float64")
+_NAMES = tuple(c.name for c in table_columns("segments"))
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """Segments ready to be judged.
+
+    Attributes
+    ----------
+    keys : DataFrame
+        Identifying columns, ``distal_site`` and ``proximal_site``; a plain range index.
+    kinds : list of (nerve, distal site, proximal site)
+        The different kinds of segment.
+    codes : ndarray of int
+        Kind of each row.
+    """
+
+    keys: pd.DataFrame
+    values: pd.DataFrame
+    kinds: list[tuple[str, str, str]]
+    codes: Array
+
+    def number(self, column: str) -> tuple[Array, Array | str]:
+        """Give the numbers a clause compares and the column they are taken from.
+
+        Areas and durations are those over all phases where both sites have them, else those of
+        the first phase; but never the first phase where a late component is known to follow,
+        since counting the first phase alone would then invent block (design reference, 7.4).
+        """
+        first = self._column(column)
+        wider = FALLBACKS.get(column)
+        if wider is None:
+            return first, column
+        total = self._column(wider)
+        late = self._raised("late_negative_component")
+        lacking = np.isnan(total)
+        used = np.where(lacking, np.where(late, np.nan, first), total)
+        return used, np.where(lacking, column, wider)
+
+    def _column(self, name: str) -> Array:
+        if name not in self.values:
+            return np.full(len(self.keys), np.nan)
+        return self.values[name].to_numpy(dtype=np.float64)
+
+    def _raised(self, flag: str) -> Array:
+        flags = ";" + self.keys["quality_flags"] + ";"
+        return flags.str.contains(f";{flag};", regex=False).to_numpy(dtype=bool)
+
+    def boolean(self, column: str) -> pd.arrays.BooleanArray:
+        """Give a column of truths; whether a segment is an entrapment site anatomy also knows."""
+        given: Any = (
+            self.values[column].astype("boolean").array
+            if column in self.values
+            else unknown(len(self.keys))
+        )
+        if column != "is_entrapment_site":
+            return given  # type: ignore[no-any-return]
+        known = np.array([entrapment_between(*kind) is not None for kind in self.kinds], dtype=bool)
+        anatomical = pd.arrays.BooleanArray(known[self.codes], np.zeros(len(self.keys), dtype=bool))
+        return given.fillna(False) | anatomical  # type: ignore[no-any-return]
+
+    def flag(self, name: str, checks: pd.DataFrame | None) -> pd.arrays.BooleanArray:
+        """Give whether a flag is raised: unknown where nobody looked for it."""
+        if name == "entrapment_site":
+            return self.boolean("is_entrapment_site")
+        raised = self._raised(name)
+        cleared = np.zeros(len(raised), dtype=bool)
+        if checks is not None and len(checks):
+            mine = checks.loc[(checks["flag"] == name) & (checks["state"] == "cleared")]
+            keys = pd.MultiIndex.from_frame(self.keys[[*SEGMENT_KEYS]].fillna(""))
+            cleared = keys.isin(pd.MultiIndex.from_frame(mine[[*SEGMENT_KEYS]].fillna("")))
+        return pd.arrays.BooleanArray(raised, ~raised & ~cleared)
+
+
+def read_segments(segments: pd.DataFrame) -> Segments:
+    """Check a segments table and make it ready; the table given is not changed.
+
+    Raises
+    ------
+    StudyError
+        If a needed column is missing, or a nerve, site, segment or number is not understood.
+    """
+    _refuse_misspelled(segments)
+    adjacent = (
+        segments["is_adjacent"].astype("boolean").fillna(True).to_numpy(dtype=bool)
+        if "is_adjacent" in segments
+        else np.ones(len(segments), dtype=bool)
+    )
+    table = segments.loc[adjacent].reset_index(drop=True)
+    keys = pd.DataFrame(
+        {
+            name: table[name].astype("string")
+            if name in table
+            else pd.array([None] * len(table), dtype="string")
+            for name in (*SEGMENT_KEYS, "quality_flags")
+        }
+    )
+    keys["quality_flags"] = keys["quality_flags"].fillna("")
+    if "segment" not in table and len(table):
+        keys["segment"] = table["distal_site"].astype("string") + "-" + table["proximal_site"]
+    pairs = keys[["nerve", "segment"]]
+    codes = pairs.groupby(["nerve", "segment"], dropna=False, sort=False).ngroup().to_numpy()
+    kinds = [
+        _kind(nerve, segment)
+        for nerve, segment in pairs.loc[~pd.Series(codes).duplicated().to_numpy()].itertuples(
+            index=False, name=None
+        )
+    ]
+    for place, name in ((1, "distal_site"), (2, "proximal_site")):
+        keys[name] = pd.array([kinds[code][place] for code in codes], dtype="string")
+    return Segments(keys, _numbers(table), kinds, codes)
+
+
+def _refuse_misspelled(segments: pd.DataFrame) -> None:
+    if "nerve" not in segments or not (
+        "segment" in segments or {"distal_site", "proximal_site"} <= set(segments.columns)
+    ):
+        raise StudyError(
+            "a segments table needs the columns 'nerve' and 'segment' (such as 'median' and "
+            f"'wrist-elbow'); it has: {', '.join(map(str, segments.columns)) or 'none'}."
+        )
+    for name in map(str, segments.columns):
+        # A misspelled column would silently be unknown; a column of one's own is welcome.
+        absent = [n for n in _NAMES if n not in segments]
+        near = [] if name in _NAMES else get_close_matches(name, absent, n=1, cutoff=0.8)
+        if near:
+            raise StudyError(
+                f"unknown column '{name}' of a segments table. Did you mean '{near[0]}'?"
+            )
+
+
+def _kind(nerve: Any, segment: Any) -> tuple[str, str, str]:
+    if nerve is pd.NA or segment is pd.NA:
+        raise StudyError("a row of the segments table names no nerve or no segment")
+    known = anatomy().nerves
+    if nerve not in known:
+        meant = find("nerves", nerve)
+        hint = f" Write '{meant}'." if meant else did_you_mean(nerve, known)
+        raise StudyError(f"unknown nerve '{nerve}'; known: {', '.join(known)}.{hint}")
+    distal, dash, proximal = str(segment).partition("-")
+    if not dash:
+        raise StudyError(
+            f"unknown segment '{segment}' of the {nerve} nerve; write two sites, distal first, "
+            "joined by a hyphen, such as 'wrist-below_elbow'."
+        )
+    low, high = (position(nerve, _site(nerve, one)) for one in (distal, proximal))
+    if low >= high:
+        raise StudyError(
+            f"segment '{segment}' of the {nerve} nerve is written proximal first; "
+            f"write '{proximal}-{distal}'."
+        )
+    return nerve, distal, proximal
+
+
+def _site(nerve: str, site: str) -> str:
+    sites = anatomy().nerves[nerve].sites
+    meant = find("sites", site)
+    if site not in sites and meant in sites:
+        raise StudyError(
+            f"unknown stimulation site '{site}' for {nerve}; known: {', '.join(sites)}. "
+            f"Write '{meant}'."
+        )
+    return site
+
+
+def _numbers(table: pd.DataFrame) -> pd.DataFrame:
+    columns: dict[str, Any] = {}
+    for name in table.columns:
+        if name in _NUMBERS:
+            try:
+                numbers = pd.to_numeric(table[name]).astype("Float64")
+            except (ValueError, TypeError):
+                bad = next(v for v in table[name] if not _is_number(v))
+                raise StudyError(
+                    f"column '{name}' of the segments table: {bad!r} is not a number"
+                ) from None
+            plain = numbers.to_numpy(dtype=np.float64, na_value=np.nan)
+            columns[name] = np.where(np.isfinite(plain), plain, np.nan)
+        elif name == "is_entrapment_site":
+            columns[name] = table[name].astype("boolean").array
+    return pd.DataFrame(columns, index=table.index)
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        float(value)
+    except (ValueError, TypeError):
+        return value is None or value is pd.NA
+    return True

@@ -1,0 +1,254 @@
+"""Judge segments by criteria sets, three-valued, with the evidence clause by clause.
+
+Rules run over all segments at once. What is missing is unknown, and unknown never strengthens a
+grade: ``not_excluded`` is the grade that would be found if every unknown clause held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ncs_cb import evidence
+from ncs_cb.columns import SEGMENT_KEYS, conform
+from ncs_cb.criteria import Clause, CriteriaSet, Group, Rule, Scope, Term, chosen, in_scope, leaves
+from ncs_cb.evidence import truth
+from ncs_cb.evidence_rows import EvidenceBook
+from ncs_cb.model import Details
+from ncs_cb.reference import DEFAULT as DEFAULT_REFERENCE
+from ncs_cb.reference import ReferenceSet, lower_amplitude_limits
+from ncs_cb.typed_segments import Segments, read_segments
+
+__all__ = ["evaluate", "judge", "side_by_side", "truth"]
+
+Truths = pd.arrays.BooleanArray
+
+
+def judge(
+    segments: pd.DataFrame,
+    criteria: Sequence[str | Path | CriteriaSet] | str | Path | CriteriaSet | None = None,
+    *,
+    reference: str | Path | ReferenceSet = DEFAULT_REFERENCE,
+    details: Mapping[str, Details] | None = None,
+    checks: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Grade every adjacent segment by every criteria set.
+
+    Parameters
+    ----------
+    segments : DataFrame
+        The ``segments`` table, or one typed in: ``nerve`` and ``segment`` (such as
+        ``wrist-below_elbow``, ids of the anatomy) and whatever numbers there are. A missing
+        column or value is unknown. Rows with ``is_adjacent`` false are left out.
+    criteria : sequence of str, Path or CriteriaSet, optional
+        Ids of shipped sets or paths of a laboratory's own; ``criteria.DEFAULT`` when not given.
+    reference : str, Path or ReferenceSet
+        Normal limits for gates that are a share of the lower limit; where the set has no value
+        ``aanem_2016`` and then ``preston_shapiro`` answer.
+    details : mapping of study id to Details, optional
+        Age and sex, for limits that depend on them.
+    checks : DataFrame, optional
+        The ``checks`` table, so that a flag that was looked for and not found counts as cleared
+        and not as unknown.
+
+    Returns
+    -------
+    DataFrame
+        The ``verdicts`` table: one row per segment and set, segment by segment.
+
+    Raises
+    ------
+    TableError
+        If a criteria or reference set is unknown or malformed.
+    StudyError
+        If a nerve, site, segment or number of the table is not understood.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"nerve": ["median"], "muscle": ["apb"], "segment": ["wrist-elbow"],
+    ...     "distal_amplitude_mv": [10.0], "area_reduction_pct": [50.0],
+    ...     "duration_increase_pct": [100 * (7.15 / 5.5 - 1)]})
+    >>> judge(table, "efns_pns_2010")["conduction_block"].item()
+    'definite'
+    """
+    sets = chosen(criteria)
+    table = read_segments(segments)
+    limits = lower_amplitude_limits(table.keys, reference, details)
+    judged = [_judge_by(one, _Facts(table, limits, checks)) for one in sets]
+    if not judged or not len(table.keys):
+        return conform(pd.DataFrame(columns=["criteria"]), "verdicts")
+    together = pd.concat(judged, ignore_index=True)
+    rows = np.arange(len(together)).reshape(len(judged), -1).T.ravel()
+    return conform(together.iloc[rows], "verdicts")
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What clauses about segments are evaluated on."""
+
+    table: Segments
+    limits: pd.DataFrame
+    checks: pd.DataFrame | None
+
+    def __len__(self) -> int:
+        return len(self.table.keys)
+
+
+def evaluate(term: Term, facts: _Facts) -> Truths:
+    """Evaluate a clause, or clauses combined, on every segment."""
+    if isinstance(term, Clause):
+        return _clause(term, facts)
+    parts = [evaluate(one, facts) for one in term.of]
+    if term.how == "at_least":
+        answer: Truths = evidence.at_least(term.n, parts).array  # type: ignore[assignment]
+        return answer
+    # Nothing asked of a gate is a gate that lets everything through.
+    total = truth(np.zeros(len(facts)), "ge", 0.0) if not parts else parts[0]
+    for part in parts[1:]:
+        total = total & part if term.how == "all" else total | part  # type: ignore[operator]
+    return total
+
+
+def _clause(clause: Clause, facts: _Facts) -> Truths:
+    if clause.kind == "flag":
+        raised = facts.table.flag(clause.subject, facts.checks)
+        return raised if clause.value else ~raised
+    if clause.op == "is":
+        known = facts.table.boolean(clause.subject)
+        return known if clause.value else ~known
+    values = facts.table.number(clause.subject)[0]
+    low, high = limits_of(clause, facts.limits)
+    return evidence.between(values, clause.op, low, high)
+
+
+def limits_of(
+    clause: Clause, limits: pd.DataFrame
+) -> tuple[float | np.ndarray[Any, Any], float | np.ndarray[Any, Any]]:
+    """Give the two numbers between which the limit of a clause lies; NaN where it is unknown."""
+    if clause.value is None:
+        return np.nan, np.nan
+    if clause.percent_of:
+        share = float(clause.value) / 100.0
+        return share * limits["low"].to_numpy(), share * limits["high"].to_numpy()
+    other = clause.value if clause.uncertain_from is None else clause.uncertain_from
+    return float(clause.value), float(other)
+
+
+def _judge_by(one: CriteriaSet, facts: _Facts) -> pd.DataFrame:
+    table = facts.table
+    entry = evaluate(one.entry, facts)
+    scopes = [_mask(rule.scope, one, table) for rule in one.rules]
+    holds = [evaluate(rule.term, facts) for rule in one.rules]
+    certain = _strongest(one, scopes, [_known(entry & h) for h in holds])
+    possible = _strongest(one, scopes, [_open(entry & h) for h in holds])
+    at_erb = (table.keys["proximal_site"] == "erb").to_numpy(dtype=bool)
+    if one.erb_at_most:
+        cap = one.grades.index(one.erb_at_most)
+        certain, possible = (np.where(at_erb, np.maximum(r, cap), r) for r in (certain, possible))
+    covered = np.logical_or.reduce(scopes) if scopes else np.zeros(len(facts), dtype=bool)
+    words = np.array([*one.grades, "none"], dtype=object)
+    excluded = ~_open(entry)
+    # A gate that is neither passed nor failed leaves open whether the segment can be judged.
+    settled = (certain < len(one.grades)) | ((possible == len(one.grades)) & _known(entry))
+    grade = np.where(settled, words[np.minimum(certain, len(one.grades))], "undetermined")
+    left_open = words[np.minimum(possible, len(one.grades))]
+    for word, mask in (("excluded", excluded), ("not_covered", ~covered)):
+        grade, left_open = (np.where(mask, word, x) for x in (grade, left_open))
+    book = EvidenceBook(one, facts.table, facts.limits)
+    for clause_rule in ((None, one.entry, covered), *zip(one.rules, holds, scopes, strict=True)):
+        rule, _, mask = clause_rule
+        _write(book, rule, one.entry if rule is None else rule.term, mask, facts)
+    extrapolated = _extrapolated(one, table, at_erb)
+    book.policies(extrapolated, at_erb, covered)
+    return table.keys[[*SEGMENT_KEYS, "distal_site", "proximal_site"]].assign(
+        criteria=one.id, conduction_block=grade, not_excluded=left_open,
+        temporal_dispersion=_dispersion(one, facts), extrapolated=extrapolated,
+        evidence=pd.Series(book.rows, index=table.keys.index, dtype="object"),
+    )  # fmt: skip
+
+
+def _write(
+    book: EvidenceBook, rule: Rule | None, term: Group, mask: np.ndarray[Any, Any], facts: _Facts
+) -> None:
+    for clause in leaves(term):
+        low, high = limits_of(clause, facts.limits) if clause.op != "is" else (np.nan, np.nan)
+        book.add(rule, clause, mask, _clause(clause, facts), low, high)
+
+
+def _strongest(
+    one: CriteriaSet, scopes: list[np.ndarray[Any, Any]], holds: list[np.ndarray[Any, Any]]
+) -> np.ndarray[Any, Any]:
+    """Give the position of the strongest grade whose rule holds; the number of grades if none."""
+    best = np.full(len(scopes[0]) if scopes else 0, len(one.grades))
+    for rule, scope, hold in zip(one.rules, scopes, holds, strict=True):
+        best = np.where(scope & hold, np.minimum(best, one.grades.index(rule.grade)), best)
+    return best
+
+
+def _known(term: Truths) -> np.ndarray[Any, Any]:
+    """Select what is known to hold."""
+    return np.asarray(term.fillna(False), dtype=bool)
+
+
+def _open(term: Truths) -> np.ndarray[Any, Any]:
+    """Select what holds or may hold."""
+    return np.asarray(term.fillna(True), dtype=bool)
+
+
+def _mask(scope: Scope, one: CriteriaSet, table: Segments) -> np.ndarray[Any, Any]:
+    return np.array([in_scope(scope, one, *key) for key in table.kinds], dtype=bool)[table.codes]
+
+
+def _dispersion(one: CriteriaSet, facts: _Facts) -> Truths:
+    answer = evidence.unknown(len(facts))
+    for rule in one.dispersion:
+        mask = _mask(rule.scope, one, facts.table)
+        holds = evaluate(rule.term, facts)
+        answer[mask] = holds[mask]
+    return answer
+
+
+def _extrapolated(
+    one: CriteriaSet, table: Segments, at_erb: np.ndarray[Any, Any]
+) -> np.ndarray[Any, Any]:
+    named = np.array(
+        [
+            (not one.named_nerves or nerve in one.named_nerves)
+            and (not one.named_segments or f"{distal}-{proximal}" in one.named_segments)
+            for nerve, distal, proximal in table.kinds
+        ],
+        dtype=bool,
+    )[table.codes]
+    return ~named | (at_erb & (not one.erb_is_named))
+
+
+def side_by_side(verdicts: pd.DataFrame, column: str = "conduction_block") -> pd.DataFrame:
+    """Set the criteria sets side by side: one row per segment, one column per set.
+
+    Parameters
+    ----------
+    verdicts : DataFrame
+        As :func:`judge` gives it.
+    column : str
+        What to show: ``conduction_block``, ``not_excluded``, ``temporal_dispersion`` or
+        ``extrapolated``.
+
+    Returns
+    -------
+    DataFrame
+        The columns that name the segment, then one column per criteria set, in order.
+    """
+    keys = [*SEGMENT_KEYS]
+    number = verdicts.groupby(keys, dropna=False, sort=False).ngroup()
+    rows = verdicts.loc[~number.duplicated(), keys].reset_index(drop=True)
+    for name in dict.fromkeys(verdicts["criteria"]):
+        mine = verdicts["criteria"] == name
+        cells = verdicts.loc[mine, column].set_axis(number[mine])
+        rows[name] = cells[~cells.index.duplicated()].reindex(rows.index)
+    return rows
