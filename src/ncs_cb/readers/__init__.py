@@ -1,0 +1,422 @@
+"""Recordings to a :class:`~ncs_cb.model.Study`: one file, or the folder of one visit.
+
+Each format is one module or package of this folder that ends in ``READER``; other distributions
+add readers through the entry point group ``ncs_cb.readers``. Exactly one reader may claim a file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pkgutil
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from ncs_cb.errors import NcsError, ReadError, StudyError, UnknownFormatError, did_you_mean
+from ncs_cb.model import Decision, Details, RecordingOverride, Source, Study
+from ncs_cb.nerves import resolve
+from ncs_cb.readers._shared import folders
+from ncs_cb.readers._shared.folders import STUDY_FILE, StudyInput
+from ncs_cb.readers._shared.reader import LARGEST_FILE_BYTES, Input, Reader, Recording
+
+__all__ = [
+    "READERS",
+    "Input",
+    "Reader",
+    "Recording",
+    "StudyInput",
+    "available",
+    "find_studies",
+    "read_study",
+]
+
+_GROUP = "ncs_cb.readers"
+# Enough for every magic number and the first line of a table.
+_HEAD_BYTES = 4096
+
+
+@cache
+def available() -> tuple[Reader, ...]:
+    """Give every reader: those of this folder by name, then those of entry points.
+
+    Raises
+    ------
+    ReadError
+        If an entry point cannot be loaded or is no :class:`Reader`.
+    """
+    names = sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
+    found = [import_module(f"{__name__}.{name}").READER for name in names]
+    for point in sorted(entry_points(group=_GROUP), key=lambda p: p.name):
+        try:
+            reader = point.load()
+        except (ImportError, AttributeError) as problem:
+            raise ReadError(
+                f"the reader '{point.name}' of another package cannot be loaded: {problem}."
+            ) from None
+        if not isinstance(reader, Reader):
+            raise ReadError(f"the entry point '{point.name}' of group {_GROUP} is no Reader.")
+        found.append(reader)
+    return tuple(found)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "READERS":
+        return available()
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+
+
+def find_studies(root: str | Path) -> list[StudyInput]:
+    """List the studies under `root`, in order of path, without reading them.
+
+    Every folder below `root` that directly holds recordings or a ``study.toml`` is one study; a
+    recording lying directly in `root` is a study of its own. A folder with a ``study.toml``
+    takes in its subfolders (up to one with a ``study.toml`` of its own), and so does `root`
+    itself when it holds one. Links are not followed.
+
+    Parameters
+    ----------
+    root : str or Path
+        A folder, or one recording.
+
+    Returns
+    -------
+    list of StudyInput
+        Each may be given to :func:`read_study`; ``files`` lists every file that belongs to it.
+
+    Raises
+    ------
+    ReadError
+        If `root` does not exist or cannot be listed.
+    """
+    suffixes = tuple({s for reader in available() for s in reader.suffixes})
+    try:
+        return folders.find(Path(root), suffixes, _is_recording)
+    except OSError as problem:
+        raise ReadError(f"cannot be listed: {problem.strerror}.", source=str(root)) from None
+
+
+def _is_recording(path: Path) -> bool:
+    """Tell by suffix, or by a look at the beginning where several formats share the suffix."""
+    suffix = path.suffix.lower()
+    owners = [r for r in available() if suffix in r.suffixes]
+    if len(owners) == 1 and owners[0].name == "edf":
+        return True
+    if not owners:
+        return False
+    return bool(_claimants(Input(path, path.name, _head(path))))
+
+
+def read_study(
+    path: str | Path | StudyInput,
+    *,
+    details: str | Path | None = None,
+    keep_identity: bool = False,
+) -> Study:
+    """Read one patient visit from one file, or from a folder with all recordings below it.
+
+    Parameters
+    ----------
+    path : str, Path or StudyInput
+        A recording, a folder, or what :func:`find_studies` found.
+    details : str or Path, optional
+        A ``study.toml``; by default the one in the folder, or beside the file.
+    keep_identity : bool
+        Keep free annotations and header identity as notes. By default names, birth dates and
+        hospital numbers are dropped, after the age has been worked out.
+
+    Returns
+    -------
+    Study
+        Traces in mV, negative phase positive, in order of file name and recording.
+
+    Raises
+    ------
+    ReadError
+        If a file is unreadable, truncated, lying or empty, or a link leaves the folder.
+    UnknownFormatError
+        If no reader claims the input.
+    UnitError
+        If a voltage unit is missing or unknown, or a response is above 100 mV.
+    StudyError
+        If there is no stimulus, a nerve or site is unknown, or ``study.toml`` is faulty.
+    """
+    found = path if isinstance(path, StudyInput) else _as_input(Path(path))
+    lone = not found.path.is_dir()
+    toml = Path(details) if details is not None else found.study_file
+    study_id, told, sources = found.name, Details(), ()
+    if toml is not None:
+        study_id, told, sources = _read_details(toml, found.name)
+    told = _settle_names(told)
+    inputs, decisions = _open_all(found, keep_identity)
+    recordings, ignored = _read_all(inputs, told, lone=lone)
+    return _assemble(study_id, told, sources, recordings, (*decisions, *ignored))
+
+
+def _as_input(path: Path) -> StudyInput:
+    try:
+        return folders.describe(path)
+    except OSError as problem:
+        raise ReadError(
+            f"cannot be read: {problem.strerror or 'no such file'}.", source=str(path)
+        ) from None
+
+
+def _read_details(path: Path, default_id: str) -> tuple[str, Details, tuple[Source, ...]]:
+    from ncs_cb.schema import load_study_toml  # noqa: PLC0415 - pydantic only where needed
+
+    study_id, details = load_study_toml(path)
+    source = Source(path.name, hashlib.sha256(path.read_bytes()).hexdigest(), "study_toml")
+    return study_id or default_id, details, (source,)
+
+
+def _settle_names(details: Details) -> Details:
+    """Turn the spellings of nerves and muscles in ``study.toml`` into ids."""
+    overrides = {
+        name: replace(
+            told,
+            nerve=_resolved("nerves", told.nerve), muscle=_resolved("muscles", told.muscle),
+        )
+        for name, told in details.recordings.items()
+    }  # fmt: skip
+    sensory = tuple(replace(v, nerve=resolve("nerves", v.nerve, source=STUDY_FILE))
+                    for v in details.sensory)  # fmt: skip
+    f_waves = tuple(
+        replace(v, nerve=resolve("nerves", v.nerve, source=STUDY_FILE),
+                muscle=_resolved("muscles", v.muscle))
+        for v in details.f_waves
+    )  # fmt: skip
+    return replace(details, recordings=overrides, sensory=sensory, f_waves=f_waves)
+
+
+def _resolved(what: Any, text: str | None) -> str | None:
+    return None if text is None else resolve(what, text, source=STUDY_FILE)
+
+
+# --------------------------------------------------------------------------- files to inputs
+
+
+def _open_all(found: StudyInput, keep_identity: bool) -> tuple[list[Input], list[Decision]]:
+    """Read every file that could be a recording; list the others as decisions."""
+    known = {s for reader in available() for s in reader.suffixes}
+    names = folders.unique_names(found)
+    inputs: list[Input] = []
+    decisions: list[Decision] = []
+    if found.path in names:
+        # A file given by itself: what lies beside it is a companion or no concern of ours.
+        name = found.path.name
+        data = _content(found.path, name)
+        return [Input(found.path, name, data, keep_identity=keep_identity)], decisions
+    for path in found.files:
+        if path.name == STUDY_FILE:
+            continue
+        name = names[path]
+        if path.suffix.lower() in known:
+            inputs.append(Input(path, name, _content(path, name), keep_identity=keep_identity))
+            continue
+        head = Input(path, name, _head(path), keep_identity=keep_identity)
+        if _claimants(head):
+            inputs.append(replace(head, data=_content(path, name)))
+        elif not folders.is_plain_text_about(path):
+            decisions.append(Decision(name, "choice", "ignored", "no reader claims this file"))
+    for path, reason in found.skipped:
+        decisions.append(Decision(path.name, "choice", "ignored", reason))
+    return inputs, decisions
+
+
+def _content(path: Path, name: str) -> bytes:
+    try:
+        size = path.stat().st_size
+        if size > LARGEST_FILE_BYTES:
+            raise ReadError(
+                f"the file has {size / 2**20:.0f} MiB; at most {LARGEST_FILE_BYTES // 2**20} MiB "
+                "are read.", source=name, hint="Cut the recording to the stimulated part.",
+            )  # fmt: skip
+        return path.read_bytes()
+    except OSError as problem:
+        raise ReadError(f"cannot be read: {problem.strerror}.", source=name) from None
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(_HEAD_BYTES)
+    except OSError:
+        return b""
+
+
+def _claimants(source: Input) -> list[Reader]:
+    return [reader for reader in available() if reader.claims(source)]
+
+
+# --------------------------------------------------------------------------- inputs to a study
+
+_Read = tuple[Source, Recording]
+
+
+def _read_all(
+    inputs: Sequence[Input], told: Details, *, lone: bool
+) -> tuple[list[_Read], list[Decision]]:
+    """Let the one reader that claims each input read it."""
+    claimed, decisions = _claim_all(inputs, lone=lone)
+    overrides = _overrides(told.recordings, [source for source, _ in claimed], lone=lone)
+    seen: dict[str, str] = {}
+    read: list[_Read] = []
+    for source, reader in claimed:
+        digest = hashlib.sha256(source.data).hexdigest()
+        # With a sidecar, equal samples may be told apart by what the sidecar says.
+        if digest in seen and not reader.companions(source.path):
+            decisions.append(
+                Decision(source.name, "choice", "ignored", f"a copy of '{seen[digest]}'"))  # fmt: skip
+            continue
+        seen[digest] = source.name
+        asked = replace(source, override=overrides.get(source.name, RecordingOverride()))
+        found = Source(source.name, digest, reader.name)
+        read.append((found, _read_one(asked, reader)))
+    return read, decisions
+
+
+def _claim_all(
+    inputs: Sequence[Input], *, lone: bool
+) -> tuple[list[tuple[Input, Reader]], list[Decision]]:
+    claimed, decisions = [], []
+    companions: set[Path] = set()
+    unclaimed = []
+    for source in inputs:
+        readers = _claimants(source)
+        if len(readers) > 1:
+            raise ReadError(
+                f"claimed by {' and '.join(r.name for r in readers)}; exactly one reader may.",
+                source=source.name,
+            )
+        if not readers:
+            unclaimed.append(source)
+            continue
+        claimed.append((source, readers[0]))
+        companions.update(readers[0].companions(source.path))
+    if not lone:
+        claimed, outputs = _without_outputs(claimed)
+        decisions += outputs
+    for source in unclaimed:
+        if source.path in companions:
+            continue
+        if lone:
+            raise _unknown_format(source)
+        decisions.append(
+            Decision(source.name, "choice", "ignored", "no reader claims this file"))  # fmt: skip
+    return [(s, r) for s, r in claimed if s.path not in companions], decisions
+
+
+def _without_outputs(
+    claimed: list[tuple[Input, Reader]],
+) -> tuple[list[tuple[Input, Reader]], list[Decision]]:
+    """Leave our own results out when there is anything else: they would count twice."""
+    ours = [
+        (s, r) for s, r in claimed
+        if r.name == "record" or (r.name == "site_table" and folders.is_own_table(s.data))
+    ]  # fmt: skip
+    others = [pair for pair in claimed if pair not in ours]
+    if not others:
+        return claimed, []
+    return others, [
+        Decision(s.name, "choice", "ignored", "a result of ncs_cb, not a recording")
+        for s, _ in ours
+    ]
+
+
+def _unknown_format(source: Input) -> ReadError:
+    if not source.data:
+        return ReadError("the file is empty.", source=source.name)
+    known = ", ".join(sorted({s for reader in available() for s in reader.suffixes}))
+    return UnknownFormatError(
+        "no reader claims this file.", source=source.name,
+        hint=f"Known suffixes: {known}; 'ncs-cb formats' lists what each format needs.",
+    )  # fmt: skip
+
+
+def _overrides(
+    told: Mapping[str, RecordingOverride], inputs: Sequence[Input], *, lone: bool
+) -> dict[str, RecordingOverride]:
+    """Give the overrides by recording; a name that fits no recording is an error, not ignored."""
+    names = {name: source.name for source in inputs for name in (source.name, source.path.name)}
+    given = {}
+    for name, override in told.items():
+        if name in names:
+            given[names[name]] = override
+        elif not lone:
+            raise StudyError(
+                f'recordings."{name}": no such recording; known: {", ".join(sorted(names))}.'
+                + did_you_mean(name, names), source=STUDY_FILE,
+            )  # fmt: skip
+    return given
+
+
+def _read_one(source: Input, reader: Reader) -> Recording:
+    try:
+        return reader.read(source)
+    except NcsError as problem:
+        if problem.source is not None:
+            raise
+        raise type(problem)(problem.message, source=source.name, hint=problem.hint) from None
+    except RecursionError:
+        raise ReadError("nested too deeply.", source=source.name) from None
+    except OSError as problem:
+        raise ReadError(f"cannot be read: {problem.strerror}.", source=source.name) from None
+
+
+def _assemble(
+    study_id: str,
+    told: Details,
+    sources: tuple[Source, ...],
+    read: Sequence[_Read],
+    decisions: tuple[Decision, ...],
+) -> Study:
+    recorded = [recording for _, recording in read]
+    if len({r.birth_key for r in recorded if r.birth_key}) > 1:
+        raise StudyError(
+            "the recordings of this folder state different birth dates: not one patient visit.",
+            hint="Put the recordings of each patient in a folder of their own.",
+        )
+    if not read and told == Details():
+        raise StudyError(
+            "no recording found.", source=study_id,
+            hint="'ncs-cb formats' lists the files that are understood.",
+        )  # fmt: skip
+    ids = [r.study_id for r in recorded if r.study_id]
+    return Study(
+        ids[0] if len(read) == 1 and ids and not sources else study_id,
+        tuple(trace for r in recorded for trace in r.traces),
+        tuple(row for r in recorded for row in r.typed_responses),
+        _merged(told, [r.details for r in recorded]),
+        (*sources, *_sources(read)),
+        (*decisions, *(d for r in recorded for d in r.decisions)),
+        tuple(note for r in recorded for note in r.notes),
+    )
+
+
+def _sources(read: Sequence[_Read]) -> list[Source]:
+    sources = []
+    for source, recording in read:
+        sources.append(source)
+        for companion in recording.companions:
+            digest = hashlib.sha256(companion.read_bytes()).hexdigest()
+            sources.append(Source(companion.name, digest, f"{source.reader} companion"))
+    return sources
+
+
+def _merged(told: Details, stated: Sequence[Details]) -> Details:
+    """Fill in from the recordings what ``study.toml`` leaves open; agreeing values only."""
+    if told == Details() and len(stated) == 1:
+        return stated[0]
+    filled: dict[str, Any] = {}
+    for field in ("age_years", "sex", "visit_date"):
+        if getattr(told, field) is not None:
+            continue
+        values = Counter(v for d in stated if (v := getattr(d, field)) is not None)
+        if len(values) == 1 or (values and field != "sex"):
+            filled[field] = min(values)
+    return replace(told, **filled)

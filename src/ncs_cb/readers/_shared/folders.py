@@ -1,0 +1,197 @@
+"""Which files of a folder belong to a study; our own outputs, links and leftovers."""
+
+from __future__ import annotations
+
+import glob
+import os
+import stat
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ncs_cb.errors import ReadError
+
+STUDY_FILE = "study.toml"
+_ABOUT = ("readme", "license", "licence", "notice", "changelog", "copying")
+_OWN_FILES = frozenset({"report.html", "report.pdf", "index.html", "failures.csv"})
+
+
+@dataclass(frozen=True, slots=True)
+class StudyInput:
+    """One study as found on disk, not yet read.
+
+    Attributes
+    ----------
+    path : Path
+        The file or folder.
+    name : str
+        The folder's or file's name: the study's id when ``study.toml`` gives none.
+    files : tuple of Path
+        Every file that belongs to it, sorted, ``study.toml`` included.
+    study_file : Path or None
+        Its ``study.toml``.
+    skipped : tuple of (Path, str)
+        Files left out, and why.
+    """
+
+    path: Path
+    name: str
+    files: tuple[Path, ...]
+    study_file: Path | None = None
+    skipped: tuple[tuple[Path, str], ...] = ()
+
+
+def describe(path: Path) -> StudyInput:
+    """Describe one file, or a folder with everything below it.
+
+    Raises
+    ------
+    OSError
+        If it does not exist.
+    ReadError
+        If it is neither file nor folder, or a link leaves the folder.
+    """
+    mode = path.stat().st_mode
+    if stat.S_ISREG(mode):
+        toml = path.parent / STUDY_FILE
+        beside = [p for p in sorted(path.parent.glob(glob.escape(path.stem) + ".*")) if p != path]
+        files = (path, *(p for p in beside if p.is_file()))
+        return StudyInput(path, path.stem or path.name, files, toml if toml.is_file() else None)
+    if not stat.S_ISDIR(mode):
+        raise ReadError("is neither a file nor a folder.", source=str(path))
+    files, skipped = _walk(path)
+    return _study(path, files, skipped)
+
+
+def _study(path: Path, files: Sequence[Path], skipped: Sequence[tuple[Path, str]]) -> StudyInput:
+    name = path.resolve().name or "study"
+    tomls = [f for f in files if f.name == STUDY_FILE]
+    own = path / STUDY_FILE
+    left_out = [(f, "not the study.toml of this study's folder") for f in tomls if f != own]
+    kept = tuple(f for f in files if f.name != STUDY_FILE or f == own)
+    return StudyInput(path, name, kept, own if own in tomls else None, (*skipped, *left_out))
+
+
+def _walk(root: Path) -> tuple[list[Path], list[tuple[Path, str]]]:
+    """List the regular files below `root`, sorted, hidden ones and our own outputs apart."""
+    files: list[Path] = []
+    skipped: list[tuple[Path, str]] = []
+    inside = os.path.realpath(root)
+    for folder, names, found in os.walk(root, onerror=_raise):
+        names[:] = sorted(n for n in names if not n.startswith("."))
+        here = Path(folder)
+        for name in [*names]:
+            if (here / name).is_symlink():
+                _refuse_leaving(here / name, inside)
+                names.remove(name)
+                skipped.append((here / name, "a link to a folder of this study"))
+        for name in sorted(found):
+            path = here / name
+            if name.startswith(".") or name in _OWN_FILES:
+                continue
+            if path.is_symlink():
+                _refuse_leaving(path, inside)
+                skipped.append((path, "a link to a file of this study"))
+            elif stat.S_ISREG(path.lstat().st_mode):
+                files.append(path)
+            else:
+                skipped.append((path, "not a regular file"))
+    return files, skipped
+
+
+def _raise(problem: OSError) -> None:
+    raise problem
+
+
+def _refuse_leaving(path: Path, inside: str) -> None:
+    target = os.path.realpath(path)
+    if target != inside and not target.startswith(inside + os.sep):
+        raise ReadError(
+            "the link leaves the study's folder and is not followed.", source=path.name,
+            hint="Copy the recording into the folder.",
+        )  # fmt: skip
+
+
+def unique_names(found: StudyInput) -> dict[Path, str]:
+    """Name each file: its own name, or its path below the study where two share a name."""
+    counts = Counter(path.name for path in found.files)
+    return {
+        path: path.name if counts[path.name] == 1 else path.relative_to(found.path).as_posix()
+        for path in found.files
+    }
+
+
+def is_plain_text_about(path: Path) -> bool:
+    """Tell whether a file is a README, license or note that is expected beside recordings."""
+    return path.name.casefold().startswith(_ABOUT) or path.suffix.lower() == ".md"
+
+
+def is_own_table(data: bytes) -> bool:
+    """Tell whether a table begins like the ``traces.csv`` that ncs_cb writes."""
+    return data.removeprefix(b"\xef\xbb\xbf")[:19] == b"study_id,recording,"
+
+
+def find(
+    root: Path, suffixes: Sequence[str], is_recording: Callable[[Path], bool]
+) -> list[StudyInput]:
+    """List the studies under `root`; see :func:`ncs_cb.readers.find_studies`."""
+    if not root.is_dir() or (root / STUDY_FILE).is_file():
+        return [describe(root)]
+    studies: list[StudyInput] = []
+    _collect(root, suffixes, is_recording, studies, is_root=True)
+    return sorted(studies, key=lambda study: study.path)
+
+
+def _collect(
+    folder: Path,
+    suffixes: Sequence[str],
+    is_recording: Callable[[Path], bool],
+    into: list[StudyInput],
+    *,
+    is_root: bool,
+) -> None:
+    with os.scandir(folder) as entries:
+        listed = sorted(entries, key=lambda entry: entry.name)
+    visible = [e for e in listed if not e.name.startswith(".") and e.name not in _OWN_FILES]
+    files = [Path(e.path) for e in visible if e.is_file(follow_symlinks=False)]
+    below = [Path(e.path) for e in visible if e.is_dir(follow_symlinks=False)]
+    links = [(Path(e.path), "a link is not followed") for e in visible if e.is_symlink()]
+    if any(f.name == STUDY_FILE for f in files) and not is_root:
+        own, nested = _own_files(folder)
+        into.append(_study(folder, own, links))
+        for inner in nested:
+            _collect(inner, suffixes, is_recording, into, is_root=False)
+        return
+    recordings = [f for f in files if f.name.lower().endswith(tuple(suffixes)) and is_recording(f)]
+    if is_root:
+        into.extend(_alone(f, files) for f in recordings)
+    elif recordings:
+        into.append(_study(folder, files, links))
+    for inner in below:
+        _collect(inner, suffixes, is_recording, into, is_root=False)
+
+
+def _alone(recording: Path, files: Sequence[Path]) -> StudyInput:
+    """Describe a recording in the root, with the files that share its stem."""
+    beside = [f for f in files if f.stem == recording.stem and f != recording]
+    return StudyInput(recording, recording.stem, (recording, *beside))
+
+
+def _own_files(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Give the files below a folder with a ``study.toml``, and the folders that have their own."""
+    own: list[Path] = []
+    nested: list[Path] = []
+    for here, names, found in os.walk(folder, onerror=_raise):
+        names[:] = sorted(n for n in names if not n.startswith("."))
+        for name in [*names]:
+            inner = Path(here) / name
+            if inner.is_symlink() or (inner / STUDY_FILE).is_file():
+                names.remove(name)
+                if not inner.is_symlink():
+                    nested.append(inner)
+        own += [
+            Path(here) / n for n in sorted(found)
+            if not n.startswith(".") and n not in _OWN_FILES and not (Path(here) / n).is_symlink()
+        ]  # fmt: skip
+    return own, nested

@@ -1,0 +1,107 @@
+"""The type of a reader, what it is given and what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ncs_cb.model import Decision, Details, RecordingOverride, Trace, TypedResponse
+
+LARGEST_FILE_BYTES = 512 * 2**20
+"""A larger file is refused: a nerve conduction study has kilobytes, and readers hold it whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One file as a reader gets it.
+
+    Attributes
+    ----------
+    path : Path
+        Where the file lies; companions are looked for beside it.
+    name : str
+        What the file is called in messages, tables and provenance.
+    data : bytes
+        The whole content; only its beginning while readers are asked for their claim on a
+        file whose suffix no reader knows.
+    override : RecordingOverride
+        What ``study.toml`` says of this recording.
+    keep_identity : bool
+        Whether free annotations and header identity are kept as notes.
+    """
+
+    path: Path
+    name: str
+    data: bytes
+    override: RecordingOverride = RecordingOverride()
+    keep_identity: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What a reader found in one file.
+
+    Attributes
+    ----------
+    traces : tuple of Trace
+    typed_responses : tuple of TypedResponse
+    decisions : tuple of Decision
+        Everything the file did not say outright, identity never.
+    notes : tuple of str
+        Free text, only when identity is kept.
+    details : Details
+        Age, sex and visit date where the file states them; ``study.toml`` wins.
+    birth_key : str or None
+        Digest of the birth date, held in memory to notice two persons in one folder.
+    study_id : str or None
+        The id, where the format carries one.
+    companions : tuple of Path
+        Further files that were read (a sidecar), for their hash.
+    """
+
+    traces: tuple[Trace, ...] = ()
+    typed_responses: tuple[TypedResponse, ...] = ()
+    decisions: tuple[Decision, ...] = ()
+    notes: tuple[str, ...] = ()
+    details: Details = Details()
+    birth_key: str | None = None
+    study_id: str | None = None
+    companions: tuple[Path, ...] = ()
+
+
+def no_companions(path: Path) -> tuple[Path, ...]:
+    """Give the companions of a format that keeps everything in one file: none."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """One file format, both ways where it can be written.
+
+    Attributes
+    ----------
+    name : str
+        Id that stands in provenance.
+    suffixes : tuple of str
+        Lower-case file suffixes, with the dot.
+    claims : callable
+        Whether an :class:`Input` is of this format; looks at suffix and first bytes, cheaply.
+        Exactly one reader may claim an input.
+    read : callable
+        Gives the :class:`Recording` of a claimed input, or raises an ``NcsError``.
+    write : callable, optional
+        ``write(study, folder, ...)`` gives the paths written.
+    label : str
+        One line for ``ncs-cb formats``.
+    companions : callable
+        Files that belong to a recording and are no recordings themselves.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    claims: Callable[[Input], bool]
+    read: Callable[[Input], Recording]
+    write: Callable[..., list[Path]] | None = None
+    label: str = ""
+    companions: Callable[[Path], tuple[Path, ...]] = no_companions

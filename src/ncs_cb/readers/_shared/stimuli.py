@@ -1,0 +1,238 @@
+"""Annotation texts of motor nerve conduction: stimuli, responses and XML notes.
+
+The grammar is that of the EDF+ specification's own example (section 3.7), read tolerantly:
+
+    Stimulus right wrist 0.2ms x 8.2mA at 6.5cm from recording site
+    Response 7.2mV at 7.8ms (55.0m/s)
+
+A plain site name is a stimulus too. Any other text is a free annotation: never a site.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from xml.etree import ElementTree
+
+from ncs_cb.errors import did_you_mean
+from ncs_cb.model import MachineValues, Side
+from ncs_cb.nerves import anatomy, find, normalize
+from ncs_cb.readers._shared.names import take_side
+
+LONGEST_TEXT = 500
+_LONGEST_NOTE = 8192
+_NUMBER = r"(\d{1,9}(?:[.,]\d{1,9})?)"
+_QUANTITY = re.compile(
+    _NUMBER + r"\s*(ms|us|\u00b5s|\u03bcs|ma|v|cm|mm)\b(?:\s+from\s+(?:the\s+)?recording"
+    r"(?:\s+(?:site|electrode))?)?",
+    re.IGNORECASE,
+)
+_LEAD = re.compile(r"^\s*stim(?:ulus|ulation|\.)?(?=[\s_:.])[\s_:.]*", re.IGNORECASE)
+_NOISE_WORDS = frozenset({"x", "at", "@", "the", "of", "nerve", "site"})
+_SERIES = re.compile(r",\s*series\s+(\d{1,6})\s*$", re.IGNORECASE)
+_RESPONSE = re.compile(
+    r"^\s*response\s+" + _NUMBER + r"\s*(mv|uv|\u00b5v|\u03bcv)\s+at\s+" + _NUMBER
+    + r"\s*ms(?:\s*\(\s*" + _NUMBER + r"\s*m\s*/\s*s\s*\))?\s*$",
+    re.IGNORECASE,
+)  # fmt: skip
+_ATTRIBUTES: dict[str, tuple[str, bool]] = {
+    "supramaximal": ("supramaximal", True),
+    "submaximal": ("supramaximal", False),
+    "collision": ("collision_used", True),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """What one annotation says of a stimulus.
+
+    ``site`` is an id, or None when ``site_text`` names no known place. ``series`` keeps
+    stimuli apart that are otherwise described alike.
+    """
+
+    site: str | None
+    site_text: str
+    side: Side | None = None
+    duration_ms: float | None = None
+    intensity_ma: float | None = None
+    distance_mm: float | None = None
+    supramaximal: bool | None = None
+    collision_used: bool | None = None
+    series: int | None = None
+    is_explicit: bool = False
+
+    @property
+    def key(self) -> str:
+        """The stimulus in words: equal for repeats of one stimulus, and only for these.
+
+        EDF+ 2.2.4: the same stimulus has the same, unique annotation text.
+        """
+        facts = (
+            (self.duration_ms, "ms"), (self.intensity_ma, "mA"), (self.distance_mm, "mm"),
+            (self.series, " (series)"),
+        )  # fmt: skip
+        return " ".join([self.site_text, *(f"{v:g}{unit}" for v, unit in facts if v is not None)])
+
+
+@lru_cache(maxsize=8192)
+def stimulus(text: str) -> Spoken | None:
+    """Read a stimulus annotation or a plain site name; None for any other text.
+
+    Examples
+    --------
+    >>> spoken = stimulus("Stimulus right wrist 0.2ms x 8.2mA at 6.5cm from recording site")
+    >>> spoken.site, spoken.side, spoken.intensity_ma, spoken.distance_mm
+    ('wrist', 'right', 8.2, 65.0)
+    """
+    if len(text) > LONGEST_TEXT:
+        return None
+    lead = _LEAD.match(text)
+    rest = text[lead.end() :] if lead else text
+    series = _SERIES.search(rest)
+    if series:
+        rest = rest[: series.start()]
+    values: dict[str, float] = {}
+    bare = _QUANTITY.sub(lambda found: _take_quantity(found, values), rest)
+    parts = [w for w in re.split(r"[\s_,;:]+", bare) if w.strip("-()") and w.casefold() not in _NOISE_WORDS]
+    attributes = {a[0]: a[1] for w in parts if (a := _ATTRIBUTES.get(w.casefold()))}
+    parts = [w.strip("()") for w in parts if w.casefold() not in _ATTRIBUTES]
+    side, parts = take_side(parts)
+    site_text = " ".join(parts)
+    site = find("sites", site_text) if parts else None
+    is_explicit = bool(lead) and (
+        text.lstrip()[:8].casefold() == "stimulus" or bool(values) or side is not None
+    )
+    if site is None and (not is_explicit or not parts):
+        return None
+    return Spoken(
+        site, site or site_text[:40], side, values.get("duration_ms"), values.get("intensity_ma"),
+        values.get("distance_mm"), attributes.get("supramaximal"),
+        attributes.get("collision_used"), int(series[1]) if series else None, is_explicit,
+    )  # fmt: skip
+
+
+def _take_quantity(found: re.Match[str], values: dict[str, float]) -> str:
+    number, unit = _number(found[1]), found[2].casefold()
+    if unit == "ms":
+        values["duration_ms"] = number
+    elif unit in ("us", "\u00b5s", "\u03bcs"):
+        values["duration_ms"] = number / 1000.0
+    elif unit == "ma":
+        values["intensity_ma"] = number
+    elif unit in ("cm", "mm"):
+        # Divided by the inverse rather than multiplied, so that 6.5 cm is 65 mm to the last bit.
+        values["distance_mm"] = round(number * (10.0 if unit == "cm" else 1.0), 6)
+    else:
+        values["stimulus_v"] = number
+    return " "
+
+
+def _number(text: str) -> float:
+    return float(text.replace(",", "."))
+
+
+@lru_cache(maxsize=8192)
+def response(text: str) -> MachineValues | None:
+    """Read the machine's own values; None when the text is no ``Response``.
+
+    Examples
+    --------
+    >>> response("Response 7.2mV at 7.8ms (55.0m/s)")
+    MachineValues(onset_latency_ms=7.8, amplitude_mv=7.2, conduction_velocity_m_per_s=55.0)
+    """
+    found = _RESPONSE.match(text) if len(text) <= LONGEST_TEXT else None
+    if found is None:
+        return None
+    factor = 1.0 if found[2].casefold() == "mv" else 1e-3
+    velocity = _number(found[4]) if found[4] else None
+    return MachineValues(_number(found[3]), _number(found[1]) * factor, velocity)
+
+
+def attribute(text: str) -> tuple[str, bool] | None:
+    """Read ``Supramaximal``, ``Submaximal`` or ``Collision``, an annotation beside a stimulus."""
+    return _ATTRIBUTES.get(text.strip().casefold())
+
+
+def resembles_site(text: str) -> str:
+    """Give ``" Did you mean 'elbow'?"`` when a short text is nearly a site name, else nothing."""
+    if len(text) > 40:
+        return ""
+    names = [normalize(n) for p in anatomy().sites.values() for n in (p.id, *p.aliases)]
+    side, parts = take_side(text.split())
+    plain = normalize(" ".join(parts))
+    if len(plain) < 3:
+        return ""
+    nearest = did_you_mean(plain, [n for n in names if len(n) > 3])
+    alias = nearest.removeprefix(" Did you mean '").removesuffix("'?")
+    return f" Did you mean '{find('sites', alias)}'?" if nearest else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What an ``EDF_XMLnote`` says: stimuli by tag, and the machine's values."""
+
+    stimuli: tuple[tuple[str, Spoken], ...] = ()
+    machine: MachineValues | None = None
+    temperature_c: float | None = None
+
+
+def is_note(text: str) -> bool:
+    """Tell whether an annotation is an XML note."""
+    return text.lstrip()[:12].casefold() == "<edf_xmlnote"
+
+
+@lru_cache(maxsize=1024)
+def note(text: str) -> Note | None:
+    """Read an XML note; None when it is too long, not well-formed or declares anything.
+
+    A declaration (``<!DOCTYPE``, ``<!ENTITY``) or processing instruction is refused before any
+    parser sees it, so entities cannot expand.
+    """
+    if len(text) > _LONGEST_NOTE or "<!" in text or "<?" in text:
+        return None
+    try:
+        root = ElementTree.fromstring(text)  # noqa: S314 - declarations are refused above
+    except ElementTree.ParseError:
+        return None
+    stimuli, machine, temperature = [], MachineValues(), None
+    for part in root:
+        if part.find("position") is not None or part.find("distance") is not None:
+            spoken = _stimulus_from(part)
+            if spoken is not None:
+                stimuli.append((part.tag, spoken))
+        if part.tag == "measurements":
+            machine = _machine_from(part)
+        if part.tag == "temperature":
+            temperature = _quantity(part, {"degree c": 1.0, "degc": 1.0, "c": 1.0})
+    return Note(tuple(stimuli), machine if machine != MachineValues() else None, temperature)
+
+
+def _stimulus_from(part: ElementTree.Element) -> Spoken | None:
+    place = (part.findtext("position") or part.tag).strip()
+    spoken = stimulus(place if _LEAD.match(place) else f"Stimulus {place}")
+    if spoken is None:
+        return None
+    distance = _quantity(part.find("distance"), {"cm": 10.0, "mm": 1.0})
+    return replace(
+        spoken,
+        duration_ms=_quantity(part.find("duration"), {"ms": 1.0, "us": 1e-3}),
+        intensity_ma=_quantity(part.find("intensity"), {"ma": 1.0}),
+        distance_mm=None if distance is None else round(distance, 6),
+    )
+
+
+def _machine_from(part: ElementTree.Element) -> MachineValues:
+    return MachineValues(
+        _quantity(part.find("latency"), {"ms": 1.0}),
+        _quantity(part.find("amplitude"), {"mv": 1.0, "uv": 1e-3}),
+        _quantity(part.find("velocity"), {"m/s": 1.0}),
+    )
+
+
+def _quantity(part: ElementTree.Element | None, factors: dict[str, float]) -> float | None:
+    """Give the number of an element whose unit is known; None for anything else."""
+    if part is None or not re.fullmatch(r"\s*-?" + _NUMBER + r"\s*", part.text or ""):
+        return None
+    factor = factors.get(part.get("unit", "").strip().casefold())
+    return None if factor is None else _number((part.text or "").strip()) * factor

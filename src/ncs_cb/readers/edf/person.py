@@ -1,0 +1,116 @@
+"""Age, sex and date from the EDF+ identification fields; everything else in them is dropped."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import date
+
+from ncs_cb.model import Decision, Details
+from ncs_cb.readers.edf.header import Header
+
+_MONTHS = {
+    name: number
+    for number, name in enumerate(
+        "JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC".split(), start=1
+    )
+}
+_OLDEST_YEARS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """What is kept of the identification fields."""
+
+    details: Details
+    birth_key: str | None
+    decisions: tuple[Decision, ...]
+    notes: tuple[str, ...]
+
+
+def person_of(header: Header, name: str, *, keep_identity: bool) -> Person:
+    """Work out the age, keep sex and date, and drop names, codes and birth dates.
+
+    Parameters
+    ----------
+    header : Header
+    name : str
+        What the recording is called.
+    keep_identity : bool
+        Whether the two raw fields become notes.
+    """
+    recorded, disagree = recording_date(header)
+    born, sex, named = None, None, False
+    if header.is_plus:
+        parts = header.patient.split()
+        sex = {"F": "female", "M": "male"}.get(parts[1]) if len(parts) > 1 else None
+        born = day(parts[2]) if len(parts) > 2 else None
+        named = any(part != "X" for part in (*parts[:1], *parts[2:]))
+    age = _age(born, recorded)
+    decisions = []
+    if disagree:
+        decisions.append(
+            Decision(name, "date", "recording field",
+                     "the two start dates of the header disagree; the one with four digits is "
+                     "taken"))  # fmt: skip
+    if named and not keep_identity:
+        kept = " and ".join(w for w, v in (("age", age), ("sex", sex)) if v is not None)
+        decisions.append(
+            Decision(name, "identity", "dropped",
+                     "name, code and birth date of the header were dropped"
+                     + (f"; {kept} kept" if kept else "")))  # fmt: skip
+    notes = (header.patient, header.recording) if keep_identity else ()
+    return Person(
+        Details(visit_date=recorded, age_years=age, sex=sex),  # type: ignore[arg-type]
+        hashlib.sha256(born.isoformat().encode()).hexdigest() if born else None,
+        tuple(decisions), tuple(note for note in notes if note),
+    )  # fmt: skip
+
+
+def recording_date(header: Header) -> tuple[date | None, bool]:
+    """Give the recording date, and whether the header's two dates disagree."""
+    found = re.match(r"Startdate\s+(\S+)", header.recording)
+    long = day(found[1]) if found and header.is_plus else None
+    short = _short_day(header.start_date)
+    if long is None:
+        return short, False
+    return long, short is not None and short != long
+
+
+def day(text: str) -> date | None:
+    """Read ``dd-MMM-yyyy`` with English months; None for ``X`` and anything else.
+
+    Examples
+    --------
+    >>> day("02-MAR-2002")
+    datetime.date(2002, 3, 2)
+    """
+    found = re.fullmatch(r"(\d{1,2})-([A-Za-z]{3})-(\d{4})", text, re.ASCII)
+    if found is None or found[2].upper() not in _MONTHS:
+        return None
+    return _date(int(found[3]), _MONTHS[found[2].upper()], int(found[1]))
+
+
+def _short_day(text: str) -> date | None:
+    """Read ``dd.mm.yy``; 85 to 99 are 1985 to 1999 (EDF+ 2.1.3). 01.01.85 stands for unknown."""
+    found = re.fullmatch(r"(\d\d)\.(\d\d)\.(\d\d)", text.strip(), re.ASCII)
+    if found is None or found[0] == "01.01.85":
+        return None
+    year = int(found[3])
+    return _date(year + (1900 if year >= 85 else 2000), int(found[2]), int(found[1]))
+
+
+def _date(year: int, month: int, number: int) -> date | None:
+    try:
+        return date(year, month, number)
+    except ValueError:
+        return None
+
+
+def _age(born: date | None, recorded: date | None) -> float | None:
+    """Give full years: a finer age beside a visit date would give the birth date away."""
+    if born is None or recorded is None:
+        return None
+    years = recorded.year - born.year - ((recorded.month, recorded.day) < (born.month, born.day))
+    return float(years) if 0 <= years <= _OLDEST_YEARS else None

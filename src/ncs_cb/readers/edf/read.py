@@ -1,0 +1,390 @@
+"""EDF, EDF+C, EDF+D and BDF+ to traces, record by record."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ncs_cb.errors import ReadError, StudyError, UnitError, did_you_mean
+from ncs_cb.model import (
+    Decision,
+    Kind,
+    MachineValues,
+    RecordingOverride,
+    Side,
+    Site,
+    Stimulus,
+    Trace,
+)
+from ncs_cb.nerves import anatomy, nerve_of_muscle, normalize, position
+from ncs_cb.readers._shared.names import Named, from_label, from_recording_field
+from ncs_cb.readers._shared.polarity import Orientation, orient
+from ncs_cb.readers._shared.reader import Input, Recording
+from ncs_cb.readers.edf.cues import Cue, Heard, hear
+from ncs_cb.readers.edf.header import Header, Scale, Signal, parse_header, sampling_rate, scale_of
+from ncs_cb.readers.edf.person import person_of
+from ncs_cb.readers.edf.sweeps import Plan, plan_sweeps
+from ncs_cb.readers.edf.tal import timeline
+from ncs_cb.units import LARGEST_PLAUSIBLE_RESPONSE_MV, hertz, millivolts_per
+
+_FARTHEST_MM, _STRONGEST_MA, _LONGEST_PULSE_MS = 2_000.0, 1_000.0, 100.0
+_FILTER = re.compile(r"(HP|LP|N)\s*:\s*([\d.]+\s*k?Hz)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A signal that holds responses, with everything needed to scale and name it."""
+
+    signal: Signal
+    muscle: str
+    side: Side | None
+    scale: Scale
+    factor: float
+    rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Nerve, side and kind of the recording as a whole, and how they were found."""
+
+    nerve: str
+    side: Side
+    kind: Kind
+
+
+def read(source: Input) -> Recording:
+    """Read one EDF or BDF file.
+
+    Raises
+    ------
+    ReadError
+        If the file is truncated, lies about itself or does not keep time.
+    UnitError
+        If the dimension of a response signal is missing or unknown, or a response exceeds
+        100 mV.
+    StudyError
+        If there is no stimulus, or nerve, side, muscle or site are unknown or contradict.
+    """
+    header = parse_header(source.data)
+    times = timeline(header, source.data)
+    person = person_of(header, source.name, keep_identity=source.keep_identity)
+    field = from_recording_field(header.recording)
+    decisions = list(person.decisions)
+    channels = _channels(header, field, source, decisions)
+    heard = hear(times)
+    where = _where(field, channels, heard.cues, source, decisions)
+    traces: list[Trace] = []
+    for channel in channels:
+        traces += _traces(channel, header, heard.cues, where, source, decisions,
+                          plan_sweeps(header, times, heard.cues, rate=channel.rate,
+                                      n_samples=channel.signal.n_samples),
+                          has_machine=len(channels) == 1)  # fmt: skip
+    _note_decisions(heard, source, decisions)
+    return Recording(
+        tuple(traces), decisions=tuple(decisions), details=person.details,
+        notes=(*person.notes, *heard.free) if source.keep_identity else (),
+        birth_key=person.birth_key,
+    )  # fmt: skip
+
+
+def _note_decisions(heard: Heard, source: Input, decisions: list[Decision]) -> None:
+    if heard.free and not source.keep_identity:
+        decisions.append(Decision(
+            source.name, "notes", "dropped",
+            f"{len(heard.free)} free annotations were not kept: free text may hold a name"))  # fmt: skip
+    if heard.temperature_c is not None:
+        decisions.append(Decision(
+            source.name, "temperature", f"{heard.temperature_c:g} degree C",
+            "noted in the recording; study.toml states the limb temperature"))  # fmt: skip
+
+
+# --------------------------------------------------------------------------- which signals
+
+
+def _channels(
+    header: Header, field: Named, source: Input, decisions: list[Decision]
+) -> list[Channel]:
+    """Choose the signals that hold responses: those whose label names a muscle, or NC or EMG."""
+    ordinary = [s for s in header.signals if not s.is_annotation]
+    if not ordinary:
+        raise StudyError("the file holds annotations but no signal.")
+    named = [(s, from_label(s.label)) for s in ordinary]
+    chosen = [(s, n) for s, n in named if n.muscle is not None]
+    told = source.override.muscle
+    if told is not None and len(chosen) > 1:
+        chosen = [(s, n) for s, n in chosen if n.muscle == told]
+    chosen = chosen or [(s, n) for s, n in named if n.is_response]
+    if not chosen and len(ordinary) == 1:
+        chosen = named
+    if not chosen:
+        raise StudyError(
+            f"none of {len(ordinary)} signals is labeled with a known muscle; known: "
+            f"{', '.join(anatomy().muscles)}." + _nearest_muscle(ordinary),
+            hint="Labels such as 'R APB' or 'NC L_ADM' are understood.",
+        )
+    ignored = len(ordinary) - len(chosen)
+    if ignored:
+        decisions.append(Decision(
+            source.name, "signals", f"{len(chosen)} of {len(ordinary)}",
+            f"{ignored} signals are not labeled as muscle responses and were left out"))  # fmt: skip
+    return [_channel(s, n, header, field, source, decisions, len(chosen)) for s, n in chosen]
+
+
+def _channel(
+    signal: Signal,
+    named: Named,
+    header: Header,
+    field: Named,
+    source: Input,
+    decisions: list[Decision],
+    n_chosen: int,
+) -> Channel:
+    factor = _factor(signal)
+    scale = scale_of(signal, header.sample_bytes)
+    rate = sampling_rate(header, signal)
+    told = source.override.muscle if n_chosen == 1 else None
+    muscle = told or named.muscle or field.muscle
+    if muscle is None:
+        raise StudyError(
+            f"the label names no known muscle; known: {', '.join(anatomy().muscles)}."
+            + _nearest_muscle([signal]),
+            hint=f'Set muscle under [recordings."{source.name}"] in study.toml.',
+        )
+    filters = " ".join(found[0] for found in _FILTER.finditer(signal.prefilter)) or "not stated"
+    decisions.append(Decision(
+        source.name, "signal", muscle,
+        f"dimension {signal.dimension}, {abs(scale.gain) * factor * 1e3:.4g} uV per bit, "
+        f"filter {filters}" + (", negative gain" if scale.gain < 0 else "")))  # fmt: skip
+    return Channel(signal, muscle, named.side, scale, factor, rate)
+
+
+def _factor(signal: Signal) -> float:
+    """Give mV per physical unit. EDF+ 2.1.3: a blank dimension is an uncalibrated signal."""
+    if not signal.dimension:
+        raise UnitError(
+            "the voltage unit is missing: the signal is uncalibrated.",
+            hint="Export the recording with its unit (mV or uV).",
+        )
+    known = signal.dimension if len(signal.dimension) <= 4 else signal.dimension[:4] + "..."
+    return millivolts_per(known)
+
+
+def _nearest_muscle(signals: Sequence[Signal]) -> str:
+    """Name the muscle that a label resembles; the label itself is never quoted."""
+    known = {normalize(n): m.id for m in anatomy().muscles.values() for n in (m.id, *m.aliases)}
+    for signal in signals:
+        plain = normalize(re.sub(r"^\s*(NC|EMG|EP)?\s*[RL]?[\s_]", "", signal.label))
+        nearest = did_you_mean(plain, known) if plain else ""
+        alias = nearest.removeprefix(" Did you mean '").removesuffix("'?")
+        if nearest:
+            return f" Did you mean '{known[alias]}'?"
+    return ""
+
+
+# --------------------------------------------------------------------------- which nerve
+
+
+def _where(
+    field: Named,
+    channels: Sequence[Channel],
+    cues: Sequence[Cue],
+    source: Input,
+    decisions: list[Decision],
+) -> Where:
+    told = source.override
+    nerve = told.nerve or field.nerve
+    if nerve is None:
+        owners = {nerve_of_muscle(c.muscle) for c in channels}
+        nerve = owners.pop() if len(owners) == 1 else None
+        if nerve is not None:
+            decisions.append(Decision(
+                source.name, "nerve", nerve,
+                "the recording field names no nerve; taken from the muscle"))  # fmt: skip
+    if nerve is None:
+        raise StudyError(
+            f"the nerve is not stated; known: {', '.join(anatomy().nerves)}.",
+            hint=f'Set nerve under [recordings."{source.name}"] in study.toml.',
+        )
+    side = told.side or _one_side(field, channels, cues, source)
+    for cue in cues:
+        position(nerve, cue.spoken.site or "")
+    return Where(nerve, side, field.kind or "motor")
+
+
+def _one_side(
+    field: Named, channels: Sequence[Channel], cues: Sequence[Cue], source: Input
+) -> Side:
+    said = {field.side, *(c.side for c in channels), *(c.spoken.side for c in cues)} - {None}
+    hint = f'Set side under [recordings."{source.name}"] in study.toml.'
+    if len(said) > 1:
+        raise StudyError(
+            "recording field, label and stimuli contradict each other on the side.", hint=hint
+        )
+    if not said:
+        raise StudyError("the side is not stated; known: left, right.", hint=hint)
+    side: Side = said.pop()  # type: ignore[assignment]
+    return side
+
+
+# --------------------------------------------------------------------------- samples
+
+
+def _traces(
+    channel: Channel,
+    header: Header,
+    cues: Sequence[Cue],
+    where: Where,
+    source: Input,
+    decisions: list[Decision],
+    plan: Plan,
+    *,
+    has_machine: bool,
+) -> list[Trace]:
+    blocks = _in_millivolts(channel, header, source.data, plan)
+    indices = [span.stimulus_index for span in plan.spans]
+    turn = orient(
+        source.override.polarity, blocks, sampling_rate_hz=channel.rate, stimulus_indices=indices
+    )
+    _refuse_implausible(blocks, indices, channel)
+    turned = [_turned(block, turn.sign) for block in blocks]
+    decisions.append(_polarity_decision(source.name, turn))
+    decisions.append(_sweep_decision(source.name, plan))
+    flags = () if turn.is_certain else ("polarity_uncertain",)
+    filters = _filters(channel.signal.prefilter)
+    repeats = Counter(cue.spoken.key for cue in cues)
+    span = _range(channel, turn.sign)
+    resolution = abs(channel.scale.gain) * channel.factor
+    return [
+        Trace(
+            samples, channel.rate, index,
+            Site(where.nerve, where.side, channel.muscle, cue.spoken.site or ""),
+            source.name, where.kind, _stimulus(cue, source.override), *filters, sweep,
+            cue.spoken.key if repeats[cue.spoken.key] > 1 else None, span, resolution,
+            cue.machine if has_machine else MachineValues(), flags,
+        )
+        for sweep, (samples, index, cue) in enumerate(zip(turned, indices, cues, strict=True))
+    ]  # fmt: skip
+
+
+def _in_millivolts(
+    channel: Channel, header: Header, data: bytes, plan: Plan
+) -> list[np.ndarray]:
+    """Cut the signal and scale it to mV, sign as in the file."""
+    signal, scale = channel.signal, channel.scale
+    flat = _digital(header, signal, data)
+    cuts = [flat[span.start : span.stop] for span in plan.spans]
+    low, high = min(int(c.min()) for c in cuts), max(int(c.max()) for c in cuts)
+    if low < scale.digital_min or high > scale.digital_max:
+        raise ReadError(
+            f"samples from {low} to {high} lie outside the digital range "
+            f"{scale.digital_min} to {scale.digital_max} of the header."
+        )
+    if len({len(c) for c in cuts}) == 1:
+        return list(_scaled(np.stack(cuts), channel))
+    return [_scaled(cut, channel) for cut in cuts]
+
+
+def _scaled(digital: np.ndarray, channel: Channel) -> np.ndarray:
+    scale = channel.scale
+    physical = digital.astype(np.float64)
+    physical -= scale.digital_min
+    physical *= scale.gain
+    physical += scale.physical_min
+    physical *= channel.factor
+    return physical
+
+
+def _digital(header: Header, signal: Signal, data: bytes) -> np.ndarray:
+    """Give all samples of one signal as integers."""
+    columns = slice(signal.offset, signal.offset + signal.n_samples)
+    if header.sample_bytes == 2:
+        table = np.frombuffer(data, "<i2", offset=header.n_bytes)
+        return table.reshape(header.n_records, -1)[:, columns].reshape(-1)
+    table = np.frombuffer(data, np.uint8, offset=header.n_bytes)
+    parts = table.reshape(header.n_records, -1, 3)[:, columns].reshape(-1, 3).astype(np.int32)
+    # The sign of the 24-bit number is that of its highest byte.
+    high = parts[:, 2] - ((parts[:, 2] & 0x80) << 1)
+    joined: np.ndarray = parts[:, 0] | (parts[:, 1] << 8) | (high << 16)
+    return joined
+
+
+def _turned(block: np.ndarray, sign: float) -> np.ndarray:
+    turned = block if sign > 0 else -block
+    turned.setflags(write=False)
+    return turned
+
+
+def _refuse_implausible(
+    blocks: Sequence[np.ndarray], indices: Sequence[int], channel: Channel
+) -> None:
+    """Refuse a response above 100 mV, one millisecond after the stimulus artefact or later."""
+    ends = (channel.scale.physical_min, channel.scale.physical_max)
+    if max(abs(end) for end in ends) * channel.factor <= LARGEST_PLAUSIBLE_RESPONSE_MV / 2:
+        return
+    for block, index in zip(blocks, indices, strict=True):
+        after = block[max(index, 0) + round(channel.rate / 1000.0) :]
+        if len(after) and float(np.abs(after - np.median(after)).max()) > (
+            LARGEST_PLAUSIBLE_RESPONSE_MV
+        ):
+            raise UnitError(
+                f"a response exceeds {LARGEST_PLAUSIBLE_RESPONSE_MV:g} mV; the unit "
+                f"'{channel.signal.dimension}' or the scale of the header must be wrong.",
+                hint="Correct the unit in the file.",
+            )
+
+
+def _range(channel: Channel, sign: float) -> tuple[float, float]:
+    """Give the physical limits in mV by the very arithmetic that scales the samples."""
+    digital = np.array([channel.scale.digital_min, channel.scale.digital_max])
+    low, high = sorted((sign * _scaled(digital, channel)).tolist())
+    return low, high
+
+
+def _stimulus(cue: Cue, told: RecordingOverride) -> Stimulus:
+    spoken = cue.spoken
+    limits = (
+        (spoken.distance_mm, _FARTHEST_MM, "mm"), (spoken.intensity_ma, _STRONGEST_MA, "mA"),
+        (spoken.duration_ms, _LONGEST_PULSE_MS, "ms"),
+    )  # fmt: skip
+    for value, most, unit in limits:
+        if value is not None and value > most:
+            raise StudyError(
+                f"a stimulus of {value:g} {unit} at '{spoken.site}' is implausible; at most "
+                f"{most:g} {unit}."
+            )
+    attested = told.supramaximal if told.supramaximal is not None else spoken.supramaximal
+    collision = told.collision_used if told.collision_used is not None else spoken.collision_used
+    return Stimulus(
+        spoken.distance_mm, spoken.intensity_ma, spoken.duration_ms, attested, collision
+    )
+
+
+def _filters(prefilter: str) -> tuple[float | None, float | None]:
+    """Give (high-pass, low-pass) in Hz.
+
+    Examples
+    --------
+    >>> _filters("HP:3Hz LP:20kHz")
+    (3.0, 20000.0)
+    """
+    found = {name.upper(): hertz(value) for name, value in _FILTER.findall(prefilter)}
+    return found.get("HP"), found.get("LP")
+
+
+def _polarity_decision(name: str, turn: Orientation) -> Decision:
+    choice = "negative_up" if turn.sign > 0 else "negative_down"
+    doubt = "" if turn.is_certain else "; ambiguous"
+    return Decision(name, "polarity", choice, turn.reason + doubt)
+
+
+def _sweep_decision(name: str, plan: Plan) -> Decision:
+    unused = ""
+    if plan.unused_records:
+        listed = ", ".join(map(str, plan.unused_records[:8]))
+        more = ", ..." if len(plan.unused_records) > 8 else ""
+        unused = f"; no stimulus in records {listed}{more}"
+    return Decision(name, "sweeps", str(len(plan.spans)), plan.way + unused)

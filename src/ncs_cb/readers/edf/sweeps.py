@@ -1,0 +1,143 @@
+"""From a timeline and its stimuli to sweeps: which samples belong to which stimulus."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ncs_cb.readers.edf.cues import Cue
+from ncs_cb.readers.edf.header import Header
+from ncs_cb.readers.edf.tal import Timeline, is_contiguous
+
+# A stretch or record up to this long that holds one stimulus is a sweep as it stands.
+_LONGEST_SWEEP_S = 1.0
+# Longer recordings are cut: long enough for an F wave in the leg, never into the next stimulus.
+BEFORE_S, AFTER_S = 0.010, 0.100
+# Part of the time since the last stimulus that may serve as baseline of the next one.
+_BASELINE_SHARE = 0.2
+_LEAST_AFTER_S = 0.015
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Samples ``start`` to ``stop`` of a signal, and the stimulus counted from ``start``."""
+
+    start: int
+    stop: int
+    stimulus_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a signal is cut: one span per stimulus, and the way it was done in words."""
+
+    spans: tuple[Span, ...]
+    way: str
+    unused_records: tuple[int, ...]
+
+
+def plan_sweeps(
+    header: Header, times: Timeline, cues: Sequence[Cue], *, rate: float, n_samples: int
+) -> Plan:
+    """Give for each stimulus the samples of its sweep.
+
+    Parameters
+    ----------
+    header : Header
+    times : Timeline
+    cues : sequence of Cue
+    rate : float
+        Samples per second of the signal.
+    n_samples : int
+        Samples of the signal in one data record.
+    """
+    follows = is_contiguous(header, times.onsets_s, rate)
+    breaks = [0, *(np.flatnonzero(~follows) + 1).tolist(), header.n_records]
+    stretches = [(a, b) for a, b in zip(breaks, breaks[1:], strict=False)]
+    records = [_record_of(cue, times, header) for cue in cues]
+    held = set(records)
+    unused = tuple(r + 1 for r in range(header.n_records) if r not in held)
+    home = _stretch_of(stretches, header.n_records)
+    positions = [
+        stretches[home[r]][0] * n_samples
+        + round((c.onset_s - times.onsets_s[stretches[home[r]][0]]) * rate)
+        for c, r in zip(cues, records, strict=True)
+    ]
+    homes = [home[r] for r in records]
+    gaps = "" if header.is_interrupted or len(stretches) == 1 else " (the records leave gaps)"
+    longest = max(stretches[h][1] - stretches[h][0] for h in homes) * header.record_s
+    if len(set(homes)) == len(homes) and longest <= _LONGEST_SWEEP_S:
+        edges = [(stretches[h][0] * n_samples, stretches[h][1] * n_samples) for h in homes]
+        way = f"one stimulus in each uninterrupted stretch{gaps}"
+    elif _records_are_sweeps(header, cues, records, times, rate):
+        edges = [(r * n_samples, (r + 1) * n_samples) for r in records]
+        way = "one stimulus in each data record"
+    else:
+        edges = _windows(positions, homes, stretches, n_samples, rate)
+        way = (
+            f"cut from {BEFORE_S * 1e3:g} ms before to {AFTER_S * 1e3:g} ms after each stimulus, "
+            f"short of the next one{gaps}"
+        )
+        unused = ()
+    spans = tuple(Span(a, b, p - a) for (a, b), p in zip(edges, positions, strict=True))
+    return Plan(spans, way, unused)
+
+
+def _record_of(cue: Cue, times: Timeline, header: Header) -> int:
+    """Give the record that a stimulus belongs to.
+
+    It is the one the annotation stands in (EDF+ 2.2.4), unless its time lies outside that
+    record and inside another one: some writers put all annotations wherever there is room.
+    """
+    begin = times.onsets_s[cue.record]
+    if begin <= cue.onset_s < begin + header.record_s or len(times.onsets_s) == 1:
+        return cue.record
+    onsets = np.asarray(times.onsets_s)
+    inside = np.flatnonzero((onsets <= cue.onset_s) & (cue.onset_s < onsets + header.record_s))
+    return int(inside[0]) if len(inside) == 1 else cue.record
+
+
+def _stretch_of(stretches: list[tuple[int, int]], n_records: int) -> list[int]:
+    home = [0] * n_records
+    for number, (a, b) in enumerate(stretches):
+        home[a:b] = [number] * (b - a)
+    return home
+
+
+def _records_are_sweeps(
+    header: Header, cues: Sequence[Cue], records: list[int], times: Timeline, rate: float
+) -> bool:
+    """Tell whether each data record is one sweep, as EDF+ prescribes for motor conduction."""
+    if header.record_s > _LONGEST_SWEEP_S or len(set(records)) < len(records):
+        return False
+    if header.is_interrupted and 2 * len(records) >= header.n_records:
+        return True
+    offsets = [c.onset_s - times.onsets_s[r] for c, r in zip(cues, records, strict=True)]
+    steady = max(offsets) - min(offsets) <= 1.5 / rate
+    return steady and len(cues) > 1 and header.record_s - max(offsets) >= _LEAST_AFTER_S
+
+
+def _windows(
+    positions: list[int],
+    homes: list[int],
+    stretches: list[tuple[int, int]],
+    n_samples: int,
+    rate: float,
+) -> list[tuple[int, int]]:
+    before, after = round(BEFORE_S * rate), round(AFTER_S * rate)
+    edges = []
+    ordered = sorted(set(positions))
+    for position, number in zip(positions, homes, strict=True):
+        low, high = (edge * n_samples for edge in stretches[number])
+        at = ordered.index(position)
+        start, stop = position - before, position + after
+        if at > 0:
+            start = max(start, position - int(_BASELINE_SHARE * (position - ordered[at - 1])))
+        if at + 1 < len(ordered):
+            stop = min(stop, ordered[at + 1])
+        # A stimulus outside its stretch keeps the nearest samples; the measurement flags it.
+        start = min(max(start, low), max(high - 1, low))
+        edges.append((start, max(min(stop, high), start + 1)))
+    return edges

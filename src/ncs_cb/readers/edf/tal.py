@@ -1,0 +1,116 @@
+"""Time-stamped annotation lists (TAL) of EDF+, read and written.
+
+A list is ``+onset[\\x15duration]\\x14text\\x14...text\\x14\\x00``. The first list of each data record
+has an empty first text and says when the record begins (EDF+ 2.2.4).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from ncs_cb.errors import ReadError
+from ncs_cb.readers.edf.header import Header
+
+_STAMP = re.compile(rb"([+-]\d{1,15}(?:\.\d{0,20})?)(?:\x15(\d{0,15}(?:\.\d{0,20})?))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """One text, the record it stands in and its onset in seconds from the start of the file."""
+
+    record: int
+    onset_s: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """When each data record begins, and every annotation in file order."""
+
+    onsets_s: tuple[float, ...]
+    annotations: tuple[Annotation, ...]
+
+
+def timeline(header: Header, data: bytes) -> Timeline:
+    """Read all annotation lists.
+
+    A plain EDF file, and an annotation-free one, has records that follow on one another.
+
+    Raises
+    ------
+    ReadError
+        If a list is malformed, or an EDF+ record does not say when it begins: the continuity
+        is then in doubt, and a guess could put a stimulus at the wrong site.
+    """
+    signals = [s for s in header.signals if s.is_annotation]
+    if not signals:
+        if header.is_plus:
+            raise ReadError("an EDF+ file without annotation signal does not keep time.")
+        return Timeline(tuple(i * header.record_s for i in range(header.n_records)), ())
+    width, step = header.sample_bytes, header.record_bytes
+    spans = [(s.offset * width, (s.offset + s.n_samples) * width) for s in signals]
+    onsets: list[float] = []
+    annotations: list[Annotation] = []
+    for record in range(header.n_records):
+        base = header.n_bytes + record * step
+        keeps_time = True
+        for start, end in spans:
+            block = data[base + start : base + end]
+            begins = _parse(block, record, annotations, keeps_time=keeps_time)
+            if keeps_time:
+                onsets.append(record * header.record_s if begins is None else begins)
+                if begins is None and header.is_plus:
+                    raise ReadError(f"data record {record + 1} does not say when it begins.")
+            keeps_time = False
+    return Timeline(tuple(onsets), tuple(annotations))
+
+
+def _parse(
+    block: bytes, record: int, into: list[Annotation], *, keeps_time: bool
+) -> float | None:
+    """Append the annotations of one record's block; give the record's onset if it keeps time."""
+    begins = None
+    for number, chunk in enumerate(c for c in block.split(b"\x00") if c):
+        stamp, *texts = chunk.split(b"\x14")
+        found = _STAMP.fullmatch(stamp)
+        if found is None or not texts or texts[-1]:
+            raise ReadError(f"data record {record + 1} holds a malformed annotation list.")
+        onset = float(found[1])
+        if keeps_time and number == 0 and not texts[0]:
+            begins = onset
+        for text in texts:
+            if text:
+                into.append(Annotation(record, onset, text.decode("utf-8", "replace")))
+    return begins
+
+
+def is_contiguous(header: Header, onsets_s: tuple[float, ...], rate: float) -> np.ndarray:
+    """Tell for each record but the first whether it follows on the one before it.
+
+    Half a sample of rounding is allowed in the written onsets.
+    """
+    steps = np.diff(np.asarray(onsets_s))
+    grace = max(0.5 / rate, 1e-9)
+    contiguous: np.ndarray = np.abs(steps - header.record_s) <= grace
+    return contiguous
+
+
+def encode(onset: str, texts: tuple[str, ...], *, keeps_time: bool = False) -> bytes:
+    """Write one annotation list.
+
+    Parameters
+    ----------
+    onset : str
+        Seconds as exact decimal text, without sign when not negative.
+    texts : tuple of str
+    keeps_time : bool
+        Whether this is the record's first list, with the empty first text.
+    """
+    signed = onset if onset.startswith("-") else f"+{onset}"
+    parts = ["", *texts] if keeps_time else list(texts)
+    return signed.encode("ascii") + b"\x14" + b"".join(
+        text.encode("utf-8") + b"\x14" for text in parts
+    ) + b"\x00"  # fmt: skip
