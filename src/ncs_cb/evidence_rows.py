@@ -47,7 +47,12 @@ class EvidenceBook:
             "text": "",
         }  # fmt: skip
         positions = np.flatnonzero(mask).tolist()
-        answers = holds.to_numpy(object, na_value=None).tolist()
+        answers: list[bool | None] = [
+            None if missing else answer
+            for answer, missing in zip(
+                holds.to_numpy(bool, na_value=False).tolist(), holds.isna().tolist(), strict=True
+            )
+        ]
         if clause.op == "is":
             self._truths(base, clause, positions, answers)
         else:
