@@ -1,4 +1,4 @@
-"""Nerve paths of the simulator: real lengths, velocities and sizes, from ``tables/simulator.toml``."""
+"""Nerve paths of the simulator, from ``tables/simulator.toml``: lengths, velocities and sizes."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def choose_units(
     sorted_amount = np.take_along_axis(amount, order, axis=1)
     reached = np.cumsum(sorted_amount, axis=1) - 0.5 * sorted_amount
     taken = (reached < portion * amount.sum(axis=1, keepdims=True)) & (sorted_amount > 0.0)
-    chosen = np.zeros_like(taken)
+    chosen: NDArray[np.bool_] = np.zeros(taken.shape, dtype=bool)
     np.put_along_axis(chosen, order, taken, axis=1)
     return chosen
 

@@ -193,6 +193,8 @@ def _healthy(
         else draw_span(rng, plan.velocity_spread),
         unit_width=home.unit_width,
     )  # fmt: skip
+    height = np.full((1, 1), draw_span(rng, plan.initial_positivity))
+    pool = replace(pool, shapes=replace(pool.shapes, initial=height))
     factor = float(aged_velocity(1.0, person.age_years)) * (1.0 + _VELOCITY_SD * score[3])
     factor *= draw_span(rng, plan.velocity_factor) * max(0.3, 1.0 - _VELOCITY_PER_C * cold)
     whole = np.diff(home.breaks_mm) / (home.velocity_m_per_s * factor)

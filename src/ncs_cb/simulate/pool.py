@@ -175,7 +175,8 @@ def _terminal_delays(rng: np.random.Generator, score: Floats, sd_ms: float, moto
     # gives responses their shoulders and double peaks.
     later = np.abs(_BRANCH_SD_MS * rng.standard_normal((len(score), 1)))
     share = rng.uniform(0.0, 0.6, (len(score), 1))
-    return delay + later * (rng.random(score.shape) < share)
+    delay += later * (rng.random(score.shape) < share)
+    return delay
 
 
 def _draw_shapes(
@@ -336,7 +337,7 @@ def calibrate(
     """
     from ncs_cb.simulate.truth import markers
 
-    probe = Amplifier(20_000.0, 1200, 100, setting.high_pass_hz, setting.low_pass_hz)
+    probe = Amplifier(20_000.0, 500, 20, setting.high_pass_hz, setting.low_pass_hz)
     start = -conduction_ms.min(axis=1, keepdims=True) + 3.0
     intact = respond(replace(pool, shift_ms=start), conduction_ms, setting=probe)
     found = markers(intact, probe)

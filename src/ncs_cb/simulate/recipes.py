@@ -133,6 +133,7 @@ class NervePlan:
     axon_loss: Span = (0.0, 0.0)
     axon_loss_choice: Any = "random"
     reinnervation: Span = (0.0, 0.0)
+    initial_positivity: Span = (0.0, 0.0)
     repeats: int = 1
     supramaximal: bool | None = True
     lesions: tuple[LesionPlan, ...] = ()
@@ -234,8 +235,8 @@ def _nerve(block: Block, common: Block) -> NervePlan:
     block.only(
         "nerve", "muscle", "side", "kind", "sites", "n_units", "amplitude_mv", "distal_latency_ms",
         "velocity_factor", "velocity_spread", "axon_loss", "axon_loss_choice", "reinnervation",
-        "repeats", "supramaximal", "lesion", "stimulus", "intensity_series", "inching", "f_waves",
-        "recording",
+        "initial_positivity", "repeats", "supramaximal", "lesion", "stimulus", "intensity_series",
+        "inching", "f_waves", "recording",
     )  # fmt: skip
     nerve = block.choice("nerve", anatomy().nerves)
     kind = block.choice("kind", ("motor", "sensory")) if "kind" in block.raw else "motor"
@@ -256,6 +257,7 @@ def _nerve(block: Block, common: Block) -> NervePlan:
         _needed(block, "axon_loss", (0.0, 0.0), 0.0, 1.0),
         _word(block, "axon_loss_choice", CHOICES),
         _needed(block, "reinnervation", (0.0, 0.0), 0.0, 1.0),
+        _needed(block, "initial_positivity", (0.0, 0.0), 0.0, 1.0),
         _whole(block, "repeats", 1, lowest=1),
         block.truth("supramaximal", True),
         tuple(_lesion(b, nerve, target, kind) for b in block.blocks("lesion")),

@@ -74,8 +74,7 @@ class Amplifier:
     def time_ms(self) -> Floats:
         """Time of each sample from the stimulus [ms], shape (n_samples,)."""
         index = np.arange(self.n_samples) - self.stimulus_index
-        time: Floats = index * (1e3 / self.sampling_rate_hz)
-        return time
+        return np.asarray(index * (1e3 / self.sampling_rate_hz), dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,4 +173,5 @@ def quantize(samples_mv: Floats, *, range_mv: float, bits: int) -> Floats:
         Resolution: ``2**bits`` steps over the whole range.
     """
     step = 2.0 * range_mv / 2**bits
-    return np.clip(np.round(samples_mv / step) * step, -range_mv, range_mv - step)
+    rounded: Floats = np.clip(np.round(samples_mv / step) * step, -range_mv, range_mv - step)
+    return rounded

@@ -173,7 +173,7 @@ def excited(
     luck: np.random.Generator | None = None,
 ) -> Truths:
     """Units that one stimulus excites, shape (n_units,)."""
-    there = limb.in_nerve(nerve, shot.position_mm) & (limb.pool.size[0] > 0.0)
+    there: Truths = limb.in_nerve(nerve, shot.position_mm) & (limb.pool.size[0] > 0.0)
     share = shot.plan.excited[0]
     if not shot.graded and share >= 1.0:
         return there
@@ -183,13 +183,14 @@ def excited(
     if shot.graded:
         jitter = 0.0 if luck is None else _THRESHOLD_JITTER * luck.standard_normal(len(there))
         threshold = half_ma(shot.site) * np.exp(_THRESHOLD_LOG_SD * np.clip(reach, -3.0, 3.0))
-        return there & (threshold * (1.0 + jitter) <= shot.current_ma)
+        answers: Truths = there & (threshold * (1.0 + jitter) <= shot.current_ma)
+        return answers
     order = np.argsort(reach)
     size = np.where(there, limb.pool.size[0], 0.0)[order]
     reached = np.cumsum(size) - 0.5 * size
     out = np.zeros(len(there), dtype=bool)
     out[order] = reached < share * size.sum()
-    return out & there
+    return np.asarray(out & there)
 
 
 def own_response(

@@ -32,8 +32,8 @@ from ncs_cb.simulate.stimulation import (
     own_response,
     position_of,
     routine_shots,
+    segment_truth,
 )
-from ncs_cb.simulate.stimulation import segment_truth
 from ncs_cb.simulate.truth import Markers, SegmentTruth, StudyTruth, markers
 
 Floats = NDArray[np.float64]

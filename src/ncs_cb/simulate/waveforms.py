@@ -25,7 +25,7 @@ UnitKind = Literal["motor", "sensory"]
 
 # Widths that occur: log-normal with SD 0.12 (design reference, section 7.3), cold, other muscles.
 _LOG_WIDTHS = np.linspace(np.log(0.35), np.log(2.6), 161)
-_N_COMPONENTS = 9
+_N_COMPONENTS = 13
 
 
 def _pulse(time_ms: Floats, peak_ms: float, power: float) -> Floats:
