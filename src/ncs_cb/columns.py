@@ -260,6 +260,9 @@ _CHECKS: tuple[Column, ...] = (
     _text("checks", "state", "State", "raised, cleared or not_examined."),
     _text("checks", "arithmetic", "Arithmetic",
           "The numbers the state rests on, or what was missing."),
+    _text("checks", "case", "Case",
+          "Which sentence of the check applies, for wording it in another language."),
+    Column("numbers", "checks", "object", "Numbers", "The numbers of that sentence, by name."),
 )  # fmt: skip
 
 _F_WAVES: tuple[Column, ...] = (

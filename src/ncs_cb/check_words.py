@@ -1,0 +1,90 @@
+"""What a quality check says: one sentence with its numbers, per case and language.
+
+The sentences stand in ``tables/checks.toml``. A check gives the name of a case and its numbers,
+so that the same finding reads in every language.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+
+from ncs_cb.errors import TableError, did_you_mean
+from ncs_cb.nerves import anatomy
+
+LANGUAGES = ("en", "zh")
+_FILE = "tables/checks.toml"
+_COMMON = "any_check"
+# Two flags of one check, with giver and receiver exchanged.
+_SHARED = {"reverse_martin_gruber": "martin_gruber"}
+
+
+@cache
+def sentences() -> dict[str, dict[str, dict[str, str]]]:
+    """Give the sentences by check, case and language; ``any_check`` holds the shared cases.
+
+    Raises
+    ------
+    TableError
+        If a case lacks a language.
+    """
+    raw: dict[str, dict[str, dict[str, str]]] = tomllib.loads(
+        files("ncs_cb").joinpath(_FILE).read_text("utf-8")
+    )
+    for check, cases in raw.items():
+        for case, texts in cases.items():
+            if set(texts) != set(LANGUAGES):
+                raise TableError(f"{check}.{case}: needs {', '.join(LANGUAGES)}", source=_FILE)
+    return raw
+
+
+def say(
+    check: str, case: str, numbers: Mapping[str, float | int | str], *, lang: str = "en"
+) -> str:
+    """Put the numbers of a finding into its sentence.
+
+    Parameters
+    ----------
+    check : str
+        Name of the flag that was looked for.
+    case : str
+        Which of its sentences.
+    numbers : mapping
+        What the sentence names; ids of the anatomy are written out.
+    lang : str
+        ``en`` or ``zh``.
+
+    Raises
+    ------
+    TableError
+        If there is no such sentence, or it names a number that is not given.
+    """
+    known = {**sentences()[_COMMON], **sentences().get(_SHARED.get(check, check), {})}
+    if case not in known:
+        raise TableError(
+            f"check '{check}' has no case '{case}'; known: {', '.join(known)}."
+            + did_you_mean(case, known),
+            source=_FILE,
+        )
+    try:
+        return known[case][lang].format_map({k: _name(v, lang) for k, v in numbers.items()})
+    except KeyError as missing:
+        raise TableError(f"{check}.{case}.{lang}: no number {missing}", source=_FILE) from None
+
+
+def _name(value: float | int | str, lang: str) -> float | int | str:
+    return _labels(lang).get(value, value) if isinstance(value, str) else value
+
+
+@cache
+def _labels(lang: str) -> dict[str, str]:
+    known = anatomy()
+    places = [*known.sites.values(), *known.muscles.values()]
+    if lang == "zh":
+        names = {place.id: place.label_zh for place in places}
+        names |= {nerve.id: nerve.label_zh for nerve in known.nerves.values()}
+        return names | {"left": "左", "right": "右", "arm": "上肢", "leg": "下肢"}
+    names = {place.id: place.short or place.label for place in places}
+    return names | {nerve.id: nerve.label for nerve in known.nerves.values()}

@@ -1,0 +1,265 @@
+"""What else could look like block: one check per flag, each in three values.
+
+A check raises its flag, clears it, or says that it was not examined and what was missing.
+Adding one takes a row in ``flags.py``, a function of the same name in this package, its
+sentences in ``tables/checks.toml`` and its limits in ``tables/quality.toml``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ncs_cb import check_words, flags, reference, sweeps
+from ncs_cb.columns import SEGMENT_KEYS, conform
+from ncs_cb.model import Details, Trace
+from ncs_cb.quality import mimics, shape, technique
+from ncs_cb.quality.pair import (
+    Check,
+    Finding,
+    Pair,
+    Response,
+    Visit,
+    cleared,
+    no_rows,
+    raised,
+    unexamined,
+)
+from ncs_cb.reference import ReferenceSet
+from ncs_cb.thresholds import data_file
+
+__all__ = ["CHECKS", "data_file", "examine", "with_flags"]
+
+# Said of a segment by a flag of its own.
+_HAS_TWIN = frozenset({"response_absent", "supramaximality_denied"})
+_SERIES = ["study_id", "nerve", "side", "muscle"]
+
+
+def _of_trace(name: str) -> Check:
+    """Make the check that carries a caution about either response over to the segment."""
+
+    def check(pair: Pair) -> Finding:
+        both = pair.both()
+        if both is None:
+            return no_rows(pair)
+        at = [s for s, r in zip(pair.sites, both, strict=True) if name in r.flags]
+        if len(at) == 2:
+            return raised("at_both", distal=at[0], proximal=at[1])
+        if at:
+            return raised("at_one", site=at[0])
+        for site, response in zip(pair.sites, both, strict=True):
+            if not _can_show(name, response):
+                return unexamined("cannot_show", site=site)
+        return cleared("at_none")
+
+    check.__name__ = name
+    return check
+
+
+def _can_show(name: str, response: Response) -> bool:
+    """Tell whether this flag could have been raised: from a waveform that gave a response."""
+    if response.trace is None:
+        return False
+    if name == "differs_from_machine":
+        machine = response.trace.machine
+        return machine.onset_latency_ms is not None or machine.amplitude_mv is not None
+    return not response.flags & _INVALID
+
+
+_INVALID = frozenset(f.name for f in flags.FLAGS.values() if f.level == "invalid")
+
+
+def _collect(*modules: ModuleType) -> dict[str, Check]:
+    """Find the check of every flag of a segment, and of every caution about a response."""
+    found: dict[str, Check] = {}
+    for name, flag in flags.FLAGS.items():
+        if flag.scope == "segment":
+            found[name] = next(getattr(m, name) for m in modules if hasattr(m, name))
+        elif flag.scope == "trace" and flag.level == "caution" and name not in _HAS_TWIN:
+            found[name] = _of_trace(name)
+    return found
+
+
+CHECKS: dict[str, Check] = _collect(technique, mimics)
+"""Every check by the name of its flag, in the order of the registry."""
+
+
+def examine(
+    segments: pd.DataFrame,
+    traces: pd.DataFrame,
+    details: Mapping[str, Details] | None = None,
+    responses: Sequence[Trace | None] | None = None,
+    *,
+    reference: str | ReferenceSet = reference.DEFAULT,
+) -> pd.DataFrame:
+    """Ask every check of every adjacent segment.
+
+    Parameters
+    ----------
+    segments : DataFrame
+        Table ``segments``; flags already raised there stay raised.
+    traces : DataFrame
+        Table ``traces`` of the same studies, typed-in rows included.
+    details : mapping of study id to Details, optional
+        What is absent leaves a check unexamined.
+    responses : sequence of Trace or None, optional
+        For each row of `traces`, the trace that was measured.
+    reference : str or ReferenceSet
+        Set of normal limits, for the size of the distal response.
+
+    Returns
+    -------
+    DataFrame
+        Table ``checks``: one row per adjacent segment and flag, with ``state`` (``raised``,
+        ``cleared``, ``not_examined``) and the arithmetic in words. Nothing given is changed.
+    """
+    adjacent = segments[segments["is_adjacent"].fillna(False).to_numpy(dtype=bool)]
+    visits = _visits(traces, details or {}, responses or [None] * len(traces))
+    pairs = _pairs(adjacent, visits, details or {}, reference)
+    names = list(CHECKS)
+    findings = [_ask(name, check, pair) for pair in pairs for name, check in CHECKS.items()]
+    keys = adjacent[list(SEGMENT_KEYS)].loc[adjacent.index.repeat(len(names))]
+    table = keys.reset_index(drop=True).assign(
+        flag=names * len(pairs),
+        state=[finding.state for finding in findings],
+        case=[finding.case for finding in findings],
+        numbers=pd.Series([dict(finding.numbers) for finding in findings], dtype=object),
+        arithmetic=[
+            check_words.say(name, finding.case, finding.numbers)
+            for name, finding in zip(names * len(pairs), findings, strict=True)
+        ],
+    )
+    return conform(table, "checks")
+
+
+def _ask(name: str, check: Check, pair: Pair) -> Finding:
+    finding = check(pair)
+    if name in pair.flags and finding.state != "raised":
+        return raised("already")
+    return finding
+
+
+def with_flags(segments: pd.DataFrame, checks: pd.DataFrame) -> pd.DataFrame:
+    """Give `segments` with the flags that the checks raised joined in.
+
+    Parameters
+    ----------
+    segments, checks : DataFrame
+        Tables ``segments`` and ``checks``; they are not changed.
+    """
+    keys = list(SEGMENT_KEYS)
+    found: dict[tuple[Hashable, ...], list[str]] = {}
+    is_raised = (checks["state"] == "raised").fillna(False).to_numpy(dtype=bool)
+    for *key, name in checks.loc[is_raised, [*keys, "flag"]].itertuples(index=False, name=None):
+        found.setdefault(_key(key), []).append(name)
+    names = []
+    adjacent = segments["is_adjacent"].fillna(False).to_numpy(dtype=bool)
+    rows = segments[[*keys, "quality_flags"]].itertuples(index=False, name=None)
+    for (*key, text), is_adjacent in zip(rows, adjacent, strict=True):
+        more = found.get(_key(key), []) if is_adjacent else []
+        names.append(flags.join([*flags.split(text), *more]))
+    return segments.assign(quality_flags=pd.array(names, dtype="string"))
+
+
+def _key(parts: Sequence[Any]) -> tuple[Hashable, ...]:
+    """Make missing ids comparable: NA is not equal to itself."""
+    return tuple(None if part is pd.NA else part for part in parts)
+
+
+# ------------------------------------------------------------------ what the checks see
+
+
+def _visits(
+    traces: pd.DataFrame, details: Mapping[str, Details], responses: Sequence[Trace | None]
+) -> dict[Hashable, Visit]:
+    plateaus = _plateaus(traces)
+    visits: dict[Hashable, Visit] = {}
+    for row, trace in zip(traces.to_dict("records"), responses, strict=True):
+        study = _key([row["study_id"]])[0]
+        visit = visits.setdefault(study, Visit(details.get(str(study), Details())))
+        if row["kind"] != "motor" or "not_used" in flags.split(row["quality_flags"]):
+            continue
+        place = (row["nerve"], row["side"], row["muscle"], row["stimulation_site"])
+        visit.responses.setdefault(
+            place, _response(row, trace, visit.details, plateaus.get((study, *place)))
+        )
+    return visits
+
+
+def _plateaus(traces: pd.DataFrame) -> dict[tuple[Hashable, ...], bool]:
+    names = [*_SERIES, "stimulation_site", "is_supramaximal"]
+    rows = sweeps.recruitment_table(traces)[names].drop_duplicates()
+    return {
+        _key(place): bool(reached)
+        for *place, reached in rows.itertuples(index=False, name=None)
+        if reached is not pd.NA
+    }
+
+
+def _response(
+    row: Mapping[Hashable, Any], trace: Trace | None, details: Details, plateau: bool | None
+) -> Response:
+    """Gather what is attested of a response; ``study.toml`` speaks for rows without a trace."""
+    named = {str(key): value for key, value in row.items()}
+    said = details.recordings.get(str(named["recording"]))
+    supramaximal, collision = (
+        (trace.stimulus.is_supramaximal, trace.stimulus.collision_used)
+        if trace is not None
+        else (None, None)
+    )
+    if said is not None:
+        supramaximal = said.supramaximal if supramaximal is None else supramaximal
+        collision = said.collision_used if collision is None else collision
+    return Response(named, trace, supramaximal, plateau, collision)
+
+
+def _pairs(
+    adjacent: pd.DataFrame,
+    visits: dict[Hashable, Visit],
+    details: Mapping[str, Details],
+    limits: str | ReferenceSet,
+) -> list[Pair]:
+    rows = [{str(k): v for k, v in row.items()} for row in adjacent.to_dict("records")]
+    low_high = reference.lower_amplitude_limits(adjacent, limits, details)[["low", "high"]]
+    parts = []
+    for row in rows:
+        study = _key([row["study_id"]])[0]
+        visit = visits.setdefault(study, Visit(details.get(str(study), Details())))
+        series = (row["nerve"], row["side"], row["muscle"])
+        visit.segments.setdefault(series, []).append(row)
+        distal = visit.responses.get((*series, row["distal_site"]))
+        parts.append((row, distal, visit.responses.get((*series, row["proximal_site"])), visit))
+    correlations = shape.correlations([_comparable(*part[1:3]) for part in parts])
+    return [
+        Pair(*part, float(correlation), (float(low), float(high)))
+        for part, correlation, (low, high) in zip(
+            parts, correlations, low_high.itertuples(index=False, name=None), strict=True
+        )
+    ]
+
+
+def _comparable(
+    distal: Response | None, proximal: Response | None
+) -> tuple[shape.Measured, shape.Measured] | None:
+    """Give both responses for the comparison of shapes, or None when that would mislead."""
+    measured = []
+    for response in (distal, proximal):
+        if response is None or response.trace is None or response.flags & _UNCOMPARABLE:
+            return None
+        onset_ms = response.number("onset_latency_ms")
+        baseline_mv = response.number("baseline_mv")
+        if not (math.isfinite(onset_ms) and math.isfinite(baseline_mv)):
+            return None
+        noise_mv = float(np.nan_to_num(response.number("baseline_noise_mv")))
+        measured.append(shape.Measured(response.trace, onset_ms, baseline_mv, noise_mv))
+    near, far = measured
+    filters = [(m.trace.high_pass_hz, m.trace.low_pass_hz) for m in measured]
+    return (near, far) if filters[0] == filters[1] else None
+
+
+_UNCOMPARABLE = frozenset({"artifact_overlaps_onset", "polarity_uncertain"})

@@ -1,0 +1,279 @@
+"""Checks of anatomy and disease: entrapment, anomalous innervation, recent axonal loss."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from ncs_cb import nerves
+from ncs_cb.quality.pair import (
+    Finding,
+    Number,
+    Pair,
+    Visit,
+    cleared,
+    known,
+    raised,
+    unexamined,
+)
+from ncs_cb.thresholds import table as limits
+from ncs_cb.thresholds import value as limit
+
+_DAYS_PER_MONTH = 30.44
+# Comparisons give 1e-9 of grace in the direction of the written operator (public contract).
+_GRACE = 1e-9
+
+
+def entrapment_site(pair: Pair) -> Finding:
+    """The segment contains a common entrapment or compression site."""
+    is_entrapment = pair.row["is_entrapment_site"]
+    if is_entrapment is True:
+        trap = nerves.entrapment_between(pair.row["nerve"], *pair.sites)
+        return raised("contains", name=trap.name if trap else "")
+    return cleared("contains_none") if is_entrapment is False else unexamined("not_said")
+
+
+# ------------------------------------------------------------------ focal slowing
+
+
+def focal_slowing(pair: Pair) -> Finding:
+    """Conduction across an entrapment site is slowed."""
+    trap = nerves.entrapment_between(pair.row["nerve"], *pair.sites)
+    if trap is None:
+        return cleared("no_entrapment")
+    velocity = pair.number("conduction_velocity_m_per_s")
+    if not known(velocity):
+        return unexamined("no_velocity", name=trap.name)
+    place = trap.name.replace("'", "").replace(" ", "_").lower()
+    least = _limit_or_nan(f"focal_slowing.{place}_minimum_m_per_s")
+    most = _limit_or_nan(f"focal_slowing.{place}_maximum_drop_m_per_s")
+    neighbor, beside = _velocity_beside(pair) if known(most) else ("", math.nan)
+    numbers: dict[str, Number] = {"name": trap.name, "velocity_m_per_s": velocity}
+    if velocity < least - _GRACE:
+        return raised("slow", limit_m_per_s=least, **numbers)
+    compared: dict[str, Number] = {
+        "neighbor": neighbor,
+        "beside_m_per_s": beside,
+        "limit_m_per_s": most,
+    }
+    if beside - velocity > most + _GRACE:
+        return raised("slower", **compared, **numbers)
+    if known(beside):
+        return cleared("as_fast", **compared, **numbers)
+    if known(least):
+        return cleared("not_slow", limit_m_per_s=least, **numbers)
+    return unexamined("no_limit", **numbers)
+
+
+def _limit_or_nan(key: str) -> float:
+    return limit(key) if key in limits() else math.nan
+
+
+def _velocity_beside(pair: Pair) -> tuple[str, float]:
+    """Velocity of the nearest segment without entrapment: below it, else above it."""
+    segments = pair.visit.segments.get(pair.series, [])
+    own = next((n for n, row in enumerate(segments) if row["segment"] == pair.row["segment"]), 0)
+    for row in (*reversed(segments[:own]), *segments[own + 1 :]):
+        beside = Pair(row, None, None, pair.visit)
+        velocity = beside.number("conduction_velocity_m_per_s")
+        if nerves.entrapment_between(row["nerve"], *beside.sites) is None and known(velocity):
+            return row["segment"], velocity
+    return "", math.nan
+
+
+# ------------------------------------------------------------------ anomalous innervation
+
+
+@dataclass(frozen=True, slots=True)
+class _Anastomosis:
+    """Fibers that run in one nerve above the forearm and in another below it."""
+
+    giver: str
+    receiver: str
+
+
+_MARTIN_GRUBER = _Anastomosis(giver="median", receiver="ulnar")
+_REVERSE = _Anastomosis(giver="ulnar", receiver="median")
+
+
+def martin_gruber(pair: Pair) -> Finding:
+    """Median and ulnar responses together fit a Martin-Gruber anastomosis in the forearm."""
+    return _anastomosis(pair, _MARTIN_GRUBER)
+
+
+def reverse_martin_gruber(pair: Pair) -> Finding:
+    """Median and ulnar responses together fit a reverse (ulnar to median) anastomosis."""
+    return _anastomosis(pair, _REVERSE)
+
+
+def _anastomosis(pair: Pair, kind: _Anastomosis) -> Finding:
+    """Look for fibers that leave the giver in the forearm for a muscle of the receiver.
+
+    The receiver falls across the forearm by what crosses over; the giver, stimulated at the
+    elbow, moves the receiver's muscle more than at the wrist:
+    receiver at wrist = receiver at elbow + (giver at elbow - giver at wrist), in that muscle.
+    """
+    nerve, _, muscle = pair.series
+    if nerve not in (kind.giver, kind.receiver) or not _spans_forearm(nerve, pair.sites):
+        return cleared("elsewhere")
+    owner = nerves.nerve_of_muscle(muscle)
+    if nerve == kind.receiver and owner == kind.receiver:
+        return _receiver_side(pair, kind)
+    if nerve == kind.giver and owner == kind.giver:
+        return _giver_side(pair, kind)
+    if nerve == kind.giver and owner == kind.receiver:
+        return _own_crossing(pair, kind)
+    return cleared("elsewhere")
+
+
+def _spans_forearm(nerve: str, sites: tuple[str, str]) -> bool:
+    order = nerves.anatomy().nerves[nerve].sites
+    elbow = next(n for n, site in enumerate(order) if "elbow" in site)
+    distal, proximal = (order.index(site) for site in sites)
+    return distal < elbow and proximal > order.index("wrist")
+
+
+def _receiver_side(pair: Pair, kind: _Anastomosis) -> Finding:
+    _, side, muscle = pair.series
+    wrist_mv, elbow_mv = _amplitudes(pair)
+    names: dict[str, Number] = {"giver": kind.giver, "receiver": kind.receiver, "muscle": muscle}
+    if not known(wrist_mv, elbow_mv) or wrist_mv <= 0.0:
+        return unexamined("no_amplitude", **names)
+    fall_pct = 100.0 * (1.0 - elbow_mv / wrist_mv)
+    least_pct = limit("martin_gruber.minimum_fall_pct")
+    crossing_mv = _crossing_mv(pair.visit, kind, side, muscle)
+    numbers: dict[str, Number] = {
+        **names, "wrist_mv": wrist_mv, "elbow_mv": elbow_mv, "fall_pct": fall_pct,
+        "limit_pct": least_pct,
+    }  # fmt: skip
+    if not known(crossing_mv):
+        gain_pct, own = _largest_gain(pair.visit, kind.giver, side)
+        if fall_pct >= least_pct and gain_pct >= limit("martin_gruber.minimum_gain_pct"):
+            return raised("pattern", gain_pct=gain_pct, own_muscle=own, **numbers)
+        return unexamined("not_recorded", **numbers)
+    numbers["crossing_mv"] = crossing_mv
+    if crossing_mv < limit("martin_gruber.minimum_crossing_share") * wrist_mv:
+        return cleared("no_crossing", **numbers)
+    if fall_pct < least_pct:
+        return cleared("no_fall", **numbers)
+    unexplained_mv = wrist_mv - (elbow_mv + crossing_mv)
+    share = limit("martin_gruber.balance_share")
+    case = "explains" if abs(unexplained_mv) <= share * wrist_mv else "explains_part"
+    return raised(case, sum_mv=elbow_mv + crossing_mv, **numbers)
+
+
+def _giver_side(pair: Pair, kind: _Anastomosis) -> Finding:
+    """The giver is larger at the elbow than at the wrist, where some of its fibers have left."""
+    side, own_muscle = pair.series[1:]
+    wrist_mv, elbow_mv = _amplitudes(pair)
+    names: dict[str, Number] = {
+        "giver": kind.giver,
+        "receiver": kind.receiver,
+        "muscle": own_muscle,
+    }
+    if not known(wrist_mv, elbow_mv) or wrist_mv <= 0.0:
+        return unexamined("no_amplitude", **names)
+    gain_pct = 100.0 * (elbow_mv / wrist_mv - 1.0)
+    least_pct = limit("martin_gruber.minimum_gain_pct")
+    fall_pct, other = _largest_fall(pair.visit, kind.receiver, side)
+    numbers: dict[str, Number] = {**names, "gain_pct": gain_pct, "limit_pct": least_pct}
+    if gain_pct >= least_pct and fall_pct >= limit("martin_gruber.minimum_fall_pct"):
+        return raised("giver_pattern", fall_pct=fall_pct, other_muscle=other, **numbers)
+    crossings = [
+        crossing
+        for muscle in nerves.anatomy().nerves[kind.receiver].muscles
+        if known(crossing := _crossing_mv(pair.visit, kind, side, muscle))
+    ]
+    if not crossings:
+        return unexamined("giver_not_recorded", **numbers)
+    largest_mv = max(crossings)
+    is_present = largest_mv >= limit("martin_gruber.minimum_crossing_share") * wrist_mv
+    if is_present and gain_pct >= least_pct:
+        return raised("giver_crossing", crossing_mv=largest_mv, **numbers)
+    return cleared("giver_no_crossing", crossing_mv=largest_mv, **numbers)
+
+
+def _own_crossing(pair: Pair, kind: _Anastomosis) -> Finding:
+    """The segment is itself the recording that shows the crossing fibers."""
+    _, side, muscle = pair.series
+    crossing_mv = _crossing_mv(pair.visit, kind, side, muscle)
+    names: dict[str, Number] = {"giver": kind.giver, "receiver": kind.receiver, "muscle": muscle}
+    full_mv = max(_sizes(pair.visit, kind.receiver, side, muscle).values(), default=math.nan)
+    if not known(crossing_mv, full_mv):
+        return unexamined("no_amplitude", **names)
+    is_present = crossing_mv >= limit("martin_gruber.minimum_crossing_share") * full_mv
+    numbers: dict[str, Number] = {**names, "crossing_mv": crossing_mv, "full_mv": full_mv}
+    return raised("crossing", **numbers) if is_present else cleared("own_no_crossing", **numbers)
+
+
+def _amplitudes(pair: Pair) -> tuple[float, float]:
+    both = (pair.distal, pair.proximal)
+    distal, proximal = (math.nan if one is None else one.amplitude_mv for one in both)
+    return distal, proximal
+
+
+def _sizes(visit: Visit, nerve: str, side: str, muscle: str) -> dict[str, float]:
+    """Known amplitudes of a nerve recorded from a muscle, by site, distal first."""
+    order = nerves.anatomy().nerves[nerve].sites
+    found = {
+        site: response.amplitude_mv
+        for site in order
+        if (response := visit.responses.get((nerve, side, muscle, site))) is not None
+    }
+    return {site: size for site, size in found.items() if known(size)}
+
+
+def _across_forearm(nerve: str, sizes: dict[str, float]) -> tuple[float, float]:
+    """Amplitude at the wrist and at the nearest site beyond the forearm; NaN when missing."""
+    order = nerves.anatomy().nerves[nerve].sites
+    elbow = next(n for n, site in enumerate(order) if "elbow" in site)
+    beyond = [size for site, size in sizes.items() if order.index(site) >= elbow and site != "erb"]
+    return sizes.get("wrist", math.nan), beyond[0] if beyond else math.nan
+
+
+def _crossing_mv(visit: Visit, kind: _Anastomosis, side: str, muscle: str) -> float:
+    """Response of the receiver's muscle to the giver at the elbow beyond that at the wrist.
+
+    Without a recording at the wrist nothing is taken off: what is conducted there by volume
+    or crosses in the hand would make the crossing too large, never too small.
+    """
+    wrist_mv, elbow_mv = _across_forearm(kind.giver, _sizes(visit, kind.giver, side, muscle))
+    return elbow_mv - (wrist_mv if known(wrist_mv) else 0.0)
+
+
+def _changes_pct(visit: Visit, nerve: str, side: str) -> Iterator[tuple[float, str]]:
+    for muscle in nerves.anatomy().nerves[nerve].muscles:
+        wrist_mv, elbow_mv = _across_forearm(nerve, _sizes(visit, nerve, side, muscle))
+        if known(wrist_mv, elbow_mv) and wrist_mv > 0.0:
+            yield 100.0 * (elbow_mv / wrist_mv - 1.0), muscle
+
+
+def _largest_gain(visit: Visit, nerve: str, side: str) -> tuple[float, str]:
+    return _first_largest(_changes_pct(visit, nerve, side))
+
+
+def _largest_fall(visit: Visit, nerve: str, side: str) -> tuple[float, str]:
+    return _first_largest((-change, muscle) for change, muscle in _changes_pct(visit, nerve, side))
+
+
+def _first_largest(found: Iterable[tuple[float, str]]) -> tuple[float, str]:
+    return max(found, key=lambda item: item[0], default=(math.nan, ""))
+
+
+# ------------------------------------------------------------------ time
+
+
+def axonal_loss_recent(pair: Pair) -> Finding:
+    """Symptoms began less than ten days before the study."""
+    details = pair.visit.details
+    least = limit("axonal_loss_recent.minimum_days")
+    if details.visit_date is not None and details.symptom_onset_date is not None:
+        days = float((details.visit_date - details.symptom_onset_date).days)
+    else:
+        months = details.findings.get("clinical.weakness_duration_months")
+        if months is None or isinstance(months, bool):
+            return unexamined("no_dates")
+        days = months * _DAYS_PER_MONTH
+    numbers: dict[str, Number] = {"days": days, "limit_days": least}
+    return raised("recent", **numbers) if days < least else cleared("not_recent", **numbers)

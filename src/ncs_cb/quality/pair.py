@@ -1,0 +1,161 @@
+"""What a check sees: one adjacent segment, its two responses, and the rest of the visit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+from ncs_cb import flags
+from ncs_cb.model import Details, Trace
+
+State = Literal["raised", "cleared", "not_examined"]
+Number = float | int | str
+
+
+class Finding(NamedTuple):
+    """What a check found: its state, the case that words it, and the numbers it rests on."""
+
+    state: State
+    case: str
+    numbers: Mapping[str, Number]
+
+
+def raised(case: str, **numbers: Number) -> Finding:
+    """The doubt holds."""
+    return Finding("raised", case, numbers)
+
+
+def cleared(case: str, **numbers: Number) -> Finding:
+    """The doubt was looked into and does not hold."""
+    return Finding("cleared", case, numbers)
+
+
+def unexamined(case: str, **numbers: Number) -> Finding:
+    """Something is missing; the doubt stays open."""
+    return Finding("not_examined", case, numbers)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Response:
+    """One row of the ``traces`` table and what stands behind it.
+
+    Attributes
+    ----------
+    row : mapping
+        Columns of the row; NaN and NA are unknown.
+    trace : Trace or None
+        None for a row that was typed in.
+    is_supramaximal : bool or None
+        Attested by the recording or by ``study.toml``; None when nobody said.
+    reaches_plateau : bool or None
+        What an intensity series of this site showed.
+    collision_used : bool or None
+    """
+
+    row: Mapping[str, Any]
+    trace: Trace | None
+    is_supramaximal: bool | None
+    reaches_plateau: bool | None
+    collision_used: bool | None
+
+    @property
+    def flags(self) -> frozenset[str]:
+        """Names of the flags raised on this response."""
+        return frozenset(flags.split(self.row["quality_flags"]))
+
+    def number(self, name: str) -> float:
+        """Value of a column; NaN when unknown."""
+        return _number(self.row[name])
+
+    @property
+    def amplitude_mv(self) -> float:
+        """Amplitude; 0 where the response was looked for and is absent, NaN when unknown."""
+        if "response_absent" in self.flags:
+            return 0.0
+        return self.number("negative_peak_amplitude_mv")
+
+
+def _number(value: Any) -> float:
+    # pandas' NA has no float; every other missing value is NaN already.
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return math.nan
+
+
+@dataclass(slots=True, eq=False)
+class Visit:
+    """Everything known of one study."""
+
+    details: Details
+    responses: dict[tuple[str, str, str, str], Response] = field(default_factory=dict)
+    """By nerve, side, muscle and stimulation site."""
+    segments: dict[tuple[str, str, str], list[Mapping[str, Any]]] = field(default_factory=dict)
+    """Adjacent segments by nerve, side and muscle, distal first."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pair:
+    """One adjacent segment.
+
+    Attributes
+    ----------
+    row : mapping
+        The row of the ``segments`` table.
+    distal, proximal : Response or None
+        None when the ``traces`` table has no such row (a typed-in segments table).
+    visit : Visit
+    shape_correlation : float
+        Of the two responses after delay and dispersion; NaN when not compared.
+    lower_limit_mv : tuple of float
+        Between these lies the lower limit of the distal amplitude; NaN when no set has one.
+    """
+
+    row: Mapping[str, Any]
+    distal: Response | None
+    proximal: Response | None
+    visit: Visit
+    shape_correlation: float = math.nan
+    lower_limit_mv: tuple[float, float] = (math.nan, math.nan)
+
+    def number(self, name: str) -> float:
+        """Value of a column of the segment; NaN when unknown."""
+        return _number(self.row[name])
+
+    @property
+    def flags(self) -> frozenset[str]:
+        """Names of the flags already raised on this segment."""
+        return frozenset(flags.split(self.row["quality_flags"]))
+
+    @property
+    def series(self) -> tuple[str, str, str]:
+        """Nerve, side and muscle."""
+        return self.row["nerve"], self.row["side"], self.row["muscle"]
+
+    @property
+    def sites(self) -> tuple[str, str]:
+        """Distal and proximal site."""
+        return self.row["distal_site"], self.row["proximal_site"]
+
+    def both(self) -> tuple[Response, Response] | None:
+        """The two responses, or None when one has no row."""
+        if self.distal is None or self.proximal is None:
+            return None
+        return self.distal, self.proximal
+
+
+Check = Callable[[Pair], Finding]
+"""A check looks at one segment and answers; its function bears the name of its flag."""
+
+
+def known(*values: float) -> bool:
+    """Tell whether every value is a number."""
+    return all(math.isfinite(value) for value in values)
+
+
+def no_rows(pair: Pair) -> Finding:
+    """Answer for a segment whose responses are not in the ``traces`` table."""
+    distal, proximal = pair.sites
+    return unexamined("no_rows", distal=distal, proximal=proximal)

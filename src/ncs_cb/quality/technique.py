@@ -1,0 +1,311 @@
+"""Checks of the technique: stimulus, electrode, filters, temperature, distances."""
+
+from __future__ import annotations
+
+import math
+
+from ncs_cb import nerves
+from ncs_cb.quality.pair import (
+    Finding,
+    Number,
+    Pair,
+    Response,
+    cleared,
+    known,
+    no_rows,
+    raised,
+    unexamined,
+)
+from ncs_cb.thresholds import value as limit
+
+# Comparisons give 1e-9 of grace in the direction of the written operator (public contract).
+_GRACE = 1e-9
+
+
+def first_phase_only(pair: Pair) -> Finding:
+    """Area or duration over all phases is missing at one of the sites."""
+    both = pair.both()
+    if both is None:
+        return no_rows(pair)
+    first = ("negative_peak_area_mv_ms", "negative_peak_duration_ms")
+    total = ("total_negative_area_mv_ms", "total_negative_duration_ms")
+    missing = [
+        site
+        for site, response in zip(pair.sites, both, strict=True)
+        if not known(*map(response.number, total))
+    ]
+    if not missing:
+        return cleared("known")
+    if all(known(r.number(a)) for r in both for a in first[:1]):
+        return raised("missing", site=missing[0])
+    return unexamined("no_area", site=missing[0])
+
+
+def response_absent_at_site(pair: Pair) -> Finding:
+    """One of the two sites gave no response."""
+    both = pair.both()
+    if both is None:
+        return no_rows(pair)
+    for site, response in zip(pair.sites, both, strict=True):
+        if "response_absent" in response.flags:
+            return raised("absent", site=site)
+        if not known(response.amplitude_mv):
+            return unexamined("no_amplitude", site=site)
+    return cleared("present")
+
+
+def distal_response_small(pair: Pair) -> Finding:
+    """The distal response is at most 1 mV or at most 20 % of its lower limit."""
+    amplitude_mv = pair.number("distal_amplitude_mv")
+    if not known(amplitude_mv):
+        return unexamined("no_amplitude", site=pair.sites[0])
+    least_mv = limit("distal_response_small.minimum_mv")
+    share = limit("distal_response_small.minimum_share_of_limit")
+    low_mv, high_mv = pair.lower_limit_mv
+    if amplitude_mv <= least_mv + _GRACE:
+        return raised("below", amplitude_mv=amplitude_mv, limit_mv=least_mv)
+    if not known(low_mv, high_mv):
+        return unexamined("no_limit", amplitude_mv=amplitude_mv, limit_mv=least_mv)
+    numbers: dict[str, Number] = {"amplitude_mv": amplitude_mv, "percent": 100.0 * share}
+    if amplitude_mv <= share * low_mv + _GRACE:
+        return raised("below_share", lower_mv=low_mv, gate_mv=share * low_mv, **numbers)
+    if amplitude_mv > share * high_mv + _GRACE:
+        return cleared("above_share", lower_mv=high_mv, gate_mv=share * high_mv, **numbers)
+    return unexamined("no_limit", amplitude_mv=amplitude_mv, limit_mv=least_mv)
+
+
+def _gains_pct(pair: Pair) -> tuple[float, float]:
+    """By how much amplitude and area are larger at the proximal site."""
+    area = pair.number("total_area_reduction_pct")
+    if not known(area):
+        area = pair.number("area_reduction_pct")
+    return -pair.number("amplitude_reduction_pct"), -area
+
+
+def proximal_larger(pair: Pair) -> Finding:
+    """The proximal response is more than 10 % larger than the distal one."""
+    gains = [gain for gain in _gains_pct(pair) if known(gain)]
+    if not gains:
+        return unexamined("no_change_known")
+    most = limit("proximal_larger.maximum_gain_pct")
+    if max(gains) > most + _GRACE:
+        return raised("larger", gain_pct=max(gains), limit_pct=most)
+    return cleared("not_larger", gain_pct=max(gains), limit_pct=most)
+
+
+# ------------------------------------------------------------------ strength of the stimulus
+
+
+def _attestation(response: Response) -> bool | None:
+    """Supramaximal or not, as attested or as an intensity series showed; None when unknown."""
+    if response.is_supramaximal is False or "supramaximality_denied" in response.flags:
+        return False
+    if response.reaches_plateau is False:
+        return False
+    return True if response.is_supramaximal or response.reaches_plateau else None
+
+
+def _strength(response: Response | None, site: str) -> Finding | None:
+    """What is said of one stimulus; None when nothing is."""
+    if response is None:
+        return None
+    attested = _attestation(response)
+    if attested is None:
+        return None
+    by_series = response.is_supramaximal is None
+    if attested:
+        return cleared("plateau" if by_series else "attested", site=site)
+    return raised("no_plateau" if by_series else "denied", site=site)
+
+
+def _looks_submaximal(pair: Pair) -> Finding:
+    """Smaller, but of the same shape, duration and velocity, as a weak proximal stimulus gives."""
+    amplitude_pct, area_pct = (-gain for gain in _gains_pct(pair))
+    longer_pct = pair.number("total_duration_increase_pct")
+    if not known(longer_pct):
+        longer_pct = pair.number("duration_increase_pct")
+    velocity = pair.number("conduction_velocity_m_per_s")
+    if not known(amplitude_pct, area_pct):
+        return unexamined("no_change_known")
+    least = limit("submaximal_proximal.minimum_reduction_pct")
+    fall: dict[str, Number] = {
+        "amplitude_pct": amplitude_pct,
+        "area_pct": area_pct,
+        "limit_pct": least,
+    }
+    if max(amplitude_pct, area_pct) < least - _GRACE:
+        return cleared("small_fall", **fall)
+    if not known(longer_pct, velocity):
+        return unexamined("pattern_unknown", **fall)
+    limb = nerves.anatomy().nerves[pair.row["nerve"]].limb
+    slowest = limit(f"submaximal_proximal.normal_velocity_{limb}_m_per_s")
+    is_same = (
+        abs(amplitude_pct - area_pct) <= limit("submaximal_proximal.same_shape_difference_pct")
+        and abs(longer_pct) <= limit("submaximal_proximal.same_duration_pct")
+        and velocity >= slowest
+        and not pair.shape_correlation < limit("electrode_shift.minimum_correlation")
+    )
+    details: dict[str, Number] = {**fall, "longer_pct": longer_pct, "velocity_m_per_s": velocity}
+    return raised("pattern", **details) if is_same else unexamined("other_pattern", **details)
+
+
+def submaximal_proximal(pair: Pair) -> Finding:
+    """The proximal stimulus is attested or shown to be submaximal, or looks like it."""
+    return _strength(pair.proximal, pair.sites[1]) or _looks_submaximal(pair)
+
+
+def submaximal_distal(pair: Pair) -> Finding:
+    """The distal stimulus is attested or shown to be submaximal, or looks like it."""
+    said = _strength(pair.distal, pair.sites[0])
+    if said is not None:
+        return said
+    gains = _gains_pct(pair)
+    if not known(*gains):
+        return unexamined("no_change_known")
+    most = limit("proximal_larger.maximum_gain_pct")
+    if min(gains) > most + _GRACE and not pair.shape_correlation < limit(
+        "electrode_shift.minimum_correlation"
+    ):
+        return raised("pattern", amplitude_pct=gains[0], area_pct=gains[1], limit_pct=most)
+    return unexamined("not_attested", site=pair.sites[0])
+
+
+def supramaximality_not_attested(pair: Pair) -> Finding:
+    """Nothing says that both stimuli were supramaximal."""
+    both = pair.both()
+    if both is None:
+        return no_rows(pair)
+    unknown = [
+        site
+        for site, response in zip(pair.sites, both, strict=True)
+        if _attestation(response) is None
+    ]
+    if len(unknown) == 2:
+        return raised("neither", distal=unknown[0], proximal=unknown[1])
+    return raised("one", site=unknown[0]) if unknown else cleared("said")
+
+
+# ------------------------------------------------------------------ shape
+
+
+def electrode_shift(pair: Pair) -> Finding:
+    """The proximal response has another shape than the distal one, beyond dispersion."""
+    correlation, least = pair.shape_correlation, limit("electrode_shift.minimum_correlation")
+    if not known(correlation):
+        return unexamined("not_compared")
+    numbers: dict[str, Number] = {"correlation": correlation, "limit": least}
+    return raised("changed", **numbers) if correlation < least else cleared("same", **numbers)
+
+
+def co_stimulation(pair: Pair) -> Finding:
+    """The response changes shape in a way that suggests a second nerve was stimulated."""
+    both = pair.both()
+    if both is None:
+        return no_rows(pair)
+    correlation = pair.shape_correlation
+    positive = [
+        site
+        for site, response in zip(pair.sites, both, strict=True)
+        if "initial_positivity" in response.flags
+    ]
+    gain_pct = max((gain for gain in _gains_pct(pair) if known(gain)), default=math.nan)
+    changed = correlation < limit("electrode_shift.minimum_correlation")
+    larger = gain_pct > limit("proximal_larger.maximum_gain_pct") + _GRACE
+    numbers: dict[str, Number] = {"correlation": correlation, "gain_pct": gain_pct}
+    if not known(correlation):
+        if len(positive) == 1 and larger:
+            return raised("positive_and_larger", site=positive[0], gain_pct=gain_pct)
+        return unexamined("not_compared")
+    if correlation < limit("co_stimulation.gross_correlation"):
+        return raised("gross_change", correlation=correlation)
+    if changed and len(positive) == 1:
+        return raised("changed_and_positive", site=positive[0], correlation=correlation)
+    if not known(gain_pct):
+        return unexamined("no_change_known")
+    if changed and larger:
+        return raised("changed_and_larger", **numbers)
+    if len(positive) == 1 and larger:
+        return raised("positive_and_larger", site=positive[0], gain_pct=gain_pct)
+    return cleared("no_sign", **numbers)
+
+
+# ------------------------------------------------------------------ settings and surroundings
+
+
+def filter_mismatch(pair: Pair) -> Finding:
+    """The two sites were recorded with different amplifier filters."""
+    both = pair.both()
+    if both is None:
+        return no_rows(pair)
+    unknown = False
+    numbers: dict[str, Number] = {}
+    for name in ("high_pass_hz", "low_pass_hz"):
+        distal, proximal = (response.number(name) for response in both)
+        if not known(distal, proximal):
+            unknown = True
+        elif not math.isclose(distal, proximal, rel_tol=1e-6):
+            return raised(f"{name}_differs", distal_hz=distal, proximal_hz=proximal)
+        else:
+            numbers[name] = distal
+    return unexamined("not_recorded") if unknown else cleared("same", **numbers)
+
+
+def erb_without_collision(pair: Pair) -> Finding:
+    """The segment ends at Erb's point and no collision was recorded."""
+    if pair.sites[1] != "erb":
+        return cleared("not_erb", site=pair.sites[1])
+    if pair.proximal is None:
+        return no_rows(pair)
+    used = pair.proximal.collision_used
+    if used is None:
+        return raised("not_recorded")
+    return cleared("collision") if used else raised("no_collision")
+
+
+def cold_limb(pair: Pair) -> Finding:
+    """The limb was colder than 32 degrees Celsius."""
+    limb, side = nerves.anatomy().nerves[pair.row["nerve"]].limb, pair.row["side"]
+    temperature_c = pair.visit.details.limb_temperature_c.get(f"{side}_{limb}")
+    if temperature_c is None:
+        return unexamined("not_recorded", side=side, limb=limb)
+    least = limit("cold_limb.minimum_c")
+    numbers: dict[str, Number] = {
+        "side": side,
+        "limb": limb,
+        "temperature_c": temperature_c,
+        "limit_c": least,
+    }
+    return raised("cold", **numbers) if temperature_c < least else cleared("warm", **numbers)
+
+
+def length_implausible(pair: Pair) -> Finding:
+    """The distances do not grow from distal to proximal."""
+    length_mm = pair.number("length_mm")
+    if not known(length_mm):
+        return unexamined("no_length")
+    if length_mm <= 0.0:
+        return raised("not_growing", length_mm=length_mm)
+    return cleared("growing", length_mm=length_mm)
+
+
+def velocity_implausible(pair: Pair) -> Finding:
+    """The proximal latency is not longer than the distal one, or the velocity is too high."""
+    fastest = limit("velocity_implausible.maximum_m_per_s")
+    velocity = pair.number("conduction_velocity_m_per_s")
+    if known(velocity):
+        numbers: dict[str, Number] = {"velocity_m_per_s": velocity, "limit_m_per_s": fastest}
+        return (
+            raised("too_fast", **numbers) if velocity > fastest else cleared("plausible", **numbers)
+        )
+    both = pair.both()
+    if both is None:
+        return no_rows(pair)
+    delay_ms = both[1].number("onset_latency_ms") - both[0].number("onset_latency_ms")
+    if not known(delay_ms):
+        return unexamined("no_latency")
+    if delay_ms <= 0.0:
+        return raised("not_later", delay_ms=delay_ms)
+    length_mm = pair.number("length_mm")
+    if not known(length_mm) or length_mm <= 0.0:
+        return unexamined("no_length")
+    return raised("too_fast", velocity_m_per_s=length_mm / delay_ms, limit_m_per_s=fastest)
