@@ -1,0 +1,231 @@
+"""Many studies: in parallel, restartable, private, and one bad file never stops the rest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ncs_cb.batch.identity import Pseudonyms
+from ncs_cb.batch.inputs import Task, check_places, find_inputs, look_here, program_digest
+from ncs_cb.batch.store import Entry, Record, Store, is_disk_full
+from ncs_cb.batch.work import Chunk, Done, Settings
+from ncs_cb.errors import NcsError
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+__all__ = ["Settings", "Summary", "run_batch"]
+
+Progress = Callable[[int, int, int], None]
+
+# The size of a slot depends on the number of studies alone, never on workers, so that the same
+# archive gives the same files everywhere. Large enough for the vectorized pass, small enough
+# that little is lost when the machine is switched off.
+_LARGEST_SLOT = 64
+_LARGEST_SLOT_WITH_REPORTS = 16
+_FEWEST_SLOTS = 16
+# Beyond this many slots they grow instead: a data set of 100 000 files is slow to open.
+_MOST_SLOTS = 8192
+_LARGEST_SLOT_OF_ALL = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a batch came to.
+
+    Attributes
+    ----------
+    n_studies : int
+        Studies found below ROOT.
+    n_done : int
+        Of these, how many had to be done this time.
+    n_failed : int
+        How many stand in ``failures.csv``, from this time or an earlier one.
+    """
+
+    n_studies: int
+    n_done: int
+    n_failed: int
+
+    def sentence(self, out: Path) -> str:
+        """Word the summary for the person who started the batch."""
+        same = self.n_studies - self.n_done
+        text = f"{self.n_studies} studies: {self.n_done} analyzed now, {same} unchanged, "
+        text += f"{self.n_failed} failed"
+        if self.n_failed:
+            text += f" (see {out / 'failures.csv'})"
+        return f"{text}; open {out / 'index.html'}"
+
+
+def _no_progress(done: int, total: int, failed: int) -> None:
+    """Say nothing."""
+
+
+def run_batch(
+    root: str | Path,
+    out: str | Path,
+    *,
+    settings: Settings | None = None,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    key: str | Path | None = None,
+    progress: Progress = _no_progress,
+) -> Summary:
+    """Analyze every study below `root` that is missing in `out` or has changed.
+
+    Parameters
+    ----------
+    root : str or Path
+        Every folder below it that directly holds recordings or a ``study.toml`` is one study; a
+        recording lying directly in it is a study of its own.
+    out : str or Path
+        Gets ``traces/``, ``segments/``, ``verdicts/`` and ``diagnosis/`` (Parquet),
+        ``failures.csv``, ``index.html`` and, if asked, ``reports/``.
+    settings : Settings, optional
+    workers : int, optional
+        Worker processes on this machine; by default one per core.
+    scheduler : str, optional
+        Address of a running Dask scheduler, in place of `workers`. All its machines must see
+        `root` and `out` under the same paths.
+    key : str or Path, optional
+        File with the laboratory's secret; with it, names of folders and files become hashes.
+    progress : callable, optional
+        Called with the numbers of studies done, found and failed.
+
+    Returns
+    -------
+    Summary
+
+    Raises
+    ------
+    NcsError
+        If another batch writes to `out`, a criteria or reference set is faulty, the cluster
+        cannot be reached, or the disk is full. What was done until then is kept, and the next
+        start goes on from there.
+    """
+    settings = settings or Settings()
+    root, out = Path(root), Path(out)
+    check_places(root, out)
+    pseudonyms = None if key is None else Pseudonyms.from_file(Path(key))
+    digest = _settings_digest(settings, pseudonyms)
+    try:
+        with Store(out) as store:
+            store.recover()
+            run = _Run(store, settings, progress)
+            if scheduler is None:
+                tasks = find_inputs(root, out, digest, pseudonyms, look_here)
+                return run.all(tasks, workers, None)
+            return _run_there(run, root, out, digest, pseudonyms, scheduler)
+    except OSError as error:
+        if not is_disk_full(error):
+            raise
+        raise NcsError(
+            "the disk is full.",
+            source=str(out),
+            hint="What is done is kept; make room and start the same command again.",
+        ) from None
+
+
+def _run_there(
+    run: _Run, root: Path, out: Path, digest: str, key: Pseudonyms | None, scheduler: str
+) -> Summary:
+    from ncs_cb.batch import engine
+
+    with engine.cluster(None, scheduler) as client:
+        tasks = find_inputs(
+            root.resolve(), out, digest, key, lambda found: engine.look_there(client, found)
+        )
+        return run.all(tasks, None, client)
+
+
+def _settings_digest(settings: Settings, key: Pseudonyms | None) -> str:
+    """Give the hash of everything besides the content that the rows depend on."""
+    from ncs_cb.analysis import data_files
+
+    files = asdict(data_files(settings.criteria, settings.reference))
+    parts = [program_digest(), files, settings.keep_identity, key.check() if key else None]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+class _Run:
+    """One run over an open store: what is known, what is to do, and how far it is."""
+
+    def __init__(self, store: Store, settings: Settings, progress: Progress) -> None:
+        self._store = store
+        self._settings = settings
+        self._progress = progress
+        self._done = self._total = self._failed = 0
+
+    def all(self, tasks: Sequence[Task], workers: int | None, client: Client | None) -> Summary:
+        """Do what is missing, drop what is gone, and write the overviews."""
+        from ncs_cb.batch import engine, overview
+
+        chunks = self._plan(tasks)
+        to_do = sum(len(chunk.tasks) for chunk in chunks)
+        self._total, self._done = len(tasks), len(tasks) - to_do
+        self._progress(self._done, self._total, self._failed)
+        if client is not None:
+            engine.run(client, chunks, self._take)
+        elif chunks:
+            with engine.cluster(workers, None) as own:
+                engine.run(own, chunks, self._take)
+        n_failed = overview.write(self._store)
+        return Summary(len(tasks), to_do, n_failed)
+
+    def _plan(self, tasks: Sequence[Task]) -> list[Chunk]:
+        """Give the chunks to do; slots of which nothing is left are removed at once."""
+        new = {task.key: task for task in tasks}
+        chunks: list[Chunk] = []
+        last = -1
+        for record in self._store.records():
+            last = record.slot
+            there = [(e, new.pop(e.key)) for e in record.entries if e.key in new]
+            kept = [e for e, task in there if self._is_good(e, task)]
+            redo = [task for e, task in there if not self._is_good(e, task)]
+            self._failed += sum(e.failure is not None for e in kept)
+            if not there:
+                self._store.remove(record.slot)
+            elif redo or len(there) < len(record.entries):
+                chunks.append(self._chunk(record.slot, redo, kept))
+        fresh = sorted(new.values(), key=lambda task: task.key)
+        size = _slot_size(len(tasks), self._settings.reports)
+        starts = range(0, len(fresh), size)
+        for number, start in enumerate(starts, start=last + 1):
+            chunks.append(self._chunk(number, fresh[start : start + size], []))
+        return chunks
+
+    def _is_good(self, entry: Entry, task: Task) -> bool:
+        """Tell whether a study needs nothing: same content, same settings, report there."""
+        if entry.fingerprint != task.fingerprint:
+            return False
+        if entry.failure is not None and entry.failure.error in _LIMIT_ERRORS:
+            return entry.limits == self._settings.limits
+        if not self._settings.reports or not entry.summary:
+            return True
+        return entry.lang == self._settings.lang and self._store.has_report(entry.report)
+
+    def _chunk(self, slot: int, tasks: Sequence[Task], kept: Sequence[Entry]) -> Chunk:
+        out = str(self._store.folder.resolve())
+        return Chunk(slot, tuple(tasks), tuple(kept), out, self._settings, program_digest())
+
+    def _take(self, done: Done) -> None:
+        record = Record(done.slot, done.entries, done.histograms)
+        self._store.commit(Path(done.staged), record)
+        fresh = [entry for entry in done.entries if entry.key in done.fresh]
+        self._done += len(fresh)
+        self._failed += sum(entry.failure is not None for entry in fresh)
+        self._progress(self._done, self._total, self._failed)
+
+
+# What a study failed of when other limits may let it pass.
+_LIMIT_ERRORS = frozenset({"MemoryError", "TimeoutError", "ProcessDied"})
+
+
+def _slot_size(n_studies: int, reports: bool) -> int:
+    largest = _LARGEST_SLOT_WITH_REPORTS if reports else _LARGEST_SLOT
+    usual = min(max(-(-n_studies // _FEWEST_SLOTS), 1), largest)
+    return min(max(usual, -(-n_studies // _MOST_SLOTS)), _LARGEST_SLOT_OF_ALL)

@@ -1,0 +1,181 @@
+"""Where the chunks run: Dask, on a local cluster that fits the machine or on a real one.
+
+The order in which chunks come back, and who did them, changes nothing in what is written. A
+chunk over which a worker was lost is done again study by study, each in a process of its own.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from ncs_cb.batch.guard import process_guarded
+from ncs_cb.batch.inputs import Content, Found, content
+from ncs_cb.batch.work import Chunk, Done, process
+from ncs_cb.errors import NcsError
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+# Enough work in flight that no worker waits, little enough that memory does not grow.
+_IN_FLIGHT_PER_WORKER = 2
+# A guarded chunk is lost only when its machine is: three machines in a row is no accident.
+_MOST_ATTEMPTS = 4
+_LOOKED_AT_TOGETHER = 256
+_SECONDS_TO_CONNECT = 30
+
+
+@contextmanager
+def cluster(workers: int | None, scheduler: str | None) -> Iterator[Client]:
+    """Give a client of a local cluster, or of the scheduler at an address.
+
+    Parameters
+    ----------
+    workers : int or None
+        Worker processes of the local cluster; by default one per core that may be used.
+    scheduler : str or None
+        For example ``tcp://host:8786``.
+
+    Raises
+    ------
+    NcsError
+        If there is no scheduler at that address, or it has no worker.
+    """
+    import dask
+    from distributed import Client, LocalCluster
+
+    if scheduler is not None:
+        with _connected(scheduler) as client:
+            yield client
+        return
+    quiet = {
+        # One chunk runs per process: no threads below it, and no second try of a lost one.
+        "distributed.nanny.pre-spawn-environ.NUMBA_NUM_THREADS": 1,
+        "distributed.scheduler.allowed-failures": 0,
+        # A long read holds the interpreter; that is no reason to give a worker up.
+        "distributed.comm.timeouts.connect": "60s",
+        "distributed.admin.tick.limit": "1h",
+    }
+    with (
+        dask.config.set(quiet),
+        LocalCluster(
+            n_workers=workers or usable_cores(), threads_per_worker=1, processes=True,
+            dashboard_address=None, silence_logs=logging.CRITICAL,
+        ) as local,
+        Client(local) as client,
+    ):  # fmt: skip
+        yield client
+
+
+@contextmanager
+def _connected(scheduler: str) -> Iterator[Client]:
+    from distributed import Client
+
+    try:
+        client = Client(scheduler, timeout=_SECONDS_TO_CONNECT)
+    except (OSError, ValueError, TimeoutError) as problem:
+        raise NcsError(
+            f"no Dask scheduler answers at '{scheduler}': {problem}.",
+            hint="Start one with 'dask scheduler' and give its address, tcp://host:8786.",
+        ) from None
+    with client:
+        try:
+            client.wait_for_workers(1, timeout=_SECONDS_TO_CONNECT)
+        except TimeoutError:
+            raise NcsError(
+                f"the scheduler at '{scheduler}' has no worker.",
+                hint="Start workers with 'dask worker ADDRESS --nworkers auto --nthreads 1'.",
+            ) from None
+        yield client
+
+
+def usable_cores() -> int:
+    """Give the number of cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def look_there(client: Client, studies: Sequence[Found]) -> list[Content]:
+    """Look at the studies' files on the workers, which lie nearer to a big archive."""
+    starts = range(0, len(studies), _LOOKED_AT_TOGETHER)
+    pieces = [studies[i : i + _LOOKED_AT_TOGETHER] for i in starts]
+    looked = client.gather(client.map(_look_at, pieces, pure=False))
+    return [one for piece in looked for one in piece]
+
+
+def _look_at(studies: Sequence[Found]) -> list[Content]:
+    return [content(found) for found in studies]
+
+
+def run(client: Client, chunks: Sequence[Chunk], take: Callable[[Done], None]) -> None:
+    """Do all chunks, and hand each over as soon as it is done.
+
+    Parameters
+    ----------
+    client : Client
+    chunks : sequence of Chunk
+    take : callable
+        Called in this process, one chunk at a time.
+
+    Raises
+    ------
+    OSError
+        If there is no room to write.
+    NcsError
+        If a chunk cannot be done because its workers are lost again and again.
+    """
+    from distributed import as_completed
+
+    waiting = iter(chunks)
+    attempts: dict[Any, tuple[Chunk, int]] = {}
+    pool = as_completed([], with_results=False)
+
+    def submit(chunk: Chunk, attempt: int) -> None:
+        way = process if attempt == 0 else process_guarded
+        token = f"{chunk.slot:05d}-{uuid.uuid4().hex}"
+        future = client.submit(way, chunk, token, pure=False, retries=0)
+        attempts[future.key] = (chunk, attempt)
+        pool.add(future)
+
+    for chunk in islice(waiting, _in_flight(client)):
+        submit(chunk, 0)
+    for future in pool:
+        chunk, attempt = attempts.pop(future.key)
+        done = _result(future, chunk, attempt)
+        future.release()
+        if done is None:
+            submit(chunk, attempt + 1)
+            continue
+        take(done)
+        further = next(waiting, None)
+        if further is not None:
+            submit(further, 0)
+
+
+def _in_flight(client: Client) -> int:
+    return _IN_FLIGHT_PER_WORKER * max(len(client.scheduler_info(n_workers=-1)["workers"]), 1)
+
+
+def _result(future: Future, chunk: Chunk, attempt: int) -> Done | None:
+    """Give what a chunk came to, or None when its worker was lost over it."""
+    from distributed import KilledWorker
+    from distributed.client import FutureCancelledError
+
+    if future.status == "finished":
+        done: Done = future.result()
+        return done
+    error = future.exception() if future.status == "error" else None
+    if error is not None and not isinstance(error, KilledWorker | FutureCancelledError):
+        raise error
+    if attempt + 1 >= _MOST_ATTEMPTS:
+        raise NcsError(
+            f"the workers for part {chunk.slot} were lost {_MOST_ATTEMPTS} times.",
+            hint="Look at the memory of the machine; start again to do what is missing.",
+        )
+    return None

@@ -1,0 +1,144 @@
+"""Pseudonyms: the same name gives the same hash, and only the laboratory's key can tell which.
+
+A keyed hash (HMAC-SHA256) is used because a plain one is no protection: hospital numbers and
+names are few enough to be tried one after the other.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from ncs_cb.errors import NcsError
+from ncs_cb.model import Decision, Source, Study
+
+# Shorter secrets can be guessed.
+_SHORTEST_KEY = 16
+# 80 bits: among ten million studies two share a pseudonym with a chance below 1e-10.
+_LETTERS = 16
+_NOT_HIDDEN = frozenset({"", ".", "..", "/", "study.toml"})
+
+
+class Pseudonyms:
+    """Keyed hashes of names.
+
+    Parameters
+    ----------
+    key : bytes
+        The laboratory's secret, at least 16 bytes.
+
+    Raises
+    ------
+    NcsError
+        If the key is too short.
+    """
+
+    __slots__ = ("_key",)
+
+    def __init__(self, key: bytes) -> None:
+        if len(key) < _SHORTEST_KEY:
+            raise NcsError(
+                f"the key holds {len(key)} bytes; at least {_SHORTEST_KEY} are needed.",
+                hint="Make one with: python -c 'import secrets; print(secrets.token_hex(32))'",
+            )
+        self._key = key
+
+    @classmethod
+    def from_file(cls, path: Path) -> Pseudonyms:
+        """Take the key from a file, blanks and line ends at both ends apart."""
+        return cls(path.read_bytes().strip())
+
+    def of(self, name: str) -> str:
+        """Give the pseudonym of `name`: ``x`` and 16 lower-case letters or digits.
+
+        Examples
+        --------
+        >>> Pseudonyms(b"0123456789abcdef").of("Jane Doe") == "Jane Doe"
+        False
+        """
+        folded = unicodedata.normalize("NFC", name).encode("utf-8", "surrogateescape")
+        digest = hmac.new(self._key, folded, hashlib.sha256).digest()
+        return "x" + base64.b32encode(digest).decode("ascii")[:_LETTERS].lower()
+
+    def check(self) -> str:
+        """Give a word by which the same key is known again, and from which it cannot be found."""
+        return self.of("\0which key\0")
+
+    def of_file(self, name: str) -> str:
+        """Give the pseudonym of a file's name, with its suffix kept for the reader's sake."""
+        path = Path(name)
+        return self.of(path.stem) + path.suffix.lower()
+
+
+def names_of(pseudonyms: Pseudonyms, key: str, files: tuple[str, ...]) -> dict[str, str]:
+    """Give what to write in place of each name by which a study's files could be known.
+
+    Parameters
+    ----------
+    pseudonyms : Pseudonyms
+    key : str
+        The study's path below ROOT.
+    files : tuple of str
+        Paths of its files.
+    """
+    hidden = {}
+    for path in (key, *files):
+        for part in Path(path).parts:
+            hidden[part] = pseudonyms.of_file(part)
+            hidden[Path(part).stem] = pseudonyms.of(Path(part).stem)
+        # A study names a file of a subfolder by its path.
+        hidden[path] = "/".join(pseudonyms.of_file(part) for part in Path(path).parts)
+    return {name: new for name, new in hidden.items() if name not in _NOT_HIDDEN}
+
+
+def scrub(text: str, names: Mapping[str, str]) -> str:
+    """Put pseudonyms in place of every known name in `text`, longest names first."""
+    if not names:
+        return text
+    longest_first = sorted(names, key=len, reverse=True)
+    whole = rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)"
+    return re.sub(whole, lambda found: names[found[0]], text)
+
+
+def pseudonymize(study: Study, study_id: str, names: Mapping[str, str]) -> Study:
+    """Give the study under another id, with its file names replaced and free notes dropped.
+
+    Parameters
+    ----------
+    study : Study
+    study_id : str
+        The id to carry from now on.
+    names : mapping of str to str
+        What to write for each file name; a name that is not in it is not written at all.
+        Empty when names are to stay as they are.
+    """
+    if not names:
+        return study if study.study_id == study_id else replace(study, study_id=study_id)
+
+    def hidden(name: str) -> str:
+        return names.get(name, "unnamed")
+
+    return replace(
+        study,
+        study_id=study_id,
+        traces=tuple(replace(t, recording=hidden(t.recording)) for t in study.traces),
+        typed_responses=tuple(
+            replace(t, recording=hidden(t.recording)) for t in study.typed_responses
+        ),
+        details=replace(
+            study.details,
+            recordings={hidden(name): o for name, o in study.details.recordings.items()},
+        ),
+        sources=tuple(Source(hidden(s.name), s.sha256, s.reader) for s in study.sources),
+        decisions=tuple(
+            Decision(hidden(d.source), d.topic, scrub(d.choice, names), scrub(d.reason, names))
+            for d in study.decisions
+        ),
+        notes=(),
+    )

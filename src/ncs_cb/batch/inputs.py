@@ -1,0 +1,294 @@
+"""What there is to do: the studies below ROOT, their ids and the hashes of their content."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import tomllib
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ncs_cb.batch.identity import Pseudonyms, names_of
+from ncs_cb.errors import NcsError
+
+if TYPE_CHECKING:
+    from ncs_cb.readers import StudyInput
+
+_BLOCK = 2**20
+# Files beyond this are refused by every reader; their beginning and size will do as a hash.
+_LARGEST_HASHED = 2**30
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One study as found on disk, in as few bytes as will do: an archive holds many.
+
+    Attributes
+    ----------
+    key : str
+        Path below ROOT, with ``/``.
+    path : str
+        The file or folder.
+    name : str
+        The folder's or file's name.
+    files : tuple of str
+        Every file that belongs to it, relative to the folder it lies in.
+    study_file : str
+        Its ``study.toml`` among them; empty when there is none.
+    skipped : tuple of (str, str)
+        Files left out, and why.
+    """
+
+    key: str
+    path: str
+    name: str
+    files: tuple[str, ...]
+    study_file: str
+    skipped: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def of(cls, found: StudyInput, root: Path) -> Found:
+        """Keep what matters of what the readers found."""
+        base = _base(found.path)
+        return cls(
+            found.path.relative_to(root).as_posix() if found.path != root else ".",
+            str(found.path), found.name,
+            tuple(os.path.relpath(f, base) for f in found.files),
+            os.path.relpath(found.study_file, base) if found.study_file else "",
+            tuple((os.path.relpath(p, base), sys.intern(reason)) for p, reason in found.skipped),
+        )  # fmt: skip
+
+    def to_read(self) -> StudyInput:
+        """Give it back as the readers know it."""
+        from ncs_cb.readers import StudyInput
+
+        base = _base(Path(self.path))
+        return StudyInput(
+            Path(self.path), self.name, tuple(base / f for f in self.files),
+            base / self.study_file if self.study_file else None,
+            tuple((base / f, reason) for f, reason in self.skipped),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One study to be done.
+
+    Attributes
+    ----------
+    found : Found
+    study_id : str
+        The id it is given.
+    shown : str
+        The input as it is named in the output.
+    fingerprint : str
+        Hash of its content, its id, the settings and the program.
+    names : dict
+        What to write for each name of a file or folder; empty without a key.
+    refused : str
+        Why it is not to be read at all; empty when it is.
+    """
+
+    found: Found
+    study_id: str
+    shown: str
+    fingerprint: str
+    names: dict[str, str]
+    refused: str = ""
+
+    @property
+    def key(self) -> str:
+        """Path below ROOT, with ``/``."""
+        return self.found.key
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What one look at a study's files tells: their hash, and the id in ``study.toml``."""
+
+    sha256: str
+    own_id: str | None
+
+
+Look = Callable[[Sequence[Found]], list[Content]]
+
+
+def find_inputs(
+    root: Path, out: Path, settings: str, key: Pseudonyms | None, look: Look
+) -> list[Task]:
+    """Give every study below `root`, in order of its path.
+
+    Parameters
+    ----------
+    root : Path
+    out : Path
+        The output folder; what lies in it is never taken for a recording.
+    settings : str
+        Digest of everything besides the content that a result depends on.
+    key : Pseudonyms or None
+    look : callable
+        Gives the :class:`Content` of many studies.
+    """
+    from ncs_cb.readers import find_studies
+
+    inside = os.path.realpath(out) + os.sep
+    studies = sorted(
+        (
+            Found.of(study, root)
+            for study in find_studies(root)
+            if not (os.path.realpath(study.path) + os.sep).startswith(inside)
+        ),
+        key=lambda found: found.key,
+    )
+    contents = look(studies)
+    given = _study_ids(studies, contents)
+    return [
+        _task(found, content.sha256, settings, key, *ids)
+        for found, content, ids in zip(studies, contents, given, strict=True)
+    ]
+
+
+def look_here(studies: Sequence[Found]) -> list[Content]:
+    """Look at studies with a few threads of this process; reading and hashing run beside."""
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        return list(pool.map(content, studies, chunksize=16))
+
+
+def content(found: Found) -> Content:
+    """Hash the files of one study.
+
+    Equal files give equal hashes wherever and whenever they were written. A file that cannot be
+    opened counts as such, so that it is tried again once it can.
+    """
+    base = _base(Path(found.path))
+    total = hashlib.sha256()
+    own_id = None
+    for name in found.files:
+        digest, start = _hash_file(base / name)
+        total.update(f"{name}\0{digest}\0".encode("utf-8", "surrogateescape"))
+        if name == found.study_file:
+            own_id = _own_id(start)
+    for name, reason in found.skipped:
+        total.update(f"{name}\0{reason}\0".encode("utf-8", "surrogateescape"))
+    return Content(total.hexdigest(), own_id)
+
+
+def _base(path: Path) -> Path:
+    return path if path.is_dir() else path.parent
+
+
+def _hash_file(path: Path) -> tuple[str, bytes]:
+    # A named pipe or a device would block or never end: only regular files are opened.
+    if not path.is_file():
+        return "not a regular file", b""
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            start = block = file.read(_BLOCK)
+            size = 0
+            while block and size < _LARGEST_HASHED:
+                digest.update(block)
+                size += len(block)
+                block = file.read(_BLOCK)
+            digest.update(b"%d" % os.fstat(file.fileno()).st_size)
+    except OSError as error:
+        return f"unreadable: {error.errno}", b""
+    return digest.hexdigest(), start
+
+
+def _own_id(text: bytes) -> str | None:
+    try:
+        found = tomllib.loads(text.decode("utf-8")).get("study", {}).get("id")
+    except (ValueError, AttributeError):
+        return None  # the reader says what is wrong with it
+    return found if isinstance(found, str) and found.strip() else None
+
+
+def _study_ids(studies: Sequence[Found], contents: Sequence[Content]) -> list[tuple[str, str]]:
+    """Give every study an id of its own: a function of the tree alone, not of any order.
+
+    The id in study.toml comes first, then the folder's or file's name. Where several studies
+    share that name, each takes its whole path below ROOT. Two that claim one id in their
+    study.toml cannot both have it: the first path keeps it, the other is refused.
+
+    Returns
+    -------
+    list of (str, str)
+        The id, and the key of the study that has it already (empty when there is none).
+    """
+    wanted = [c.own_id or f.name for f, c in zip(studies, contents, strict=True)]
+    often = Counter(w.casefold() for w in wanted)
+    owner: dict[str, str] = {}
+    given: list[tuple[str, str]] = []
+    for found, one, name in zip(studies, contents, wanted, strict=True):
+        is_shared = often[name.casefold()] > 1 and one.own_id is None
+        study_id = "_".join((*found.key.split("/")[:-1], found.name)) if is_shared else name
+        first = owner.setdefault(study_id.casefold(), found.key)
+        given.append((study_id, first if first != found.key else ""))
+    return given
+
+
+def _task(
+    found: Found, sha256: str, settings: str, key: Pseudonyms | None, own: str, refused: str
+) -> Task:
+    names = {} if key is None else names_of(key, found.key, found.files)
+    study_id = key.of(own) if key else _readable(own)
+    shown = _shown(found.key, names)
+    because = ""
+    if refused:
+        other = _shown(refused, names_of(key, refused, ()) if key else {})
+        because = f"the study id '{study_id}' is already used by {other}."
+    text = "\0".join((settings, sha256, study_id, shown, because))
+    fingerprint = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+    return Task(found, study_id, shown, fingerprint, names, because)
+
+
+def _shown(key: str, names: dict[str, str]) -> str:
+    return _readable("/".join(names.get(part, part) for part in key.split("/")))
+
+
+def _readable(name: str) -> str:
+    """Put a mark in place of bytes that are no text: a file name need not be valid UTF-8."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def check_places(root: Path, out: Path) -> None:
+    """Refuse an output folder that would mix with the recordings.
+
+    Raises
+    ------
+    NcsError
+        If `root` is not a folder, or `out` is `root` itself.
+    """
+    if not root.is_dir():
+        raise NcsError("is not a folder.", source=str(root))
+    if root.resolve() == out.resolve():
+        raise NcsError(
+            "the output folder is the folder of the recordings.",
+            source=str(out),
+            hint="Choose another --out folder.",
+        )
+
+
+@cache
+def program_digest() -> str:
+    """Give the hash of the package's own code and tables.
+
+    A version number alone would not tell two states of a development version apart, and rows
+    of different programs must not stand in one table.
+    """
+    total = hashlib.sha256()
+    for path in sorted(_package_files(Path(str(files("ncs_cb"))))):
+        total.update(path.read_bytes())
+    return total.hexdigest()
+
+
+def _package_files(folder: Path) -> Iterable[Path]:
+    return (p for p in folder.rglob("*") if p.suffix in (".py", ".toml", ".j2", ".css"))

@@ -1,0 +1,199 @@
+"""What a person opens first: ``failures.csv`` and ``index.html``, made from the slots' records.
+
+Both are written anew at the end of each run, piece by piece, so that memory does not grow with
+the number of studies. They hold no clock: the same archive gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import astuple, dataclass, field, fields
+from importlib.resources import files
+from typing import Any
+from urllib.parse import quote
+
+from ncs_cb.batch import parquet
+from ncs_cb.batch.measures import BINS, SPANS, Span
+from ncs_cb.batch.store import TABLES, Entry, Failure, Store
+from ncs_cb.columns import table_columns
+
+# More rows than this no browser sorts at ease; the Parquet files answer for the rest.
+MOST_ROWS = 20_000
+
+# Spreadsheets take a cell that begins with one of these for a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_ORDER = ("definite", "probable", "possible", "undetermined", "none", "excluded", "not_covered")
+
+
+@dataclass(slots=True)
+class _Totals:
+    """What the head of the page shows."""
+
+    studies: int = 0
+    analyzed: int = 0
+    failed: int = 0
+    has_reports: bool = False
+    categories: dict[str, Counter[str]] = field(default_factory=dict)
+    histograms: dict[str, list[int]] = field(default_factory=dict)
+    reports: set[str] = field(default_factory=set)
+
+
+def write(store: Store) -> int:
+    """Write both overviews, and remove what no study of this archive owns any more.
+
+    Returns
+    -------
+    int
+        Number of studies that failed.
+    """
+    totals = _totals(store)
+    store.keep_reports(totals.reports)
+    for table in TABLES:
+        _never_without_columns(store, table)
+    store.publish("failures.csv", _csv(_failures(store)))
+    store.publish("index.html", _page(store, totals))
+    return totals.failed
+
+
+def _totals(store: Store) -> _Totals:
+    totals = _Totals()
+    for record in store.records():
+        for name, counts in record.histograms.items():
+            before = totals.histograms.get(name, [0] * BINS)
+            totals.histograms[name] = [a + b for a, b in zip(before, counts, strict=True)]
+        for entry in record.entries:
+            totals.studies += 1
+            totals.analyzed += bool(entry.summary)
+            totals.failed += entry.failure is not None
+            if entry.report:
+                totals.reports.add(entry.report)
+            for criteria, category in entry.summary.get("categories", {}).items():
+                totals.categories.setdefault(criteria, Counter())[category] += 1
+    return totals
+
+
+def _never_without_columns(store: Store, table: str) -> None:
+    """An archive without a single good study still has its tables, with no rows."""
+    place = store.part(table, 0)
+    place.parent.mkdir(exist_ok=True)
+    if not any(place.parent.glob("part-*.parquet")):
+        beside = store.staging / f"{table}.parquet"
+        parquet.write(parquet.empty(table), beside)
+        beside.replace(place)
+
+
+def _failures(store: Store) -> Iterator[Failure]:
+    for record in store.records():
+        for entry in record.entries:
+            if entry.failure is not None:
+                yield entry.failure
+
+
+def _csv(failures: Iterable[Failure]) -> Iterator[str]:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(f.name for f in fields(Failure))
+    for failure in failures:
+        writer.writerow(harmless(cell) for cell in astuple(failure))
+        yield buffer.getvalue()
+        buffer.seek(0)
+        buffer.truncate()
+    yield buffer.getvalue()
+
+
+def harmless(cell: str) -> str:
+    """Give a cell that no spreadsheet runs as a formula.
+
+    Examples
+    --------
+    >>> harmless("=1+1"), harmless("p014")
+    ("'=1+1", 'p014')
+    """
+    return f"'{cell}" if cell.startswith(_FORMULA) else cell
+
+
+def _page(store: Store, totals: _Totals) -> Iterator[str]:
+    from jinja2 import Environment, StrictUndefined
+
+    source = files("ncs_cb").joinpath("batch/index.html.j2").read_text("utf-8")
+    template = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+                           lstrip_blocks=True).from_string(source)  # fmt: skip
+    criteria = sorted(totals.categories)
+    return template.generate(
+        totals=totals,
+        criteria=criteria,
+        categories=_categories(totals.categories),
+        rows=_rows(store, criteria),
+        not_listed=max(totals.studies - MOST_ROWS, 0),
+        measures=[_measure(span, totals.histograms.get(span.column, [])) for span in SPANS],
+    )
+
+
+def _categories(counted: Mapping[str, Counter[str]]) -> list[str]:
+    known = ["definite", "probable", "possible", "undetermined", "not_met"]
+    found = {name for counts in counted.values() for name in counts}
+    return [n for n in known if n in found] + sorted(found - set(known))
+
+
+def _rows(store: Store, criteria: list[str]) -> Iterator[dict[str, Any]]:
+    left = MOST_ROWS
+    for record in store.records():
+        for entry in record.entries:
+            if left == 0:
+                return
+            left -= 1
+            yield _row(entry, criteria)
+
+
+def _row(entry: Entry, criteria: list[str]) -> dict[str, Any]:
+    summary = entry.summary
+    return {
+        "study_id": entry.study_id,
+        "href": f"reports/{quote(entry.report)}/report.html" if entry.report else "",
+        "input": entry.input,
+        "traces": summary.get("traces", ""),
+        "segments": summary.get("segments", ""),
+        "flagged": summary.get("flagged", ""),
+        "verdicts": [
+            (summary.get("categories", {}).get(name, ""), _grades(summary, name))
+            for name in criteria
+        ],
+        "failure": entry.failure,
+    }
+
+
+def _grades(summary: Mapping[str, Any], criteria: str) -> str:
+    """Word the grades of a study's segments: '2 definite, 1 possible'."""
+    grades = summary.get("grades", {}).get(criteria, {})
+    ordered = [g for g in _ORDER if g in grades] + sorted(set(grades) - set(_ORDER))
+    return ", ".join(f"{grades[grade]} {grade.replace('_', ' ')}" for grade in ordered)
+
+
+def _measure(span: Span, counts: list[int]) -> dict[str, Any]:
+    """What one histogram shows: bars as percent of the highest, and its scale."""
+    (column,) = (c for c in table_columns(span.table) if c.name == span.column)
+    highest = max(counts, default=0)
+    return {
+        "label": column.label,
+        "unit": column.unit,
+        "column": span.column,
+        "table": span.table,
+        "n": sum(counts),
+        "low": f"{span.low:g}",
+        "high": f"{span.high:g}",
+        "highest": highest,
+        "bars": [
+            {
+                "n": n,
+                "height": f"{100 * n / highest:.2f}",
+                "from": f"{span.low + (span.high - span.low) * i / BINS:g}",
+                "to": f"{span.low + (span.high - span.low) * (i + 1) / BINS:g}",
+            }
+            for i, n in enumerate(counts)
+            if n
+        ],
+        "places": [i for i, n in enumerate(counts) if n],
+    }

@@ -1,0 +1,384 @@
+"""What a worker does: read a chunk of studies, analyze them together, write one slot's files."""
+
+from __future__ import annotations
+
+import shutil
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ncs_cb.batch import parquet
+from ncs_cb.batch.identity import pseudonymize, scrub
+from ncs_cb.batch.inputs import Task, program_digest
+from ncs_cb.batch.limits import limited
+from ncs_cb.batch.store import (
+    TABLES,
+    Entry,
+    Failure,
+    is_disk_full,
+    part_path,
+    staged_part,
+    staged_reports,
+    sync,
+)
+from ncs_cb.errors import NcsError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+    from ncs_cb.analysis import Tables
+    from ncs_cb.model import Result, Study
+
+Value = TypeVar("Value")
+
+# The limits belong to a process, so that two chunks must not run in one at the same time.
+_ONE_AT_A_TIME = Lock()
+
+REPORT_FORMATS = ("html", "json", "csv")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a batch is to do.
+
+    Attributes
+    ----------
+    criteria : tuple of str or None
+        Ids or paths of criteria sets; None takes the documented default list.
+    reference : str
+        Id or path of the set of normal limits.
+    reports : bool
+        Whether to write a report per study.
+    lang : str
+        Language of the reports.
+    keep_identity : bool
+        Whether names, numbers and birth dates found in files are kept.
+    time_limit_s : float
+        Longest time for reading one study, and for analyzing it.
+    memory_limit_mb : int
+        Most memory for one study.
+    """
+
+    criteria: tuple[str, ...] | None = None
+    reference: str = "aanem_2016"
+    reports: bool = False
+    lang: str = "en"
+    keep_identity: bool = False
+    time_limit_s: float = 60.0
+    memory_limit_mb: int = 2048
+
+    @property
+    def limits(self) -> str:
+        """The limits as one word, to know whether a failure came from other ones."""
+        return f"{self.time_limit_s:g} s, {self.memory_limit_mb} MB"
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """The work on one slot.
+
+    Attributes
+    ----------
+    slot : int
+    tasks : tuple of Task
+        Studies to be done, in order of their keys.
+    kept : tuple of Entry
+        Studies of the slot that have not changed; their rows are taken over.
+    out : str
+        The output folder.
+    settings : Settings
+    program : str
+        Digest of the program that planned this; a worker with another one refuses.
+    """
+
+    slot: int
+    tasks: tuple[Task, ...]
+    kept: tuple[Entry, ...]
+    out: str
+    settings: Settings
+    program: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a worker hands back: where it wrote, and what became of each study."""
+
+    slot: int
+    staged: str
+    entries: tuple[Entry, ...]
+    fresh: frozenset[str]
+    histograms: dict[str, list[int]]
+
+
+@dataclass(slots=True)
+class Found:
+    """What became of some studies: rows per table, entries and failures by key."""
+
+    rows: dict[str, list[pa.Table]] = field(default_factory=lambda: defaultdict(list))
+    summaries: dict[str, dict[str, Any]] = field(default_factory=dict)
+    failures: dict[str, Failure] = field(default_factory=dict)
+    reported: dict[str, str] = field(default_factory=dict)
+
+    def add(self, other: Found) -> None:
+        """Take over what was found in further studies."""
+        for table, rows in other.rows.items():
+            self.rows[table].extend(rows)
+        self.summaries |= other.summaries
+        self.failures |= other.failures
+        self.reported |= other.reported
+
+
+def process(chunk: Chunk, token: str) -> Done:
+    """Do one chunk in this process.
+
+    Parameters
+    ----------
+    chunk : Chunk
+    token : str
+        Name of the folder to write in; another one for each attempt.
+
+    Raises
+    ------
+    NcsError
+        If this process runs another program than the one that planned the work.
+    OSError
+        If there is no room to write; nothing is left behind then.
+    """
+    return carry_out(chunk, token, examine)
+
+
+def carry_out(
+    chunk: Chunk, token: str, look: Callable[[Sequence[Task], Settings, Path], Found]
+) -> Done:
+    """Do one chunk with a given way to look at its studies; see :func:`process`."""
+    if chunk.program != program_digest():
+        raise NcsError(
+            "a worker runs another version of ncs_cb than the one that plans the work.",
+            hint="Install the same version on every machine of the cluster.",
+        )
+    staged = Path(chunk.out, "_batch", "staging", token)
+    with _ONE_AT_A_TIME:
+        try:
+            staged_part(staged, "").parent.mkdir(parents=True)
+            found = look(chunk.tasks, chunk.settings, staged_reports(staged))
+            return _write(chunk, found, staged)
+        except BaseException:
+            shutil.rmtree(staged, ignore_errors=True)
+            raise
+
+
+def examine(
+    tasks: Sequence[Task],
+    settings: Settings,
+    reports: Path,
+    watch: Callable[[str], None] = lambda stage: None,
+) -> Found:
+    """Read and analyze studies in this process.
+
+    Parameters
+    ----------
+    tasks : sequence of Task
+    settings : Settings
+    reports : Path
+        Folder for reports; made when there are any.
+    watch : callable
+        Told the name of each stage as it begins, for the case that it never ends.
+    """
+    return _Examination(settings, reports, watch).run(tasks)
+
+
+@dataclass(frozen=True, slots=True)
+class _Examination:
+    settings: Settings
+    reports: Path
+    watch: Callable[[str], None]
+    found: Found = field(default_factory=Found)
+
+    def run(self, tasks: Sequence[Task]) -> Found:
+        studies: list[tuple[Task, Study]] = []
+        for task in tasks:
+            study = self.attempt(task, "read", partial(_read, task, self.settings))
+            if study is not None:
+                studies.append((task, study))
+        self.analyze(studies)
+        return self.found
+
+    def analyze(self, studies: Sequence[tuple[Task, Study]]) -> None:
+        """Analyze studies together; where that fails, halve them until the culprit is alone."""
+        if not studies:
+            return
+        first = studies[0][0]
+        found = self.attempt(
+            first, "analyze", lambda: _tables(studies, self.settings), times=len(studies)
+        )
+        if found is not None:
+            self.found.add(found[0])
+            if self.settings.reports:
+                self.report(studies, found[1])
+            return
+        if len(studies) > 1:
+            del self.found.failures[first.key]
+            middle = len(studies) // 2
+            self.analyze(studies[:middle])
+            self.analyze(studies[middle:])
+
+    def report(self, studies: Sequence[tuple[Task, Study]], tables: Tables) -> None:
+        """Write each study's report; one that cannot be written leaves its tables in place."""
+        from ncs_cb.analysis import data_files, split
+
+        files = data_files(self.settings.criteria, self.settings.reference)
+        results = split(tables, [s for _, s in studies], files, reference=self.settings.reference)
+        self.reports.mkdir(exist_ok=True)
+        for (task, _), result in zip(studies, results, strict=True):
+            written = self.attempt(task, "report", partial(self.write_report, result))
+            if written is not None:
+                self.found.reported[task.key] = written
+
+    def write_report(self, result: Result) -> str:
+        """Write one report and give the name of its folder."""
+        from ncs_cb.reports import write_report
+
+        lang = self.settings.lang
+        paths = write_report(result, self.reports, formats=REPORT_FORMATS, lang=lang)
+        return Path(paths[0]).parent.name
+
+    def attempt(
+        self, task: Task, stage: str, step: Callable[[], Value], *, times: int = 1
+    ) -> Value | None:
+        """Run one step within the limits; a failure becomes the study's row, and None."""
+        seconds = self.settings.time_limit_s * times
+        self.watch(stage)
+        try:
+            with limited(seconds=seconds, megabytes=self.settings.memory_limit_mb):
+                return step()
+        except Exception as error:  # the one place: a study's failure becomes a row
+            if is_disk_full(error):
+                raise  # not the study's fault: the whole run stops, and says so
+            self.found.failures[task.key] = failure(task, stage, error, self.settings)
+            return None
+
+
+def _read(task: Task, settings: Settings) -> Study:
+    from ncs_cb.readers import read_study
+
+    if task.refused:
+        raise NcsError(task.refused, hint="Give each visit its own id in its study.toml.")
+    study = read_study(task.found.to_read(), keep_identity=settings.keep_identity)
+    return pseudonymize(study, task.study_id, task.names)
+
+
+def failure(task: Task, stage: str, error: Exception, settings: Settings) -> Failure:
+    """Word a study's failure; no name that is to be hidden stays in it."""
+    named, hint = task.shown, ""
+    if isinstance(error, NcsError):
+        message, hint = error.message, error.hint or ""
+        named = _named_input(task, error.source)
+    elif isinstance(error, MemoryError):
+        message = f"needs more than {settings.memory_limit_mb} MB of memory."
+        hint = "If the recording is sound, raise --memory-limit."
+    elif isinstance(error, OSError):
+        message = error.strerror or "cannot be read."
+    else:
+        # The text of an unforeseen error may quote what a recording says of a person.
+        message = "unexpected error, a fault of ncs-cb."
+        hint = "Please report it with the version and, if it holds no identity, the input."
+    return Failure(
+        task.study_id, named, stage, type(error).__name__,
+        scrub(message, task.names), scrub(hint, task.names),
+    )  # fmt: skip
+
+
+def _named_input(task: Task, source: str | None) -> str:
+    """Name the file that an error names, below the study; else the study."""
+    if not source or Path(source).name in ("", Path(task.found.path).name, task.found.name):
+        return task.shown
+    file = source if not Path(source).is_absolute() else Path(source).name
+    if file not in task.found.files:
+        return task.shown
+    return f"{task.shown}/{task.names.get(file, file)}"
+
+
+def _tables(studies: Sequence[tuple[Task, Study]], settings: Settings) -> tuple[Found, Tables]:
+    from ncs_cb.analysis import analyze_together
+
+    tables = analyze_together(
+        [study for _, study in studies], settings.criteria, reference=settings.reference
+    )
+    found = Found()
+    ids = [task.study_id for task, _ in studies]
+    for table in TABLES:
+        found.rows[table].append(parquet.to_arrow(_named(tables.frames[table], ids), table))
+    summaries = _summaries(tables.frames, ids)
+    found.summaries = {task.key: summaries[task.study_id] for task, _ in studies}
+    return found, tables
+
+
+def _named(frame: pd.DataFrame, ids: Sequence[str]) -> pd.DataFrame:
+    """Put the studies' ids in place of their running numbers."""
+    import numpy as np
+
+    numbers = frame["study_id"].to_numpy().astype(np.intp)
+    return frame.assign(study_id=np.asarray(ids, dtype=object)[numbers])
+
+
+def _summaries(frames: Mapping[str, pd.DataFrame], ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Give, per study, what the index page shows."""
+    made: dict[str, dict[str, Any]] = {
+        name: {"traces": 0, "segments": 0, "flagged": 0, "categories": {}, "grades": {}}
+        for name in ids
+    }
+    for number in frames["traces"]["study_id"]:
+        made[ids[int(number)]]["traces"] += 1
+    segments = frames["segments"]
+    for number, flags in zip(segments["study_id"], segments["quality_flags"], strict=True):
+        made[ids[int(number)]]["segments"] += 1
+        made[ids[int(number)]]["flagged"] += bool(flags)
+    concluded = frames["diagnosis"]
+    columns = (concluded[c] for c in ("study_id", "criteria", "category"))
+    for number, criteria, category in zip(*columns, strict=True):
+        made[ids[int(number)]]["categories"][criteria] = category
+    judged = frames["verdicts"]
+    columns = (judged[c] for c in ("study_id", "criteria", "conduction_block"))
+    for number, criteria, grade in zip(*columns, strict=True):
+        grades = made[ids[int(number)]]["grades"].setdefault(criteria, {})
+        grades[grade] = grades.get(grade, 0) + 1
+    return made
+
+
+def _write(chunk: Chunk, found: Found, staged: Path) -> Done:
+    import pyarrow as pa
+
+    from ncs_cb.batch.measures import histograms
+
+    kept_ids = {entry.study_id for entry in chunk.kept if entry.summary}
+    counted: dict[str, list[int]] = {}
+    for table in TABLES:
+        rows = [parquet.empty(table), *found.rows[table]]
+        old = part_path(Path(chunk.out), table, chunk.slot)
+        if kept_ids:
+            rows.append(parquet.keep(old, table, kept_ids))
+        whole = pa.concat_tables(rows)
+        parquet.write(whole, staged_part(staged, table))
+        counted |= histograms(table, whole)
+    sync(staged)
+    fresh = (_entry(task, found, chunk.settings) for task in chunk.tasks)
+    entries = sorted((*fresh, *chunk.kept), key=lambda entry: entry.key)
+    keys = frozenset(task.key for task in chunk.tasks)
+    return Done(chunk.slot, str(staged), tuple(entries), keys, counted)
+
+
+def _entry(task: Task, found: Found, settings: Settings) -> Entry:
+    report = found.reported.get(task.key, "")
+    failed = found.failures.get(task.key)
+    return Entry(
+        task.key, task.fingerprint, task.study_id, task.shown, report,
+        lang=settings.lang if report else "",
+        limits=settings.limits if failed else "",
+        failure=failed,
+        summary=found.summaries.get(task.key, {}),
+    )  # fmt: skip
