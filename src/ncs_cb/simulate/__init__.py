@@ -6,10 +6,11 @@ the caller passes in, or from the seed of a recipe.
 
 from __future__ import annotations
 
-from ncs_cb.simulate.cohorts import Pairs, PairTruth, PoolSettings, Traces, pairs, traces
+from ncs_cb.simulate.cohorts import Pairs, PairTruth, Traces, pairs, traces
 from ncs_cb.simulate.details import study_toml
 from ncs_cb.simulate.recipes import available
 from ncs_cb.simulate.recording import Amplifier, Disturbance
+from ncs_cb.simulate.segment import PoolSettings
 from ncs_cb.simulate.studies import Simulated, recipe
 from ncs_cb.simulate.truth import Markers, SegmentTruth, StudyTruth, markers
 

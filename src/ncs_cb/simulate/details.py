@@ -9,6 +9,7 @@ from typing import Any
 
 from ncs_cb.errors import TableError, did_you_mean
 from ncs_cb.model import Details, FWaveValue, SensoryValue, Study, TreatmentCourse
+from ncs_cb.schema import findings
 from ncs_cb.simulate.recipes import Recipe
 
 
@@ -20,20 +21,16 @@ def make_details(
     Raises
     ------
     TableError
-        If a key of ``sensory``, ``f_wave`` or a treatment course is unknown.
+        If a finding, or a key of ``sensory``, ``f_wave`` or a treatment course, is unknown.
     """
-    findings: dict[str, bool | float] = {}
+    found: dict[str, bool | float] = {}
     courses: tuple[TreatmentCourse, ...] = ()
     for table in ("clinical", "laboratory", "imaging", "treatment"):
         for key, value in plan.details.get(table, {}).items():
             if (table, key) == ("treatment", "courses"):
                 courses = tuple(_made(TreatmentCourse, item, plan, "courses") for item in value)
-            elif isinstance(value, bool | int | float):
-                findings[f"{table}.{key}"] = value
             else:
-                raise TableError(
-                    f"{table}.{key}: must be true, false or a number, not {value!r}", source=plan.id
-                )
+                found[f"{table}.{key}"] = _finding(f"{table}.{key}", value, plan)
     return Details(
         visit_date=plan.visit_date,
         symptom_onset_date=plan.symptom_onset_date,
@@ -41,7 +38,7 @@ def make_details(
         sex=plan.sex,
         height_cm=height_cm,
         limb_temperature_c=dict(warmth),
-        findings=findings,
+        findings=found,
         courses=courses,
         sensory=tuple(
             _made(SensoryValue, item, plan, "sensory") for item in plan.details.get("sensory", ())
@@ -52,6 +49,18 @@ def make_details(
     )
 
 
+def _finding(name: str, value: Any, plan: Recipe) -> bool | float:
+    known = findings()
+    if name not in known:
+        raise TableError(
+            f"{name}: unknown finding '{name}'." + did_you_mean(name, known), source=plan.source
+        )
+    is_truth = isinstance(value, bool)
+    if not isinstance(value, bool | int | float) or is_truth != (known[name].type == "boolean"):
+        raise TableError(f"{name}: must be a {known[name].type}, not {value!r}", source=plan.source)
+    return value
+
+
 def _made(kind: type[Any], item: Mapping[str, Any], plan: Recipe, key: str) -> Any:
     known = [f.name for f in fields(kind)]
     for name in item:
@@ -59,7 +68,7 @@ def _made(kind: type[Any], item: Mapping[str, Any], plan: Recipe, key: str) -> A
             raise TableError(
                 f"{key}.{name}: unknown key '{name}'; known: {', '.join(known)}."
                 + did_you_mean(name, known),
-                source=plan.id,
+                source=plan.source,
             )
     return kind(**item)
 

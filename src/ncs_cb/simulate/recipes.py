@@ -172,6 +172,7 @@ class Recipe:
     nerves: tuple[NervePlan, ...]
     anastomoses: tuple[AnastomosisPlan, ...]
     details: Mapping[str, Any]
+    source: str
 
 
 def available() -> list[str]:
@@ -228,6 +229,7 @@ def _load(id_or_path: str | Path) -> Recipe:
         nerves,
         tuple(_anastomosis(block) for block in top.blocks("anastomosis")),
         {name: top.raw[name] for name in (*_DETAILS, "sensory", "f_wave") if name in top.raw},
+        text.name,
     )  # fmt: skip
 
 
