@@ -1,0 +1,224 @@
+"""The stacked responses of one nerve: distal at the bottom, one gain, aligned at the stimulus."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from ncs_cb.figures import style
+from ncs_cb.figures.drawing import FAINT, INK, PAPER, SOFT, Disc, Drawing, Floats, Line, Shape, Text
+from ncs_cb.model import Result, Trace
+from ncs_cb.view import NerveView, SegmentView, SiteView, View
+
+WIDTH = 720.0
+_LEFT, _RIGHT = 128.0, 552.0
+_PITCH, _TOP, _BOTTOM = 70.0, 30.0, 30.0
+_BEFORE_MS, _AFTER_MS, _WITHOUT_END_MS = 1.0, 8.0, 30.0
+_MOST_POINTS = 900
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One response ready to be drawn; times from the stimulus, voltages from baseline."""
+
+    site: SiteView
+    time_ms: Floats
+    samples_mv: Floats
+    onset_ms: float
+    peak_ms: float
+    peak_mv: float
+    end_ms: float
+    has_trace: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """From ms and mV to points."""
+
+    start_ms: float
+    points_per_ms: float
+    points_per_mv: float
+
+    def x(self, time_ms: Floats | float) -> Floats:
+        return np.asarray(_LEFT + (np.asarray(time_ms) - self.start_ms) * self.points_per_ms)
+
+    def y(self, samples_mv: Floats | float, base: float) -> Floats:
+        # A shock artefact or a clipped trace must not run into the rows above and below.
+        height = np.clip(np.asarray(samples_mv) * self.points_per_mv, -0.6 * _PITCH, 1.2 * _PITCH)
+        return np.asarray(base - height)
+
+
+def draw(result: Result, view: View, nerve: NerveView) -> Drawing | None:
+    """Draw one nerve; None when it has no waveform at all."""
+    used = [s for s in nerve.responses if not _is_spare(result, s)]
+    rows = [_row(result, site) for site in used]
+    if not any(row.has_trace for row in rows):
+        return None
+    scale = _scale(rows)
+    sheet = Drawing(WIDTH, _TOP + _PITCH * len(rows) + _BOTTOM, nerve.title)
+    bases = {row.site.site: sheet.height - _BOTTOM - _PITCH * (n + 0.4)
+             for n, row in enumerate(rows)}  # fmt: skip
+    _stimulus_line(sheet, view, scale)
+    for distal, proximal in pairwise(rows):
+        _ghost(sheet, scale, distal, proximal, bases[proximal.site.site])
+    for row in rows:
+        _response(sheet, view, scale, row, bases[row.site.site])
+    for segment in nerve.segments:
+        _verdict(sheet, segment, bases)
+    _scale_bars(sheet, scale)
+    return sheet
+
+
+def _is_spare(result: Result, site: SiteView) -> bool:
+    return "not_used" in str(result.traces["quality_flags"].iat[site.row])
+
+
+def _row(result: Result, site: SiteView) -> _Row:
+    values = result.traces.iloc[site.row]
+    trace = result.responses[site.row] if site.row < len(result.responses) else None
+    time_ms, samples_mv = _samples(trace, _number(values["baseline_mv"]))
+    onset_ms = _number(values["onset_latency_ms"])
+    duration_ms = _number(values["total_negative_duration_ms"])
+    if math.isnan(duration_ms):
+        duration_ms = _number(values["negative_peak_duration_ms"])
+    return _Row(
+        site, time_ms, samples_mv, onset_ms, _number(values["negative_peak_latency_ms"]),
+        _number(values["negative_peak_amplitude_mv"]), onset_ms + duration_ms, trace is not None,
+    )  # fmt: skip
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, float) else math.nan
+
+
+def _samples(trace: Trace | None, baseline_mv: float) -> tuple[Floats, Floats]:
+    if trace is None:
+        return np.empty(0), np.empty(0)
+    samples = np.asarray(trace.samples_mv, dtype=np.float64)
+    step_ms = 1e3 / trace.sampling_rate_hz
+    time_ms: Floats = (np.arange(len(samples)) - trace.stimulus_index) * step_ms
+    samples = np.where(np.isfinite(samples), samples, np.nan)
+    return time_ms, samples - (0.0 if math.isnan(baseline_mv) else baseline_mv)
+
+
+def _scale(rows: list[_Row]) -> _Scale:
+    ends = [row.end_ms for row in rows if not math.isnan(row.end_ms)]
+    sweep_ends = [float(row.time_ms[-1]) for row in rows if len(row.time_ms)]
+    stop = min(max(sweep_ends), max(ends) + _AFTER_MS if ends else _WITHOUT_END_MS)
+    start = max(-_BEFORE_MS, min(float(row.time_ms[0]) for row in rows if len(row.time_ms)))
+    peaks = [abs(row.peak_mv) for row in rows if not math.isnan(row.peak_mv)]
+    tallest = max(peaks, default=0.0) or 1.0
+    return _Scale(start, (_RIGHT - _LEFT) / max(stop - start, 1.0), 0.92 * _PITCH / tallest)
+
+
+def _visible(row: _Row, scale: _Scale, shift_ms: float = 0.0) -> tuple[Floats, Floats]:
+    """Cut to the window and thin to what the eye can tell, keeping extremes."""
+    x = scale.x(row.time_ms + shift_ms)
+    inside = (x >= _LEFT - 0.01) & (x <= _RIGHT + 0.01)
+    x, samples = x[inside], row.samples_mv[inside]
+    if len(x) <= _MOST_POINTS:
+        return x, samples
+    per_bin = 2 * math.ceil(len(x) / _MOST_POINTS)
+    whole = len(x) - len(x) % per_bin
+    if np.isnan(samples).any():
+        step = per_bin // 2
+        return x[::step], samples[::step]
+    binned = samples[:whole].reshape(-1, per_bin)
+    first = np.arange(len(binned)) * per_bin
+    ends = np.sort(np.stack([binned.argmin(axis=1), binned.argmax(axis=1)], axis=1), axis=1)
+    keep = (first[:, None] + ends).ravel()
+    return x[keep], samples[keep]
+
+
+def _stimulus_line(sheet: Drawing, view: View, scale: _Scale) -> None:
+    x = float(scale.x(0.0))
+    sheet.segment((x, x), (_TOP - 10, sheet.height - _BOTTOM + 4), stroke=FAINT, width=0.8,
+                  dash=(2.0, 2.0))  # fmt: skip
+    sheet.add(Text(x, _TOP - 14, view.labels["stimulus"], 7.5, "middle", SOFT))
+
+
+def _ghost(sheet: Drawing, scale: _Scale, distal: _Row, proximal: _Row, base: float) -> None:
+    shift_ms = proximal.onset_ms - distal.onset_ms
+    if not distal.has_trace or not proximal.has_trace or math.isnan(shift_ms):
+        return
+    x, samples = _visible(distal, scale, shift_ms)
+    from_onset = x >= float(scale.x(proximal.onset_ms)) - 2.0
+    sheet.add(Line(x[from_onset], scale.y(samples[from_onset], base), FAINT, 1.6))
+
+
+def _response(sheet: Drawing, view: View, scale: _Scale, row: _Row, base: float) -> None:
+    sheet.add(Text(_LEFT - 16, base - 1, row.site.label, 10, "end", INK, is_bold=True))
+    if not row.has_trace:
+        sheet.segment((_LEFT, _RIGHT), (base, base), stroke=FAINT, width=0.8, dash=(3.0, 3.0))
+        sheet.add(Text(_LEFT + 60, base - 5, view.labels["no_waveform"], 8.5, "start", SOFT))
+    else:
+        sheet.segment((_LEFT, _RIGHT), (base, base), stroke="#e4e8ec", width=0.7)
+        x, samples = _visible(row, scale)
+        sheet.add(Line(x, scale.y(samples, base), INK, 1.3))
+    if math.isnan(row.onset_ms):
+        if row.has_trace:
+            sheet.add(Text(_RIGHT - 4, base - 6, view.labels["no_response"], 8.5, "end", SOFT))
+        return
+    sheet.add(Text(_LEFT - 16, base + 11, row.site.caption, 8, "end", SOFT))
+    if row.has_trace:
+        sheet.add(*_markers(scale, row, base))
+
+
+def _markers(scale: _Scale, row: _Row, base: float) -> list[Shape]:
+    onset = float(scale.x(row.onset_ms))
+    corners = np.array([onset, onset - 3.2, onset + 3.2])
+    heights = np.array([base + 1.5, base + 7.5, base + 7.5])
+    triangle = Line(corners, heights, "none", 0.0, (), INK)
+    shapes: list[Shape] = [triangle]
+    if not math.isnan(row.peak_ms):
+        peak = float(scale.x(row.peak_ms)), float(scale.y(row.peak_mv, base))
+        shapes.append(Disc(*peak, 2.6, INK, PAPER, 0.8))
+    if not math.isnan(row.end_ms):
+        end = float(scale.x(row.end_ms))
+        shapes.append(Line(np.array([end, end]), np.array([base - 5.0, base + 5.0]), INK, 1.5))
+    return shapes
+
+
+def _verdict(sheet: Drawing, segment: SegmentView, bases: dict[str, float]) -> None:
+    """Write the verdict between the two traces it is about."""
+    if segment.distal_site not in bases or segment.proximal_site not in bases:
+        return
+    low, high = bases[segment.distal_site] - 8.0, bases[segment.proximal_site] + 8.0
+    x, middle = _RIGHT + 12.0, (low + high) / 2
+    looks = style.look(segment.grade)
+    sheet.add(*style.stroke(np.array([x, x]), np.array([low, high]), looks))
+    sheet.add(*style.badge(x, middle, segment.short, segment.grade))
+    sheet.add(Text(x + 12, middle - 3, segment.word, 9.5, "start", INK, is_bold=True))
+    for n, part in enumerate(_wrapped(segment.numbers)):
+        sheet.add(Text(x + 12, middle + 8 + 9.5 * n, part, 7.5, "start", SOFT))
+
+
+def _wrapped(text: str, width: int = 32) -> list[str]:
+    lines = [""]
+    for word in text.split(", "):
+        joined = f"{lines[-1]}, {word}" if lines[-1] else word
+        if len(joined) > width and lines[-1]:
+            lines[-1] += ","
+            lines.append(word)
+        else:
+            lines[-1] = joined
+    return lines
+
+
+def _scale_bars(sheet: Drawing, scale: _Scale) -> None:
+    wide = _nice(110.0 / scale.points_per_ms)
+    tall = _nice(0.62 * _PITCH / scale.points_per_mv)
+    right, bottom = _RIGHT - 2.0, sheet.height - 14.0
+    left, top = right - wide * scale.points_per_ms, bottom - tall * scale.points_per_mv
+    sheet.segment((left, right, right), (bottom, bottom, top), stroke=SOFT, width=1.4)
+    sheet.add(Text((left + right) / 2, bottom + 10, f"{wide:g} ms", 8, "middle", SOFT))
+    sheet.add(Text(right + 4, (top + bottom) / 2 + 3, f"{tall:g} mV", 8, "start", SOFT))
+
+
+def _nice(value: float) -> float:
+    """Give the largest of 1, 2, 5 times a power of ten that is not above `value`."""
+    power = 10.0 ** math.floor(math.log10(value))
+    return max(step * power for step in (1.0, 2.0, 5.0) if step * power <= value * (1 + 1e-9))

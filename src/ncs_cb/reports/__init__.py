@@ -1,0 +1,248 @@
+"""Writers of reports: each takes a result and lays it out in one format."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING, Any
+
+from ncs_cb.errors import ReportError, did_you_mean
+from ncs_cb.model import Result
+
+if TYPE_CHECKING:
+    from ncs_cb.compare import Comparison
+
+__all__ = [
+    "Writer", "safe_name", "show", "write_atomically", "write_comparison", "write_report",
+    "writers",
+]  # fmt: skip
+
+_GROUP = "ncs_cb.reports"
+Content = str | bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """One report format.
+
+    Attributes
+    ----------
+    name : str
+        As in ``formats=["html"]``.
+    description : str
+        One line for ``ncs-cb formats``.
+    write : callable
+        Takes a result and, by keyword, the language; gives file names with their content.
+    write_comparison : callable, optional
+        The same for a comparison of visits.
+    """
+
+    name: str
+    description: str
+    write: Callable[..., Mapping[str, Content]]
+    write_comparison: Callable[..., Mapping[str, Content]] | None = None
+
+
+@cache
+def writers() -> dict[str, Writer]:
+    """Give every report format by name: those of this folder and of entry points.
+
+    A package adds one with an entry point of group ``ncs_cb.reports`` that names a `Writer`.
+    """
+    found: dict[str, Writer] = {}
+    for module in iter_modules(__path__):
+        writer = getattr(import_module(f"{__name__}.{module.name}"), "WRITER", None)
+        if isinstance(writer, Writer):
+            found[writer.name] = writer
+    for entry in entry_points(group=_GROUP):
+        writer = entry.load()
+        if not isinstance(writer, Writer) or writer.name in found:
+            raise ReportError(
+                f"entry point '{entry.name}' of group '{_GROUP}' must name a Writer of a format "
+                f"that is not there yet ({', '.join(found)})"
+            )
+        found[writer.name] = writer
+    return found
+
+
+def write_report(
+    result: Result,
+    out_dir: str | Path,
+    *,
+    formats: Sequence[str] = ("html", "json", "csv"),
+    lang: str = "en",
+) -> list[Path]:
+    """Write a result into ``out_dir/<study id>/`` in the formats asked for.
+
+    Every file is complete or not there: it is written beside its place and then moved. The
+    study's id becomes a safe folder name, so that nothing is ever written outside `out_dir`.
+
+    Parameters
+    ----------
+    result : Result
+    out_dir : str or Path
+        Made if needed.
+    formats : sequence of str
+        Names out of :func:`writers`: ``html``, ``json``, ``csv``, ``pdf``, ``txt``.
+    lang : str
+        Language of the words: ``en`` or ``zh``.
+
+    Returns
+    -------
+    list of Path
+        The files written, in the order of `formats`.
+
+    Raises
+    ------
+    ReportError
+        If a format or language is unknown, an extra is missing or a file cannot be written.
+    """
+    chosen = [_writer(name) for name in dict.fromkeys(_as_list(formats))]
+    folder = Path(out_dir) / safe_name(result.study.study_id)
+    paths = []
+    for writer in chosen:
+        for name, content in writer.write(result, lang=lang).items():
+            paths.append(write_atomically(folder / name, content))
+    return paths
+
+
+def write_comparison(
+    comparison: Comparison,
+    out_dir: str | Path,
+    *,
+    formats: Sequence[str] = ("html", "json", "csv"),
+    lang: str = "en",
+) -> list[Path]:
+    """Write a comparison of serial visits into `out_dir`; see :func:`write_report`.
+
+    Raises
+    ------
+    ReportError
+        If a format has no comparison, or as :func:`write_report`.
+    """
+    chosen = [_writer(name) for name in dict.fromkeys(_as_list(formats))]
+    paths = []
+    for writer in chosen:
+        if writer.write_comparison is None:
+            able = ", ".join(w.name for w in writers().values() if w.write_comparison)
+            raise ReportError(f"format '{writer.name}' writes no comparison; known: {able}")
+        for name, content in writer.write_comparison(comparison, lang=lang).items():
+            paths.append(write_atomically(Path(out_dir) / name, content))
+    return paths
+
+
+def show(result: Result, *, lang: str = "en", height: int = 800) -> Any:
+    """Show the HTML report inline in a notebook.
+
+    The page stands in a frame of its own, so that neither style touches the other.
+
+    Parameters
+    ----------
+    result : Result
+    lang : str
+    height : int
+        Height of the frame in pixels.
+
+    Returns
+    -------
+    Framed
+        An object that a notebook displays; elsewhere its ``html`` attribute is the page.
+    """
+    page: str = import_module(f"{__name__}.html").render(result, lang=lang)
+    return Framed(page, height)
+
+
+@dataclass(frozen=True, slots=True)
+class Framed:
+    """A page that a notebook shows in a frame."""
+
+    html: str
+    height: int = 800
+
+    def _repr_html_(self) -> str:
+        inner = self.html.replace("&", "&amp;").replace('"', "&quot;")
+        return (
+            f'<iframe srcdoc="{inner}" sandbox="allow-same-origin" '
+            f'style="width:100%;height:{int(self.height)}px;border:1px solid #dfe3e8"></iframe>'
+        )
+
+
+def _as_list(formats: Sequence[str] | str) -> list[str]:
+    return [formats] if isinstance(formats, str) else list(formats)
+
+
+def _writer(name: str) -> Writer:
+    known = writers()
+    if name not in known:
+        raise ReportError(
+            f"unknown report format '{name}'; known: {', '.join(known)}."
+            + did_you_mean(name, known)
+        )
+    return known[name]
+
+
+# Names that mean something else than a file to some operating system.
+_RESERVED = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d)(\..*)?$", re.IGNORECASE)
+_LONGEST_NAME = 100
+
+
+def safe_name(text: str) -> str:
+    """Make a folder name of an id: no separators, no dots in front, never empty.
+
+    Letters and digits of every script are kept; two ids that would meet in one name are told
+    apart by a short hash.
+
+    Examples
+    --------
+    >>> safe_name("p014-2026-03"), safe_name("../../etc").startswith("etc-")
+    ('p014-2026-03', True)
+    """
+    kept = re.sub(r"[^\w.\-]+", "_", text, flags=re.UNICODE).strip("._-")
+    kept = kept[:_LONGEST_NAME].rstrip("._-")
+    if kept == text and not _RESERVED.match(text):
+        return text
+    from hashlib import sha256
+
+    return f"{kept or 'study'}-{sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
+
+
+def write_atomically(path: Path, content: Content) -> Path:
+    """Write a file beside its place and move it there, so that it is whole or absent.
+
+    Raises
+    ------
+    ReportError
+        If it cannot be written; the message says why.
+    """
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    temporary = ""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+        raise ReportError(
+            f"cannot write the report: {error.strerror or error}", source=str(path),
+            hint="Choose a folder you may write to with --out.",
+        ) from None  # fmt: skip
+    return path
+
+
+def _umask() -> int:
+    """Read the mask for new files; the system offers no other way than to set it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

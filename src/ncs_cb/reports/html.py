@@ -1,0 +1,141 @@
+"""One self-contained HTML page: style and drawings inside, no script, nothing fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, partial
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from ncs_cb import figures, view
+from ncs_cb.model import Result
+from ncs_cb.reports import Writer
+from ncs_cb.view import View
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+    from markupsafe import Markup
+
+_TEMPLATES = "reports/templates"
+_GRADES = (
+    "definite", "probable", "possible", "none", "none_where_judged", "excluded", "undetermined",
+    "not_covered",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """One figure on the page."""
+
+    name: str
+    title: str
+    caption: str
+    svg: Markup
+
+
+def render(result: Result, *, lang: str = "en") -> str:
+    """Lay a result out as one self-contained page.
+
+    Parameters
+    ----------
+    result : Result
+        It is not changed.
+    lang : str
+        Language of the words.
+
+    Returns
+    -------
+    str
+        A complete document; every text of the study is escaped.
+
+    Raises
+    ------
+    ReportError
+        If there are no words for `lang`.
+    """
+    v = view.build(result, lang=lang)
+    grades = {stretch.grade: stretch.short for stretch in v.stretches}
+    template = _environment().get_template("report.html")
+    return template.render(
+        v=v, L=v.labels, css=_css(), figures=_figures(result, v),
+        short=partial(_short, v.labels, grades),
+    )  # fmt: skip
+
+
+def _figures(result: Result, v: View) -> dict[str, Any]:
+    """Draw everything that the registry of figures offers for this result."""
+    drawn: dict[str, Any] = {
+        "study": [],
+        "nerve": {nerve.id: [] for nerve in v.nerves},
+        "segment": {segment.id: [] for nerve in v.nerves for segment in nerve.segments},
+    }
+    for kind in figures.FIGURES.values():
+        if kind.per == "study":
+            drawn["study"] += _drawn(kind, v, kind.draw(result, v))
+            continue
+        for nerve in v.nerves:
+            if kind.per == "nerve":
+                drawn["nerve"][nerve.id] += _drawn(kind, v, kind.draw(result, v, nerve))
+                continue
+            for segment in nerve.segments:
+                found = _drawn(kind, v, kind.draw(result, v, nerve, segment))
+                drawn["segment"][segment.id] += found
+    return drawn
+
+
+def _drawn(kind: figures.FigureKind, v: View, drawing: figures.Drawing | None) -> list[_Drawn]:
+    from markupsafe import Markup
+
+    if drawing is None:
+        return []
+    caption = v.labels[kind.caption] if kind.caption else ""
+    # The painter escapes every text of a drawing.
+    svg = Markup(figures.to_svg(drawing))
+    return [_Drawn(kind.name, v.labels[kind.title], caption, svg)]
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FunctionLoader(_template), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters["tone"] = _tone
+    environment.tests["grade"] = _is_grade
+    return environment
+
+
+def _template(name: str) -> str:
+    return files("ncs_cb").joinpath(f"{_TEMPLATES}/{name}").read_text("utf-8")
+
+
+@cache
+def _css() -> Markup:
+    from markupsafe import Markup
+
+    return Markup(_template("report.css"))
+
+
+def _tone(grade: str) -> str:
+    """Give the CSS class of a grade; a set's own grade is ``other``, never a class of its name."""
+    return grade if grade in _GRADES else "other"
+
+
+def _is_grade(tone: str) -> bool:
+    return tone in _GRADES
+
+
+def _short(labels: Mapping[str, str], grades: Mapping[str, str], grade: str) -> str:
+    """Give the letter of a grade."""
+    return labels.get(f"short_{grade}") or grades.get(grade) or grade[:1].upper()
+
+
+def write(result: Result, *, lang: str = "en") -> dict[str, str]:
+    """Give ``report.html``."""
+    return {"report.html": render(result, lang=lang)}
+
+
+WRITER = Writer("html", "one self-contained page with figures", write)

@@ -1,0 +1,241 @@
+"""The JSON record ``ncs_cb/result/1``: a result at full precision, and back.
+
+The record holds the study, all tables and the provenance. It holds no waveforms: those stay in
+the recordings, whose SHA-256 it names. A result read back therefore has the same tables, study
+and provenance, but no traces to draw. Same input, settings and version give the same bytes;
+there is no clock in it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from datetime import date
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+import pandas as pd
+
+from ncs_cb import model
+from ncs_cb.columns import Column, conform, table_columns
+from ncs_cb.errors import ReadError
+from ncs_cb.model import Details, Provenance, Result, Study
+from ncs_cb.reports import Writer
+
+SCHEMA = "ncs_cb/result/1"
+TABLES = (
+    "traces", "segments", "verdicts", "diagnosis", "checks", "f_waves", "recruitment", "inching",
+)  # fmt: skip
+_STUDY_FIELDS = ("study_id", "typed_responses", "details", "sources", "decisions", "notes")
+
+
+def to_record(result: Result) -> dict[str, Any]:
+    """Give a result as plain data: lists, dicts, text, numbers, truths and None.
+
+    Parameters
+    ----------
+    result : Result
+
+    Returns
+    -------
+    dict
+        ``{"schema", "study", "traces", "segments", "verdicts", "diagnosis", "checks", "f_waves",
+        "recruitment", "inching", "provenance"}``. NaN and NA are None; numbers keep full
+        precision. The waveforms are left out.
+    """
+    study = {name: _plain(getattr(result.study, name)) for name in _STUDY_FIELDS}
+    tables = {name: _rows(getattr(result, name)) for name in TABLES}
+    return {"schema": SCHEMA, "study": study, **tables, "provenance": _plain(result.provenance)}
+
+
+def to_json(result: Result) -> str:
+    """Give the record as JSON text, the same bytes for the same result."""
+    return json.dumps(to_record(result), ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+
+
+def from_record(record: Mapping[str, Any]) -> Result:
+    """Make a result from its record; ``responses`` holds None for every trace.
+
+    Raises
+    ------
+    ReadError
+        If the record is of another schema or lacks a part.
+    """
+    if record.get("schema") != SCHEMA:
+        raise ReadError(
+            f"unknown record schema '{record.get('schema')}'; known: {SCHEMA}",
+            hint="Write the record again with this version of ncs_cb.",
+        )
+    try:
+        study = Study(
+            **{
+                name: _typed(record["study"][name], hint)
+                for name, hint in get_type_hints(Study, vars(model)).items()
+                if name in _STUDY_FIELDS
+            }
+        )
+        provenance = _typed(record["provenance"], Provenance)
+        tables = {name: _frame(record[name], name) for name in TABLES}
+    except (KeyError, TypeError, ValueError) as error:
+        raise ReadError(f"the record is incomplete or damaged: {error}") from None
+    responses = (None,) * len(tables["traces"])
+    return Result(study=study, **tables, responses=responses, provenance=provenance)
+
+
+def from_json(text: str) -> Result:
+    """Make a result from the text of its record; see :func:`from_record`.
+
+    Raises
+    ------
+    ReadError
+        If it is not JSON, or as :func:`from_record`.
+    """
+    try:
+        record = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ReadError(f"not a JSON record: {error}") from None
+    if not isinstance(record, dict):
+        raise ReadError("not a JSON record: the top is no object")
+    return from_record(record)
+
+
+def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = table.to_dict("records")  # type: ignore[assignment]
+    return [{name: _plain(value) for name, value in row.items()} for row in rows]
+
+
+def _plain(value: Any) -> Any:
+    """Give a value as JSON can hold it."""
+    if value is None or isinstance(value, str | bool | int) or value is pd.NA:
+        return None if value is pd.NA else value
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, date):
+        return value.isoformat()
+    if is_dataclass(value):
+        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, Mapping):
+        # The order in which a file was read must not show in the bytes.
+        return {str(key): _plain(value[key]) for key in sorted(value, key=str)}
+    if hasattr(value, "item") and not hasattr(value, "__len__"):
+        return _plain(value.item())
+    return [_plain(item) for item in value]
+
+
+def _typed(value: Any, hint: Any) -> Any:
+    """Give plain data the type that a field of the model declares."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if value is None:
+        return None
+    if origin in (Union, UnionType):
+        kinds = [kind for kind in arguments if kind is not type(None)]
+        return _typed(value, kinds[0]) if len(kinds) == 1 else value
+    if origin is tuple:
+        kinds = list(arguments[:1]) * len(value) if arguments[1:] == (...,) else list(arguments)
+        return tuple(_typed(item, kind) for item, kind in zip(value, kinds, strict=True))
+    if origin is not None and isinstance(value, dict):
+        return {key: _typed(item, arguments[1]) for key, item in value.items()}
+    if is_dataclass(hint) and isinstance(hint, type):
+        hints = get_type_hints(hint, vars(model))
+        return hint(**{name: _typed(item, hints[name]) for name, item in value.items()})
+    return date.fromisoformat(value) if hint is date else value
+
+
+def _frame(rows: list[dict[str, Any]], table: str) -> pd.DataFrame:
+    names = [c.name for c in table_columns(table)]
+    frame = pd.DataFrame(rows, columns=None if rows else names, dtype=object)
+    numbers = [c.name for c in table_columns(table) if c.dtype == "float64" and c.name in frame]
+    return conform(frame.astype(dict.fromkeys(numbers, "float64")), table)
+
+
+# ---------------------------------------------------------------- JSON Schema
+
+_TYPES: dict[str, list[str]] = {
+    "string": ["string", "null"],
+    "float64": ["number", "null"],
+    "boolean": ["boolean", "null"],
+    "Int64": ["integer", "null"],
+}
+_LISTS = {"type": "array", "items": {"type": "string"}}
+_SCALAR = {"type": ["string", "number", "boolean", "null"]}
+
+
+def json_schema() -> dict[str, Any]:
+    """Give the JSON Schema of the record, made from the registry of columns.
+
+    It ships as ``tables/result.schema.json``; a test compares the two.
+    """
+    tables = {name: _table_schema(name) for name in TABLES}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": SCHEMA,
+        "title": "Result of a motor nerve conduction study",
+        "type": "object",
+        "required": ["schema", "study", *TABLES, "provenance"],
+        "additionalProperties": False,
+        "properties": {
+            "schema": {"const": SCHEMA},
+            "study": _object_schema(_STUDY_FIELDS),
+            **tables,
+            "provenance": _object_schema([f.name for f in fields(Provenance)]),
+        },
+    }
+
+
+def _object_schema(names: Any) -> dict[str, Any]:
+    """Describe one of the model's objects, whose parts are described by the model itself."""
+    known: dict[str, Any] = {
+        "study_id": {"type": "string"}, "version": {"type": "string"},
+        "details": {
+            "type": "object", "required": [f.name for f in fields(Details)],
+            "additionalProperties": False,
+            "properties": {f.name: {} for f in fields(Details)},
+        },
+        "settings": {"type": "object", "additionalProperties": {"type": "string"}},
+        "notes": _LISTS,
+    }  # fmt: skip
+    objects = {"type": "array", "items": {"type": "object"}}
+    return {
+        "type": "object",
+        "required": list(names),
+        "additionalProperties": False,
+        "properties": {name: known.get(name, objects) for name in names},
+    }
+
+
+def _table_schema(table: str) -> dict[str, Any]:
+    columns = table_columns(table)
+    return {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "required": [c.name for c in columns],
+            "additionalProperties": False,
+            "properties": {c.name: _column_schema(c) for c in columns},
+        },
+    }
+
+
+def _column_schema(column: Column) -> dict[str, Any]:
+    words = {"title": column.label, "description": column.description}
+    if column.unit:
+        words["x-unit"] = column.unit
+    if column.name == "evidence":
+        clause = {"type": "object", "additionalProperties": _SCALAR}
+        return words | {"type": "array", "items": clause}
+    if column.name in ("met", "not_met", "missing"):
+        return words | _LISTS
+    if column.dtype == "object":
+        return words | {"type": ["object", "array", "null"]}
+    return words | {"type": _TYPES[column.dtype]}
+
+
+def write(result: Result, *, lang: str = "en") -> dict[str, str]:
+    """Give ``result.json``; the record has no language."""
+    del lang
+    return {"result.json": to_json(result)}
+
+
+WRITER = Writer("json", "the whole result at full precision, readable by programs", write)

@@ -1,0 +1,148 @@
+"""Tables for other programs: CSV for spreadsheets and Parquet for archives."""
+
+from __future__ import annotations
+
+import io
+import json
+from functools import cache
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from ncs_cb.columns import conform, table_columns
+from ncs_cb.model import Result
+from ncs_cb.reports import Writer
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+TABLES = ("traces", "segments", "verdicts", "diagnosis")
+EXTRA_TABLES = ("checks", "f_waves", "recruitment", "inching")
+SCHEMA_VERSION = "1"
+"""Raised whenever a column is renamed, removed or changes its meaning."""
+
+# A spreadsheet runs a cell that begins with one of these as a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def to_csv(table: pd.DataFrame) -> str:
+    """Write one table as CSV: a header line, a comma, a point, an empty cell for unknown.
+
+    Text that a spreadsheet would run as a formula gets an apostrophe in front; numbers are
+    written in full and left alone. Lists and evidence are written as JSON.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Any table of a result; it is not changed.
+    """
+    safe = pd.DataFrame({name: _safe(table[name]) for name in table.columns})
+    buffer = io.StringIO()
+    safe.to_csv(buffer, index=False, lineterminator="\r\n")
+    return buffer.getvalue()
+
+
+def _safe(values: pd.Series) -> pd.Series:
+    if pd.api.types.is_numeric_dtype(values.dtype) or pd.api.types.is_bool_dtype(values.dtype):
+        return values
+    return values.map(_safe_cell).astype("object")
+
+
+def _safe_cell(value: object) -> object:
+    if isinstance(value, list | dict | tuple):
+        value = json.dumps(value, ensure_ascii=False, default=_scalar)
+    if isinstance(value, str) and value.startswith(_FORMULA):
+        return f"'{value}"
+    return None if value is pd.NA else value
+
+
+def _scalar(value: object) -> object:
+    return None if value is pd.NA else getattr(value, "item", lambda: str(value))()
+
+
+def write(result: Result, *, lang: str = "en") -> dict[str, str]:
+    """Give ``traces.csv``, ``segments.csv``, ``verdicts.csv`` and ``diagnosis.csv``.
+
+    The other tables (checks, F waves, intensity series, short steps) are added where they have
+    rows. Column names are those of the documentation in every language.
+    """
+    del lang
+    names = [*TABLES, *(name for name in EXTRA_TABLES if len(getattr(result, name)))]
+    return {f"{name}.csv": to_csv(getattr(result, name)) for name in names}
+
+
+# ---------------------------------------------------------------- Parquet
+
+
+@cache
+def arrow_schema(table: str) -> pa.Schema:
+    """Give the Arrow schema of a table, the same whether it has rows or not.
+
+    The schema's metadata names the version of the layout; each field's metadata holds label,
+    unit, description and definition of the column, so that a file explains itself. Lists of
+    ids are lists of strings; evidence and numbers of checks are JSON text.
+
+    Raises
+    ------
+    ValueError
+        If there is no such table.
+    """
+    import pyarrow as pa
+
+    kinds = {"string": pa.string(), "float64": pa.float64(), "boolean": pa.bool_(),
+             "Int64": pa.int64()}  # fmt: skip
+    fields = []
+    for column in table_columns(table):
+        kind = kinds.get(column.dtype)
+        if kind is None:
+            kind = pa.list_(pa.string()) if column.name in _ID_LISTS else pa.string()
+        words = {"label": column.label, "unit": column.unit, "description": column.description,
+                 "definition": column.definition}  # fmt: skip
+        fields.append(pa.field(column.name, kind, metadata={k: v for k, v in words.items() if v}))
+    return pa.schema(
+        fields, metadata={"ncs_cb.table": table, "ncs_cb.schema_version": SCHEMA_VERSION}
+    )
+
+
+_ID_LISTS = ("met", "not_met", "missing")
+
+
+def to_arrow(frame: pd.DataFrame, table: str) -> pa.Table:
+    """Give one table of a result as Arrow, with the schema of :func:`arrow_schema`.
+
+    Unknown and not measurable are null.
+
+    Raises
+    ------
+    ValueError
+        If `frame` has a column the registry does not declare.
+    """
+    import pyarrow as pa
+
+    tidy = conform(frame, table)
+    schema = arrow_schema(table)
+    columns = {}
+    for field in schema:
+        values = tidy[field.name]
+        if values.dtype == object and field.name not in _ID_LISTS:
+            values = values.map(_as_json)
+        columns[field.name] = pa.array(values, type=field.type, from_pandas=True)
+    return pa.table(columns, schema=schema)
+
+
+def _as_json(value: object) -> str | None:
+    if value is None or value is pd.NA:
+        return None
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, default=_scalar)
+
+
+def to_parquet(frame: pd.DataFrame, table: str) -> bytes:
+    """Give one table of a result as the bytes of a Parquet file."""
+    import pyarrow.parquet as pq
+
+    buffer = io.BytesIO()
+    pq.write_table(to_arrow(frame, table), buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+WRITER = Writer("csv", "one table per file, for spreadsheets", write)

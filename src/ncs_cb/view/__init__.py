@@ -1,0 +1,211 @@
+"""The one place that rounds and words: a result becomes a view that writers only lay out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ncs_cb import nerves
+from ncs_cb.model import Result
+from ncs_cb.view import finding, notes, tables
+from ncs_cb.view.parts import (
+    Cell,
+    DiagnosisView,
+    Fact,
+    FeatureList,
+    FlagNote,
+    Head,
+    Legend,
+    NerveView,
+    SegmentView,
+    SetVerdict,
+    SiteView,
+    Stretch,
+    Table,
+    View,
+)
+from ncs_cb.view.reading import Reading, Row, Series, overall, read, series_of, strength
+from ncs_cb.view.rounding import NOTHING
+from ncs_cb.view.words import Words, languages, load
+
+__all__ = [
+    "Cell", "DiagnosisView", "Fact", "FeatureList", "FlagNote", "Head", "Legend", "NerveView",
+    "SegmentView", "SetVerdict", "SiteView", "Stretch", "Table", "View", "Words", "build",
+    "languages", "load",
+]  # fmt: skip
+
+
+def build(
+    result: Result,
+    *,
+    lang: str = "en",
+    features: Mapping[str, Sequence[Any]] | None = None,
+) -> View:
+    """Word and round a result for reading; nothing in it is changed.
+
+    Parameters
+    ----------
+    result : Result
+    lang : str
+        Language of the words, one of :func:`languages`.
+    features : mapping, optional
+        What speaks for and against each disease, as ``ncs_cb.diagnosis.features`` lists it:
+        heading id to items, each a text or a pair of label and text.
+
+    Returns
+    -------
+    View
+        Frozen plain data. A value near a limit has as many decimals as it takes to stay on its
+        side of it; what is not measurable is a dash.
+
+    Raises
+    ------
+    ReportError
+        If there is no catalog for `lang`.
+    """
+    words = load(lang)
+    r = read(result, words)
+    lines = finding.sentences(r)
+    nerve_views = tuple(_nerve(r, series) for series in r.series)
+    return View(
+        lang=lang,
+        title=words("page.title", study=result.study.study_id),
+        study_id=result.study.study_id,
+        lead=r.set_title(r.lead),
+        header=notes.header(r),
+        finding=lines,
+        finding_text=words.sentences(lines),
+        summary=tables.summary(r),
+        stretches=tuple(_stretch(r, row) for row in r.adjacent()),
+        legend=_legend(r),
+        nerves=nerve_views,
+        comparison=tables.comparison(r),
+        diagnosis=notes.diagnosis(r),
+        features=notes.features(r, features),
+        sensory=tables.sensory(r),
+        f_waves=tables.f_waves(r),
+        trace_flags=notes.trace_flags(r),
+        data_files=notes.data_files(r),
+        verification=notes.verification(r),
+        sources=notes.sources(r),
+        decisions=notes.decisions(r),
+        rests_on=notes.rests_on(r),
+        references=notes.references(r),
+        notes=result.study.notes,
+        disclaimer=words("page.disclaimer"),
+        labels=_labels(words),
+    )
+
+
+def series_id(series: Series) -> str:
+    """Give the anchor of a nerve on the page."""
+    return "-".join(series)
+
+
+def _nerve(r: Reading, series: Series) -> NerveView:
+    responses = _responses(r, series)
+    rows = [r.traces[place] for place in responses]
+    adjacent = r.adjacent(series)
+    grade = overall(r.grade(row) for row in adjacent)
+    return NerveView(
+        id=series_id(series),
+        title=r.words("phrase.nerve_muscle", nerve=r.nerve_title(series),
+                      muscle=r.words.muscle(series[2])),
+        nerve=series[0], side=series[1], muscle=series[2],
+        grade=grade, word=r.words.term("grade", grade),
+        responses=tuple(_site(r, place) for place in responses),
+        sites=tables.sites(r, rows),
+        changes=tables.changes(r, series),
+        segments=tuple(_segment(r, row) for row in adjacent),
+        flags=notes.nerve_flags(r, series, rows),
+        not_examined=notes.not_examined(r, series),
+        recruitment=tables.recruitment(r, series),
+        inching=tables.inching(r, series),
+    )  # fmt: skip
+
+
+def _responses(r: Reading, series: Series) -> list[int]:
+    """Give the places in ``result.traces`` of one nerve's responses, distal first."""
+    known = nerves.anatomy().nerves.get(series[0])
+    order = known.sites if known else ()
+
+    def place(item: tuple[int, Row]) -> tuple[int, int]:
+        site = str(item[1]["stimulation_site"])
+        return (order.index(site) if site in order else len(order), item[0])
+
+    found = [
+        (n, row) for n, row in enumerate(r.traces)
+        if row["kind"] != "sensory" and series_of(row) == series
+    ]  # fmt: skip
+    return [n for n, _ in sorted(found, key=place)]
+
+
+def _site(r: Reading, place: int) -> SiteView:
+    row = r.traces[place]
+    site = str(row["stimulation_site"])
+    caption = r.words(
+        "phrase.response",
+        amplitude=r.value(row, "negative_peak_amplitude_mv", unit=True),
+        latency=r.value(row, "onset_latency_ms", unit=True),
+    )
+    return SiteView(place, site, r.words.site(site), caption)
+
+
+def _segment(r: Reading, row: Row) -> SegmentView:
+    grade = r.grade(row)
+    sets = tuple(
+        _set_verdict(r, v) for v in r.verdicts.get((*series_of(row), str(row["segment"])), ())
+    )
+    return SegmentView(
+        id=tables.segment_row_key(row), title=r.segment_title(row),
+        distal_site=str(row["distal_site"]), proximal_site=str(row["proximal_site"]),
+        grade=grade, word=r.words.term("grade", grade), short=r.words.term("grade_short", grade),
+        numbers=finding.key_numbers(r, row), estimate=_estimate(r, row),
+        heads=tables.evidence_heads(r), sets=sets,
+    )  # fmt: skip
+
+
+def _set_verdict(r: Reading, verdict: Row) -> SetVerdict:
+    grade = str(verdict["conduction_block"])
+    return SetVerdict(
+        str(verdict["criteria"]), r.set_title(str(verdict["criteria"])), grade,
+        r.words.term("grade", grade), tuple(tables.remarks_of(r, verdict)),
+        tables.evidence(r, verdict),
+    )  # fmt: skip
+
+
+def _estimate(r: Reading, row: Row) -> str:
+    share = tables.blocked_range(r, row)
+    if share == NOTHING:
+        return ""
+    return r.words("sentence.estimate", share=share,
+                   dispersion=r.value(row, "added_dispersion_ms", unit=True))  # fmt: skip
+
+
+def _stretch(r: Reading, row: Row) -> Stretch:
+    grade = r.grade(row)
+    title = r.words(
+        "phrase.map_title", nerve=r.nerve_title(series_of(row)), segment=r.segment_title(row),
+        grade=r.words.term("grade", grade), numbers=finding.key_numbers(r, row),
+    )  # fmt: skip
+    return Stretch(
+        str(row["nerve"]), str(row["side"]), str(row["distal_site"]), str(row["proximal_site"]),
+        grade, r.words.term("grade_short", grade), title, tables.segment_row_key(row),
+    )  # fmt: skip
+
+
+def _legend(r: Reading) -> tuple[Legend, ...]:
+    grades = sorted({r.grade(row) for row in r.adjacent()}, key=strength)
+    w = r.words
+    return tuple(Legend(g, w.term("grade_short", g), w.term("grade", g)) for g in grades)
+
+
+def _labels(words: Words) -> dict[str, str]:
+    """Give the fixed words a writer or a figure needs, with the names of the anatomy."""
+    anatomy = nerves.anatomy()
+    return (
+        words.section("label")
+        | {f"nerve_{name}": words.nerve(name) for name in anatomy.nerves}
+        | {f"site_{name}": words.site(name) for name in anatomy.sites}
+        | {f"short_{name}": text for name, text in words.section("grade_short").items()}
+    )

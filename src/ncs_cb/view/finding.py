@@ -1,0 +1,249 @@
+"""The finding: one paragraph in plain words that a physician could sign."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ncs_cb import flags, nerves
+from ncs_cb.view.reading import Reading, Row, is_block, series_of, strength
+from ncs_cb.view.rounding import is_known, signed
+
+
+def sentences(r: Reading) -> tuple[str, ...]:
+    """Give the finding sentence by sentence.
+
+    "No block" is said only of segments whose verdict is ``none``: looked for, nothing left open.
+    What is undetermined, excluded or not covered is named as such, and so is what was not
+    tested. The absence of block is never read as the absence of the disease.
+    """
+    if not r.segments:
+        return (r.words("finding.nothing"), *_not_tested(r))
+    lines = [
+        *_blocks(r), *_unsettled(r), *_no_block(r), *_dispersion(r), *_other_sets(r),
+        *_cautions(r), *_sensory(r), *_categories(r), *_not_excluded(r), *_not_tested(r),
+    ]  # fmt: skip
+    return tuple(line for line in lines if line)
+
+
+def key_numbers(r: Reading, row: Row) -> str:
+    """Give the numbers that matter for block: area, amplitude and duration."""
+    pairs = {
+        "area": ("total_area_reduction_pct", "area_reduction_pct"),
+        "amplitude": ("amplitude_reduction_pct",),
+        "duration": ("total_duration_increase_pct", "duration_increase_pct"),
+    }
+    parts = []
+    for key, names in pairs.items():
+        name = next((n for n in names if is_known(row.get(n))), None)
+        if name is not None:
+            change = signed(r.value(row, name), falls=key != "duration")
+            parts.append(r.words(f"number.{key}", value=change))
+    return r.words.join(parts, weight="comma") if parts else r.words("number.nothing")
+
+
+def _with_grade(r: Reading, grade: str) -> list[Row]:
+    return [row for row in r.adjacent() if r.grade(row) == grade]
+
+
+def _place(r: Reading, row: Row) -> str:
+    where = r.nerve_title(series_of(row))
+    return r.words("phrase.place", nerve=where, segment=r.segment_title(row))
+
+
+def _places(r: Reading, rows: Iterable[Row]) -> str:
+    """Name segments nerve by nerve: ``right median nerve (wrist to elbow, elbow to axilla)``."""
+    grouped: dict[str, list[str]] = {}
+    for row in rows:
+        grouped.setdefault(r.nerve_title(series_of(row)), []).append(r.segment_title(row))
+    return r.words.join(
+        [
+            r.words("phrase.nerve_segments", nerve=nerve,
+                    segments=r.words.join(parts, weight="comma"))
+            for nerve, parts in grouped.items()
+        ],
+        weight="heavy",
+    )  # fmt: skip
+
+
+def _blocks(r: Reading) -> list[str]:
+    grades = sorted({r.grade(row) for row in r.adjacent()}, key=strength)
+    lines = []
+    for grade in filter(is_block, grades):
+        items = [
+            r.words("finding.block_item", place=_place(r, row), numbers=key_numbers(r, row))
+            for row in _with_grade(r, grade)
+        ]
+        lines.append(
+            r.words("finding.block", grade=r.words.term("grade_in_text", grade),
+                    segments=r.words.join(items, weight="heavy"), criteria=r.set_title(r.lead))
+        )  # fmt: skip
+    extrapolated = [
+        row for row in r.adjacent()
+        if is_block(r.grade(row)) and (r.verdict(row) or {}).get("extrapolated") is True
+    ]  # fmt: skip
+    if extrapolated:
+        lines.append(r.words("finding.extrapolated", segments=_places(r, extrapolated),
+                             criteria=r.set_title(r.lead)))  # fmt: skip
+    return lines
+
+
+def _unsettled(r: Reading) -> list[str]:
+    lines = []
+    for grade in ("undetermined", "excluded", "not_covered"):
+        rows = _with_grade(r, grade)
+        if rows:
+            trapped = [row for row in rows if row["is_entrapment_site"] is True]
+            key = f"finding.{grade}"
+            if grade == "excluded" and trapped:
+                lines.append(r.words(f"{key}_entrapment", segments=_places(r, trapped)))
+                rows = [row for row in rows if row not in trapped]
+            if rows:
+                lines.append(r.words(key, segments=_places(r, rows),
+                                     criteria=r.set_title(r.lead)))  # fmt: skip
+    return lines
+
+
+def _no_block(r: Reading) -> list[str]:
+    rows = _with_grade(r, "none")
+    if not rows:
+        return []
+    everywhere = len(rows) == len(r.adjacent())
+    key = "finding.none_anywhere" if everywhere else "finding.none"
+    return [r.words(key, segments=_places(r, rows), criteria=r.set_title(r.lead))]
+
+
+def _dispersion(r: Reading) -> list[str]:
+    judged = [(row, v["temporal_dispersion"]) for row in r.adjacent() if (v := r.verdict(row))]
+    found = [row for row, dispersed in judged if dispersed is True]
+    if found:
+        return [r.words("finding.dispersion", segments=_places(r, found))]
+    if judged and all(dispersed is False for _, dispersed in judged):
+        return [r.words("finding.no_dispersion", criteria=r.set_title(r.lead))]
+    return []
+
+
+def _other_sets(r: Reading) -> list[str]:
+    """Say where another set's answer to "block or not" differs from the leading one's."""
+    lines = []
+    for other in r.sets:
+        if other == r.lead:
+            continue
+        differing: dict[str, list[Row]] = {}
+        for row in r.adjacent():
+            verdict = r.verdict(row, other)
+            grade = str(verdict["conduction_block"]) if verdict else "not_covered"
+            if {is_block(grade), is_block(r.grade(row))} == {True, False} and (
+                is_block(grade) or grade == "none"
+            ):
+                differing.setdefault(grade, []).append(row)
+        parts = [
+            r.words("finding.other_item", grade=r.words.term("verdict_in_text", grade),
+                    segments=_places(r, rows))
+            for grade, rows in sorted(differing.items(), key=lambda item: strength(item[0]))
+        ]  # fmt: skip
+        if parts:
+            lines.append(r.words("finding.other_set", criteria=r.set_title(other),
+                                 items=r.words.join(parts, weight="heavy")))  # fmt: skip
+    return lines
+
+
+def _cautions(r: Reading) -> list[str]:
+    """Name what else could explain a block, where it was seen or was not examined."""
+    raised: dict[str, None] = {}
+    unexamined: dict[str, None] = {}
+    for row in r.adjacent():
+        if not is_block(r.grade(row)):
+            continue
+        names = flags.split(row["quality_flags"] or "")
+        raised |= dict.fromkeys(n for n in names if flags.FLAGS[n].level != "note")
+        checks = r.checks.get((*series_of(row), str(row["segment"])), ())
+        unexamined |= dict.fromkeys(c["flag"] for c in checks if c["state"] == "not_examined")
+    lines = []
+    for key, found in (("raised", raised), ("not_examined", unexamined)):
+        if found:
+            words = r.words.join(r.words.term("flag", name) for name in found)
+            lines.append(r.words(f"finding.mimics_{key}", flags=words))
+    return lines
+
+
+def _sensory(r: Reading) -> list[str]:
+    typed = r.result.study.details.sensory
+    recorded = any(row["kind"] == "sensory" for row in r.traces)
+    if not typed and not recorded:
+        return [r.words("finding.sensory_missing")]
+    lines = []
+    for is_normal, key in ((True, "sensory_normal"), (False, "sensory_abnormal")):
+        found = [
+            r.nerve_title((s.nerve, s.side, ""))
+            + (r.words("phrase.in_brackets", text=s.segment) if s.segment else "")
+            for s in typed
+            if s.is_normal is is_normal
+        ]
+        if found:
+            lines.append(r.words(f"finding.{key}", nerves=r.words.join(found)))
+    return lines or [r.words("finding.sensory_unread")]
+
+
+def _categories(r: Reading) -> list[str]:
+    lines = []
+    for row in r.result.diagnosis.to_dict("records"):
+        category = str(row["category"])
+        stronger = row["not_excluded"]
+        text = r.words("finding.category", criteria=r.set_title(str(row["criteria"])),
+                       category=r.words.term("category_in_text", category))  # fmt: skip
+        if isinstance(stronger, str) and stronger not in (category, "not_met", ""):
+            text += r.words("finding.category_open",
+                            category=r.words.term("category_in_text", stronger))  # fmt: skip
+        lines.append(text + r.words("list.stop"))
+    return lines
+
+
+def _not_excluded(r: Reading) -> list[str]:
+    grades = [r.grade(row) for row in r.adjacent()]
+    if any(is_block(grade) for grade in grades):
+        return []
+    return [r.words("finding.not_excluded")]
+
+
+def _not_tested(r: Reading) -> list[str]:
+    """Name the nerves, sides and proximal stretches in which nobody looked."""
+    anatomy = nerves.anatomy().nerves
+    arms = [n.id for n in anatomy.values() if n.limb == "arm"]
+    studied = {(n, s) for n, s, _ in r.series}
+    items = []
+    for side in ("right", "left"):
+        missing = [n for n in arms if (n, side) not in studied]
+        word = r.words.term("side", side)
+        if len(missing) == len(arms):
+            items.append(r.words("finding.whole_arm", side=word))
+        elif missing:
+            items.append(_nerves_of_side(r, side, missing))
+    if not any(anatomy[n].limb == "leg" for n, _ in studied if n in anatomy):
+        items.append(r.words("finding.legs"))
+    items += _proximal_gaps(r)
+    items.append(r.words("finding.roots"))
+    return [r.words("finding.not_tested", items=r.words.join(items, weight="heavy"))]
+
+
+def _nerves_of_side(r: Reading, side: str, names: list[str]) -> str:
+    nerves_text = r.words.join(r.words.nerve(n) for n in names)
+    key = "phrase.nerve" if len(names) == 1 else "phrase.nerves"
+    return r.words(key, side=r.words.term("side", side), nerve=nerves_text)
+
+
+def _proximal_gaps(r: Reading) -> list[str]:
+    """Name, per nerve, the most proximal site reached when it is not the last one known."""
+    reached: dict[tuple[str, str], list[str]] = {}
+    for series in r.series:
+        known = nerves.anatomy().nerves.get(series[0])
+        rows = [row for row in r.adjacent(series) if known and row["proximal_site"] in known.sites]
+        if not rows or known is None or known.limb != "arm":
+            continue
+        last = max((str(row["proximal_site"]) for row in rows), key=known.sites.index)
+        if last != known.sites[-1]:
+            reached.setdefault((series[1], last), []).append(series[0])
+    return [
+        r.words("finding.proximal_to", site=r.words.site(site),
+                nerves=_nerves_of_side(r, side, list(dict.fromkeys(names))))
+        for (side, site), names in reached.items()
+    ]  # fmt: skip

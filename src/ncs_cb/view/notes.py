@@ -1,0 +1,256 @@
+"""The worded parts of a report: header, flags, diagnosis, features and provenance."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ncs_cb import flags
+from ncs_cb.view import tables
+from ncs_cb.view.parts import Cell, DiagnosisView, Fact, FeatureList, FlagNote, Table
+from ncs_cb.view.reading import Reading, Row, Series, series_of
+from ncs_cb.view.rounding import is_known, number, plain, with_unit
+
+_LEVELS = ("primary", "secondary", "unchecked", "doubtful")
+
+
+def header(r: Reading) -> tuple[Fact, ...]:
+    """Give study, person without identity, temperature, filters and sampling."""
+    details, w = r.result.study.details, r.words
+    unknown = w("header.not_recorded")
+    person = [
+        w("header.years", value=plain(details.age_years)) if is_known(details.age_years) else "",
+        w.term("sex", details.sex) if details.sex else "",
+        with_unit(plain(details.height_cm), "cm") if is_known(details.height_cm) else "",
+    ]
+    temperature = [
+        w("header.limb", limb=w.term("limb", limb), value=with_unit(number(value, "°C"), "°C"))
+        for limb, value in details.limb_temperature_c.items()
+    ]
+    facts = {
+        "study": r.result.study.study_id,
+        "visit_date": details.visit_date.isoformat() if details.visit_date else unknown,
+        "person": w.join(filter(None, person), weight="comma") or unknown,
+        "temperature": w.join(temperature, weight="comma") or unknown,
+        "filters": _filters(r) or unknown,
+        "sampling": _sampling(r) or unknown,
+        "criteria": w.join(map(r.set_title, r.sets), weight="comma"),
+        "treatment": _treatment(r),
+    }
+    return tuple(Fact(w(f"header.{key}"), text) for key, text in facts.items() if text)
+
+
+def _filters(r: Reading) -> str:
+    pairs = dict.fromkeys((row["high_pass_hz"], row["low_pass_hz"]) for row in r.traces)
+    known = [p for p in pairs if any(map(is_known, p))]
+    return r.words.join(
+        (r.words("header.filter", low=plain(low), high=plain(high)) for low, high in known),
+        weight="heavy",
+    )
+
+
+def _sampling(r: Reading) -> str:
+    rates = sorted(
+        {row["sampling_rate_hz"] for row in r.traces if is_known(row["sampling_rate_hz"])}
+    )
+    return r.words.join((with_unit(plain(rate / 1e3), "kHz") for rate in rates), weight="comma")
+
+
+def _treatment(r: Reading) -> str:
+    parts = []
+    for course in r.result.study.details.courses:
+        days = [d.isoformat() if d else "" for d in (course.start, course.end)]
+        dose = with_unit(plain(course.dose_g_per_kg), "g/kg") if course.dose_g_per_kg else ""
+        span = r.words("phrase.span", start=days[0], end=days[1]) if days[1] else days[0]
+        parts.append(r.words.join(filter(None, [course.drug, dose, span]), weight="comma"))
+    return r.words.join(parts, weight="heavy")
+
+
+def flag_notes(
+    r: Reading, rows: Sequence[tuple[str, Row]], checks: Iterable[Row] = ()
+) -> tuple[FlagNote, ...]:
+    """Word the flags of some rows, each flag once with all the places it was raised at."""
+    places: dict[str, list[str]] = {}
+    for where, row in rows:
+        for name in flags.split(row.get("quality_flags") or ""):
+            places.setdefault(name, []).append(where)
+    sums: dict[str, list[str]] = {}
+    for check in checks:
+        if check["state"] == "raised" and check["arithmetic"]:
+            sums.setdefault(str(check["flag"]), []).append(str(check["arithmetic"]))
+    w = r.words
+    return tuple(
+        FlagNote(
+            name, flags.FLAGS[name].level, w.term("flag", name), w.join(where, weight="comma"),
+            w.term("flag_meaning", name), w.term("flag_effect", name),
+            w.term("flag_action", name), w.join(sums.get(name, ()), weight="heavy"),
+        )
+        for name, where in sorted(places.items(), key=lambda item: _severity(item[0]))
+    )  # fmt: skip
+
+
+def _severity(name: str) -> tuple[int, int]:
+    levels = ("invalid", "caution", "note")
+    return levels.index(flags.FLAGS[name].level), list(flags.FLAGS).index(name)
+
+
+def nerve_flags(r: Reading, series: Series, responses: Sequence[Row]) -> tuple[FlagNote, ...]:
+    """Word the flags of one nerve's responses and segments."""
+    rows = [(r.words.site(str(row["stimulation_site"])), row) for row in responses]
+    rows += [(r.segment_title(row), row) for row in r.adjacent(series)]
+    checks = [c for key, group in r.checks.items() if key[:3] == series for c in group]
+    return flag_notes(r, rows, checks)
+
+
+def not_examined(r: Reading, series: Series) -> tuple[Fact, ...]:
+    """Name the checks that could not be made on one nerve, and what was missing."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for row in r.adjacent(series):
+        for check in r.checks.get((*series, str(row["segment"])), ()):
+            if check["state"] == "not_examined":
+                key = (str(check["flag"]), str(check["arithmetic"] or ""))
+                found.setdefault(key, []).append(r.segment_title(row))
+    return tuple(
+        Fact(
+            r.words.term("flag", flag),
+            r.words.join(filter(None, [r.words.join(where, weight="comma"), why]), weight="colon"),
+        )
+        for (flag, why), where in found.items()
+    )
+
+
+def diagnosis(r: Reading) -> tuple[DiagnosisView, ...]:
+    """Word what each criteria set concludes."""
+    views = []
+    for row in r.result.diagnosis.to_dict("records"):
+        set_id, category, stronger = (
+            str(row["criteria"]), str(row["category"]), row["not_excluded"]
+        )  # fmt: skip
+        is_open = isinstance(stronger, str) and stronger not in ("", category, "not_met")
+        lists = (tuple(clause_word(r, c) for c in _list(row[k])) for k in ("met", "not_met",
+                                                                           "missing"))  # fmt: skip
+        met, not_met, missing = lists
+        views.append(DiagnosisView(
+            set_id, r.set_title(set_id), category, r.words.term("category", category),
+            r.words.term("category", str(stronger)) if is_open else "",
+            met, not_met, missing, str(row["explanation"] or "") if r.words.lang == "en" else "",
+        ))  # fmt: skip
+    return tuple(views)
+
+
+def _list(value: object) -> list[str]:
+    """Read a cell of clause ids; an empty or unknown cell holds none."""
+    if isinstance(value, str):
+        return [value]
+    return [str(item) for item in value] if isinstance(value, Iterable) else []
+
+
+def clause_word(r: Reading, clause: str) -> str:
+    """Word a clause id: by the catalog, by a column or flag of that name, else as it stands."""
+    for section in ("clause", "finding_name", "column", "flag"):
+        for name in (clause, clause.rpartition(".")[2]):
+            if f"{section}.{name}" in r.words.texts:
+                return r.words.term(section, name)
+    return clause.replace("_", " ")
+
+
+def features(r: Reading, given: Mapping[str, Sequence[Any]] | None) -> tuple[FeatureList, ...]:
+    """Word the features for and against and the differential, as the diagnosis lists them."""
+    return tuple(
+        FeatureList(r.words.term("features", tone), tone, tuple(map(_feature, items)))
+        for tone, items in (given or {}).items()
+        if items
+    )
+
+
+def _feature(item: Any) -> Fact:
+    """Take a feature as text, as ``(label, text)`` or as a mapping."""
+    if isinstance(item, str):
+        return Fact("", item)
+    if isinstance(item, Mapping):
+        return Fact(str(item.get("label", "")), str(item.get("text", "")))
+    label, text = item
+    return Fact(str(label), str(text))
+
+
+def verification(r: Reading) -> tuple[Fact, ...]:
+    """Say how well each set's limits are verified, and name those that are not."""
+    seen: dict[str, dict[tuple[str, str], str]] = {}
+    for group in r.verdicts.values():
+        for verdict in group:
+            for clause in verdict["evidence"] or ():
+                key = (str(clause.get("clause")), str(clause.get("limit")))
+                level = str(clause.get("verified") or "unchecked")
+                seen.setdefault(str(verdict["criteria"]), {})[key] = level
+    facts = []
+    for set_id, clauses in seen.items():
+        counts = Counter(clauses.values())
+        parts = [
+            r.words("phrase.count", word=r.words.term("level", level), n=counts[level])
+            for level in _LEVELS
+            if counts[level]
+        ]
+        facts.append(Fact(r.set_title(set_id), r.words.join(parts, weight="comma")))
+    return tuple(facts)
+
+
+def data_files(r: Reading) -> Table:
+    """List the criteria and reference sets with revision and SHA-256."""
+    provenance = r.result.provenance
+    heads = tables.word_heads(r, "kind", "set", "revision", "sha256")
+    rows = [
+        (Cell(r.words(f"kind.{kind}")),
+         Cell(r.set_title(f.id) if kind == "criteria" else f.id),
+         Cell(str(f.revision)), Cell(f.sha256, "hash"))
+        for kind, group in (("criteria", provenance.criteria), ("reference", provenance.reference))
+        for f in group
+    ]  # fmt: skip
+    return Table(tuple(heads), tuple(rows))
+
+
+def rests_on(r: Reading) -> tuple[Fact, ...]:
+    """Give the version and the settings."""
+    provenance = r.result.provenance
+    settings = [
+        Fact(r.words.term("setting", key), str(value))
+        for key, value in sorted(provenance.settings.items())
+    ]
+    return (Fact(r.words("label.version"), provenance.version), *settings)
+
+
+def references(r: Reading) -> tuple[Fact, ...]:
+    """Give the publication behind each criteria set that shipped with this version."""
+    facts = []
+    for item in r.result.provenance.criteria:
+        found = r.loaded(item.id)
+        if found is not None and found.citation:
+            doi = f" doi:{found.doi}" if found.doi else ""
+            facts.append(Fact(r.set_title(item.id), f"{found.citation}{doi}"))
+    return tuple(facts)
+
+
+def sources(r: Reading) -> Table:
+    """List the input files with the reader that took them and their SHA-256."""
+    heads = tables.word_heads(r, "file", "reader", "sha256")
+    rows = [
+        (Cell(s.name), Cell(s.reader), Cell(s.sha256, "hash")) for s in r.result.provenance.sources
+    ]
+    return Table(tuple(heads), tuple(rows))
+
+
+def decisions(r: Reading) -> Table:
+    """List what the reader and later steps decided, and why."""
+    heads = tables.word_heads(r, "file", "topic", "choice", "reason")
+    found = dict.fromkeys(r.result.provenance.decisions)
+    rows = [
+        (Cell(d.source), Cell(r.words.term("topic", d.topic)), Cell(d.choice), Cell(d.reason))
+        for d in found
+    ]
+    return Table(tuple(heads), tuple(rows))
+
+
+def trace_flags(r: Reading) -> tuple[FlagNote, ...]:
+    """Word the flags of responses that belong to no motor nerve of the report."""
+    rows = [(r.nerve_title(series_of(row)), row) for row in r.traces if row["kind"] == "sensory"]
+    return flag_notes(r, rows)

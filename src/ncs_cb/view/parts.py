@@ -1,0 +1,195 @@
+"""What a report shows, as plain frozen data: every number rounded, every word chosen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """One column heading of a table."""
+
+    label: str
+    unit: str = ""
+    is_number: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell: its text and, where it has one, a tone (a grade, ``outside``, ``minor`` ...)."""
+
+    text: str
+    tone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table ready to be laid out; without rows it is left out."""
+
+    heads: tuple[Head, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One labelled line of a header."""
+
+    label: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class FlagNote:
+    """One quality flag in words: where, what was seen, what it does and what to do next."""
+
+    flag: str
+    level: str
+    name: str
+    where: str
+    meaning: str
+    effect: str
+    action: str
+    arithmetic: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SetVerdict:
+    """What one criteria set says of one segment, with its evidence clause by clause."""
+
+    criteria: str
+    title: str
+    grade: str
+    word: str
+    remarks: tuple[str, ...]
+    clauses: Table
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentView:
+    """One adjacent segment: the leading set's grade, all sets' verdicts, the block estimate."""
+
+    id: str
+    title: str
+    distal_site: str
+    proximal_site: str
+    grade: str
+    word: str
+    short: str
+    numbers: str
+    estimate: str
+    heads: tuple[Head, ...]
+    sets: tuple[SetVerdict, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SiteView:
+    """One response of a nerve; ``row`` is its place in ``result.traces``."""
+
+    row: int
+    site: str
+    label: str
+    caption: str
+
+
+@dataclass(frozen=True, slots=True)
+class NerveView:
+    """Everything about one nerve, side and muscle; responses run from distal to proximal."""
+
+    id: str
+    title: str
+    nerve: str
+    side: str
+    muscle: str
+    grade: str
+    word: str
+    responses: tuple[SiteView, ...]
+    sites: Table
+    changes: Table
+    segments: tuple[SegmentView, ...]
+    flags: tuple[FlagNote, ...]
+    not_examined: tuple[Fact, ...]
+    recruitment: Table
+    inching: Table
+
+
+@dataclass(frozen=True, slots=True)
+class DiagnosisView:
+    """One criteria set's category with what is met, not met and missing, in words."""
+
+    criteria: str
+    title: str
+    category: str
+    word: str
+    not_excluded: str
+    met: tuple[str, ...]
+    not_met: tuple[str, ...]
+    missing: tuple[str, ...]
+    explanation: str
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureList:
+    """A heading with lines, for example what supports MMN or what else would fit."""
+
+    heading: str
+    tone: str
+    items: tuple[Fact, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """One stretch of nerve on the map of the limb."""
+
+    nerve: str
+    side: str
+    distal_site: str
+    proximal_site: str
+    grade: str
+    short: str
+    title: str
+    anchor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Legend:
+    """One grade as the report draws it."""
+
+    grade: str
+    short: str
+    word: str
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A whole report in words and rounded numbers; each writer only lays it out.
+
+    ``labels`` are the fixed words a writer needs (headings, captions), by key.
+    """
+
+    lang: str
+    title: str
+    study_id: str
+    lead: str
+    header: tuple[Fact, ...]
+    finding: tuple[str, ...]
+    finding_text: str
+    summary: Table
+    stretches: tuple[Stretch, ...]
+    legend: tuple[Legend, ...]
+    nerves: tuple[NerveView, ...]
+    comparison: Table
+    diagnosis: tuple[DiagnosisView, ...]
+    features: tuple[FeatureList, ...]
+    sensory: Table
+    f_waves: Table
+    trace_flags: tuple[FlagNote, ...]
+    data_files: Table
+    verification: tuple[Fact, ...]
+    sources: Table
+    decisions: Table
+    rests_on: tuple[Fact, ...]
+    references: tuple[Fact, ...]
+    notes: tuple[str, ...]
+    disclaimer: str
+    labels: dict[str, str]

@@ -1,0 +1,182 @@
+"""A result laid open for wording: plain rows by nerve and segment, and the leading set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from ncs_cb import criteria, nerves
+from ncs_cb.criteria import CriteriaSet
+from ncs_cb.errors import NcsError
+from ncs_cb.model import Result
+from ncs_cb.units import unit_of
+from ncs_cb.view.rounding import is_known, number, with_unit
+from ncs_cb.view.words import Words
+
+Row = dict[str, Any]
+Series = tuple[str, str, str]
+SegmentKey = tuple[str, str, str, str]
+
+# Words that are not grades of block; only ``none`` may read as "no block".
+NO_GRADE = ("undetermined", "none", "excluded", "not_covered")
+_ORDER = ("definite", "probable", "possible")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The rows of a result, grouped; ``limits`` are those its verdicts were compared with."""
+
+    result: Result
+    words: Words
+    traces: tuple[Row, ...]
+    segments: tuple[Row, ...]
+    verdicts: Mapping[SegmentKey, tuple[Row, ...]]
+    checks: Mapping[SegmentKey, tuple[Row, ...]]
+    sets: tuple[str, ...]
+    lead: str
+    limits: Mapping[str, tuple[float, ...]]
+    series: tuple[Series, ...]
+
+    def adjacent(self, series: Series | None = None) -> list[Row]:
+        """Give the segments between neighboring sites, of one nerve or of all."""
+        return [
+            row for row in self.segments
+            if row["is_adjacent"] is True and series in (None, series_of(row))
+        ]  # fmt: skip
+
+    def verdict(self, row: Row, set_id: str | None = None) -> Row | None:
+        """Give a set's verdict on a segment; the leading set's unless another is named."""
+        wanted = set_id or self.lead
+        rows = self.verdicts.get(segment_key(row), ())
+        return next((v for v in rows if v["criteria"] == wanted), None)
+
+    def grade(self, row: Row) -> str:
+        """Give the leading set's grade of a segment; ``not_covered`` when it has none."""
+        found = self.verdict(row)
+        return str(found["conduction_block"]) if found else "not_covered"
+
+    def value(self, row: Row, name: str, *, unit: bool = False) -> str:
+        """Round one value of a row as its column and the limits ask."""
+        measure = unit_of(name)
+        limits = self.limits.get(measure if measure == "%" else name, ())
+        text = number(row.get(name), measure, limits)
+        return with_unit(text, measure) if unit else text
+
+    def set_title(self, set_id: str) -> str:
+        """Name a criteria set: by the catalog, else by its own title, else by its id."""
+        if f"criteria.{set_id}" in self.words.texts:
+            return self.words(f"criteria.{set_id}")
+        loaded = self.loaded(set_id)
+        if loaded is None:
+            return set_id
+        return loaded.title_zh if self.words.lang == "zh" else loaded.title
+
+    def loaded(self, set_id: str) -> CriteriaSet | None:
+        """Give the shipped set this result rests on; None for another one of the same id."""
+        hashes = [f.sha256 for f in self.result.provenance.criteria if f.id == set_id]
+        try:
+            found = criteria.load(set_id)
+        except NcsError:
+            return None
+        return found if found.sha256 in hashes else None
+
+    def nerve_title(self, series: Series) -> str:
+        """Name a nerve with its side: ``right ulnar nerve``."""
+        nerve, side, _ = series
+        w = self.words
+        return w("phrase.nerve", side=w.term("side", side), nerve=w.nerve(nerve))
+
+    def segment_title(self, row: Row) -> str:
+        """Name a segment, distal first: ``wrist to below elbow``."""
+        w = self.words
+        ends = {k: w.site(str(row[f"{k}_site"])) for k in ("distal", "proximal")}
+        return w("phrase.segment", **ends)
+
+
+def series_of(row: Row) -> Series:
+    """Give the nerve, side and muscle of a row."""
+    return (str(row["nerve"]), str(row["side"]), str(row["muscle"]))
+
+
+def segment_key(row: Row) -> SegmentKey:
+    """Give what names one segment within a study."""
+    return (*series_of(row), str(row["segment"]))
+
+
+def is_block(grade: str) -> bool:
+    """Tell a grade of block from the four words that are none."""
+    return grade not in NO_GRADE
+
+
+def strength(grade: str) -> tuple[float, str]:
+    """Order grades, strongest first; a user's own grades stand beside ``probable``."""
+    if grade in _ORDER:
+        return float(_ORDER.index(grade)), grade
+    if is_block(grade):
+        return 1.5, grade
+    return 3.0 + NO_GRADE.index(grade), grade
+
+
+def overall(grades: Iterable[str]) -> str:
+    """Give the grade that stands for a whole nerve.
+
+    The strongest block; else ``undetermined`` when one segment is open; ``none`` when every
+    segment was looked at; ``none_where_judged`` when some segments were not.
+    """
+    seen = sorted(set(grades), key=strength)
+    if not seen:
+        return "not_covered"
+    if is_block(seen[0]) or seen[0] == "undetermined" or len(seen) == 1:
+        return seen[0]
+    return "none_where_judged" if seen[0] == "none" else seen[0]
+
+
+def read(result: Result, words: Words) -> Reading:
+    """Lay a result open; nothing in it is changed."""
+    traces, segments, verdicts, checks = (
+        records(table) for table in (result.traces, result.segments, result.verdicts, result.checks)
+    )
+    sets = tuple(dict.fromkeys(str(v["criteria"]) for v in verdicts))
+    ordered = [f.id for f in result.provenance.criteria if f.id in sets]
+    motor = [row for row in traces if row["kind"] != "sensory"]
+    series = dict.fromkeys(series_of(row) for row in [*motor, *segments])
+    return Reading(
+        result, words, tuple(traces), tuple(segments), _grouped(verdicts), _grouped(checks),
+        sets, (ordered or [*sets, ""])[0], _limits(verdicts),
+        tuple(sorted(series, key=_anatomical)),
+    )  # fmt: skip
+
+
+def records(table: pd.DataFrame) -> list[Row]:
+    """Give a table as plain rows; NA becomes None."""
+    rows: list[Row] = table.to_dict("records")  # type: ignore[assignment]
+    return [{k: None if v is pd.NA else v for k, v in row.items()} for row in rows]
+
+
+def _grouped(rows: list[Row]) -> dict[SegmentKey, tuple[Row, ...]]:
+    groups: dict[SegmentKey, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(segment_key(row), []).append(row)
+    return {key: tuple(group) for key, group in groups.items()}
+
+
+def _limits(verdicts: list[Row]) -> dict[str, tuple[float, ...]]:
+    """Gather the limits by column; all percentages share theirs, so that they read alike."""
+    found: dict[str, set[float]] = {}
+    for verdict in verdicts:
+        for clause in verdict["evidence"] or ():
+            name, limit = str(clause.get("column") or ""), clause.get("limit")
+            if is_known(limit):
+                unit = unit_of(name)
+                found.setdefault(unit if unit == "%" else name, set()).add(float(limit))
+    return {key: tuple(sorted(values)) for key, values in found.items()}
+
+
+def _anatomical(series: Series) -> tuple[int, int, str]:
+    nerve, side, muscle = series
+    known = list(nerves.anatomy().nerves)
+    place = known.index(nerve) if nerve in known else len(known)
+    return (0 if side == "right" else 1, place, muscle)

@@ -1,0 +1,383 @@
+"""The tables of a report, laid out from a reading: sites, changes, evidence, comparisons."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pandas as pd
+
+from ncs_cb import flags
+from ncs_cb.columns import COLUMNS
+from ncs_cb.units import unit_of
+from ncs_cb.view.parts import Cell, Head, Table
+from ncs_cb.view.reading import (
+    Reading,
+    Row,
+    Series,
+    is_block,
+    records,
+    segment_key,
+    series_of,
+)
+from ncs_cb.view.rounding import NOTHING, is_known, number, plain, with_unit
+
+_OPERATORS = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤", "eq": "=", "ne": "≠"}
+_KNOWN_COLUMNS = frozenset(c.name for c in COLUMNS)
+_SITE_COLUMNS = (
+    "distance_mm", "stimulus_ma", "onset_latency_ms", "negative_peak_latency_ms",
+    "negative_peak_amplitude_mv", "peak_to_peak_amplitude_mv", "total_negative_duration_ms",
+    "negative_peak_duration_ms", "total_negative_area_mv_ms", "negative_peak_area_mv_ms",
+)  # fmt: skip
+_CHANGE_COLUMNS = (
+    "length_mm", "conduction_velocity_m_per_s", "amplitude_reduction_pct",
+    "total_area_reduction_pct", "area_reduction_pct", "total_duration_increase_pct",
+    "duration_increase_pct",
+)  # fmt: skip
+# The column about the first phase is shown beside the one about all phases only where they differ.
+_SAME_UNLESS_COMPLEX = {
+    "negative_peak_duration_ms": "total_negative_duration_ms",
+    "negative_peak_area_mv_ms": "total_negative_area_mv_ms",
+    "area_reduction_pct": "total_area_reduction_pct",
+    "duration_increase_pct": "total_duration_increase_pct",
+}
+
+
+def column_head(r: Reading, name: str) -> Head:
+    """Give a column's heading from the registry."""
+    return Head(r.words.term("column", name), unit_of(name), is_number=True)
+
+
+def word_heads(r: Reading, *names: str) -> list[Head]:
+    """Give headings of words."""
+    return [Head(r.words(f"head.{name}")) for name in names]
+
+
+def grade_cell(r: Reading, grade: str) -> Cell:
+    """Give a grade as a cell that carries its tone."""
+    return Cell(r.words.term("grade", grade), grade)
+
+
+def empty(heads: Iterable[Head] = ()) -> Table:
+    """Give a table without rows, which writers leave out."""
+    return Table(tuple(heads), ())
+
+
+def _columns_worth_showing(rows: Sequence[Row], names: Iterable[str]) -> list[str]:
+    shown = [n for n in names if any(is_known(row.get(n)) for row in rows)]
+    return [n for n in shown if n not in _SAME_UNLESS_COMPLEX or _differs(rows, n)]
+
+
+def _differs(rows: Sequence[Row], name: str) -> bool:
+    other = _SAME_UNLESS_COMPLEX[name]
+    return any(
+        is_known(row.get(name))
+        and (not is_known(row.get(other)) or abs(row[name] - row[other]) > 1e-9)
+        for row in rows
+    )
+
+
+def sites(r: Reading, rows: Sequence[Row]) -> Table:
+    """Lay out the responses of one nerve, distal first."""
+    names = _columns_worth_showing(rows, _SITE_COLUMNS)
+    heads = [*word_heads(r, "site"), *(column_head(r, n) for n in names), *word_heads(r, "flags")]
+    body = []
+    for row in rows:
+        is_minor = "not_used" in flags.split(row["quality_flags"] or "")
+        cells = [Cell(r.words.site(str(row["stimulation_site"])), "minor" if is_minor else "")]
+        cells += [Cell(r.value(row, n), _outside(r, row, n)) for n in names]
+        body.append((*cells, Cell(flag_names(r, row))))
+    return Table(tuple(heads), tuple(body), note=_dash_note(r, body))
+
+
+def _outside(r: Reading, row: Row, name: str) -> str:
+    """Tell whether a value lies outside its reference limit."""
+    return "outside" if (row.get("row_outside") or {}).get(name) else ""
+
+
+def _dash_note(r: Reading, rows: Iterable[Sequence[Cell]]) -> str:
+    has_dash = any(cell.text == NOTHING for row in rows for cell in row)
+    return r.words("note.dash") if has_dash else ""
+
+
+def flag_names(r: Reading, row: Row) -> str:
+    """Name the flags of a row."""
+    names = flags.split(row.get("quality_flags") or "")
+    return r.words.join((r.words.term("flag", n) for n in names), weight="comma")
+
+
+def changes(r: Reading, series: Series) -> Table:
+    """Lay out the segments of one nerve with what every set says of them."""
+    rows = [row for row in r.segments if series_of(row) == series]
+    near = [row for row in rows if row["is_adjacent"] is True]
+    names = _columns_worth_showing(rows, _CHANGE_COLUMNS)
+    has_estimate = any(is_known(row["blocked_fraction"]) for row in rows)
+    heads = [*word_heads(r, "segment"), *(column_head(r, n) for n in names)]
+    heads += [Head(r.words("head.blocked"), "%", is_number=True)] * has_estimate
+    heads += [Head(r.set_title(s)) for s in r.sets]
+    body = []
+    for row in [*near, *(row for row in rows if row["is_adjacent"] is not True)]:
+        tone = "" if row["is_adjacent"] is True else "minor"
+        cells = [Cell(r.segment_title(row), tone)]
+        cells += [Cell(r.value(row, n), _outside(r, row, n)) for n in names]
+        cells += [Cell(blocked_range(r, row), "research")] * has_estimate
+        cells += [set_cell(r, row, s) for s in r.sets]
+        body.append(tuple(cells))
+    return Table(tuple(heads), tuple(body), note=_changes_note(r, body, has_estimate))
+
+
+def _changes_note(r: Reading, body: Sequence[Sequence[Cell]], has_estimate: bool) -> str:
+    parts = [_dash_note(r, body)]
+    if any(row[0].tone == "minor" for row in body):
+        parts.append(r.words("note.whole_stretch"))
+    if has_estimate:
+        parts.append(r.words("note.research"))
+    return r.words.sentences(part for part in parts if part)
+
+
+def blocked_range(r: Reading, row: Row) -> str:
+    """Give the estimated blocked share in percent with its interval."""
+    parts = [
+        number(None if not is_known(row[n]) else 100.0 * row[n], "%")
+        for n in ("blocked_fraction", "blocked_fraction_low", "blocked_fraction_high")
+    ]
+    if parts[0] == NOTHING:
+        return NOTHING
+    return r.words("phrase.interval", value=parts[0], low=parts[1], high=parts[2])
+
+
+def set_cell(r: Reading, row: Row, set_id: str) -> Cell:
+    """Give one set's grade of one segment; segments that are not adjacent are not judged."""
+    verdict = r.verdict(row, set_id)
+    if verdict is None:
+        return Cell(NOTHING, "minor")
+    return grade_cell(r, str(verdict["conduction_block"]))
+
+
+def summary(r: Reading) -> Table:
+    """Lay out all segments of the visit for the first page."""
+    rows = [row | _all_phases_else_first(row) for row in _in_order(r)]
+    names = _columns_worth_showing(
+        rows,
+        ("amplitude_reduction_pct", "total_area_reduction_pct", "total_duration_increase_pct",
+         "conduction_velocity_m_per_s"),
+    )  # fmt: skip
+    heads = [
+        *word_heads(r, "nerve", "segment"), *(column_head(r, n) for n in names),
+        *word_heads(r, "block"), Head(r.words("head.dispersion")), *word_heads(r, "flags"),
+    ]  # fmt: skip
+    body = [
+        (
+            Cell(r.nerve_title(series_of(row))), Cell(r.segment_title(row)),
+            *(Cell(r.value(row, n)) for n in names),
+            grade_cell(r, r.grade(row)), dispersion_cell(r, r.verdict(row)),
+            Cell(flag_names(r, row)),
+        )
+        for row in rows
+    ]  # fmt: skip
+    return Table(tuple(heads), tuple(body), note=_dash_note(r, body))
+
+
+def _all_phases_else_first(row: Row) -> Row:
+    """Give the area and duration changes that a verdict uses."""
+    return {
+        total: row[total] if is_known(row[total]) else row[first]
+        for first, total in _SAME_UNLESS_COMPLEX.items()
+        if total in row
+    }
+
+
+def _in_order(r: Reading) -> list[Row]:
+    return [row for series in r.series for row in r.adjacent(series)]
+
+
+def dispersion_cell(r: Reading, verdict: Row | None) -> Cell:
+    """Say whether a set sees temporal dispersion; a set without a limit says nothing."""
+    return Cell(_yes_no(r, (verdict or {}).get("temporal_dispersion")))
+
+
+def comparison(r: Reading) -> Table:
+    """Compare all criteria sets, segment by segment."""
+    heads = [*word_heads(r, "nerve", "segment"), *(Head(r.set_title(s)) for s in r.sets)]
+    body = []
+    for row in _in_order(r):
+        cells = [Cell(r.nerve_title(series_of(row))), Cell(r.segment_title(row))]
+        for set_id in r.sets:
+            verdict = r.verdict(row, set_id)
+            grade = str(verdict["conduction_block"]) if verdict else "not_covered"
+            remarks = remarks_of(r, verdict) if verdict else []
+            text = r.words.join([r.words.term("grade", grade), *remarks], weight="comma")
+            cells.append(Cell(text, grade))
+        body.append(tuple(cells))
+    return Table(tuple(heads), tuple(body))
+
+
+def remarks_of(r: Reading, verdict: Row) -> list[str]:
+    """Give what a verdict adds to its grade: what is open, dispersion, extrapolation."""
+    grade, stronger = str(verdict["conduction_block"]), verdict["not_excluded"]
+    remarks = []
+    if isinstance(stronger, str) and stronger != grade and is_block(stronger) and stronger:
+        word = r.words.term("grade_in_text", stronger).lower()
+        remarks.append(r.words("remark.not_excluded", grade=word))
+    if verdict["temporal_dispersion"] is True:
+        remarks.append(r.words("remark.dispersion"))
+    if verdict["extrapolated"] is True:
+        remarks.append(r.words("remark.extrapolated"))
+    return remarks
+
+
+def evidence(r: Reading, verdict: Row) -> Table:
+    """Lay out the evidence of one verdict clause by clause."""
+    body = []
+    for clause in verdict["evidence"] or ():
+        name = str(clause.get("column") or "")
+        unit = unit_of(name)
+        limit, value = clause.get("limit"), clause.get("value")
+        grade = str(clause.get("grade") or "")
+        truth = {True: "met", False: "not_met"}.get(clause.get("holds"), "unknown")
+        body.append((
+            Cell(_rule(r, grade, str(clause.get("rule") or ""))),
+            Cell(_clause_label(r, clause)),
+            Cell(_quantity(r, value, unit, limit)),
+            Cell(_limit(r, clause.get("op"), limit, unit)),
+            Cell(r.words(f"truth.{truth}"), truth),
+            Cell(str(clause.get("source") or "")),
+            Cell(r.words.term("level", str(clause.get("verified") or "unchecked"))),
+        ))  # fmt: skip
+    return Table(evidence_heads(r), tuple(body))
+
+
+def evidence_heads(r: Reading) -> tuple[Head, ...]:
+    """Give the headings of every table of evidence."""
+    names = ("for_grade", "clause", "measured", "limit", "result", "source", "level")
+    return tuple(word_heads(r, *names))
+
+
+def _rule(r: Reading, grade: str, rule: str) -> str:
+    """Name the rule a clause belongs to: its grade, or the gate a segment must pass."""
+    if not grade:
+        return r.words.term("rule", rule)
+    return r.words("phrase.rule", grade=r.words.term("grade", grade), rule=rule)
+
+
+def _clause_label(r: Reading, clause: dict[str, Any]) -> str:
+    """Name a clause by its column, else by its own text, else by its id."""
+    name = str(clause.get("column") or "")
+    if name in _KNOWN_COLUMNS:
+        return r.words.term("column", name)
+    if f"flag.{name}" in r.words.texts:
+        return r.words.term("flag", name)
+    return str(clause.get("text") or clause.get("clause") or name).replace("_", " ")
+
+
+def _quantity(r: Reading, value: object, unit: str, limit: object) -> str:
+    if isinstance(value, bool):
+        return r.words("truth.yes" if value else "truth.no")
+    if isinstance(value, str):
+        return value
+    limits = [float(limit)] if is_known(limit) else []  # type: ignore[arg-type]
+    return with_unit(number(value, unit, limits), unit)
+
+
+def _limit(r: Reading, operator: object, limit: object, unit: str) -> str:
+    if isinstance(limit, bool):
+        return r.words("truth.yes" if limit else "truth.no")
+    if not is_known(limit):
+        return str(limit) if limit is not None else ""
+    sign = _OPERATORS.get(str(operator), str(operator or ""))
+    return with_unit(f"{sign} {plain(limit)}".strip(), unit)
+
+
+def from_rows(r: Reading, rows: Sequence[Row], words: Sequence[str], names: Iterable[str]) -> Table:
+    """Lay out any table: `words` are its worded columns, `names` its quantities."""
+    if not rows:
+        return empty()
+    shown = [n for n in names if any(is_known(row.get(n)) for row in rows)]
+    heads = [*word_heads(r, *words), *(column_head(r, n) for n in shown)]
+    body = [
+        (*(Cell(str(row[w])) for w in words), *(Cell(r.value(row, n)) for n in shown))
+        for row in rows
+    ]
+    return Table(tuple(heads), tuple(body), note=_dash_note(r, body))
+
+
+def rows_of(table: pd.DataFrame, series: Series) -> list[Row]:
+    """Give the rows of one nerve, side and muscle."""
+    return [row for row in records(table) if series_of(row) == series]
+
+
+def f_waves(r: Reading) -> Table:
+    """Lay out the F waves, recorded and typed in."""
+    names = ("n_stimuli", "minimum_latency_ms", "mean_latency_ms", "maximum_latency_ms",
+             "chronodispersion_ms", "persistence_pct")  # fmt: skip
+    rows = [
+        row | {"nerve": r.nerve_title(series_of(row)), "origin": r.words("origin.recorded"),
+               "flags": flag_names(r, row)}
+        for row in records(r.result.f_waves)
+    ]  # fmt: skip
+    for f in r.result.study.details.f_waves:
+        values = {n: getattr(f, n, None) for n in names}
+        rows.append(values | {"nerve": r.nerve_title((f.nerve, f.side, "")), "flags": "",
+                              "origin": r.words("origin.typed")})  # fmt: skip
+    return from_rows(r, rows, ("nerve", "origin", "flags"), names)
+
+
+def sensory(r: Reading) -> Table:
+    """Lay out the sensory studies, recorded and typed in; amplitudes in microvolts."""
+    names = ("amplitude_uv", "velocity_m_per_s", "onset_latency_ms", "negative_peak_latency_ms")
+    rows = []
+    for s in r.result.study.details.sensory:
+        reading = "unread" if s.is_normal is None else "normal" if s.is_normal else "abnormal"
+        rows.append({
+            "nerve": r.nerve_title((s.nerve, s.side, "")), "segment": s.segment or NOTHING,
+            "reading": r.words(f"reading.{reading}"), "origin": r.words("origin.typed"),
+            "amplitude_uv": s.amplitude_uv, "velocity_m_per_s": s.velocity_m_per_s,
+            "onset_latency_ms": s.onset_latency_ms, "negative_peak_latency_ms": s.peak_latency_ms,
+        })  # fmt: skip
+    for row in r.traces:
+        if row["kind"] != "sensory":
+            continue
+        millivolts = row["negative_peak_amplitude_mv"]
+        rows.append({
+            "nerve": r.nerve_title(series_of(row)),
+            "segment": f"{r.words.muscle(str(row['muscle']))}, "
+                       f"{r.words.site(str(row['stimulation_site']))}",
+            "reading": r.words("reading.unread"), "origin": r.words("origin.recorded"),
+            "amplitude_uv": 1e3 * millivolts if is_known(millivolts) else None,
+            "onset_latency_ms": row["onset_latency_ms"],
+            "negative_peak_latency_ms": row["negative_peak_latency_ms"],
+        })  # fmt: skip
+    return from_rows(r, rows, ("nerve", "segment", "reading", "origin"), names)
+
+
+def recruitment(r: Reading, series: Series) -> Table:
+    """Lay out the intensity series of one nerve."""
+    rows = [
+        row | {"site": r.words.site(str(row["stimulation_site"])),
+               "supramaximal": _yes_no(r, row["is_supramaximal"])}
+        for row in rows_of(r.result.recruitment, series)
+    ]  # fmt: skip
+    names = ("stimulus_ma", "negative_peak_amplitude_mv", "relative_amplitude_pct")
+    return from_rows(r, rows, ("site", "supramaximal"), names)
+
+
+def inching(r: Reading, series: Series) -> Table:
+    """Lay out the short steps of one nerve."""
+    rows = [
+        row | {"step": row["step"], "focal": _yes_no(r, row["is_focal"])}
+        for row in rows_of(r.result.inching, series)
+    ]
+    names = ("length_mm", "latency_change_ms", "amplitude_reduction_pct",
+             "total_area_reduction_pct")  # fmt: skip
+    return from_rows(r, rows, ("step", "focal"), names)
+
+
+def _yes_no(r: Reading, value: object) -> str:
+    if value is True or value is False:
+        return r.words("truth.yes" if value else "truth.no")
+    return NOTHING
+
+
+def segment_row_key(row: Row) -> str:
+    """Give the anchor of a segment on the page."""
+    return "-".join(segment_key(row))

@@ -1,0 +1,127 @@
+"""The message catalogs: what a report says, in the reader's language.
+
+Texts live in ``tables/words/<lang>.toml``. English labels of columns and flags come from their
+registries, names of nerves, sites and muscles from the anatomy.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from ncs_cb import columns, flags, nerves
+from ncs_cb.errors import ReportError, did_you_mean
+
+_FOLDER = "tables/words"
+
+
+def languages() -> tuple[str, ...]:
+    """Give the languages a report can be written in, English first."""
+    found = {
+        item.name.removesuffix(".toml")
+        for item in files("ncs_cb").joinpath(_FOLDER).iterdir()
+        if item.name.endswith(".toml")
+    }
+    return ("en", *sorted(found - {"en"}))
+
+
+def read_catalog(lang: str) -> dict[str, str]:
+    """Read one catalog as ``{"section.key": text}``."""
+    text = files("ncs_cb").joinpath(f"{_FOLDER}/{lang}.toml").read_text("utf-8")
+    return dict(_flat("", tomllib.loads(text)))
+
+
+def _flat(prefix: str, tree: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _flat(f"{prefix}{key}.", value)
+        else:
+            yield f"{prefix}{key}", str(value)
+
+
+def registry_texts() -> dict[str, str]:
+    """Give the English texts that live in the registries of columns and flags."""
+    texts = {f"column.{c.name}": c.label for c in columns.COLUMNS if c.table != "estimates"}
+    texts |= {f"column.{c.name}": c.label for c in columns.table_columns("estimates")}
+    for flag in flags.FLAGS.values():
+        texts[f"flag_meaning.{flag.name}"] = flag.meaning
+        texts[f"flag_effect.{flag.name}"] = flag.effect
+        texts[f"flag_action.{flag.name}"] = flag.action
+    return texts
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The words of one language."""
+
+    lang: str
+    texts: Mapping[str, str]
+
+    def __call__(self, key: str, **values: object) -> str:
+        """Give the text of `key`, filled in."""
+        text = self.texts[key]
+        return text.format(**values) if values else text
+
+    def term(self, section: str, name: str) -> str:
+        """Give the word for an id; an id the catalog lacks (a user's own) speaks for itself."""
+        return self.texts.get(f"{section}.{name}", name.replace("_", " "))
+
+    def section(self, name: str) -> dict[str, str]:
+        """Give all texts of one section by key."""
+        prefix = f"{name}."
+        return {k.removeprefix(prefix): v for k, v in self.texts.items() if k.startswith(prefix)}
+
+    def join(self, items: Iterable[str], *, weight: str = "light") -> str:
+        """Join phrases into a list: ``a, b and c``, or by the catalog's ``comma``, ``heavy`` ..."""
+        parts = list(dict.fromkeys(items))
+        if weight != "light":
+            return self.texts[f"list.{weight}"].join(parts)
+        if len(parts) < 2:
+            return "".join(parts)
+        return self.texts["list.light"].join(parts[:-1]) + self.texts["list.last"] + parts[-1]
+
+    def sentences(self, items: Iterable[str]) -> str:
+        """Set sentences one after the other, as the language does."""
+        return self.texts["list.sentence"].join(items)
+
+    def nerve(self, name: str) -> str:
+        """Name a nerve."""
+        return self._place("nerves", name)
+
+    def site(self, name: str) -> str:
+        """Name a stimulation site."""
+        return self._place("sites", name)
+
+    def muscle(self, name: str) -> str:
+        """Name a muscle by its usual abbreviation where it has one."""
+        place = nerves.anatomy().muscles.get(name)
+        if place is None:
+            return name
+        return place.short or (place.label_zh if self.lang == "zh" else place.label)
+
+    def _place(self, what: str, name: str) -> str:
+        place = getattr(nerves.anatomy(), what).get(name)
+        if place is None:
+            return name.replace("_", " ")
+        return str(place.label_zh if self.lang == "zh" else place.label)
+
+
+@cache
+def load(lang: str) -> Words:
+    """Load the words of one language.
+
+    Raises
+    ------
+    ReportError
+        If there is no catalog for `lang`.
+    """
+    known = languages()
+    if lang not in known:
+        raise ReportError(
+            f"no words for language '{lang}'; known: {', '.join(known)}.{did_you_mean(lang, known)}"
+        )
+    return Words(lang, registry_texts() | read_catalog(lang))

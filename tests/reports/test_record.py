@@ -1,0 +1,136 @@
+"""The JSON record: full precision, deterministic, described by its schema, readable back."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from importlib.resources import files
+
+import jsonschema
+import numpy as np
+import pandas as pd
+import pytest
+
+from ncs_cb.errors import ReadError
+from ncs_cb.reports import record
+from reports import example
+
+
+@pytest.fixture(scope="module")
+def result():
+    return example.result()
+
+
+def test_the_shipped_schema_is_the_one_the_registry_gives():
+    shipped = files("ncs_cb").joinpath("tables/result.schema.json").read_text("utf-8")
+    assert json.loads(shipped) == record.json_schema(), (
+        "write json.dumps(record.json_schema(), indent=1) to tables/result.schema.json"
+    )
+
+
+@pytest.mark.parametrize(
+    "build",
+    [example.result, example.empty_result, example.hostile_result],
+    ids=lambda f: f.__name__,
+)
+def test_every_record_validates_against_the_schema(build):
+    data = json.loads(record.to_json(build()))
+    schema = record.json_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(data, schema)
+
+
+def test_the_schema_refuses_an_undeclared_column(result):
+    data = record.to_record(result)
+    data["segments"][0]["blocked"] = 1.0
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(data, record.json_schema())
+
+
+def test_a_record_begins_with_its_schema_and_holds_the_tables_of_the_contract(result):
+    keys = list(record.to_record(result))
+    assert keys[:6] == ["schema", "study", "traces", "segments", "verdicts", "diagnosis"]
+    assert keys[-1] == "provenance"
+
+
+def test_two_results_of_one_study_give_the_same_bytes():
+    assert record.to_json(example.result()) == record.to_json(example.result())
+
+
+def test_the_order_of_findings_does_not_show_in_the_bytes(result):
+    details = result.study.details
+    turned = replace(details, findings=dict(reversed(details.findings.items())))
+    other = replace(result, study=replace(result.study, details=turned))
+    assert record.to_json(other) == record.to_json(result)
+
+
+def test_numbers_keep_every_digit(result):
+    area = 100 * (7.15 / 5.5 - 1)
+    changed = replace(result, segments=result.segments.assign(area_reduction_pct=area))
+    text = record.to_json(changed)
+    assert json.loads(text)["segments"][0]["area_reduction_pct"] == area
+    assert repr(area) in text
+
+
+def test_not_measurable_and_unknown_are_null(result):
+    rows = record.to_record(result)["segments"]
+    typed = next(row for row in rows if (row["nerve"], row["side"]) == ("ulnar", "left"))
+    assert typed["total_area_reduction_pct"] is None
+    assert "NaN" not in record.to_json(result)
+    endless = replace(result, segments=result.segments.assign(length_mm=math.inf))
+    assert record.to_record(endless)["segments"][0]["length_mm"] is None
+
+
+def test_a_result_is_read_back_exactly(result):
+    back = record.from_json(record.to_json(result))
+    for name in record.TABLES:
+        pd.testing.assert_frame_equal(getattr(result, name), getattr(back, name))
+    assert back.provenance == result.provenance
+    assert back.study.details == result.study.details
+    assert back.study.sources == result.study.sources
+    assert back.study.notes == result.study.notes
+    assert record.to_json(back) == record.to_json(result)
+
+
+def test_an_empty_result_is_read_back(result):
+    back = record.from_json(record.to_json(example.empty_result()))
+    assert [len(getattr(back, name)) for name in record.TABLES] == [0] * 8
+    assert back.traces.dtypes.equals(result.traces.dtypes)
+
+
+def test_waveforms_stay_in_the_recordings(result):
+    back = record.from_json(record.to_json(result))
+    assert back.study.traces == ()
+    assert back.responses == (None,) * len(result.traces)
+
+
+def test_typed_responses_are_read_back(result):
+    from ncs_cb.model import Site, TypedResponse
+
+    typed = TypedResponse(Site("ulnar", "left", "adm", "wrist"), "sites.csv", {"x_mv": 1.25})
+    study = replace(result.study, typed_responses=(typed,))
+    back = record.from_json(record.to_json(replace(result, study=study)))
+    assert back.study.typed_responses == (typed,)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "not a JSON record"),
+        ("[]", "no object"),
+        ('{"schema": "other/1"}', "unknown record schema 'other/1'; known: ncs_cb/result/1"),
+        ('{"schema": "ncs_cb/result/1"}', "incomplete or damaged"),
+    ],
+)
+def test_a_damaged_record_says_what_is_wrong(text, message):
+    with pytest.raises(ReadError, match=message):
+        record.from_json(text)
+
+
+def test_numpy_scalars_in_evidence_become_plain_numbers(result):
+    verdicts = result.verdicts.copy()
+    verdicts["evidence"] = [[{"value": np.float64(1.5), "holds": np.bool_(True)}]] * len(verdicts)
+    rows = record.to_record(replace(result, verdicts=verdicts))["verdicts"]
+    assert rows[0]["evidence"] == [{"value": 1.5, "holds": True}]
+    assert type(rows[0]["evidence"][0]["value"]) is float
