@@ -112,6 +112,15 @@ def stimulus(text: str) -> Spoken | None:
     )  # fmt: skip
 
 
+def is_plain_stimulus(text: str) -> bool:
+    """Tell whether a stimulus text holds nothing but the grammar: no word that could be a name."""
+    spoken = stimulus(text)
+    if spoken is None or spoken.site is None:
+        return False
+    # The site must have consumed every word; a tail such as ", series 2" was taken off before.
+    return "(" not in text and "<" not in text
+
+
 def _take_quantity(found: re.Match[str], values: dict[str, float]) -> str:
     number, unit = _number(found[1]), found[2].casefold()
     if unit == "ms":
@@ -166,6 +175,49 @@ def resembles_site(text: str) -> str:
     nearest = did_you_mean(plain, [n for n in names if len(n) > 3])
     alias = nearest.removeprefix(" Did you mean '").removesuffix("'?")
     return f" Did you mean '{find('sites', alias)}'?" if nearest else ""
+
+
+_NOTE_WORDS = frozenset(
+    "mv uv ms us cm mm ma m/s c degc degree current voltage stimulus recording to baseline peak "
+    "segmental left right hand arm foot leg room".split()
+)
+
+
+def numeric_note(text: str) -> bool:
+    """Tell whether an XML note holds only numbers, units and places: nothing of a person."""
+    if note(text) is None:
+        return False
+    root = ElementTree.fromstring(text)  # noqa: S314 - note() refused every declaration
+    return all(
+        _is_plain_tag(part.tag)
+        and all(_is_plain(word) for word in (part.text or "", part.tail or ""))
+        and all(_is_plain_tag(k) and _is_plain(v) for k, v in part.attrib.items())
+        for part in root.iter()
+    )
+
+
+def _is_plain(text: str) -> bool:
+    """Tell whether a text is a number, a place, or made of known words."""
+    text = text.strip()
+    if not text or re.fullmatch(r"-?" + _NUMBER, text):
+        return True
+    side, parts = take_side(text.split())
+    if parts and find("sites", " ".join(parts)) is not None:
+        return True
+    return all(word.casefold() in _NOTE_WORDS for word in text.split())
+
+
+_NOTE_TAGS = frozenset(
+    "edf_xmlnote duration intensity position distance measurements latency amplitude velocity "
+    "temperature recording unit mode".split()
+)
+
+
+def _is_plain_tag(tag: str) -> bool:
+    if tag.casefold() in _NOTE_TAGS:
+        return True
+    named = re.fullmatch(r"Stim(?:ulus)?_?([A-Za-z0-9]|\w+)", tag)
+    return named is not None and (len(named[1]) == 1 or find("sites", named[1]) is not None)
 
 
 @dataclass(frozen=True, slots=True)

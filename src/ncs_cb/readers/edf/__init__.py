@@ -10,8 +10,10 @@ from __future__ import annotations
 from ncs_cb.readers._shared.reader import Input, Reader
 from ncs_cb.readers.edf.header import BDF_VERSION, EDF_VERSION
 from ncs_cb.readers.edf.read import read
+from ncs_cb.readers.edf.scrub import anonymize
+from ncs_cb.readers.edf.writer import write_edf
 
-__all__ = ["READER"]
+__all__ = ["READER", "anonymize", "write_edf"]
 
 _SUFFIXES = (".edf", ".bdf")
 
@@ -21,6 +23,6 @@ def _claims(source: Input) -> bool:
 
 
 READER = Reader(
-    "edf", _SUFFIXES, _claims, read,
+    "edf", _SUFFIXES, _claims, read, write_edf,
     label="EDF, EDF+C, EDF+D, BDF, BDF+C, BDF+D: one stimulus per data record, or continuous",
 )  # fmt: skip

@@ -32,7 +32,7 @@ from ncs_cb.readers.edf.tal import timeline
 from ncs_cb.units import LARGEST_PLAUSIBLE_RESPONSE_MV, hertz, millivolts_per
 
 _FARTHEST_MM, _STRONGEST_MA, _LONGEST_PULSE_MS = 2_000.0, 1_000.0, 100.0
-_FILTER = re.compile(r"(HP|LP|N)\s*:\s*([\d.]+\s*k?Hz)", re.IGNORECASE)
+FILTER = re.compile(r"(HP|LP|N)\s*:\s*([\d.]+\s*k?Hz)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ def _channel(
             + _nearest_muscle([signal]),
             hint=f'Set muscle under [recordings."{source.name}"] in study.toml.',
         )
-    filters = " ".join(found[0] for found in _FILTER.finditer(signal.prefilter)) or "not stated"
+    filters = " ".join(found[0] for found in FILTER.finditer(signal.prefilter)) or "not stated"
     decisions.append(Decision(
         source.name, "signal", muscle,
         f"dimension {signal.dimension}, {abs(scale.gain) * factor * 1e3:.4g} uV per bit, "
@@ -371,7 +371,7 @@ def _filters(prefilter: str) -> tuple[float | None, float | None]:
     >>> _filters("HP:3Hz LP:20kHz")
     (3.0, 20000.0)
     """
-    found = {name.upper(): hertz(value) for name, value in _FILTER.findall(prefilter)}
+    found = {name.upper(): hertz(value) for name, value in FILTER.findall(prefilter)}
     return found.get("HP"), found.get("LP")
 
 

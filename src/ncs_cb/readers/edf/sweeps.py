@@ -110,9 +110,10 @@ def _records_are_sweeps(
     header: Header, cues: Sequence[Cue], records: list[int], times: Timeline, rate: float
 ) -> bool:
     """Tell whether each data record is one sweep, as EDF+ prescribes for motor conduction."""
-    if header.record_s > _LONGEST_SWEEP_S or len(set(records)) < len(records):
+    alone = len(set(records)) == len(records) and 2 * len(records) >= header.n_records
+    if header.record_s > _LONGEST_SWEEP_S or not alone:
         return False
-    if header.is_interrupted and 2 * len(records) >= header.n_records:
+    if header.is_interrupted:
         return True
     offsets = [c.onset_s - times.onsets_s[r] for c, r in zip(cues, records, strict=True)]
     steady = max(offsets) - min(offsets) <= 1.5 / rate

@@ -73,18 +73,33 @@ def _parse(
 ) -> float | None:
     """Append the annotations of one record's block; give the record's onset if it keeps time."""
     begins = None
-    for number, chunk in enumerate(c for c in block.split(b"\x00") if c):
-        stamp, *texts = chunk.split(b"\x14")
-        found = _STAMP.fullmatch(stamp)
-        if found is None or not texts or texts[-1]:
-            raise ReadError(f"data record {record + 1} holds a malformed annotation list.")
-        onset = float(found[1])
-        if keeps_time and number == 0 and not texts[0]:
+    for number, (stamp, texts) in enumerate(read_block(block, record)):
+        onset = float(stamp.partition(b"\x15")[0])
+        if keeps_time and number == 0 and texts and not texts[0]:
             begins = onset
         for text in texts:
             if text:
                 into.append(Annotation(record, onset, text.decode("utf-8", "replace")))
     return begins
+
+
+def read_block(block: bytes, record: int) -> list[tuple[bytes, list[bytes]]]:
+    """Give (stamp, texts) of every annotation list in a record's block.
+
+    Raises
+    ------
+    ReadError
+        If a list does not begin with a time stamp or does not end as the standard says.
+    """
+    lists = []
+    for chunk in block.split(b"\x00"):
+        if not chunk:
+            continue
+        stamp, *texts = chunk.split(b"\x14")
+        if _STAMP.fullmatch(stamp) is None or not texts or texts[-1]:
+            raise ReadError(f"data record {record + 1} holds a malformed annotation list.")
+        lists.append((stamp, texts[:-1]))
+    return lists
 
 
 def is_contiguous(header: Header, onsets_s: tuple[float, ...], rate: float) -> np.ndarray:
