@@ -1,0 +1,286 @@
+"""The only place that knows the order of the steps: measure, pair, question, judge, conclude.
+
+One study is the batch with n = 1: :func:`analyze` is ``analyze_many([study])[0]``, and the batch
+engine takes the same tables before they are split, so that they cannot disagree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+import ncs_cb
+from ncs_cb import criteria as criteria_sets
+from ncs_cb import (
+    diagnosis,
+    dispersion,
+    f_waves,
+    flags,
+    inching,
+    quality,
+    segments,
+    sweeps,
+    thresholds,
+)
+from ncs_cb import measure as measuring
+from ncs_cb import reference as reference_sets
+from ncs_cb.columns import conform
+from ncs_cb.model import (
+    DataFile,
+    Decision,
+    Provenance,
+    Result,
+    Study,
+    Trace,
+    TypedResponse,
+)
+from ncs_cb.verdicts import judge
+
+TABLES = (
+    "traces", "segments", "verdicts", "diagnosis", "checks", "f_waves", "recruitment", "inching",
+)  # fmt: skip
+_SERIES = ["study_id", "nerve", "side", "muscle"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tables:
+    """What was found in many studies together, before it is split study by study.
+
+    ``frames`` maps the names in :data:`TABLES` to DataFrames whose ``study_id`` is the running
+    number of the study as text, since two studies may carry the same id; ``responses`` holds one
+    trace (or None) per row of ``traces``; ``decisions`` one tuple per study.
+    """
+
+    frames: Mapping[str, pd.DataFrame]
+    responses: tuple[Trace | None, ...]
+    decisions: tuple[tuple[Decision, ...], ...]
+
+
+def analyze(
+    study: Study,
+    criteria: Sequence[str] | None = None,
+    *,
+    reference: str = reference_sets.DEFAULT,
+) -> Result:
+    """Measure, compare and judge one study.
+
+    Parameters
+    ----------
+    study : Study
+        As :func:`ncs_cb.read_study` gives it; it is not changed.
+    criteria : sequence of str, optional
+        Ids of criteria sets, or paths of a laboratory's own; by default
+        ``ncs_cb.criteria.DEFAULT``.
+    reference : str
+        Id or path of the set of normal limits.
+
+    Returns
+    -------
+    Result
+        The study, its tables and what they rest on. What cannot be measured is NaN with a flag.
+
+    Raises
+    ------
+    TableError
+        If a criteria or reference set is unknown or malformed.
+    """
+    return analyze_many([study], criteria, reference=reference)[0]
+
+
+def analyze_many(
+    studies: Sequence[Study],
+    criteria: Sequence[str] | None = None,
+    *,
+    reference: str = reference_sets.DEFAULT,
+) -> list[Result]:
+    """Measure, compare and judge many studies in one vectorized pass; see :func:`analyze`.
+
+    Returns
+    -------
+    list of Result
+        One per study, in order; the same as analyzing each study alone.
+    """
+    tables = analyze_together(studies, criteria, reference=reference)
+    files = data_files(criteria, reference)
+    return split(tables, studies, files, reference=reference)
+
+
+def analyze_together(
+    studies: Sequence[Study],
+    criteria: Sequence[str] | None = None,
+    *,
+    reference: str = reference_sets.DEFAULT,
+) -> Tables:
+    """Run every step on all studies at once and give the tables of all of them together."""
+    details = {_key(number): study.details for number, study in enumerate(studies)}
+    chosen = [sweeps.choose_responses(study) for study in studies]
+    traces, responses, sweep_counts = _measure(studies, chosen)
+    recruitment = sweeps.recruitment_table(traces, sweep_counts)
+    traces = sweeps.attest(traces, recruitment)
+    pairs = _estimate(segments.pair_sites(traces), traces, responses)
+    checks = quality.examine(pairs, traces, details, responses, reference=reference)
+    pairs = quality.with_flags(pairs, checks)
+    verdicts = judge(pairs, criteria, reference=reference, details=details, checks=checks)
+    waves = _f_waves(studies)
+    conclusions = diagnosis.conclude(
+        verdicts, pairs, traces, waves, details, criteria=criteria, reference=reference
+    )
+    frames = (traces, pairs, verdicts, conclusions, checks, waves, recruitment)
+    named = dict(zip(TABLES, (*frames, inching.find_inching(traces)), strict=True))
+    decisions = tuple(
+        (*study.decisions, *choice.decisions) for study, choice in zip(studies, chosen, strict=True)
+    )
+    return Tables(named, responses, decisions)
+
+
+def _key(number: int) -> str:
+    return f"{number:09d}"
+
+
+def _measure(
+    studies: Sequence[Study], chosen: Sequence[sweeps.Chosen]
+) -> tuple[pd.DataFrame, tuple[Trace | None, ...], list[int]]:
+    """Measure all responses in one pass and put the typed-in rows behind those of their study."""
+    counts = [count for choice in chosen for count in choice.sweep_counts]
+    responses = [trace for choice in chosen for trace in choice.responses]
+    measured = measuring.measure_study_traces(responses)
+    measured["study_id"] = [
+        _key(number) for number, choice in enumerate(chosen) for _ in choice.responses
+    ]
+    typed = [
+        {"study_id": _key(number), **_typed_row(row)}
+        for number, study in enumerate(studies)
+        for row in study.typed_responses
+    ]
+    if not typed:
+        return conform(measured, "traces"), tuple(responses), counts
+    both = pd.concat([measured, conform(pd.DataFrame(typed), "traces")], ignore_index=True)
+    order = np.argsort(both["study_id"].to_numpy(dtype=str), kind="stable")
+    everything: list[Trace | None] = [*responses, *[None] * len(typed)]
+    counts += [1] * len(typed)
+    traces = conform(both.iloc[order], "traces")
+    return traces, tuple(everything[i] for i in order), [counts[i] for i in order]
+
+
+def _typed_row(row: TypedResponse) -> dict[str, object]:
+    return {
+        "recording": row.recording,
+        "nerve": row.site.nerve,
+        "side": row.site.side,
+        "muscle": row.site.muscle,
+        "kind": row.kind,
+        "stimulation_site": row.site.stimulation_site,
+        "distance_mm": row.stimulus.distance_mm,
+        "stimulus_ma": row.stimulus.intensity_ma,
+        "sampling_rate_hz": row.sampling_rate_hz,
+        "high_pass_hz": row.high_pass_hz,
+        "low_pass_hz": row.low_pass_hz,
+        **row.values,  # noqa: PD011 - a field of ours, not of pandas
+    }
+
+
+def _estimate(
+    pairs: pd.DataFrame, traces: pd.DataFrame, responses: Sequence[Trace | None]
+) -> pd.DataFrame:
+    """Add the block estimate of each adjacent segment; it enters no published criterion."""
+    used = ~traces["quality_flags"].str.contains("not_used", regex=False)
+    keys = traces.loc[used, [*_SERIES, "stimulation_site"]].itertuples(index=False, name=None)
+    found: dict[tuple[object, ...], Trace | None] = {}
+    for key, row in zip(keys, np.flatnonzero(used.to_numpy()), strict=True):
+        found.setdefault(key, responses[row])
+    adjacent = pairs["is_adjacent"].to_numpy(dtype=bool)
+    wanted = [
+        (found[(*series, distal)], found[(*series, proximal)])
+        for *series, distal, proximal in pairs.loc[
+            adjacent, [*_SERIES, "distal_site", "proximal_site"]
+        ].itertuples(index=False, name=None)
+    ]
+    estimates = dispersion.estimate_segments(wanted)
+    table = pairs.copy()
+    for name in (
+        "blocked_fraction", "blocked_fraction_low", "blocked_fraction_high", "added_dispersion_ms",
+    ):  # fmt: skip
+        table.loc[adjacent, name] = estimates[name].to_numpy()
+    both = table.loc[adjacent, "quality_flags"] + ";" + estimates["quality_flags"].to_numpy()
+    table.loc[adjacent, "quality_flags"] = [flags.join(flags.split(text)) for text in both]
+    return conform(table, "segments")
+
+
+def _f_waves(studies: Sequence[Study]) -> pd.DataFrame:
+    frames = []
+    for number, study in enumerate(studies):
+        sweeps_of_study = [trace for trace in study.traces if trace.kind == "f_wave"]
+        if sweeps_of_study:
+            frame = f_waves.f_wave_table(sweeps_of_study)
+            frames.append(frame.assign(study_id=_key(number)))
+    if not frames:
+        return conform(pd.DataFrame(), "f_waves")
+    return conform(pd.concat(frames, ignore_index=True), "f_waves")
+
+
+# ------------------------------------------------------------------ from tables to results
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The data files a result rests on."""
+
+    criteria: tuple[DataFile, ...]
+    reference: tuple[DataFile, ...]
+
+
+def data_files(criteria: Sequence[str] | None, reference: str) -> Files:
+    """Give id, revision and SHA-256 of every data file that these settings use."""
+    sets = criteria_sets.chosen(criteria)
+    limits = reference_sets.chain(reference)
+    return Files(
+        tuple(DataFile(s.id, s.revision, s.sha256) for s in sets),
+        (*(DataFile(s.id, s.revision, s.sha256) for s in limits), thresholds.data_file()),
+    )
+
+
+def split(
+    tables: Tables, studies: Sequence[Study], files: Files, *, reference: str
+) -> list[Result]:
+    """Cut the tables of many studies into one result per study, in order."""
+    parts = {
+        name: dict(tuple(frame.groupby("study_id", sort=False)))
+        for name, frame in tables.frames.items()
+    }
+    responses = _responses_by_study(tables)
+    results = []
+    for number, study in enumerate(studies):
+        frames = {
+            name: _own_part(parts[name].get(_key(number)), tables.frames[name], study.study_id)
+            for name in TABLES
+        }
+        provenance = Provenance(
+            version=ncs_cb.__version__,
+            criteria=files.criteria,
+            reference=files.reference,
+            sources=study.sources,
+            settings={"reference": reference},
+            decisions=tables.decisions[number],
+        )
+        own = responses.get(_key(number), ())
+        results.append(Result(study=study, **frames, responses=own, provenance=provenance))
+    return results
+
+
+def _own_part(part: pd.DataFrame | None, whole: pd.DataFrame, study_id: str) -> pd.DataFrame:
+    if part is None:
+        return whole.iloc[:0].reset_index(drop=True)
+    named = part.reset_index(drop=True)
+    named["study_id"] = pd.array([study_id] * len(named), dtype="string")
+    return named
+
+
+def _responses_by_study(tables: Tables) -> dict[str, tuple[Trace | None, ...]]:
+    found: dict[str, list[Trace | None]] = {}
+    keys = tables.frames["traces"]["study_id"]
+    for key, response in zip(keys, tables.responses, strict=True):
+        found.setdefault(key, []).append(response)
+    return {key: tuple(items) for key, items in found.items()}
