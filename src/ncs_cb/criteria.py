@@ -122,8 +122,6 @@ class CriteriaSet:
         Strongest first.
     named_nerves, named_segments : tuple of str
         What the publication names; anything else is judged by the same numbers, ``extrapolated``.
-    erb_is_named : bool
-        Whether the publication gives a rule for segments that end at Erb's point.
     erb_at_most : str
         Strongest grade of a segment that ends at Erb's point; empty for no such limit.
     long_segments : tuple of (nerve, distal site, proximal site)
@@ -147,7 +145,6 @@ class CriteriaSet:
     read_in: str
     named_nerves: tuple[str, ...]
     named_segments: tuple[str, ...]
-    erb_is_named: bool
     erb_at_most: str
     erb_source: str
     long_segments: tuple[tuple[str, str, str], ...]
@@ -240,7 +237,7 @@ def _build(data: DataText, allow_doubtful: bool) -> CriteriaSet:
     origin = top.block("source")
     origin.only("citation", "doi", "read_in")
     coverage = top.block("coverage")
-    coverage.only("nerves", "segments", "erb_is_named", "erb_at_most", "erb_source")
+    coverage.only("nerves", "segments", "erb_at_most", "erb_source")
     grades = _ordered(top, "grades", GRADES)
     enabled = bool(top.truth("enabled", True))
     reader = Reader(enabled or allow_doubtful, allow_doubtful, grades)
@@ -256,7 +253,7 @@ def _build(data: DataText, allow_doubtful: bool) -> CriteriaSet:
         read_in=origin.maybe_text("read_in"),
         named_nerves=coverage.names("nerves", anatomy().nerves),
         named_segments=coverage.names("segments"),
-        erb_is_named=bool(coverage.truth("erb_is_named", False)), erb_at_most=erb,
+        erb_at_most=erb,
         erb_source=coverage.text("erb_source") if erb else "",
         long_segments=_long_segments(top.block("long_segments")),
         entry=reader.group(top.block("entry"), "entry", "segments") if "entry" in top.raw
@@ -338,8 +335,7 @@ def _with_rules_of_another(top: Block, made: CriteriaSet, allow_doubtful: bool) 
         made, sha256=both, rules=other.rules, entry=other.entry, dispersion=other.dispersion,
         named_nerves=made.named_nerves or other.named_nerves, grades=other.grades,
         named_segments=made.named_segments or other.named_segments,
-        erb_at_most=other.erb_at_most, erb_source=other.erb_source,
-        erb_is_named=other.erb_is_named, long_segments=other.long_segments,
+        erb_at_most=other.erb_at_most, erb_source=other.erb_source, long_segments=other.long_segments,
         enabled=made.enabled and other.enabled,
         why_not_enabled=made.why_not_enabled or other.why_not_enabled,
     )  # fmt: skip
@@ -348,7 +344,7 @@ def _with_rules_of_another(top: Block, made: CriteriaSet, allow_doubtful: bool) 
 def _with_categories(top: Block, made: CriteriaSet, reader: Reader) -> CriteriaSet:
     reader = replace(reader, grades=made.grades)
     nerve_rules = tuple(_nerve_rule(b, reader) for b in top.blocks("nerve_rule"))
-    signs = ("block", "dispersion", *(one.id for one in nerve_rules))
+    signs = ("block", "definite_block", "dispersion", *(one.id for one in nerve_rules))
     reader = replace(reader, signs=signs)
     named: dict[str, Term] = {}
     for block in top.blocks("clause"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -110,9 +111,12 @@ def number(value: float, limit: float | None = None) -> str:
     return f"{value:.{decimals}f}"
 
 
-def label_of(column: str) -> str:
-    """Give the words for a column, in lower case."""
-    return _LABELS.get(column, column.rpartition("_")[0].replace("_", " ") or column)
+@cache
+def words_of(column: str) -> tuple[str, str]:
+    """Give the words for a column in lower case, and its unit with a blank before it."""
+    unit = unit_of(column)
+    plain = column.rpartition("_")[0].replace("_", " ") or column
+    return _LABELS.get(column, plain), f" {unit}" if unit else ""
 
 
 def sentence(
@@ -129,8 +133,7 @@ def sentence(
     >>> sentence("total_area_reduction_pct", "ge", float("nan"), 50.0, None)
     'area reduction unknown (asked: >= 50 %)'
     """
-    unit = f" {unit_of(column)}" if unit_of(column) else ""
-    label = label_of(column)
+    label, unit = words_of(column)
     if not math.isfinite(limit):
         shown = f"{number(value)}{unit}" if math.isfinite(value) else "unknown"
         return f"{label} {shown}, limit not known or not enabled{addition}"
@@ -142,5 +145,6 @@ def sentence(
     return f"{label} {number(value, limit)}{unit} {symbol} {edge}{addition}"
 
 
+@lru_cache(maxsize=4096)
 def _limit_text(limit: float) -> str:
     return f"{limit:.4f}".rstrip("0").rstrip(".")

@@ -158,7 +158,9 @@ def _judge_by(one: CriteriaSet, facts: _Facts) -> pd.DataFrame:
     settled = (certain < len(one.grades)) | ((possible == len(one.grades)) & _known(entry))
     grade = np.where(settled, words[np.minimum(certain, len(one.grades))], "undetermined")
     left_open = words[np.minimum(possible, len(one.grades))]
-    for word, mask in (("excluded", excluded), ("not_covered", ~covered)):
+    # A compression site is ruled out even where the set has no other rule for the segment.
+    uncovered = ~covered & ~(excluded & _known(table.boolean("is_entrapment_site")))
+    for word, mask in (("excluded", excluded), ("not_covered", uncovered)):
         grade, left_open = (np.where(mask, word, x) for x in (grade, left_open))
     book = EvidenceBook(one, facts.table, facts.limits)
     for clause_rule in ((None, one.entry, covered), *zip(one.rules, holds, scopes, strict=True)):
@@ -225,7 +227,7 @@ def _extrapolated(
         ],
         dtype=bool,
     )[table.codes]
-    return ~named | (at_erb & (not one.erb_is_named))
+    return ~named | at_erb
 
 
 def side_by_side(verdicts: pd.DataFrame, column: str = "conduction_block") -> pd.DataFrame:
