@@ -202,27 +202,30 @@ def _run(
 
 def _run_plain(samples, rows, rate, stimuli, low, high, out, facts):  # type: ignore[no-untyped-def]
     size, first, *tables = _kernels.decay_tables(rate)
-    lists = [t.tolist() for t in tables]
+    *tables, ratio, head = [t.tolist() for t in tables]
     n = samples.shape[1]
-    work = [[0.0] * max(n, 1) for _ in range(3)]
+    y, r, z, hum = ([0.0] * max(n, 1) for _ in range(4))
+    s, g, state = [0.0] * _kernels.N_DECAYS, [0.0] * 30, [0.0] * _kernels.STATE
+    row = [0.0] * _kernels.WIDTH
     for i in rows.tolist():
-        row = [0.0] * _kernels.WIDTH
         facts[i] = _kernels.measure_row(
-            samples[i].tolist(), work[0], n, int(stimuli[i]), 1000.0 / rate, float(low[i]),
-            float(high[i]), size, first, *lists, work[1], work[2], [0.0] * _kernels.N_DECAYS, row,
+            samples[i].tolist(), n, int(stimuli[i]), 1000.0 / rate, float(low[i]), float(high[i]),
+            size, first, tables, ratio, head, y, r, z, hum, s, g, state, row,
         )  # fmt: skip
         out[i] = row
 
 
 def _run_compiled(samples, rows, rate, stimuli, low, high, out, facts, threads):  # type: ignore[no-untyped-def]
     size, first, *tables = _kernels.decay_tables(rate)
+    *tables, ratio, head = tables
     kernel = _kernels.compiled()
     n = samples.shape[1]
 
     def task(part: NDArray[np.int64]) -> None:
-        work = [np.zeros(max(n, 1)) for _ in range(3)]
-        kernel(samples, part, stimuli, low, high, n, 1000.0 / rate, size, first, *tables,
-               work[0], work[1], work[2], np.zeros(_kernels.N_DECAYS), out, facts)  # fmt: skip
+        y, r, z, hum = (np.zeros(max(n, 1)) for _ in range(4))
+        s, g, state = np.zeros(_kernels.N_DECAYS), np.zeros(30), np.zeros(_kernels.STATE)
+        kernel(samples, part, stimuli, low, high, n, 1000.0 / rate, size, first, tuple(tables),
+               ratio, head, y, r, z, hum, s, g, state, out, facts)  # fmt: skip
 
     parts = [rows[i : i + _ROWS_PER_TASK] for i in range(0, len(rows), _ROWS_PER_TASK)]
     task(rows[:0])
