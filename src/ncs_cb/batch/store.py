@@ -301,8 +301,12 @@ def sync(folder: Path) -> None:
 
 
 def is_disk_full(error: BaseException) -> bool:
-    """Tell whether an error says that there is no room left."""
-    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    """Tell whether an error, or the one behind it, says that there is no room left."""
+    behind = error.__cause__ or error.__context__
+    return any(
+        isinstance(one, OSError) and one.errno in (errno.ENOSPC, errno.EDQUOT)
+        for one in (error, behind)
+    )
 
 
 def _lock(path: Path, folder: Path) -> int:

@@ -77,8 +77,9 @@ def batch(
     from ncs_cb.cli._progress import showing
 
     settings = Settings(
-        criteria=tuple(sets) if sets else None, reference=reference, reports=reports, lang=lang.value,
-        keep_identity=keep_identity, time_limit_s=time_limit, memory_limit_mb=memory_limit,
+        criteria=tuple(sets) if sets else None, reference=reference, reports=reports,
+        lang=lang.value, keep_identity=keep_identity, time_limit_s=time_limit,
+        memory_limit_mb=memory_limit,
     )  # fmt: skip
     with showing() as progress:
         summary = run_batch(
