@@ -18,7 +18,7 @@ from ncs_cb.simulate.lesions import (
     choose_units,
     draw_delays,
 )
-from ncs_cb.simulate.pool import Pool, draw_pools, respond
+from ncs_cb.simulate.pool import Pool, draw_pools, last_arrival_ms, respond
 from ncs_cb.simulate.recording import Amplifier, Disturbance, disturb, quantize
 from ncs_cb.simulate.segment import PoolSettings, Range, draw, draw_segment, rows_of
 from ncs_cb.simulate.truth import Markers, markers
@@ -191,7 +191,13 @@ def pairs(
     ]
     distal = np.concatenate([b.distal_mv for b in batches])
     proximal = np.concatenate([b.proximal_mv for b in batches])
-    truth = _join(batches, markers(distal, setting), markers(proximal, setting), setting)
+    last = [np.concatenate([b.last_ms[end] for b in batches]) for end in (0, 1)]
+    truth = _join(
+        batches,
+        markers(distal, setting, last_arrival_ms=last[0]),
+        markers(proximal, setting, last_arrival_ms=last[1]),
+        setting,
+    )
     added = disturbance or Disturbance(noise_mv=0.01, artefact_mv=1.0)
     recorded = [disturb(traces, setting, added, rng) for traces in (distal, proximal)]
     if range_mv is not None:
@@ -219,6 +225,7 @@ class _Plan:
 class _Batch:
     distal_mv: Floats
     proximal_mv: Floats
+    last_ms: tuple[Floats, Floats]
     truth: dict[str, NDArray[np.generic]]
 
 
@@ -245,16 +252,23 @@ def _pair_batch(plan: _Plan, rng: np.random.Generator, shift_mm: Floats, first: 
     at_distal = _excited(pool, rng, draw(rng, plan.submaximal_distal, n))
     at_proximal = _excited(pool, rng, draw(rng, plan.submaximal_proximal, n))
     distal = respond(pool, to_distal, setting=plan.distal_setting, fires=at_distal)
+    from_proximal, passes = to_distal + segment + extra, at_proximal & ~blocked
     proximal = respond(
-        pool, to_distal + segment + extra, setting=plan.proximal_setting,
-        fires=at_proximal & ~blocked, electrode_shift_mm=shift_mm,
+        pool, from_proximal, setting=plan.proximal_setting, fires=passes,
+        electrode_shift_mm=shift_mm,
     )  # fmt: skip
+    last = (
+        last_arrival_ms(pool, to_distal, at_distal),
+        last_arrival_ms(pool, from_proximal, passes),
+    )
     neighbor = draw(rng, plan.co_stimulation, n)
     if np.any(neighbor):
-        proximal += _neighbor(rng, plan, pool, neighbor, to_distal + segment)
+        added, added_last = _neighbor(rng, plan, pool, neighbor, to_distal + segment)
+        proximal += added
+        last = (last[0], np.maximum(last[1], added_last))
     truth = _pair_truth(pool, at_distal, at_proximal, blocked, segment + extra)
     truth |= {"longest_delay_ms": longest, "choice": choice, "delay_shape": shape}
-    return _Batch(distal, proximal, truth)
+    return _Batch(distal, proximal, last, truth)
 
 
 def _kinds(scenario: str, first: int, n: int) -> NDArray[np.str_]:
@@ -291,8 +305,8 @@ def _excited(pool: Pool, rng: np.random.Generator, share: Floats) -> NDArray[np.
 
 def _neighbor(
     rng: np.random.Generator, plan: _Plan, pool: Pool, size: Floats, time_ms: Floats
-) -> Floats:
-    """Volume-conducted response of a neighboring muscle: flatter, wider, first positive."""
+) -> tuple[Floats, Floats]:
+    """Volume-conducted response of a neighbor: flatter, wider, first positive; and its end."""
     n = len(size)
     other = draw_pools(rng, n, n_units=pool.size.shape[1], unit_width=1.25)
     scale = size * pool.size.sum(axis=1)
@@ -300,7 +314,8 @@ def _neighbor(
     arrival = fastest * other.slowness + rng.uniform(-0.8, 0.8, (n, 1))
     shapes = replace(other.shapes, initial=np.full((1, 1), 0.35))
     other = replace(other, size=other.size * scale[:, None], shift_ms=pool.shift_ms, shapes=shapes)
-    return respond(other, arrival, setting=plan.proximal_setting)
+    response = respond(other, arrival, setting=plan.proximal_setting)
+    return response, last_arrival_ms(other, arrival)
 
 
 def _pair_truth(
@@ -383,7 +398,7 @@ def traces(
     (2, 1000)
     """
     setting = setting or Amplifier()
-    parts = []
+    parts, ends = [], []
     for rows in _batches(n):
         pools, to_distal, _ = draw_segment(rng, rows, pool or PoolSettings(), setting)
         height = draw(rng, initial_positivity, rows)[:, None]
@@ -391,16 +406,18 @@ def traces(
         delays = draw_delays(
             pools, rng, shape=delay_shape, delay_ms=draw(rng, longest_delay_ms, rows)
         )
-        there = rng.random((rows, 1)) >= absent_share
+        fires = (rng.random((rows, 1)) >= absent_share) & (pools.size > 0.0)
         parts.append(
             respond(
-                pools, to_distal + delays, setting=setting, fires=there & (pools.size > 0.0),
+                pools, to_distal + delays, setting=setting, fires=fires,
                 width_factor=draw(rng, width_factor, rows),
             )
         )  # fmt: skip
+        ends.append(last_arrival_ms(pools, to_distal + delays, fires))
     clean = np.concatenate(parts)
+    truth = markers(clean, setting, last_arrival_ms=np.concatenate(ends))
     recorded = clean if disturbance is None else disturb(clean, setting, disturbance, rng)
-    return Traces(recorded, clean, markers(clean, setting), setting)
+    return Traces(recorded, clean, truth, setting)
 
 
 def _batches(n: int) -> Iterator[int]:

@@ -186,8 +186,8 @@ def _draw_shapes(
     width, positive, afterwave = rng.standard_normal((3, n, 1))
     return Shapes(
         log_width=log_width + muscle + _MUSCLE_WIDTH_LOG_SD * width,
-        positive=MEAN_POSITIVE[kind] * np.exp(0.22 * np.clip(positive, -2.0, 2.0)),
-        afterwave=MEAN_AFTERWAVE[kind] * np.exp(0.4 * np.clip(afterwave, -2.0, 2.0)),
+        positive=MEAN_POSITIVE[kind] * np.exp(0.15 * np.clip(positive, -2.0, 2.0)),
+        afterwave=MEAN_AFTERWAVE[kind] * np.exp(0.3 * np.clip(afterwave, -2.0, 2.0)),
         initial=np.zeros((1, 1)),
     )
 
@@ -297,6 +297,21 @@ def respond(
         kind=pool.kind,
         shapes=replace(shapes, log_width=shapes.log_width + widening),
     )
+
+
+def last_arrival_ms(
+    pool: Pool, conduction_ms: Floats, fires: NDArray[np.bool_] | Floats | None = None
+) -> Floats:
+    """When the last unit of each response begins to answer; minus infinity when none does.
+
+    Returns
+    -------
+    ndarray of shape (n,) [ms]
+    """
+    there = (pool.size > 0.0) if fires is None else (pool.size * fires > 0.0)
+    arrival = conduction_ms + pool.terminal_ms + pool.shift_ms
+    last: Floats = np.where(there, arrival, -np.inf).max(axis=1)
+    return last
 
 
 def _lead_change(place_mm: Floats, shift_mm: Floats) -> Floats:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ncs_cb.nerves import anatomy
 from ncs_cb.simulate.geometry import path
 from ncs_cb.simulate.limb import Limb, repeat_pool
-from ncs_cb.simulate.pool import respond
+from ncs_cb.simulate.pool import last_arrival_ms, respond
 from ncs_cb.simulate.recipes import NervePlan, StimulusPlan, draw_span
 from ncs_cb.simulate.recording import Amplifier
 from ncs_cb.simulate.truth import SegmentTruth
@@ -199,15 +199,21 @@ def own_response(
     shots: list[Shot],
     setting: Amplifier,
     rng_for: Callable[..., np.random.Generator],
-) -> Floats:
-    """Noise-free responses of the muscle itself, shape (n_shots, n_samples) [mV]."""
+) -> tuple[Floats, Floats]:
+    """Noise-free responses of the muscle itself, and when their last units answer.
+
+    Returns
+    -------
+    ndarray of shape (n_shots, n_samples) [mV], ndarray of shape (n_shots,) [ms]
+    """
     arrivals = np.array([limb.conduction_ms(shot.position_mm) for shot in shots])
     shift = [draw_span(rng_for("shift", s.site), s.plan.electrode_shift_mm) for s in shots]
-    return respond(
-        repeat_pool(limb.pool, len(shots)), arrivals, setting=setting,
-        fires=answering(limb, nerve, shots, rng_for),
-        electrode_shift_mm=shift, width_factor=limb.widening,
+    pool, fires = repeat_pool(limb.pool, len(shots)), answering(limb, nerve, shots, rng_for)
+    response = respond(
+        pool, arrivals, setting=setting, fires=fires, electrode_shift_mm=shift,
+        width_factor=limb.widening,
     )  # fmt: skip
+    return response, last_arrival_ms(pool, arrivals, fires)
 
 
 def neighbor_response(
@@ -215,7 +221,7 @@ def neighbor_response(
     shots: list[Shot],
     setting: Amplifier,
     rng_for: Callable[..., np.random.Generator],
-) -> Floats:
+) -> tuple[Floats, Floats]:
     """What a co-stimulated neighbor adds: flatter, wider, first positive, by volume conduction.
 
     With collision the neighbor is also stimulated at its wrist: that volley meets the proximal
@@ -230,11 +236,10 @@ def neighbor_response(
         distal if s.plan.collision else neighbor.home.positions_mm.get(s.site, s.position_mm)
         for s in shots
     ]
-    return respond(
-        pool, np.array([neighbor.conduction_ms(mm) for mm in places]), setting=setting,
-        fires=share * np.array([~neighbor.blocked(mm) for mm in places]),
-        width_factor=neighbor.widening,
-    )  # fmt: skip
+    arrivals = np.array([neighbor.conduction_ms(mm) for mm in places])
+    fires = share * np.array([~neighbor.blocked(mm) for mm in places])
+    response = respond(pool, arrivals, setting=setting, fires=fires, width_factor=neighbor.widening)
+    return response, last_arrival_ms(pool, arrivals, fires)
 
 
 def f_response(

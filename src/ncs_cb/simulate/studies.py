@@ -206,10 +206,11 @@ def _recorded(
             high_pass_hz=special.high_pass_hz or common.high_pass_hz,
             low_pass_hz=special.low_pass_hz or common.low_pass_hz,
         )
-        clean = own_response(limb, plan.nerve, shot_group, setting, rng_for)
+        clean, last = own_response(limb, plan.nerve, shot_group, setting, rng_for)
         for other in {s.plan.co_stimulates for s in shot_group} - {None}:
-            clean += _co_stimulated(visit, plan, str(other), shot_group, setting, rng_for)
-        _finish(visit, plan, shot_group, setting, clean, name, rng_for, out)
+            added, end = _co_stimulated(visit, plan, str(other), shot_group, setting, rng_for)
+            clean, last = clean + added, np.maximum(last, end)
+        _finish(visit, plan, shot_group, setting, clean, last, name, rng_for, out)
     return out
 
 
@@ -231,7 +232,7 @@ def _co_stimulated(
     shots: list[Shot],
     setting: Amplifier,
     rng_for: Callable[..., np.random.Generator],
-) -> Floats:
+) -> tuple[Floats, Floats]:
     target = anatomy().nerves[other].muscles[0]
     neighbor = visit.limb(NervePlan(other, target, plan.side, "motor", ()))
     own = [
@@ -248,6 +249,7 @@ def _finish(
     shots: list[Shot],
     setting: Amplifier,
     clean: Floats,
+    last_ms: Floats,
     name: str,
     rng_for: Callable[..., np.random.Generator],
     out: _Sweeps,
@@ -260,7 +262,7 @@ def _finish(
     samples = quantize(
         disturb(clean, setting, disturbance(plan.recording, rng), rng), range_mv=range_mv, bits=bits
     )
-    truth = markers(clean, setting)
+    truth = markers(clean, setting, last_arrival_ms=last_ms)
     for index, shot in enumerate(shots):
         trace_samples = samples[index].copy()
         trace_samples.setflags(write=False)
@@ -327,8 +329,8 @@ def _f_waves(
     shot = Shot(series.site, position, current, False, special)
     shots = [shot] * series.n_stimuli
     late = f_response(limb, shot, len(shots), draw_span(rng, series.persistence), setting, rng)
-    clean = own_response(limb, plan.nerve, shots, setting, rng_for) + late
+    direct, last = own_response(limb, plan.nerve, shots, setting, rng_for)
     out = _Sweeps([], [], [], [])
-    _finish(visit, plan, shots, setting, clean, name, rng_for, out, kind="f_wave")
+    _finish(visit, plan, shots, setting, direct + late, last, name, rng_for, out, kind="f_wave")
     out.f_latency_ms[:] = markers(late, setting).onset_latency_ms.tolist()
     return out

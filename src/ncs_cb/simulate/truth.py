@@ -14,6 +14,8 @@ Floats = NDArray[np.float64]
 # Contract, section 2: a negative phase is significant when its peak reaches 5 % of the highest.
 _SIGNIFICANT = 0.05
 _ONSET = 0.01
+# A unit's negative phase is over 4 ms after it began, or little later.
+_RISE_MS = 4.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +52,9 @@ class Markers:
         return {f.name: float(getattr(self, f.name)[index]) for f in fields(self)}
 
 
-def markers(samples_mv: Floats, setting: Amplifier) -> Markers:
+def markers(
+    samples_mv: Floats, setting: Amplifier, *, last_arrival_ms: Floats | None = None
+) -> Markers:
     """Read the markers of noise-free traces straight from their definitions.
 
     Parameters
@@ -59,6 +63,9 @@ def markers(samples_mv: Floats, setting: Amplifier) -> Markers:
         Noise-free, baseline zero, negative up.
     setting : Amplifier
         Gives rate and stimulus.
+    last_arrival_ms : ndarray of shape (n,), optional
+        When the last unit of each response begins to answer. A negative phase that rises more
+        than 4 ms later is the overshoot of the amplifier's high-pass and not a response.
 
     Returns
     -------
@@ -66,12 +73,15 @@ def markers(samples_mv: Floats, setting: Amplifier) -> Markers:
         A phase that the end of the sweep cuts off has neither duration nor area (NaN), and a
         trace without a negative sample has no markers at all.
     """
-    rows = [_row(trace, setting) for trace in np.atleast_2d(samples_mv)]
+    traces = np.atleast_2d(samples_mv)
+    last = np.full(len(traces), np.inf) if last_arrival_ms is None else last_arrival_ms
+    rows = [_row(trace, setting, float(end)) for trace, end in zip(traces, last, strict=True)]
     return Markers(*np.array(rows, dtype=np.float64).reshape(len(rows), 8).T)
 
 
-def _row(trace: Floats, setting: Amplifier) -> tuple[float, ...]:
+def _row(trace: Floats, setting: Amplifier, last_arrival_ms: float) -> tuple[float, ...]:
     step_ms = 1e3 / setting.sampling_rate_hz
+    latest = setting.stimulus_index + (last_arrival_ms + _RISE_MS) / step_ms
     top = int(np.argmax(trace))
     if not trace[top] > 0.0:
         return (np.nan,) * 8
@@ -86,7 +96,7 @@ def _row(trace: Floats, setting: Amplifier) -> tuple[float, ...]:
     phases = [
         (start, end)
         for start, end in zip(starts, ends, strict=True)
-        if trace[start:end].max() >= _SIGNIFICANT * peak
+        if trace[start:end].max() >= _SIGNIFICANT * peak and (start <= latest or end > top >= start)
     ]
     areas = [_area(trace, start, end) * step_ms for start, end in phases]
     returns = [_crossing(trace, end, 0.0) if end < len(trace) else np.nan for _, end in phases]
