@@ -25,9 +25,9 @@ Progress = Callable[[int, int, int], None]
 # The size of a slot depends on the number of studies alone, never on workers, so that the same
 # archive gives the same files everywhere. Large enough for the vectorized pass, small enough
 # that little is lost when the machine is switched off.
-_LARGEST_SLOT = 64
+_LARGEST_SLOT = 128
 _LARGEST_SLOT_WITH_REPORTS = 16
-_FEWEST_SLOTS = 16
+_FEWEST_SLOTS = 8
 # Beyond this many slots they grow instead: a data set of 100 000 files is slow to open.
 _MOST_SLOTS = 8192
 _LARGEST_SLOT_OF_ALL = 1024
