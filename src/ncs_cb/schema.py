@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from datetime import date, datetime
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_type_hints
 
 from ncs_cb.errors import StudyError, TableError, did_you_mean
 from ncs_cb.model import Details, FWaveValue, RecordingOverride, SensoryValue, TreatmentCourse
@@ -99,7 +99,9 @@ def findings() -> Mapping[str, Finding]:
     TableError
         If the file names an unknown table or key, or a finding lacks one.
     """
-    return build_findings(tomllib.loads(files("ncs_cb").joinpath(_FINDINGS_FILE).read_text("utf-8")))
+    return build_findings(
+        tomllib.loads(files("ncs_cb").joinpath(_FINDINGS_FILE).read_text("utf-8"))
+    )
 
 
 def build_findings(raw: Mapping[str, Any]) -> Mapping[str, Finding]:
@@ -126,7 +128,10 @@ def _finding(name: str, entry: Mapping[str, Any]) -> Finding:
         raise TableError(
             f"{name}.type: '{entry['type']}'; allowed: boolean, number.", source=_FINDINGS_FILE
         )
-    return Finding(name, *(entry[k] for k in needed), entry.get("min"), entry.get("max"))
+    return Finding(
+        name, entry["type"], entry["label"], entry["label_zh"], entry["description"],
+        entry["source"], entry.get("min"), entry.get("max"),
+    )  # fmt: skip
 
 
 # --------------------------------------------------------------------------- study.toml
@@ -195,7 +200,7 @@ def _study(raw: dict[str, Any]) -> StudyFile:
         "sensory": _rows(raw, "sensory", SensoryValue, "sensory"),
         "f_waves": _rows(raw, "f_wave", FWaveValue, "f_wave"),
     }
-    checked: Details = _validate(Details, details, _Where("study.toml"))
+    checked: Details = _validate(Details, details, "person")
     for course in checked.courses:
         if course.start and course.end and course.end < course.start:
             raise StudyError("treatment.courses: a course ends before it starts.")
@@ -252,9 +257,7 @@ def _temperatures(table: dict[str, Any]) -> dict[str, Any]:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise StudyError(f"limb_temperature_c.{limb}: must be a number in degrees Celsius.")
         if not low <= value <= high:
-            raise StudyError(
-                f"limb_temperature_c.{limb}: {value}; plausible: {low:g} to {high:g}."
-            )
+            raise StudyError(f"limb_temperature_c.{limb}: {value}; plausible: {low:g} to {high:g}.")
     return table
 
 
@@ -265,7 +268,7 @@ def _overrides(table: dict[str, Any]) -> dict[str, RecordingOverride]:
         if not isinstance(entry, dict):
             raise StudyError(f"{path}: must be a table.")
         _known(path, entry, [f.name for f in fields(RecordingOverride)])
-        made[name] = _validate(RecordingOverride, entry, _Where(path))
+        made[name] = _validate(RecordingOverride, entry, path)
     return made
 
 
@@ -281,7 +284,7 @@ def _rows(raw: Mapping[str, Any], key: str, kind: type[Any], path: str) -> tuple
             _ranged(f"{where}.{name}", value)
             if name in ("start", "end"):
                 _dated(f"{where}.{name}", value)
-        made.append(_validate(kind, entry, _Where(where)))
+        made.append(_validate(kind, entry, where))
     return tuple(made)
 
 
@@ -312,27 +315,47 @@ def _finding_value(finding: Finding, value: Any) -> bool | float:
     return float(value)
 
 
-class _Where(NamedTuple):
-    path: str
+_VALIDATED = {
+    kind.__name__: kind
+    for kind in (Details, FWaveValue, RecordingOverride, SensoryValue, TreatmentCourse)
+}
 
 
 @cache
-def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
-    from pydantic import TypeAdapter  # noqa: PLC0415 - heavy, only for a study.toml
+def _adapter(name: str) -> TypeAdapter[Any]:
+    """Give the validator of one of the dataclasses, by its name: a class is no plain cache key."""
+    from pydantic import TypeAdapter
 
-    return TypeAdapter(kind)
+    return TypeAdapter(_VALIDATED[name])
 
 
-def _validate(kind: type[Any], values: Mapping[str, Any], where: _Where) -> Any:
-    """Validate strictly (no text for a number, no number for a truth) into a dataclass."""
-    from pydantic import ValidationError  # noqa: PLC0415 - heavy, only for a study.toml
+@cache
+def _field_adapters(name: str) -> dict[str, TypeAdapter[Any]]:
+    from pydantic import TypeAdapter
 
-    try:
-        return _adapter(kind).validate_python(dict(values), strict=True)
-    except ValidationError as problem:
-        error = problem.errors(include_url=False, include_input=False)[0]
-        key = ".".join(str(part) for part in error["loc"] if not str(part).startswith("function"))
-        raise StudyError(f"{where.path}.{key}: {_worded(error)}") from None
+    return {key: TypeAdapter(hint) for key, hint in get_type_hints(_VALIDATED[name]).items()}
+
+
+def _validate(kind: type[Any], values: Mapping[str, Any], path: str) -> Any:
+    """Validate strictly (no text for a number, no number for a truth) into a dataclass.
+
+    Field by field: as a whole, a dataclass is strict about being one already.
+    """
+    from pydantic import ValidationError
+
+    adapters = _field_adapters(kind.__name__)
+    checked = {}
+    for key, value in values.items():
+        try:
+            checked[key] = adapters[key].validate_python(value, strict=True)
+        except ValidationError as problem:
+            error = problem.errors(include_url=False, include_input=False)[0]
+            raise StudyError(f"{path}.{key}: {_worded(error)}") from None
+    needed = [f.name for f in fields(kind) if f.default is f.default_factory is MISSING]
+    for key in needed:
+        if key not in checked:
+            raise StudyError(f"{path}: the key '{key}' is missing.")
+    return kind(**checked)
 
 
 def _worded(error: Any) -> str:
@@ -358,7 +381,7 @@ def json_schema() -> dict[str, Any]:
     """Give the JSON Schema of ``study.toml``, for editors that check TOML by one."""
 
     def of(kind: type[Any]) -> dict[str, Any]:
-        schema = _adapter(kind).json_schema()
+        schema = _adapter(kind.__name__).json_schema()
         return {**schema, "additionalProperties": False}
 
     tables: dict[str, dict[str, Any]] = {name: {} for name in FINDING_TABLES}
@@ -403,3 +426,26 @@ def _number_schema(key: str) -> dict[str, Any]:
 
 def _object(properties: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "additionalProperties": False}
+
+
+def details_from_plain(raw: Any) -> Details:
+    """Make details from the plain data of a JSON record, in which dates are text.
+
+    Raises
+    ------
+    StudyError
+        If a key is unknown or a value has the wrong type.
+    """
+    from pydantic import ValidationError
+
+    if not isinstance(raw, dict):
+        raise StudyError("details: must be an object.")
+    _known("details", raw, [f.name for f in fields(Details)])
+    present = {key: value for key, value in raw.items() if value is not None}
+    try:
+        made: Details = _adapter(Details.__name__).validate_python(present)
+    except ValidationError as problem:
+        error = problem.errors(include_url=False, include_input=False)[0]
+        key = ".".join(map(str, error["loc"]))
+        raise StudyError(f"details.{key}: {_worded(error)}") from None
+    return made

@@ -10,7 +10,7 @@ import hashlib
 import pkgutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -148,7 +148,8 @@ def read_study(
     found = path if isinstance(path, StudyInput) else _as_input(Path(path))
     lone = not found.path.is_dir()
     toml = Path(details) if details is not None else found.study_file
-    study_id, told, sources = found.name, Details(), ()
+    study_id, told = found.name, Details()
+    sources: tuple[Source, ...] = ()
     if toml is not None:
         study_id, told, sources = _read_details(toml, found.name)
     told = _settle_names(told)
@@ -167,7 +168,7 @@ def _as_input(path: Path) -> StudyInput:
 
 
 def _read_details(path: Path, default_id: str) -> tuple[str, Details, tuple[Source, ...]]:
-    from ncs_cb.schema import load_study_toml  # noqa: PLC0415 - pydantic only where needed
+    from ncs_cb.schema import load_study_toml
 
     study_id, details = load_study_toml(path)
     source = Source(path.name, hashlib.sha256(path.read_bytes()).hexdigest(), "study_toml")
@@ -270,8 +271,8 @@ def _read_all(
         digest = hashlib.sha256(source.data).hexdigest()
         # With a sidecar, equal samples may be told apart by what the sidecar says.
         if digest in seen and not reader.companions(source.path):
-            decisions.append(
-                Decision(source.name, "choice", "ignored", f"a copy of '{seen[digest]}'"))  # fmt: skip
+            same = f"a copy of '{seen[digest]}'"
+            decisions.append(Decision(source.name, "choice", "ignored", same))
             continue
         seen[digest] = source.name
         asked = replace(source, override=overrides.get(source.name, RecordingOverride()))

@@ -60,8 +60,7 @@ def describe(path: Path) -> StudyInput:
         return StudyInput(path, path.stem or path.name, files, toml if toml.is_file() else None)
     if not stat.S_ISDIR(mode):
         raise ReadError("is neither a file nor a folder.", source=str(path))
-    files, skipped = _walk(path)
-    return _study(path, files, skipped)
+    return _study(path, *_walk(path))
 
 
 def _study(path: Path, files: Sequence[Path], skipped: Sequence[tuple[Path, str]]) -> StudyInput:

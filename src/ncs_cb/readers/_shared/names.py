@@ -11,9 +11,10 @@ from ncs_cb.model import Kind, Side
 from ncs_cb.nerves import find, normalize
 
 # The standard label types of EDF+ (design reference, formats section 6).
-LABEL_TYPES = frozenset(
-    "EEG EOG EMG ECG ERG NC MEG MCG EP Temp Resp SaO2 Light Sound Event Freq".split()
-)
+LABEL_TYPES = frozenset({
+    "EEG", "EOG", "EMG", "ECG", "ERG", "NC", "MEG", "MCG", "EP", "Temp", "Resp", "SaO2", "Light",
+    "Sound", "Event", "Freq",
+})  # fmt: skip
 _RESPONSE_TYPES = frozenset({"nc", "emg", "ep"})
 
 SIDES: dict[str, Side] = {
@@ -96,7 +97,11 @@ def from_label(label: str) -> Named:
     muscle = find("muscles", " ".join(parts)) if parts else None
     if muscle is None:
         muscle = _only(
-            {m for part in _runs(parts) if len(normalize(part)) > 2 and (m := find("muscles", part))}
+            {
+                m
+                for part in _runs(parts)
+                if len(normalize(part)) > 2 and (m := find("muscles", part))
+            }
         )
     return Named(side=side, muscle=muscle, is_response=is_response or muscle is not None)
 

@@ -12,6 +12,10 @@ LARGEST_FILE_BYTES = 512 * 2**20
 """A larger file is refused: a nerve conduction study has kilobytes, and readers hold it whole."""
 
 
+_NOTHING_TOLD = RecordingOverride()
+_NOTHING_KNOWN = Details()
+
+
 @dataclass(frozen=True, slots=True)
 class Input:
     """One file as a reader gets it.
@@ -34,7 +38,7 @@ class Input:
     path: Path
     name: str
     data: bytes
-    override: RecordingOverride = RecordingOverride()
+    override: RecordingOverride = _NOTHING_TOLD
     keep_identity: bool = False
 
 
@@ -64,7 +68,7 @@ class Recording:
     typed_responses: tuple[TypedResponse, ...] = ()
     decisions: tuple[Decision, ...] = ()
     notes: tuple[str, ...] = ()
-    details: Details = Details()
+    details: Details = _NOTHING_KNOWN
     birth_key: str | None = None
     study_id: str | None = None
     companions: tuple[Path, ...] = ()

@@ -94,7 +94,11 @@ def stimulus(text: str) -> Spoken | None:
         rest = rest[: series.start()]
     values: dict[str, float] = {}
     bare = _QUANTITY.sub(lambda found: _take_quantity(found, values), rest)
-    parts = [w for w in re.split(r"[\s_,;:]+", bare) if w.strip("-()") and w.casefold() not in _NOISE_WORDS]
+    parts = [
+        w
+        for w in re.split(r"[\s_,;:]+", bare)
+        if w.strip("-()") and w.casefold() not in _NOISE_WORDS
+    ]
     attributes = {a[0]: a[1] for w in parts if (a := _ATTRIBUTES.get(w.casefold()))}
     parts = [w.strip("()") for w in parts if w.casefold() not in _ATTRIBUTES]
     side, parts = take_side(parts)
@@ -163,12 +167,36 @@ def attribute(text: str) -> tuple[str, bool] | None:
     return _ATTRIBUTES.get(text.strip().casefold())
 
 
+def with_attribute(spoken: Spoken, said: tuple[str, bool]) -> Spoken:
+    """Give a stimulus with what :func:`attribute` read beside it."""
+    name, value = said
+    if name == "supramaximal":
+        return replace(spoken, supramaximal=value)
+    return replace(spoken, collision_used=value)
+
+
+def completed(told: Spoken, more: Spoken) -> Spoken:
+    """Fill in what one text leaves open from another text on the same stimulus."""
+    return replace(
+        told,
+        side=told.side or more.side,
+        duration_ms=_first(told.duration_ms, more.duration_ms),
+        intensity_ma=_first(told.intensity_ma, more.intensity_ma),
+        distance_mm=_first(told.distance_mm, more.distance_mm),
+        supramaximal=more.supramaximal if told.supramaximal is None else told.supramaximal,
+    )
+
+
+def _first(one: float | None, other: float | None) -> float | None:
+    return other if one is None else one
+
+
 def resembles_site(text: str) -> str:
     """Give ``" Did you mean 'elbow'?"`` when a short text is nearly a site name, else nothing."""
     if len(text) > 40:
         return ""
     names = [normalize(n) for p in anatomy().sites.values() for n in (p.id, *p.aliases)]
-    side, parts = take_side(text.split())
+    _, parts = take_side(text.split())
     plain = normalize(" ".join(parts))
     if len(plain) < 3:
         return ""
@@ -177,17 +205,22 @@ def resembles_site(text: str) -> str:
     return f" Did you mean '{find('sites', alias)}'?" if nearest else ""
 
 
-_NOTE_WORDS = frozenset(
-    "mv uv ms us cm mm ma m/s c degc degree current voltage stimulus recording to baseline peak "
-    "segmental left right hand arm foot leg room".split()
-)
+_NOTE_WORDS = frozenset({
+    "mv", "uv", "ms", "us", "cm", "mm", "ma", "m/s", "c", "degc", "degree", "current", "voltage",
+    "stimulus", "recording", "to", "baseline", "peak", "segmental", "left", "right", "hand",
+    "arm", "foot", "leg", "room",
+})  # fmt: skip
+_NOTE_TAGS = frozenset({
+    "edf_xmlnote", "duration", "intensity", "position", "distance", "measurements", "latency",
+    "amplitude", "velocity", "temperature", "recording", "unit", "mode",
+})  # fmt: skip
 
 
 def numeric_note(text: str) -> bool:
     """Tell whether an XML note holds only numbers, units and places: nothing of a person."""
     if note(text) is None:
         return False
-    root = ElementTree.fromstring(text)  # noqa: S314 - note() refused every declaration
+    root = ElementTree.fromstring(text)
     return all(
         _is_plain_tag(part.tag)
         and all(_is_plain(word) for word in (part.text or "", part.tail or ""))
@@ -201,16 +234,10 @@ def _is_plain(text: str) -> bool:
     text = text.strip()
     if not text or re.fullmatch(r"-?" + _NUMBER, text):
         return True
-    side, parts = take_side(text.split())
+    _, parts = take_side(text.split())
     if parts and find("sites", " ".join(parts)) is not None:
         return True
     return all(word.casefold() in _NOTE_WORDS for word in text.split())
-
-
-_NOTE_TAGS = frozenset(
-    "edf_xmlnote duration intensity position distance measurements latency amplitude velocity "
-    "temperature recording unit mode".split()
-)
 
 
 def _is_plain_tag(tag: str) -> bool:
@@ -244,7 +271,7 @@ def note(text: str) -> Note | None:
     if len(text) > _LONGEST_NOTE or "<!" in text or "<?" in text:
         return None
     try:
-        root = ElementTree.fromstring(text)  # noqa: S314 - declarations are refused above
+        root = ElementTree.fromstring(text)
     except ElementTree.ParseError:
         return None
     stimuli, machine, temperature = [], MachineValues(), None

@@ -12,16 +12,21 @@ from ncs_cb.readers._shared.stimuli import (
     Note,
     Spoken,
     attribute,
+    completed,
     is_note,
     note,
     resembles_site,
     response,
     stimulus,
+    with_attribute,
 )
 from ncs_cb.readers.edf.tal import Annotation, Timeline
 
 # Two texts about one stimulus, such as a sentence and a plain site name, stand this close.
 _SAME_MOMENT_S = 1e-3
+
+
+NO_VALUES = MachineValues()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +36,7 @@ class Cue:
     record: int
     onset_s: float
     spoken: Spoken
-    machine: MachineValues = MachineValues()
+    machine: MachineValues = NO_VALUES
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +105,7 @@ def _add(cues: list[Cue], cue: Cue) -> None:
             and abs(known.onset_s - cue.onset_s) < _SAME_MOMENT_S
         ):
             told, more = known.spoken, cue.spoken
-            fields = ("side", "duration_ms", "intensity_ma", "distance_mm", "supramaximal")
-            missing = {f: getattr(more, f) for f in fields if getattr(told, f) is None}
-            cues[i] = replace(known, spoken=replace(told, **missing))
+            cues[i] = replace(known, spoken=completed(told, more))
             return
     cues.append(cue)
 
@@ -119,11 +122,10 @@ def _attach(
             here = sorted(before, key=lambda i: cues[i].onset_s)[-1:]
         for i in here:
             if isinstance(said, MachineValues):
-                if cues[i].machine == MachineValues():
+                if cues[i].machine == NO_VALUES:
                     cues[i] = replace(cues[i], machine=said)
             else:
-                spoken = replace(cues[i].spoken, **{said[0]: said[1]})
-                cues[i] = replace(cues[i], spoken=spoken)
+                cues[i] = replace(cues[i], spoken=with_attribute(cues[i].spoken, said))
     return cues
 
 

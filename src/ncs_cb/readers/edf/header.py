@@ -12,14 +12,13 @@ import re
 from dataclasses import dataclass
 
 from ncs_cb.errors import ReadError
+from ncs_cb.readers._shared.plausible import check_rate
 
 EDF_VERSION = b"0       "
 BDF_VERSION = b"\xffBIOSEMI"
 ANNOTATION_LABELS = ("EDF Annotations", "BDF Annotations")
 _MOST_SIGNALS = 1024
 _MOST_RECORDS = 2_000_000
-# Nerve conduction below this rate cannot give a latency; above it the header lies.
-LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 1_000.0, 10_000_000.0
 
 _WIDTHS = (16, 80, 8, 8, 8, 8, 8, 80, 8, 32)
 
@@ -142,9 +141,9 @@ def _signals(text: str, n_signals: int) -> tuple[Signal, ...]:
         columns.append([text[i : i + width].strip() for i in range(at, end, width)])
         at = end
     signals, offset = [], 0
-    for *fields, count in zip(*columns, strict=True):
+    for a, b, c, d, e, f, g, h, count in zip(*columns, strict=True):
         n_samples = _integer(count, "samples per data record", 1, 2**31)
-        signals.append(Signal(*fields, n_samples, offset))
+        signals.append(Signal(a, b, c, d, e, f, g, h, n_samples, offset))
         offset += n_samples
     return tuple(signals)
 
@@ -232,9 +231,4 @@ def sampling_rate(header: Header, signal: Signal) -> float:
     step = 10.0**-digits if digits else 1e-9
     if whole > 0 and abs(signal.n_samples / whole - header.record_s) <= step:
         rate = float(whole)
-    if not LOWEST_RATE_HZ <= rate <= HIGHEST_RATE_HZ:
-        raise ReadError(
-            f"{rate:g} samples per second; a nerve conduction study has "
-            f"{LOWEST_RATE_HZ:g} to {HIGHEST_RATE_HZ:g}."
-        )
-    return rate
+    return check_rate(rate)

@@ -10,12 +10,10 @@ from datetime import date
 from ncs_cb.model import Decision, Details
 from ncs_cb.readers.edf.header import Header
 
-_MONTHS = {
-    name: number
-    for number, name in enumerate(
-        "JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC".split(), start=1
-    )
-}
+_MONTH_NAMES = (
+    "JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC",
+)  # fmt: skip
+_MONTHS = {name: number for number, name in enumerate(_MONTH_NAMES, start=1)}
 _OLDEST_YEARS = 120
 
 

@@ -13,7 +13,6 @@ from ncs_cb.errors import ReadError, StudyError, UnitError, did_you_mean
 from ncs_cb.model import (
     Decision,
     Kind,
-    MachineValues,
     RecordingOverride,
     Side,
     Site,
@@ -22,16 +21,21 @@ from ncs_cb.model import (
 )
 from ncs_cb.nerves import anatomy, nerve_of_muscle, normalize, position
 from ncs_cb.readers._shared.names import Named, from_label, from_recording_field
+from ncs_cb.readers._shared.plausible import (
+    FARTHEST_MM,
+    LONGEST_PULSE_MS,
+    STRONGEST_MA,
+    refuse_large,
+)
 from ncs_cb.readers._shared.polarity import Orientation, orient
 from ncs_cb.readers._shared.reader import Input, Recording
-from ncs_cb.readers.edf.cues import Cue, Heard, hear
+from ncs_cb.readers.edf.cues import NO_VALUES, Cue, Heard, hear
 from ncs_cb.readers.edf.header import Header, Scale, Signal, parse_header, sampling_rate, scale_of
 from ncs_cb.readers.edf.person import person_of
 from ncs_cb.readers.edf.sweeps import Plan, plan_sweeps
 from ncs_cb.readers.edf.tal import timeline
 from ncs_cb.units import LARGEST_PLAUSIBLE_RESPONSE_MV, hertz, millivolts_per
 
-_FARTHEST_MM, _STRONGEST_MA, _LONGEST_PULSE_MS = 2_000.0, 1_000.0, 100.0
 FILTER = re.compile(r"(HP|LP|N)\s*:\s*([\d.]+\s*k?Hz)", re.IGNORECASE)
 
 
@@ -93,13 +97,23 @@ def read(source: Input) -> Recording:
 
 def _note_decisions(heard: Heard, source: Input, decisions: list[Decision]) -> None:
     if heard.free and not source.keep_identity:
-        decisions.append(Decision(
-            source.name, "notes", "dropped",
-            f"{len(heard.free)} free annotations were not kept: free text may hold a name"))  # fmt: skip
+        decisions.append(
+            Decision(
+                source.name,
+                "notes",
+                "dropped",
+                f"{len(heard.free)} free annotations were not kept: free text may hold a name",
+            )
+        )
     if heard.temperature_c is not None:
-        decisions.append(Decision(
-            source.name, "temperature", f"{heard.temperature_c:g} degree C",
-            "noted in the recording; study.toml states the limb temperature"))  # fmt: skip
+        decisions.append(
+            Decision(
+                source.name,
+                "temperature",
+                f"{heard.temperature_c:g} degree C",
+                "noted in the recording; study.toml states the limb temperature",
+            )
+        )
 
 
 # --------------------------------------------------------------------------- which signals
@@ -128,9 +142,14 @@ def _channels(
         )
     ignored = len(ordinary) - len(chosen)
     if ignored:
-        decisions.append(Decision(
-            source.name, "signals", f"{len(chosen)} of {len(ordinary)}",
-            f"{ignored} signals are not labeled as muscle responses and were left out"))  # fmt: skip
+        decisions.append(
+            Decision(
+                source.name,
+                "signals",
+                f"{len(chosen)} of {len(ordinary)}",
+                f"{ignored} signals are not labeled as muscle responses and were left out",
+            )
+        )
     return [_channel(s, n, header, field, source, decisions, len(chosen)) for s, n in chosen]
 
 
@@ -155,10 +174,15 @@ def _channel(
             hint=f'Set muscle under [recordings."{source.name}"] in study.toml.',
         )
     filters = " ".join(found[0] for found in FILTER.finditer(signal.prefilter)) or "not stated"
-    decisions.append(Decision(
-        source.name, "signal", muscle,
-        f"dimension {signal.dimension}, {abs(scale.gain) * factor * 1e3:.4g} uV per bit, "
-        f"filter {filters}" + (", negative gain" if scale.gain < 0 else "")))  # fmt: skip
+    decisions.append(
+        Decision(
+            source.name,
+            "signal",
+            muscle,
+            f"dimension {signal.dimension}, {abs(scale.gain) * factor * 1e3:.4g} uV per bit, "
+            f"filter {filters}" + (", negative gain" if scale.gain < 0 else ""),
+        )
+    )
     return Channel(signal, muscle, named.side, scale, factor, rate)
 
 
@@ -201,9 +225,14 @@ def _where(
         owners = {nerve_of_muscle(c.muscle) for c in channels}
         nerve = owners.pop() if len(owners) == 1 else None
         if nerve is not None:
-            decisions.append(Decision(
-                source.name, "nerve", nerve,
-                "the recording field names no nerve; taken from the muscle"))  # fmt: skip
+            decisions.append(
+                Decision(
+                    source.name,
+                    "nerve",
+                    nerve,
+                    "the recording field names no nerve; taken from the muscle",
+                )
+            )
     if nerve is None:
         raise StudyError(
             f"the nerve is not stated; known: {', '.join(anatomy().nerves)}.",
@@ -249,7 +278,9 @@ def _traces(
     turn = orient(
         source.override.polarity, blocks, sampling_rate_hz=channel.rate, stimulus_indices=indices
     )
-    _refuse_implausible(blocks, indices, channel)
+    ends = (channel.scale.physical_min, channel.scale.physical_max)
+    if max(abs(end) for end in ends) * channel.factor > LARGEST_PLAUSIBLE_RESPONSE_MV / 2:
+        refuse_large(blocks, indices, channel.rate, channel.signal.dimension)
     turned = [_turned(block, turn.sign) for block in blocks]
     decisions.append(_polarity_decision(source.name, turn))
     decisions.append(_sweep_decision(source.name, plan))
@@ -264,15 +295,13 @@ def _traces(
             Site(where.nerve, where.side, channel.muscle, cue.spoken.site or ""),
             source.name, where.kind, _stimulus(cue, source.override), *filters, sweep,
             cue.spoken.key if repeats[cue.spoken.key] > 1 else None, span, resolution,
-            cue.machine if has_machine else MachineValues(), flags,
+            cue.machine if has_machine else NO_VALUES, flags,
         )
         for sweep, (samples, index, cue) in enumerate(zip(turned, indices, cues, strict=True))
     ]  # fmt: skip
 
 
-def _in_millivolts(
-    channel: Channel, header: Header, data: bytes, plan: Plan
-) -> list[np.ndarray]:
+def _in_millivolts(channel: Channel, header: Header, data: bytes, plan: Plan) -> list[np.ndarray]:
     """Cut the signal and scale it to mV, sign as in the file."""
     signal, scale = channel.signal, channel.scale
     flat = _digital(header, signal, data)
@@ -318,25 +347,6 @@ def _turned(block: np.ndarray, sign: float) -> np.ndarray:
     return turned
 
 
-def _refuse_implausible(
-    blocks: Sequence[np.ndarray], indices: Sequence[int], channel: Channel
-) -> None:
-    """Refuse a response above 100 mV, one millisecond after the stimulus artefact or later."""
-    ends = (channel.scale.physical_min, channel.scale.physical_max)
-    if max(abs(end) for end in ends) * channel.factor <= LARGEST_PLAUSIBLE_RESPONSE_MV / 2:
-        return
-    for block, index in zip(blocks, indices, strict=True):
-        after = block[max(index, 0) + round(channel.rate / 1000.0) :]
-        if len(after) and float(np.abs(after - np.median(after)).max()) > (
-            LARGEST_PLAUSIBLE_RESPONSE_MV
-        ):
-            raise UnitError(
-                f"a response exceeds {LARGEST_PLAUSIBLE_RESPONSE_MV:g} mV; the unit "
-                f"'{channel.signal.dimension}' or the scale of the header must be wrong.",
-                hint="Correct the unit in the file.",
-            )
-
-
 def _range(channel: Channel, sign: float) -> tuple[float, float]:
     """Give the physical limits in mV by the very arithmetic that scales the samples."""
     digital = np.array([channel.scale.digital_min, channel.scale.digital_max])
@@ -347,8 +357,8 @@ def _range(channel: Channel, sign: float) -> tuple[float, float]:
 def _stimulus(cue: Cue, told: RecordingOverride) -> Stimulus:
     spoken = cue.spoken
     limits = (
-        (spoken.distance_mm, _FARTHEST_MM, "mm"), (spoken.intensity_ma, _STRONGEST_MA, "mA"),
-        (spoken.duration_ms, _LONGEST_PULSE_MS, "ms"),
+        (spoken.distance_mm, FARTHEST_MM, "mm"), (spoken.intensity_ma, STRONGEST_MA, "mA"),
+        (spoken.duration_ms, LONGEST_PULSE_MS, "ms"),
     )  # fmt: skip
     for value, most, unit in limits:
         if value is not None and value > most:

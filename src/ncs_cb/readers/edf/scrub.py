@@ -92,7 +92,7 @@ def anonymous_bytes(data: bytes, *, keep_dates: bool = False) -> bytes:
 
 def _kept_tags(annotations: tuple[Annotation, ...]) -> frozenset[str]:
     """Give the stimulus names that numeric notes define, such as ``StimA``."""
-    tags = set()
+    tags: set[str] = set()
     for annotation in annotations:
         if is_note(annotation.text) and numeric_note(annotation.text):
             parsed = note(annotation.text)

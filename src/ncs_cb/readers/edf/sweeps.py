@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from ncs_cb.readers._shared import windows
 from ncs_cb.readers.edf.cues import Cue
 from ncs_cb.readers.edf.header import Header
 from ncs_cb.readers.edf.tal import Timeline, is_contiguous
 
 # A stretch or record up to this long that holds one stimulus is a sweep as it stands.
 _LONGEST_SWEEP_S = 1.0
-# Longer recordings are cut: long enough for an F wave in the leg, never into the next stimulus.
-BEFORE_S, AFTER_S = 0.010, 0.100
-# Part of the time since the last stimulus that may serve as baseline of the next one.
-_BASELINE_SHARE = 0.2
 _LEAST_AFTER_S = 0.015
 
 
@@ -55,7 +53,7 @@ def plan_sweeps(
     """
     follows = is_contiguous(header, times.onsets_s, rate)
     breaks = [0, *(np.flatnonzero(~follows) + 1).tolist(), header.n_records]
-    stretches = [(a, b) for a, b in zip(breaks, breaks[1:], strict=False)]
+    stretches = list(itertools.pairwise(breaks))
     records = [_record_of(cue, times, header) for cue in cues]
     held = set(records)
     unused = tuple(r + 1 for r in range(header.n_records) if r not in held)
@@ -75,11 +73,9 @@ def plan_sweeps(
         edges = [(r * n_samples, (r + 1) * n_samples) for r in records]
         way = "one stimulus in each data record"
     else:
-        edges = _windows(positions, homes, stretches, n_samples, rate)
-        way = (
-            f"cut from {BEFORE_S * 1e3:g} ms before to {AFTER_S * 1e3:g} ms after each stimulus, "
-            f"short of the next one{gaps}"
-        )
+        bounds = [(stretches[h][0] * n_samples, stretches[h][1] * n_samples) for h in homes]
+        edges = windows.windows(positions, bounds, rate)
+        way = windows.way() + gaps
         unused = ()
     spans = tuple(Span(a, b, p - a) for (a, b), p in zip(edges, positions, strict=True))
     return Plan(spans, way, unused)
@@ -118,27 +114,3 @@ def _records_are_sweeps(
     offsets = [c.onset_s - times.onsets_s[r] for c, r in zip(cues, records, strict=True)]
     steady = max(offsets) - min(offsets) <= 1.5 / rate
     return steady and len(cues) > 1 and header.record_s - max(offsets) >= _LEAST_AFTER_S
-
-
-def _windows(
-    positions: list[int],
-    homes: list[int],
-    stretches: list[tuple[int, int]],
-    n_samples: int,
-    rate: float,
-) -> list[tuple[int, int]]:
-    before, after = round(BEFORE_S * rate), round(AFTER_S * rate)
-    edges = []
-    ordered = sorted(set(positions))
-    for position, number in zip(positions, homes, strict=True):
-        low, high = (edge * n_samples for edge in stretches[number])
-        at = ordered.index(position)
-        start, stop = position - before, position + after
-        if at > 0:
-            start = max(start, position - int(_BASELINE_SHARE * (position - ordered[at - 1])))
-        if at + 1 < len(ordered):
-            stop = min(stop, ordered[at + 1])
-        # A stimulus outside its stretch keeps the nearest samples; the measurement flags it.
-        start = min(max(start, low), max(high - 1, low))
-        edges.append((start, max(min(stop, high), start + 1)))
-    return edges

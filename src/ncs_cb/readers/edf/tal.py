@@ -1,7 +1,7 @@
-"""Time-stamped annotation lists (TAL) of EDF+, read and written.
+r"""Time-stamped annotation lists (TAL) of EDF+, read and written.
 
-A list is ``+onset[\\x15duration]\\x14text\\x14...text\\x14\\x00``. The first list of each data record
-has an empty first text and says when the record begins (EDF+ 2.2.4).
+A list is ``+onset[\x15duration]\x14text\x14...text\x14\x00``. The first list of each data
+record has an empty first text and says when the record begins (EDF+ 2.2.4).
 """
 
 from __future__ import annotations
@@ -68,9 +68,7 @@ def timeline(header: Header, data: bytes) -> Timeline:
     return Timeline(tuple(onsets), tuple(annotations))
 
 
-def _parse(
-    block: bytes, record: int, into: list[Annotation], *, keeps_time: bool
-) -> float | None:
+def _parse(block: bytes, record: int, into: list[Annotation], *, keeps_time: bool) -> float | None:
     """Append the annotations of one record's block; give the record's onset if it keeps time."""
     begins = None
     for number, (stamp, texts) in enumerate(read_block(block, record)):

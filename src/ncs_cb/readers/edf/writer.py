@@ -318,8 +318,7 @@ def _header(
         (-_DIGITAL, 8), (-32768, 8), (_DIGITAL, 8), (32767, 8),
         (_prefilter(trace), 80), ("", 80), (length, 8), (width // 2, 8), ("", 32), ("", 32),
     ]  # fmt: skip
-    header = b"".join(field(value, size) for value, size in fields)
-    return header
+    return b"".join(field(value, size) for value, size in fields)
 
 
 def field(value: object, size: int) -> bytes:

@@ -1,0 +1,57 @@
+"""Sweep tables: a CSV of traces with ``time_ms`` first, and a JSON sidecar beside it."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ncs_cb.model import Study
+from ncs_cb.readers._shared.reader import Input, Reader, Recording
+from ncs_cb.readers._shared.tables import first_cells
+
+if TYPE_CHECKING:
+    from ncs_cb.readers.sweep_table.write import write_sweep_table
+
+__all__ = ["READER", "write_sweep_table"]
+
+_SUFFIXES = (".csv", ".tsv", ".txt")
+
+
+def __getattr__(name: str) -> Any:
+    if name == "write_sweep_table":
+        return import_module(f"{__name__}.write").write_sweep_table
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+
+
+def _claims(source: Input) -> bool:
+    if source.path.suffix.lower() not in _SUFFIXES:
+        return False
+    return first_cells(source.data)[:1] == ["time_ms"]
+
+
+def _companions(path: Path) -> tuple[Path, ...]:
+    return (path.with_suffix(".json"),)
+
+
+def _read(source: Input) -> Recording:
+    from ncs_cb.readers.sweep_table.read import read
+
+    return read(source)
+
+
+def _write(study: Study, folder: str | Path) -> list[Path]:
+    from ncs_cb.readers.sweep_table.write import write_sweep_table as write
+
+    return write(study, folder)
+
+
+READER = Reader(
+    "sweep_table",
+    _SUFFIXES,
+    _claims,
+    _read,
+    _write,
+    label="sweep table: CSV with time_ms first, JSON sidecar beside it",
+    companions=_companions,
+)

@@ -1,0 +1,263 @@
+"""Reading sweep tables."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ncs_cb.errors import ReadError, StudyError, did_you_mean
+from ncs_cb.model import (
+    Decision,
+    Kind,
+    MachineValues,
+    Polarity,
+    RecordingOverride,
+    Side,
+    Site,
+    Stimulus,
+    Trace,
+)
+from ncs_cb.nerves import find, position, resolve
+from ncs_cb.readers._shared.names import SIDES
+from ncs_cb.readers._shared.plausible import (
+    FARTHEST_MM,
+    LONGEST_PULSE_MS,
+    STRONGEST_MA,
+    check_rate,
+    refuse_large,
+)
+from ncs_cb.readers._shared.polarity import orient
+from ncs_cb.readers._shared.reader import Input, Recording
+from ncs_cb.readers._shared.tables import (
+    Sidecar,
+    Table,
+    load_sidecar,
+    number,
+    parse_table,
+)
+from ncs_cb.units import millivolts_per
+
+_KEYS = (
+    "nerve", "side", "muscle", "kind", "unit", "polarity", "high_pass_hz", "low_pass_hz",
+    "range_mv", "resolution_mv", "traces",
+)  # fmt: skip
+_TRACE_KEYS = (
+    "site", "distance_mm", "stimulus_ma", "stimulus_duration_ms", "supramaximal",
+    "collision_used", "repeat", "machine",
+)  # fmt: skip
+MACHINE_KEYS = ("onset_latency_ms", "amplitude_mv", "conduction_velocity_m_per_s")
+_KINDS: tuple[Kind, ...] = ("motor", "sensory", "f_wave")
+_POLARITIES: tuple[Polarity, ...] = ("negative_up", "negative_down", "auto")
+# Times written with few digits may be off by this share of a sample, not by more.
+_LARGEST_JITTER = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """One trace column: where in the table it stands and what the sidecar says of it."""
+
+    index: int
+    site: str
+    stimulus: Stimulus
+    repeat: str | None
+    machine: MachineValues
+
+
+def read(source: Input) -> Recording:
+    """Read a sweep table with its sidecar.
+
+    Raises
+    ------
+    ReadError
+        If the table or its sidecar is missing, malformed, or its times are not evenly spaced.
+    UnitError
+        If the unit is missing or unknown, or a response is above 100 mV.
+    StudyError
+        If the sidecar has an unknown key, or nerve, side, muscle or site are unknown.
+    """
+    table = parse_table(source.data)
+    beside = source.path.with_suffix(".json")
+    sidecar = Sidecar(load_sidecar(beside), "", beside.name)
+    dropped = sidecar.refuse_unknown(_KEYS)
+    unit = sidecar.text("unit") or ""
+    factor = millivolts_per(unit[:12])
+    nerve, side, muscle, kind = _anatomy(sidecar, source.override)
+    columns = _columns(table, sidecar, nerve, source.override)
+    times, samples = _numbers(table, [c.index for c in columns])
+    rate, stimulus_index = _grid(times)
+    samples *= factor
+    sweeps = list(samples)
+    refuse_large(sweeps, [stimulus_index] * len(sweeps), rate, unit)
+    told = source.override.polarity or sidecar.text("polarity", _POLARITIES)
+    turn = orient(
+        told, sweeps, sampling_rate_hz=rate,  # type: ignore[arg-type]
+        stimulus_indices=[stimulus_index] * len(sweeps),
+    )  # fmt: skip
+    turned = samples if turn.sign > 0 else -samples
+    turned.setflags(write=False)
+    traces = tuple(
+        Trace(
+            turned[i], rate, stimulus_index, Site(nerve, side, muscle, column.site), source.name,
+            kind, column.stimulus, sidecar.number("high_pass_hz", 0, 1e6),
+            sidecar.number("low_pass_hz", 0, 1e7), i, column.repeat, _range(sidecar),
+            sidecar.number("resolution_mv", 0, 100), column.machine,
+            () if turn.is_certain else ("polarity_uncertain",),
+        )
+        for i, column in enumerate(columns)
+    )  # fmt: skip
+    choice = "negative_up" if turn.sign > 0 else "negative_down"
+    decisions = [
+        Decision(source.name, "polarity", choice, turn.reason),
+        Decision(source.name, "unit", unit, "as the sidecar says"),
+    ]
+    if dropped:
+        decisions.append(Decision(source.name, "identity", "dropped",
+                                  f"{len(dropped)} keys of the sidecar name a person"))  # fmt: skip
+    return Recording(traces, decisions=tuple(decisions), companions=(beside,))
+
+
+# --------------------------------------------------------------------------- sidecar
+
+
+def _anatomy(sidecar: Sidecar, told: RecordingOverride) -> tuple[str, Side, str, Kind]:
+    """Give nerve, side, muscle and kind; ``study.toml`` wins over the sidecar."""
+    said = {key: sidecar.text(key) for key in ("nerve", "side", "muscle")}
+    for key, value in said.items():
+        if value is None and getattr(told, key) is None:
+            raise StudyError(f"the key '{key}' is missing.", source=sidecar.name)
+    nerve = told.nerve or resolve("nerves", said["nerve"] or "", source=sidecar.name)
+    muscle = told.muscle or resolve("muscles", said["muscle"] or "", source=sidecar.name)
+    side = told.side or SIDES.get((said["side"] or "").strip().casefold())
+    if side is None:
+        raise StudyError("side: allowed: left, right.", source=sidecar.name)
+    kind: Kind = sidecar.text("kind", _KINDS) or "motor"  # type: ignore[assignment]
+    return nerve, side, muscle, kind
+
+
+def _columns(table: Table, sidecar: Sidecar, nerve: str, told: RecordingOverride) -> list[_Column]:
+    names = table.columns[1:]
+    if not names:
+        raise StudyError("the table has no trace beside time_ms.")
+    entries = sidecar.table("traces")
+    given = entries.values if entries else {}
+    for name in given:
+        if name not in names:
+            raise StudyError(
+                f"traces.{name[:80]}: the table has no such column; it has: "
+                f"{', '.join(names[:20])}." + did_you_mean(name[:80], names), source=sidecar.name,
+            )  # fmt: skip
+    found = []
+    for index, name in enumerate(names, start=1):
+        entry = entries.table(name) if entries and name in given else None
+        found.append(_column(index, name, entry, sidecar, nerve, told))
+    repeats = Counter((c.site, c.repeat) for c in found)
+    return [c if repeats[c.site, c.repeat] > 1 else replace(c, repeat=None) for c in found]
+
+
+def _column(
+    index: int,
+    name: str,
+    entry: Sidecar | None,
+    sidecar: Sidecar,
+    nerve: str,
+    told: RecordingOverride,
+) -> _Column:
+    if entry is None:
+        site = find("sites", name)
+        if site is None:
+            raise StudyError(
+                f"traces: no entry for column '{name[:80]}', and it is no stimulation site.",
+                source=sidecar.name,
+            )
+        entry = Sidecar({}, f"traces.{name}", sidecar.name)
+    else:
+        entry.refuse_unknown(_TRACE_KEYS)
+        site = resolve("sites", entry.text("site") or name, source=sidecar.name)
+    position(nerve, site)
+    attested, collision = entry.truth("supramaximal"), entry.truth("collision_used")
+    stimulus = Stimulus(
+        entry.number("distance_mm", 0, FARTHEST_MM), entry.number("stimulus_ma", 0, STRONGEST_MA),
+        entry.number("stimulus_duration_ms", 0, LONGEST_PULSE_MS),
+        told.supramaximal if told.supramaximal is not None else attested,
+        told.collision_used if told.collision_used is not None else collision,
+    )  # fmt: skip
+    machine = entry.table("machine") or Sidecar({}, "", sidecar.name)
+    machine.refuse_unknown(MACHINE_KEYS)
+    values = (machine.number(key, 0, 1000) for key in MACHINE_KEYS)
+    return _Column(index, site, stimulus, _repeat(entry), MachineValues(*values))
+
+
+def _repeat(entry: Sidecar) -> str | None:
+    """Read ``repeat``: true, a number or a name marks columns as repeats of one setting."""
+    value = entry.values.get("repeat")
+    if value is None or value is False:
+        return None
+    if value is True:
+        return "repeat"
+    if isinstance(value, str | int) and len(str(value)) <= 80:
+        return str(value)
+    raise StudyError(
+        f"{entry.path}.repeat: must be true, or a name shared by the repeats of one setting.",
+        source=entry.name,
+    )
+
+
+def _range(sidecar: Sidecar) -> tuple[float, float] | None:
+    value = sidecar.values.get("range_mv")
+    if value is None:
+        return None
+    is_pair = isinstance(value, list) and len(value) == 2
+    if not is_pair or any(isinstance(v, bool) or not isinstance(v, int | float) for v in value):
+        raise StudyError("range_mv: must be [lowest, highest] in mV.", source=sidecar.name)
+    low, high = float(value[0]), float(value[1])
+    if not -1e6 <= low < high <= 1e6:
+        raise StudyError("range_mv: the lowest must be below the highest.", source=sidecar.name)
+    return low, high
+
+
+# --------------------------------------------------------------------------- numbers
+
+
+def _numbers(table: Table, indices: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Give times (n_samples,) and traces (n_traces, n_samples) as in the file."""
+    if len(table.rows) < 2:
+        raise ReadError("the table has fewer than two rows of samples.")
+    try:
+        # One conversion for the usual table of plain numbers.
+        values = np.array(table.rows, dtype="U32").astype(np.float64)
+        if table.has_decimal_comma:
+            raise ValueError
+    except ValueError:
+        values = np.array([
+            [number(cell, table, f"row {r}, column '{table.columns[c][:80]}'")
+             for c, cell in enumerate(row)]
+            for r, row in enumerate(table.rows, start=2)
+        ])  # fmt: skip
+    times = values[:, 0]
+    if not np.isfinite(times).all():
+        raise ReadError("time_ms holds a cell that is not a number.")
+    return times, np.ascontiguousarray(values[:, list(indices)].T)
+
+
+def _grid(times: np.ndarray) -> tuple[float, int]:
+    """Give (sampling rate in Hz, index of time 0) of evenly spaced times in ms."""
+    n = len(times)
+    step = float(times[-1] - times[0]) / (n - 1)
+    if not math.isfinite(step) or step <= 0:
+        raise ReadError("time_ms must rise.")
+    off = np.abs(times - (times[0] + step * np.arange(n)))
+    if float(off.max()) > _LARGEST_JITTER * step:
+        raise ReadError(
+            f"time_ms is not evenly spaced: row {int(off.argmax()) + 2} is "
+            f"{float(off.max()) / step:.2g} samples off.",
+            hint="Write times with more digits, or export the sweep again.",
+        )
+    rate = 1000.0 / step
+    # Rounded times give 9999.9999 Hz where 10 kHz was meant.
+    rate = float(round(rate)) if abs(rate - round(rate)) <= 1e-4 * rate else rate
+    check_rate(rate)
+    return rate, round(-float(times[0]) / 1000.0 * rate)

@@ -1,0 +1,61 @@
+"""What MNE opens besides EDF: BrainVision, FIF, EEGLAB and others, and MNE objects in memory.
+
+EDF and BDF never come here: MNE joins the records of interrupted files and moves their
+annotations to the wrong site, and reads an unknown unit as volts (design reference, formats
+section 7). ``mne.io.read_raw`` is not used either: it guesses readers for ``.txt`` and ``.mat``.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ncs_cb.readers._shared.reader import Input, Reader, Recording
+
+if TYPE_CHECKING:
+    from ncs_cb.readers.via_mne.memory import study_from_epochs
+
+__all__ = ["READER", "study_from_epochs"]
+
+# Suffix to the function of mne.io that reads it. BDF and EDF have a reader of their own.
+OPENERS = {
+    ".vhdr": "read_raw_brainvision",
+    ".set": "read_raw_eeglab",
+    ".gdf": "read_raw_gdf",
+    ".cnt": "read_raw_cnt",
+    ".nxe": "read_raw_eximia",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "study_from_epochs":
+        return import_module(f"{__name__}.memory").study_from_epochs
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+
+
+def _claims(source: Input) -> bool:
+    name = source.path.name.lower()
+    return name.endswith((".fif", ".fif.gz", *OPENERS))
+
+
+def companions_of(path: Path) -> tuple[Path, ...]:
+    if path.suffix.lower() == ".vhdr":
+        return tuple(path.with_suffix(s) for s in (".vmrk", ".eeg", ".dat", ".avg"))
+    return (path.with_suffix(".fdt"),) if path.suffix.lower() == ".set" else ()
+
+
+def _read(source: Input) -> Recording:
+    from ncs_cb.readers.via_mne.files import read
+
+    return read(source)
+
+
+READER = Reader(
+    "via_mne",
+    (".fif", ".gz", *OPENERS),
+    _claims,
+    _read,
+    label="BrainVision, FIF (raw, epochs, evoked), EEGLAB, GDF, CNT, eXimia: through MNE",
+    companions=companions_of,
+)

@@ -1,0 +1,135 @@
+"""MNE epochs and evoked responses in memory to a study."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ncs_cb.errors import StudyError, did_you_mean
+from ncs_cb.model import Details, Kind, Polarity, RecordingOverride, Side, Study
+from ncs_cb.nerves import resolve
+from ncs_cb.readers._shared.names import from_label
+from ncs_cb.readers.via_mne.sweeps import (
+    Sweep,
+    described,
+    epoch_sweeps,
+    evoked_sweep,
+    traces_of,
+)
+
+if TYPE_CHECKING:
+    import mne
+
+
+def study_from_epochs(
+    epochs: mne.BaseEpochs | mne.Evoked | Sequence[mne.Evoked],
+    *,
+    nerve: str,
+    side: Side,
+    muscle: str,
+    sites: Mapping[str, str] | None = None,
+    distances_mm: Mapping[str, float] | None = None,
+    polarity: Polarity = "auto",
+    kind: Kind = "motor",
+    channel: str | None = None,
+    study_id: str = "epochs",
+    details: Details | None = None,
+) -> Study:
+    """Make a study from MNE epochs, or from one or several evoked responses, in memory.
+
+    Parameters
+    ----------
+    epochs : mne.Epochs, mne.Evoked or sequence of mne.Evoked
+        Data in V, time 0 at the stimulus. One epoch is one sweep.
+    nerve, muscle : str
+        Ids or spellings of the anatomy table.
+    side : str
+        ``left`` or ``right``.
+    sites : mapping, optional
+        From event name (or ``Evoked.comment``) to stimulation site. By default the metadata
+        column ``site`` is used, else the event names themselves. Metadata columns
+        ``distance_mm``, ``stimulus_ma`` and ``supramaximal`` are understood too.
+    distances_mm : mapping, optional
+        From site to the distance between stimulus and recording electrode.
+    polarity : str
+        ``negative_up``, ``negative_down`` or ``auto`` (from the responses).
+    kind : str
+        ``motor``, ``sensory`` or ``f_wave``.
+    channel : str, optional
+        Needed when there are several channels and none, or more than one, is named after
+        `muscle`.
+    study_id : str
+    details : Details, optional
+
+    Returns
+    -------
+    Study
+        Epochs of one event, site and current are repeats of one setting.
+
+    Raises
+    ------
+    StudyError
+        If nerve, muscle, site or channel are unknown, or there is no epoch.
+    UnitError
+        If a response is above 0.1 V.
+    ValueError
+        If `side`, `polarity` or `kind` is none of the words above.
+
+    Examples
+    --------
+    >>> study = study_from_epochs(epochs, nerve="ulnar", side="right", muscle="adm",
+    ...     sites={"S1": "wrist", "S2": "below_elbow"},
+    ...     distances_mm={"wrist": 70, "below_elbow": 280})  # doctest: +SKIP
+    """
+    if side not in ("left", "right") or kind not in ("motor", "sensory", "f_wave"):
+        raise ValueError("side is 'left' or 'right'; kind is 'motor', 'sensory' or 'f_wave'")
+    if polarity not in ("negative_up", "negative_down", "auto"):
+        raise ValueError("polarity is 'negative_up', 'negative_down' or 'auto'")
+    nerve_id, muscle_id = resolve("nerves", nerve), resolve("muscles", muscle)
+    info, sweeps = _in_memory(epochs, sites)
+    channels = described(info)
+    by_site = {resolve("sites", s): float(d) for s, d in (distances_mm or {}).items()}
+    placed = [
+        replace(s, spoken=replace(s.spoken, distance_mm=by_site.get(s.spoken.site or "",
+                                                                    s.spoken.distance_mm)))
+        for s in sweeps
+    ]  # fmt: skip
+    traces, decisions = traces_of(
+        placed, _channel_index(channels.names, channel, muscle_id), channels,
+        (nerve_id, side, muscle_id, kind), study_id, RecordingOverride(polarity=polarity),
+    )  # fmt: skip
+    kept = tuple(d for d in decisions if d.topic != "sweeps")
+    return Study(study_id, tuple(traces), details=details or Details(), decisions=kept)
+
+
+def _in_memory(made: Any, sites: Mapping[str, str] | None) -> tuple[Any, list[Sweep]]:
+    """Give the info and the sweeps of epochs, of one evoked response or of several."""
+    if hasattr(made, "event_id"):
+        info, sweeps = made.info, epoch_sweeps(made, sites)
+    else:
+        listed = [made] if hasattr(made, "comment") else list(made)
+        info = listed[0].info if listed else None
+        sweeps = [evoked_sweep(evoked, sites) for evoked in listed]
+    if not sweeps:
+        raise StudyError("there is no response.")
+    return info, sweeps
+
+
+def _channel_index(names: Sequence[str], wanted: str | None, muscle: str) -> int:
+    if wanted is not None:
+        if wanted not in names:
+            raise StudyError(
+                f"unknown channel '{wanted}'; known: {', '.join(names)}."
+                + did_you_mean(wanted, names)
+            )
+        return list(names).index(wanted)
+    fitting = [i for i, name in enumerate(names) if from_label(name).muscle == muscle]
+    if len(names) == 1:
+        return 0
+    if len(fitting) != 1:
+        raise StudyError(
+            f"{len(fitting)} of {len(names)} channels are named after '{muscle}'; name one with "
+            "channel=...",
+        )
+    return fitting[0]
