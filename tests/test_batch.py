@@ -358,7 +358,8 @@ def evil_reader(tmp_path, monkeypatch) -> None:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: evil-reader\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[ncs_cb.readers]\nevil = evil_reader:READER\n")
     monkeypatch.syspath_prepend(package)
-    monkeypatch.setenv("PYTHONPATH", str(package))
+    before = os.environ.get("PYTHONPATH")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(package), before])))
     readers.available.cache_clear()
     yield
     readers.available.cache_clear()

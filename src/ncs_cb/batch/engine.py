@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -22,10 +22,8 @@ from ncs_cb.errors import NcsError
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-# Enough work in flight that no worker waits, little enough that memory does not grow.
-_IN_FLIGHT_PER_WORKER = 2
-# A guarded chunk is lost only when its machine is: three machines in a row is no accident.
-_MOST_ATTEMPTS = 4
+# A guarded chunk is lost only when its machine is: three times in a row is no accident.
+_MOST_ATTEMPTS = 3
 _LOOKED_AT_TOGETHER = 256
 _SECONDS_TO_CONNECT = 30
 
@@ -116,6 +114,8 @@ def _look_at(studies: Sequence[Found]) -> list[Content]:
 def run(client: Client, chunks: Sequence[Chunk], take: Callable[[Done], None]) -> None:
     """Do all chunks, and hand each over as soon as it is done.
 
+    Chunks over which a worker was lost come last, when no other chunk can take a worker with it.
+
     Parameters
     ----------
     client : Client
@@ -130,52 +130,66 @@ def run(client: Client, chunks: Sequence[Chunk], take: Callable[[Done], None]) -
     NcsError
         If a chunk cannot be done because its workers are lost again and again.
     """
+    lost = _run_once(client, chunks, process, take)
+    for _ in range(_MOST_ATTEMPTS):
+        if not lost:
+            return
+        lost = _run_once(client, lost, process_guarded, take)
+    if lost:
+        raise NcsError(
+            f"workers were lost again and again over {len(lost)} parts of the work.",
+            hint="Look at the memory of the machine; start again to do what is missing.",
+        )
+
+
+def _run_once(
+    client: Client,
+    chunks: Sequence[Chunk],
+    way: Callable[[Chunk, str], Done],
+    take: Callable[[Done], None],
+) -> list[Chunk]:
+    """Do all chunks in one way; give those over which a worker was lost."""
     from distributed import as_completed
 
     waiting = iter(chunks)
-    attempts: dict[Any, tuple[Chunk, int]] = {}
-    pool = as_completed([], with_results=False)
+    running: dict[Any, Chunk] = {}
+    pool = as_completed([])
+    lost: list[Chunk] = []
 
-    def submit(chunk: Chunk, attempt: int) -> None:
-        way = process if attempt == 0 else process_guarded
-        token = f"{chunk.slot:05d}-{uuid.uuid4().hex}"
-        future = client.submit(way, chunk, token, pure=False, retries=0)
-        attempts[future.key] = (chunk, attempt)
-        pool.add(future)
+    def submit(some: Iterable[Chunk]) -> None:
+        for chunk in some:
+            token = f"{chunk.slot:05d}-{uuid.uuid4().hex}"
+            future = client.submit(way, chunk, token, pure=False)
+            running[future.key] = chunk
+            pool.add(future)
 
-    for chunk in islice(waiting, _in_flight(client)):
-        submit(chunk, 0)
+    # One chunk per worker and no queue: what waits at a worker that dies would die with it.
+    submit(islice(waiting, _n_workers(client)))
     for future in pool:
-        chunk, attempt = attempts.pop(future.key)
-        done = _result(future, chunk, attempt)
+        chunk = running.pop(future.key)
+        submit(islice(waiting, max(_n_workers(client) - len(running), 0)))
+        done = _result(future)
         future.release()
         if done is None:
-            submit(chunk, attempt + 1)
-            continue
-        take(done)
-        further = next(waiting, None)
-        if further is not None:
-            submit(further, 0)
+            lost.append(chunk)
+        else:
+            take(done)
+    return lost
 
 
-def _in_flight(client: Client) -> int:
-    return _IN_FLIGHT_PER_WORKER * max(len(client.scheduler_info(n_workers=-1)["workers"]), 1)
+def _n_workers(client: Client) -> int:
+    """Workers there are now: a cluster may grow and shrink while it works."""
+    return max(len(client.scheduler_info(n_workers=-1)["workers"]), 1)
 
 
-def _result(future: Future, chunk: Chunk, attempt: int) -> Done | None:
+def _result(future: Future) -> Done | None:
     """Give what a chunk came to, or None when its worker was lost over it."""
     from distributed import KilledWorker
-    from distributed.client import FutureCancelledError
 
     if future.status == "finished":
         done: Done = future.result()
         return done
     error = future.exception() if future.status == "error" else None
-    if error is not None and not isinstance(error, KilledWorker | FutureCancelledError):
-        raise error
-    if attempt + 1 >= _MOST_ATTEMPTS:
-        raise NcsError(
-            f"the workers for part {chunk.slot} were lost {_MOST_ATTEMPTS} times.",
-            hint="Look at the memory of the machine; start again to do what is missing.",
-        )
-    return None
+    if error is None or isinstance(error, KilledWorker):
+        return None
+    raise error
