@@ -11,6 +11,7 @@ import pytest
 
 from ncs_cb import schema, simulate
 from ncs_cb.errors import StudyError, TableError
+from ncs_cb.model import RecordingOverride
 from ncs_cb.nerves import anatomy, entrapment_between
 from ncs_cb.simulate.geometry import known_paths, path
 
@@ -91,6 +92,16 @@ def test_a_healthy_arm_has_no_block_and_the_published_latencies():
     first = [m.truth.markers.onset_latency_ms[:3] for m in made]
     # Design reference, section 12: median 3.7, 7.6 and 9.5 ms.
     np.testing.assert_allclose(np.mean(first, axis=0), [3.7, 7.6, 9.5], atol=0.35)
+
+
+def test_the_machine_prints_latency_amplitude_and_velocity():
+    made = simulate.recipe("healthy_arm")[0]
+    wrist, elbow = (t.machine for t in made.study.traces[:2])
+    truth = made.truth.markers
+    assert wrist.onset_latency_ms == pytest.approx(truth.onset_latency_ms[0], abs=0.05)
+    assert wrist.amplitude_mv == pytest.approx(truth.negative_peak_amplitude_mv[0], abs=0.05)
+    assert wrist.conduction_velocity_m_per_s is None
+    assert 50.0 < elbow.conduction_velocity_m_per_s < 65.0
 
 
 def test_the_mmn_visit_is_blocked_off_entrapment_sites_with_normal_sensation():
@@ -342,16 +353,12 @@ def test_study_toml_reads_back_as_the_same_details(name):
     assert read.details == study.details
 
 
-def test_study_toml_attests_only_what_holds_for_the_whole_file():
-    study = simulate.recipe("trap_submaximal_proximal")[0].study
-    names = {"ulnar_right_adm": "ulnar.edf", "median_right_apb": "median.edf"}
-    raw = tomllib.loads(simulate.study_toml(study, file_names=names))
-    assert "recordings" not in raw
+def test_study_toml_keeps_what_is_told_of_a_recording():
     study = simulate.recipe("healthy_arm")[0].study
-    raw = tomllib.loads(simulate.study_toml(study, file_names=names))
-    assert raw["recordings"] == {
-        "ulnar.edf": {"supramaximal": True}, "median.edf": {"supramaximal": True},
-    }  # fmt: skip
+    told = {"ulnar right.edf": RecordingOverride(side="right", supramaximal=True)}
+    details = dataclasses.replace(study.details, recordings=told)
+    raw = tomllib.loads(simulate.study_toml(dataclasses.replace(study, details=details)))
+    assert raw["recordings"] == {"ulnar right.edf": {"side": "right", "supramaximal": True}}
 
 
 def test_study_toml_quotes_any_text():

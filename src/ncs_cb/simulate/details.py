@@ -73,15 +73,12 @@ def _made(kind: type[Any], item: Mapping[str, Any], plan: Recipe, key: str) -> A
     return kind(**item)
 
 
-def study_toml(study: Study, *, file_names: Mapping[str, str] | None = None) -> str:
+def study_toml(study: Study) -> str:
     """Write the details of a study as the text of a ``study.toml``.
 
     Parameters
     ----------
     study : Study
-    file_names : mapping of str to str, optional
-        For each recording of the study the name of the file it was written to. Recordings whose
-        every stimulus is attested as supramaximal (or as given with collision) get an entry.
 
     Returns
     -------
@@ -95,8 +92,8 @@ def study_toml(study: Study, *, file_names: Mapping[str, str] | None = None) -> 
     out += ["\n[person]", *person] if person else []
     if details.limb_temperature_c:
         out += ["\n[limb_temperature_c]", *_pairs(**dict(details.limb_temperature_c))]
-    for recording, file_name in (file_names or {}).items():
-        out += _attested(study, recording, file_name)
+    for recording, told in details.recordings.items():
+        out += [f"\n[recordings.{_value(recording)}]", *_pairs(**_present(told))]
     for table in ("clinical", "laboratory", "imaging", "treatment"):
         rows = [
             f"{key.partition('.')[2]} = {_value(value)}"
@@ -110,19 +107,6 @@ def study_toml(study: Study, *, file_names: Mapping[str, str] | None = None) -> 
         for item in items:
             out += [f"\n[[{name}]]", *_pairs(**_present(item))]
     return "\n".join(out) + "\n"
-
-
-def _attested(study: Study, recording: str, file_name: str) -> list[str]:
-    stimuli = [t.stimulus for t in study.traces if t.recording == recording]
-    rows = []
-    for key, values in (
-        ("supramaximal", {s.is_supramaximal for s in stimuli}),
-        ("collision_used", {s.collision_used for s in stimuli}),
-    ):
-        # One entry speaks for the whole file, so it is only written where all stimuli agree.
-        if len(values) == 1 and None not in values:
-            rows.append(f"{key} = {_value(values.pop())}")
-    return [f"\n[recordings.{_value(file_name)}]", *rows] if rows else []
 
 
 def _present(item: Any) -> dict[str, Any]:

@@ -41,7 +41,8 @@ class RecordingPlan:
     offset_uv: Span = (0.0, 0.0)
     artefact_mv: Span = (1.0, 1.0)
     artefact_decay_ms: Span = (0.25, 0.25)
-    range_mv: Span = (50.0, 50.0)
+    # 16 bits over this range make steps of exactly 1 uV.
+    range_mv: Span = (32.768, 32.768)
     bits: Span = (16.0, 16.0)
 
 
@@ -49,7 +50,7 @@ class RecordingPlan:
 SENSORY_PLAN = RecordingPlan(
     sweep_ms=(20.0, 20.0), high_pass_hz=(20.0, 20.0), low_pass_hz=(3000.0, 3000.0),
     noise_uv=(0.5, 0.5), artefact_mv=(0.02, 0.02), artefact_decay_ms=(0.2, 0.2),
-    range_mv=(2.0, 2.0),
+    range_mv=(3.2768, 3.2768),
 )  # fmt: skip
 MOTOR_PLAN = RecordingPlan()
 

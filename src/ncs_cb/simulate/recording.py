@@ -172,6 +172,8 @@ def quantize(samples_mv: Floats, *, range_mv: float, bits: int) -> Floats:
     bits : int
         Resolution: ``2**bits`` steps over the whole range.
     """
-    step = 2.0 * range_mv / 2**bits
-    rounded: Floats = np.clip(np.round(samples_mv / step) * step, -range_mv, range_mv - step)
+    half = 2 ** (bits - 1)
+    # Dividing by steps per mV gives the nearest decimal number where that is a round number.
+    steps = np.clip(np.rint(samples_mv * (half / range_mv)), -half, half - 1)
+    rounded: Floats = steps / (half / range_mv)
     return rounded

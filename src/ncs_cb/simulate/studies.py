@@ -263,6 +263,8 @@ def _finish(
         disturb(clean, setting, disturbance(plan.recording, rng), rng), range_mv=range_mv, bits=bits
     )
     truth = markers(clean, setting, last_arrival_ms=last_ms)
+    prints = visit.recipe.machine_values and plan.kind == "motor" and kind is None
+    machine = _machine(shots, truth) if prints else [MachineValues()] * len(shots)
     for index, shot in enumerate(shots):
         trace_samples = samples[index].copy()
         trace_samples.setflags(write=False)
@@ -273,8 +275,7 @@ def _finish(
                 Site(plan.nerve, plan.side, plan.target, shot.site), name, kind or plan.kind,
                 _stimulus(plan, shot), setting.high_pass_hz, setting.low_pass_hz, first + index,
                 shot.group, (-range_mv, range_mv), 2.0 * range_mv / 2**bits,
-                _machine(row) if visit.recipe.machine_values and plan.kind == "motor"
-                and kind is None else MachineValues(),
+                machine[index],
             )
         )  # fmt: skip
         out.clean.append(clean[index])
@@ -303,12 +304,23 @@ def _stimulus(plan: NervePlan, shot: Shot) -> Stimulus:
     return Stimulus(shot.position_mm, shot.current_ma, width, attested, shot.plan.collision)
 
 
-def _machine(row: dict[str, float]) -> MachineValues:
-    """What the machine prints: one decimal."""
-    latency, amplitude = row["onset_latency_ms"], row["negative_peak_amplitude_mv"]
-    if not np.isfinite(latency) or amplitude < 0.05:
-        return MachineValues()
-    return MachineValues(round(latency, 1), round(amplitude, 1))
+def _machine(shots: list[Shot], truth: Markers) -> list[MachineValues]:
+    """What a machine would print beside each response: one decimal, and the velocity."""
+    values = []
+    latency, height = truth.onset_latency_ms, truth.negative_peak_amplitude_mv
+    for index, shot in enumerate(shots):
+        if not np.isfinite(latency[index]) or height[index] < 0.05:
+            values.append(MachineValues())
+            continue
+        before = [i for i in range(index) if shots[i].position_mm < shot.position_mm]
+        velocity = None
+        if before and latency[index] > latency[before[-1]]:
+            length = shot.position_mm - shots[before[-1]].position_mm
+            velocity = round(float(length / (latency[index] - latency[before[-1]])), 1)
+        values.append(
+            MachineValues(round(float(latency[index]), 1), round(float(height[index]), 1), velocity)
+        )
+    return values
 
 
 def _f_waves(
