@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from ncs_cb import flags, model
+from ncs_cb import criteria, flags, model
 from ncs_cb.columns import conform, table_columns
 
 RATE_HZ = 20_000.0
@@ -225,9 +225,9 @@ def _diagnosis(study_id: str) -> pd.DataFrame:
         pd.DataFrame([
             {"study_id": study_id, "criteria": "efns_pns_2010", "category": "probable",
              "not_excluded": "definite",
-             "met": ["clinical.progressive_asymmetric_limb_weakness", "definite_block"],
+             "met": ["clinical_1_weakness", "definite_block_in_one_nerve"],
              "not_met": ["clinical.upper_motor_neuron_signs"],
-             "missing": ["sensory_normal"],
+             "missing": ["clinical_1_duration"],
              "explanation": "Definite block in one nerve; sensory conduction was not recorded."},
             {"study_id": study_id, "criteria": "ean_pns_cidp_2021", "category": "undetermined",
              "not_excluded": "probable", "met": [], "not_met": [],
@@ -315,7 +315,7 @@ def result(study_id: str = "p014-2026-03", arm=ARM, *, with_typed: bool = True) 
                         decisions=decisions, notes=("hand warmed",))  # fmt: skip
     provenance = model.Provenance(
         "0.1.0",
-        criteria=(model.DataFile("efns_pns_2010", 1, "cd" * 32),
+        criteria=(model.DataFile("efns_pns_2010", 1, criteria.load("efns_pns_2010").sha256),
                   model.DataFile("ean_pns_cidp_2021", 1, "ef" * 32),
                   model.DataFile("partial_block_20pct", 1, "01" * 32)),
         reference=(model.DataFile("aanem_2016", 1, "23" * 32),

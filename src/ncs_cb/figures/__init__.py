@@ -7,16 +7,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from ncs_cb import view as views
-from ncs_cb.figures import arm, traces
+from ncs_cb.figures import arm, curves, traces
 from ncs_cb.figures.drawing import Drawing, to_matplotlib, to_svg
 from ncs_cb.model import Result, Side
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure as MatplotlibFigure
 
-__all__ = ["FIGURES", "Drawing", "FigureKind", "arm_map", "figure", "nerve_figure", "to_svg"]
+__all__ = [
+    "FIGURES", "Drawing", "Drawn", "FigureKind", "arm_map", "draw_all", "figure", "nerve_figure",
+    "to_svg",
+]  # fmt: skip
 
 Per = Literal["study", "nerve", "segment"]
+_PER: tuple[Per, ...] = ("study", "nerve", "segment")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,48 @@ class FigureKind:
 
 FIGURES: dict[str, FigureKind] = {}
 """Every figure by name, in the order in which a report shows them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """One figure ready for a page: its SVG escapes every text it holds."""
+
+    name: str
+    title: str
+    caption: str
+    svg: str
+
+
+@dataclass(frozen=True, slots=True)
+class AllDrawn:
+    """The figures of one report: of the study, and of nerves and segments by their id."""
+
+    study: tuple[Drawn, ...]
+    nerve: dict[str, tuple[Drawn, ...]]
+    segment: dict[str, tuple[Drawn, ...]]
+
+
+def draw_all(result: Result, view: views.View) -> AllDrawn:
+    """Draw everything the registry offers for this result."""
+    kinds = {per: [k for k in FIGURES.values() if k.per == per] for per in _PER}
+    return AllDrawn(
+        _drawn(kinds["study"], view, result),
+        {n.id: _drawn(kinds["nerve"], view, result, n) for n in view.nerves},
+        {s.id: _drawn(kinds["segment"], view, result, n, s)
+         for n in view.nerves for s in n.segments},
+    )  # fmt: skip
+
+
+def _drawn(
+    kinds: list[FigureKind], view: views.View, result: Result, *about: object
+) -> tuple[Drawn, ...]:
+    found = []
+    for kind in kinds:
+        drawing = kind.draw(result, view, *about)
+        if drawing is not None:
+            caption = view.labels[kind.caption] if kind.caption else ""
+            found.append(Drawn(kind.name, view.labels[kind.title], caption, to_svg(drawing)))
+    return tuple(found)
 
 
 def figure(*, per: Per, title: str, caption: str = "") -> Callable[[Any], Any]:
@@ -58,6 +105,30 @@ def limb_map(result: Result, view: views.View) -> Drawing | None:
 def stacked_traces(result: Result, view: views.View, nerve: views.NerveView) -> Drawing | None:
     """Draw the responses of one nerve, distal at the bottom."""
     return traces.draw(result, view, nerve)
+
+
+@figure(per="nerve", title="recruitment", caption="recruitment_caption")
+def intensity_series(result: Result, view: views.View, nerve: views.NerveView) -> Drawing | None:
+    """Draw amplitude against stimulus current."""
+    return curves.recruitment(_rows(result.recruitment, nerve), view.labels)
+
+
+@figure(per="nerve", title="inching", caption="inching_caption")
+def short_steps(result: Result, view: views.View, nerve: views.NerveView) -> Drawing | None:
+    """Draw the fall of amplitude over each short step."""
+    return curves.inching(_rows(result.inching, nerve), view.labels)
+
+
+def _rows(table: pd.DataFrame, nerve: views.NerveView) -> list[dict[str, Any]]:
+    if table.empty:
+        return []
+    own = (
+        (table["nerve"] == nerve.nerve)
+        & (table["side"] == nerve.side)
+        & (table["muscle"] == nerve.muscle)
+    )
+    rows: list[dict[str, Any]] = table[own.fillna(False)].to_dict("records")  # type: ignore[assignment]
+    return rows
 
 
 def nerve_figure(

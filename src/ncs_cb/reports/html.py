@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache, partial
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ncs_cb import figures, view
 from ncs_cb.model import Result
 from ncs_cb.reports import Writer
-from ncs_cb.view import View
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -22,16 +20,6 @@ _GRADES = (
     "definite", "probable", "possible", "none", "none_where_judged", "excluded", "undetermined",
     "not_covered",
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class _Drawn:
-    """One figure on the page."""
-
-    name: str
-    title: str
-    caption: str
-    svg: Markup
 
 
 def render(result: Result, *, lang: str = "en") -> str:
@@ -58,41 +46,9 @@ def render(result: Result, *, lang: str = "en") -> str:
     grades = {stretch.grade: stretch.short for stretch in v.stretches}
     template = _environment().get_template("report.html")
     return template.render(
-        v=v, L=v.labels, css=_css(), figures=_figures(result, v),
+        v=v, L=v.labels, css=_css(), figures=figures.draw_all(result, v),
         short=partial(_short, v.labels, grades),
     )  # fmt: skip
-
-
-def _figures(result: Result, v: View) -> dict[str, Any]:
-    """Draw everything that the registry of figures offers for this result."""
-    drawn: dict[str, Any] = {
-        "study": [],
-        "nerve": {nerve.id: [] for nerve in v.nerves},
-        "segment": {segment.id: [] for nerve in v.nerves for segment in nerve.segments},
-    }
-    for kind in figures.FIGURES.values():
-        if kind.per == "study":
-            drawn["study"] += _drawn(kind, v, kind.draw(result, v))
-            continue
-        for nerve in v.nerves:
-            if kind.per == "nerve":
-                drawn["nerve"][nerve.id] += _drawn(kind, v, kind.draw(result, v, nerve))
-                continue
-            for segment in nerve.segments:
-                found = _drawn(kind, v, kind.draw(result, v, nerve, segment))
-                drawn["segment"][segment.id] += found
-    return drawn
-
-
-def _drawn(kind: figures.FigureKind, v: View, drawing: figures.Drawing | None) -> list[_Drawn]:
-    from markupsafe import Markup
-
-    if drawing is None:
-        return []
-    caption = v.labels[kind.caption] if kind.caption else ""
-    # The painter escapes every text of a drawing.
-    svg = Markup(figures.to_svg(drawing))
-    return [_Drawn(kind.name, v.labels[kind.title], caption, svg)]
 
 
 @cache

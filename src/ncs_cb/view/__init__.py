@@ -26,7 +26,7 @@ from ncs_cb.view.parts import (
 )
 from ncs_cb.view.reading import Reading, Row, Series, overall, read, series_of, strength
 from ncs_cb.view.rounding import NOTHING
-from ncs_cb.view.words import Words, languages, load
+from ncs_cb.view.words import Words, capital, languages, load
 
 __all__ = [
     "Cell", "DiagnosisView", "Fact", "FeatureList", "FlagNote", "Head", "Legend", "NerveView",
@@ -74,7 +74,7 @@ def build(
         lead=r.set_title(r.lead),
         header=notes.header(r),
         finding=lines,
-        finding_text=words.sentences(lines),
+        finding_text=words.sentences(line.text for line in lines),
         summary=tables.summary(r),
         stretches=tuple(_stretch(r, row) for row in r.adjacent()),
         legend=_legend(r),
@@ -109,8 +109,10 @@ def _nerve(r: Reading, series: Series) -> NerveView:
     grade = overall(r.grade(row) for row in adjacent)
     return NerveView(
         id=series_id(series),
-        title=r.words("phrase.nerve_muscle", nerve=r.nerve_title(series),
-                      muscle=r.words.muscle(series[2])),
+        title=capital(
+            r.words("phrase.nerve_muscle", nerve=r.nerve_title(series),
+                    muscle=r.words.muscle(series[2]))
+        ),
         nerve=series[0], side=series[1], muscle=series[2],
         grade=grade, word=r.words.term("grade", grade),
         responses=tuple(_site(r, place) for place in responses),
@@ -175,11 +177,11 @@ def _set_verdict(r: Reading, verdict: Row) -> SetVerdict:
 
 
 def _estimate(r: Reading, row: Row) -> str:
-    share = tables.blocked_range(r, row)
-    if share == NOTHING:
+    parts = tables.blocked_parts(row)
+    if parts["value"] == NOTHING:
         return ""
-    return r.words("sentence.estimate", share=share,
-                   dispersion=r.value(row, "added_dispersion_ms", unit=True))  # fmt: skip
+    dispersion = r.value(row, "added_dispersion_ms", unit=True)
+    return r.words("sentence.estimate", dispersion=dispersion, **parts)
 
 
 def _stretch(r: Reading, row: Row) -> Stretch:
@@ -205,6 +207,8 @@ def _labels(words: Words) -> dict[str, str]:
     anatomy = nerves.anatomy()
     return (
         words.section("label")
+        | {"between": words("list.sentence"), "comma": words("list.comma"),
+           "colon": words("list.colon")}
         | {f"nerve_{name}": words.nerve(name) for name in anatomy.nerves}
         | {f"site_{name}": words.site(name) for name in anatomy.sites}
         | {f"short_{name}": text for name, text in words.section("grade_short").items()}

@@ -5,24 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ncs_cb import flags, nerves
+from ncs_cb.view.notes import category_word
+from ncs_cb.view.parts import Fact
 from ncs_cb.view.reading import Reading, Row, is_block, series_of, strength
 from ncs_cb.view.rounding import is_known, signed
 
 
-def sentences(r: Reading) -> tuple[str, ...]:
-    """Give the finding sentence by sentence.
+def sentences(r: Reading) -> tuple[Fact, ...]:
+    """Give the finding sentence by sentence, each labelled ``block`` or ``plain``.
 
     "No block" is said only of segments whose verdict is ``none``: looked for, nothing left open.
     What is undetermined, excluded or not covered is named as such, and so is what was not
     tested. The absence of block is never read as the absence of the disease.
     """
     if not r.segments:
-        return (r.words("finding.nothing"), *_not_tested(r))
-    lines = [
-        *_blocks(r), *_unsettled(r), *_no_block(r), *_dispersion(r), *_other_sets(r),
-        *_cautions(r), *_sensory(r), *_categories(r), *_not_excluded(r), *_not_tested(r),
-    ]  # fmt: skip
-    return tuple(line for line in lines if line)
+        return _labelled("plain", [r.words("finding.nothing"), *_not_tested(r)])
+    steps = (_unsettled, _no_block, _dispersion, _other_sets, _cautions, _sensory, _categories,
+             _not_excluded, _not_tested)  # fmt: skip
+    plain = [line for step in steps for line in step(r)]
+    return (*_labelled("block", _blocks(r)), *_labelled("plain", plain))
+
+
+def _labelled(kind: str, lines: Iterable[str]) -> tuple[Fact, ...]:
+    return tuple(Fact(kind, line) for line in lines if line)
 
 
 def key_numbers(r: Reading, row: Row) -> str:
@@ -190,12 +195,19 @@ def _categories(r: Reading) -> list[str]:
         category = str(row["category"])
         stronger = row["not_excluded"]
         text = r.words("finding.category", criteria=r.set_title(str(row["criteria"])),
-                       category=r.words.term("category_in_text", category))  # fmt: skip
+                       category=_category(r, row, category))  # fmt: skip
         if isinstance(stronger, str) and stronger not in (category, "not_met", ""):
             text += r.words("finding.category_open",
-                            category=r.words.term("category_in_text", stronger))  # fmt: skip
+                            category=_category(r, row, stronger))  # fmt: skip
         lines.append(text + r.words("list.stop"))
     return lines
+
+
+def _category(r: Reading, row: Row, category: str) -> str:
+    """Name a category in running text; ``not_met`` and ``undetermined`` are no categories."""
+    if category in ("not_met", "undetermined"):
+        return r.words(f"category_in_text.{category}")
+    return category_word(r, str(row["criteria"]), category)
 
 
 def _not_excluded(r: Reading) -> list[str]:

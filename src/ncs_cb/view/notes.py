@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ncs_cb import flags
+from ncs_cb import check_words, flags, schema
 from ncs_cb.view import tables
 from ncs_cb.view.parts import Cell, DiagnosisView, Fact, FeatureList, FlagNote, Table
 from ncs_cb.view.reading import Reading, Row, Series, series_of
 from ncs_cb.view.rounding import is_known, number, plain, with_unit
+from ncs_cb.view.words import capital
 
 _LEVELS = ("primary", "secondary", "unchecked", "doubtful")
 
@@ -77,17 +78,32 @@ def flag_notes(
             places.setdefault(name, []).append(where)
     sums: dict[str, list[str]] = {}
     for check in checks:
-        if check["state"] == "raised" and check["arithmetic"]:
-            sums.setdefault(str(check["flag"]), []).append(str(check["arithmetic"]))
-    w = r.words
+        if check["state"] == "raised" and (text := arithmetic(r, check)):
+            sums.setdefault(str(check["flag"]), []).append(text)
     return tuple(
-        FlagNote(
-            name, flags.FLAGS[name].level, w.term("flag", name), w.join(where, weight="comma"),
-            w.term("flag_meaning", name), w.term("flag_effect", name),
-            w.term("flag_action", name), w.join(sums.get(name, ()), weight="heavy"),
-        )
+        _flag_note(r, name, where, sums.get(name, ()))
         for name, where in sorted(places.items(), key=lambda item: _severity(item[0]))
+    )
+
+
+def _flag_note(r: Reading, name: str, where: Sequence[str], sums: Iterable[str]) -> FlagNote:
+    w = r.words
+    places, numbers = w.join(where, weight="comma"), w.join(sums, weight="heavy")
+    return FlagNote(
+        name, flags.FLAGS[name].level,
+        w("phrase.flag", name=capital(w.term("flag", name)), where=places),
+        w.sentences([w.term("flag_meaning", name), w.term("flag_effect", name)]),
+        w("phrase.next", action=w.term("flag_action", name)),
+        w("phrase.arithmetic", text=numbers) if numbers else "",
     )  # fmt: skip
+
+
+def arithmetic(r: Reading, check: Row) -> str:
+    """Give the sentence with the numbers of a check, in the reader's language."""
+    case, numbers = check.get("case"), check.get("numbers")
+    if r.words.lang != "en" and isinstance(case, str) and case and isinstance(numbers, Mapping):
+        return check_words.say(str(check["flag"]), case, numbers, lang=r.words.lang)
+    return str(check["arithmetic"] or "")
 
 
 def _severity(name: str) -> tuple[int, int]:
@@ -109,7 +125,7 @@ def not_examined(r: Reading, series: Series) -> tuple[Fact, ...]:
     for row in r.adjacent(series):
         for check in r.checks.get((*series, str(row["segment"])), ()):
             if check["state"] == "not_examined":
-                key = (str(check["flag"]), str(check["arithmetic"] or ""))
+                key = (str(check["flag"]), arithmetic(r, check))
                 found.setdefault(key, []).append(r.segment_title(row))
     return tuple(
         Fact(
@@ -124,17 +140,17 @@ def diagnosis(r: Reading) -> tuple[DiagnosisView, ...]:
     """Word what each criteria set concludes."""
     views = []
     for row in r.result.diagnosis.to_dict("records"):
-        set_id, category, stronger = (
-            str(row["criteria"]), str(row["category"]), row["not_excluded"]
-        )  # fmt: skip
+        set_id, category, stronger = (str(row["criteria"]), str(row["category"]),
+                                      row["not_excluded"])  # fmt: skip
         is_open = isinstance(stronger, str) and stronger not in ("", category, "not_met")
-        lists = (tuple(clause_word(r, c) for c in _list(row[k])) for k in ("met", "not_met",
-                                                                           "missing"))  # fmt: skip
-        met, not_met, missing = lists
         views.append(DiagnosisView(
-            set_id, r.set_title(set_id), category, r.words.term("category", category),
-            r.words.term("category", str(stronger)) if is_open else "",
-            met, not_met, missing, str(row["explanation"] or "") if r.words.lang == "en" else "",
+            set_id, r.set_title(set_id), category, category_word(r, set_id, category),
+            category_word(r, set_id, str(stronger)) if is_open else "",
+            tuple(clause_word(r, set_id, c) for c in _list(row["met"])),
+            tuple(clause_word(r, set_id, c) for c in _list(row["not_met"])),
+            tuple(clause_word(r, set_id, c, ask=True) for c in _list(row["missing"])),
+            # The sentence is written in English where the category is found.
+            str(row["explanation"] or "") if r.words.lang == "en" else "",
         ))  # fmt: skip
     return tuple(views)
 
@@ -146,13 +162,28 @@ def _list(value: object) -> list[str]:
     return [str(item) for item in value] if isinstance(value, Iterable) else []
 
 
-def clause_word(r: Reading, clause: str) -> str:
-    """Word a clause id: by the catalog, by a column or flag of that name, else as it stands."""
-    for section in ("clause", "finding_name", "column", "flag"):
-        for name in (clause, clause.rpartition(".")[2]):
-            if f"{section}.{name}" in r.words.texts:
-                return r.words.term(section, name)
-    return clause.replace("_", " ")
+def category_word(r: Reading, set_id: str, category: str) -> str:
+    """Name a category in its set's own words."""
+    loaded = r.loaded(set_id)
+    for route in loaded.category_routes if loaded else ():
+        if route.id == category:
+            return route.label_zh if r.words.lang == "zh" else route.label
+    return r.words.term("category", category)
+
+
+def clause_word(r: Reading, set_id: str, clause: str, *, ask: bool = False) -> str:
+    """Word a clause id, with `ask` also what would decide it; an unknown id stands as it is."""
+    loaded, is_chinese = r.loaded(set_id), r.words.lang == "zh"
+    found = next((c for c in loaded.category_leaves() if c.id == clause), None) if loaded else None
+    if found is not None and found.text:
+        text = found.text_zh if is_chinese else found.text
+        question = found.ask_zh if is_chinese else found.ask
+        return r.words("phrase.ask", clause=text, ask=question) if ask and question else text
+    finding = schema.findings().get(clause)
+    if finding is not None:
+        return finding.label_zh if is_chinese else finding.label
+    section = "flag" if f"flag.{clause}" in r.words.texts else "column"
+    return r.words.term(section, clause)
 
 
 def features(r: Reading, given: Mapping[str, Sequence[Any]] | None) -> tuple[FeatureList, ...]:

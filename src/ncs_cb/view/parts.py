@@ -45,11 +45,9 @@ class FlagNote:
 
     flag: str
     level: str
-    name: str
-    where: str
-    meaning: str
-    effect: str
-    action: str
+    heading: str
+    text: str
+    next: str
     arithmetic: str = ""
 
 
@@ -172,7 +170,7 @@ class View:
     study_id: str
     lead: str
     header: tuple[Fact, ...]
-    finding: tuple[str, ...]
+    finding: tuple[Fact, ...]
     finding_text: str
     summary: Table
     stretches: tuple[Stretch, ...]

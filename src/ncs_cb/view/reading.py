@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import pandas as pd
 
 from ncs_cb import criteria, nerves
 from ncs_cb.criteria import CriteriaSet
-from ncs_cb.errors import NcsError
 from ncs_cb.model import Result
 from ncs_cb.units import unit_of
 from ncs_cb.view.rounding import is_known, number, with_unit
@@ -62,7 +62,7 @@ class Reading:
         """Round one value of a row as its column and the limits ask."""
         measure = unit_of(name)
         limits = self.limits.get(measure if measure == "%" else name, ())
-        text = number(row.get(name), measure, limits)
+        text = number(row.get(name), measure, limits, column=name)
         return with_unit(text, measure) if unit else text
 
     def set_title(self, set_id: str) -> str:
@@ -77,11 +77,8 @@ class Reading:
     def loaded(self, set_id: str) -> CriteriaSet | None:
         """Give the shipped set this result rests on; None for another one of the same id."""
         hashes = [f.sha256 for f in self.result.provenance.criteria if f.id == set_id]
-        try:
-            found = criteria.load(set_id)
-        except NcsError:
-            return None
-        return found if found.sha256 in hashes else None
+        found = _shipped(set_id)
+        return found if found is not None and found.sha256 in hashes else None
 
     def nerve_title(self, series: Series) -> str:
         """Name a nerve with its side: ``right ulnar nerve``."""
@@ -94,6 +91,12 @@ class Reading:
         w = self.words
         ends = {k: w.site(str(row[f"{k}_site"])) for k in ("distal", "proximal")}
         return w("phrase.segment", **ends)
+
+
+@cache
+def _shipped(set_id: str) -> CriteriaSet | None:
+    """Load a set of this version; an id never reads as the path of a file."""
+    return criteria.load(set_id) if set_id in criteria.available() else None
 
 
 def series_of(row: Row) -> Series:

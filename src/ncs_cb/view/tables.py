@@ -21,6 +21,7 @@ from ncs_cb.view.reading import (
     series_of,
 )
 from ncs_cb.view.rounding import NOTHING, is_known, number, plain, with_unit
+from ncs_cb.view.words import capital
 
 _OPERATORS = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤", "eq": "=", "ne": "≠"}
 _KNOWN_COLUMNS = frozenset(c.name for c in COLUMNS)
@@ -135,15 +136,20 @@ def _changes_note(r: Reading, body: Sequence[Sequence[Cell]], has_estimate: bool
     return r.words.sentences(part for part in parts if part)
 
 
+def blocked_parts(row: Row) -> dict[str, str]:
+    """Give the estimated blocked share and the ends of its interval, in percent."""
+    names = {"value": "blocked_fraction", "low": "blocked_fraction_low",
+             "high": "blocked_fraction_high"}  # fmt: skip
+    return {
+        key: number(100.0 * row[name] if is_known(row[name]) else None, "%")
+        for key, name in names.items()
+    }
+
+
 def blocked_range(r: Reading, row: Row) -> str:
-    """Give the estimated blocked share in percent with its interval."""
-    parts = [
-        number(None if not is_known(row[n]) else 100.0 * row[n], "%")
-        for n in ("blocked_fraction", "blocked_fraction_low", "blocked_fraction_high")
-    ]
-    if parts[0] == NOTHING:
-        return NOTHING
-    return r.words("phrase.interval", value=parts[0], low=parts[1], high=parts[2])
+    """Give the estimated blocked share with its interval, or a dash."""
+    parts = blocked_parts(row)
+    return NOTHING if parts["value"] == NOTHING else r.words("phrase.interval", **parts)
 
 
 def set_cell(r: Reading, row: Row, set_id: str) -> Cell:
@@ -168,7 +174,8 @@ def summary(r: Reading) -> Table:
     ]  # fmt: skip
     body = [
         (
-            Cell(r.nerve_title(series_of(row))), Cell(r.segment_title(row)),
+            Cell(_nerve_name(r, series_of(row))),
+            Cell(r.segment_title(row)),
             *(Cell(r.value(row, n)) for n in names),
             grade_cell(r, r.grade(row)), dispersion_cell(r, r.verdict(row)),
             Cell(flag_names(r, row)),
@@ -201,7 +208,7 @@ def comparison(r: Reading) -> Table:
     heads = [*word_heads(r, "nerve", "segment"), *(Head(r.set_title(s)) for s in r.sets)]
     body = []
     for row in _in_order(r):
-        cells = [Cell(r.nerve_title(series_of(row))), Cell(r.segment_title(row))]
+        cells = [Cell(_nerve_name(r, series_of(row))), Cell(r.segment_title(row))]
         for set_id in r.sets:
             verdict = r.verdict(row, set_id)
             grade = str(verdict["conduction_block"]) if verdict else "not_covered"
@@ -311,13 +318,13 @@ def f_waves(r: Reading) -> Table:
     names = ("n_stimuli", "minimum_latency_ms", "mean_latency_ms", "maximum_latency_ms",
              "chronodispersion_ms", "persistence_pct")  # fmt: skip
     rows = [
-        row | {"nerve": r.nerve_title(series_of(row)), "origin": r.words("origin.recorded"),
+        row | {"nerve": _nerve_name(r, series_of(row)), "origin": r.words("origin.recorded"),
                "flags": flag_names(r, row)}
         for row in records(r.result.f_waves)
     ]  # fmt: skip
     for f in r.result.study.details.f_waves:
         values = {n: getattr(f, n, None) for n in names}
-        rows.append(values | {"nerve": r.nerve_title((f.nerve, f.side, "")), "flags": "",
+        rows.append(values | {"nerve": _nerve_name(r, (f.nerve, f.side, "")), "flags": "",
                               "origin": r.words("origin.typed")})  # fmt: skip
     return from_rows(r, rows, ("nerve", "origin", "flags"), names)
 
@@ -329,7 +336,7 @@ def sensory(r: Reading) -> Table:
     for s in r.result.study.details.sensory:
         reading = "unread" if s.is_normal is None else "normal" if s.is_normal else "abnormal"
         rows.append({
-            "nerve": r.nerve_title((s.nerve, s.side, "")), "segment": s.segment or NOTHING,
+            "nerve": _nerve_name(r, (s.nerve, s.side, "")), "segment": s.segment or NOTHING,
             "reading": r.words(f"reading.{reading}"), "origin": r.words("origin.typed"),
             "amplitude_uv": s.amplitude_uv, "velocity_m_per_s": s.velocity_m_per_s,
             "onset_latency_ms": s.onset_latency_ms, "negative_peak_latency_ms": s.peak_latency_ms,
@@ -339,7 +346,7 @@ def sensory(r: Reading) -> Table:
             continue
         millivolts = row["negative_peak_amplitude_mv"]
         rows.append({
-            "nerve": r.nerve_title(series_of(row)),
+            "nerve": _nerve_name(r, series_of(row)),
             "segment": f"{r.words.muscle(str(row['muscle']))}, "
                        f"{r.words.site(str(row['stimulation_site']))}",
             "reading": r.words("reading.unread"), "origin": r.words("origin.recorded"),
@@ -370,6 +377,10 @@ def inching(r: Reading, series: Series) -> Table:
     names = ("length_mm", "latency_change_ms", "amplitude_reduction_pct",
              "total_area_reduction_pct")  # fmt: skip
     return from_rows(r, rows, ("step", "focal"), names)
+
+
+def _nerve_name(r: Reading, series: Series) -> str:
+    return capital(r.nerve_title(series))
 
 
 def _yes_no(r: Reading, value: object) -> str:

@@ -110,6 +110,11 @@ class Words:
         return str(place.label_zh if self.lang == "zh" else place.label)
 
 
+def capital(text: str) -> str:
+    """Begin a line with a capital letter."""
+    return text[:1].upper() + text[1:]
+
+
 @cache
 def load(lang: str) -> Words:
     """Load the words of one language.

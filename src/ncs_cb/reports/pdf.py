@@ -1,0 +1,103 @@
+"""The report as PDF, laid out by typst (extra ``pdf``) from the same view, passed as data.
+
+Chinese text needs an installed font that holds it; any of the Noto CJK fonts will do (Debian:
+``apt install fonts-noto-cjk``).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.resources import files
+from typing import Any
+
+from ncs_cb import figures, view
+from ncs_cb.errors import ReportError
+from ncs_cb.model import Result
+from ncs_cb.reports import Writer
+
+_TEMPLATE = "reports/templates/report.typ"
+_LATIN = ("Helvetica Neue", "Arial", "Liberation Sans", "DejaVu Sans")
+_CHINESE = (
+    "Noto Sans CJK SC", "Source Han Sans SC", "Noto Sans SC", "PingFang SC", "Microsoft YaHei",
+    "SimHei", "WenQuanYi Micro Hei", "Noto Sans CJK TC", "Noto Sans CJK JP", "Noto Serif CJK SC",
+)  # fmt: skip
+_GRADES = (
+    "definite", "probable", "possible", "none", "none_where_judged", "excluded", "undetermined",
+    "not_covered",
+)  # fmt: skip
+
+
+def render(result: Result, *, lang: str = "en") -> bytes:
+    """Lay a result out as PDF, paginated for A4.
+
+    Parameters
+    ----------
+    result : Result
+    lang : str
+
+    Returns
+    -------
+    bytes
+        The same bytes for the same result and fonts: no date is written.
+
+    Raises
+    ------
+    ReportError
+        If typst is not installed, or no installed font holds the text.
+    """
+    try:
+        import typst
+    except ImportError:
+        raise ReportError(
+            "the format 'pdf' needs typst, which is not installed",
+            hint="Install it with: pip install 'ncs_cb[pdf]'",
+        ) from None
+    v = view.build(result, lang=lang)
+    data = {
+        "view": asdict(v), "figures": asdict(figures.draw_all(result, v)),
+        "grades": sorted({*_GRADES, *(s.grade for s in v.stretches)}),
+        "shorts": {g: v.labels[f"short_{g}"] for g in _GRADES if f"short_{g}" in v.labels}
+        | {s.grade: s.short for s in v.stretches},
+    }  # fmt: skip
+    data["fonts"] = _fonts(json.dumps(data, ensure_ascii=False), _installed(typst))
+    template = files("ncs_cb").joinpath(_TEMPLATE).read_bytes()
+    try:
+        page = typst.compile(template, format="pdf", sys_inputs={"data": json.dumps(data)})
+    except RuntimeError as error:
+        raise ReportError(f"typst could not lay out the report: {error}") from None
+    return bytes(page)
+
+
+def _installed(typst: Any) -> list[str]:
+    """Name the font families typst can see; a version that cannot tell is trusted."""
+    return list(typst.Fonts().families()) if hasattr(typst, "Fonts") else [*_LATIN, *_CHINESE]
+
+
+def _fonts(text: str, installed: Sequence[str]) -> list[str]:
+    """Choose the fonts: a plain one, and one for Chinese where there is Chinese text.
+
+    Raises
+    ------
+    ReportError
+        If the text holds Chinese and no installed font does.
+    """
+    chosen = [name for name in _LATIN if name in installed][:1] or ["Libertinus Serif"]
+    if any(0x2E80 <= ord(letter) < 0xFB00 or ord(letter) >= 0x20000 for letter in text):
+        chinese = [name for name in _CHINESE if name in installed][:1]
+        if not chinese:
+            raise ReportError(
+                "the report holds Chinese characters and no installed font has them",
+                hint="Install a Noto CJK font (Debian: apt install fonts-noto-cjk), or write html.",
+            )
+        chosen += chinese
+    return chosen
+
+
+def write(result: Result, *, lang: str = "en") -> dict[str, bytes]:
+    """Give ``report.pdf``."""
+    return {"report.pdf": render(result, lang=lang)}
+
+
+WRITER = Writer("pdf", "the report for print, A4 (needs the extra 'pdf')", write)

@@ -1,0 +1,126 @@
+"""Plain text for pasting into a patient record: the finding, the numbers, the verdicts."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+
+from ncs_cb import view
+from ncs_cb.model import Result
+from ncs_cb.reports import Writer
+from ncs_cb.view import Fact, Table, View
+
+_WIDTH = 92
+
+
+def render(result: Result, *, lang: str = "en") -> str:
+    """Give the report as plain text with aligned columns and without any markup.
+
+    Parameters
+    ----------
+    result : Result
+    lang : str
+    """
+    v = view.build(result, lang=lang)
+    return "\n".join(_lines(v)).rstrip() + "\n"
+
+
+def _lines(v: View) -> Iterator[str]:
+    labels = v.labels
+    yield from (_one_line(v.title), "=" * _width(_one_line(v.title)))
+    yield from _facts(v.header, labels)
+    yield from ("", labels["finding"].upper())
+    yield from _wrap(v.finding_text)
+    yield from _section(labels["summary"], v.summary)
+    for d in v.diagnosis:
+        yield from ("", f"{_one_line(d.title)}{labels['colon']}{_one_line(d.word)}")
+        pairs = ((labels["not_excluded"], (d.not_excluded,)), (labels["missing"], d.missing),
+                 (labels["met"], d.met), (labels["not_met"], d.not_met))  # fmt: skip
+        for label, items in pairs:
+            yield from _items(label, [item for item in items if item], labels)
+    for feature in v.features:
+        yield from ("", feature.heading)
+        for item in feature.items:
+            head = f"{item.label}{labels['colon']}" if item.label else ""
+            yield from _wrap(f"- {head}{item.text}", indent="  ")
+    yield from _section(labels["comparison"], v.comparison)
+    yield from _section(labels["sensory"], v.sensory)
+    yield from _section(labels["f_waves"], v.f_waves)
+    for nerve in v.nerves:
+        yield from _section(nerve.title, nerve.sites)
+        for flag in nerve.flags:
+            yield from _wrap(f"- {flag.heading} {flag.text} {flag.next}", indent="  ")
+        for check in nerve.not_examined:
+            yield from _items(labels["not_examined"], [f"{check.label}, {check.text}"], labels)
+    yield ""
+    yield from _facts(v.rests_on, labels)
+    yield from _section(labels["data_files"], v.data_files)
+    yield from ("", *_wrap(v.disclaimer))
+
+
+def _section(heading: str, table: Table) -> Iterator[str]:
+    if table.rows:
+        yield from ("", _one_line(heading), *_aligned(table))
+        if table.note:
+            yield from _wrap(table.note)
+
+
+def _facts(facts: Iterable[Fact], labels: dict[str, str]) -> Iterator[str]:
+    for fact in facts:
+        yield from _wrap(f"{fact.label}{labels['colon']}{fact.text}", indent="  ")
+
+
+def _items(label: str, items: Sequence[str], labels: dict[str, str]) -> Iterator[str]:
+    if items:
+        yield from _wrap(f"{label}{labels['colon']}{'; '.join(items)}", indent="  ")
+
+
+def _aligned(table: Table) -> Iterator[str]:
+    """Set a table in columns; numbers stand right, words left."""
+    heads = [f"{h.label} [{h.unit}]" if h.unit else h.label for h in table.heads]
+    rows = [heads, *([_one_line(c.text) for c in row] for row in table.rows)]
+    widths = [max(_width(row[n]) for row in rows) for n in range(len(heads))]
+    for row in rows:
+        cells = [
+            _pad(text, widths[n], is_right=table.heads[n].is_number) for n, text in enumerate(row)
+        ]
+        yield "  ".join(cells).rstrip()
+
+
+def _pad(text: str, width: int, *, is_right: bool) -> str:
+    blank = " " * (width - _width(text))
+    return blank + text if is_right else text + blank
+
+
+def _width(text: str) -> int:
+    """Count columns; a Chinese character takes two."""
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
+
+
+def _one_line(text: str) -> str:
+    """Keep text of a file on its line, so that it cannot pass for a line of the report."""
+    return " ".join(text.split())
+
+
+# What may not be parted at a line's end: a word, a number and its percent sign, a Chinese
+# character and the punctuation behind it.
+_PIECE = re.compile(r"[\u2e80-\uffff][，。；：）、”]*|[^\s\u2e80-\uffff]+(?: %)?[，。；：）、”]*\s*|\s+")
+
+
+def _wrap(text: str, *, indent: str = "") -> list[str]:
+    """Break a line at the width of a page, counted as it is seen."""
+    lines = [""]
+    for piece in _PIECE.findall(_one_line(text)):
+        if _width(lines[-1]) + _width(piece.rstrip()) > _WIDTH and lines[-1].strip():
+            lines.append(indent)
+        lines[-1] += piece
+    return [line.rstrip() for line in lines]
+
+
+def write(result: Result, *, lang: str = "en") -> dict[str, str]:
+    """Give ``report.txt``."""
+    return {"report.txt": render(result, lang=lang)}
+
+
+WRITER = Writer("txt", "plain text for pasting into a record", write)
