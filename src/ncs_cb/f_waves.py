@@ -30,13 +30,12 @@ from ncs_cb.units import LARGEST_PLAUSIBLE_RESPONSE_MV
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-# Decay constants [ms] that together follow the slow afterwave of an M wave without following an
-# F wave, which is shorter and stands alone.
-_TAILS_MS = (6.0, 15.0, 40.0)
+# Decay constants [ms] whose sum follows the tail of an M wave and its rebound in the amplifier.
+_TAILS_MS = (2.0, 3.5, 6.0, 10.0, 17.0, 30.0, 60.0)
+_ROUNDS = 5
 # In a shorter stretch a slope would help to fit an F wave away.
 _LONG_ENOUGH_FOR_A_SLOPE_MS = 45.0
 _SMOOTH_MS = 0.4
-_FITS = 12
 # Noise is taken from blocks of this length; the 0.3 quantile of their size is this share of the
 # standard deviation of white noise (computed).
 _BLOCK_MS = 5.0
@@ -129,20 +128,25 @@ def f_latencies_ms(
     if not len(sweeps):
         return np.empty(0)
     _refuse_implausible(sweeps[:, time_ms > limit("sweeps.artifact_window_ms")])
-    start_ms = _m_wave_end_ms(sweeps, time_ms) if search_from_ms is None else search_from_ms
-    is_searched = time_ms >= start_ms
-    if search_to_ms is not None:
-        is_searched &= time_ms <= search_to_ms
-    if is_searched.sum() * step_ms < limit("f_waves.phase_gap_ms"):
-        if search_from_ms is not None:
-            raise ValueError(f"no sweep to search after {start_ms:g} ms; it ends at "
-                             f"{time_ms[-1]:.1f} ms")  # fmt: skip
-        return np.full(len(sweeps), np.nan)
-    time_ms, searched = time_ms[is_searched], sweeps[:, is_searched]
-    residual = _smoothed(_without_tail(searched, time_ms), step_ms)
+    settled_ms = _m_wave_end_ms(sweeps, time_ms)
+    start_ms = settled_ms if search_from_ms is None else search_from_ms
+    end_ms = time_ms[-1] if search_to_ms is None else min(search_to_ms, time_ms[-1])
+    if end_ms - start_ms < limit("f_waves.phase_gap_ms"):
+        if search_from_ms is None and search_to_ms is None:
+            return np.full(len(sweeps), np.nan)  # the sweep ends before any F wave
+        raise ValueError(
+            f"nothing to search between {start_ms:.1f} and {end_ms:.1f} ms; "
+            f"the sweep ends at {time_ms[-1]:.1f} ms"
+        )
+    # The tail is learned from the whole rest of the sweep, whatever part of it is searched.
+    is_late = time_ms >= min(settled_ms, start_ms)
+    late_ms = time_ms[is_late]
+    residual = _smoothed(_without_tail(sweeps[:, is_late], late_ms), step_ms)
     noise = _noise(residual, step_ms)
+    is_searched = (late_ms >= start_ms) & (late_ms <= end_ms)
+    late_ms, residual = late_ms[is_searched], residual[:, is_searched]
     return np.array(
-        [_latency_ms(row, sd, time_ms) for row, sd in zip(residual, noise, strict=True)]
+        [_latency_ms(row, sd, late_ms) for row, sd in zip(residual, noise, strict=True)]
     )
 
 
@@ -194,34 +198,78 @@ def _m_wave_end_ms(sweeps: Floats, time_ms: Floats) -> float:
 
 
 def _without_tail(sweeps: Floats, time_ms: Floats) -> Floats:
-    """Take the slow afterwave off each sweep by a robust fit that ignores what stands alone.
+    """Take the M wave's slow tail off each sweep, wherever no F wave stands in the way.
 
-    Baseline, three decays and, in a long sweep, a slope are fitted; samples far from the fit
-    lose their weight (Tukey's biweight), so that an F wave is not fitted away.
+    The tail is alike in all sweeps but for its size. It is learned as a sum of decays from what
+    the sweeps have in common, where they agree; F waves come and go, so that there they do not.
+    Each sweep is then freed of its own multiple of it and of its baseline (and slope, in a long
+    sweep), and samples that stand out lose their weight (Tukey's biweight) in the next round.
     """
-    after = time_ms - time_ms[0]
-    columns = [np.ones_like(after), *(np.exp(-after / tail) for tail in _TAILS_MS)]
-    if after[-1] >= _LONG_ENOUGH_FOR_A_SLOPE_MS:
-        columns.append(after / after[-1])
-    basis, _ = np.linalg.qr(np.stack(columns, axis=1))
-    # Every tenth of a millisecond is enough for a slow tail.
+    # A quarter of a millisecond is fine enough for a slow tail.
     stride = max(1, round(0.25 / (time_ms[1] - time_ms[0])))
-    coarse, thin = sweeps[:, ::stride], basis[::stride]
-    weight = np.ones_like(coarse)
-    residual = coarse
-    for _ in range(_FITS):
-        gram = np.einsum("sk,ki,kj->sij", weight, thin, thin, optimize=True)
-        moment = np.einsum("sk,sk,ki->si", weight, coarse, thin, optimize=True)
-        # A touch of ridge keeps the fit defined when a sweep loses most of its weight.
-        ridge = 1e-9 * np.trace(gram, axis1=1, axis2=2)[:, None, None] * np.eye(thin.shape[1])
-        fit = np.linalg.solve(gram + ridge, moment[:, :, None])[:, :, 0]
-        residual = coarse - fit @ thin.T
-        scale = 1.4826 * np.median(np.abs(residual), axis=1, keepdims=True)
-        far = residual / np.where(scale > 0.0, 4.7 * scale, 1.0)
-        weight = np.square(np.maximum(1.0 - np.square(far), 0.0))
-        weight = np.where(scale > 0.0, weight, 1.0)
-    clean: Floats = sweeps - fit @ basis.T
+    coarse, at_ms = sweeps[:, ::stride], time_ms[::stride] - time_ms[0]
+    decays = np.stack([np.ones_like(at_ms), *(np.exp(-at_ms / t) for t in _TAILS_MS)], axis=1)
+    weight = np.broadcast_to(_agreement(coarse), coarse.shape)
+    alike = coarse
+    for _ in range(_ROUNDS):
+        total = weight.sum(axis=0)
+        common = (weight * alike).sum(axis=0) / np.maximum(total, 1e-12)
+        root = np.sqrt(total)[:, None]
+        shares = np.linalg.lstsq(root * decays, root[:, 0] * common, rcond=1e-6)[0]
+        columns = [decays @ shares, np.ones_like(at_ms)]
+        if at_ms[-1] >= _LONG_ENOUGH_FOR_A_SLOPE_MS:
+            columns.append(at_ms / at_ms[-1])
+        parts = np.stack(columns, axis=1)
+        fit = _weighted_fits(parts, coarse, weight)
+        weight = _standing_in(coarse - fit @ parts.T, weight)
+        # What is each sweep's own must not enter the common tail where other sweeps are left out.
+        alike = coarse - fit @ parts.T + np.median(fit, axis=0) @ parts.T
+    every = np.stack([np.interp(time_ms - time_ms[0], at_ms, part) for part in parts.T], axis=1)
+    clean: Floats = sweeps - fit @ every.T
     return clean
+
+
+def _agreement(sweeps: Floats) -> Floats:
+    """Weight of each moment by how well the slopes of the sweeps agree around it.
+
+    Slopes, so that a drift does not count; with few sweeps every moment counts.
+    """
+    n_sweeps, n_moments = sweeps.shape
+    if n_sweeps < 4 or n_moments < 16:
+        return np.ones(n_moments)
+    slopes: Floats = sweeps[:, 4:] - sweeps[:, :-4]
+    slopes -= np.median(slopes, axis=1, keepdims=True)
+    spread = np.median(np.abs(slopes - np.median(slopes, axis=0)), axis=0)
+    # The worst disagreement within 3 ms: the top of an F wave is flat too.
+    widest = np.lib.stride_tricks.sliding_window_view(np.pad(spread, 14, mode="edge"), 25).max(
+        axis=1
+    )
+    usual = np.quantile(widest, 0.3)
+    agreement: Floats = np.square(usual / np.maximum(widest, usual) if usual > 0.0 else widest + 1)
+    return agreement
+
+
+def _weighted_fits(parts: Floats, sweeps: Floats, weight: Floats) -> Floats:
+    gram = np.einsum("sk,ki,kj->sij", weight, parts, parts, optimize=True)
+    moment = np.einsum("sk,sk,ki->si", weight, sweeps, parts, optimize=True)
+    # A touch of ridge keeps the fit defined when tail and baseline are alike or weight is gone.
+    ridge = 1e-9 * np.trace(gram, axis1=1, axis2=2)[:, None, None] * np.eye(parts.shape[1])
+    fit: Floats = np.linalg.solve(gram + ridge + 1e-30, moment[:, :, None])[:, :, 0]
+    return fit
+
+
+def _standing_in(residual: Floats, weight: Floats) -> Floats:
+    """Tukey's biweight of every sample, and of its neighbors within 1 ms."""
+    size = np.abs(residual)
+    counted = np.where(weight > 0.25, size, np.nan)
+    counted[np.isnan(counted).all(axis=1)] = 0.0
+    scale = 1.4826 * np.nanmedian(counted, axis=1, keepdims=True)
+    far = size / np.where(scale > 0.0, 4.7 * scale, np.inf)
+    widest = np.lib.stride_tricks.sliding_window_view(
+        np.pad(far, ((0, 0), (4, 4)), mode="edge"), 9, axis=1
+    ).max(axis=2)
+    weights: Floats = np.square(np.maximum(1.0 - np.square(widest), 0.0))
+    return weights
 
 
 def _smoothed(sweeps: Floats, step_ms: float) -> Floats:
@@ -229,7 +277,8 @@ def _smoothed(sweeps: Floats, step_ms: float) -> Floats:
     width = 2 * int(0.5 * _SMOOTH_MS / step_ms) + 1
     kernel = np.convolve(np.ones(width), np.ones(width)) / width**2
     half = len(kernel) // 2
-    padded = np.pad(sweeps, ((0, 0), (half, half)), mode="edge")
+    # Reflected, so that the ends are averaged too and no noisier than the middle.
+    padded = np.pad(sweeps, ((0, 0), (half, half)), mode="reflect")
     smooth: Floats = np.apply_along_axis(np.convolve, 1, padded, kernel, mode="valid")
     return smooth
 
@@ -248,7 +297,7 @@ def _noise(residual: Floats, step_ms: float) -> Floats:
 def _latency_ms(residual: Floats, noise: float, time_ms: Floats) -> float:
     """Find the largest deflection that stands alone, and walk back to where it begins."""
     step_ms = time_ms[1] - time_ms[0]
-    gap = round(limit("f_waves.phase_gap_ms") / step_ms)
+    gap, margin = round(limit("f_waves.phase_gap_ms") / step_ms), round(1.0 / step_ms)
     size = np.abs(residual)
     open_until = 0
     floor = max(
@@ -260,11 +309,13 @@ def _latency_ms(residual: Floats, noise: float, time_ms: Floats) -> float:
         if size[top] <= floor:
             return float("nan")
         start, end = _cluster(size, top, noise, gap)
-        if start > 0 and np.ptp(residual[start:end]) >= limit("f_waves.minimum_amplitude_mv"):
-            return _onset_ms(residual, start, noise, float(size[top]), time_ms)
-        if start > 0:
+        if start < margin:  # it reaches back to the M wave: its tail, not an F wave
+            open_until = end
+            continue
+        height = np.ptp(np.append(residual[start : end + gap], 0.0))  # the baseline counts
+        if height < limit("f_waves.minimum_amplitude_mv"):
             return float("nan")
-        open_until = end  # it reaches back to the M wave: its tail, not an F wave
+        return _onset_ms(residual, start, noise, float(size[top]), time_ms)
     return float("nan")
 
 
