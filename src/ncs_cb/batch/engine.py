@@ -58,12 +58,16 @@ def cluster(workers: int | None, scheduler: str | None) -> Iterator[Client]:
         # A long read holds the interpreter; that is no reason to give a worker up.
         "distributed.comm.timeouts.connect": "60s",
         "distributed.admin.tick.limit": "1h",
+        # No web pages: what runs here is nobody else's business.
+        "distributed.scheduler.http.routes": [],
+        "distributed.worker.http.routes": [],
+        "distributed.nanny.http.routes": [],
     }
     with (
         dask.config.set(quiet),
         LocalCluster(
             n_workers=workers or usable_cores(), threads_per_worker=1, processes=True,
-            dashboard_address=None, silence_logs=logging.CRITICAL,
+            dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL,
         ) as local,
         Client(local) as client,
     ):  # fmt: skip
