@@ -105,7 +105,7 @@ class Category:
     term: Group
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class CriteriaSet:
     """One criteria set, as loaded.
 
@@ -155,7 +155,7 @@ class CriteriaSet:
     nerve_rules: tuple[NerveRule, ...]
     category_routes: tuple[Category, ...]
 
-    def clause(self, id_: str) -> Term:
+    def clause(self, id_: str) -> Clause:
         """Give the clause of the categories with that id: its words, and what would decide it.
 
         Raises
@@ -163,15 +163,11 @@ class CriteriaSet:
         KeyError
             If the set has no such clause.
         """
-        for term in self.category_leaves():
-            if term.id == id_:
-                return term
-        raise KeyError(id_)
+        return _category_leaves(self)[id_]
 
     def category_leaves(self) -> tuple[Clause, ...]:
         """Give the clauses of all categories, each once, in the order in which they are read."""
-        found = (c for route in self.category_routes for c in leaves(route.term))
-        return tuple({c.id: c for c in found}.values())
+        return tuple(_category_leaves(self).values())
 
     def thresholds(self) -> Iterator[Clause]:
         """Give every clause of the set, with its source and verification level."""
@@ -183,8 +179,19 @@ class CriteriaSet:
 
     def unchecked(self) -> tuple[Clause, ...]:
         """Give the clauses in use whose number was not checked against the publication."""
-        loose = ("unchecked", "doubtful")
-        return tuple(c for c in self.thresholds() if c.is_usable and c.verified in loose)
+        return _unchecked(self)
+
+
+# Sets are immutable and asked the same for every study of a batch.
+@cache
+def _category_leaves(made: CriteriaSet) -> dict[str, Clause]:
+    return {c.id: c for route in made.category_routes for c in leaves(route.term)}
+
+
+@cache
+def _unchecked(made: CriteriaSet) -> tuple[Clause, ...]:
+    loose = ("unchecked", "doubtful")
+    return tuple(c for c in made.thresholds() if c.is_usable and c.verified in loose)
 
 
 def available() -> list[str]:
@@ -335,7 +342,8 @@ def _with_rules_of_another(top: Block, made: CriteriaSet, allow_doubtful: bool) 
         made, sha256=both, rules=other.rules, entry=other.entry, dispersion=other.dispersion,
         named_nerves=made.named_nerves or other.named_nerves, grades=other.grades,
         named_segments=made.named_segments or other.named_segments,
-        erb_at_most=other.erb_at_most, erb_source=other.erb_source, long_segments=other.long_segments,
+        erb_at_most=other.erb_at_most, erb_source=other.erb_source,
+        long_segments=other.long_segments,
         enabled=made.enabled and other.enabled,
         why_not_enabled=made.why_not_enabled or other.why_not_enabled,
     )  # fmt: skip

@@ -8,9 +8,9 @@ both hold, and 100 * (7.15 / 5.5 - 1) counts as 30.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -66,6 +66,34 @@ def truth(
             "le": lambda: numbers <= limits + TOLERANCE,
         }[op]()
     return pd.arrays.BooleanArray(np.where(unknown, False, holds), unknown)
+
+
+Truth = Any
+"""True, False or ``pandas.NA``: one truth, which ``&`` and ``|`` combine by Kleene."""
+
+
+def holds(value: float | None, op: str, limit: float | None) -> Truth:
+    """Compare one number, as :func:`truth` does.
+
+    Examples
+    --------
+    >>> holds(30.0, "gt", 30.0), holds(None, "gt", 30.0)
+    (False, <NA>)
+    """
+    if value is None or limit is None or not math.isfinite(value) or not math.isfinite(limit):
+        return pd.NA
+    number, edge = float(value), float(limit)
+    if op in ("gt", "ge"):
+        return number > edge + TOLERANCE if op == "gt" else number >= edge - TOLERANCE
+    return number < edge - TOLERANCE if op == "lt" else number <= edge + TOLERANCE
+
+
+def count(answers: Iterable[Truth], at_least: int) -> Truth:
+    """Tell whether at least so many hold: false only when the unknown cannot reach that many."""
+    known = list(answers)
+    if sum(one is True for one in known) >= at_least:
+        return True
+    return pd.NA if sum(one is not False for one in known) >= at_least else False
 
 
 def between(

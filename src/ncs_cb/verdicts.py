@@ -227,7 +227,8 @@ def _extrapolated(
         ],
         dtype=bool,
     )[table.codes]
-    return ~named | at_erb
+    extrapolated: np.ndarray[Any, Any] = ~named | at_erb
+    return extrapolated
 
 
 def side_by_side(verdicts: pd.DataFrame, column: str = "conduction_block") -> pd.DataFrame:

@@ -1,0 +1,351 @@
+"""From verdicts, sensory studies and clinical findings to the category of each criteria set.
+
+Three-valued throughout: a missing item never strengthens a category, and nerves that were not
+examined keep a stronger category open. "No block found" is never "MMN excluded".
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ncs_cb.columns import conform
+from ncs_cb.criteria import Clause, CriteriaSet, Term, chosen, leaves
+from ncs_cb.evidence import Truth, count, holds
+from ncs_cb.explanation import Ask, Conclusion, Stretch, ask_text, explain
+from ncs_cb.features import differential, features, multifocality
+from ncs_cb.model import Details
+from ncs_cb.nerve_table import nerve_table
+from ncs_cb.nerves import anatomy, position
+from ncs_cb.reference import DEFAULT as DEFAULT_REFERENCE
+from ncs_cb.reference import ReferenceSet, chain, first_limit
+from ncs_cb.sensory_status import SensoryStudy, all_normal, sensory_studies, through
+from ncs_cb.visit_facts import Row, by_study, nerve_of
+
+__all__ = [
+    "Ask", "Conclusion", "ask_text", "conclude", "conclusions", "differential", "explain",
+    "features", "multifocality",
+]  # fmt: skip
+
+Criteria = Sequence[str | Path | CriteriaSet] | str | Path | CriteriaSet | None
+Nerve = tuple[str, str]
+
+_JUDGED = ("definite", "probable", "possible", "none")
+
+
+@dataclass(frozen=True, slots=True)
+class _Visit:
+    """What is known of one visit, as one criteria set sees it."""
+
+    details: Details
+    verdicts: tuple[Row, ...]
+    nerves: tuple[Row, ...]
+    sensory: tuple[SensoryStudy, ...]
+    sets: tuple[ReferenceSet, ...]
+
+
+def conclude(
+    verdicts: pd.DataFrame,
+    segments: pd.DataFrame,
+    traces: pd.DataFrame,
+    f_waves: pd.DataFrame,
+    details: Mapping[str, Details],
+    *,
+    criteria: Criteria = None,
+    reference: str | Path | ReferenceSet = DEFAULT_REFERENCE,
+) -> pd.DataFrame:
+    """Give the category of every study by every criteria set that defines categories.
+
+    Parameters
+    ----------
+    verdicts : DataFrame
+        As :func:`ncs_cb.verdicts.judge` gives it for the same criteria.
+    segments, traces, f_waves : DataFrame
+        The tables of those names; sensory recordings are taken from `traces`.
+    details : mapping of study id to Details
+        What ``study.toml`` says; absent is unknown.
+    criteria, reference
+        As in :func:`ncs_cb.verdicts.judge`. Sets without categories (block only) give no row.
+
+    Returns
+    -------
+    DataFrame
+        The ``diagnosis`` table, study by study.
+    """
+    found = conclusions(
+        verdicts, segments, traces, f_waves, details, criteria=criteria, reference=reference
+    )
+    return conform(
+        pd.DataFrame(
+            {
+                "study_id": [one.study_id for one in found],
+                "criteria": [one.criteria.id for one in found],
+                "category": [one.category for one in found],
+                "not_excluded": [one.not_excluded for one in found],
+                "met": [list(one.met) for one in found],
+                "not_met": [list(one.not_met) for one in found],
+                "missing": [list(one.missing) for one in found],
+                "explanation": [explain(one) for one in found],
+            }
+        ),
+        "diagnosis",
+    )
+
+
+def conclusions(
+    verdicts: pd.DataFrame,
+    segments: pd.DataFrame,
+    traces: pd.DataFrame,
+    f_waves: pd.DataFrame,
+    details: Mapping[str, Details],
+    *,
+    criteria: Criteria = None,
+    reference: str | Path | ReferenceSet = DEFAULT_REFERENCE,
+) -> tuple[Conclusion, ...]:
+    """Give what :func:`conclude` tables as objects, to be explained in any language."""
+    sets = tuple(one for one in chosen(criteria) if one.categories)
+    limits = chain(reference)
+    judged = by_study(verdicts)
+    nerves = by_study(nerve_table(segments, traces, f_waves, details))
+    sensory = by_study(traces.loc[traces["kind"] == "sensory"] if len(traces) else traces)
+    found = []
+    for study_id in dict.fromkeys([*details, *judged, *nerves, *sensory]):
+        person = details.get(study_id, Details())
+        studies = sensory_studies(person, sensory.get(study_id, ()), limits)
+        for made in sets:
+            rows = tuple(r for r in judged.get(study_id, ()) if r["criteria"] == made.id)
+            visit = _Visit(person, rows, nerves.get(study_id, ()), studies, limits)
+            found.append(_conclude_one(study_id, made, visit))
+    return tuple(found)
+
+
+def _conclude_one(study_id: str, made: CriteriaSet, visit: _Visit) -> Conclusion:
+    answers = {c.id: _answer(c, made, visit) for c in made.category_leaves()}
+    where = _unexamined(made, visit.verdicts)
+    # Nerves and segments that nobody examined may carry what the examined ones do not.
+    beyond = {
+        c.id: pd.NA
+        if answers[c.id] is False and c.kind in ("block", "signs") and where
+        else answers[c.id]
+        for c in made.category_leaves()
+    }
+    category, not_excluded = _category(made, answers, beyond)
+    ids = {
+        word: tuple(key for key, one in answers.items() if one is wanted)
+        for word, wanted in (("met", True), ("not_met", False), ("missing", pd.NA))
+    }
+    grades = [row["conduction_block"] for row in visit.verdicts]
+    seen = [grade for grade in grades if grade in _JUDGED]
+    return Conclusion(
+        study_id, made, category, not_excluded, ids["met"], ids["not_met"], ids["missing"],
+        _relevant(made, answers, category), _asks(made, visit, answers, beyond, category),
+        any(grade in made.grades for grade in seen) if seen else None, where,
+    )  # fmt: skip
+
+
+def _relevant(made: CriteriaSet, answers: Mapping[str, Truth], category: str) -> tuple[str, ...]:
+    """Give the clauses that explain a category: its own, and those of the stronger ones."""
+    order = made.categories
+    limit = order.index(category) if category in order else len(order)
+    routes = [
+        route
+        for route in made.category_routes
+        if order.index(route.id) < limit
+        or (route.id == category and _combine(route.term, answers) is True)
+    ]
+    return tuple(dict.fromkeys(c.id for route in routes for c in leaves(route.term)))
+
+
+def _category(
+    made: CriteriaSet, answers: Mapping[str, Truth], beyond: Mapping[str, Truth]
+) -> tuple[str, str]:
+    """Give the strongest category that is met, and the strongest that is left open."""
+    met, still_open, unknown = "", "", False
+    for route in sorted(made.category_routes, key=lambda one: made.categories.index(one.id)):
+        answer = _combine(route.term, answers)
+        met = met or (route.id if answer is True else "")
+        unknown = unknown or answer is pd.NA
+        if not still_open and _combine(route.term, beyond) is not False:
+            still_open = route.id
+    return met or ("undetermined" if unknown else "not_met"), still_open or "not_met"
+
+
+def _combine(term: Term, answers: Mapping[str, Truth]) -> Truth:
+    if isinstance(term, Clause):
+        return answers[term.id]
+    parts = [_combine(one, answers) for one in term.of]
+    if term.how == "at_least":
+        return count(parts, term.n)
+    return reduce(operator.and_ if term.how == "all" else operator.or_, parts)
+
+
+def _answer(clause: Clause, made: CriteriaSet, visit: _Visit) -> Truth:
+    if clause.kind == "finding":
+        value = visit.details.findings.get(clause.subject)
+        if value is None or clause.value is None:
+            return pd.NA
+        if clause.op == "is":
+            return bool(value) == clause.value
+        return holds(float(value), clause.op, float(clause.value))
+    if clause.kind == "sensory":
+        return all_normal(visit.sensory, clause.at_least)
+    if not visit.verdicts and not visit.nerves:
+        return pd.NA
+    return _block(clause, visit) if clause.kind == "block" else _signs(clause, made, visit)
+
+
+def _block(clause: Clause, visit: _Visit) -> Truth:
+    """Count nerves or segments with block; unknown when no segment could be judged."""
+    if not any(row["conduction_block"] in _JUDGED for row in visit.verdicts):
+        return pd.NA
+    answers: dict[Any, Truth] = {}
+    for number, row in enumerate(visit.verdicts):
+        key = number if clause.per == "segments" else nerve_of(row)
+        answer = _graded(row, clause.grades)
+        if clause.through_block and answer is not False:
+            answer = answer & _sensory_through(clause, row, visit)
+        answers[key] = answers.get(key, False) | answer
+    return count(answers.values(), clause.at_least)
+
+
+def _graded(row: Row, grades: tuple[str, ...]) -> Truth:
+    if row["conduction_block"] in grades:
+        return True
+    return pd.NA if row["not_excluded"] in grades else False
+
+
+def _sensory_through(clause: Clause, row: Row, visit: _Visit) -> Truth:
+    """Tell whether sensory conduction through a segment is normal, where the set asks for it."""
+    nerve, side = nerve_of(row)
+    if anatomy().nerves[nerve].limb == "leg":
+        # The sets ask for it in the arm only.
+        return True
+    if row["proximal_site"] == "erb" and not clause.sensory_above_axilla:
+        return True
+    ends = (position(nerve, row[name]) for name in ("distal_site", "proximal_site"))
+    return through(visit.sensory, nerve, side, *ends)
+
+
+def _signs(clause: Clause, made: CriteriaSet, visit: _Visit) -> Truth:
+    """Count nerves with signs; with ``and_elsewhere``, ask for others in another nerve."""
+    here = _any_sign(clause.names, made, visit)
+    if not any(isinstance(one, bool) for one in here.values()):
+        return pd.NA
+    enough = count(here.values(), clause.at_least)
+    if not clause.others:
+        return enough
+    there = _any_sign(clause.others, made, visit)
+    pairs = [a & b for one, a in here.items() for other, b in there.items() if one != other]
+    return enough & reduce(operator.or_, pairs, False)
+
+
+def _any_sign(names: Iterable[str], made: CriteriaSet, visit: _Visit) -> dict[Nerve, Truth]:
+    answers: dict[Nerve, Truth] = {}
+
+    def add(row: Row, answer: Truth) -> None:
+        answers[nerve_of(row)] = answers.get(nerve_of(row), False) | answer
+
+    rules = {rule.id: rule for rule in made.nerve_rules}
+    for name in names:
+        if name in ("block", "definite_block"):
+            grades = made.grades if name == "block" else ("definite",)
+            for row in visit.verdicts:
+                add(row, _graded(row, grades))
+        elif name == "dispersion":
+            for row in visit.verdicts:
+                ruled_out = row["conduction_block"] == "excluded"
+                add(row, False if ruled_out else row["temporal_dispersion"])
+        else:
+            rule = rules[name]
+            for row in visit.nerves:
+                if not rule.nerves or row["nerve"] in rule.nerves:
+                    add(row, _nerve_rule(rule.term, row, visit))
+    return answers
+
+
+def _nerve_rule(term: Term, row: Row, visit: _Visit) -> Truth:
+    compared = {}
+    for clause in leaves(term):
+        limit = None if clause.value is None else float(clause.value)
+        if clause.percent_of and limit is not None:
+            study, _, item = clause.percent_of.partition(".")
+            muscle = row["muscle"] or None
+            normal = first_limit(visit.sets, study, row["nerve"], muscle, item, visit.details)
+            limit = None if normal is None else limit / 100.0 * normal.value
+        compared[clause.id] = holds(row[clause.subject], clause.op, limit)
+    return _combine(term, compared)
+
+
+def _unexamined(made: CriteriaSet, rows: Sequence[Row]) -> tuple[Stretch, ...]:
+    """Give the named nerves of both sides that were not judged all the way up."""
+    reached: dict[Nerve, int] = {}
+    for row in rows:
+        if row["conduction_block"] in _JUDGED or row["conduction_block"] == "excluded":
+            place = position(row["nerve"], row["proximal_site"])
+            reached[nerve_of(row)] = max(place, reached.get(nerve_of(row), 0))
+    found = []
+    for nerve in made.named_nerves or tuple(anatomy().nerves):
+        sites = anatomy().nerves[nerve].sites
+        for side in ("right", "left"):
+            at = reached.get((nerve, side), reached.get((nerve, "")))
+            if at is None:
+                found.append(Stretch(nerve, side))
+            elif at < len(sites) - 1:
+                found.append(Stretch(nerve, side, sites[at]))
+    # Nerves that were begun come first: they are the nearest to be completed.
+    return tuple(sorted(found, key=lambda one: not one.above))
+
+
+def _asks(
+    made: CriteriaSet, visit: _Visit, answers: Mapping[str, Truth], beyond: Mapping[str, Truth],
+    category: str,
+) -> tuple[Ask, ...]:  # fmt: skip
+    """Give what would settle the open clauses of the categories stronger than the one found."""
+    order = made.categories
+    limit = order.index(category) if category in order else len(order)
+    wanted = [
+        c
+        for route in made.category_routes
+        if order.index(route.id) < limit and _combine(route.term, beyond) is not False
+        for c in leaves(route.term)
+    ]
+    asks: list[Ask] = []
+    for clause in {c.id: c for c in wanted}.values():
+        if clause.kind == "block" and answers[clause.id] is not True:
+            asks += _block_asks(clause, visit, made)
+        elif answers[clause.id] is pd.NA:
+            asks.append(Ask("clause", clause.id))
+    return tuple(dict.fromkeys(asks))
+
+
+def _block_asks(clause: Clause, visit: _Visit, made: CriteriaSet) -> list[Ask]:
+    asks = []
+    for row in visit.verdicts:
+        answer = _graded(row, clause.grades)
+        nerve, side = nerve_of(row)
+        stretch = {
+            "nerve": nerve, "side": side, "distal_site": row["distal_site"],
+            "proximal_site": row["proximal_site"],
+        }  # fmt: skip
+        if answer is pd.NA and made.enabled:
+            asks.append(Ask("segment", unknown=_unknown_words(row), **stretch))
+        asked = clause.through_block and answer is not False
+        if asked and _sensory_through(clause, row, visit) is pd.NA:
+            asks.append(Ask("sensory", **stretch))
+    if not asks:
+        asks.append(Ask("more" if visit.verdicts else "motor"))
+    return asks
+
+
+def _unknown_words(row: Row) -> tuple[str, ...]:
+    return tuple(
+        dict.fromkeys(
+            str(one["column"]) for one in row["evidence"] if one["holds"] is None and one["column"]
+        )
+    )

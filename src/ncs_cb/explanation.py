@@ -1,0 +1,200 @@
+"""A conclusion and the words for it: which category, why, and what would decide it."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from ncs_cb.criteria import CriteriaSet
+from ncs_cb.nerves import anatomy
+
+# A list of what was not examined is cut here: all nerves of both sides would drown the rest.
+_LONGEST_LIST = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One thing to do that would settle something unknown.
+
+    ``kind`` is ``clause`` (words of the clause), ``sensory`` or ``segment`` (a stretch of a
+    nerve), ``motor`` or ``more``; ``unknown`` names the columns that are missing.
+    """
+
+    kind: str
+    clause: str = ""
+    nerve: str = ""
+    side: str = ""
+    distal_site: str = ""
+    proximal_site: str = ""
+    unknown: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A nerve not examined for block: all of it, or from `above` on."""
+
+    nerve: str
+    side: str
+    above: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Conclusion:
+    """What one criteria set says of one visit.
+
+    Attributes
+    ----------
+    study_id : str
+    criteria : CriteriaSet
+    category : str
+        A category of the set, ``not_met`` or ``undetermined``.
+    not_excluded : str
+        The strongest category that missing evidence, or nerves not examined, leave open.
+    met, not_met, missing : tuple of str
+        Ids of the clauses that hold, do not hold, and are unknown.
+    relevant : tuple of str
+        Ids of the clauses that explain the category: its own, and those of the stronger ones.
+    asks : tuple of Ask
+        What would settle the unknown clauses of the stronger categories.
+    block_found : bool or None
+        Whether any segment has block by this set; None when none could be judged.
+    unexamined : tuple of Stretch
+        Where block was not looked for.
+    """
+
+    study_id: str
+    criteria: CriteriaSet
+    category: str
+    not_excluded: str
+    met: tuple[str, ...]
+    not_met: tuple[str, ...]
+    missing: tuple[str, ...]
+    relevant: tuple[str, ...]
+    asks: tuple[Ask, ...]
+    block_found: bool | None
+    unexamined: tuple[Stretch, ...]
+
+
+@cache
+def words(lang: str) -> dict[str, str]:
+    """Give the words of a language.
+
+    Raises
+    ------
+    ValueError
+        If there are none for it.
+    """
+    raw = tomllib.loads(files("ncs_cb").joinpath("tables/diagnosis.toml").read_text("utf-8"))
+    if lang not in raw["words"]:
+        raise ValueError(f"no words for language '{lang}'; known: {', '.join(raw['words'])}")
+    found: dict[str, str] = raw["words"][lang]
+    return found
+
+
+def explain(conclusion: Conclusion, lang: str = "en") -> str:
+    """Say in plain words which category was found, why, and what would decide it."""
+    say, made = words(lang), conclusion.criteria
+    title = _either(made.title, made.title_zh, lang)
+    labels = {
+        route.id: _opening(_either(route.label, route.label_zh, lang))
+        for route in made.category_routes
+    }
+    found = conclusion.category
+    parts = [
+        say[found].format(title=title)
+        if found in ("not_met", "undetermined")
+        else say["met"].format(label=labels[found])
+    ]
+    if conclusion.not_excluded not in (found, "not_met"):
+        parts.append(say["open"].format(label=labels[conclusion.not_excluded]))
+    for key, ids in (
+        ("found", conclusion.met), ("against", conclusion.not_met), ("unknown", conclusion.missing)
+    ):  # fmt: skip
+        shown = [one for one in ids if one in conclusion.relevant]
+        if shown:
+            parts.append(say[key].format(texts=say["semicolon"].join(_texts(made, shown, lang))))
+    parts += _about_block(conclusion, lang)
+    asks = dict.fromkeys(ask_text(one, made, lang) for one in conclusion.asks)
+    if asks:
+        parts.append(say["decide"].format(asks=say["semicolon"].join(asks)))
+    if made.purpose == "cidp":
+        parts.append(say["level_only"])
+    if not made.enabled:
+        parts.append(say["not_enabled"].format(why=made.why_not_enabled))
+    elif made.unchecked():
+        parts.append(say["unchecked"].format(count=len(made.unchecked())))
+    return say["gap"].join(parts)
+
+
+def _about_block(conclusion: Conclusion, lang: str) -> list[str]:
+    """Say that no block found is not MMN excluded, and where nobody looked."""
+    if conclusion.block_found or conclusion.criteria.purpose != "mmn":
+        return []
+    say = words(lang)
+    key = "not_judged" if conclusion.block_found is None else "no_block"
+    places = [_place(one, lang) for one in conclusion.unexamined]
+    if not places:
+        return [say[key]]
+    rest = len(places) - _LONGEST_LIST
+    shown = [*places[:_LONGEST_LIST], *([say["others"].format(count=rest)] if rest > 0 else [])]
+    return [say[key], say["unexamined"].format(where=say["comma"].join(shown))]
+
+
+def _opening(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _either(english: str, chinese: str, lang: str) -> str:
+    return chinese if lang == "zh" and chinese else english
+
+
+def _texts(made: CriteriaSet, ids: Iterable[str], lang: str) -> list[str]:
+    return [_either(c.text, c.text_zh, lang) or c.id for c in map(made.clause, ids)]
+
+
+def nerve_words(nerve: str, side: str, lang: str) -> str:
+    """Name a nerve with its side."""
+    known, say = anatomy().nerves[nerve], words(lang)
+    label = _either(known.label, known.label_zh, lang)
+    return say["nerve"].format(side=say[side], nerve=label) if side else label
+
+
+def where_words(distal_site: str, proximal_site: str, lang: str) -> str:
+    """Name a stretch of a limb."""
+    say, sites = words(lang), anatomy().sites
+    if proximal_site == "erb":
+        return say["to_erb"]
+    if distal_site in ("wrist", "forearm") and proximal_site in ("elbow", "below_elbow"):
+        return say["across_forearm"]
+    if distal_site in ("elbow", "above_elbow", "spiral_groove") and proximal_site == "axilla":
+        return say["across_upper_arm"]
+    names = (_either(sites[s].label, sites[s].label_zh, lang) for s in (distal_site, proximal_site))
+    return say["between"].format(distal=next(names), proximal=next(names))
+
+
+def _place(one: Stretch, lang: str) -> str:
+    say, nerve = words(lang), nerve_words(one.nerve, one.side, lang)
+    if not one.above:
+        return say["whole"].format(nerve=nerve)
+    site = anatomy().sites[one.above]
+    return say["proximal"].format(nerve=nerve, site=_either(site.label, site.label_zh, lang))
+
+
+def ask_text(ask: Ask, made: CriteriaSet, lang: str = "en") -> str:
+    """Say what to do."""
+    say = words(lang)
+    if ask.kind == "clause":
+        clause = made.clause(ask.clause)
+        return _either(clause.ask, clause.ask_zh, lang) or _either(
+            clause.text, clause.text_zh, lang
+        )
+    if ask.kind in ("motor", "more"):
+        return say[f"ask_{ask.kind}"]
+    return say[f"ask_{ask.kind}"].format(
+        nerve=nerve_words(ask.nerve, ask.side, lang),
+        where=where_words(ask.distal_site, ask.proximal_site, lang),
+        what=say["comma"].join(ask.unknown),
+    )

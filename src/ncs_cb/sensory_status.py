@@ -1,0 +1,218 @@
+"""Whether sensory conduction is normal, nerve by nerve and stretch by stretch.
+
+The physician's own reading wins over the limits table. A stretch above the wrist is judged by
+its velocity alone: limits of amplitude and latency are published for the routine study only.
+What was not measured is unknown, and a routine study says nothing about the forearm.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import pandas as pd
+
+from ncs_cb.evidence import Truth, holds
+from ncs_cb.model import Details, SensoryValue
+from ncs_cb.nerves import anatomy, find
+from ncs_cb.reference import ReferenceSet, first_limit
+
+# Sites at which the routine study stimulates; the recording site is a digit or the snuffbox.
+_ROUTINE_SITES = ("wrist", "forearm")
+# A digit lies distal to every stimulation site of the nerve.
+_BEYOND = -1
+
+
+@dataclass(frozen=True, slots=True)
+class SensoryStudy:
+    """One sensory study of one nerve.
+
+    Attributes
+    ----------
+    nerve, side : str
+        Ids; `side` is empty when it is not known.
+    stretch : tuple of int, or None
+        Positions along the nerve between which conduction was measured (-1: a digit); None when
+        the stretch is not known.
+    is_normal : bool or NA
+        What is known.
+    by : str
+        ``reading`` (the physician's own), ``limits`` or ``unknown``.
+    reason : str
+        The values and limits it rests on.
+    """
+
+    nerve: str
+    side: str
+    stretch: tuple[int, int] | None
+    is_normal: Truth
+    by: str
+    reason: str
+
+
+def sensory_studies(
+    details: Details, recordings: Sequence[Mapping[str, Any]], sets: tuple[ReferenceSet, ...]
+) -> tuple[SensoryStudy, ...]:
+    """Gather typed-in values and sensory recordings of one visit.
+
+    Parameters
+    ----------
+    details : Details
+        With the typed-in values, and age and sex for the limits.
+    recordings : sequence of mapping
+        Rows of the ``traces`` table whose ``kind`` is ``sensory``.
+    sets : tuple of ReferenceSet
+        Normal limits, in the order in which they answer.
+    """
+    typed = [_typed(value, details, sets) for value in details.sensory]
+    read = {(one.nerve, one.side, one.stretch) for one in typed if one.by == "reading"}
+    rest = [*typed, *_recorded(recordings, details, sets)]
+    return tuple(
+        one for one in rest if one.by == "reading" or (one.nerve, one.side, one.stretch) not in read
+    )
+
+
+def _place(nerve: str, name: str) -> int | None:
+    sites = anatomy().nerves[nerve].sites
+    site = name if name in sites else find("sites", name)
+    if site in sites:
+        return sites.index(site)
+    return _BEYOND if find("muscles", name) in anatomy().nerves[nerve].sensory_sites else None
+
+
+def _stretch(nerve: str, segment: str | None) -> tuple[int, int] | None:
+    one, _, other = (segment or "").partition("-")
+    places = sorted(p for p in (_place(nerve, one), _place(nerve, other)) if p is not None)
+    return (places[0], places[1]) if len(places) == 2 and places[0] < places[1] else None
+
+
+def _typed(value: SensoryValue, details: Details, sets: tuple[ReferenceSet, ...]) -> SensoryStudy:
+    stretch = _stretch(value.nerve, value.segment)
+    names = (value.segment or "").split("-")
+    key = (value.nerve, value.side or "", stretch)
+    if value.is_normal is not None:
+        return SensoryStudy(*key, value.is_normal, "reading", "as read by the physician")
+    digits = (find("muscles", name) for name in names if name)
+    digit = next((m for m in digits if m in anatomy().nerves[value.nerve].sensory_sites), None)
+    at_wrist = any(name in _ROUTINE_SITES for name in names)
+    routine = stretch is None or (at_wrist and digit is not None)
+    measured = {
+        "amplitude_uv": value.amplitude_uv, "velocity_m_per_s": value.velocity_m_per_s,
+        "onset_latency_ms": value.onset_latency_ms, "peak_latency_ms": value.peak_latency_ms,
+    }  # fmt: skip
+    return SensoryStudy(*key, *_judged(value.nerve, digit, measured, routine, None, details, sets))
+
+
+def _recorded(
+    recordings: Sequence[Mapping[str, Any]], details: Details, sets: tuple[ReferenceSet, ...]
+) -> Iterator[SensoryStudy]:
+    series: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
+    for row in recordings:
+        if row["nerve"] in anatomy().nerves and "not_used" not in str(row["quality_flags"]):
+            key = (row["nerve"], _text(row["side"]), _text(row["muscle"]))
+            series.setdefault(key, []).append(row)
+    for (nerve, side, muscle), rows in series.items():
+        places = {_place(nerve, _text(row["stimulation_site"])): row for row in rows}
+        known = sorted(p for p in places if p is not None and p != _BEYOND)
+        for place in known:
+            row = places[place]
+            distance, latency = _number(row["distance_mm"]), _number(row["onset_latency_ms"])
+            measured = {
+                "amplitude_uv": 1000.0 * _number(row["negative_peak_amplitude_mv"]),
+                "velocity_m_per_s": distance / latency if latency > 0 else math.nan,
+                "onset_latency_ms": latency,
+                "peak_latency_ms": _number(row["negative_peak_latency_ms"]),
+            }
+            routine = _text(row["stimulation_site"]) in _ROUTINE_SITES
+            judged = _judged(nerve, muscle, measured, routine, distance, details, sets)
+            yield SensoryStudy(nerve, side, (_BEYOND, place), *judged)
+        for low, high in pairwise(known):
+            one, other = places[low], places[high]
+            time = _number(other["onset_latency_ms"]) - _number(one["onset_latency_ms"])
+            way = _number(other["distance_mm"]) - _number(one["distance_mm"])
+            speed = {"velocity_m_per_s": way / time if time > 0 else math.nan}
+            judged = _judged(nerve, muscle, speed, False, None, details, sets)
+            yield SensoryStudy(nerve, side, (low, high), *judged)
+
+
+def _judged(
+    nerve: str, digit: str | None, measured: Mapping[str, float | None], routine: bool,
+    distance_mm: float | None, details: Details, sets: tuple[ReferenceSet, ...],
+) -> tuple[Truth, str, str]:  # fmt: skip
+    """Compare values with their limits: is it normal, by what, and on which numbers."""
+    answers: dict[str, Truth] = {}
+    reasons = []
+    for item, value in measured.items():
+        limit = first_limit(sets, "sensory", nerve, digit, item, details)
+        if value is None or not math.isfinite(value) or limit is None:
+            continue
+        if not routine and item != "velocity_m_per_s":
+            continue
+        inside = holds(value, "ge" if limit.direction == "lower" else "le", limit.value)
+        # A latency belongs to its distance: beyond 10 mm of difference only one answer is safe.
+        if item.endswith("latency_ms") and limit.distance_mm and distance_mm is not None:
+            extra = distance_mm - limit.distance_mm
+            inside = (
+                pd.NA if (extra > 10.0 and not inside) or (extra < -10.0 and inside) else inside
+            )
+        answers[item] = inside
+        sign = ">=" if limit.direction == "lower" else "<="
+        reasons.append(f"{item} {value:.1f} (normal {sign} {limit.value:g}, {limit.set_id})")
+    reason = "; ".join(reasons)
+    if any(one is False for one in answers.values()):
+        return False, "limits", reason
+    timed = [a for item, a in answers.items() if item != "amplitude_uv"]
+    sized = answers.get("amplitude_uv") is True or not routine
+    if sized and any(one is True for one in timed):
+        return True, "limits", reason
+    return pd.NA, "unknown", reason
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _number(value: Any) -> float:
+    return math.nan if value is None or value is pd.NA else float(value)
+
+
+def through(studies: Iterable[SensoryStudy], nerve: str, side: str, low: int, high: int) -> Truth:
+    """Tell whether sensory conduction through a stretch of a nerve is normal.
+
+    Parameters
+    ----------
+    low, high : int
+        Positions of the two sites along the nerve.
+
+    Returns
+    -------
+    bool or NA
+        False when a study that spans the stretch is abnormal, True when one is normal and none
+        abnormal, unknown when no study spans it.
+    """
+    answers = [
+        one.is_normal
+        for one in studies
+        if (one.nerve, one.side) == (nerve, side)
+        and one.stretch is not None
+        and one.stretch[0] <= low
+        and high <= one.stretch[1]
+    ]
+    if any(one is False for one in answers):
+        return False
+    return True if any(one is True for one in answers) else pd.NA
+
+
+def all_normal(studies: Sequence[SensoryStudy], at_least: int) -> Truth:
+    """Tell whether all sensory studies are normal, in at least so many nerves.
+
+    False when one is abnormal; unknown when one cannot be judged or too few nerves were studied.
+    """
+    if any(one.is_normal is False for one in studies):
+        return False
+    normal = {(one.nerve, one.side) for one in studies if one.is_normal is True}
+    judged = {(one.nerve, one.side) for one in studies}
+    return True if len(normal) >= at_least and normal == judged else pd.NA

@@ -1,0 +1,270 @@
+"""Facts of a visit that speak for or against a disease: counts of block, velocities, sensation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ncs_cb.criteria import load
+from ncs_cb.criteria_clauses import GRADES
+from ncs_cb.datafile import is_path, shipped
+from ncs_cb.model import Details
+from ncs_cb.nerve_table import nerve_table
+from ncs_cb.nerves import entrapment_between, position
+from ncs_cb.reference import ReferenceSet, chain, first_limit
+from ncs_cb.sensory_status import SensoryStudy, all_normal, sensory_studies, through
+
+FACTS = {
+    "segments_with_block": "number",
+    "nerves_with_dispersion": "number",
+    "sensory_through_block_is_normal": "truth",
+    "sensory_studies_are_normal": "truth",
+    "velocity_outside_block_pct_of_lower_limit": "number",
+    "velocity_in_block_pct_of_lower_limit": "number",
+    "distal_latency_pct_of_upper_limit": "number",
+    "amplitude_reduction_at_entrapment_pct": "number",
+    "focal_slowing_at_entrapment": "truth",
+    "is_male": "truth",
+}
+"""What a feature may ask of the study itself. Velocities are the slowest, latencies the longest,
+in percent of their limit of normal; entrapment segments enter only the entrapment facts."""
+
+Facts = dict[str, Any]
+Row = Mapping[str, Any]
+Place = tuple[str, str, str]
+
+
+def facts_of_visits(
+    verdicts: pd.DataFrame,
+    segments: pd.DataFrame,
+    traces: pd.DataFrame,
+    f_waves: pd.DataFrame,
+    details: Mapping[str, Details],
+    reference: str | Path | ReferenceSet,
+) -> dict[str, Facts]:
+    """Work out :data:`FACTS` for every study; what is not known is NA or NaN."""
+    sets = chain(reference)
+    judged, measured = by_study(verdicts), by_study(segments)
+    nerves = by_study(nerve_table(segments, traces, f_waves, details))
+    sensory = by_study(traces.loc[traces["kind"] == "sensory"] if len(traces) else traces)
+    found = {}
+    for study_id in dict.fromkeys([*details, *judged, *measured, *nerves, *sensory]):
+        person = details.get(study_id, Details())
+        studies = sensory_studies(person, sensory.get(study_id, ()), sets)
+        rows = judged.get(study_id, ())
+        found[study_id] = {
+            **_block_facts(rows, studies),
+            "sensory_studies_are_normal": all_normal(studies, 1),
+            **_velocity_facts(rows, measured.get(study_id, ()), person, sets),
+            "distal_latency_pct_of_upper_limit": max(
+                (_latency_share(row, person, sets) for row in nerves.get(study_id, ())),
+                default=math.nan, key=lambda x: -math.inf if math.isnan(x) else x,
+            ),
+            **_entrapment_facts(measured.get(study_id, ())),
+            "is_male": pd.NA if person.sex is None else person.sex == "male",
+        }  # fmt: skip
+    return found
+
+
+def by_study(frame: pd.DataFrame) -> dict[str, tuple[Row, ...]]:
+    """Give the rows of a table by study id; an absent id is empty text."""
+    groups: dict[str, list[Row]] = {}
+    names = [str(name) for name in frame.columns]
+    cells = [frame[name].tolist() for name in frame.columns]
+    at = names.index("study_id") if "study_id" in names else None
+    for values in zip(*cells, strict=True):
+        study_id = values[at] if at is not None and isinstance(values[at], str) else ""
+        groups.setdefault(study_id, []).append(dict(zip(names, values, strict=True)))
+    return {key: tuple(rows) for key, rows in groups.items()}
+
+
+def nerve_of(row: Row) -> tuple[str, str]:
+    """Give nerve and side of a row; an unknown side is empty text."""
+    side = row.get("side")
+    return row["nerve"], side if isinstance(side, str) else ""
+
+
+@cache
+def _is_for_mmn(criteria: str) -> bool:
+    # A laboratory's own set cannot be looked up by its id; it counts as one for MMN.
+    known = not is_path(criteria) and criteria in shipped("criteria")
+    return not known or load(criteria).purpose == "mmn"
+
+
+def _blocked(rows: Iterable[Row]) -> set[Place]:
+    return {
+        (*nerve_of(row), row["segment"])
+        for row in rows
+        if row["conduction_block"] in GRADES and _is_for_mmn(row["criteria"])
+    }
+
+
+def _block_facts(rows: tuple[Row, ...], studies: tuple[SensoryStudy, ...]) -> Facts:
+    judged = [r for r in rows if _is_for_mmn(r["criteria"])]
+    looked = any(row["conduction_block"] in (*GRADES, "none") for row in judged)
+    blocked = _blocked(judged)
+    answers = []
+    for nerve, side, segment in blocked:
+        ends = (position(nerve, site) for site in segment.split("-"))
+        answers.append(through(studies, nerve, side, *ends))
+    known = [one for one in answers if one is not pd.NA]
+    dispersed = [r for r in rows if r["conduction_block"] != "excluded"]
+    told = [r for r in dispersed if r["temporal_dispersion"] is not pd.NA]
+    return {
+        "segments_with_block": float(len(blocked)) if looked else math.nan,
+        "sensory_through_block_is_normal": all(known) if known else pd.NA,
+        "nerves_with_dispersion": float(
+            len({nerve_of(r) for r in told if r["temporal_dispersion"]})
+        )
+        if told
+        else math.nan,
+    }
+
+
+def _velocity_facts(
+    verdict_rows: tuple[Row, ...], rows: tuple[Row, ...], person: Details,
+    sets: tuple[ReferenceSet, ...],
+) -> Facts:  # fmt: skip
+    blocked = _blocked(verdict_rows)
+    shares: dict[bool, list[float]] = {True: [], False: []}
+    for row in rows:
+        if row.get("is_adjacent") is False or _entrapment(row):
+            continue
+        share = velocity_share(row, person, sets)
+        if not math.isnan(share):
+            shares[(*nerve_of(row), row["segment"]) in blocked].append(share)
+    return {
+        "velocity_in_block_pct_of_lower_limit": min(shares[True], default=math.nan),
+        "velocity_outside_block_pct_of_lower_limit": min(shares[False], default=math.nan),
+    }
+
+
+def velocity_share(row: Row, person: Details, sets: tuple[ReferenceSet, ...]) -> float:
+    """Give a segment's velocity in percent of its lower limit; NaN when either is unknown."""
+    value = row.get("conduction_velocity_m_per_s")
+    limit = first_limit(
+        sets, "motor", row["nerve"], _text(row.get("muscle")), "velocity_m_per_s", person,
+        segment=row["segment"],
+    )  # fmt: skip
+    return math.nan if value is None or limit is None else 100.0 * float(value) / limit.value
+
+
+def _latency_share(row: Row, person: Details, sets: tuple[ReferenceSet, ...]) -> float:
+    value, muscle = row["distal_latency_ms"], _text(row["muscle"])
+    limit = first_limit(sets, "motor", row["nerve"], muscle, "distal_latency_ms", person)
+    return math.nan if limit is None else 100.0 * float(value) / limit.value
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _entrapment(row: Row) -> bool:
+    return entrapment_between(row["nerve"], *row["segment"].split("-")) is not None
+
+
+def _entrapment_facts(rows: tuple[Row, ...]) -> Facts:
+    mine = [row for row in rows if row.get("is_adjacent") is not False and _entrapment(row)]
+    drops = [float(row.get("amplitude_reduction_pct", math.nan)) for row in mine]
+    flags = [str(row.get("quality_flags", "")).split(";") for row in mine]
+    slowed = any("focal_slowing" in one for one in flags)
+    return {
+        "amplitude_reduction_at_entrapment_pct": max(
+            (one for one in drops if not math.isnan(one)), default=math.nan
+        ),
+        # The flag names what was raised; that it is missing does not say that it was cleared.
+        "focal_slowing_at_entrapment": True if slowed else pd.NA,
+    }
+
+
+def multifocality(
+    verdicts: pd.DataFrame,
+    segments: pd.DataFrame,
+    details: Mapping[str, Details] | None = None,
+    *,
+    reference: str | Path | ReferenceSet = "aanem_2016",
+) -> pd.DataFrame:
+    """Sum up where there is block, and how motor velocity is in and outside the blocks.
+
+    Parameters
+    ----------
+    verdicts, segments : DataFrame
+        The tables of those names.
+    details : mapping of study id to Details, optional
+        For limits by age and sex.
+    reference
+        Normal limits of the velocities.
+
+    Returns
+    -------
+    DataFrame
+        One row per study and criteria set: ``study_id``, ``criteria``, ``nerves`` and
+        ``segments`` with block (lists; ``right ulnar``, ``right ulnar wrist-below_elbow``),
+        ``is_multifocal`` (nullable: block in more than one nerve or segment; unknown while
+        undetermined segments could make it so), and the slowest velocity outside entrapment
+        sites ``in_block`` and ``outside_block``, in m/s and in percent of the lower limit.
+    """
+    sets, people = chain(reference), details or {}
+    measured = by_study(segments)
+    rows = []
+    for study_id, judged in by_study(verdicts).items():
+        for criteria in dict.fromkeys(row["criteria"] for row in judged):
+            mine = [row for row in judged if row["criteria"] == criteria]
+            person = people.get(study_id, Details())
+            speeds = _speeds(mine, measured.get(study_id, ()), person, sets)
+            rows.append({"study_id": study_id, "criteria": criteria, **_where(mine), **speeds})
+    table = pd.DataFrame(rows, columns=[*_MULTIFOCALITY])
+    return table.astype(_MULTIFOCALITY)
+
+
+_MULTIFOCALITY = {
+    "study_id": "string", "criteria": "string", "nerves": "object", "segments": "object",
+    "is_multifocal": "boolean", "in_block_m_per_s": "float64",
+    "in_block_pct_of_lower_limit": "float64", "outside_block_m_per_s": "float64",
+    "outside_block_pct_of_lower_limit": "float64",
+}  # fmt: skip
+
+
+def _where(rows: list[Row]) -> Facts:
+    found = [row for row in rows if row["conduction_block"] in GRADES]
+    maybe = [row for row in rows if row["not_excluded"] in GRADES]
+    names = [" ".join(filter(None, reversed(nerve_of(row)))) for row in found]
+    judged = any(row["conduction_block"] in (*GRADES, "none") for row in rows)
+    return {
+        "nerves": list(dict.fromkeys(names)),
+        "segments": [f"{n} {row['segment']}" for n, row in zip(names, found, strict=True)],
+        "is_multifocal": True
+        if len(found) > 1
+        else pd.NA
+        if len(maybe) > 1 or not judged
+        else False,
+    }
+
+
+def _speeds(
+    judged: list[Row], rows: tuple[Row, ...], person: Details, sets: tuple[ReferenceSet, ...]
+) -> Facts:
+    blocked = {
+        (*nerve_of(row), row["segment"]) for row in judged if row["conduction_block"] in GRADES
+    }
+    found: Facts = {}
+    for inside, name in ((True, "in_block"), (False, "outside_block")):
+        mine = [
+            (
+                float(row.get("conduction_velocity_m_per_s", math.nan)),
+                velocity_share(row, person, sets),
+            )
+            for row in rows
+            if row.get("is_adjacent") is not False
+            and not _entrapment(row)
+            and ((*nerve_of(row), row["segment"]) in blocked) is inside
+        ]
+        for number, key in ((0, "m_per_s"), (1, "pct_of_lower_limit")):
+            known = [one[number] for one in mine if not math.isnan(one[number])]
+            found[f"{name}_{key}"] = min(known, default=math.nan)
+    return found
