@@ -202,6 +202,15 @@ _ESTIMATE: tuple[Flag, ...] = (
     Flag("estimate_sweep_short", "estimate", "caution",
          "The sweep ends before the proximal response has passed.",
          "The interval is widened.", "Record a longer sweep."),
+    Flag("estimate_distal_too_small", "estimate", "caution",
+         "The proximal response holds more signal than the distal one, or the distal stimulus is "
+         "attested to be submaximal.",
+         "Block may be hidden; the interval is open upward.",
+         "Raise the distal current; think of co-stimulation and of an anastomosis."),
+    Flag("estimate_stimulus_unproven", "estimate", "note",
+         "Signal is missing, and nothing says that both stimuli were supramaximal.",
+         "A submaximal proximal stimulus would look the same as block.",
+         "Raise the proximal current by 20 to 30 %, then set supramaximal = true."),
 )  # fmt: skip
 
 _F_WAVE: tuple[Flag, ...] = (

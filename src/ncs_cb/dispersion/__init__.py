@@ -1,0 +1,24 @@
+"""Tell conduction block from temporal dispersion: how much signal is missing, how much delayed.
+
+Research output, never an input of a published criteria set.
+"""
+
+from __future__ import annotations
+
+from ncs_cb.dispersion.calibration import data_file
+from ncs_cb.dispersion.estimate import (
+    BlockFit,
+    estimate_block,
+    estimate_segments,
+    fit_details,
+    fit_segment,
+)
+
+__all__ = [
+    "BlockFit",
+    "data_file",
+    "estimate_block",
+    "estimate_segments",
+    "fit_details",
+    "fit_segment",
+]
