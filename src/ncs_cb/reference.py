@@ -128,14 +128,7 @@ def _within(value: float | None, span: tuple[float, float] | None) -> bool:
 class ReferenceSet:
     """One set of normal limits, as loaded.
 
-    Attributes
-    ----------
-    id, title, revision, sha256
-        What a result quotes.
-    citation, doi : str
-        The publication.
-    norms : tuple of Norm
-        Published means, for context.
+    ``id``, ``revision`` and ``sha256`` are what a result quotes; ``norms`` are published means.
     """
 
     id: str
@@ -408,3 +401,96 @@ def lower_amplitude_limits(
     return table.assign(
         low=table["low"].mask(unknown, 0.0), high=table["high"].mask(unknown, highest)
     )
+
+
+# Columns that have limits, by table: column, kind of study, item.
+_MEASURED: dict[str, tuple[tuple[str, str, str], ...]] = {
+    "traces": (
+        ("onset_latency_ms", "motor", "distal_latency_ms"),
+        ("negative_peak_amplitude_mv", "motor", "amplitude_mv"),
+    ),
+    "segments": (("conduction_velocity_m_per_s", "motor", "velocity_m_per_s"),),
+    "f_waves": (
+        ("minimum_latency_ms", "f_wave", "minimum_latency_ms"),
+        ("persistence_pct", "f_wave", "persistence_pct"),
+    ),
+    "sensory": tuple((item, "sensory", item) for item in ITEMS["sensory"]),
+}
+
+# A latency belongs to its distance; within this much of it the two are comparable.
+_SAME_DISTANCE_MM = 10.0
+
+
+def outside(
+    frame: pd.DataFrame,
+    table: Literal["traces", "segments", "f_waves", "sensory"],
+    *,
+    reference: str | Path | ReferenceSet = DEFAULT,
+    details: Mapping[str, Details] | None = None,
+) -> pd.DataFrame:
+    """Mark the values of a table that lie outside the limits of normal.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        A ``traces``, ``segments`` or ``f_waves`` table, or one of typed-in sensory values
+        (``nerve``, ``muscle`` with the recording site, and columns of ``ITEMS["sensory"]``).
+        Only motor rows of ``traces`` are marked, and only at the site the limit belongs to.
+    table : str
+        Which of these it is.
+    reference, details
+        As in :func:`limits`.
+
+    Returns
+    -------
+    DataFrame
+        One row per value that has a limit: ``row`` (position in `frame`), ``column``, ``value``,
+        ``state`` (``low``, ``high``, ``normal`` or ``unknown``), ``limit``, ``direction``,
+        ``set_id``, ``source`` and ``verified``. A latency taken more than 10 mm from the distance
+        of its limit is ``unknown`` unless the difference makes no difference.
+    """
+    import pandas as pd
+
+    sets, found = chain(reference), []
+    columns = [one for one in _MEASURED[table] if one[0] in frame]
+    for number, row in enumerate(frame.to_dict("records")):
+        if row.get("kind") == "sensory" or row["nerve"] not in anatomy().nerves:
+            continue
+        for column, study, item in columns:
+            person = (details or {}).get(str(row.get("study_id")))
+            muscle = row.get("muscle") if isinstance(row.get("muscle"), str) else None
+            limit = first_limit(
+                sets, study, row["nerve"], muscle, item, person, segment=row.get("segment")
+            )
+            if limit is not None and limit.site in ("", row.get("stimulation_site")):
+                found.append((number, column, *_state(row, column, limit)))
+    names = [
+        "row",
+        "column",
+        "value",
+        "state",
+        "limit",
+        "direction",
+        "set_id",
+        "source",
+        "verified",
+    ]
+    return pd.DataFrame(found, columns=names)
+
+
+def _state(row: Mapping[Any, Any], column: str, limit: Limit) -> tuple[Any, ...]:
+    raw, distance = row[column], row.get("distance_mm")
+    value = math.nan if not isinstance(raw, (int, float)) else float(raw)
+    low = limit.direction == "lower"
+    inside = value >= limit.value - TOLERANCE if low else value <= limit.value + TOLERANCE
+    state = "normal" if inside else "low" if low else "high"
+    if math.isnan(value):
+        state = "unknown"
+    elif column.endswith("latency_ms") and limit.distance_mm and isinstance(distance, float):
+        # Farther makes later: a late response from too far, or a timely one from too near,
+        # says nothing. An unknown distance is taken to be the standard one.
+        extra = 0.0 if math.isnan(distance) else distance - limit.distance_mm
+        if (extra > _SAME_DISTANCE_MM and not inside) or (extra < -_SAME_DISTANCE_MM and inside):
+            state = "unknown"
+    origin = (limit.value, limit.direction, limit.set_id, limit.source, limit.verified)
+    return (value, state, *origin)

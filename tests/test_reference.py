@@ -1,0 +1,213 @@
+"""Reference limits: the right stratum, the named set first, and nothing invented."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+import pytest
+
+from ncs_cb import reference
+from ncs_cb.errors import TableError
+from ncs_cb.model import Details
+
+OWN = """id = "our_lab"
+title = "Our laboratory"
+revision = 3
+[source]
+citation = "Our own volunteers, 2025"
+[[limit]]
+study = "motor"
+nerve = "median"
+muscle = "apb"
+item = "amplitude_mv"
+direction = "lower"
+value = 6.0
+source = "table 1"
+verified = "primary"
+"""
+
+
+@pytest.fixture
+def own(tmp_path):
+    path = tmp_path / "our_lab.toml"
+    path.write_text(OWN, "utf-8")
+    return path
+
+
+@pytest.mark.parametrize("name", reference.available())
+def test_every_shipped_set_loads_and_names_its_source(name):
+    made = reference.load(name)
+    assert made.id == name
+    assert made.citation
+    assert len(made.sha256) == 64
+    assert all(entry.limit.source for entry in made.entries)
+
+
+def test_the_published_gates_of_both_sets_differ():
+    # Design reference, section 8.4: 20 % of the lower limit of the ulnar amplitude.
+    twenty_percent = [
+        0.2 * reference.load(name).limit("motor", "ulnar", "adm", "amplitude_mv").value
+        for name in ("aanem_2016", "preston_shapiro")
+    ]
+    assert twenty_percent == pytest.approx([1.58, 1.20])
+
+
+@pytest.mark.parametrize(
+    ("age", "expected"),
+    [
+        (None, 4.1),
+        (18.9, 4.1),
+        (19, 5.9),
+        (39.9, 5.9),
+        (40, 4.2),
+        (59.5, 4.2),
+        (60, 3.8),
+        (80, 4.1),
+    ],
+)
+def test_age_group_holds_from_its_first_birthday_to_the_day_before_the_next(age, expected):
+    limit = reference.load("aanem_2016").limit("motor", "median", "apb", "amplitude_mv", age)
+    assert limit.value == expected
+
+
+def test_a_stratum_needs_every_condition_to_be_known():
+    made = reference.load("aanem_2016")
+    of = ("motor", "median", "apb", "velocity_m_per_s")
+    assert made.limit(*of, 50, None).value == 49.0
+    assert made.limit(*of, 50, "male").value == 47.0
+    assert made.limit(*of, 50, "female").value == 51.0
+
+
+def test_velocity_across_the_elbow_has_a_limit_of_its_own():
+    made = reference.load("aanem_2016")
+    of = ("motor", "ulnar", "adm", "velocity_m_per_s")
+    assert made.limit(*of, segment="below_elbow-above_elbow").value == 43.0
+    assert made.limit(*of, segment="wrist-below_elbow").value == 52.0
+
+
+def test_an_unset_limit_is_left_out():
+    assert reference.load("preston_shapiro").limit(
+        "motor", "musculocutaneous", "biceps", "amplitude_mv"
+    ) is None  # fmt: skip
+
+
+def test_means_are_never_limits():
+    made = reference.load("upper_limb_means")
+    assert made.norms
+    assert made.limit("motor", "ulnar", "fdi", "amplitude_mv") is None
+
+
+def test_a_laboratory_set_answers_first_and_says_so(own):
+    frame = pd.DataFrame({"nerve": ["median", "ulnar", "radial"], "muscle": ["apb", "adm", "eip"]})
+    table = reference.lower_amplitude_limits(frame, own)
+    assert table["high"].tolist() == [6.0, 7.9, 2.0]
+    assert table["set_id"].tolist() == ["our_lab", "aanem_2016", "preston_shapiro"]
+
+
+def test_an_unknown_muscle_spans_the_limits_of_the_nerve():
+    frame = pd.DataFrame({"nerve": ["ulnar"]})
+    table = reference.lower_amplitude_limits(frame)
+    assert (table["low"].item(), table["high"].item()) == (7.0, 7.9)
+
+
+def test_a_muscle_without_a_limit_is_bounded_by_the_highest_of_any():
+    frame = pd.DataFrame({"nerve": ["radial"], "muscle": ["edc"]})
+    table = reference.lower_amplitude_limits(frame)
+    assert (table["low"].item(), table["high"].item(), table["set_id"].item()) == (0.0, 7.9, "")
+
+
+def test_limits_follow_the_person_of_each_study():
+    frame = pd.DataFrame({"study_id": ["a", "b", "c"], "nerve": "median", "muscle": "apb"})
+    people = {"a": Details(age_years=25), "b": Details(age_years=65)}
+    table = reference.lower_amplitude_limits(frame, "aanem_2016", people)
+    assert table["low"].tolist() == [5.9, 3.8, 4.1]
+
+
+def test_an_unknown_set_names_the_nearest():
+    with pytest.raises(TableError, match=r"unknown reference set 'aanem_2015'.*'aanem_2016'"):
+        reference.load("aanem_2015")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            'nerve = "median"',
+            'nerve = "mediam"',
+            r"limit\[1\].nerve.*'mediam'.*Did you mean 'median'",
+        ),
+        ("value = 6.0", 'value = "six"', r"limit\[1\].value: must be a number"),
+        ("value = 6.0", "valeu = 6.0", r"limit\[1\].valeu: unknown key.*Did you mean 'value'"),
+        ('source = "table 1"\n', "", r"limit\[1\].source: missing key 'source'"),
+        ('verified = "primary"', 'verified = "sure"', r"limit\[1\].verified.*'sure'"),
+        ("revision = 3", "revision = 0", "revision: must be at least 1"),
+        ("[[limit]]", "[[limit]", "not a TOML file"),
+    ],
+)
+def test_a_faulty_set_names_file_key_and_reason(own, old, new, message):
+    assert old in OWN
+    own.write_text(OWN.replace(old, new), "utf-8")
+    with pytest.raises(TableError, match=message) as caught:
+        reference.load(own)
+    assert "our_lab.toml" in str(caught.value)
+
+
+def marks(frame, table, **options):
+    found = reference.outside(pd.DataFrame(frame), table, **options)
+    return dict(zip(found["column"], found["state"], strict=True))
+
+
+def test_values_outside_are_marked_low_or_high():
+    row = {
+        "kind": "motor", "nerve": "median", "muscle": "apb", "stimulation_site": "wrist",
+        "distance_mm": 80.0, "onset_latency_ms": 5.0, "negative_peak_amplitude_mv": 3.0,
+    }  # fmt: skip
+    assert marks([row], "traces") == {
+        "onset_latency_ms": "high", "negative_peak_amplitude_mv": "low"
+    }  # fmt: skip
+    healthy = {**row, "onset_latency_ms": 4.5, "negative_peak_amplitude_mv": 4.1}
+    assert set(marks([healthy], "traces").values()) == {"normal"}
+
+
+@pytest.mark.parametrize(
+    ("distance", "latency", "expected"),
+    [
+        (110.0, 5.0, "unknown"), (110.0, 4.4, "normal"), (60.0, 5.0, "high"),
+        (60.0, 4.4, "unknown"), (math.nan, 5.0, "high"),
+    ],
+)  # fmt: skip
+def test_a_latency_belongs_to_its_distance(distance, latency, expected):
+    row = {
+        "kind": "motor", "nerve": "median", "muscle": "apb", "stimulation_site": "wrist",
+        "distance_mm": distance, "onset_latency_ms": latency,
+    }  # fmt: skip
+    assert marks([row], "traces") == {"onset_latency_ms": expected}
+
+
+def test_proximal_sites_and_sensory_rows_have_no_motor_limits():
+    row = {
+        "kind": "motor", "nerve": "median", "muscle": "apb", "stimulation_site": "elbow",
+        "onset_latency_ms": 8.0, "negative_peak_amplitude_mv": 3.0,
+    }  # fmt: skip
+    assert marks([row, {**row, "kind": "sensory", "stimulation_site": "wrist"}], "traces") == {}
+
+
+def test_velocities_f_waves_and_sensory_values_are_marked():
+    assert marks(
+        [{"nerve": "ulnar", "muscle": "adm", "segment": "wrist-below_elbow",
+          "conduction_velocity_m_per_s": 51.9}], "segments",
+    ) == {"conduction_velocity_m_per_s": "low"}  # fmt: skip
+    assert marks(
+        [{"nerve": "ulnar", "muscle": "adm", "minimum_latency_ms": 32.1}], "f_waves"
+    ) == {"minimum_latency_ms": "high"}  # fmt: skip
+    assert marks(
+        [{"nerve": "ulnar", "muscle": "digit5", "amplitude_uv": 9.0, "velocity_m_per_s": 51.0}],
+        "sensory",
+    ) == {"amplitude_uv": "low", "velocity_m_per_s": "normal"}
+
+
+def test_an_unknown_value_is_unknown_and_not_normal():
+    row = {"nerve": "ulnar", "muscle": "adm", "segment": "wrist-below_elbow",
+           "conduction_velocity_m_per_s": math.nan}  # fmt: skip
+    assert marks([row], "segments") == {"conduction_velocity_m_per_s": "unknown"}
