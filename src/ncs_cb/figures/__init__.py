@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from ncs_cb import dispersion
 from ncs_cb import view as views
 from ncs_cb.figures import arm, curves, traces
 from ncs_cb.figures.drawing import Drawing, to_matplotlib, to_svg
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as MatplotlibFigure
 
 __all__ = [
-    "FIGURES", "Drawing", "Drawn", "FigureKind", "arm_map", "draw_all", "figure", "nerve_figure",
-    "to_svg",
+    "FIGURES", "Drawing", "Drawn", "FigureKind", "arm_map", "draw_all", "estimate_figure",
+    "figure", "inching_figure", "nerve_figure", "recruitment_figure", "to_svg",
 ]  # fmt: skip
 
 Per = Literal["study", "nerve", "segment"]
@@ -119,6 +120,30 @@ def short_steps(result: Result, view: views.View, nerve: views.NerveView) -> Dra
     return curves.inching(_rows(result.inching, nerve), view.labels)
 
 
+@figure(per="segment", title="estimate", caption="estimate_caption")
+def block_estimate(
+    result: Result, view: views.View, nerve: views.NerveView, segment: views.SegmentView
+) -> Drawing | None:
+    """Draw the fit behind the block estimate, where any criteria set sees block."""
+    if not segment.estimate or not any(views.is_block(s.grade) for s in segment.sets):
+        return None
+    return _fit(result, view, nerve, segment)
+
+
+def _fit(
+    result: Result, view: views.View, nerve: views.NerveView, segment: views.SegmentView
+) -> Drawing | None:
+    used = {
+        site.site: traces.response_of(result, site)
+        for site in reversed(nerve.responses)
+        if not traces.is_spare(result, site)
+    }
+    distal, proximal = used.get(segment.distal_site), used.get(segment.proximal_site)
+    if distal is None or proximal is None:
+        return None
+    return curves.fit(dispersion.fit_segment(distal, proximal), view.labels, segment.share)
+
+
 def _rows(table: pd.DataFrame, nerve: views.NerveView) -> list[dict[str, Any]]:
     if table.empty:
         return []
@@ -157,20 +182,78 @@ def nerve_figure(
         If the result holds no such nerve, side and muscle, or no waveform of it; the message
         names those it holds.
     """
+    return _of_nerve("stacked_traces", result, nerve, side, muscle, lang)
+
+
+def recruitment_figure(
+    result: Result, nerve: str, side: Side, *, muscle: str | None = None, lang: str = "en"
+) -> MatplotlibFigure:
+    """Draw amplitude against stimulus current; arguments and errors as :func:`nerve_figure`."""
+    return _of_nerve("intensity_series", result, nerve, side, muscle, lang)
+
+
+def inching_figure(
+    result: Result, nerve: str, side: Side, *, muscle: str | None = None, lang: str = "en"
+) -> MatplotlibFigure:
+    """Draw a short-step series; arguments and errors as :func:`nerve_figure`."""
+    return _of_nerve("short_steps", result, nerve, side, muscle, lang)
+
+
+def estimate_figure(
+    result: Result,
+    nerve: str,
+    side: Side,
+    segment: str,
+    *,
+    muscle: str | None = None,
+    lang: str = "en",
+) -> MatplotlibFigure:
+    """Draw the fit behind the block estimate of one segment, for example ``wrist-below_elbow``.
+
+    Other arguments and errors as :func:`nerve_figure`. The estimate is research output.
+    """
     view = views.build(result, lang=lang)
-    found = [
-        n for n in view.nerves if (n.nerve, n.side) == (nerve, side) and muscle in (None, n.muscle)
-    ]
-    for item in found:
-        drawing = traces.draw(result, view, item)
-        if drawing is not None:
-            return to_matplotlib(drawing)
-    held = ", ".join(f"{n.side} {n.nerve} ({n.muscle})" for n in view.nerves) or "none"
-    what = "no waveform of" if found else "no"
-    wanted = f"{side} {nerve}" + (f" ({muscle})" if muscle else "")
-    raise ValueError(f"the result holds {what} {wanted}; it holds: {held}")
+    for item in _matching(view, nerve, side, muscle):
+        for part in item.segments:
+            if f"{part.distal_site}-{part.proximal_site}" == segment:
+                drawing = _fit(result, view, item, part)
+                if drawing is not None:
+                    return to_matplotlib(drawing)
+    raise ValueError(
+        f"the result holds no block estimate of {side} {nerve} {segment}; it holds: {_held(view)}"
+    )
 
 
 def arm_map(result: Result, *, lang: str = "en") -> MatplotlibFigure:
     """Draw the limbs with each segment colored and patterned by the leading set's verdict."""
     return to_matplotlib(arm.draw(views.build(result, lang=lang)))
+
+
+def _of_nerve(
+    name: str, result: Result, nerve: str, side: str, muscle: str | None, lang: str
+) -> MatplotlibFigure:
+    view = views.build(result, lang=lang)
+    for item in _matching(view, nerve, side, muscle):
+        drawing = FIGURES[name].draw(result, view, item)
+        if drawing is not None:
+            return to_matplotlib(drawing)
+    wanted = f"{side} {nerve}" + (f" ({muscle})" if muscle else "")
+    raise ValueError(
+        f"the result holds no {_DRAWN_FROM[name]} of {wanted}; it holds: {_held(view)}"
+    )
+
+
+_DRAWN_FROM = {
+    "stacked_traces": "waveform", "intensity_series": "intensity series",
+    "short_steps": "short-step series",
+}  # fmt: skip
+
+
+def _matching(view: views.View, nerve: str, side: str, muscle: str | None) -> list[views.NerveView]:
+    return [
+        n for n in view.nerves if (n.nerve, n.side) == (nerve, side) and muscle in (None, n.muscle)
+    ]
+
+
+def _held(view: views.View) -> str:
+    return ", ".join(f"{n.side} {n.nerve} ({n.muscle})" for n in view.nerves) or "nothing"

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ncs_cb.view.rounding import number
+from ncs_cb.dispersion import BlockFit
 from ncs_cb.figures.drawing import FAINT, INK, PAPER, SOFT, Disc, Drawing, Floats, Line, Text
+from ncs_cb.view.rounding import number
 
 BLUE, RED = "#2a6f97", "#9e1b1b"
 
@@ -84,7 +85,7 @@ def recruitment(rows: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) ->
     amplitudes = [float(r["negative_peak_amplitude_mv"]) for r in known]
     sheet = Drawing(420.0, 210.0, labels["recruitment"])
     plot = Plot(sheet, 46.0, 26.0, 290.0, 144.0, (0.0, 1.08 * max(currents)),
-                (0.0, 1.12 * max(max(amplitudes), 0.1)))  # fmt: skip
+                (0.0, 1.12 * max(*amplitudes, 0.1)))  # fmt: skip
     plot.axes("mA", "mV")
     for n, site in enumerate(dict.fromkeys(str(r["stimulation_site"]) for r in known)):
         part = sorted(
@@ -131,54 +132,78 @@ def inching(rows: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) -> Dra
     return sheet
 
 
-def fit(details: Mapping[str, Any], labels: Mapping[str, str], share: str) -> Drawing | None:
+_LOOKS = {"distal": (FAINT, 2.2, ()), "measured": (INK, 1.6, ()), "fitted": (RED, 1.5, (4.0, 2.5))}
+_LONGEST_DELAY_MS = 40.0
+
+
+def fit(found: BlockFit, labels: Mapping[str, str], share: str) -> Drawing | None:
     """Draw distal, measured and fitted proximal response, and the distribution of delays.
 
-    `details` holds ``time_ms``, ``distal_mv``, ``proximal_mv``, ``fitted_mv``, ``delay_ms`` and
-    ``delay_density``; `share` is the worded estimate.
+    Parameters
+    ----------
+    found : BlockFit
+        As :func:`ncs_cb.dispersion.fit_segment` gives it.
+    labels : mapping
+        Words of the view.
+    share : str
+        The estimate with its interval, worded by the view.
     """
-    time_ms = np.asarray(details["time_ms"], dtype=np.float64)
-    curves = [np.asarray(details[name], dtype=np.float64)
-              for name in ("distal_mv", "proximal_mv", "fitted_mv")]  # fmt: skip
-    highest = max(float(np.nanmax(c)) for c in curves)
-    lowest = min(float(np.nanmin(c)) for c in curves)
-    if not math.isfinite(highest) or highest <= lowest:
+    if np.isnan(found.fitted_mv).all():
         return None
+    series = {
+        "distal": (found.time_ms, found.distal_mv),
+        "measured": (found.proximal_time_ms, found.proximal_mv),
+        "fitted": (found.time_ms, found.fitted_mv),
+    }
+    shown = {key: _after_stimulus(*curve) for key, curve in series.items()}
+    values = np.concatenate([curve[1] for curve in shown.values()])
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    margin = 0.08 * max(high - low, 1e-3)
     sheet = Drawing(720.0, 210.0, labels["estimate"])
-    margin = 0.08 * (highest - lowest)
-    plot = Plot(sheet, 46.0, 28.0, 380.0, 140.0, (float(time_ms[0]), float(time_ms[-1])),
-                (lowest - margin, highest + margin))  # fmt: skip
+    stop = min(float(shown["distal"][0][-1]), _end_ms(*shown["measured"]))
+    plot = Plot(sheet, 46.0, 28.0, 400.0, 140.0, (0.0, stop), (low - margin, high + margin))
     plot.axes("ms", "mV")
-    looks = ((FAINT, 2.0, ()), (INK, 1.6, ()), (RED, 1.4, (4.0, 2.5)))
-    for curve, (stroke, width, dash) in zip(curves, looks, strict=True):
-        plot.curve(time_ms, curve, stroke, width, dash)
-    for n, (key, (stroke, width, dash)) in enumerate(
-        zip(("distal", "measured", "fitted"), looks, strict=True)
-    ):
-        y = 36.0 + 12.0 * n
-        sheet.segment((360, 382), (y, y), stroke=stroke, width=width, dash=dash)
-        sheet.add(Text(388, y + 3, labels[key], 8.5, "start", SOFT))
-    _delays(sheet, details, labels, share)
+    for n, (key, (time_ms, curve)) in enumerate(shown.items()):
+        stroke, width, dash = _LOOKS[key]
+        inside = time_ms <= stop
+        plot.curve(time_ms[inside], curve[inside], stroke, width, dash)
+        y = 30.0 + 12.0 * n
+        sheet.segment((380, 402), (y, y), stroke=stroke, width=width, dash=dash)
+        sheet.add(Text(407, y + 3, labels[key], 8.5, "start", SOFT))
+    _delays(sheet, found, labels, share)
     return sheet
 
 
-def _delays(
-    sheet: Drawing, details: Mapping[str, Any], labels: Mapping[str, str], share: str
-) -> None:
-    delay_ms = np.asarray(details["delay_ms"], dtype=np.float64)
-    density = np.asarray(details["delay_density"], dtype=np.float64)
-    top = max(float(np.nanmax(density, initial=0.0)), 1e-9)
-    plot = Plot(sheet, 500.0, 56.0, 200.0, 112.0, (float(delay_ms[0]), float(delay_ms[-1])),
-                (0.0, 1.1 * top))  # fmt: skip
+def _after_stimulus(time_ms: Floats, samples_mv: Floats) -> tuple[Floats, Floats]:
+    after = time_ms >= 0.0
+    return time_ms[after], samples_mv[after]
+
+
+def _end_ms(time_ms: Floats, samples_mv: Floats) -> float:
+    """Give when the last tenth of the response has passed, with some room."""
+    large = np.abs(samples_mv) >= 0.1 * float(np.nanmax(np.abs(samples_mv), initial=1e-9))
+    return float(time_ms[large][-1]) + 5.0 if large.any() else float(time_ms[-1])
+
+
+def _delays(sheet: Drawing, found: BlockFit, labels: Mapping[str, str], share: str) -> None:
+    mass = np.cumsum(found.delay_density_per_ms)
+    # The tail that holds the last thousandth says nothing to the eye.
+    last = int(np.searchsorted(mass, 0.999 * mass[-1])) if mass[-1] > 0 else len(mass) - 1
+    stop = min(max(float(found.delays_ms[last]) + 2.0, 5.0), _LONGEST_DELAY_MS)
+    inside = found.delays_ms <= stop
+    delay_ms, density = found.delays_ms[inside], found.delay_density_per_ms[inside]
+    top = max(float(density.max(initial=0.0)), 1e-9)
+    plot = Plot(sheet, 506.0, 58.0, 200.0, 110.0, (0.0, stop), (0.0, 1.1 * top))
     bottom = plot.top + plot.height
     x, y = plot.x(delay_ms), plot.y(density)
     sheet.add(Line(np.concatenate([x[:1], x, x[-1:]]), np.concatenate([[bottom], y, [bottom]]),
                    BLUE, 1.0, (), "#d7e5ee"))  # fmt: skip
     sheet.segment((plot.left, plot.left + plot.width), (bottom, bottom), stroke=SOFT, width=0.9)
-    for value in ticks(*plot.x_range, most=5):
+    for value in ticks(0.0, stop, most=5):
         sheet.add(Text(float(plot.x(value)), bottom + 12, _plain(value), 8, "middle", SOFT))
     sheet.add(Text(plot.left + plot.width, bottom + 25, f"{labels['delay']}, ms", 8.5, "end", SOFT))
-    sheet.add(Text(plot.left, 36.0, share, 9.5, "start", INK, is_bold=True))
+    sheet.add(Text(plot.left, 30.0, labels["blocked"], 8.5, "start", SOFT))
+    sheet.add(Text(plot.left, 44.0, share, 10.5, "start", INK, is_bold=True))
 
 
 def _is_number(value: object) -> bool:

@@ -53,7 +53,7 @@ class _Scale:
 
 def draw(result: Result, view: View, nerve: NerveView) -> Drawing | None:
     """Draw one nerve; None when it has no waveform at all."""
-    used = [s for s in nerve.responses if not _is_spare(result, s)]
+    used = [s for s in nerve.responses if not is_spare(result, s)]
     rows = [_row(result, site) for site in used]
     if not any(row.has_trace for row in rows):
         return None
@@ -72,13 +72,19 @@ def draw(result: Result, view: View, nerve: NerveView) -> Drawing | None:
     return sheet
 
 
-def _is_spare(result: Result, site: SiteView) -> bool:
-    return "not_used" in str(result.traces["quality_flags"].iat[site.row])
+def is_spare(result: Result, site: SiteView) -> bool:
+    """Tell whether another response of the site stands for it."""
+    return "not_used" in str(result.traces["quality_flags"].iloc[site.row])
+
+
+def response_of(result: Result, site: SiteView) -> Trace | None:
+    """Give the waveform of a response; None for numbers only and for a record read back."""
+    return result.responses[site.row] if site.row < len(result.responses) else None
 
 
 def _row(result: Result, site: SiteView) -> _Row:
     values = result.traces.iloc[site.row]
-    trace = result.responses[site.row] if site.row < len(result.responses) else None
+    trace = response_of(result, site)
     time_ms, samples_mv = _samples(trace, _number(values["baseline_mv"]))
     onset_ms = _number(values["onset_latency_ms"])
     duration_ms = _number(values["total_negative_duration_ms"])
@@ -99,7 +105,7 @@ def _samples(trace: Trace | None, baseline_mv: float) -> tuple[Floats, Floats]:
         return np.empty(0), np.empty(0)
     samples = np.asarray(trace.samples_mv, dtype=np.float64)
     step_ms = 1e3 / trace.sampling_rate_hz
-    time_ms: Floats = (np.arange(len(samples)) - trace.stimulus_index) * step_ms
+    time_ms = (np.arange(len(samples), dtype=np.float64) - trace.stimulus_index) * step_ms
     samples = np.where(np.isfinite(samples), samples, np.nan)
     return time_ms, samples - (0.0 if math.isnan(baseline_mv) else baseline_mv)
 

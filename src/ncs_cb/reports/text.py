@@ -105,7 +105,9 @@ def _one_line(text: str) -> str:
 
 # What may not be parted at a line's end: a word, a number and its percent sign, a Chinese
 # character and the punctuation behind it.
-_PIECE = re.compile(r"[\u2e80-\uffff][，。；：）、”]*|[^\s\u2e80-\uffff]+(?: %)?[，。；：）、”]*\s*|\s+")
+_PIECE = re.compile(
+    r"[\u2e80-\uffff][，。；：）、”]*|[^\s\u2e80-\uffff]+(?: %)?[，。；：）、”]*\s*|\s+"
+)
 
 
 def _wrap(text: str, *, indent: str = "") -> list[str]:

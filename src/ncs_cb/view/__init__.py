@@ -7,7 +7,7 @@ from typing import Any
 
 from ncs_cb import nerves
 from ncs_cb.model import Result
-from ncs_cb.view import finding, notes, tables
+from ncs_cb.view import finding, notes, studies, tables
 from ncs_cb.view.parts import (
     Cell,
     DiagnosisView,
@@ -24,14 +24,23 @@ from ncs_cb.view.parts import (
     Table,
     View,
 )
-from ncs_cb.view.reading import Reading, Row, Series, overall, read, series_of, strength
+from ncs_cb.view.reading import (
+    Reading,
+    Row,
+    Series,
+    is_block,
+    overall,
+    read,
+    series_of,
+    strength,
+)
 from ncs_cb.view.rounding import NOTHING
 from ncs_cb.view.words import Words, capital, languages, load
 
 __all__ = [
     "Cell", "DiagnosisView", "Fact", "FeatureList", "FlagNote", "Head", "Legend", "NerveView",
     "SegmentView", "SetVerdict", "SiteView", "Stretch", "Table", "View", "Words", "build",
-    "languages", "load",
+    "is_block", "languages", "load",
 ]  # fmt: skip
 
 
@@ -82,8 +91,8 @@ def build(
         comparison=tables.comparison(r),
         diagnosis=notes.diagnosis(r),
         features=notes.features(r, features),
-        sensory=tables.sensory(r),
-        f_waves=tables.f_waves(r),
+        sensory=studies.sensory(r),
+        f_waves=studies.f_waves(r),
         trace_flags=notes.trace_flags(r),
         data_files=notes.data_files(r),
         verification=notes.verification(r),
@@ -121,8 +130,8 @@ def _nerve(r: Reading, series: Series) -> NerveView:
         segments=tuple(_segment(r, row) for row in adjacent),
         flags=notes.nerve_flags(r, series, rows),
         not_examined=notes.not_examined(r, series),
-        recruitment=tables.recruitment(r, series),
-        inching=tables.inching(r, series),
+        recruitment=studies.recruitment(r, series),
+        inching=studies.inching(r, series),
     )  # fmt: skip
 
 
@@ -162,7 +171,7 @@ def _segment(r: Reading, row: Row) -> SegmentView:
         id=tables.segment_row_key(row), title=r.segment_title(row),
         distal_site=str(row["distal_site"]), proximal_site=str(row["proximal_site"]),
         grade=grade, word=r.words.term("grade", grade), short=r.words.term("grade_short", grade),
-        numbers=finding.key_numbers(r, row), estimate=_estimate(r, row),
+        numbers=finding.key_numbers(r, row), share=_share(r, row), estimate=_estimate(r, row),
         heads=tables.evidence_heads(r), sets=sets,
     )  # fmt: skip
 
@@ -182,6 +191,11 @@ def _estimate(r: Reading, row: Row) -> str:
         return ""
     dispersion = r.value(row, "added_dispersion_ms", unit=True)
     return r.words("sentence.estimate", dispersion=dispersion, **parts)
+
+
+def _share(r: Reading, row: Row) -> str:
+    parts = tables.blocked_parts(row)
+    return "" if parts["value"] == NOTHING else r.words("phrase.share", **parts)
 
 
 def _stretch(r: Reading, row: Row) -> Stretch:
@@ -207,8 +221,11 @@ def _labels(words: Words) -> dict[str, str]:
     anatomy = nerves.anatomy()
     return (
         words.section("label")
-        | {"between": words("list.sentence"), "comma": words("list.comma"),
-           "colon": words("list.colon")}
+        | {
+            "between": words("list.sentence"),
+            "comma": words("list.comma"),
+            "colon": words("list.colon"),
+        }
         | {f"nerve_{name}": words.nerve(name) for name in anatomy.nerves}
         | {f"site_{name}": words.site(name) for name in anatomy.sites}
         | {f"short_{name}": text for name, text in words.section("grade_short").items()}

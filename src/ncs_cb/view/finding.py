@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from ncs_cb import flags, nerves
+from ncs_cb.view.normal import judge_recorded, judge_typed
 from ncs_cb.view.notes import category_word
 from ncs_cb.view.parts import Fact
 from ncs_cb.view.reading import Reading, Row, is_block, series_of, strength
 from ncs_cb.view.rounding import is_known, signed
+from ncs_cb.view.studies import sensory_segment
 
 
 def sentences(r: Reading) -> tuple[Fact, ...]:
@@ -23,7 +25,7 @@ def sentences(r: Reading) -> tuple[Fact, ...]:
     steps = (_unsettled, _no_block, _dispersion, _other_sets, _cautions, _sensory, _categories,
              _not_excluded, _not_tested)  # fmt: skip
     plain = [line for step in steps for line in step(r)]
-    return (*_labelled("block", _blocks(r)), *_labelled("plain", plain))
+    return (*_labelled("block", _blocks(r)), *_labelled("plain", [*_extrapolated(r), *plain]))
 
 
 def _labelled(kind: str, lines: Iterable[str]) -> tuple[Fact, ...]:
@@ -60,11 +62,15 @@ def _places(r: Reading, rows: Iterable[Row]) -> str:
     grouped: dict[str, list[str]] = {}
     for row in rows:
         grouped.setdefault(r.nerve_title(series_of(row)), []).append(r.segment_title(row))
+    return _grouped(r, grouped)
+
+
+def _grouped(r: Reading, places: Mapping[str, Sequence[str]]) -> str:
     return r.words.join(
         [
             r.words("phrase.nerve_segments", nerve=nerve,
                     segments=r.words.join(parts, weight="comma"))
-            for nerve, parts in grouped.items()
+            for nerve, parts in places.items()
         ],
         weight="heavy",
     )  # fmt: skip
@@ -82,14 +88,18 @@ def _blocks(r: Reading) -> list[str]:
             r.words("finding.block", grade=r.words.term("grade_in_text", grade),
                     segments=r.words.join(items, weight="heavy"), criteria=r.set_title(r.lead))
         )  # fmt: skip
-    extrapolated = [
+    return lines
+
+
+def _extrapolated(r: Reading) -> list[str]:
+    rows = [
         row for row in r.adjacent()
         if is_block(r.grade(row)) and (r.verdict(row) or {}).get("extrapolated") is True
     ]  # fmt: skip
-    if extrapolated:
-        lines.append(r.words("finding.extrapolated", segments=_places(r, extrapolated),
-                             criteria=r.set_title(r.lead)))  # fmt: skip
-    return lines
+    if not rows:
+        return []
+    title = r.set_title(r.lead)
+    return [r.words("finding.extrapolated", segments=_places(r, rows), criteria=title)]
 
 
 def _unsettled(r: Reading) -> list[str]:
@@ -172,21 +182,34 @@ def _cautions(r: Reading) -> list[str]:
 
 
 def _sensory(r: Reading) -> list[str]:
-    typed = r.result.study.details.sensory
-    recorded = any(row["kind"] == "sensory" for row in r.traces)
-    if not typed and not recorded:
-        return [r.words("finding.sensory_missing")]
+    """Say which sensory studies are normal, as read by the physician or by the limits."""
+    typed = [(s.nerve, s.side, s.segment, judge_typed(r, s)) for s in
+             r.result.study.details.sensory]  # fmt: skip
+    recorded = [
+        (str(row["nerve"]), str(row["side"]), f"{row['muscle']}-{row['stimulation_site']}",
+         judge_recorded(r, row))
+        for row in r.traces if row["kind"] == "sensory"
+    ]  # fmt: skip
+    judged = [
+        (r.nerve_title((nerve, side, "")), sensory_segment(r, segment), bool(study.is_normal))
+        for nerve, side, segment, study in (*typed, *recorded)
+        if study is not None and (study.is_normal is True or study.is_normal is False)
+    ]
+    if not judged:
+        key = "finding.sensory_unread" if typed or recorded else "finding.sensory_missing"
+        return [r.words(key)]
+    mixed = {nerve for nerve, _, is_normal in judged if not is_normal}
     lines = []
-    for is_normal, key in ((True, "sensory_normal"), (False, "sensory_abnormal")):
-        found = [
-            r.nerve_title((s.nerve, s.side, ""))
-            + (r.words("phrase.in_brackets", text=s.segment) if s.segment else "")
-            for s in typed
-            if s.is_normal is is_normal
-        ]
-        if found:
-            lines.append(r.words(f"finding.{key}", nerves=r.words.join(found)))
-    return lines or [r.words("finding.sensory_unread")]
+    for wanted, key in ((True, "finding.sensory_normal"), (False, "finding.sensory_abnormal")):
+        places: dict[str, list[str]] = {}
+        for nerve, segment, is_normal in judged:
+            if is_normal is wanted:
+                places.setdefault(nerve, []).append(segment)
+        if places:
+            # Segments are named only where they differ within a nerve.
+            named = [_grouped(r, {n: p}) if n in mixed else n for n, p in places.items()]
+            lines.append(r.words(key, nerves=r.words.join(named, weight="heavy")))
+    return lines
 
 
 def _categories(r: Reading) -> list[str]:

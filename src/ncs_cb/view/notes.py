@@ -43,12 +43,26 @@ def header(r: Reading) -> tuple[Fact, ...]:
 
 
 def _filters(r: Reading) -> str:
-    pairs = dict.fromkeys((row["high_pass_hz"], row["low_pass_hz"]) for row in r.traces)
-    known = [p for p in pairs if any(map(is_known, p))]
+    """Give the filters of motor and of sensory recordings."""
+    kinds: dict[str, dict[str, None]] = {}
+    for row in r.traces:
+        low, high = row["high_pass_hz"], row["low_pass_hz"]
+        if is_known(low) or is_known(high):
+            text = r.words("header.filter", low=_hertz(low), high=_hertz(high))
+            kinds.setdefault("sensory" if row["kind"] == "sensory" else "motor", {})[text] = None
+    if len(kinds) == 1:
+        return r.words.join(next(iter(kinds.values())), weight="heavy")
     return r.words.join(
-        (r.words("header.filter", low=plain(low), high=plain(high)) for low, high in known),
+        (r.words(f"header.{kind}", text=r.words.join(found, weight="comma"))
+         for kind, found in kinds.items()),
         weight="heavy",
-    )
+    )  # fmt: skip
+
+
+def _hertz(value: object) -> str:
+    if is_known(value) and float(value) >= 1e3:  # type: ignore[arg-type]
+        return with_unit(plain(float(value) / 1e3), "kHz")  # type: ignore[arg-type]
+    return with_unit(plain(value), "Hz")
 
 
 def _sampling(r: Reading) -> str:

@@ -75,6 +75,7 @@ class SegmentView:
     word: str
     short: str
     numbers: str
+    share: str
     estimate: str
     heads: tuple[Head, ...]
     sets: tuple[SetVerdict, ...]

@@ -58,10 +58,12 @@ class Reading:
         found = self.verdict(row)
         return str(found["conduction_block"]) if found else "not_covered"
 
-    def value(self, row: Row, name: str, *, unit: bool = False) -> str:
-        """Round one value of a row as its column and the limits ask."""
+    def value(self, row: Row, name: str, *, unit: bool = False, near: float | None = None) -> str:
+        """Round one value of a row as its column and the limits ask; `near` is one more limit."""
         measure = unit_of(name)
         limits = self.limits.get(measure if measure == "%" else name, ())
+        if near is not None:
+            limits = (*limits, near)
         text = number(row.get(name), measure, limits, column=name)
         return with_unit(text, measure) if unit else text
 
@@ -79,6 +81,11 @@ class Reading:
         hashes = [f.sha256 for f in self.result.provenance.criteria if f.id == set_id]
         found = _shipped(set_id)
         return found if found is not None and found.sha256 in hashes else None
+
+    def nerve_short(self, series: Series) -> str:
+        """Name a nerve for a table: ``right ulnar``."""
+        w = self.words
+        return w("phrase.nerve_short", side=w.term("side", series[1]), nerve=w.nerve(series[0]))
 
     def nerve_title(self, series: Series) -> str:
         """Name a nerve with its side: ``right ulnar nerve``."""

@@ -22,9 +22,7 @@ def is_known(value: object) -> bool:
     return isinstance(value, Real) and not math.isnan(value)
 
 
-def number(
-    value: object, unit: str = "", limits: Iterable[float] = (), *, column: str = ""
-) -> str:
+def number(value: object, unit: str = "", limits: Iterable[float] = (), *, column: str = "") -> str:
     """Round one value for reading, without its unit.
 
     A value within one unit of the last printed place of a limit gets one more decimal, and as

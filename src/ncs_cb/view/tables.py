@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import pandas as pd
-
 from ncs_cb import flags
 from ncs_cb.columns import COLUMNS
 from ncs_cb.units import unit_of
+from ncs_cb.view.normal import is_outside, limit_of
 from ncs_cb.view.parts import Cell, Head, Table
 from ncs_cb.view.reading import (
     Reading,
     Row,
     Series,
     is_block,
-    records,
     segment_key,
     series_of,
 )
@@ -82,21 +80,38 @@ def sites(r: Reading, rows: Sequence[Row]) -> Table:
     """Lay out the responses of one nerve, distal first."""
     names = _columns_worth_showing(rows, _SITE_COLUMNS)
     heads = [*word_heads(r, "site"), *(column_head(r, n) for n in names), *word_heads(r, "flags")]
-    body = []
-    for row in rows:
+    body, outside = [], set()
+    for n, row in enumerate(rows):
         is_minor = "not_used" in flags.split(row["quality_flags"] or "")
-        cells = [Cell(r.words.site(str(row["stimulation_site"])), "minor" if is_minor else "")]
-        cells += [Cell(r.value(row, n), _outside(r, row, n)) for n in names]
-        body.append((*cells, Cell(flag_names(r, row))))
-    return Table(tuple(heads), tuple(body), note=_dash_note(r, body))
+        site = Cell(r.words.site(str(row["stimulation_site"])), "minor" if is_minor else "")
+        cells, sets = _limited(r, row, names, is_distal=n == 0)
+        outside |= sets
+        body.append((site, *cells, Cell(flag_names(r, row))))
+    note = r.words.sentences(filter(None, [dash_note(r, body), _outside_note(r, outside)]))
+    return Table(tuple(heads), tuple(body), note=note)
 
 
-def _outside(r: Reading, row: Row, name: str) -> str:
-    """Tell whether a value lies outside its reference limit."""
-    return "outside" if (row.get("row_outside") or {}).get(name) else ""
+def _limited(
+    r: Reading, row: Row, names: Sequence[str], *, is_distal: bool = False
+) -> tuple[list[Cell], set[str]]:
+    """Round values beside their limits of normal; give also the sets of those that lie outside."""
+    cells, sets = [], set()
+    for name in names:
+        limit = limit_of(r, row, name, is_distal=is_distal)
+        tone = "outside" if limit and is_outside(row.get(name), limit) else ""
+        if limit and tone:
+            sets.add(limit.set_id)
+        cells.append(Cell(r.value(row, name, near=limit.value if limit else None), tone))
+    return cells, sets
 
 
-def _dash_note(r: Reading, rows: Iterable[Sequence[Cell]]) -> str:
+def _outside_note(r: Reading, sets: Iterable[str]) -> str:
+    names = sorted(sets)
+    return r.words("note.outside", sets=r.words.join(names)) if names else ""
+
+
+def dash_note(r: Reading, rows: Iterable[Sequence[Cell]]) -> str:
+    """Explain the dash where a table has one."""
     has_dash = any(cell.text == NOTHING for row in rows for cell in row)
     return r.words("note.dash") if has_dash else ""
 
@@ -116,19 +131,22 @@ def changes(r: Reading, series: Series) -> Table:
     heads = [*word_heads(r, "segment"), *(column_head(r, n) for n in names)]
     heads += [Head(r.words("head.blocked"), "%", is_number=True)] * has_estimate
     heads += [Head(r.set_title(s)) for s in r.sets]
-    body = []
+    body, outside = [], set()
     for row in [*near, *(row for row in rows if row["is_adjacent"] is not True)]:
         tone = "" if row["is_adjacent"] is True else "minor"
-        cells = [Cell(r.segment_title(row), tone)]
-        cells += [Cell(r.value(row, n), _outside(r, row, n)) for n in names]
+        limited, sets = _limited(r, row, names)
+        outside |= sets
+        cells = [Cell(r.segment_title(row), tone), *limited]
         cells += [Cell(blocked_range(r, row), "research")] * has_estimate
         cells += [set_cell(r, row, s) for s in r.sets]
         body.append(tuple(cells))
-    return Table(tuple(heads), tuple(body), note=_changes_note(r, body, has_estimate))
+    return Table(tuple(heads), tuple(body), note=_changes_note(r, body, has_estimate, outside))
 
 
-def _changes_note(r: Reading, body: Sequence[Sequence[Cell]], has_estimate: bool) -> str:
-    parts = [_dash_note(r, body)]
+def _changes_note(
+    r: Reading, body: Sequence[Sequence[Cell]], has_estimate: bool, outside: set[str]
+) -> str:
+    parts = [dash_note(r, body), _outside_note(r, outside)]
     if any(row[0].tone == "minor" for row in body):
         parts.append(r.words("note.whole_stretch"))
     if has_estimate:
@@ -174,7 +192,7 @@ def summary(r: Reading) -> Table:
     ]  # fmt: skip
     body = [
         (
-            Cell(_nerve_name(r, series_of(row))),
+            Cell(nerve_name(r, series_of(row))),
             Cell(r.segment_title(row)),
             *(Cell(r.value(row, n)) for n in names),
             grade_cell(r, r.grade(row)), dispersion_cell(r, r.verdict(row)),
@@ -182,7 +200,7 @@ def summary(r: Reading) -> Table:
         )
         for row in rows
     ]  # fmt: skip
-    return Table(tuple(heads), tuple(body), note=_dash_note(r, body))
+    return Table(tuple(heads), tuple(body), note=dash_note(r, body))
 
 
 def _all_phases_else_first(row: Row) -> Row:
@@ -200,7 +218,7 @@ def _in_order(r: Reading) -> list[Row]:
 
 def dispersion_cell(r: Reading, verdict: Row | None) -> Cell:
     """Say whether a set sees temporal dispersion; a set without a limit says nothing."""
-    return Cell(_yes_no(r, (verdict or {}).get("temporal_dispersion")))
+    return Cell(yes_no(r, (verdict or {}).get("temporal_dispersion")))
 
 
 def comparison(r: Reading) -> Table:
@@ -208,7 +226,7 @@ def comparison(r: Reading) -> Table:
     heads = [*word_heads(r, "nerve", "segment"), *(Head(r.set_title(s)) for s in r.sets)]
     body = []
     for row in _in_order(r):
-        cells = [Cell(_nerve_name(r, series_of(row))), Cell(r.segment_title(row))]
+        cells = [Cell(nerve_name(r, series_of(row))), Cell(r.segment_title(row))]
         for set_id in r.sets:
             verdict = r.verdict(row, set_id)
             grade = str(verdict["conduction_block"]) if verdict else "not_covered"
@@ -295,98 +313,16 @@ def _limit(r: Reading, operator: object, limit: object, unit: str) -> str:
     return with_unit(f"{sign} {plain(limit)}".strip(), unit)
 
 
-def from_rows(r: Reading, rows: Sequence[Row], words: Sequence[str], names: Iterable[str]) -> Table:
-    """Lay out any table: `words` are its worded columns, `names` its quantities."""
-    if not rows:
-        return empty()
-    shown = [n for n in names if any(is_known(row.get(n)) for row in rows)]
-    heads = [*word_heads(r, *words), *(column_head(r, n) for n in shown)]
-    body = [
-        (*(Cell(str(row[w])) for w in words), *(Cell(r.value(row, n)) for n in shown))
-        for row in rows
-    ]
-    return Table(tuple(heads), tuple(body), note=_dash_note(r, body))
-
-
-def rows_of(table: pd.DataFrame, series: Series) -> list[Row]:
-    """Give the rows of one nerve, side and muscle."""
-    return [row for row in records(table) if series_of(row) == series]
-
-
-def f_waves(r: Reading) -> Table:
-    """Lay out the F waves, recorded and typed in."""
-    names = ("n_stimuli", "minimum_latency_ms", "mean_latency_ms", "maximum_latency_ms",
-             "chronodispersion_ms", "persistence_pct")  # fmt: skip
-    rows = [
-        row | {"nerve": _nerve_name(r, series_of(row)), "origin": r.words("origin.recorded"),
-               "flags": flag_names(r, row)}
-        for row in records(r.result.f_waves)
-    ]  # fmt: skip
-    for f in r.result.study.details.f_waves:
-        values = {n: getattr(f, n, None) for n in names}
-        rows.append(values | {"nerve": _nerve_name(r, (f.nerve, f.side, "")), "flags": "",
-                              "origin": r.words("origin.typed")})  # fmt: skip
-    return from_rows(r, rows, ("nerve", "origin", "flags"), names)
-
-
-def sensory(r: Reading) -> Table:
-    """Lay out the sensory studies, recorded and typed in; amplitudes in microvolts."""
-    names = ("amplitude_uv", "velocity_m_per_s", "onset_latency_ms", "negative_peak_latency_ms")
-    rows = []
-    for s in r.result.study.details.sensory:
-        reading = "unread" if s.is_normal is None else "normal" if s.is_normal else "abnormal"
-        rows.append({
-            "nerve": _nerve_name(r, (s.nerve, s.side, "")), "segment": s.segment or NOTHING,
-            "reading": r.words(f"reading.{reading}"), "origin": r.words("origin.typed"),
-            "amplitude_uv": s.amplitude_uv, "velocity_m_per_s": s.velocity_m_per_s,
-            "onset_latency_ms": s.onset_latency_ms, "negative_peak_latency_ms": s.peak_latency_ms,
-        })  # fmt: skip
-    for row in r.traces:
-        if row["kind"] != "sensory":
-            continue
-        millivolts = row["negative_peak_amplitude_mv"]
-        rows.append({
-            "nerve": _nerve_name(r, series_of(row)),
-            "segment": f"{r.words.muscle(str(row['muscle']))}, "
-                       f"{r.words.site(str(row['stimulation_site']))}",
-            "reading": r.words("reading.unread"), "origin": r.words("origin.recorded"),
-            "amplitude_uv": 1e3 * millivolts if is_known(millivolts) else None,
-            "onset_latency_ms": row["onset_latency_ms"],
-            "negative_peak_latency_ms": row["negative_peak_latency_ms"],
-        })  # fmt: skip
-    return from_rows(r, rows, ("nerve", "segment", "reading", "origin"), names)
-
-
-def recruitment(r: Reading, series: Series) -> Table:
-    """Lay out the intensity series of one nerve."""
-    rows = [
-        row | {"site": r.words.site(str(row["stimulation_site"])),
-               "supramaximal": _yes_no(r, row["is_supramaximal"])}
-        for row in rows_of(r.result.recruitment, series)
-    ]  # fmt: skip
-    names = ("stimulus_ma", "negative_peak_amplitude_mv", "relative_amplitude_pct")
-    return from_rows(r, rows, ("site", "supramaximal"), names)
-
-
-def inching(r: Reading, series: Series) -> Table:
-    """Lay out the short steps of one nerve."""
-    rows = [
-        row | {"step": row["step"], "focal": _yes_no(r, row["is_focal"])}
-        for row in rows_of(r.result.inching, series)
-    ]
-    names = ("length_mm", "latency_change_ms", "amplitude_reduction_pct",
-             "total_area_reduction_pct")  # fmt: skip
-    return from_rows(r, rows, ("step", "focal"), names)
-
-
-def _nerve_name(r: Reading, series: Series) -> str:
-    return capital(r.nerve_title(series))
-
-
-def _yes_no(r: Reading, value: object) -> str:
+def yes_no(r: Reading, value: object) -> str:
+    """Word a truth; unknown is a dash."""
     if value is True or value is False:
         return r.words("truth.yes" if value else "truth.no")
     return NOTHING
+
+
+def nerve_name(r: Reading, series: Series) -> str:
+    """Begin a row with a nerve."""
+    return capital(r.nerve_short(series))
 
 
 def segment_row_key(row: Row) -> str:

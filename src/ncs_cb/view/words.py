@@ -103,6 +103,10 @@ class Words:
             return name
         return place.short or (place.label_zh if self.lang == "zh" else place.label)
 
+    def recording_site(self, name: str) -> str:
+        """Name a recording site in full."""
+        return self._place("muscles", name)
+
     def _place(self, what: str, name: str) -> str:
         place = getattr(nerves.anatomy(), what).get(name)
         if place is None:

@@ -1,0 +1,135 @@
+"""The tables of what was studied beside the motor segments: sensory, F waves, series, steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import pandas as pd
+
+from ncs_cb import nerves
+from ncs_cb.model import SensoryValue
+from ncs_cb.sensory_status import SensoryStudy
+from ncs_cb.view.normal import judge_recorded, judge_typed
+from ncs_cb.view.parts import Cell, Table
+from ncs_cb.view.reading import Reading, Row, Series, records, series_of
+from ncs_cb.view.rounding import NOTHING, is_known
+from ncs_cb.view.tables import (
+    column_head,
+    dash_note,
+    empty,
+    flag_names,
+    nerve_name,
+    word_heads,
+    yes_no,
+)
+
+
+def from_rows(r: Reading, rows: Sequence[Row], words: Sequence[str], names: Iterable[str]) -> Table:
+    """Lay out any table: `words` are its worded columns, `names` its quantities."""
+    if not rows:
+        return empty()
+    shown = [n for n in names if any(is_known(row.get(n)) for row in rows)]
+    heads = [*word_heads(r, *words), *(column_head(r, n) for n in shown)]
+    body = [
+        (*(Cell(str(row[w])) for w in words), *(Cell(r.value(row, n)) for n in shown))
+        for row in rows
+    ]
+    return Table(tuple(heads), tuple(body), note=dash_note(r, body))
+
+
+def rows_of(table: pd.DataFrame, series: Series) -> list[Row]:
+    """Give the rows of one nerve, side and muscle."""
+    return [row for row in records(table) if series_of(row) == series]
+
+
+def f_waves(r: Reading) -> Table:
+    """Lay out the F waves, recorded and typed in."""
+    names = ("n_stimuli", "minimum_latency_ms", "mean_latency_ms", "maximum_latency_ms",
+             "chronodispersion_ms", "persistence_pct")  # fmt: skip
+    rows = [
+        row | {"nerve": nerve_name(r, series_of(row)), "origin": r.words("origin.recorded"),
+               "flags": flag_names(r, row)}
+        for row in records(r.result.f_waves)
+    ]  # fmt: skip
+    for f in r.result.study.details.f_waves:
+        values = {n: getattr(f, n, None) for n in names}
+        rows.append(values | {"nerve": nerve_name(r, (f.nerve, f.side, "")), "flags": "",
+                              "origin": r.words("origin.typed")})  # fmt: skip
+    return from_rows(r, rows, ("nerve", "origin", "flags"), names)
+
+
+def sensory(r: Reading) -> Table:
+    """Lay out the sensory studies, recorded and typed in; amplitudes in microvolts."""
+    names = ("amplitude_uv", "velocity_m_per_s", "onset_latency_ms", "negative_peak_latency_ms")
+    rows = [_typed_row(r, value) for value in r.result.study.details.sensory]
+    rows += [_recorded_row(r, row) for row in r.traces if row["kind"] == "sensory"]
+    return from_rows(r, rows, ("nerve", "segment", "reading", "origin"), names)
+
+
+def _typed_row(r: Reading, value: SensoryValue) -> Row:
+    return {
+        "nerve": nerve_name(r, (value.nerve, value.side, "")),
+        "segment": sensory_segment(r, value.segment),
+        "reading": _reading(r, judge_typed(r, value)), "origin": r.words("origin.typed"),
+        "amplitude_uv": value.amplitude_uv, "velocity_m_per_s": value.velocity_m_per_s,
+        "onset_latency_ms": value.onset_latency_ms,
+        "negative_peak_latency_ms": value.peak_latency_ms,
+    }  # fmt: skip
+
+
+def _recorded_row(r: Reading, row: Row) -> Row:
+    millivolts, distance, latency = (
+        row["negative_peak_amplitude_mv"], row["distance_mm"], row["onset_latency_ms"],
+    )  # fmt: skip
+    is_timed = is_known(distance) and is_known(latency) and latency > 0
+    return {
+        "nerve": nerve_name(r, series_of(row)),
+        "segment": sensory_segment(r, f"{row['muscle']}-{row['stimulation_site']}"),
+        "reading": _reading(r, judge_recorded(r, row)), "origin": r.words("origin.recorded"),
+        "amplitude_uv": 1e3 * millivolts if is_known(millivolts) else None,
+        "velocity_m_per_s": distance / latency if is_timed else None,
+        "onset_latency_ms": latency,
+        "negative_peak_latency_ms": row["negative_peak_latency_ms"],
+    }  # fmt: skip
+
+
+def _reading(r: Reading, study: SensoryStudy | None) -> str:
+    """Say whether a sensory study is normal and who says so."""
+    if study is None or (study.is_normal is not True and study.is_normal is not False):
+        return r.words("reading.unread")
+    by = "reading" if study.by == "reading" else "limits"
+    return r.words(f"reading.{'normal' if study.is_normal else 'abnormal'}_{by}")
+
+
+def sensory_segment(r: Reading, segment: str | None) -> str:
+    """Name a sensory segment such as ``digit5-wrist``; text of another form stays as it is."""
+    ends = (segment or "").split("-")
+    known = nerves.anatomy()
+    if len(ends) != 2 or not all(e in known.sites or e in known.muscles for e in ends):
+        return segment or NOTHING
+    distal, proximal = (
+        r.words.site(e) if e in known.sites else r.words.recording_site(e) for e in ends
+    )
+    return r.words("phrase.segment", distal=distal, proximal=proximal)
+
+
+def recruitment(r: Reading, series: Series) -> Table:
+    """Lay out the intensity series of one nerve."""
+    rows = [
+        row | {"site": r.words.site(str(row["stimulation_site"])),
+               "supramaximal": yes_no(r, row["is_supramaximal"])}
+        for row in rows_of(r.result.recruitment, series)
+    ]  # fmt: skip
+    names = ("stimulus_ma", "negative_peak_amplitude_mv", "relative_amplitude_pct")
+    return from_rows(r, rows, ("site", "supramaximal"), names)
+
+
+def inching(r: Reading, series: Series) -> Table:
+    """Lay out the short steps of one nerve."""
+    rows = [
+        row | {"step": row["step"], "focal": yes_no(r, row["is_focal"])}
+        for row in rows_of(r.result.inching, series)
+    ]
+    names = ("length_mm", "latency_change_ms", "amplitude_reduction_pct",
+             "total_area_reduction_pct")  # fmt: skip
+    return from_rows(r, rows, ("step", "focal"), names)
