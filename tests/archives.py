@@ -15,7 +15,7 @@ RATE_HZ = 20_000
 N_SAMPLES = 1000
 STIMULUS_MS = 2.0
 RANGE_MV = 40.0
-N_NOTES = 100
+N_NOTES = 150
 
 NERVES = (
     ("R", "Median", "APB", "right", (("wrist", 70), ("elbow", 290), ("axilla", 420))),

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from ncs_cb import __version__
-from ncs_cb.cli import _archive, _console, _lists, _simulate, _study
+from ncs_cb.cli import _archive, _console, _criteria, _lists, _simulate, _study
 
 app = typer.Typer(
     name="ncs-cb",
@@ -62,7 +62,7 @@ _COMMANDS: dict[str, tuple[Callable[..., None], str]] = {
 }
 for _name, (_command, _help) in _COMMANDS.items():
     app.command(_name, short_help=_help)(_command)
-app.add_typer(_lists.criteria, name="criteria", short_help="List or show the criteria sets.")
+app.add_typer(_criteria.criteria, name="criteria", short_help="List or show the criteria sets.")
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,6 +14,8 @@ from ncs_cb.cli._options import Out
 from ncs_cb.errors import TableError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ncs_cb.simulate import Simulated
 
 
@@ -51,10 +52,8 @@ def _write(one: Simulated, target: Path) -> None:
 
     study = one.study
     folder = target / safe_name(study.study_id)
-    files = {path.stem: path.name for path in write_edf(study, folder)}
-    recordings = dict.fromkeys(trace.recording for trace in study.traces)
-    names = {r: files[Path(r).stem] for r in recordings if Path(r).stem in files}
-    write_atomically(folder / "study.toml", study_toml(study, file_names=names))
+    write_edf(study, folder)
+    write_atomically(folder / "study.toml", study_toml(study))
     truth = json.dumps(_plain(asdict(one.truth)), indent=1, ensure_ascii=False)
     write_atomically(target / f"{folder.name}.truth.json", truth + "\n")
 

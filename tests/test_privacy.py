@@ -1,0 +1,216 @@
+"""Who was examined stays in the recordings: nothing that is written or said names the person."""
+
+import json
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import archives
+from ncs_cb.batch.identity import Pseudonyms, scrub
+from ncs_cb.cli import main
+from ncs_cb.errors import NcsError
+
+# Invented. Each stands in one place of the inputs, so that a leak names its source.
+PLANTED = {
+    "header name": "Header_Nameperson",
+    "header code": "HOSP-7741902",
+    "header birth date": "07-AUG-1951",
+    "technician": "Cianova",
+    "admin code": "ADM-5550",
+    "equipment": "SN99887",
+    "annotation": "Annotated_Nameperson",
+    "xml": "Xmlina_Nameperson",
+    "sidecar": "Sidecar_Nameperson",
+    "sidecar id": "CSVID-6612",
+    "csv column": "Columna_Nameperson",
+    "study.toml unknown key": "Tomlina_Nameperson",
+    "study.toml comment": "Commenta_Nameperson",
+    "site table": "Sitetable_Nameperson",
+}
+NAMES_ON_DISK = {
+    "folder": "Folder_Nameperson",
+    "file": "Filename_Nameperson",
+    "lone file": "Lonely_Nameperson",
+    "broken file": "Broken_Nameperson",
+}
+
+
+def recording() -> bytes:
+    p = PLANTED
+    xml = f"<EDF_XMLnote><patient><name>{p['xml']}</name></patient></EDF_XMLnote>"
+    field = f"{p['admin code']} {p['technician']} {p['equipment']} MNC R Median"
+    return archives.nerve_file(
+        archives.NERVES[0],
+        np.random.default_rng(3),
+        patient=f"{p['header code']} F {p['header birth date']} {p['header name']}",
+        recording=f"Startdate 02-MAR-2026 {field}"[:80],
+        notes=(p["annotation"], xml),
+    )
+
+
+def plant(root: Path) -> None:
+    """An archive with an identity in every place that could hold one."""
+    p = PLANTED
+    sound = root / "p1"
+    sound.mkdir(parents=True)
+    (sound / "median.edf").write_bytes(recording())
+    time = np.arange(1000) / 20.0 - 2.0
+    traces = {"wrist": archives.cmap(3.0, 9.0, 5.5), p["csv column"]: archives.cmap(7.0, 8.5, 5.6)}
+    lines = [",".join(["time_ms", *traces])]
+    lines += [",".join(f"{v:.5f}" for v in row) for row in zip(time, *traces.values(), strict=True)]
+    (sound / "ulnar.csv").write_text("\n".join(lines))
+    sidecar = {
+        "nerve": "ulnar", "side": "right", "muscle": "adm", "unit": "mV",
+        "polarity": "negative_up", "high_pass_hz": 2, "low_pass_hz": 10000,
+        "traces": {
+            "wrist": {"site": "wrist", "distance_mm": 70},
+            p["csv column"]: {"site": "below_elbow", "distance_mm": 280},
+        },
+    }  # fmt: skip
+    (sound / "ulnar.json").write_text(json.dumps(sidecar))
+    (sound / "study.toml").write_text(f"# {p['study.toml comment']}\n[person]\nage_years = 44\n")
+    named = root / "p2"
+    named.mkdir()
+    (named / "median.edf").write_bytes(recording())
+    (named / "ulnar.csv").write_text("\n".join(lines))
+    leaky = sidecar | {"patient_name": p["sidecar"], "patient_id": p["sidecar id"]}
+    (named / "ulnar.json").write_text(json.dumps(leaky))
+    faulty = root / "p3"
+    faulty.mkdir()
+    (faulty / "median.edf").write_bytes(recording())
+    (faulty / "study.toml").write_text(f'[person]\nname = "{p["study.toml unknown key"]}"\n')
+    typed = root / "p4"
+    typed.mkdir()
+    (typed / "sites.csv").write_text(
+        "nerve,side,muscle,stimulation_site,distance_mm,onset_latency_ms,"
+        "negative_peak_amplitude_mv,negative_peak_area_mv_ms,negative_peak_duration_ms,patient\n"
+        f"median,right,apb,wrist,70,3.4,9.1,28,5.5,{p['site table']}\n"
+        f"median,right,apb,elbow,290,7.3,8.7,27,5.6,{p['site table']}\n"
+    )
+    cut = root / "p5"
+    cut.mkdir()
+    (cut / "median.edf").write_bytes(recording()[:2000])
+
+
+def written(out: Path) -> dict[str, str]:
+    """Every file below `out` as text, compressed columns unpacked, with every name on disk."""
+    import pyarrow.parquet as pq
+
+    found = {"names on disk": "\n".join(str(p.relative_to(out)) for p in out.rglob("*"))}
+    for path in out.rglob("*"):
+        if not path.is_file():
+            continue
+        text = path.read_bytes().decode("utf-8", "replace")
+        if path.suffix == ".parquet":
+            file = pq.ParquetFile(path)
+            text += f"{file.schema_arrow.metadata}{file.read().to_pylist()}"
+        found[str(path.relative_to(out))] = text
+    return found
+
+
+def leaks(texts: dict[str, str], planted: dict[str, str]) -> list[str]:
+    """Which planted words stand where; words are compared without case and separators."""
+
+    def folded(text: str) -> str:
+        return re.sub(r"[\s_\-.]+", "", text).casefold()
+
+    return [
+        f"{what} ({word}) in {where}"
+        for where, text in texts.items()
+        for what, word in planted.items()
+        if folded(word) in folded(text)
+    ]
+
+
+@pytest.fixture
+def archive(tmp_path) -> Path:
+    plant(tmp_path / "root")
+    return tmp_path / "root"
+
+
+def run(capfd, *arguments: object) -> dict[str, str]:
+    """Run a command; give what it said, also through worker processes."""
+    with pytest.raises(SystemExit):
+        main([str(a) for a in arguments])
+    said = capfd.readouterr()
+    return {"standard output": said.out, "standard error": said.err}
+
+
+def test_the_planted_words_are_really_in_the_inputs(archive):
+    texts = {str(p): p.read_bytes().decode("utf-8", "replace") for p in archive.rglob("*.*")}
+    for what, word in PLANTED.items():
+        assert any(word in text for text in texts.values()), what
+
+
+def test_a_batch_with_reports_names_nobody(archive, tmp_path, capfd):
+    said = run(capfd, "batch", archive, "--out", tmp_path / "out", "--reports", "--workers", 1)
+    texts = written(tmp_path / "out") | said
+    assert any(name.endswith("report.html") for name in texts)
+    assert leaks(texts, PLANTED) == []
+
+
+def test_an_analysis_names_nobody(archive, tmp_path, capfd):
+    inputs = sorted(archive.iterdir())
+    said = run(capfd, "analyze", *inputs, "--out", tmp_path / "out")
+    assert leaks(written(tmp_path / "out") | said, PLANTED) == []
+    said = run(capfd, "validate", *inputs)
+    assert leaks(said, PLANTED) == []
+
+
+def test_with_a_key_names_of_folders_and_files_are_hidden_too(archive, tmp_path, capfd):
+    n = NAMES_ON_DISK
+    (archive / "p1").rename(archive / n["folder"])
+    (archive / n["folder"] / "median.edf").rename(archive / n["folder"] / f"{n['file']}.edf")
+    (archive / f"{n['lone file']}.edf").write_bytes(recording())
+    (archive / "p5/median.edf").rename(archive / "p5" / f"{n['broken file']}.edf")
+    key = tmp_path / "lab.key"
+    key.write_bytes(os.urandom(32))
+    arguments = ("batch", archive, "--out", tmp_path / "out", "--reports", "--workers", 1)
+    said = run(capfd, *arguments, "--key", key)
+    texts = written(tmp_path / "out") | said
+    # The folder _batch is the lab's own: it must know its inputs to know what is done.
+    public = {where: text for where, text in texts.items() if not where.startswith("_batch")}
+    assert leaks(public, PLANTED | n) == []
+    assert leaks(texts, PLANTED) == []
+
+
+def test_a_pseudonym_is_stable_for_a_key_and_says_nothing_without_it():
+    one, other = Pseudonyms(b"0123456789abcdef"), Pseudonyms(b"fedcba9876543210")
+    assert one.of("Jane") == Pseudonyms(b"0123456789abcdef").of("Jane")
+    assert len({one.of("Jane"), one.of("Jane "), other.of("Jane")}) == 3
+    assert re.fullmatch(r"x[a-z2-7]{16}", one.of("Jane"))
+    assert one.of("é") == one.of("e\u0301"), "the same name however it is encoded"
+    assert one.of_file("Jane_ulnar.EDF").endswith(".edf")
+
+
+def test_a_short_key_is_refused(tmp_path):
+    (tmp_path / "key").write_bytes(b"  short  \n")
+    with pytest.raises(NcsError, match="5 bytes; at least 16"):
+        Pseudonyms.from_file(tmp_path / "key")
+
+
+def test_a_message_loses_every_known_name_and_nothing_else():
+    names = {"Jane_Doe": "xa", "Jane_Doe.edf": "xb.edf", "e": "xc"}
+    assert scrub("Jane_Doe.edf: in Jane_Doe the site 'elbow'", names) == (
+        "xb.edf: in xa the site 'elbow'"
+    )
+
+
+def test_two_runs_with_one_key_agree_and_another_key_is_another_archive(archive, tmp_path, capfd):
+    for name in ("a.key", "b.key"):
+        (tmp_path / name).write_bytes(name.encode() * 8)
+    arguments = ("batch", archive, "--out", tmp_path / "out", "--workers", 1, "--key")
+    run(capfd, *arguments, tmp_path / "a.key")
+    again = run(capfd, *arguments, tmp_path / "a.key")["standard error"]
+    assert "0 analyzed now" in again
+    other = run(capfd, *arguments, tmp_path / "b.key")["standard error"]
+    assert "5 analyzed now" in other
+
+
+def test_identity_is_kept_only_when_asked_for(archive, tmp_path, capfd):
+    run(capfd, "analyze", archive / "p1", "--out", tmp_path / "out", "--keep-identity")
+    kept = leaks(written(tmp_path / "out"), PLANTED)
+    assert any("annotation" in leak for leak in kept)
