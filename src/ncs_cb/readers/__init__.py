@@ -38,6 +38,8 @@ __all__ = [
 _GROUP = "ncs_cb.readers"
 # Enough for every magic number and the first line of a table.
 _HEAD_BYTES = 4096
+# Files with these suffixes may be notes or settings; an empty one is no lost recording.
+_ALSO_NOTES = (".txt", ".json")
 
 
 @cache
@@ -307,6 +309,10 @@ def _claim_all(
             continue
         if lone:
             raise _unknown_format(source)
+        if not source.data and source.path.suffix.lower() not in _ALSO_NOTES:
+            raise ReadError("the file is empty.", source=source.name)
+        if folders.is_plain_text_about(source.path):
+            continue
         decisions.append(
             Decision(source.name, "choice", "ignored", "no reader claims this file"))  # fmt: skip
     return [(s, r) for s, r in claimed if s.path not in companions], decisions

@@ -36,7 +36,10 @@ def check_rate(rate: float) -> float:
 
 
 def refuse_large(
-    sweeps: Sequence[np.ndarray], stimulus_indices: Sequence[int], rate: float, unit: str
+    sweeps: Sequence[np.ndarray] | np.ndarray,
+    stimulus_indices: Sequence[int],
+    rate: float,
+    unit: str,
 ) -> None:
     """Refuse a response above 100 mV: the usual sign of a wrong unit.
 

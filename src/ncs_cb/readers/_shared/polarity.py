@@ -21,8 +21,11 @@ _ARTIFACT_MS = 0.5
 # A deflection counts as large from this share of the largest one.
 _LARGE = 0.5
 _SIGNAL_TO_NOISE = 8.0
+_FITTED_SHARE = 0.6
+# An artefact this many times the response leaves a remainder that may pass for a phase.
+_BURIED = 8.0
 _CERTAIN = 0.5
-# Typing the sign does not get surer with the hundredth sweep; reading stays fast.
+# The sign does not get surer with the hundredth sweep; reading stays fast.
 _MOST_SWEEPS = 64
 
 
@@ -40,7 +43,7 @@ class Orientation:
 
 def orient(
     told: Polarity | None,
-    sweeps: Sequence[np.ndarray],
+    sweeps: Sequence[np.ndarray] | np.ndarray,
     *,
     sampling_rate_hz: float,
     stimulus_indices: Sequence[int],
@@ -51,7 +54,7 @@ def orient(
     ----------
     told : str or None
         ``negative_up``, ``negative_down``, ``auto`` or None (nobody said: as ``auto``).
-    sweeps : sequence of ndarray of shape (n_samples,) [mV]
+    sweeps : sequence of ndarray of shape (n_samples,), or ndarray (n_sweeps, n_samples) [mV]
         As in the file; a sweep with NaN has no say.
     sampling_rate_hz : float
     stimulus_indices : sequence of int
@@ -59,12 +62,8 @@ def orient(
     """
     if told in ("negative_up", "negative_down"):
         return Orientation(1.0 if told == "negative_up" else -1.0, True, "as told")
-    scores, weights = [], []
-    step = max(1, len(sweeps) // _MOST_SWEEPS)
-    for samples, start in zip(sweeps[::step], stimulus_indices[::step], strict=True):
-        score, weight = _vote(samples, sampling_rate_hz, start)
-        scores.append(score)
-        weights.append(weight)
+    votes = _votes(sweeps, sampling_rate_hz, stimulus_indices)
+    scores, weights = zip(*votes, strict=True) if votes else ((), ())
     total = sum(weights)
     if total == 0.0:
         return Orientation(
@@ -84,39 +83,64 @@ def orient(
     return Orientation(sign, abs(mean) >= _CERTAIN, reason)
 
 
-def _vote(samples: np.ndarray, rate: float, start: int) -> tuple[float, float]:
-    """Give (score, weight) of one sweep: +1 for negative up, weight 0 for no response."""
-    if start < 0:
-        return 0.0, 0.0
+def _votes(
+    sweeps: Sequence[np.ndarray] | np.ndarray, rate: float, indices: Sequence[int]
+) -> list[tuple[float, float]]:
+    """Give (score, weight) per sweep: +1 for negative up, weight 0 for no response.
+
+    Sweeps of one length and stimulus index, the usual case, are looked at together.
+    """
+    step = max(1, len(sweeps) // _MOST_SWEEPS)
+    chosen, starts = sweeps[::step], indices[::step]
+    lengths = {len(samples) for samples in chosen}
+    if len(lengths) == 1 and len(set(starts)) == 1:
+        return _block_votes(np.asarray(chosen), rate, starts[0])
+    return [
+        vote
+        for samples, start in zip(chosen, starts, strict=True)
+        for vote in _block_votes(samples[np.newaxis], rate, start)
+    ]
+
+
+def _block_votes(block: np.ndarray, rate: float, start: int) -> list[tuple[float, float]]:
+    """Vote for every row of a block of shape (n_sweeps, n_samples)."""
+    silent = [(0.0, 0.0)] * len(block)
     begin = start + int(_ARTIFACT_MS * rate / 1000.0) + 1
     skip = int((_EARLIEST_PEAK_MS - _ARTIFACT_MS) * rate / 1000.0)
-    after = samples[begin:]
-    if len(after) < skip + 16:
-        return 0.0, 0.0
-    quiet = samples[: start - 1] if start > rate / 1000.0 else after
-    curve = after - _median(quiet)
-    size = np.abs(curve)
-    largest = float(size[skip:].max())
-    if not np.isfinite(largest) or largest == 0.0 or not np.isfinite(size[:skip]).all():
-        return 0.0, 0.0
+    after = block[:, begin:]
+    if start < 0 or after.shape[1] < skip + 16:
+        return silent
+    quiet = block[:, : start - 1] if start > rate / 1000.0 else after
+    curves = after - _medians(quiet)
+    sizes = np.abs(curves)
     # White noise from the differences: the response itself changes slowly beside them.
-    noise = 1.05 * _median(np.abs(curve[1:] - curve[:-1]))
-    if largest < _SIGNAL_TO_NOISE * noise:
-        return 0.0, 0.0
-    weight = min(1.0, largest / (50.0 * noise)) if noise > 0 else 1.0
-    calm = float(size[0]) < 0.1 * largest and float(size[:skip].max()) < _LARGE * largest
-    if calm:
-        first = curve[int(np.argmax(size >= 0.3 * largest))]
-        peak = curve[skip + int(np.argmax(size[skip:]))]
-        if first * peak > 0:
-            return (1.0 if peak > 0 else -1.0), weight
-    return _phases_vote(curve, size, skip, 4.0 * noise, rate), weight
+    noises = (1.05 * _medians(np.abs(curves[:, 1:] - curves[:, :-1])))[:, 0]
+    peaks_at = sizes[:, skip:].argmax(axis=1) + skip
+    rows = np.arange(len(block))
+    peaks, largest = curves[rows, peaks_at], sizes[rows, peaks_at]
+    firsts = curves[rows, (sizes >= 0.3 * largest[:, np.newaxis]).argmax(axis=1)]
+    calm = (sizes[:, 0] < 0.1 * largest) & (sizes[:, :skip].max(axis=1) < _LARGE * largest)
+    plain = calm & (firsts * peaks > 0)
+    votes = silent
+    # A NaN in a sweep makes its sum one; such a sweep has no say.
+    speaks = np.isfinite(sizes.sum(axis=1)) & (largest > _SIGNAL_TO_NOISE * noises)
+    for row in np.flatnonzero(speaks).tolist():
+        noise, top = float(noises[row]), float(largest[row])
+        weight = min(1.0, top / (50.0 * noise)) if noise > 0 else 1.0
+        if plain[row]:
+            votes[row] = (1.0 if peaks[row] > 0 else -1.0), weight
+        else:
+            votes[row] = _phases_vote(curves[row], sizes[row], skip, 4.0 * noise, rate), weight
+    return votes
 
 
-def _median(values: np.ndarray) -> float:
-    """Give the lower median, by selection: several times faster than ``numpy.median``."""
-    middle = len(values) // 2
-    return float(np.partition(values, middle)[middle])
+def _medians(rows: np.ndarray) -> np.ndarray:
+    """Give the lower median of each row, by selection: faster than ``numpy.median``."""
+    middle = rows.shape[1] // 2
+    ordered = rows.copy()
+    ordered.partition(middle, axis=1)
+    medians: np.ndarray = ordered[:, middle : middle + 1]
+    return medians
 
 
 def _phases_vote(
@@ -124,9 +148,19 @@ def _phases_vote(
 ) -> float:
     """Judge the order and size of the phases after the artefact."""
     begin = _artifact_end(size, rate)
-    phases = _phases(curve[begin:], skip - begin, floor)
-    if not phases:
-        return 0.0
+    buried = False
+    if begin:
+        first = float(size[0])
+        curve = curve - _tail(curve, size, begin, floor)
+        size = np.abs(curve)
+        buried = first > _BURIED * float(size[max(begin, skip) :].max())
+    phases = _phases(curve[begin:], size[begin:], skip - begin, floor)
+    score = _ordered_vote(phases) if phases else 0.0
+    return 0.3 * score if buried else score
+
+
+def _ordered_vote(phases: list[float]) -> float:
+    """Judge a sequence of signed peaks, all of them worth naming."""
     heights = [abs(p) for p in phases]
     top = int(np.argmax(heights))
     first_sign = float(np.sign(phases[0]))
@@ -152,25 +186,50 @@ def _artifact_end(size: np.ndarray, rate: float) -> int:
     return int(rising[0]) if len(rising) and float(size[0]) > 0.05 * float(size.max()) else 0
 
 
-def _phases(curve: np.ndarray, skip: int, floor: float) -> list[float]:
+def _tail(curve: np.ndarray, size: np.ndarray, end: int, floor: float) -> np.ndarray:
+    """Give the exponential tail of an artefact, fitted before its trough.
+
+    Only the first part up to the trough is fitted: the rest already holds the response.
+    """
+    count = max(4, int(_FITTED_SHARE * end))
+    head = size[:count]
+    if float(head.min()) <= floor or count > len(curve):
+        return np.zeros_like(curve)
+    at = np.arange(count)
+    logs = np.log(head)
+    middle = at - at.mean()
+    slope = float(middle @ (logs - logs.mean()) / (middle @ middle))
+    if slope >= 0:
+        return np.zeros_like(curve)
+    start = float(logs.mean()) - slope * float(at.mean())
+    tail: np.ndarray = np.sign(curve[0]) * np.exp(start + slope * np.arange(len(curve)))
+    return tail
+
+
+def _phases(curve: np.ndarray, size: np.ndarray, skip: int, floor: float) -> list[float]:
     """Give the signed peaks of the successive phases that stand out, equal neighbors merged."""
-    ends = np.flatnonzero(curve[1:] * curve[:-1] < 0) + 1
-    starts = np.concatenate(([0], ends))
-    stops = np.concatenate((ends, [len(curve)]))
-    found: list[tuple[float, int]] = []
-    for a, b in zip(starts.tolist(), stops.tolist(), strict=True):
-        at = a + int(np.argmax(np.abs(curve[a:b])))
-        if at >= skip and abs(curve[at]) > floor:
-            found.append((float(curve[at]), at))
-    if not found:
+    out = np.flatnonzero(size > floor)
+    if not len(out):
         return []
-    least = 0.1 * max(abs(p) for p, _ in found)
+    up = curve[out] > 0
+    turns = np.concatenate(([0], np.flatnonzero(up[1:] != up[:-1]) + 1))
+    tall = np.maximum.reduceat(size[out], turns)
+    found: list[tuple[float, bool]] = []
+    stops = [*turns[1:].tolist(), len(out)]
+    for begin, stop, peak in zip(turns.tolist(), stops, tall.tolist(), strict=True):
+        # Only a phase worth naming is looked at for where it peaks: noise makes hundreds.
+        if peak >= 0.1 * float(tall.max()):
+            at = int(out[begin + int(size[out[begin:stop]].argmax())])
+            if at >= skip:
+                found.append((peak, bool(up[begin])))
     merged: list[float] = []
-    for peak, _ in found:
-        if abs(peak) < least:
+    least = 0.1 * max((peak for peak, _ in found), default=0.0)
+    for peak, is_up in found:
+        signed = peak if is_up else -peak
+        if peak < least:
             continue
-        if merged and merged[-1] * peak > 0:
-            merged[-1] = max(merged[-1], peak, key=abs)
+        if merged and merged[-1] * signed > 0:
+            merged[-1] = max(merged[-1], signed, key=abs)
         else:
-            merged.append(peak)
+            merged.append(signed)
     return merged

@@ -72,7 +72,8 @@ class Spoken:
             (self.duration_ms, "ms"), (self.intensity_ma, "mA"), (self.distance_mm, "mm"),
             (self.series, " (series)"),
         )  # fmt: skip
-        return " ".join([self.site_text, *(f"{v:g}{unit}" for v, unit in facts if v is not None)])
+        said = (f"{value:.10g}{unit}" for value, unit in facts if value is not None)
+        return " ".join([self.site_text, *said])
 
 
 @lru_cache(maxsize=8192)

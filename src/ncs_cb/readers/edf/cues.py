@@ -75,7 +75,7 @@ def hear(times: Timeline) -> Heard:
             late.append((annotation, said))
         else:
             free.append(annotation.text)
-    spoken_keys = {a.text.strip().casefold() for a in times.annotations}
+    spoken_keys = {a.text.strip().casefold() for a in times.annotations} if notes else set()
     for annotation, parsed in notes.items():
         for tag, spoken in parsed.stimuli:
             if tag.casefold() not in spoken_keys:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ncs_cb.errors import ReadError
 from ncs_cb.readers._shared.plausible import check_rate
@@ -133,6 +134,8 @@ def parse_header(data: bytes) -> Header:
     )  # fmt: skip
 
 
+# The machine of a laboratory writes the same signal headers over and over.
+@lru_cache(maxsize=512)
 def _signals(text: str, n_signals: int) -> tuple[Signal, ...]:
     columns: list[list[str]] = []
     at = 0
@@ -190,6 +193,7 @@ class Scale:
         return (self.physical_max - self.physical_min) / (self.digital_max - self.digital_min)
 
 
+@lru_cache(maxsize=512)
 def scale_of(signal: Signal, sample_bytes: int) -> Scale:
     """Give the scale of a signal.
 

@@ -281,12 +281,13 @@ def _traces(
     ends = (channel.scale.physical_min, channel.scale.physical_max)
     if max(abs(end) for end in ends) * channel.factor > LARGEST_PLAUSIBLE_RESPONSE_MV / 2:
         refuse_large(blocks, indices, channel.rate, channel.signal.dimension)
-    turned = [_turned(block, turn.sign) for block in blocks]
+    turned = _turned(blocks, turn.sign)
     decisions.append(_polarity_decision(source.name, turn))
     decisions.append(_sweep_decision(source.name, plan))
     flags = () if turn.is_certain else ("polarity_uncertain",)
     filters = _filters(channel.signal.prefilter)
-    repeats = Counter(cue.spoken.key for cue in cues)
+    keys = [cue.spoken.key for cue in cues]
+    repeats = Counter(keys)
     span = _range(channel, turn.sign)
     resolution = abs(channel.scale.gain) * channel.factor
     return [
@@ -294,14 +295,18 @@ def _traces(
             samples, channel.rate, index,
             Site(where.nerve, where.side, channel.muscle, cue.spoken.site or ""),
             source.name, where.kind, _stimulus(cue, source.override), *filters, sweep,
-            cue.spoken.key if repeats[cue.spoken.key] > 1 else None, span, resolution,
+            key if repeats[key] > 1 else None, span, resolution,
             cue.machine if has_machine else NO_VALUES, flags,
         )
-        for sweep, (samples, index, cue) in enumerate(zip(turned, indices, cues, strict=True))
+        for sweep, (samples, index, cue, key) in enumerate(
+            zip(turned, indices, cues, keys, strict=True)
+        )
     ]  # fmt: skip
 
 
-def _in_millivolts(channel: Channel, header: Header, data: bytes, plan: Plan) -> list[np.ndarray]:
+def _in_millivolts(
+    channel: Channel, header: Header, data: bytes, plan: Plan
+) -> np.ndarray | list[np.ndarray]:
     """Cut the signal and scale it to mV, sign as in the file."""
     signal, scale = channel.signal, channel.scale
     flat = _digital(header, signal, data)
@@ -313,7 +318,7 @@ def _in_millivolts(channel: Channel, header: Header, data: bytes, plan: Plan) ->
             f"{scale.digital_min} to {scale.digital_max} of the header."
         )
     if len({len(c) for c in cuts}) == 1:
-        return list(_scaled(np.stack(cuts), channel))
+        return _scaled(np.array(cuts), channel)
     return [_scaled(cut, channel) for cut in cuts]
 
 
@@ -341,10 +346,13 @@ def _digital(header: Header, signal: Signal, data: bytes) -> np.ndarray:
     return joined
 
 
-def _turned(block: np.ndarray, sign: float) -> np.ndarray:
-    turned = block if sign > 0 else -block
+def _turned(blocks: np.ndarray | list[np.ndarray], sign: float) -> list[np.ndarray]:
+    """Turn negative up and make the samples read-only."""
+    if isinstance(blocks, list):
+        return [row for block in blocks for row in _turned(block[np.newaxis], sign)]
+    turned = blocks if sign > 0 else -blocks
     turned.setflags(write=False)
-    return turned
+    return list(turned)
 
 
 def _range(channel: Channel, sign: float) -> tuple[float, float]:

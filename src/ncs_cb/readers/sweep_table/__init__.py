@@ -27,7 +27,11 @@ def __getattr__(name: str) -> Any:
 def _claims(source: Input) -> bool:
     if source.path.suffix.lower() not in _SUFFIXES:
         return False
-    return first_cells(source.data)[:1] == ["time_ms"]
+    cells = first_cells(source.data)
+    if cells[:1] == ["time_ms"]:
+        return True
+    # A sidecar beside it says what it should be; the reader then says what is wrong with it.
+    return "stimulation_site" not in cells and _companions(source.path)[0].is_file()
 
 
 def _companions(path: Path) -> tuple[Path, ...]:

@@ -80,6 +80,11 @@ def read(source: Input) -> Recording:
         If the sidecar has an unknown key, or nerve, side, muscle or site are unknown.
     """
     table = parse_table(source.data)
+    if table.columns[0].casefold() != "time_ms":
+        raise ReadError(
+            "the first column must be time_ms, with 0 at the stimulus.",
+            hint="Rename the column, and convert the times to ms where they are not.",
+        )
     beside = source.path.with_suffix(".json")
     sidecar = Sidecar(load_sidecar(beside), "", beside.name)
     dropped = sidecar.refuse_unknown(_KEYS)
