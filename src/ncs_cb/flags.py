@@ -202,7 +202,7 @@ _ESTIMATE: tuple[Flag, ...] = (
     Flag("estimate_sweep_short", "estimate", "caution",
          "The sweep ends before the proximal response has passed.",
          "The interval is widened.", "Record a longer sweep."),
-    Flag("estimate_distal_too_small", "estimate", "caution",
+    Flag("estimate_proximal_exceeds", "estimate", "caution",
          "The proximal response holds more signal than the distal one, or the distal stimulus is "
          "attested to be submaximal.",
          "Block may be hidden; the interval is open upward.",

@@ -166,7 +166,7 @@ def _row(fit: Fit, proximal: Response, known: _Known) -> dict[str, float | str]:
     low, high = np.clip((1.0 - mass - half, 1.0 - mass + half), 0.0, 1.0)
     if mass - 1.0 > max(_SURPLUS, half) or known.supramaximal_distal is False:
         # Part of the distal signal was never there to be compared; block may hide behind it.
-        raised.append("estimate_distal_too_small")
+        raised.append("estimate_proximal_exceeds")
         high = 1.0
     attested = known.supramaximal_distal is True and known.supramaximal_proximal is True
     if low > _CLEARLY_MISSING and not attested:
