@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from ncs_cb import check_words, flags, reference, sweeps
+from ncs_cb import check_words, flags, reference, sweeps, thresholds
 from ncs_cb.columns import SEGMENT_KEYS, conform
 from ncs_cb.model import Details, Trace
 from ncs_cb.quality import mimics, shape, technique
@@ -234,13 +235,32 @@ def _pairs(
         visit.segments.setdefault(series, []).append(row)
         distal = visit.responses.get((*series, row["distal_site"]))
         parts.append((row, distal, visit.responses.get((*series, row["proximal_site"])), visit))
-    correlations = shape.correlations([_comparable(*part[1:3]) for part in parts])
+    alike = _correlations(parts)
     return [
         Pair(*part, float(correlation), (float(low), float(high)))
         for part, correlation, (low, high) in zip(
-            parts, correlations, low_high.itertuples(index=False, name=None), strict=True
+            parts, alike, low_high.itertuples(index=False, name=None), strict=True
         )
     ]
+
+
+def _correlations(
+    parts: Sequence[tuple[Mapping[str, Any], Response | None, Response | None, Visit]],
+) -> NDArray[np.float64]:
+    """Correlate the shapes of each pair; where they differ, also with the most distal response.
+
+    When block takes some of the groups out of a response that is dispersed already, the rest is
+    no dispersed copy of it. It still is one of the compact response nearer to the muscle.
+    """
+    alike = shape.correlations([_comparable(*part[1:3]) for part in parts])
+    least = thresholds.value("electrode_shift.minimum_correlation")
+    for n in np.flatnonzero(alike < least).tolist():
+        row, _, proximal, visit = parts[n]
+        first = visit.segments[row["nerve"], row["side"], row["muscle"]][0]
+        place = (row["nerve"], row["side"], row["muscle"], first["distal_site"])
+        farther = shape.correlations([_comparable(visit.responses.get(place), proximal)])
+        alike[n] = np.fmax(alike[n], farther[0])
+    return alike
 
 
 def _comparable(

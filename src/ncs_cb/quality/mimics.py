@@ -15,6 +15,7 @@ from ncs_cb.quality.pair import (
     cleared,
     known,
     raised,
+    spans_forearm,
     unexamined,
 )
 from ncs_cb.thresholds import table as limits
@@ -115,7 +116,7 @@ def _anastomosis(pair: Pair, kind: _Anastomosis) -> Finding:
     receiver at wrist = receiver at elbow + (giver at elbow - giver at wrist), in that muscle.
     """
     nerve, _, muscle = pair.series
-    if nerve not in (kind.giver, kind.receiver) or not _spans_forearm(nerve, pair.sites):
+    if nerve not in (kind.giver, kind.receiver) or not spans_forearm(nerve, pair.sites):
         return cleared("elsewhere")
     owner = nerves.nerve_of_muscle(muscle)
     if nerve == kind.receiver and owner == kind.receiver:
@@ -125,13 +126,6 @@ def _anastomosis(pair: Pair, kind: _Anastomosis) -> Finding:
     if nerve == kind.giver and owner == kind.receiver:
         return _own_crossing(pair, kind)
     return cleared("elsewhere")
-
-
-def _spans_forearm(nerve: str, sites: tuple[str, str]) -> bool:
-    order = nerves.anatomy().nerves[nerve].sites
-    elbow = next(n for n, site in enumerate(order) if "elbow" in site)
-    distal, proximal = (order.index(site) for site in sites)
-    return distal < elbow and proximal > order.index("wrist")
 
 
 def _receiver_side(pair: Pair, kind: _Anastomosis) -> Finding:

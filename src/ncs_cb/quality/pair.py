@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 from ncs_cb import flags
 from ncs_cb.model import Details, Trace
+from ncs_cb.nerves import anatomy
 
 State = Literal["raised", "cleared", "not_examined"]
 Number = float | int | str
@@ -159,3 +160,16 @@ def no_rows(pair: Pair) -> Finding:
     """Answer for a segment whose responses are not in the ``traces`` table."""
     distal, proximal = pair.sites
     return unexamined("no_rows", distal=distal, proximal=proximal)
+
+
+def spans_forearm(nerve: str, sites: tuple[str, str]) -> bool:
+    """Tell whether a segment of the median or ulnar nerve runs through the forearm.
+
+    Fibers cross between the two nerves there; no other nerve has such a stretch.
+    """
+    if nerve not in ("median", "ulnar"):
+        return False
+    order = anatomy().nerves[nerve].sites
+    elbow = next(n for n, site in enumerate(order) if "elbow" in site)
+    distal, proximal = (order.index(site) for site in sites)
+    return distal < elbow and proximal > order.index("wrist")

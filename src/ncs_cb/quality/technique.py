@@ -14,6 +14,7 @@ from ncs_cb.quality.pair import (
     known,
     no_rows,
     raised,
+    spans_forearm,
     unexamined,
 )
 from ncs_cb.thresholds import value as limit
@@ -197,6 +198,10 @@ def electrode_shift(pair: Pair) -> Finding:
     return raised("changed", **numbers) if correlation < least else cleared("same", **numbers)
 
 
+# Where median and ulnar nerve, or the whole plexus, lie within reach of one stimulus.
+_NEAR_OTHER_NERVES = frozenset({"palm", "wrist", "upper_arm", "axilla", "erb"})
+
+
 def co_stimulation(pair: Pair) -> Finding:
     """The response changes shape in a way that suggests a second nerve was stimulated."""
     both = pair.both()
@@ -209,23 +214,28 @@ def co_stimulation(pair: Pair) -> Finding:
         if "initial_positivity" in response.flags
     ]
     gain_pct = max((gain for gain in _gains_pct(pair) if known(gain)), default=math.nan)
-    changed = correlation < limit("electrode_shift.minimum_correlation")
     larger = gain_pct > limit("proximal_larger.maximum_gain_pct") + _GRACE
+    changed = correlation < limit("electrode_shift.minimum_correlation")
     numbers: dict[str, Number] = {"correlation": correlation, "gain_pct": gain_pct}
-    if not known(correlation):
-        if len(positive) == 1 and larger:
-            return raised("positive_and_larger", site=positive[0], gain_pct=gain_pct)
-        return unexamined("not_compared")
     if correlation < limit("co_stimulation.gross_correlation"):
         return raised("gross_change", correlation=correlation)
     if changed and len(positive) == 1:
         return raised("changed_and_positive", site=positive[0], correlation=correlation)
-    if not known(gain_pct):
-        return unexamined("no_change_known")
     if changed and larger:
         return raised("changed_and_larger", **numbers)
-    if len(positive) == 1 and larger:
+    if larger and len(positive) == 1:
         return raised("positive_and_larger", site=positive[0], gain_pct=gain_pct)
+    near = [site for site in pair.sites if site in _NEAR_OTHER_NERVES]
+    if changed and near:
+        return raised("changed_near_nerves", site=near[0], correlation=correlation)
+    if larger and _attestation(both[0]) and not spans_forearm(pair.row["nerve"], pair.sites):
+        return raised("larger", site=pair.sites[0], gain_pct=gain_pct)
+    if not known(correlation):
+        return unexamined("not_compared")
+    if not known(gain_pct):
+        return unexamined("no_change_known")
+    if pair.sites[1] == "erb" and not both[1].collision_used:
+        return unexamined("erb", **numbers)
     return cleared("no_sign", **numbers)
 
 
