@@ -34,7 +34,7 @@ _VELOCITY_PER_C = 0.033
 _LATENCY_MS_PER_C = 0.2
 _WIDTH_PER_C = 0.04
 # Normal persons differ in velocity by 5 of 57 m/s (Chen 2016); the height is taken out already.
-_VELOCITY_SD = 0.06
+_VELOCITY_SD = 0.08
 
 
 @dataclass(frozen=True, slots=True)

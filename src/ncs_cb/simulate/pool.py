@@ -49,7 +49,7 @@ _BRANCH_SD_MS = 0.8
 _MUSCLE_WIDTH_LOG_SD = 0.08
 # A laboratory's velocity by onset latency is a little below that of the fastest unit, because a
 # single unit does not lift the response above 1 % of its peak (computed, docs/simulator.md).
-ONSET_TO_FASTEST = 1.05
+ONSET_TO_FASTEST = 1.07
 # A unit's velocity differs a little from stretch to stretch (project choice).
 STRETCH_SD = 0.012
 _POSITIVITY_PER_MM = 0.02

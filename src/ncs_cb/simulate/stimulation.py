@@ -260,12 +260,14 @@ def f_response(
     root = float(limb.home.breaks_mm[-1])
     to_root = limb.conduction_ms(root)
     arrival = 2.0 * to_root - limb.conduction_ms(shot.position_mm) + _TURN_AROUND_MS
-    able = np.flatnonzero((limb.pool.size[0] > 0.0) & ~limb.blocked(root))
+    # Large motor neurons answer more often (project choice: in proportion to their size).
+    chance = limb.pool.size[0] * ~limb.blocked(root)
     fires = np.zeros((n, len(arrival)), dtype=bool)
     for row in fires:
-        how_many = min(1 + rng.poisson(2.0), len(able))
+        how_many = min(1 + rng.poisson(2.0), int((chance > 0.0).sum()))
         if rng.random() < persistence and how_many:
-            row[rng.choice(able, how_many, replace=False)] = True
+            chosen = rng.choice(len(chance), how_many, replace=False, p=chance / chance.sum())
+            row[chosen] = True
     return respond(
         repeat_pool(limb.pool, n), np.repeat(arrival[None], n, axis=0), setting=setting,
         fires=fires, width_factor=limb.widening,

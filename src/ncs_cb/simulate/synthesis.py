@@ -84,8 +84,9 @@ def _superpose(
     import scipy.fft
 
     n, n_fine = size
-    n_padded = scipy.fft.next_fast_len(2 * n_fine, real=True)
     low = position.astype(np.intp)
+    # Templates are as long as the sweep: with room for the last arrival nothing wraps around.
+    n_padded = scipy.fft.next_fast_len(n_fine + int(low.max(initial=0)) + 3, real=True)
     taps = _lagrange(position - low)
     cell = row * n_fine + low
     total = np.zeros((n, n_padded // 2 + 1), dtype=np.complex128)

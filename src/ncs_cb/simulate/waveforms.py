@@ -25,7 +25,7 @@ UnitKind = Literal["motor", "sensory"]
 
 # Widths that occur: log-normal with SD 0.12 (design reference, section 7.3), cold, other muscles.
 _LOG_WIDTHS = np.linspace(np.log(0.35), np.log(2.6), 161)
-_N_COMPONENTS = 13
+_N_COMPONENTS = 11
 
 
 def _pulse(time_ms: Floats, peak_ms: float, power: float) -> Floats:
@@ -161,7 +161,11 @@ def basis(
     filtered = filter_as_amplifier(
         family, rate_hz, high_pass_hz=high_pass_hz, low_pass_hz=low_pass_hz
     )
-    left, strength, components = np.linalg.svd(filtered, full_matrices=False)
-    n_kept = min(_N_COMPONENTS, len(strength))
-    coefficients = (left[:, :n_kept] * strength[:n_kept]).reshape(len(_LOG_WIDTHS), 4, n_kept)
-    return Basis(components[:n_kept], np.ascontiguousarray(coefficients.swapaxes(0, 1)))
+    # Common widths and tall parts count most, so that few components serve nearly all units.
+    common = 0.03 + np.exp(-0.5 * np.square(_LOG_WIDTHS / 0.3))
+    height = np.array([1.0, MEAN_POSITIVE[kind], MEAN_AFTERWAVE[kind], 0.3])
+    weight = (common[:, None] * height[None]).reshape(-1, 1)
+    _, _, components = np.linalg.svd(weight * filtered, full_matrices=False)
+    components = components[:_N_COMPONENTS]
+    coefficients = (filtered @ components.T).reshape(len(_LOG_WIDTHS), 4, -1)
+    return Basis(components, np.ascontiguousarray(coefficients.swapaxes(0, 1)))
