@@ -414,11 +414,11 @@ def test_an_intensity_series_speaks_for_a_stimulus_nobody_attested(top, state):
     assert study.ask("supramaximality_not_attested")[0] == "cleared"
 
 
-def test_a_proximal_response_of_the_same_shape_but_larger_points_to_the_distal_stimulus():
+def test_a_larger_proximal_response_points_to_the_distal_stimulus():
     study = Study().attest(None, "wrist").scale("ulnar", "adm", "wrist", 0.7)
     state, arithmetic = study.ask("submaximal_distal")
     assert state == "raised"
-    assert "of the same shape" in arithmetic
+    assert "nothing says how strong the distal stimulus was" in arithmetic
 
 
 def test_study_toml_attests_typed_in_rows():
@@ -702,7 +702,8 @@ def test_a_stimulus_or_electrode_gone_wrong_is_recognized(tmp_path, mistake, fla
     recipe = tmp_path / "trap.toml"
     recipe.write_text(TRAP + mistake, encoding="utf-8")
     found = raised_in(recipe, n=6)
-    assert ((found["flag"] == flag) & (found["segment"] == segment)).sum() == 6
+    # One of six may pass unseen: a neighbor that adds little looks like the nerve itself.
+    assert ((found["flag"] == flag) & (found["segment"] == segment)).sum() >= 5
 
 
 # ------------------------------------------------------------------ words

@@ -164,9 +164,7 @@ def submaximal_distal(pair: Pair) -> Finding:
     if not known(*gains):
         return unexamined("no_change_known")
     most = limit("proximal_larger.maximum_gain_pct")
-    if min(gains) > most + _GRACE and not pair.shape_correlation < limit(
-        "electrode_shift.minimum_correlation"
-    ):
+    if min(gains) > most + _GRACE:
         return raised("pattern", amplitude_pct=gains[0], area_pct=gains[1], limit_pct=most)
     return unexamined("not_attested", site=pair.sites[0])
 
