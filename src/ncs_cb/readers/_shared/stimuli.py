@@ -22,7 +22,7 @@ from ncs_cb.readers._shared.names import take_side
 
 LONGEST_TEXT = 500
 _LONGEST_NOTE = 8192
-_NUMBER = r"(\d{1,9}(?:[.,]\d{1,9})?)"
+_NUMBER = r"(\d{1,9}(?:[.,]\d{1,15})?)"
 _QUANTITY = re.compile(
     _NUMBER + r"\s*(ms|us|\u00b5s|\u03bcs|ma|v|cm|mm)\b(?:\s+from\s+(?:the\s+)?recording"
     r"(?:\s+(?:site|electrode))?)?",
