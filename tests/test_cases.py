@@ -8,7 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ncs_cb import criteria
+from ncs_cb import criteria, diagnosis
+from ncs_cb.model import Details, SensoryValue
 from ncs_cb.verdicts import judge
 
 FOLDER = Path(__file__).parent / "cases"
@@ -95,3 +96,36 @@ def test_every_case_file_names_a_set_and_every_case_its_source(name):
 
 def test_every_shipped_set_has_cases():
     assert set(FILES) == set(criteria.available())
+
+
+PATIENTS = [
+    pytest.param(name, case, id=f"{name}-{case['id']}")
+    for name, file in FILES.items()
+    for case in file.get("patient", [])
+]
+EMPTY = pd.DataFrame()
+
+
+@pytest.mark.parametrize(("name", "case"), PATIENTS)
+def test_case_of_a_patient_gets_the_category_the_source_gives(name, case):
+    made = criteria.load(FILES[name]["criteria"])
+    findings = {
+        f"{table}.{key}": value
+        for table in ("clinical", "laboratory", "imaging", "treatment")
+        for key, value in case.get(table, {}).items()
+    }
+    sensory = tuple(SensoryValue(**value) for value in case.get("sensory", []))
+    segments = pd.DataFrame(
+        [segment_of(one) for one in case.get("segment", [])], columns=None
+    ).assign(study_id="patient")
+    if not len(segments):
+        segments = pd.DataFrame({"nerve": [], "segment": []})
+    found = diagnosis.conclude(
+        judge(segments, made), segments, EMPTY, EMPTY,
+        {"patient": Details(findings=findings, sensory=sensory)}, criteria=made,
+    ).iloc[0]  # fmt: skip
+    expected = dict(case["expect"])
+    for column in ("met", "not_met", "missing"):
+        assert set(expected.pop(column, [])) <= set(found[column]), found["explanation"]
+    for column, value in expected.items():
+        assert found[column] == value, f"{column}: {found['explanation']}"
