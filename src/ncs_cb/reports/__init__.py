@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from html import escape
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -168,9 +169,8 @@ class Framed:
     height: int = 800
 
     def _repr_html_(self) -> str:
-        inner = self.html.replace("&", "&amp;").replace('"', "&quot;")
         return (
-            f'<iframe srcdoc="{inner}" sandbox="allow-same-origin" '
+            f'<iframe srcdoc="{escape(self.html)}" sandbox="allow-same-origin" '
             f'style="width:100%;height:{int(self.height)}px;border:1px solid #dfe3e8"></iframe>'
         )
 
@@ -207,11 +207,14 @@ def safe_name(text: str) -> str:
     """
     kept = re.sub(r"[^\w.\-]+", "_", text, flags=re.UNICODE).strip("._-")
     kept = kept[:_LONGEST_NAME].rstrip("._-")
-    if kept == text and not _RESERVED.match(text):
+    if kept and kept == text and not _RESERVED.match(text):
         return text
     from hashlib import sha256
 
-    return f"{kept or 'study'}-{sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
+    prefix = "_" if _RESERVED.match(kept) else ""
+    return (
+        f"{prefix}{kept or 'study'}-{sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
+    )
 
 
 def write_atomically(path: Path, content: Content) -> Path:

@@ -8,7 +8,7 @@ from ncs_cb import flags, nerves
 from ncs_cb.view.normal import judge_recorded, judge_typed
 from ncs_cb.view.notes import category_word
 from ncs_cb.view.parts import Fact
-from ncs_cb.view.reading import Reading, Row, is_block, series_of, strength
+from ncs_cb.view.reading import Reading, Row, is_block, records, series_of, strength
 from ncs_cb.view.rounding import is_known, signed
 from ncs_cb.view.studies import sensory_segment
 
@@ -214,7 +214,7 @@ def _sensory(r: Reading) -> list[str]:
 
 def _categories(r: Reading) -> list[str]:
     lines = []
-    for row in r.result.diagnosis.to_dict("records"):
+    for row in records(r.result.diagnosis):
         category = str(row["category"])
         stronger = row["not_excluded"]
         text = r.words("finding.category", criteria=r.set_title(str(row["criteria"])),

@@ -9,7 +9,7 @@ from typing import Any
 from ncs_cb import check_words, flags, schema
 from ncs_cb.view import tables
 from ncs_cb.view.parts import Cell, DiagnosisView, Fact, FeatureList, FlagNote, Table
-from ncs_cb.view.reading import Reading, Row, Series, series_of
+from ncs_cb.view.reading import Reading, Row, Series, records, series_of
 from ncs_cb.view.rounding import is_known, number, plain, with_unit
 from ncs_cb.view.words import capital
 
@@ -153,7 +153,7 @@ def not_examined(r: Reading, series: Series) -> tuple[Fact, ...]:
 def diagnosis(r: Reading) -> tuple[DiagnosisView, ...]:
     """Word what each criteria set concludes."""
     views = []
-    for row in r.result.diagnosis.to_dict("records"):
+    for row in records(r.result.diagnosis):
         set_id, category, stronger = (str(row["criteria"]), str(row["category"]),
                                       row["not_excluded"])  # fmt: skip
         is_open = isinstance(stronger, str) and stronger not in ("", category, "not_met")

@@ -1,0 +1,58 @@
+"""Plain text for a patient record."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from ncs_cb import view
+from ncs_cb.reports import text
+from reports import example
+
+
+@pytest.fixture(scope="module", params=view.languages())
+def lang(request):
+    return request.param
+
+
+def test_the_text_holds_the_finding_the_verdicts_and_the_disclaimer(lang):
+    result = example.result()
+    built = view.build(result, lang=lang)
+    said = "".join(text.render(result, lang=lang).split())
+    for words in (built.finding_text, built.disclaimer, built.diagnosis[0].word):
+        assert "".join(words.split()) in said
+    for row in built.summary.rows:
+        assert "".join("".join(c.text.split()) for c in row) in said
+
+
+def test_columns_stand_under_each_other():
+    lines = text.render(example.result()).splitlines()
+    start = next(n for n, line in enumerate(lines) if line.startswith("Nerve  "))
+    column = lines[start].index("Segment")
+    rows = lines[start + 1 : start + 11]
+    assert all(row[column - 1] == " " != row[column] for row in rows)
+
+
+def test_chinese_columns_count_double_width():
+    assert text._width("尺神经 ab") == 9
+    assert text._pad("腕", 4, is_right=True) == "  腕"
+
+
+def test_prose_is_broken_at_the_width_of_a_page(lang):
+    lines = text.render(example.result(), lang=lang).splitlines()
+    prose = [line for line in lines if "  " not in line.strip()]
+    assert max(map(text._width, prose)) <= 94
+
+
+def test_text_of_a_file_stays_on_its_line():
+    result = example.result()
+    study = replace(result.study, study_id="a\nFINDING\nNo block anywhere")
+    lines = text.render(replace(result, study=study)).splitlines()
+    assert "No block anywhere" not in lines
+
+
+def test_there_is_no_markup_and_no_tab(lang):
+    said = text.render(example.result(), lang=lang)
+    assert "<" not in said.replace("<script>", "")
+    assert "\t" not in said

@@ -1,0 +1,337 @@
+"""Figures: one geometry, painted for the page and for the notebook."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+from itertools import pairwise
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+
+from ncs_cb import figures, nerves, view
+from ncs_cb.figures import arm, style, traces
+from ncs_cb.figures.curves import ticks
+from ncs_cb.figures.drawing import Disc, Drawing, Line, Text, plain_shapes, to_matplotlib, to_svg
+from ncs_cb.model import Trace
+from reports import example
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.fixture(scope="module")
+def result():
+    return example.result()
+
+
+@pytest.fixture(scope="module")
+def built(result):
+    return view.build(result)
+
+
+@pytest.fixture(scope="module")
+def ulnar(built):
+    return next(n for n in built.nerves if n.id == "ulnar-right-adm")
+
+
+@pytest.fixture(scope="module")
+def drawing(result, built, ulnar):
+    return traces.draw(result, built, ulnar)
+
+
+def texts(drawing):
+    return [s.text for s in plain_shapes(drawing.shapes) if isinstance(s, Text)]
+
+
+def text_at(drawing, words):
+    return next(s for s in plain_shapes(drawing.shapes) if isinstance(s, Text) and s.text == words)
+
+
+# ------------------------------------------------------------------ painting
+
+
+def test_page_and_notebook_paint_the_same_points(drawing):
+    root = ET.fromstring(to_svg(drawing))
+    lines = [s for s in plain_shapes(drawing.shapes) if isinstance(s, Line) and s.fill == "none"]
+    painted = to_matplotlib(drawing).axes[0].lines
+    assert len(painted) == len(lines)
+    paths = [p.get("d") for p in root.iter(f"{SVG}path") if p.get("fill") == "none"]
+    for line, path, own in zip(lines, paths, painted, strict=True):
+        np.testing.assert_array_equal(own.get_xdata(), line.x)
+        numbers = np.array([float(x) for x in re.findall(r"-?[\d.]+", path)])
+        end = np.cumsum(numbers.reshape(-1, 2), axis=0)[-1]
+        # Steps of a tenth of a point are written exactly, so that the path never drifts.
+        np.testing.assert_allclose(end, [line.x[-1], line.y[-1]], atol=0.051)
+
+
+def test_svg_breaks_a_line_where_a_sample_is_missing():
+    sheet = Drawing(10.0, 10.0, "gap")
+    y = np.array([1.0, 2.0, np.nan, 4.0, 5.0])
+    sheet.add(Line(np.arange(5.0), y))
+    path = ET.fromstring(to_svg(sheet)).find(f"{SVG}path").get("d")
+    assert path == "M0 1l1 1M3 4l1 1"
+
+
+def test_svg_escapes_every_text():
+    sheet = Drawing(10.0, 10.0, "<script>")
+    sheet.add(Text(1.0, 1.0, "<b>&\"'"))
+    painted = to_svg(sheet)
+    assert "<script>" not in painted
+    assert ET.fromstring(painted).find(f"{SVG}text").text == "<b>&\"'"
+
+
+def test_a_dollar_sign_is_no_formula_in_matplotlib():
+    sheet = Drawing(50.0, 20.0, "money")
+    sheet.add(Text(1.0, 10.0, "$x_1$"))
+    figure = to_matplotlib(sheet)
+    figure.canvas.draw()
+    assert figure.axes[0].texts[0].get_text() == r"\$x_1\$"
+
+
+def test_figures_leave_pyplot_alone():
+    code = (
+        "import sys; sys.path.insert(0, 'tests')\nfrom reports import example\n"
+        "from ncs_cb import figures\n"
+        "figures.nerve_figure(example.result(), 'ulnar', 'right').canvas.draw()\n"
+        "assert 'matplotlib.pyplot' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_drawing_for_a_page_needs_no_matplotlib():
+    code = (
+        "import sys; sys.path.insert(0, 'tests')\nfrom reports import example\n"
+        "from ncs_cb.reports import html\nhtml.render(example.result())\n"
+        "assert 'matplotlib' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# ------------------------------------------------------------------ stacked traces
+
+
+def test_distal_is_at_the_bottom(drawing, ulnar):
+    heights = [text_at(drawing, site.label).y for site in ulnar.responses]
+    assert heights == sorted(heights, reverse=True)
+    assert [s.site for s in ulnar.responses] == ["wrist", "below_elbow", "above_elbow", "axilla"]
+
+
+def test_negative_is_up_and_the_gain_is_common(drawing, ulnar, result):
+    peaks = [s for s in plain_shapes(drawing.shapes) if isinstance(s, Disc) and s.radius == 2.6]
+    assert len(peaks) == 4
+    heights = []
+    for peak, site in zip(peaks, ulnar.responses, strict=True):
+        base = text_at(drawing, site.label).y + 1.0
+        heights.append(base - peak.y)
+    amplitudes = result.traces["negative_peak_amplitude_mv"].to_numpy()[:4]
+    assert min(heights) > 0
+    np.testing.assert_allclose(np.array(heights) / amplitudes, heights[0] / amplitudes[0])
+
+
+def test_all_sites_are_aligned_at_the_stimulus(drawing, result):
+    """The onset markers lie one above the other at the spacing of the latencies."""
+    triangles = [s for s in plain_shapes(drawing.shapes) if isinstance(s, Line) and len(s.x) == 3]
+    onsets = np.array([t.x[0] for t in triangles if t.fill != "none"])
+    latencies = result.traces["onset_latency_ms"].to_numpy()[:4]
+    stimulus = text_at(drawing, "stimulus").x
+    points_per_ms = (onsets - stimulus) / latencies
+    np.testing.assert_allclose(points_per_ms, points_per_ms[0])
+
+
+def test_the_distal_response_is_ghosted_under_each_proximal_one(drawing, result):
+    ghosts = [s for s in plain_shapes(drawing.shapes) if isinstance(s, Line) and s.width == 1.6
+              and s.stroke == "#b9c0c8"]  # fmt: skip
+    assert len(ghosts) == 3
+    solid = [s for s in plain_shapes(drawing.shapes) if isinstance(s, Line) and s.width == 1.3]
+    for ghost, (distal, _) in zip(ghosts, pairwise(solid), strict=True):
+        tallest = ghost.y.max() - ghost.y.min()
+        from_onset = distal.y[distal.x >= distal.x[0] + 60]
+        assert tallest == pytest.approx(from_onset.max() - from_onset.min(), rel=0.25)
+
+
+def test_each_verdict_stands_between_the_traces_it_is_about(drawing, ulnar):
+    for segment in ulnar.segments:
+        word = [s for s in plain_shapes(drawing.shapes)
+                if isinstance(s, Text) and s.text == segment.word]  # fmt: skip
+        labels = {s.site: text_at(drawing, s.label).y for s in ulnar.responses}
+        low, high = labels[segment.distal_site], labels[segment.proximal_site]
+        assert any(high < w.y < low for w in word)
+
+
+def test_the_stimulus_artefact_stays_within_its_row(result, built, ulnar):
+    loud = []
+    for item in result.responses:
+        if item is None:
+            loud.append(None)
+            continue
+        samples = item.samples_mv.copy()
+        samples[item.stimulus_index : item.stimulus_index + 3] = (900.0, -900.0, 500.0)
+        loud.append(replace(item, samples_mv=samples))
+    sheet = traces.draw(replace(result, responses=tuple(loud)), built, ulnar)
+    lines = [s for s in plain_shapes(sheet.shapes) if isinstance(s, Line) and s.width == 1.3]
+    assert all(np.ptp(line.y) <= 1.9 * 70 for line in lines)
+    assert all(line.y.max() < sheet.height for line in lines)
+
+
+def test_a_nerve_of_numbers_only_has_no_figure(result, built):
+    typed = next(n for n in built.nerves if n.id == "ulnar-left-adm")
+    assert traces.draw(result, built, typed) is None
+
+
+def test_an_absent_response_is_drawn_without_markers_and_named(result, built, ulnar):
+    columns = ["onset_latency_ms", "negative_peak_latency_ms", "negative_peak_amplitude_mv"]
+    silent = result.traces.copy()
+    silent.loc[3, columns] = np.nan
+    quiet = replace(result, traces=silent)
+    sheet = traces.draw(quiet, view.build(quiet), ulnar)
+    assert "no response measured" in texts(sheet)
+    peaks = [s for s in plain_shapes(sheet.shapes) if isinstance(s, Disc) and s.radius == 2.6]
+    assert len(peaks) == 3
+
+
+def test_missing_samples_are_drawn_as_a_gap(result, built, ulnar):
+    samples = result.responses[0].samples_mv.copy()
+    samples[300:320] = np.nan
+    holed = (replace(result.responses[0], samples_mv=samples), *result.responses[1:])
+    sheet = traces.draw(replace(result, responses=holed), built, ulnar)
+    assert to_svg(sheet).count("M") > to_svg(traces.draw(result, built, ulnar)).count("M")
+
+
+def test_thinning_a_long_trace_keeps_its_extremes(result, built, ulnar):
+    def dense(item: Trace) -> Trace:
+        old = np.arange(len(item.samples_mv))
+        new = np.linspace(0, len(old) - 1, 12 * len(old) - 11)
+        return replace(
+            item, samples_mv=np.interp(new, old, item.samples_mv),
+            sampling_rate_hz=item.sampling_rate_hz * 12, stimulus_index=item.stimulus_index * 12,
+        )  # fmt: skip
+
+    fine = tuple(dense(t) if t else None for t in result.responses)
+    plain, thinned = (
+        [s for s in plain_shapes(traces.draw(r, built, ulnar).shapes)
+         if isinstance(s, Line) and s.width == 1.3]
+        for r in (result, replace(result, responses=fine))
+    )  # fmt: skip
+    for a, b in zip(plain, thinned, strict=True):
+        assert len(b.x) <= 1000
+        assert b.y.min() == pytest.approx(a.y.min(), abs=0.3)
+        assert b.y.max() == pytest.approx(a.y.max(), abs=0.3)
+
+
+# ------------------------------------------------------------------ map
+
+
+def test_the_right_side_of_the_patient_is_on_the_left_of_the_page(built):
+    sheet = arm.draw(built)
+    assert text_at(sheet, "right").x < sheet.width / 2 < text_at(sheet, "left").x
+
+
+def test_every_segment_on_the_map_carries_its_letter_and_links_to_its_evidence(result, built):
+    root = ET.fromstring(to_svg(arm.draw(built)))
+    links = [a.get("href") for a in root.iter(f"{SVG}a")]
+    anchors = {f"#{s.id}" for n in built.nerves for s in n.segments}
+    assert set(links) == anchors
+    letters = [t.text for a in root.iter(f"{SVG}a") for t in a.iter(f"{SVG}text")]
+    assert sorted(letters) == sorted(s.short for n in built.nerves for s in n.segments)
+
+
+def test_every_site_of_every_nerve_has_a_place_on_the_map():
+    for nerve in nerves.anatomy().nerves.values():
+        is_arm = nerve.limb == "arm"
+        places = arm._places(nerve.id, is_arm)
+        steps = [places[site] for site in nerve.sites]
+        assert steps == sorted(steps)
+        assert len(set(steps)) == len(steps)
+
+
+def test_legs_are_drawn_only_when_they_were_tested(result, built):
+    leg = (built.stretches[0],)
+    tested = replace(leg[0], nerve="tibial", distal_site="ankle", proximal_site="popliteal_fossa")
+    assert arm.draw(replace(built, stretches=(tested,))).height > arm.draw(built).height
+
+
+def luminance(color: str) -> float:
+    red, green, blue = (int(color[n : n + 2], 16) / 255 for n in (1, 3, 5))
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_grades_are_told_apart_without_color():
+    grades = ["definite", "probable", "possible"]
+    grays = [luminance(style.look(g).color) for g in grades]
+    assert grays == sorted(grays)
+    assert min(b - a for a, b in pairwise(grays)) > 0.08
+    looks = [style.look(g) for g in (*grades, "none", "excluded", "undetermined", "not_covered")]
+    assert len({(s.width, s.dash, bool(s.core)) for s in looks}) == len(looks)
+
+
+# ------------------------------------------------------------------ curves and the registry
+
+
+def test_ticks_are_round_and_few():
+    assert ticks(0.0, 26.0) == [0, 5, 10, 15, 20, 25]
+    assert ticks(0.0, 0.5) == pytest.approx([0, 0.1, 0.2, 0.3, 0.4, 0.5])
+    assert len(ticks(0.0, 1234.0)) <= 7
+
+
+def test_the_focal_step_is_filled_and_the_others_are_not(result, built, ulnar):
+    sheet = figures.FIGURES["short_steps"].draw(result, built, ulnar)
+    fills = [s.fill for s in plain_shapes(sheet.shapes) if isinstance(s, Line) and len(s.x) == 5]
+    assert [fill == "#9e1b1b" for fill in fills] == [False, False, True, False, False]
+
+
+def test_the_intensity_series_shows_every_step(result, built, ulnar):
+    sheet = figures.FIGURES["intensity_series"].draw(result, built, ulnar)
+    dots = [s for s in plain_shapes(sheet.shapes) if isinstance(s, Disc)]
+    assert len(dots) == len(result.recruitment)
+
+
+def test_the_block_estimate_is_drawn_where_a_set_sees_block(result, built):
+    drawn = figures.draw_all(result, built).segment
+    assert [f.name for f in drawn["ulnar-right-adm-wrist-below_elbow"]] == ["block_estimate"]
+    assert drawn["median-right-apb-wrist-elbow"] == ()
+    assert "59 % (55 to 64 %)" in drawn["ulnar-right-adm-wrist-below_elbow"][0].svg
+
+
+@pytest.mark.parametrize("name", list(figures.FIGURES))
+def test_every_figure_gives_nothing_rather_than_an_error_on_an_empty_study(name):
+    empty = example.empty_result()
+    built = view.build(empty)
+    kind = figures.FIGURES[name]
+    if kind.per == "study":
+        assert kind.draw(empty, built) is None
+    drawn = figures.draw_all(empty, built)
+    assert (drawn.study, drawn.nerve, drawn.segment) == ((), {}, {})
+
+
+def test_the_public_figures_are_matplotlib_figures(result):
+    made = [
+        figures.nerve_figure(result, "ulnar", "right"),
+        figures.nerve_figure(result, "ulnar", "right", muscle="adm", lang="zh"),
+        figures.recruitment_figure(result, "ulnar", "right"),
+        figures.inching_figure(result, "ulnar", "right"),
+        figures.estimate_figure(result, "ulnar", "right", "wrist-below_elbow"),
+        figures.arm_map(result),
+    ]
+    for figure in made:
+        assert isinstance(figure, mpl.figure.Figure)
+        figure.canvas.draw()
+
+
+def test_result_plot_draws_the_nerve(result):
+    assert isinstance(result.plot("ulnar", "right"), mpl.figure.Figure)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("ulnar", "middle"), "no waveform of middle ulnar; it holds: right median"),
+        (("ulnar", "left"), "no waveform of left ulnar"),
+    ],
+)
+def test_a_nerve_that_is_not_there_is_named_with_those_that_are(result, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        figures.nerve_figure(result, *arguments)

@@ -1,0 +1,399 @@
+"""The one place that rounds and words."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import string
+from dataclasses import replace
+from typing import get_args
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ncs_cb import criteria, flags, model, nerves, view
+from ncs_cb.columns import COLUMNS
+from ncs_cb.errors import ReportError
+from ncs_cb.view.reading import overall
+from ncs_cb.view.rounding import NOTHING, number, plain, signed
+from ncs_cb.view.words import load, read_catalog, registry_texts
+from reports import example
+
+
+@pytest.fixture(scope="module")
+def result():
+    return example.result()
+
+
+@pytest.fixture(scope="module")
+def built(result):
+    return view.build(result)
+
+
+# ------------------------------------------------------------------ rounding
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "limits", "text"),
+    [
+        (30.18, "%", (30.0,), "30.2"),
+        (29.96, "%", (30.0,), "29.96"),
+        (29.999996, "%", (30.0,), "29.999996"),
+        (30.0, "%", (30.0,), "30.0"),
+        (100 * (7.15 / 5.5 - 1), "%", (30.0,), "30.0"),
+        (62.4, "%", (30.0, 50.0), "62"),
+        (48.9, "%", (50.0,), "49"),
+        (49.4, "%", (50.0,), "49.4"),
+        (50.0000001, "%", (50.0,), "50.0000001"),
+        (9.84, "mV", (), "9.8"),
+        (0.484, "mV", (), "0.48"),
+        (1.02, "mV", (1.0,), "1.02"),
+        (-3.2, "%", (), "\u22123"),
+        (-0.2, "%", (), "0"),
+        (58.3, "m/s", (), "58"),
+        (math.nan, "%", (30.0,), NOTHING),
+        (None, "mV", (), NOTHING),
+        (pd.NA, "mV", (), NOTHING),
+    ],
+)
+def test_a_number_near_a_limit_keeps_the_decimals_that_tell_its_side(value, unit, limits, text):
+    assert number(value, unit, limits) == text
+
+
+@given(
+    st.floats(-200, 200), st.lists(st.sampled_from([20.0, 30.0, 50.0, 60.0]), max_size=3),
+    st.floats(-1.5, 1.5),
+)  # fmt: skip
+def test_no_rounded_number_ever_changes_sides(value, limits, offset):
+    for exact in (value, *(limit + offset for limit in limits)):
+        printed = float(number(exact, "%", limits).replace("\u2212", "-"))
+        for limit in limits:
+            if abs(exact - limit) > 1e-9:
+                assert (printed > limit, printed < limit) == (exact > limit, exact < limit)
+
+
+def test_a_fall_is_written_as_a_loss_and_a_rise_as_a_gain():
+    assert signed("61", falls=True) == "\u221261"
+    assert signed("\u22123", falls=True) == "+3"
+    assert signed("8") == "+8"
+    assert signed("0", falls=True) == "0"
+    assert signed(NOTHING) == NOTHING
+
+
+def test_a_limit_is_printed_as_it_was_written():
+    assert [plain(x) for x in (50.0, 0.84, 10000.0, -2.5)] == ["50", "0.84", "10000", "\u22122.5"]
+
+
+# ------------------------------------------------------------------ words
+
+
+def test_every_language_says_the_same_things_and_no_key_is_left_over():
+    english = set(read_catalog("en"))
+    for lang in view.languages():
+        if lang != "en":
+            assert set(read_catalog(lang)) == english | set(registry_texts())
+
+
+def test_translations_fill_the_same_places():
+    english = registry_texts() | read_catalog("en")
+    for lang in view.languages():
+        for key, text in read_catalog(lang).items():
+            places = {name for _, name, _, _ in string.Formatter().parse(text) if name}
+            wanted = {name for _, name, _, _ in string.Formatter().parse(english[key]) if name}
+            assert places == wanted, f"{lang}: {key}"
+
+
+def test_every_flag_and_column_has_a_word_in_every_language():
+    for lang in view.languages():
+        texts = load(lang).texts
+        assert all(f"flag.{name}" in texts for name in flags.FLAGS)
+        assert all(f"column.{c.name}" in texts for c in COLUMNS)
+
+
+def test_every_grade_of_every_shipped_set_has_a_word_and_a_letter():
+    for lang in view.languages():
+        texts = load(lang).texts
+        for set_id in criteria.available():
+            for grade in criteria.load(set_id).grades:
+                assert f"grade.{grade}" in texts
+                assert f"grade_short.{grade}" in texts
+
+
+def test_an_unknown_language_names_those_that_are_there(result):
+    with pytest.raises(ReportError, match="no words for language 'de'; known: en, zh"):
+        view.build(result, lang="de")
+
+
+def test_a_term_that_no_catalog_knows_speaks_for_itself():
+    assert load("en").term("grade", "very_likely") == "very likely"
+
+
+@pytest.mark.parametrize("lang", view.languages())
+def test_every_fixed_word_of_the_view_is_text(result, lang):
+    texts = view.build(result, lang=lang).labels
+    assert all(isinstance(text, str) for text in texts.values())
+
+
+def test_the_chinese_report_has_no_english_sentence_of_ours(result):
+    built = view.build(result, lang="zh")
+    english = read_catalog("en")
+    text = str(dataclasses.asdict(built))
+    sentences = [s for s in english.values() if len(s) > 25 and "{" not in s]
+    assert [s for s in sentences if s in text] == []
+
+
+# ------------------------------------------------------------------ the view
+
+
+def test_the_view_is_frozen_plain_data(built):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        built.lang = "zh"
+
+    def leaves(value):
+        inside = value.values() if isinstance(value, dict) else value
+        if isinstance(value, dict | tuple):
+            return [leaf for item in inside for leaf in leaves(item)]
+        return [value]
+
+    kinds = {type(leaf) for leaf in leaves(dataclasses.asdict(built))}
+    # A float would be a number that a writer has to round; whole numbers are places of rows.
+    assert kinds == {str, bool, int}
+
+
+def test_building_a_view_changes_nothing(result):
+    before = [t.copy(deep=True) for t in (result.traces, result.segments, result.verdicts)]
+    view.build(result)
+    for old, new in zip(before, (result.traces, result.segments, result.verdicts), strict=True):
+        pd.testing.assert_frame_equal(old, new)
+
+
+def test_the_header_says_not_recorded_rather_than_nothing():
+    built = view.build(example.empty_result())
+    facts = {f.label: f.text for f in built.header}
+    assert facts["Limb temperature"] == "not recorded"
+    assert facts["Person"] == "not recorded"
+
+
+def test_the_header_names_temperature_filters_and_sampling(built):
+    facts = {f.label: f.text for f in built.header}
+    assert facts["Limb temperature"] == "right arm 33.5 °C"
+    assert facts["Filters"] == "2 Hz to 10 kHz"
+    assert facts["Sampling"] == "20 kHz"
+    assert facts["Person"] == "44 years, male, 176 cm"
+
+
+def test_the_finding_names_the_block_with_its_numbers(built):
+    assert (
+        "Definite conduction block by EFNS/PNS 2010 (MMN): right ulnar nerve, wrist to below "
+        "elbow (area \u221261 %, amplitude \u221264 %, duration +8 %)." in built.finding_text
+    )
+
+
+def test_the_finding_says_what_was_not_tested(built):
+    last = built.finding[-1].text
+    assert last.startswith("Not tested: ")
+    for words in ("right musculocutaneous nerve", "legs", "nerve roots", "proximal to axilla"):
+        assert words in last
+
+
+def test_another_set_is_mentioned_only_where_it_differs(built):
+    assert "Partial block, 20 % differs: probable block in right radial nerve" in built.finding_text
+    assert "EAN/PNS 2021 (CIDP) differs" not in built.finding_text
+
+
+def verdicts_with(result, grade, not_excluded=None):
+    verdicts = result.verdicts.assign(conduction_block=grade, not_excluded=not_excluded)
+    return replace(result, verdicts=verdicts.astype(result.verdicts.dtypes))
+
+
+@pytest.mark.parametrize("grade", ["undetermined", "excluded", "not_covered"])
+@pytest.mark.parametrize("lang", view.languages())
+def test_what_was_not_decided_never_reads_as_no_block(result, grade, lang):
+    built = view.build(verdicts_with(result, grade), lang=lang)
+    no_block = {"en": "No block", "zh": "未见阻滞"}[lang]
+    assert no_block not in built.finding_text
+    for row in built.summary.rows:
+        assert no_block.lower() not in " ".join(cell.text for cell in row)
+    assert {n.grade for n in built.nerves} == {grade}
+
+
+@pytest.mark.parametrize("grade", ["none", "undetermined", "excluded", "not_covered"])
+@pytest.mark.parametrize("lang", view.languages())
+def test_no_block_never_reads_as_no_disease(result, grade, lang):
+    text = view.build(verdicts_with(result, grade), lang=lang).finding_text
+    assert {"en": "does not exclude MMN", "zh": "不能排除 MMN"}[lang] in text
+
+
+def test_block_does_not_come_with_the_sentence_about_its_absence(built):
+    assert "does not exclude MMN" not in built.finding_text
+
+
+@given(st.lists(st.sampled_from(["none", "undetermined", "excluded", "not_covered"]), min_size=1))
+def test_a_nerve_reads_as_free_of_block_only_when_every_segment_was_looked_at(grades):
+    assert (overall(grades) == "none") == (set(grades) == {"none"})
+
+
+def test_a_nerve_carries_its_strongest_grade():
+    assert overall(["none", "probable", "definite", "undetermined"]) == "definite"
+    assert overall(["none", "undetermined"]) == "undetermined"
+    assert overall(["none", "excluded"]) == "none_where_judged"
+    assert overall([]) == "not_covered"
+
+
+def test_a_value_near_a_limit_of_its_set_is_told_apart_everywhere(result):
+    near = result.segments.copy()
+    near.loc[0, ["area_reduction_pct", "total_area_reduction_pct"]] = 49.97
+    built = view.build(replace(result, segments=near, verdicts=example.verdicts_of(near)))
+    ulnar = next(n for n in built.nerves if n.id == "ulnar-right-adm")
+    assert "49.97" in {cell.text for cell in ulnar.changes.rows[0]}
+    assert "area \u221249.97 %" in built.finding_text
+    assert "49.97 %" in {c.text for row in ulnar.segments[0].sets[0].clauses.rows for c in row}
+    assert ulnar.grade == "probable"
+
+
+def test_each_clause_shows_value_limit_result_source_and_level(built):
+    ulnar = next(n for n in built.nerves if n.id == "ulnar-right-adm")
+    clauses = ulnar.segments[0].sets[0].clauses
+    assert [h.label for h in clauses.heads] == [
+        "For", "Clause", "Measured", "Limit", "Result", "Source", "Verification"
+    ]  # fmt: skip
+    area = [c.text for c in clauses.rows[1]]
+    assert area[1:5] == ["Area reduction", "61 %", "≥ 50 %", "met"]
+    assert area[6] == "primary"
+
+
+def test_an_unknown_clause_is_unknown_and_not_unmet(built):
+    typed = next(n for n in built.nerves if n.id == "ulnar-left-adm")
+    rows = typed.segments[0].sets[0].clauses.rows
+    results = {row[4].text for row in rows if row[2].text == NOTHING}
+    assert results == {"unknown"}
+
+
+def test_a_flag_says_what_was_seen_its_effect_and_what_to_do(built):
+    ulnar = next(n for n in built.nerves if n.id == "ulnar-right-adm")
+    (note,) = ulnar.flags
+    flag = flags.FLAGS["entrapment_site"]
+    assert note.heading == "Entrapment site (below elbow to above elbow)."
+    assert flag.meaning in note.text
+    assert flag.effect in note.text
+    assert flag.action in note.next
+
+
+def test_checks_that_could_not_be_made_are_named_with_what_was_missing(built):
+    ulnar = next(n for n in built.nerves if n.id == "ulnar-right-adm")
+    (check,) = ulnar.not_examined
+    assert check.label == "Martin-Gruber anastomosis"
+    assert "no ADM response to median stimulation" in check.text
+
+
+def test_the_estimate_is_called_research_wherever_it_is_shown(built):
+    ulnar = next(n for n in built.nerves if n.id == "ulnar-right-adm")
+    assert "research" in ulnar.segments[0].estimate
+    assert "enters no published criterion" in ulnar.segments[0].estimate
+    assert "enters no published criterion" in ulnar.changes.note
+    assert any("research" in h.label for h in ulnar.changes.heads)
+
+
+def test_a_value_outside_its_normal_limit_is_marked_with_the_set(result):
+    weak = result.traces.copy()
+    weak.loc[weak.index[4], "negative_peak_amplitude_mv"] = 3.0
+    built = view.build(replace(result, traces=weak, provenance=real_reference(result)))
+    median = next(n for n in built.nerves if n.id == "median-right-apb")
+    cells = [c for c in median.sites.rows[0] if c.tone == "outside"]
+    assert [c.text for c in cells] == ["3.0"]
+    assert "aanem_2016" in median.sites.note
+
+
+def real_reference(result):
+    from ncs_cb import reference
+
+    files = tuple(
+        model.DataFile(i, 1, reference.load(i).sha256) for i in ("aanem_2016", "preston_shapiro")
+    )
+    return replace(result.provenance, reference=files)
+
+
+def test_limits_of_another_content_under_the_same_name_are_not_applied(result):
+    weak = result.traces.assign(negative_peak_amplitude_mv=0.5)
+    built = view.build(replace(result, traces=weak))
+    tones = {c.tone for n in built.nerves for row in n.sites.rows for c in row}
+    assert "outside" not in tones
+
+
+def test_missing_evidence_says_what_would_decide(built):
+    guideline = built.diagnosis[0]
+    assert guideline.word == "probable MMN"
+    assert guideline.not_excluded == "definite MMN"
+    assert "record for how many months" in guideline.missing[0]
+
+
+def test_features_given_are_shown_and_their_absence_is_no_error(result):
+    given_ = {"supportive": [("anti-GM1", "raised"), "male"], "against": []}
+    lists = view.build(result, features=given_).features
+    assert [f.heading for f in lists] == ["Speaks for MMN"]
+    assert [(i.label, i.text) for i in lists[0].items] == [("anti-GM1", "raised"), ("", "male")]
+
+
+def test_provenance_names_sets_revision_hash_and_verification(built):
+    rows = [[c.text for c in row] for row in built.data_files.rows]
+    sha = criteria.load("efns_pns_2010").sha256
+    assert ["criteria", "EFNS/PNS 2010 (MMN)", "1", sha] in rows
+    levels = {f.label: f.text for f in built.verification}
+    assert levels["EFNS/PNS 2010 (MMN)"] == "primary 3, secondary 1"
+    assert levels["Partial block, 20 %"] == "unchecked 2"
+
+
+def test_the_disclaimer_says_no_medical_device(built):
+    assert "no medical device" in built.disclaimer
+
+
+def test_a_set_of_another_content_keeps_its_id_and_not_our_title(result):
+    files = (model.DataFile("own_lab", 3, "ff" * 32),)
+    changed = replace(
+        result, verdicts=result.verdicts.assign(criteria="own_lab"),
+        provenance=replace(result.provenance, criteria=files),
+    )  # fmt: skip
+    assert view.build(changed).lead == "own_lab"
+
+
+def test_an_id_that_is_a_path_is_never_read(result, tmp_path):
+    trap = tmp_path / "trap.toml"
+    trap.write_text("not toml [")
+    changed = replace(result, verdicts=result.verdicts.assign(criteria=str(trap)))
+    assert view.build(changed).legend
+
+
+def test_a_users_own_grade_is_block(result):
+    built = view.build(verdicts_with(result, "very_likely", "very_likely"))
+    assert {n.word for n in built.nerves} == {"very likely"}
+    assert "No block" not in built.finding_text
+
+
+def test_responses_are_ordered_from_distal_to_proximal(result):
+    order = np.arange(len(result.traces))[::-1]
+    turned = replace(
+        result, traces=result.traces.iloc[order].reset_index(drop=True),
+        responses=tuple(result.responses[n] for n in order),
+    )  # fmt: skip
+    for nerve in view.build(turned).nerves:
+        sites = nerves.anatomy().nerves[nerve.nerve].sites
+        places = [sites.index(s.site) for s in nerve.responses]
+        assert places == sorted(places)
+
+
+def test_right_comes_before_left(built):
+    assert [n.side for n in built.nerves] == ["right"] * 3 + ["left"] * 2
+
+
+def test_every_side_of_the_model_has_a_word():
+    for lang in view.languages():
+        assert all(f"side.{side}" in load(lang).texts for side in get_args(model.Side))
+
+
+def test_an_empty_study_says_nothing_about_block():
+    built = view.build(example.empty_result())
+    assert built.finding[0].text.startswith("No segment could be compared")
+    assert "No block" not in built.finding_text
