@@ -49,7 +49,7 @@ class RecordingPlan:
 # Sensory studies are averages at a higher gain; 20 Hz to 3 kHz is the example of formats.md.
 SENSORY_PLAN = RecordingPlan(
     sweep_ms=(20.0, 20.0), high_pass_hz=(20.0, 20.0), low_pass_hz=(3000.0, 3000.0),
-    noise_uv=(0.5, 0.5), artefact_mv=(0.02, 0.02), artefact_decay_ms=(0.2, 0.2),
+    noise_uv=(0.3, 0.3), artefact_mv=(0.02, 0.02), artefact_decay_ms=(0.2, 0.2),
     range_mv=(3.2768, 3.2768),
 )  # fmt: skip
 MOTOR_PLAN = RecordingPlan()

@@ -91,8 +91,9 @@ def routine_shots(
         special = plan.stimuli.get(site, StimulusPlan(site))
         share = draw_span(rng, special.excited)
         special = replace(special, excited=(share, share))
-        # Skin and depth differ from person to person.
-        reach = 1.0 + 0.12 * float(np.clip(rng.standard_normal(), -1.5, 1.5))
+        # How far past the plateau an examiner goes differs; a weak current is what it is.
+        beyond = 0.12 * float(np.clip(rng.standard_normal(), -1.5, 1.5))
+        reach = 1.0 + (beyond if share >= 1.0 else 0.0)
         current = (
             round(reach * routine_current_ma(site, share), 1)
             if special.intensity_ma is None
