@@ -551,6 +551,12 @@ def test_a_misspelt_plain_site_is_an_error_and_not_a_lost_sweep():
         traces_of(median_mnc(tals=[tal("+0", "", "wrist"), tal("+10", "", "elbw")]))
 
 
+@pytest.mark.parametrize("remark", ["hello", "wirst", "elbw"])
+def test_a_remark_beside_a_stimulus_is_a_remark_whatever_it_resembles(remark):
+    edf = median_mnc(tals=[tal("+0", "", WRIST, remark), tal("+10", "", ELBOW)])
+    assert sites(traces_of(edf)) == ["wrist", "elbow"]
+
+
 def test_a_site_that_the_nerve_does_not_have_is_an_error():
     with pytest.raises(StudyError, match="'ankle' for median"):
         traces_of(median_mnc(tals=[tal("+0", "", "wrist"), tal("+10", "", "ankle")]))

@@ -10,12 +10,12 @@ A plain site name is a stimulus too. Any other text is a free annotation: never 
 
 from __future__ import annotations
 
+import difflib
 import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from xml.etree import ElementTree
 
-from ncs_cb.errors import did_you_mean
 from ncs_cb.model import MachineValues, Side
 from ncs_cb.nerves import anatomy, find, normalize
 from ncs_cb.readers._shared.names import take_side
@@ -201,9 +201,9 @@ def resembles_site(text: str) -> str:
     plain = normalize(" ".join(parts))
     if len(plain) < 3:
         return ""
-    nearest = did_you_mean(plain, [n for n in names if len(n) > 3])
-    alias = nearest.removeprefix(" Did you mean '").removesuffix("'?")
-    return f" Did you mean '{find('sites', alias)}'?" if nearest else ""
+    # Closer than for a word that must be a name: most free texts are remarks.
+    nearest = difflib.get_close_matches(plain, [n for n in names if len(n) > 3], n=1, cutoff=0.8)
+    return f" Did you mean '{find('sites', nearest[0])}'?" if nearest else ""
 
 
 _NOTE_WORDS = frozenset({

@@ -60,7 +60,7 @@ def hear(times: Timeline) -> Heard:
     defined = _definitions(notes)
     cues: list[Cue] = []
     late: list[tuple[Annotation, MachineValues | tuple[str, bool]]] = []
-    free: list[str] = []
+    free: list[Annotation] = []
     for annotation in times.annotations:
         if annotation in notes:
             if (machine := notes[annotation].machine) is not None:
@@ -74,7 +74,7 @@ def hear(times: Timeline) -> Heard:
         elif (said := attribute(annotation.text) or response(annotation.text)) is not None:
             late.append((annotation, said))
         else:
-            free.append(annotation.text)
+            free.append(annotation)
     spoken_keys = {a.text.strip().casefold() for a in times.annotations} if notes else set()
     for annotation, parsed in notes.items():
         for tag, spoken in parsed.stimuli:
@@ -83,7 +83,7 @@ def hear(times: Timeline) -> Heard:
     _refuse_unknown_sites(cues, free)
     cues = _attach(cues, late)
     warm = [n.temperature_c for n in notes.values() if n.temperature_c is not None]
-    return Heard(tuple(cues), tuple(free), warm[0] if warm else None)
+    return Heard(tuple(cues), tuple(a.text for a in free), warm[0] if warm else None)
 
 
 def _definitions(notes: dict[Annotation, Note]) -> dict[tuple[int, str], Spoken]:
@@ -129,7 +129,7 @@ def _attach(
     return cues
 
 
-def _refuse_unknown_sites(cues: list[Cue], free: list[str]) -> None:
+def _refuse_unknown_sites(cues: list[Cue], free: list[Annotation]) -> None:
     known = ", ".join(anatomy().sites)
     for cue in cues:
         if cue.spoken.site is None:
@@ -137,8 +137,11 @@ def _refuse_unknown_sites(cues: list[Cue], free: list[str]) -> None:
                 f"unknown stimulation site '{cue.spoken.site_text}'; known: {known}."
                 + resembles_site(cue.spoken.site_text)
             )
+    # A remark beside a stimulus is a remark; alone in its record it may be a misspelt site.
     # Free text may hold a name, so it is never quoted; only the known name it resembles is.
-    nearly = [near for text in free if (near := resembles_site(text))]
+    held = {cue.record for cue in cues}
+    alone = [a.text for a in free if a.record not in held]
+    nearly = [near for text in alone if (near := resembles_site(text))]
     if nearly:
         raise StudyError(f"an annotation is nearly the name of a site; known: {known}.{nearly[0]}")
     if not cues:
