@@ -162,7 +162,8 @@ def _measure(
     everything: list[Trace | None] = [*responses, *[None] * len(typed)]
     counts += [1] * len(typed)
     traces = conform(both.iloc[order], "traces")
-    return traces, tuple(everything[i] for i in order), [counts[i] for i in order]
+    places = order.tolist()
+    return traces, tuple(everything[i] for i in places), [counts[i] for i in places]
 
 
 def _typed_row(row: TypedResponse) -> dict[str, object]:
@@ -190,7 +191,7 @@ def _estimate(
     keys = traces.loc[used, [*_SERIES, "stimulation_site"]].itertuples(index=False, name=None)
     found: dict[tuple[object, ...], Trace | None] = {}
     for key, row in zip(keys, np.flatnonzero(used.to_numpy()), strict=True):
-        found.setdefault(key, responses[row])
+        found.setdefault(key, responses[int(row)])
     adjacent = pairs["is_adjacent"].to_numpy(dtype=bool)
     wanted = [
         (found[(*series, distal)], found[(*series, proximal)])
