@@ -309,9 +309,135 @@ _INCHING: tuple[Column, ...] = (
            "The step with the largest abrupt change of the series."),
 )  # fmt: skip
 
+_SENSORY: tuple[Column, ...] = (
+    *_series("sensory")[:3],
+    _text("sensory", "recording_site", "Recording site", "Skin area recorded from, as an id."),
+    _text("sensory", "stimulation_site", "Site", "Where the nerve was stimulated, as an id."),
+    _number("sensory", "amplitude_uv", "Amplitude", "Height of the negative peak above baseline.",
+            "baseline to the highest negative peak", _STALBERG),
+    _number("sensory", "peak_to_peak_amplitude_uv", "Peak-to-peak amplitude",
+            "Height from the lowest positive to the highest negative peak of the response.",
+            "highest negative to lowest positive peak of the response", _STALBERG),
+    _number("sensory", "onset_latency_ms", "Onset latency",
+            "Time from the stimulus to the start of the negative deflection.", "", _STALBERG),
+    _number("sensory", "peak_latency_ms", "Peak latency",
+            "Time from the stimulus to the highest negative peak.", "", _STALBERG),
+    _number("sensory", "duration_ms", "Duration", "Duration of the first negative phase.",
+            "onset to the first return to baseline", _STALBERG),
+    _number("sensory", "distance_mm", "Distance",
+            "From the recording electrode to the stimulus."),
+    _number("sensory", "velocity_m_per_s", "Velocity",
+            "Conduction velocity from the stimulus to the recording electrode.",
+            "distance_mm / onset_latency_ms", _STALBERG),
+    _flags("sensory"),
+)  # fmt: skip
+
+def _two_visits(name: str, label: str, description: str) -> tuple[Column, Column]:
+    """A quantity at the earlier and at the later of two visits."""
+    return (
+        _number("changes", f"earlier_{name}", f"{label}, earlier", f"{description} (earlier)"),
+        _number("changes", f"later_{name}", f"{label}, later", f"{description} (later)"),
+    )
+
+
+def _relative(name: str, label: str, of: str) -> Column:
+    return _number("changes", name, label, f"Change of {of} between the visits.",
+                   "100 * (later / earlier - 1)", _CONTRACT)  # fmt: skip
+
+
+_SEGMENT_OF_VISITS = ("nerve", "side", "muscle", "segment", "distal_site", "proximal_site")
+
+
+def _segment_columns(table: str) -> tuple[Column, ...]:
+    """The columns that name a segment across visits."""
+    return tuple(
+        _text(table, c.name, c.label, c.description)
+        for c in _SEGMENTS
+        if c.name in _SEGMENT_OF_VISITS
+    )
+
+
+_TIMELINE: tuple[Column, ...] = (
+    Column("visit", "timeline", "Int64", "Visit", "Number of the visit, 1 for the first."),
+    _text("timeline", "study_id", "Study", "The study's id: one patient visit."),
+    _text("timeline", "visit_date", "Date", "Date of the visit, year-month-day."),
+    *_segment_columns("timeline"),
+    *(
+        _number("timeline", f"{end}_{name}", f"{end.capitalize()} {label}",
+                f"{description} at the {end} site.")
+        for end in ("distal", "proximal")
+        for name, label, description in (
+            ("amplitude_mv", "amplitude", "Negative-peak amplitude"),
+            ("area_mv_ms", "area", "Area of the negative phases"),
+        )
+    ),
+    _truth("timeline", "is_first_phase", "First phase only",
+           "The areas are those of the first negative phase."),
+    _number("timeline", "amplitude_reduction_pct", "Amplitude reduction",
+            "Fall of the amplitude.", "100 * (1 - proximal / distal)", _CONTRACT),
+    _number("timeline", "area_reduction_pct", "Area reduction", "Fall of the area.",
+            "100 * (1 - proximal / distal)", _CONTRACT),
+    _number("timeline", "blocked_fraction", "Blocked share",
+            "Share of the distal signal lost to block, 0 to 1 (research)."),
+    _number("timeline", "blocked_fraction_low", "Blocked share, low",
+            "Lower end of the 90 % interval."),
+    _number("timeline", "blocked_fraction_high", "Blocked share, high",
+            "Upper end of the 90 % interval."),
+)  # fmt: skip
+
+_CHANGES: tuple[Column, ...] = (
+    *_segment_columns("changes"),
+    _text("changes", "criteria", "Criteria set", "Id of the criteria set."),
+    Column("earlier_visit", "changes", "Int64", "Earlier visit", "Number of the earlier visit."),
+    Column("later_visit", "changes", "Int64", "Later visit", "Number of the later visit."),
+    _text("changes", "earlier_study_id", "Earlier study", "Its study id."),
+    _text("changes", "later_study_id", "Later study", "Its study id."),
+    _text("changes", "earlier_date", "Earlier date", "Date of the earlier visit."),
+    _text("changes", "later_date", "Later date", "Date of the later visit."),
+    _truth("changes", "is_consecutive", "Consecutive", "No visit lies between the two."),
+    _text("changes", "treatment_between", "Treatment between",
+          "Drugs of the courses given between the two visits, joined by ';'."),
+    _text("changes", "earlier_conduction_block", "Block, earlier", "Grade at the earlier visit."),
+    _text("changes", "later_conduction_block", "Block, later", "Grade at the later visit."),
+    _text("changes", "block_course", "Course of the block",
+          "persistent, new, resolved, unchanged or undetermined."),
+    _truth("changes", "is_changed", "Changed",
+           "The grade changes and the change exceeds repeatability."),
+    *_two_visits("distal_amplitude_mv", "Distal amplitude", "Amplitude at the distal site"),
+    _relative("distal_amplitude_change_pct", "Distal amplitude change", "the distal amplitude"),
+    *_two_visits("proximal_amplitude_mv", "Proximal amplitude", "Amplitude at the proximal site"),
+    _relative("proximal_amplitude_change_pct", "Proximal amplitude change",
+              "the proximal amplitude"),
+    *_two_visits("distal_area_mv_ms", "Distal area", "Area at the distal site"),
+    _relative("distal_area_change_pct", "Distal area change", "the distal area"),
+    *_two_visits("proximal_area_mv_ms", "Proximal area", "Area at the proximal site"),
+    _relative("proximal_area_change_pct", "Proximal area change", "the proximal area"),
+    _truth("changes", "is_first_phase", "First phase only",
+           "The areas are those of the first negative phase."),
+    *_two_visits("amplitude_reduction_pct", "Amplitude reduction", "Fall of the amplitude"),
+    _number("changes", "amplitude_reduction_change_pct", "Amplitude reduction change",
+            "Change of the amplitude reduction, in percentage points.", "later - earlier"),
+    *_two_visits("area_reduction_pct", "Area reduction", "Fall of the area"),
+    _number("changes", "area_reduction_change_pct", "Area reduction change",
+            "Change of the area reduction, in percentage points.", "later - earlier"),
+    *_two_visits("blocked_fraction", "Blocked share", "Share lost to block (research)"),
+    _number("changes", "blocked_fraction_change", "Blocked share change",
+            "Change of the blocked share.", "later - earlier"),
+    _text("changes", "distal_event", "Distal response",
+          "rise, fall, within_repeatability or undetermined."),
+    _text("changes", "proximal_event", "Proximal response",
+          "rise, fall, within_repeatability or undetermined."),
+    _text("changes", "segment_event", "Share conducted",
+          "The ratio of proximal to distal area: rise, fall, within_repeatability or "
+          "undetermined."),
+    _text("changes", "interpretation", "Interpretation",
+          "reinnervation, axonal_loss, unblocking, more_block; joined by ';', empty when none."),
+)  # fmt: skip
+
 COLUMNS: tuple[Column, ...] = (
     *_TRACES, *_SEGMENTS, *_VERDICTS, *_DIAGNOSIS,
-    *_ESTIMATE, *_CHECKS, *_F_WAVES, *_RECRUITMENT, *_INCHING,
+    *_ESTIMATE, *_CHECKS, *_F_WAVES, *_RECRUITMENT, *_INCHING, *_SENSORY,
+    *_TIMELINE, *_CHANGES,
 )  # fmt: skip
 """Every column of every table, in table order."""
 
