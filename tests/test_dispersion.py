@@ -265,7 +265,7 @@ def nothing_is_given(table):
 @pytest.mark.parametrize("spoil", [
     lambda x: np.where(np.arange(x.size) == 300, np.nan, x),
     lambda x: np.where(np.arange(x.size) == 300, np.inf, x),
-    lambda x: np.zeros_like(x),
+    np.zeros_like,
     lambda x: 0.01 * np.random.default_rng(2).standard_normal(x.size),
     lambda x: np.clip(x, None, 0.3 * x.max()),
 ])  # fmt: skip

@@ -207,7 +207,7 @@ _ESTIMATE: tuple[Flag, ...] = (
          "attested to be submaximal.",
          "Block may be hidden; the interval is open upward.",
          "Raise the distal current; think of co-stimulation and of an anastomosis."),
-    Flag("estimate_stimulus_unproven", "estimate", "note",
+    Flag("estimate_stimulus_unproven", "estimate", "caution",
          "Signal is missing, and nothing says that both stimuli were supramaximal.",
          "A submaximal proximal stimulus would look the same as block.",
          "Raise the proximal current by 20 to 30 %, then set supramaximal = true."),

@@ -53,12 +53,9 @@ def scale(fit: Fit) -> tuple[float, float]:
 
 
 def unexplained(fit: Fit) -> float:
-    """Give the share of the distal signal in a remainder that noise and pool do not explain.
-
-    A misfit up to 1.5 times the expected one is ordinary.
-    """
+    """Give the share of the distal signal in a remainder that noise and pool do not explain."""
     mean, _ = scale(fit)
-    surplus = np.clip(1.0 - 1.5 / max(fit.misfit, 1e-12), 0.0, 1.0)
+    surplus = np.clip(1.0 - 1.0 / max(fit.misfit, 1e-12), 0.0, 1.0)
     return float(fit.residual * np.sqrt(surplus) * np.clip(mean, 0.0, 1.5))
 
 
@@ -68,8 +65,9 @@ def half_width(fit: Fit, factors: Interval) -> float:
     blocked = float(np.clip(1.0 - mean, 0.0, 1.0))
     parts = (
         factors.posterior * sd,
-        # The estimate itself may sit at 0 or 1 by chance; a hundredth keeps the term alive there.
-        factors.counting * np.sqrt(max(blocked * (1.0 - blocked), 1e-4)),
+        # Few units leave a misfit beyond the largest grain, and their shares differ more. The
+        # estimate may sit at 0 or 1 by chance, hence the hundredth.
+        factors.counting * np.sqrt(max(blocked * (1.0 - blocked), 1e-4) * max(fit.misfit, 1.0)),
         factors.unexplained * unexplained(fit),
     )
     return float(np.sqrt(sum(part**2 for part in parts)))
