@@ -177,7 +177,7 @@ def compare(
     studies = [_read(visit, None, keep_identity) for visit in visits]
     comparison = compare_results(analyze_many(studies, sets, reference=reference))
     paths = write_comparison(comparison, target, lang=lang.value)
-    print_comparison(out(), comparison, lang=lang.value)
+    print_comparison(out(), comparison)
     tell(f"wrote {_shown(paths)}")
 
 

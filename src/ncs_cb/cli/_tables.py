@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from ncs_cb.compare import Comparison
     from ncs_cb.model import Result
     from ncs_cb.view.parts import Cell, Table
 
@@ -27,6 +28,9 @@ _STYLES = {
     "excluded": "dim",
     "not_covered": "dim",
     "outside": "yellow",
+    "new": "bold red",
+    "persistent": "red",
+    "resolved": "green",
 }
 
 
@@ -46,12 +50,20 @@ def print_result(console: Console, result: Result, *, lang: str) -> None:
     console.print()
 
 
-def print_comparison(console: Console, comparison: Any, *, lang: str) -> None:
-    """Print what changed between visits, one row per segment."""
-    from ncs_cb.view.visits import build
+_CHANGES = (
+    "nerve", "side", "muscle", "segment", "criteria", "earlier_visit", "later_visit",
+    "earlier_conduction_block", "later_conduction_block", "block_course",
+)  # fmt: skip
 
-    for made in build(comparison, lang=lang).tables:
-        console.print(_laid_out(made))
+
+def print_comparison(console: Console, comparison: Comparison) -> None:
+    """Print what became of each segment between visits, as each criteria set grades it."""
+    changes = comparison.changes
+    rows = (
+        [Text(plain(cell), style=_STYLES.get(str(cell), "")) for cell in row]
+        for row in changes[list(_CHANGES)].itertuples(index=False, name=None)
+    )
+    console.print(table([name.replace("_", " ") for name in _CHANGES], rows))
 
 
 def _laid_out(made: Table) -> Any:
