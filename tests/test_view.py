@@ -204,8 +204,8 @@ def test_another_set_is_mentioned_only_where_it_differs(built):
     assert "EAN/PNS 2021 (CIDP) differs" not in built.finding_text
 
 
-def verdicts_with(result, grade, not_excluded=None):
-    verdicts = result.verdicts.assign(conduction_block=grade, not_excluded=not_excluded)
+def verdicts_with(result, grade):
+    verdicts = result.verdicts.assign(conduction_block=grade, not_excluded=grade)
     return replace(result, verdicts=verdicts.astype(result.verdicts.dtypes))
 
 
@@ -330,11 +330,20 @@ def test_missing_evidence_says_what_would_decide(built):
     assert "record for how many months" in guideline.missing[0]
 
 
-def test_features_given_are_shown_and_their_absence_is_no_error(result):
-    given_ = {"supportive": [("anti-GM1", "raised"), "male"], "against": []}
-    lists = view.build(result, features=given_).features
-    assert [f.heading for f in lists] == ["Speaks for MMN"]
-    assert [(i.label, i.text) for i in lists[0].items] == [("anti-GM1", "raised"), ("", "male")]
+def test_features_are_listed_one_by_one_with_their_source(built):
+    rows = {row[1].text: [c.text for c in row] for row in built.features.rows}
+    assert rows["no upper motor neuron signs"][0] == "for"
+    assert "EFNS/PNS 2010" in rows["no upper motor neuron signs"][3]
+    bearings = [row[0].tone for row in built.features.rows]
+    order = ["supportive", "against", "neutral", "unknown"]
+    assert bearings == sorted(bearings, key=order.index)
+
+
+def test_the_differential_names_what_speaks_for_and_against_each_disease(built):
+    headings = [d.heading for d in built.differential]
+    assert any(h.startswith("CIDP") for h in headings)
+    assert any("ALS" in h for h in headings)
+    assert {i.label for d in built.differential for i in d.items} <= {"for", "against"}
 
 
 def test_provenance_names_sets_revision_hash_and_verification(built):
@@ -367,7 +376,7 @@ def test_an_id_that_is_a_path_is_never_read(result, tmp_path):
 
 
 def test_a_users_own_grade_is_block(result):
-    built = view.build(verdicts_with(result, "very_likely", "very_likely"))
+    built = view.build(verdicts_with(result, "very_likely"))
     assert {n.word for n in built.nerves} == {"very likely"}
     assert "No block" not in built.finding_text
 

@@ -161,9 +161,9 @@ def _efns(row: dict) -> dict:
                SOURCE + ", table 2"),
     ]  # fmt: skip
     grade = "definite" if area >= 50 else "probable" if area >= 30 else "none"
-    open_grade = grade if grade != "none" else None
+    open_grade = grade
     if row["is_entrapment_site"]:
-        grade, open_grade = "excluded", None
+        grade = open_grade = "excluded"
     elif unknown:
         grade, open_grade = "undetermined", "definite"
     return {"criteria": "efns_pns_2010", "conduction_block": grade, "not_excluded": open_grade,
@@ -187,7 +187,7 @@ def _partial(row: dict) -> dict:
     if row["is_entrapment_site"]:
         grade = "excluded"
     return {"criteria": "partial_block_20pct", "conduction_block": grade,
-            "not_excluded": {"probable": "probable", "undetermined": "probable"}.get(grade),
+            "not_excluded": "probable" if grade == "undetermined" else grade,
             "temporal_dispersion": None, "evidence": evidence,
             "extrapolated": False}  # fmt: skip
 
@@ -204,7 +204,7 @@ def _cidp(row: dict) -> dict:
     if row["is_entrapment_site"] and covered:
         grade = "excluded"
     return {"criteria": "ean_pns_cidp_2021", "conduction_block": grade,
-            "not_excluded": "definite" if grade == "definite" else None,
+            "not_excluded": grade,
             "temporal_dispersion": bool(row["duration_increase_pct"] > 30) if covered else None,
             "evidence": evidence if covered else [], "extrapolated": False}  # fmt: skip
 

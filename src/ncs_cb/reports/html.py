@@ -7,9 +7,9 @@ from functools import cache, partial
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from ncs_cb import figures, view
+from ncs_cb import figures
 from ncs_cb.model import Result
-from ncs_cb.reports import Writer
+from ncs_cb.reports import Writer, build_view
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -42,7 +42,7 @@ def render(result: Result, *, lang: str = "en") -> str:
     ReportError
         If there are no words for `lang`.
     """
-    v = view.build(result, lang=lang)
+    v = build_view(result, lang=lang)
     grades = {stretch.grade: stretch.short for stretch in v.stretches}
     template = _environment().get_template("report.html")
     return template.render(

@@ -6,9 +6,8 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 
-from ncs_cb import view
 from ncs_cb.model import Result
-from ncs_cb.reports import Writer
+from ncs_cb.reports import Writer, build_view
 from ncs_cb.view import Fact, Table, View
 
 _WIDTH = 92
@@ -22,7 +21,7 @@ def render(result: Result, *, lang: str = "en") -> str:
     result : Result
     lang : str
     """
-    v = view.build(result, lang=lang)
+    v = build_view(result, lang=lang)
     return "\n".join(_lines(v)).rstrip() + "\n"
 
 
@@ -35,16 +34,17 @@ def _lines(v: View) -> Iterator[str]:
     yield from _section(labels["summary"], v.summary)
     for d in v.diagnosis:
         yield from ("", f"{_one_line(d.title)}{labels['colon']}{_one_line(d.word)}")
-        pairs = ((labels["not_excluded"], (d.not_excluded,)), (labels["missing"], d.missing),
-                 (labels["met"], d.met), (labels["not_met"], d.not_met))  # fmt: skip
+        pairs = ((labels["not_excluded"], (d.not_excluded,)), (labels["asks"], d.asks),
+                 (labels["missing"], d.missing), (labels["met"], d.met),
+                 (labels["not_met"], d.not_met))  # fmt: skip
         for label, items in pairs:
             yield from _items(label, [item for item in items if item], labels)
-    for feature in v.features:
-        yield from ("", feature.heading)
-        for item in feature.items:
-            head = f"{item.label}{labels['colon']}" if item.label else ""
-            yield from _wrap(f"- {head}{item.text}", indent="  ")
+    for disease in v.differential:
+        yield from ("", _one_line(f"{labels['differential']}{labels['colon']}{disease.heading}"))
+        for item in disease.items:
+            yield from _wrap(f"- {item.label}{labels['colon']}{item.text}", indent="  ")
     yield from _section(labels["comparison"], v.comparison)
+    yield from _section(labels["features"], _without_sources(v.features))
     yield from _section(labels["sensory"], v.sensory)
     yield from _section(labels["f_waves"], v.f_waves)
     for nerve in v.nerves:
@@ -64,6 +64,11 @@ def _section(heading: str, table: Table) -> Iterator[str]:
         yield from ("", _one_line(heading), *_aligned(table))
         if table.note:
             yield from _wrap(table.note)
+
+
+def _without_sources(table: Table) -> Table:
+    """Keep bearing and feature; frequencies and sources stand in the full report."""
+    return Table(table.heads[:2], tuple(row[:2] for row in table.rows))
 
 
 def _facts(facts: Iterable[Fact], labels: dict[str, str]) -> Iterator[str]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from ncs_cb import nerves
+from ncs_cb.explanation import Conclusion
 from ncs_cb.model import Result
 from ncs_cb.view import finding, notes, studies, tables
 from ncs_cb.view.parts import (
@@ -48,7 +48,7 @@ def build(
     result: Result,
     *,
     lang: str = "en",
-    features: Mapping[str, Sequence[Any]] | None = None,
+    conclusions: Sequence[Conclusion] = (),
 ) -> View:
     """Word and round a result for reading; nothing in it is changed.
 
@@ -57,9 +57,9 @@ def build(
     result : Result
     lang : str
         Language of the words, one of :func:`languages`.
-    features : mapping, optional
-        What speaks for and against each disease, as ``ncs_cb.diagnosis.features`` lists it:
-        heading id to items, each a text or a pair of label and text.
+    conclusions : sequence of Conclusion, optional
+        What ``ncs_cb.diagnosis.conclusions`` gives for this study: it explains each category and
+        says what would decide it, in every language.
 
     Returns
     -------
@@ -75,6 +75,7 @@ def build(
     words = load(lang)
     r = read(result, words)
     lines = finding.sentences(r)
+    features, differential = notes.features(r)
     nerve_views = tuple(_nerve(r, series) for series in r.series)
     return View(
         lang=lang,
@@ -89,8 +90,9 @@ def build(
         legend=_legend(r),
         nerves=nerve_views,
         comparison=tables.comparison(r),
-        diagnosis=notes.diagnosis(r),
-        features=notes.features(r, features),
+        diagnosis=notes.diagnosis(r, {c.criteria.id: c for c in conclusions}),
+        features=features,
+        differential=differential,
         sensory=studies.sensory(r),
         f_waves=studies.f_waves(r),
         trace_flags=notes.trace_flags(r),

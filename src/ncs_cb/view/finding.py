@@ -22,8 +22,10 @@ def sentences(r: Reading) -> tuple[Fact, ...]:
     """
     if not r.segments:
         return _labelled("plain", [r.words("finding.nothing"), *_not_tested(r)])
-    steps = (_unsettled, _no_block, _dispersion, _other_sets, _cautions, _sensory, _categories,
-             _not_excluded, _not_tested)  # fmt: skip
+    steps = (
+        _undetermined, _no_block, _excluded, _dispersion, _other_sets, _cautions, _sensory,
+        _categories, _not_excluded, _not_tested,
+    )  # fmt: skip
     plain = [line for step in steps for line in step(r)]
     return (*_labelled("block", _blocks(r)), *_labelled("plain", [*_extrapolated(r), *plain]))
 
@@ -102,20 +104,26 @@ def _extrapolated(r: Reading) -> list[str]:
     return [r.words("finding.extrapolated", segments=_places(r, rows), criteria=title)]
 
 
-def _unsettled(r: Reading) -> list[str]:
-    lines = []
-    for grade in ("undetermined", "excluded", "not_covered"):
-        rows = _with_grade(r, grade)
-        if rows:
-            trapped = [row for row in rows if row["is_entrapment_site"] is True]
-            key = f"finding.{grade}"
-            if grade == "excluded" and trapped:
-                lines.append(r.words(f"{key}_entrapment", segments=_places(r, trapped)))
-                rows = [row for row in rows if row not in trapped]
-            if rows:
-                lines.append(r.words(key, segments=_places(r, rows),
-                                     criteria=r.set_title(r.lead)))  # fmt: skip
-    return lines
+def _undetermined(r: Reading) -> list[str]:
+    rows = _with_grade(r, "undetermined")
+    return [r.words("finding.undetermined", segments=_places(r, rows))] if rows else []
+
+
+def _excluded(r: Reading) -> list[str]:
+    """Name what the set does not judge: entrapment sites, other exclusions, no rule."""
+    excluded = _with_grade(r, "excluded")
+    trapped = [row for row in excluded if row["is_entrapment_site"] is True]
+    groups = {
+        "excluded_entrapment": trapped,
+        "excluded": [row for row in excluded if row not in trapped],
+        "not_covered": _with_grade(r, "not_covered"),
+    }
+    title = r.set_title(r.lead)
+    return [
+        r.words(f"finding.{key}", segments=_places(r, rows), criteria=title)
+        for key, rows in groups.items()
+        if rows
+    ]
 
 
 def _no_block(r: Reading) -> list[str]:

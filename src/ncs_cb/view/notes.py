@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from ncs_cb import check_words, flags, schema
+from ncs_cb import features as feature_table
+from ncs_cb.explanation import Conclusion, ask_text, explain
+from ncs_cb.reference import DEFAULT, available
 from ncs_cb.view import tables
 from ncs_cb.view.parts import Cell, DiagnosisView, Fact, FeatureList, FlagNote, Table
 from ncs_cb.view.reading import Reading, Row, Series, records, series_of
@@ -150,21 +152,29 @@ def not_examined(r: Reading, series: Series) -> tuple[Fact, ...]:
     )
 
 
-def diagnosis(r: Reading) -> tuple[DiagnosisView, ...]:
-    """Word what each criteria set concludes."""
+def diagnosis(r: Reading, more: Mapping[str, Conclusion]) -> tuple[DiagnosisView, ...]:
+    """Word what each criteria set concludes; `more` holds what explains it, by set id."""
     views = []
     for row in records(r.result.diagnosis):
         set_id, category, stronger = (str(row["criteria"]), str(row["category"]),
                                       row["not_excluded"])  # fmt: skip
         is_open = isinstance(stronger, str) and stronger not in ("", category, "not_met")
+        found, explanation = more.get(set_id), ""
+        asks: tuple[str, ...] = ()
+        if found is not None:
+            explanation = explain(found, r.words.lang)
+            asks = tuple(dict.fromkeys(
+                ask_text(ask, found.criteria, r.words.lang) for ask in found.asks
+            ))  # fmt: skip
+        elif r.words.lang == "en":
+            explanation = str(row["explanation"] or "")
         views.append(DiagnosisView(
             set_id, r.set_title(set_id), category, category_word(r, set_id, category),
             category_word(r, set_id, str(stronger)) if is_open else "",
             tuple(clause_word(r, set_id, c) for c in _list(row["met"])),
             tuple(clause_word(r, set_id, c) for c in _list(row["not_met"])),
-            tuple(clause_word(r, set_id, c, ask=True) for c in _list(row["missing"])),
-            # The sentence is written in English where the category is found.
-            str(row["explanation"] or "") if r.words.lang == "en" else "",
+            tuple(clause_word(r, set_id, c, ask=not asks) for c in _list(row["missing"])),
+            asks, explanation,
         ))  # fmt: skip
     return tuple(views)
 
@@ -200,23 +210,66 @@ def clause_word(r: Reading, set_id: str, clause: str, *, ask: bool = False) -> s
     return r.words.term(section, clause)
 
 
-def features(r: Reading, given: Mapping[str, Sequence[Any]] | None) -> tuple[FeatureList, ...]:
-    """Word the features for and against and the differential, as the diagnosis lists them."""
-    return tuple(
-        FeatureList(r.words.term("features", tone), tone, tuple(map(_feature, items)))
-        for tone, items in (given or {}).items()
-        if items
+def features(r: Reading) -> tuple[Table, tuple[FeatureList, ...]]:
+    """List what speaks for and against MMN, one by one, and what else fits; never a score.
+
+    Returns
+    -------
+    tuple of Table and FeatureList
+        The features of MMN with their published frequency; per other disease what speaks for
+        and against it.
+    """
+    own, rest = _feature_tables(r)
+    order = {bearing: n for n, bearing in enumerate(_BEARINGS)}
+    own.sort(key=lambda row: order[str(row["bearing"])])
+    heads = tables.word_heads(r, "bearing", "feature", "frequency", "source", "level")
+    rows = tuple(_feature(r, row) for row in own)
+    others: dict[str, list[Fact]] = {}
+    for row in rest:
+        entity = r.words("features.other", entity=_own_words(r, row, "entity_text"))
+        others.setdefault(entity, []).append(_for_or_against(r, row))
+    lists = tuple(FeatureList(name, tuple(found)) for name, found in others.items())
+    return Table(tuple(heads), rows), lists
+
+
+_BEARINGS = ("supportive", "against", "neutral", "unknown")
+
+
+def _feature_tables(r: Reading) -> tuple[list[Row], list[Row]]:
+    """Ask which features this visit shows, and which bear on other diseases."""
+    study, result = "visit", r.result
+    details = {study: result.study.details}
+    chosen = str(result.provenance.settings.get("reference", DEFAULT))
+    limits = chosen if chosen in available() else DEFAULT
+    verdicts, segments, traces, f_waves = (
+        table.assign(study_id=study)
+        for table in (result.verdicts, result.segments, result.traces, result.f_waves)
+    )
+    found, rest = (
+        ask(verdicts, segments, traces, f_waves, details, reference=limits)
+        for ask in (feature_table.features, feature_table.differential)
+    )
+    return records(found), records(rest)
+
+
+def _own_words(r: Reading, row: Row, name: str) -> str:
+    return str(row[f"{name}_zh" if r.words.lang == "zh" else name] or "")
+
+
+def _feature(r: Reading, row: Row) -> tuple[Cell, ...]:
+    bearing = str(row["bearing"])
+    return (
+        Cell(r.words(f"features.{bearing}"), bearing),
+        Cell(_own_words(r, row, "text")),
+        Cell(_own_words(r, row, "frequency")),
+        Cell(str(row["source"])),
+        Cell(r.words.term("level", str(row["verified"]))),
     )
 
 
-def _feature(item: Any) -> Fact:
-    """Take a feature as text, as ``(label, text)`` or as a mapping."""
-    if isinstance(item, str):
-        return Fact("", item)
-    if isinstance(item, Mapping):
-        return Fact(str(item.get("label", "")), str(item.get("text", "")))
-    label, text = item
-    return Fact(str(label), str(text))
+def _for_or_against(r: Reading, row: Row) -> Fact:
+    key = "features.for" if row["bearing"] == "supportive" else "features.contra"
+    return Fact(r.words(key), _own_words(r, row, "text"))
 
 
 def verification(r: Reading) -> tuple[Fact, ...]:

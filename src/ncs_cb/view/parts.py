@@ -124,15 +124,15 @@ class DiagnosisView:
     met: tuple[str, ...]
     not_met: tuple[str, ...]
     missing: tuple[str, ...]
+    asks: tuple[str, ...]
     explanation: str
 
 
 @dataclass(frozen=True, slots=True)
 class FeatureList:
-    """A heading with lines, for example what supports MMN or what else would fit."""
+    """A disease of the differential with what speaks for and against it."""
 
     heading: str
-    tone: str
     items: tuple[Fact, ...]
 
 
@@ -179,7 +179,8 @@ class View:
     nerves: tuple[NerveView, ...]
     comparison: Table
     diagnosis: tuple[DiagnosisView, ...]
-    features: tuple[FeatureList, ...]
+    features: Table
+    differential: tuple[FeatureList, ...]
     sensory: Table
     f_waves: Table
     trace_flags: tuple[FlagNote, ...]
