@@ -372,7 +372,8 @@ def _range(
         for name in muscles
         if (one := first_limit(sets, study, nerve, name, item, who, segment=segment)) is not None
     ]
-    if not found:
+    # One muscle without a limit, and the span of the others says nothing about it.
+    if len(found) < len(muscles):
         return math.nan, math.nan, "", "", ""
     values = [one.value for one in found]
     first = found[0]

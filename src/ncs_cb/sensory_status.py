@@ -8,8 +8,10 @@ What was not measured is unknown, and a routine study says nothing about the for
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from itertools import pairwise
 from typing import Any
 
@@ -190,20 +192,21 @@ def through(studies: Iterable[SensoryStudy], nerve: str, side: str, low: int, hi
     Returns
     -------
     bool or NA
-        False when a study that spans the stretch is abnormal, True when one is normal and none
-        abnormal, unknown when no study spans it.
+        False when a study that spans the stretch is abnormal, True when all that span it are
+        normal, unknown when none spans it or one cannot be judged. Where the physician read one
+        of them, only such readings count.
     """
-    answers = [
-        one.is_normal
+    spanning = [
+        one
         for one in studies
         if (one.nerve, one.side) == (nerve, side)
         and one.stretch is not None
         and one.stretch[0] <= low
         and high <= one.stretch[1]
     ]
-    if any(one is False for one in answers):
-        return False
-    return True if any(one is True for one in answers) else pd.NA
+    readings = [one for one in spanning if one.by == "reading"]
+    answers = [one.is_normal for one in readings or spanning]
+    return reduce(operator.and_, answers) if answers else pd.NA
 
 
 def all_normal(studies: Sequence[SensoryStudy], at_least: int) -> Truth:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
@@ -38,12 +38,16 @@ class Segments:
         The different kinds of segment.
     codes : ndarray of int
         Kind of each row.
+    flags : list of set
+        Names of the flags raised for each row.
     """
 
     keys: pd.DataFrame
     values: pd.DataFrame
     kinds: list[tuple[str, str, str]]
     codes: Array
+    flags: list[frozenset[str]]
+    _numbers: dict[str, tuple[Array, Array | str]] = field(default_factory=dict)
 
     def number(self, column: str) -> tuple[Array, Array | str]:
         """Give the numbers a clause compares and the column they are taken from.
@@ -52,6 +56,11 @@ class Segments:
         the first phase; but never the first phase where a late component is known to follow,
         since counting the first phase alone would then invent block (design reference, 7.4).
         """
+        if column not in self._numbers:
+            self._numbers[column] = self._number(column)
+        return self._numbers[column]
+
+    def _number(self, column: str) -> tuple[Array, Array | str]:
         first = self._column(column)
         wider = FALLBACKS.get(column)
         if wider is None:
@@ -68,8 +77,7 @@ class Segments:
         return self.values[name].to_numpy(dtype=np.float64)
 
     def _raised(self, flag: str) -> Array:
-        flags = ";" + self.keys["quality_flags"] + ";"
-        return flags.str.contains(f";{flag};", regex=False).to_numpy(dtype=bool)
+        return np.array([flag in raised for raised in self.flags], dtype=bool)
 
     def boolean(self, column: str) -> pd.arrays.BooleanArray:
         """Give a column of truths; whether a segment is an entrapment site anatomy also knows."""
@@ -133,7 +141,8 @@ def read_segments(segments: pd.DataFrame) -> Segments:
     ]
     for place, name in ((1, "distal_site"), (2, "proximal_site")):
         keys[name] = pd.array([kinds[code][place] for code in codes], dtype="string")
-    return Segments(keys, _numbers(table), kinds, codes)
+    flags = [frozenset(text.split(";")) for text in keys["quality_flags"].tolist()]
+    return Segments(keys, _numbers(table), kinds, codes, flags)
 
 
 def _refuse_misspelled(segments: pd.DataFrame) -> None:

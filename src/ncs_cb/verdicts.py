@@ -7,7 +7,7 @@ grade: ``not_excluded`` is the grade that would be found if every unknown clause
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +95,7 @@ class _Facts:
     table: Segments
     limits: pd.DataFrame
     checks: pd.DataFrame | None
+    answers: dict[int, Truths] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.table.keys)
@@ -116,6 +117,13 @@ def evaluate(term: Term, facts: _Facts) -> Truths:
 
 
 def _clause(clause: Clause, facts: _Facts) -> Truths:
+    """Evaluate one clause, once for grade and evidence."""
+    if id(clause) not in facts.answers:
+        facts.answers[id(clause)] = _compare(clause, facts)
+    return facts.answers[id(clause)]
+
+
+def _compare(clause: Clause, facts: _Facts) -> Truths:
     if clause.kind == "flag":
         raised = facts.table.flag(clause.subject, facts.checks)
         return raised if clause.value else ~raised
