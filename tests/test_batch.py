@@ -88,6 +88,20 @@ def test_every_sound_study_has_its_rows_and_every_other_one_a_failure(done):
     assert row["message"]
 
 
+def test_the_list_of_studies_says_when_and_how_old(copy):
+    root, out = copy
+    (root / "p00001/study.toml").write_text(
+        '[study]\nvisit_date = 2026-03-02\n[person]\nage_years = 44\nsex = "male"\n'
+    )
+    run_batch(root, out, workers=1)
+    rows = {row["study_id"]: row for row in table(out, "studies")}
+    assert sorted(rows) == study_ids(out)
+    assert rows["p00001"] == {
+        "study_id": "p00001", "visit_date": "2026-03-02", "age_years": 44.0, "sex": "male",
+        "height_cm": None, "n_responses": 6,
+    }  # fmt: skip
+
+
 def test_the_columns_of_failures_csv_are_those_of_the_contract(done):
     header = (done / "failures.csv").read_text().splitlines()[0]
     assert header == "study_id,input,stage,error,message,hint"

@@ -298,6 +298,10 @@ _INCHING: tuple[Column, ...] = (
     Column("step", "inching", "Int64", "Step", "Number of the step, distal first."),
     _text("inching", "distal_site", "Distal site", "The step's nearer stimulus."),
     _text("inching", "proximal_site", "Proximal site", "The step's farther stimulus."),
+    _number("inching", "distal_distance_mm", "Distal distance",
+            "From the recording electrode to the step's nearer stimulus."),
+    _number("inching", "proximal_distance_mm", "Proximal distance",
+            "From the recording electrode to the step's farther stimulus."),
     _number("inching", "length_mm", "Length", "Length of the step."),
     _number("inching", "latency_change_ms", "Latency change", "Onset latency added by the step."),
     _number("inching", "amplitude_reduction_pct", "Amplitude reduction",
@@ -434,10 +438,21 @@ _CHANGES: tuple[Column, ...] = (
           "reinnervation, axonal_loss, unblocking, more_block; joined by ';', empty when none."),
 )  # fmt: skip
 
+# The archive's list of studies, for questions by age or date; no result of one study holds it.
+_STUDIES: tuple[Column, ...] = (
+    _text("studies", "study_id", "Study", "The study's id: one patient visit."),
+    _text("studies", "visit_date", "Date", "Date of the visit, year-month-day."),
+    _number("studies", "age_years", "Age", "Age at the visit."),
+    _text("studies", "sex", "Sex", "'female' or 'male'."),
+    _number("studies", "height_cm", "Height", "Height of the person."),
+    Column("n_responses", "studies", "Int64", "Responses",
+           "Number of responses recorded or typed in."),
+)  # fmt: skip
+
 COLUMNS: tuple[Column, ...] = (
     *_TRACES, *_SEGMENTS, *_VERDICTS, *_DIAGNOSIS,
     *_ESTIMATE, *_CHECKS, *_F_WAVES, *_RECRUITMENT, *_INCHING, *_SENSORY,
-    *_TIMELINE, *_CHANGES,
+    *_TIMELINE, *_CHANGES, *_STUDIES,
 )  # fmt: skip
 """Every column of every table, in table order."""
 

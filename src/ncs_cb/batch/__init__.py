@@ -83,7 +83,7 @@ def run_batch(
         Every folder below it that directly holds recordings or a ``study.toml`` is one study; a
         recording lying directly in it is a study of its own.
     out : str or Path
-        Gets ``traces/``, ``segments/``, ``verdicts/`` and ``diagnosis/`` (Parquet),
+        Gets ``traces/``, ``segments/``, ``verdicts/``, ``diagnosis/`` and ``studies/`` (Parquet),
         ``failures.csv``, ``index.html`` and, if asked, ``reports/``.
     settings : Settings, optional
     workers : int, optional

@@ -28,8 +28,8 @@ from ncs_cb.errors import NcsError
 
 LAYOUT = "ncs_cb/batch/1"
 """Name and version of the folder's layout and of its records."""
-TABLES = ("traces", "segments", "verdicts", "diagnosis")
-"""The Parquet data sets, one folder each."""
+TABLES = ("traces", "segments", "verdicts", "diagnosis", "studies")
+"""The Parquet data sets, one folder each: those of a result, and the list of studies."""
 
 _PART = re.compile(r"part-(\d{5,})\.parquet")
 _HIDDEN = "_batch"

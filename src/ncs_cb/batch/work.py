@@ -311,11 +311,31 @@ def _tables(studies: Sequence[tuple[Task, Study]], settings: Settings) -> tuple[
     )
     found = Found()
     ids = [task.study_id for task, _ in studies]
-    for table in TABLES:
-        found.rows[table].append(parquet.to_arrow(_named(tables.frames[table], ids), table))
+    frames = {name: _named(tables.frames[name], ids) for name in TABLES if name != "studies"}
+    frames["studies"] = _studies([study for _, study in studies])
+    for table, frame in frames.items():
+        found.rows[table].append(parquet.to_arrow(frame, table))
     summaries = _summaries(tables.frames, ids)
     found.summaries = {task.key: summaries[task.study_id] for task, _ in studies}
     return found, tables
+
+
+def _studies(studies: Sequence[Study]) -> pd.DataFrame:
+    """Give what the archive may be asked for beside the findings: when, how old, how tall."""
+    import pandas as pd
+
+    from ncs_cb.columns import conform
+
+    details = [study.details for study in studies]
+    columns = {
+        "study_id": [study.study_id for study in studies],
+        "visit_date": [d.visit_date and d.visit_date.isoformat() for d in details],
+        "age_years": [d.age_years for d in details],
+        "sex": [d.sex for d in details],
+        "height_cm": [d.height_cm for d in details],
+        "n_responses": [len(s.traces) + len(s.typed_responses) for s in studies],
+    }
+    return conform(pd.DataFrame(columns), "studies")
 
 
 def _named(frame: pd.DataFrame, ids: Sequence[str]) -> pd.DataFrame:
