@@ -90,8 +90,7 @@ def words(lang: str) -> dict[str, str]:
     raw = tomllib.loads(files("ncs_cb").joinpath("tables/diagnosis.toml").read_text("utf-8"))
     if lang not in raw["words"]:
         raise ValueError(f"no words for language '{lang}'; known: {', '.join(raw['words'])}")
-    found: dict[str, str] = raw["words"][lang]
-    return found
+    return {**raw["words"][lang], **raw["columns"][lang]}
 
 
 def explain(conclusion: Conclusion, lang: str = "en") -> str:
@@ -196,5 +195,5 @@ def ask_text(ask: Ask, made: CriteriaSet, lang: str = "en") -> str:
     return say[f"ask_{ask.kind}"].format(
         nerve=nerve_words(ask.nerve, ask.side, lang),
         where=where_words(ask.distal_site, ask.proximal_site, lang),
-        what=say["comma"].join(ask.unknown),
+        what=say["comma"].join(dict.fromkeys(say.get(name, name) for name in ask.unknown)),
     )
