@@ -224,9 +224,37 @@ def test_an_invalid_response_is_never_preferred():
     assert used(chosen) == [1]
 
 
-def test_a_series_of_short_steps_is_represented_by_its_middle():
+def test_a_series_of_short_steps_at_one_site_is_represented_by_its_middle():
     steps = [trace(response(), sweep=n, distance_mm=200.0 + 20 * n) for n in range(5)]
     assert used(choose(*steps)) == [2]
+
+
+def steps_along(sites, start=200.0):
+    return [
+        trace(response(), sweep=n, site=site, recording="inching.edf", distance_mm=start + 20 * n)
+        for n, site in enumerate(sites)
+    ]
+
+
+def test_the_ends_of_a_series_of_short_steps_stand_for_their_sites():
+    chosen = choose(*steps_along(["wrist", "forearm", "forearm", "below_elbow", "below_elbow"]))
+    assert used(chosen) == [0, 4]
+    assert "none of 2 responses is used" in chosen.decisions[0].choice
+
+
+def test_the_routine_response_of_a_site_comes_before_a_short_step():
+    routine = [
+        trace(response(9.0), site=site, recording="routine.edf", distance_mm=distance)
+        for site, distance in (("wrist", 80.0), ("below_elbow", 285.0))
+    ]
+    chosen = choose(*steps_along(["wrist", "wrist", "forearm", "below_elbow"], 220.0), *routine)
+    assert used(chosen) == [4, 5]
+    assert "short steps" in chosen.decisions[0].reason
+
+
+def test_three_close_stimuli_are_no_series_of_steps():
+    chosen = choose(*steps_along(["wrist", "forearm", "below_elbow"]))
+    assert used(chosen) == [0, 1, 2]
 
 
 def test_short_steps_with_rising_currents_are_no_intensity_series():

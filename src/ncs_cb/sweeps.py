@@ -7,19 +7,17 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from ncs_cb import flags, thresholds
-from ncs_cb.columns import conform
 from ncs_cb.model import Decision, MachineValues, Stimulus, Study, Trace
+from ncs_cb.recruitment import attest, recruitment_table
+
+__all__ = ["Chosen", "attest", "choose_responses", "recruitment_table"]
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 _Item = TypeVar("_Item")
-
-_SERIES = ["study_id", "nerve", "side", "muscle", "stimulation_site"]
-_RUN = [*_SERIES, "recording", "kind", "distance_mm"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,6 +51,8 @@ class _Response:
     n_sweeps: int = 1
     group: int | None = None
     raised: tuple[str, ...] = ()
+    step: str = ""
+    """Place in a series of short steps: ``end``, ``inner`` or ``only_site``; empty for none."""
 
 
 def choose_responses(study: Study) -> Chosen:
@@ -66,8 +66,9 @@ def choose_responses(study: Study) -> Chosen:
 
     Where several responses of one site remain, one is used and the others are kept with the
     flag ``not_used``: an attested supramaximal one, else the top of an intensity series (four or
-    more currents), else the middle one of a series of short steps (four or more distances), else
-    the one with the highest current, else the one with the largest peak-to-peak amplitude.
+    more currents), else the one with the highest current, else the one with the largest
+    peak-to-peak amplitude. Of a series of short steps (inching: four or more stimuli at most
+    30 mm apart) only the two ends stand for their sites, and only where no other response does.
 
     Parameters
     ----------
@@ -84,8 +85,9 @@ def choose_responses(study: Study) -> Chosen:
         response for group in _grouped(sweeps, _setting) for response in _averaged(group, decisions)
     ]
     _number_series(responses)
+    _mark_steps(responses)
     for group in _grouped(responses, lambda response: (response.trace.site, response.trace.kind)):
-        if len(group) > 1:
+        if len(group) > 1 or group[0].step == "inner":
             _choose(group, decisions)
     return Chosen(
         tuple(_flagged(response) for response in responses),
@@ -289,23 +291,74 @@ def _run(response: _Response) -> Hashable:
     return trace.recording, trace.site, trace.kind, trace.stimulus.distance_mm
 
 
+def _mark_steps(responses: Sequence[_Response]) -> None:
+    """Recognize series of short steps: stimuli along one nerve, each close to the next."""
+    least = thresholds.value("sweeps.series_minimum_steps")
+    for group in _grouped((r for r in responses if r.trace.kind == "motor"), _course):
+        placed = sorted(
+            (r for r in group if r.trace.stimulus.distance_mm is not None), key=_distance_mm
+        )
+        for chain in _chains(placed):
+            first, last = _distance_mm(chain[0]), _distance_mm(chain[-1])
+            if len({_distance_mm(r) for r in chain}) < least:
+                continue
+            is_one_site = chain[0].trace.site == chain[-1].trace.site
+            for response in chain:
+                at_end = _distance_mm(response) in (first, last)
+                response.step = "only_site" if is_one_site else "end" if at_end else "inner"
+
+
+def _course(response: _Response) -> Hashable:
+    site = response.trace.site
+    return response.trace.recording, site.nerve, site.side, site.muscle
+
+
+def _distance_mm(response: _Response) -> float:
+    return response.trace.stimulus.distance_mm or 0.0
+
+
+def _chains(placed: Sequence[_Response]) -> list[list[_Response]]:
+    """Cut responses sorted by distance wherever the next is more than one short step away."""
+    longest = thresholds.value("inching.maximum_step_mm")
+    chains: list[list[_Response]] = []
+    for response in placed:
+        if chains and _distance_mm(response) - _distance_mm(chains[-1][-1]) <= longest:
+            chains[-1].append(response)
+        else:
+            chains.append([response])
+    return chains
+
+
 def _choose(group: list[_Response], decisions: list[Decision]) -> None:
     """Mark every response of one site but one as ``not_used``."""
-    candidates, reason = _candidates(group)
-    used = candidates[0]
-    if len(candidates) > 1:
-        used, reason = _best(candidates)
+    pool = [r for r in group if not r.step] or [r for r in group if r.step != "inner"]
+    used = None
+    reason = "inner steps of a series; its ends stand for their sites"
+    if pool:
+        candidates, reason = _candidates(pool)
+        used = candidates[0]
+        if len(candidates) > 1:
+            used, reason = _best(candidates)
+        elif len(pool) < len(group):
+            reason = "the others are short steps along the nerve"
     for response in group:
         if response is not used:
             response.raised = (*response.raised, "not_used")
-    trace = used.trace
+    decisions.append(_site_decision(group, used, reason))
+
+
+def _site_decision(group: Sequence[_Response], used: _Response | None, reason: str) -> Decision:
+    trace = group[0].trace if used is None else used.trace
+    if used is None:
+        choice = f"{_place(trace)}: none of {len(group)} responses is used, all are kept"
+        return Decision(trace.recording, "site", choice, reason)
     current = trace.stimulus.intensity_ma
     setting = "" if current is None else f" at {current:g} mA"
     choice = (
         f"{_place(trace)}: sweep {trace.sweep} of {trace.recording}{setting} is used, "
         f"{len(group) - 1} other responses of this site are kept"
     )
-    decisions.append(Decision(trace.recording, "site", choice, reason))
+    return Decision(trace.recording, "site", choice, reason)
 
 
 def _candidates(group: list[_Response]) -> tuple[list[_Response], str]:
@@ -326,11 +379,9 @@ def _candidates(group: list[_Response]) -> tuple[list[_Response], str]:
 def _best(candidates: list[_Response]) -> tuple[_Response, str]:
     """Choose among responses that attestation does not tell apart."""
     ordered = sorted(candidates, key=lambda r: (r.trace.recording, r.trace.sweep))
-    distances = {r.trace.stimulus.distance_mm for r in ordered}
-    least = thresholds.value("sweeps.series_minimum_steps")
-    if None not in distances and len(distances) >= least:
-        steps = sorted(ordered, key=lambda r: r.trace.stimulus.distance_mm or 0.0)
-        reason = f"it is the middle one of {len(distances)} short steps along the nerve"
+    if all(r.step == "only_site" for r in ordered):
+        steps = sorted(ordered, key=_distance_mm)
+        reason = f"it is the middle one of {len(steps)} short steps along the nerve"
         return steps[(len(steps) - 1) // 2], reason
     currents = [r.trace.stimulus.intensity_ma for r in ordered]
     known = [current for current in currents if current is not None]
@@ -356,122 +407,3 @@ def _height_mv(trace: Trace) -> float:
 def _place(trace: Trace) -> str:
     site = trace.site
     return f"{site.nerve} {site.side} {site.muscle} at {site.stimulation_site}"
-
-
-# ------------------------------------------------------------------ intensity series
-
-
-def recruitment_table(
-    traces: pd.DataFrame, sweep_counts: Sequence[int] | None = None
-) -> pd.DataFrame:
-    """Give one row per current of every intensity series in a ``traces`` table.
-
-    A series is four or more different currents at one site of one recording. It reaches a
-    plateau, which attests that its top is supramaximal, when the last 20 % of intensity (from
-    80 % of the highest current to the highest) adds at most 5 % to the amplitude. The growth is
-    the median slope (Theil and Sen) over that part, so that one odd sweep decides nothing. A
-    response that is absent counts as no amplitude for this rule only.
-
-    Parameters
-    ----------
-    traces : DataFrame
-        Table ``traces``, with the rows flagged ``not_used``; it is not changed.
-    sweep_counts : sequence of int, optional
-        Sweeps averaged in each row; one each when not given.
-
-    Returns
-    -------
-    DataFrame
-        Table ``recruitment``, currents rising within each series. ``is_supramaximal`` is the
-        same on all rows of a series and unknown when the top is not measurable or no step lies
-        at or below 80 % of it.
-    """
-    counts = np.ones(len(traces), dtype=int) if sweep_counts is None else list(sweep_counts)
-    rows = traces.assign(n_sweeps=counts)
-    rows = rows[rows["stimulus_ma"].notna().to_numpy()]
-    keys = [key for key in _RUN if key in rows]
-    steps = rows.groupby(keys, sort=False, dropna=False)["stimulus_ma"].transform("nunique")
-    rows = rows[steps >= thresholds.value("sweeps.series_minimum_steps")]
-    groups = rows.groupby(keys, sort=False, dropna=False)
-    tables = [_series_table(series) for _, series in groups]
-    empty = conform(pd.DataFrame(columns=_SERIES), "recruitment")
-    return conform(pd.concat(tables, ignore_index=True), "recruitment") if tables else empty
-
-
-def _series_table(series: pd.DataFrame) -> pd.DataFrame:
-    name = "negative_peak_amplitude_mv"
-    amplitude = series[name].to_numpy(dtype=np.float64, na_value=np.nan)
-    is_absent = series["quality_flags"].str.contains("response_absent", regex=False)
-    effective = np.where(is_absent.fillna(False).to_numpy(dtype=bool), 0.0, amplitude)
-    steps = (
-        series.assign(effective_mv=effective)
-        .groupby("stimulus_ma", sort=True)
-        .agg(
-            n_sweeps=("n_sweeps", "sum"),
-            negative_peak_amplitude_mv=(name, "median"),
-            effective_mv=("effective_mv", "median"),
-        )
-        .reset_index()
-    )
-    largest = steps[name].max()
-    steps["relative_amplitude_pct"] = 100.0 * steps[name] / largest
-    growth_pct = _plateau_growth_pct(
-        steps["stimulus_ma"].to_numpy(dtype=np.float64),
-        steps["effective_mv"].to_numpy(dtype=np.float64),
-    )
-    limit = thresholds.value("sweeps.plateau_growth_pct")
-    steps["is_supramaximal"] = pd.array(
-        [pd.NA if np.isnan(growth_pct) else growth_pct <= limit + 1e-9] * len(steps),
-        dtype="boolean",
-    )
-    identity = series[_SERIES].iloc[[0] * len(steps)].reset_index(drop=True)
-    return pd.concat([identity, steps.drop(columns="effective_mv")], axis=1)
-
-
-def _plateau_growth_pct(stimulus_ma: Floats, amplitude_mv: Floats) -> float:
-    """Growth over the last part of the intensity range, in percent of its start."""
-    top = stimulus_ma[-1]
-    is_known = np.isfinite(amplitude_mv)
-    start = (1.0 - thresholds.value("sweeps.plateau_intensity_share")) * top
-    grace = 1e-9 * top
-    if not is_known[-1] or not (stimulus_ma[is_known] <= start + grace).any():
-        return float("nan")
-    current, height = stimulus_ma[is_known], amplitude_mv[is_known]
-    at_start = np.interp(start, current, height)
-    is_last = current > start + grace
-    x, y = np.append(start, current[is_last]), np.append(at_start, height[is_last])
-    first, second = np.triu_indices(len(x), k=1)
-    slope = np.median((y[second] - y[first]) / (x[second] - x[first]))
-    base = float(np.median(y - slope * (x - start)))
-    if base <= 0.0:
-        return float("inf") if y[-1] > 0.0 else float("nan")
-    return float(100.0 * slope * (top - start) / base)
-
-
-def attest(traces: pd.DataFrame, recruitment: pd.DataFrame) -> pd.DataFrame:
-    """Give `traces` with ``supramaximality_denied`` on the top of every series that still grows.
-
-    Parameters
-    ----------
-    traces : DataFrame
-        Table ``traces``; it is not changed.
-    recruitment : DataFrame
-        Table ``recruitment`` made from it.
-    """
-    is_denied = (recruitment["is_supramaximal"] == False).fillna(False)  # noqa: E712
-    tops = recruitment[is_denied].groupby(_SERIES, sort=False, dropna=False)["stimulus_ma"].max()
-    if tops.empty:
-        return traces
-    denied = {(*_key(index), current) for index, current in tops.items()}
-    keys = zip(*(traces[name] for name in [*_SERIES, "stimulus_ma"]), strict=True)
-    names = [
-        flags.join([*flags.split(text), "supramaximality_denied"]) if _key(key) in denied else text
-        for key, text in zip(keys, traces["quality_flags"], strict=True)
-    ]
-    return traces.assign(quality_flags=pd.array(names, dtype="string"))
-
-
-def _key(values: Hashable) -> tuple[Hashable, ...]:
-    """Make missing values comparable: NA is not equal to itself."""
-    parts = values if isinstance(values, tuple) else (values,)
-    return tuple(None if pd.isna(part) else part for part in parts)

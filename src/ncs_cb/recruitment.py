@@ -1,0 +1,133 @@
+"""Intensity series: how the response grows with the stimulus, and whether it reaches a plateau."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ncs_cb import flags, thresholds
+from ncs_cb.columns import conform
+
+Floats = NDArray[np.float64]
+
+_SERIES = ["study_id", "nerve", "side", "muscle", "stimulation_site"]
+_RUN = [*_SERIES, "recording", "kind", "distance_mm"]
+
+
+def recruitment_table(
+    traces: pd.DataFrame, sweep_counts: Sequence[int] | None = None
+) -> pd.DataFrame:
+    """Give one row per current of every intensity series in a ``traces`` table.
+
+    A series is four or more different currents at one site of one recording. It reaches a
+    plateau, which attests that its top is supramaximal, when the last 20 % of intensity (from
+    80 % of the highest current to the highest) adds at most 5 % to the amplitude. The growth is
+    the median slope (Theil and Sen) over that part, so that one odd sweep decides nothing. A
+    response that is absent counts as no amplitude for this rule only.
+
+    Parameters
+    ----------
+    traces : DataFrame
+        Table ``traces``, with the rows flagged ``not_used``; it is not changed.
+    sweep_counts : sequence of int, optional
+        Sweeps averaged in each row; one each when not given.
+
+    Returns
+    -------
+    DataFrame
+        Table ``recruitment``, currents rising within each series. ``is_supramaximal`` is the
+        same on all rows of a series and unknown when the top is not measurable or no step lies
+        at or below 80 % of it.
+    """
+    counts = np.ones(len(traces), dtype=int) if sweep_counts is None else list(sweep_counts)
+    rows = traces.assign(n_sweeps=counts)
+    rows = rows[rows["stimulus_ma"].notna().to_numpy()]
+    keys = [key for key in _RUN if key in rows]
+    steps = rows.groupby(keys, sort=False, dropna=False)["stimulus_ma"].transform("nunique")
+    rows = rows[steps >= thresholds.value("sweeps.series_minimum_steps")]
+    groups = rows.groupby(keys, sort=False, dropna=False)
+    tables = [_series_table(series) for _, series in groups]
+    empty = conform(pd.DataFrame(columns=_SERIES), "recruitment")
+    return conform(pd.concat(tables, ignore_index=True), "recruitment") if tables else empty
+
+
+def _series_table(series: pd.DataFrame) -> pd.DataFrame:
+    name = "negative_peak_amplitude_mv"
+    amplitude = series[name].to_numpy(dtype=np.float64, na_value=np.nan)
+    is_absent = series["quality_flags"].str.contains("response_absent", regex=False)
+    effective = np.where(is_absent.fillna(False).to_numpy(dtype=bool), 0.0, amplitude)
+    steps = (
+        series.assign(effective_mv=effective)
+        .groupby("stimulus_ma", sort=True)
+        .agg(
+            n_sweeps=("n_sweeps", "sum"),
+            negative_peak_amplitude_mv=(name, "median"),
+            effective_mv=("effective_mv", "median"),
+        )
+        .reset_index()
+    )
+    largest = steps[name].max()
+    steps["relative_amplitude_pct"] = 100.0 * steps[name] / largest
+    growth_pct = _plateau_growth_pct(
+        steps["stimulus_ma"].to_numpy(dtype=np.float64),
+        steps["effective_mv"].to_numpy(dtype=np.float64),
+    )
+    limit = thresholds.value("sweeps.plateau_growth_pct")
+    steps["is_supramaximal"] = pd.array(
+        [pd.NA if np.isnan(growth_pct) else growth_pct <= limit + 1e-9] * len(steps),
+        dtype="boolean",
+    )
+    identity = series[_SERIES].iloc[[0] * len(steps)].reset_index(drop=True)
+    return pd.concat([identity, steps.drop(columns="effective_mv")], axis=1)
+
+
+def _plateau_growth_pct(stimulus_ma: Floats, amplitude_mv: Floats) -> float:
+    """Growth over the last part of the intensity range, in percent of its start."""
+    top = stimulus_ma[-1]
+    is_known = np.isfinite(amplitude_mv)
+    start = (1.0 - thresholds.value("sweeps.plateau_intensity_share")) * top
+    grace = 1e-9 * top
+    if not is_known[-1] or not (stimulus_ma[is_known] <= start + grace).any():
+        return float("nan")
+    current, height = stimulus_ma[is_known], amplitude_mv[is_known]
+    at_start = np.interp(start, current, height)
+    is_last = current > start + grace
+    x, y = np.append(start, current[is_last]), np.append(at_start, height[is_last])
+    first, second = np.triu_indices(len(x), k=1)
+    slope = np.median((y[second] - y[first]) / (x[second] - x[first]))
+    base = float(np.median(y - slope * (x - start)))
+    if base <= 0.0:
+        return float("inf") if y[-1] > 0.0 else float("nan")
+    return float(100.0 * slope * (top - start) / base)
+
+
+def attest(traces: pd.DataFrame, recruitment: pd.DataFrame) -> pd.DataFrame:
+    """Give `traces` with ``supramaximality_denied`` on the top of every series that still grows.
+
+    Parameters
+    ----------
+    traces : DataFrame
+        Table ``traces``; it is not changed.
+    recruitment : DataFrame
+        Table ``recruitment`` made from it.
+    """
+    is_denied = (recruitment["is_supramaximal"] == False).fillna(False)  # noqa: E712
+    tops = recruitment[is_denied].groupby(_SERIES, sort=False, dropna=False)["stimulus_ma"].max()
+    if tops.empty:
+        return traces
+    denied = {(*_key(index), current) for index, current in tops.items()}
+    keys = zip(*(traces[name] for name in [*_SERIES, "stimulus_ma"]), strict=True)
+    names = [
+        flags.join([*flags.split(text), "supramaximality_denied"]) if _key(key) in denied else text
+        for key, text in zip(keys, traces["quality_flags"], strict=True)
+    ]
+    return traces.assign(quality_flags=pd.array(names, dtype="string"))
+
+
+def _key(values: Hashable) -> tuple[Hashable, ...]:
+    """Make missing values comparable: NA is not equal to itself."""
+    parts = values if isinstance(values, tuple) else (values,)
+    return tuple(None if pd.isna(part) else part for part in parts)
