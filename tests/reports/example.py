@@ -366,3 +366,21 @@ def hostile_result() -> model.Result:
                            decisions=study.decisions,
                            criteria=(model.DataFile(HOSTILE, 1, HOSTILE),)),
     )  # fmt: skip
+
+
+def visits() -> list[model.Result]:
+    """Give three dated visits: block that resolves in one nerve, persists in another."""
+    first = result("visit-1", with_typed=False)
+    better = [
+        (nerve, side, muscle, [
+            (site, mm, onset, 8.9 if (nerve, site) == ("ulnar", "below_elbow") else
+             8.4 if nerve == "ulnar" and site != "wrist" else amplitude, duration)
+            for site, mm, onset, amplitude, duration in sites])
+        for nerve, side, muscle, sites in ARM
+    ]  # fmt: skip
+    made = [first, result("visit-2", better, with_typed=False), result("visit-3", with_typed=False)]
+    days = (date(2026, 1, 5), date(2026, 3, 2), date(2026, 9, 14))
+    return [
+        replace(one, study=replace(one.study, details=replace(one.study.details, visit_date=day)))
+        for one, day in zip(made, days, strict=True)
+    ]

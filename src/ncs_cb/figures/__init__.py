@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ncs_cb import dispersion
 from ncs_cb import view as views
-from ncs_cb.figures import arm, curves, traces
+from ncs_cb.figures import arm, course, curves, traces
 from ncs_cb.figures.drawing import Drawing, to_matplotlib, to_svg
 from ncs_cb.model import Result, Side
+from ncs_cb.view.serial import Compared, build_comparison
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FIGURES", "Drawing", "Drawn", "FigureKind", "arm_map", "draw_all", "estimate_figure",
-    "figure", "inching_figure", "nerve_figure", "recruitment_figure", "to_svg",
+    "figure", "inching_figure", "nerve_figure", "recruitment_figure", "timeline_figure", "to_svg",
 ]  # fmt: skip
 
 Per = Literal["study", "nerve", "segment"]
@@ -227,6 +228,26 @@ def estimate_figure(
 def arm_map(result: Result, *, lang: str = "en") -> MatplotlibFigure:
     """Draw the limbs with each segment colored and patterned by the leading set's verdict."""
     return to_matplotlib(arm.draw(views.build(result, lang=lang)))
+
+
+def timeline_figure(compared: Compared, *, lang: str = "en") -> MatplotlibFigure:
+    """Draw the course of every blocked segment over serial visits, with treatment.
+
+    Parameters
+    ----------
+    compared : Comparison
+        As :func:`ncs_cb.compare` gives it.
+    lang : str
+
+    Raises
+    ------
+    ValueError
+        If no visit has a segment that could be measured.
+    """
+    drawing = course.draw(compared, build_comparison(compared, lang=lang).labels, lang=lang)
+    if drawing is None:
+        raise ValueError("no visit has a segment that could be measured")
+    return to_matplotlib(drawing)
 
 
 def _of_nerve(

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING
 from ncs_cb import figures
 from ncs_cb.model import Result
 from ncs_cb.reports import Writer, build_view
+from ncs_cb.view.serial import build_comparison
 
 if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
+
+    from ncs_cb.compare import Comparison
 
 _TEMPLATES = "reports/templates"
 _GRADES = (
@@ -94,4 +97,22 @@ def write(result: Result, *, lang: str = "en") -> dict[str, str]:
     return {"report.html": render(result, lang=lang)}
 
 
-WRITER = Writer("html", "one self-contained page with figures", write)
+def render_comparison(comparison: Comparison, *, lang: str = "en") -> str:
+    """Lay a comparison of serial visits out as one self-contained page; see :func:`render`."""
+    from markupsafe import Markup
+
+    v = build_comparison(comparison, lang=lang)
+    drawing = figures.course.draw(comparison, v.labels, lang=lang)
+    timeline = Markup(figures.to_svg(drawing)) if drawing is not None else None
+    template = _environment().get_template("comparison.html")
+    return template.render(
+        v=v, L=v.labels, css=_css(), timeline=timeline, short=partial(_short, v.labels, {})
+    )
+
+
+def write_comparison(comparison: Comparison, *, lang: str = "en") -> dict[str, str]:
+    """Give ``comparison.html``."""
+    return {"comparison.html": render_comparison(comparison, lang=lang)}
+
+
+WRITER = Writer("html", "one self-contained page with figures", write, write_comparison)

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import date
 from types import UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
 
 import pandas as pd
 
@@ -23,6 +23,9 @@ from ncs_cb.columns import Column, conform, table_columns
 from ncs_cb.errors import ReadError
 from ncs_cb.model import Details, Provenance, Result, Study
 from ncs_cb.reports import Writer
+
+if TYPE_CHECKING:
+    from ncs_cb.compare import Comparison
 
 SCHEMA = "ncs_cb/result/1"
 TABLES = (
@@ -238,4 +241,36 @@ def write(result: Result, *, lang: str = "en") -> dict[str, str]:
     return {"result.json": to_json(result)}
 
 
-WRITER = Writer("json", "the whole result at full precision, readable by programs", write)
+COMPARISON_SCHEMA = "ncs_cb/comparison/1"
+
+
+def comparison_to_record(comparison: Comparison) -> dict[str, Any]:
+    """Give a comparison of serial visits as plain data; see :func:`to_record`."""
+    return {
+        "schema": COMPARISON_SCHEMA,
+        "visits": [
+            {"number": visit.number, "visit_date": _plain(visit.visit_date),
+             "study_id": visit.result.study.study_id,
+             "sources": _plain(visit.result.study.sources)}
+            for visit in comparison.visits
+        ],
+        "courses": _plain(comparison.courses),
+        "timeline": _rows(comparison.timeline),
+        "changes": _rows(comparison.changes),
+        "remarks": [remark.say() for remark in comparison.remarks],
+        "provenance": _plain(comparison.visits[-1].result.provenance),
+    }  # fmt: skip
+
+
+def write_comparison(comparison: Comparison, *, lang: str = "en") -> dict[str, str]:
+    """Give ``comparison.json``."""
+    del lang
+    record = comparison_to_record(comparison)
+    return {
+        "comparison.json": json.dumps(record, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+    }
+
+
+WRITER = Writer(
+    "json", "the whole result at full precision, readable by programs", write, write_comparison
+)

@@ -16,6 +16,8 @@ from ncs_cb.reports import Writer
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from ncs_cb.compare import Comparison
+
 TABLES = ("traces", "segments", "verdicts", "diagnosis")
 EXTRA_TABLES = ("checks", "f_waves", "recruitment", "inching")
 SCHEMA_VERSION = "1"
@@ -145,4 +147,13 @@ def to_parquet(frame: pd.DataFrame, table: str) -> bytes:
     return buffer.getvalue()
 
 
-WRITER = Writer("csv", "one table per file, for spreadsheets", write)
+def write_comparison(comparison: Comparison, *, lang: str = "en") -> dict[str, str]:
+    """Give ``timeline.csv`` and ``changes.csv``."""
+    del lang
+    return {
+        "timeline.csv": to_csv(comparison.timeline),
+        "changes.csv": to_csv(comparison.changes),
+    }
+
+
+WRITER = Writer("csv", "one table per file, for spreadsheets", write, write_comparison)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from ncs_cb import check_words, flags, schema
 from ncs_cb import features as feature_table
 from ncs_cb.explanation import Conclusion, ask_text, explain
+from ncs_cb.model import TreatmentCourse
 from ncs_cb.reference import DEFAULT, available
 from ncs_cb.view import tables
 from ncs_cb.view.parts import Cell, DiagnosisView, Fact, FeatureList, FlagNote, Table
@@ -75,13 +76,16 @@ def _sampling(r: Reading) -> str:
 
 
 def _treatment(r: Reading) -> str:
-    parts = []
-    for course in r.result.study.details.courses:
-        days = [d.isoformat() if d else "" for d in (course.start, course.end)]
-        dose = with_unit(plain(course.dose_g_per_kg), "g/kg") if course.dose_g_per_kg else ""
-        span = r.words("phrase.span", start=days[0], end=days[1]) if days[1] else days[0]
-        parts.append(r.words.join(filter(None, [course.drug, dose, span]), weight="comma"))
-    return r.words.join(parts, weight="heavy")
+    courses = r.result.study.details.courses
+    return r.words.join((course_text(r, course) for course in courses), weight="heavy")
+
+
+def course_text(r: Reading, course: TreatmentCourse) -> str:
+    """Word one course of treatment."""
+    days = [d.isoformat() if d else "" for d in (course.start, course.end)]
+    dose = with_unit(plain(course.dose_g_per_kg), "g/kg") if course.dose_g_per_kg else ""
+    span = r.words("phrase.span", start=days[0], end=days[1]) if days[1] else days[0]
+    return r.words.join(filter(None, [course.drug, dose, span]), weight="comma")
 
 
 def flag_notes(

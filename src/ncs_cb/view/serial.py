@@ -1,0 +1,259 @@
+"""Serial visits in words: what became of each block, what treatment lay between."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Protocol
+
+import pandas as pd
+
+from ncs_cb.model import Result, TreatmentCourse
+from ncs_cb.view import notes, tables
+from ncs_cb.view.parts import Cell, Fact, Head, Table
+from ncs_cb.view.reading import Reading, Row, read, records, series_of
+from ncs_cb.view.rounding import NOTHING, is_known, number, signed
+from ncs_cb.view.words import capital, load
+
+_COURSES = ("new", "persistent", "resolved", "undetermined", "unchanged", "not_judged")
+_ENDS = ("distal", "proximal")
+
+
+class OneVisit(Protocol):
+    """One visit of a comparison."""
+
+    @property
+    def number(self) -> int:
+        """Its number, from 1."""
+
+    @property
+    def visit_date(self) -> date | None:
+        """Its date."""
+
+    @property
+    def result(self) -> Result:
+        """What was found."""
+
+
+class OneRemark(Protocol):
+    """One thing a reader of a comparison must know."""
+
+    def say(self, lang: str = "en") -> str:
+        """Give the sentence."""
+
+
+class Compared(Protocol):
+    """What ``ncs_cb.compare.compare`` gives; the layer above this one."""
+
+    @property
+    def visits(self) -> Sequence[OneVisit]:
+        """The visits, in order."""
+
+    @property
+    def timeline(self) -> pd.DataFrame:
+        """One row per visit and segment."""
+
+    @property
+    def changes(self) -> pd.DataFrame:
+        """One row per segment, set and pair of visits."""
+
+    @property
+    def courses(self) -> Sequence[TreatmentCourse]:
+        """Every course of treatment."""
+
+    @property
+    def remarks(self) -> Sequence[OneRemark]:
+        """What the comparison cannot know."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairView:
+    """Two visits side by side."""
+
+    title: str
+    finding: str
+    changes: Table
+    events: Table
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonView:
+    """A comparison in words and rounded numbers."""
+
+    lang: str
+    title: str
+    header: tuple[Fact, ...]
+    pairs: tuple[PairView, ...]
+    sets: Table
+    remarks: tuple[str, ...]
+    courses: tuple[str, ...]
+    data_files: Table
+    rests_on: tuple[Fact, ...]
+    disclaimer: str
+    labels: dict[str, str]
+
+
+def build_comparison(compared: Compared, *, lang: str = "en") -> ComparisonView:
+    """Word and round a comparison of serial visits.
+
+    Raises
+    ------
+    ReportError
+        If there is no catalog for `lang`.
+    """
+    words = load(lang)
+    r = read(compared.visits[-1].result, words)
+    rows = records(compared.changes)
+    pairs = dict.fromkeys((row["earlier_visit"], row["later_visit"]) for row in rows)
+    lead = [row for row in rows if row["criteria"] == r.lead]
+    return ComparisonView(
+        lang=lang,
+        title=words("page.comparison_title"),
+        header=tuple(_visit(r, visit) for visit in compared.visits),
+        pairs=tuple(
+            _pair(r, [x for x in lead if (x["earlier_visit"], x["later_visit"]) == pair])
+            for pair in pairs
+        ),
+        sets=_by_set(r, rows),
+        remarks=tuple(remark.say(lang) for remark in compared.remarks),
+        courses=tuple(notes.course_text(r, course) for course in compared.courses),
+        data_files=notes.data_files(r),
+        rests_on=notes.rests_on(r),
+        disclaimer=words("page.disclaimer"),
+        labels=words.section("label")
+        | {"timeline_caption": words("label.timeline_caption", lead=r.set_title(r.lead))}
+        | {f"short_{k}": text for k, text in words.section("grade_short").items()}
+        | {"comma": words("list.comma"), "colon": words("list.colon"), "lead": r.set_title(r.lead)},
+    )
+
+
+def segment_name(r: Reading, row: Row) -> str:
+    """Name a segment with its nerve."""
+    nerve = capital(r.nerve_short(series_of(row)))
+    return r.words("phrase.place", nerve=nerve, segment=r.segment_title(row))
+
+
+def _visit(r: Reading, visit: OneVisit) -> Fact:
+    day = visit.visit_date.isoformat() if visit.visit_date else r.words("header.not_recorded")
+    label = r.words("phrase.visit", number=visit.number)
+    return Fact(label, r.words.join([day, visit.result.study.study_id], weight="comma"))
+
+
+def _pair(r: Reading, rows: Sequence[Row]) -> PairView:
+    first = rows[0] if rows else {}
+    w = r.words
+    title = w(
+        "phrase.between_visits",
+        earlier=_when(r, first, "earlier"), later=_when(r, first, "later"),
+    )  # fmt: skip
+    drugs = str(first.get("treatment_between") or "").replace(";", ", ")
+    sentences = [w("finding.treatment_between", drugs=drugs)] if drugs else []
+    for course in _COURSES:
+        found = [row for row in rows if _course_of(row) == course]
+        if found:
+            names = w.join((_in_text(r, row) for row in found), weight="heavy")
+            sentences.append(w(f"finding.course_{course}", segments=names))
+    return PairView(title, w.sentences(sentences), _changes(r, rows), _events(r, rows))
+
+
+def _course_of(row: Row) -> str:
+    """Tell what a missing value leaves open from what a set does not judge at all."""
+    grades = {row["earlier_conduction_block"], row["later_conduction_block"]}
+    if row["block_course"] == "undetermined" and grades & {"excluded", "not_covered", None}:
+        return "not_judged"
+    return str(row["block_course"])
+
+
+def _in_text(r: Reading, row: Row) -> str:
+    nerve = r.nerve_title(series_of(row))
+    return r.words("phrase.place", nerve=nerve, segment=r.segment_title(row))
+
+
+def _when(r: Reading, row: Row, which: str) -> str:
+    text = r.words("phrase.visit", number=row.get(f"{which}_visit", ""))
+    day = row.get(f"{which}_date")
+    return r.words("phrase.dated", visit=text, date=day) if isinstance(day, str) and day else text
+
+
+def _changes(r: Reading, rows: Sequence[Row]) -> Table:
+    """Lay out grade, area reduction and blocked share of both visits."""
+    w = r.words
+    heads = [
+        *tables.word_heads(r, "segment", "earlier", "later", "course"),
+        Head(w.term("column", "total_area_reduction_pct"), "%", is_number=True),
+        Head(w("head.change"), w("unit.points"), is_number=True),
+        Head(w.term("column", "amplitude_reduction_pct"), "%", is_number=True),
+        Head(w("head.change"), w("unit.points"), is_number=True),
+        Head(w("head.blocked"), "%", is_number=True),
+    ]
+    body = []
+    for row in rows:
+        cells = [Cell(segment_name(r, row))]
+        cells += [_grade(r, row[f"{when}_conduction_block"]) for when in ("earlier", "later")]
+        cells.append(Cell(w.term("course", str(row["block_course"]))))
+        for name in ("area", "amplitude"):
+            cells.append(Cell(_two(r, row, f"{name}_reduction_pct")))
+            change = number(row[f"{name}_reduction_change_pct"], "%")
+            cells.append(Cell(signed(change)))
+        cells.append(Cell(_shares(r, row), "research"))
+        body.append(tuple(cells))
+    notes_ = [w("note.repeatability"), w("note.research")]
+    return Table(tuple(heads), tuple(body), note=w.sentences(notes_))
+
+
+def _grade(r: Reading, grade: object) -> Cell:
+    return tables.grade_cell(r, grade) if isinstance(grade, str) else Cell(NOTHING)
+
+
+def _two(r: Reading, row: Row, name: str) -> str:
+    limits = r.limits.get("%", ())
+    pair = [number(row[f"{when}_{name}"], "%", limits) for when in ("earlier", "later")]
+    return r.words("phrase.from_to", earlier=pair[0], later=pair[1])
+
+
+def _shares(r: Reading, row: Row) -> str:
+    pair = []
+    for when in ("earlier", "later"):
+        share = row[f"{when}_blocked_fraction"]
+        pair.append(number(100.0 * share if is_known(share) else None, "%"))
+    return r.words("phrase.from_to", earlier=pair[0], later=pair[1])
+
+
+def _events(r: Reading, rows: Sequence[Row]) -> Table:
+    """Tell the distal and the proximal response apart: they are different events."""
+    w = r.words
+    heads = [*tables.word_heads(r, "segment")]
+    for end in _ENDS:
+        heads.append(Head(w.term("column", f"{end}_event"), "mV·ms", is_number=True))
+        heads.append(Head(w("head.event")))
+    heads += tables.word_heads(r, "meaning")
+    body = []
+    for row in rows:
+        cells = [Cell(segment_name(r, row))]
+        for end in _ENDS:
+            pair = [number(row[f"{when}_{end}_area_mv_ms"], "mV·ms") for when in
+                    ("earlier", "later")]  # fmt: skip
+            cells.append(Cell(w("phrase.from_to", earlier=pair[0], later=pair[1])))
+            cells.append(Cell(w.term("event", str(row[f"{end}_event"]))))
+        meanings = str(row["interpretation"] or "").split(";")
+        text = w.join((w.term("meaning", m) for m in meanings if m), weight="comma")
+        cells.append(Cell(text or NOTHING))
+        body.append(tuple(cells))
+    return Table(tuple(heads), tuple(body))
+
+
+def _by_set(r: Reading, rows: Sequence[Row]) -> Table:
+    """Compare what each set says of each segment between the first and the last visit."""
+    ends = (1, max((row["later_visit"] for row in rows), default=0))
+    chosen = [row for row in rows if (row["earlier_visit"], row["later_visit"]) == ends]
+    sets = list(dict.fromkeys(str(row["criteria"]) for row in chosen))
+    lines: dict[str, dict[str, str]] = {}
+    for row in chosen:
+        course = r.words.term("course", str(row["block_course"]))
+        lines.setdefault(segment_name(r, row), {})[str(row["criteria"])] = course
+    heads = [*tables.word_heads(r, "segment"), *(Head(r.set_title(s)) for s in sets)]
+    body = [
+        (Cell(name), *(Cell(found.get(s, NOTHING)) for s in sets)) for name, found in lines.items()
+    ]
+    return Table(tuple(heads), tuple(body))

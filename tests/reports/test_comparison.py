@@ -1,0 +1,140 @@
+"""Serial visits: the page, the record, the tables and the time-line."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from ncs_cb import compare, figures, reports, view
+from ncs_cb.errors import ReportError
+from ncs_cb.figures.drawing import Line, Text, plain_shapes, to_svg
+from ncs_cb.view.serial import build_comparison
+from reports import example
+
+
+@pytest.fixture(scope="module")
+def comparison():
+    return compare.compare(example.visits())
+
+
+@pytest.fixture(scope="module", params=view.languages())
+def lang(request):
+    return request.param
+
+
+def test_the_files_of_a_comparison(comparison, tmp_path):
+    names = [p.name for p in reports.write_comparison(comparison, tmp_path)]
+    assert names == ["comparison.html", "comparison.json", "timeline.csv", "changes.csv"]
+
+
+def test_a_format_without_comparison_says_which_have_one(comparison, tmp_path):
+    with pytest.raises(ReportError, match=r"'pdf' writes no comparison; known: html, json, csv"):
+        reports.write_comparison(comparison, tmp_path, formats=["pdf"])
+
+
+def test_block_that_goes_and_comes_back_is_said_so(comparison):
+    first, second, whole = build_comparison(comparison).pairs
+    assert "Resolved block: right ulnar nerve, wrist to below elbow." in first.finding
+    assert "New block: right ulnar nerve, wrist to below elbow." in second.finding
+    assert "Persistent block: right ulnar nerve, wrist to below elbow." in whole.finding
+    assert "Treatment between the visits: ivig." in first.finding
+    assert "Treatment" not in second.finding
+
+
+def test_what_was_not_judged_never_reads_as_no_block(comparison, lang):
+    for pair in build_comparison(comparison, lang=lang).pairs:
+        words = view.load(lang)
+        sentence = words("finding.course_unchanged", segments="|").split("|")[0]
+        unchanged = pair.finding.partition(sentence)[2].partition({"en": ".", "zh": "。"}[lang])[0]
+        ends = {"distal": words.site("below_elbow"), "proximal": words.site("above_elbow")}
+        assert sentence in pair.finding
+        assert words("phrase.segment", **ends) not in unchanged
+
+
+def test_distal_and_proximal_events_are_told_apart(comparison):
+    first = build_comparison(comparison).pairs[0]
+    ulnar = next(row for row in first.events.rows if "wrist to below elbow" in row[0].text)
+    assert [c.text for c in ulnar[1:]] == [
+        "34.3 → 34.3", "within repeatability", "13.4 → 33.5", "rise", "unblocking"
+    ]  # fmt: skip
+
+
+def test_the_page_shows_every_cell_escaped(lang):
+    results = example.visits()
+    courses = example.hostile_result().study.details.courses
+    details = replace(results[1].study.details, courses=courses)
+    hostile = replace(results[1].study, study_id=example.HOSTILE, details=details)
+    results[1] = replace(results[1], study=hostile)
+    made = compare.compare(results)
+    page = reports.writers()["html"].write_comparison(made, lang=lang)["comparison.html"]
+    assert "<script" not in page
+    built = build_comparison(made, lang=lang)
+    for table in (t for pair in built.pairs for t in (pair.changes, pair.events)):
+        for row in table.rows:
+            assert all(cell.text in page for cell in row)
+    for remark in built.remarks:
+        assert remark in page
+
+
+def test_the_record_of_a_comparison_is_the_same_twice(comparison):
+    writer = reports.writers()["json"].write_comparison
+    assert writer(comparison, lang="en") == writer(comparison, lang="zh")
+    record = json.loads(writer(comparison, lang="en")["comparison.json"])
+    assert record["schema"] == "ncs_cb/comparison/1"
+    assert [v["visit_date"] for v in record["visits"]] == ["2026-01-05", "2026-03-02", "2026-09-14"]
+    assert len(record["changes"]) == len(comparison.changes)
+
+
+def drawn(comparison, lang="en"):
+    labels = build_comparison(comparison, lang=lang).labels
+    return figures.course.draw(comparison, labels, lang=lang)
+
+
+def test_the_time_line_stands_at_the_dates_and_marks_treatment(comparison):
+    texts = {s.text: s for s in plain_shapes(drawn(comparison).shapes) if isinstance(s, Text)}
+    january, march, september = (texts[d].x for d in ("2026-01-05", "2026-03-02", "2026-09-14"))
+    assert (march - january) / (september - january) == pytest.approx(56 / 252)
+    assert january < texts["ivig"].x < march
+
+
+def test_only_segments_that_ever_had_block_are_drawn(comparison):
+    curves = [s for s in plain_shapes(drawn(comparison).shapes)
+              if isinstance(s, Line) and s.width == 1.3]  # fmt: skip
+    assert len(curves) == 1
+    letters = [s.text for s in plain_shapes(drawn(comparison).shapes)
+               if isinstance(s, Text) and s.is_bold]  # fmt: skip
+    assert letters == ["D", "N", "D"]
+
+
+def test_names_at_the_end_of_the_curves_never_overlap(comparison):
+    """Without a block all segments are drawn, many of them close together."""
+    calm = [
+        replace(v.result, verdicts=v.result.verdicts.assign(conduction_block="none"))
+        for v in comparison.visits
+    ]
+    sheet = drawn(compare.compare(calm))
+    names = sorted(s.y for s in plain_shapes(sheet.shapes)
+                   if isinstance(s, Text) and s.size == 8.5 and s.x > 500)  # fmt: skip
+    assert len(names) == 9
+    assert all(b - a >= 10.9 for a, b in pairwise(names))
+
+
+def test_undated_visits_stand_one_after_the_other(comparison):
+    undated = [
+        replace(v.result, study=replace(v.result.study, details=replace(
+            v.result.study.details, visit_date=None)))
+        for v in comparison.visits
+    ]  # fmt: skip
+    made = compare.compare(undated)
+    texts = {s.text: s.x for s in plain_shapes(drawn(made).shapes) if isinstance(s, Text)}
+    assert texts["2"] - texts["1"] == pytest.approx(texts["3"] - texts["2"])
+    assert "ivig" not in texts
+
+
+def test_the_time_line_is_a_matplotlib_figure_and_an_svg(comparison, lang):
+    figures.timeline_figure(comparison, lang=lang).canvas.draw()
+    ET.fromstring(to_svg(drawn(comparison, lang)))
