@@ -31,6 +31,7 @@ _TAILS_MS = (0.2, 0.4, 0.8)
 # Products are taken in pieces too small for BLAS to wake its threads, which costs more than
 # it gives here, and badly so when several workers share the cores.
 _PIECE = 128
+_RIDGE = np.diag([1e-9, 1e-9, 1e-9])
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +97,12 @@ def _quiet(samples: Floats, time_ms: Floats, until_ms: float) -> _Quiet:
     freedom = max(count - 4, 1)
     best = _Quiet(level, 0.0, 0.0, 1.0, float(np.sqrt(flat / freedom)), flat / freedom / count)
     lowest = flat * (1.0 - 12.0 / (freedom + 12.0))
-    late = np.maximum(t, 0.0)
+    late, ones = np.maximum(t, 0.0), np.ones(y.size)
     for tail_ms in _TAILS_MS:
         tail = np.where(t > 0, np.exp(-late / tail_ms), 0.0)
-        design = np.stack([np.ones(y.size), tail, tail * late])
-        normal = design @ design.T + np.diag([0.0, 1e-12, 1e-12])
-        inverse = np.linalg.pinv(normal)
+        design = np.stack([ones, tail, tail * late])
+        # The ridge keeps a stretch of few samples, or none, solvable.
+        inverse = np.linalg.inv(design @ design.T + _RIDGE)
         found = inverse @ (design @ y)
         rest = float(np.sum((y - found @ design) ** 2))
         if rest < lowest:
