@@ -209,6 +209,23 @@ def test_the_finding_says_what_was_not_tested(built):
         assert words in last
 
 
+def test_what_else_could_explain_a_block_stands_right_behind_it(result):
+    flagged = result.segments.copy()
+    flagged.loc[0, "quality_flags"] = "martin_gruber;estimate_residual_large"
+    first, second, *_ = view.build(replace(result, segments=flagged)).finding
+    assert first.text.startswith("Definite conduction block")
+    assert second.text == "Another explanation must be weighed: Martin-Gruber anastomosis."
+    assert {first.label, second.label} == {"block"}
+
+
+def test_a_nerve_recorded_from_two_muscles_is_told_apart(result):
+    twin = [("ulnar", "right", "fdi", example.ARM[0][3]), *example.ARM]
+    text = view.build(example.result(arm=twin)).finding_text
+    assert "right ulnar nerve (ADM), wrist to below elbow" in text
+    assert "right ulnar nerve (FDI), wrist to below elbow" in text
+    assert "right median nerve (wrist to elbow" in text
+
+
 def test_another_set_is_mentioned_only_where_it_differs(built):
     assert "Partial block, 20 % differs: probable block in right radial nerve" in built.finding_text
     assert "EAN/PNS 2021 (CIDP) differs" not in built.finding_text

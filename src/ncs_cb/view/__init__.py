@@ -121,7 +121,7 @@ def _nerve(r: Reading, series: Series) -> NerveView:
     return NerveView(
         id=series_id(series),
         title=capital(
-            r.words("phrase.nerve_muscle", nerve=r.nerve_title(series),
+            r.words("phrase.nerve_muscle", nerve=r.nerve_title((*series[:2], "")),
                     muscle=r.words.muscle(series[2]))
         ),
         nerve=series[0], side=series[1], muscle=series[2],

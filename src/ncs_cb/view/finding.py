@@ -23,11 +23,11 @@ def sentences(r: Reading) -> tuple[Fact, ...]:
     if not r.segments:
         return _labelled("plain", [r.words("finding.nothing"), *_not_tested(r)])
     steps = (
-        _undetermined, _no_block, _excluded, _dispersion, _other_sets, _cautions, _sensory,
-        _categories, _not_excluded, _not_tested,
+        _extrapolated, _unexamined, _undetermined, _no_block, _excluded, _dispersion, _other_sets,
+        _sensory, _categories, _not_excluded, _not_tested,
     )  # fmt: skip
     plain = [line for step in steps for line in step(r)]
-    return (*_labelled("block", _blocks(r)), *_labelled("plain", [*_extrapolated(r), *plain]))
+    return (*_labelled("block", [*_blocks(r), *_cautions(r)]), *_labelled("plain", plain))
 
 
 def _labelled(kind: str, lines: Iterable[str]) -> tuple[Fact, ...]:
@@ -94,10 +94,7 @@ def _blocks(r: Reading) -> list[str]:
 
 
 def _extrapolated(r: Reading) -> list[str]:
-    rows = [
-        row for row in r.adjacent()
-        if is_block(r.grade(row)) and (r.verdict(row) or {}).get("extrapolated") is True
-    ]  # fmt: skip
+    rows = [row for row in _blocked(r) if (r.verdict(row) or {}).get("extrapolated") is True]
     if not rows:
         return []
     title = r.set_title(r.lead)
@@ -170,23 +167,35 @@ def _other_sets(r: Reading) -> list[str]:
     return lines
 
 
+def _blocked(r: Reading) -> list[Row]:
+    return [row for row in r.adjacent() if is_block(r.grade(row))]
+
+
 def _cautions(r: Reading) -> list[str]:
-    """Name what else could explain a block, where it was seen or was not examined."""
-    raised: dict[str, None] = {}
-    unexamined: dict[str, None] = {}
-    for row in r.adjacent():
-        if not is_block(r.grade(row)):
-            continue
-        names = flags.split(row["quality_flags"] or "")
-        raised |= dict.fromkeys(n for n in names if flags.FLAGS[n].level != "note")
-        checks = r.checks.get((*series_of(row), str(row["segment"])), ())
-        unexamined |= dict.fromkeys(c["flag"] for c in checks if c["state"] == "not_examined")
-    lines = []
-    for key, found in (("raised", raised), ("not_examined", unexamined)):
-        if found:
-            words = r.words.join(r.words.term("flag", name) for name in found)
-            lines.append(r.words(f"finding.mimics_{key}", flags=words))
-    return lines
+    """Name what else could explain a block: it belongs right behind the block itself."""
+    found = {
+        name: None
+        for row in _blocked(r)
+        for name in flags.split(row["quality_flags"] or "")
+        if flags.FLAGS[name].level != "note" and flags.FLAGS[name].scope != "estimate"
+    }
+    return _named(r, "finding.mimics_raised", found)
+
+
+def _unexamined(r: Reading) -> list[str]:
+    """Name the mimics of block that could not be looked for where block was found."""
+    found = {
+        str(check["flag"]): None
+        for row in _blocked(r)
+        for check in r.checks.get((*series_of(row), str(row["segment"])), ())
+        if check["state"] == "not_examined" and flags.FLAGS[check["flag"]].scope == "segment"
+    }
+    return _named(r, "finding.mimics_not_examined", found)
+
+
+def _named(r: Reading, key: str, names: Iterable[str]) -> list[str]:
+    words = r.words.join(r.words.term("flag", name) for name in names)
+    return [r.words(key, flags=words)] if words else []
 
 
 def _sensory(r: Reading) -> list[str]:
@@ -221,10 +230,13 @@ def _sensory(r: Reading) -> list[str]:
 
 
 def _categories(r: Reading) -> list[str]:
+    """Give the leading set's category, and those of other sets that are met."""
     lines = []
     for row in records(r.result.diagnosis):
         category = str(row["category"])
         stronger = row["not_excluded"]
+        if row["criteria"] != r.lead and category in ("not_met", "undetermined"):
+            continue
         text = r.words("finding.category", criteria=r.set_title(str(row["criteria"])),
                        category=_category(r, row, category))  # fmt: skip
         if isinstance(stronger, str) and stronger not in (category, "not_met", ""):

@@ -85,13 +85,21 @@ class Reading:
     def nerve_short(self, series: Series) -> str:
         """Name a nerve for a table: ``right ulnar``."""
         w = self.words
-        return w("phrase.nerve_short", side=w.term("side", series[1]), nerve=w.nerve(series[0]))
+        title = w("phrase.nerve_short", side=w.term("side", series[1]), nerve=w.nerve(series[0]))
+        return self._to_muscle(series, title)
+
+    def _to_muscle(self, series: Series, title: str) -> str:
+        """Name the muscle too where one nerve was recorded from several."""
+        twins = [one for one in self.series if one[:2] == series[:2]]
+        if len(twins) < 2 or series not in twins:
+            return title
+        return self.words("phrase.to_muscle", nerve=title, muscle=self.words.muscle(series[2]))
 
     def nerve_title(self, series: Series) -> str:
         """Name a nerve with its side: ``right ulnar nerve``."""
-        nerve, side, _ = series
         w = self.words
-        return w("phrase.nerve", side=w.term("side", side), nerve=w.nerve(nerve))
+        title = w("phrase.nerve", side=w.term("side", series[1]), nerve=w.nerve(series[0]))
+        return self._to_muscle(series, title)
 
     def segment_title(self, row: Row) -> str:
         """Name a segment, distal first: ``wrist to below elbow``."""
