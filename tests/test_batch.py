@@ -430,6 +430,58 @@ def test_a_worker_that_is_lost_for_another_reason_costs_nothing(archive, done, t
     assert tables(tmp_path) == tables(done)
 
 
+# --------------------------------------------------------------------------- a real scheduler
+
+
+@pytest.mark.slow
+def test_a_scheduler_gives_the_same_files_as_the_local_cluster(archive, done, tmp_path):
+    from distributed import LocalCluster
+
+    with LocalCluster(
+        n_workers=2, threads_per_worker=2, processes=True, dashboard_address="127.0.0.1:0"
+    ) as cluster:
+        run_batch(archive, tmp_path, scheduler=cluster.scheduler_address)
+    assert tables(tmp_path) == tables(done)
+
+
+def test_an_address_without_a_scheduler_is_named(archive, tmp_path, monkeypatch):
+    monkeypatch.setattr("ncs_cb.batch.engine._SECONDS_TO_CONNECT", 1)
+    with pytest.raises(NcsError, match=r"no Dask scheduler answers at 'tcp://127.0.0.1:1'"):
+        run_batch(archive, tmp_path, scheduler="tcp://127.0.0.1:1")
+
+
+def test_a_worker_with_another_program_refuses(tmp_path):
+    from ncs_cb.batch.work import Chunk, process
+
+    chunk = Chunk(0, (), (), str(tmp_path), Settings(), "another digest")
+    with pytest.raises(NcsError, match="another version of ncs_cb"):
+        process(chunk, "token")
+
+
+# --------------------------------------------------------------------------- old samples
+
+
+def test_an_old_batch_is_still_readable_with_the_columns_it_has(tmp_path):
+    """Written by the first release; a column may be added since, none may have gone."""
+    from ncs_cb.reports.tables import arrow_schema
+
+    old = Path(__file__).parent / "golden" / "batch_1"
+    for name in TABLES:
+        (part,) = (old / name).glob("part-*.parquet")
+        stored = pq.ParquetFile(part).schema_arrow
+        now = arrow_schema(name)
+        assert stored.metadata[b"ncs_cb.schema_version"] == b"1"
+        for field in stored:
+            assert now.field(field.name).type == field.type, f"{name}.{field.name}"
+        assert pq.ParquetFile(part).read().num_rows > 0
+    out = tmp_path / "old"
+    shutil.copytree(old, out)
+    with Store(out) as store:
+        store.recover()
+        (record,) = store.records()
+    assert [entry.study_id for entry in record.entries] == ["p00000"]
+
+
 # --------------------------------------------------------------------------- ids and inputs
 
 
