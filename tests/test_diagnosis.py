@@ -216,6 +216,16 @@ def test_a_routine_study_is_normal_with_amplitude_and_time_within_limits(value, 
     assert all_normal(studies(value), 1) is expected
 
 
+def test_the_reading_of_a_stretch_wins_over_limits_of_a_longer_one():
+    read = SensoryValue("ulnar", "right", "wrist-below_elbow", is_normal=True)
+    slow = SensoryValue("ulnar", "right", "wrist-axilla", velocity_m_per_s=40.0)
+    assert forearm(studies(slow)) is False
+    assert forearm(studies(read, slow)) is True
+    assert forearm(
+        studies(read, SensoryValue("ulnar", "right", "wrist-elbow", is_normal=False))
+    ) is (False)
+
+
 def test_three_nerves_are_three_different_ones():
     two = [
         SensoryValue("ulnar", "right", s, is_normal=True) for s in ("digit5-wrist", "wrist-elbow")
@@ -408,6 +418,18 @@ def test_multifocality_counts_nerves_and_segments_and_tells_velocities_apart():
     assert row["is_multifocal"]
     assert (row["in_block_m_per_s"], row["outside_block_m_per_s"]) == (45.0, 56.0)
     assert row["outside_block_pct_of_lower_limit"] == pytest.approx(100 * 56 / 49)
+
+
+def test_slowing_at_the_elbow_is_no_slowing_outside_the_blocks():
+    rows = [
+        segment(segment="below_elbow-above_elbow", area=5.0, conduction_velocity_m_per_s=30.0),
+        segment(nerve="median", area=1.0, conduction_velocity_m_per_s=56.0),
+    ]
+    table = listed(rows, Details()).set_index("feature")
+    assert table.loc["velocity_outside_block", "bearing"] == "supportive"
+    segments = pd.DataFrame(rows)
+    row = diagnosis.multifocality(judge(segments, "efns_pns_2010"), segments).iloc[0]
+    assert row["outside_block_m_per_s"] == 56.0
 
 
 def test_one_block_is_not_multifocal_unless_another_segment_is_open():

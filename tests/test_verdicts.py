@@ -247,6 +247,23 @@ def test_evidence_says_what_is_unknown():
     assert area["text"] == "first-phase area reduction unknown (asked: >= 50 %)"
 
 
+@pytest.mark.parametrize(
+    ("amplitude", "text"),
+    [
+        (1.3, "distal amplitude 1.30 mV <= 1.4 mV"),
+        (1.5, "distal amplitude 1.50 mV (asked: > 1.58 mV)"),
+        (1.7, "distal amplitude 1.70 mV > 1.58 mV"),
+    ],
+)
+def test_between_two_limits_the_one_that_settles_the_question_is_shown(amplitude, text):
+    row = segment(nerve="ulnar", muscle=None, segment="wrist-below_elbow")
+    table = pd.DataFrame([{**row, "distal_amplitude_mv": amplitude}])
+    rows = judge(table, "efns_pns_2010")["evidence"].item()
+    share = next(r for r in rows if r["clause"] == "distal_amplitude_share")
+    assert share["text"].startswith(text)
+    assert "7 to 7.9 mV by muscle" in share["text"]
+
+
 def test_excluded_segments_show_their_numbers():
     table = pd.DataFrame([segment(nerve="ulnar", muscle="adm", segment="below_elbow-above_elbow")])
     rows = judge(table, "efns_pns_2010")["evidence"].item()

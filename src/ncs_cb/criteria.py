@@ -151,7 +151,6 @@ class CriteriaSet:
     entry: Group
     rules: tuple[Rule, ...]
     dispersion: tuple[Rule, ...]
-    clauses: tuple[Term, ...]
     nerve_rules: tuple[NerveRule, ...]
     category_routes: tuple[Category, ...]
 
@@ -267,7 +266,7 @@ def _build(data: DataText, allow_doubtful: bool) -> CriteriaSet:
         else Group("entry", "all", 0, ()),
         rules=tuple(_rule(b, reader, grades) for b in top.blocks("rule")),
         dispersion=tuple(_dispersion(b, reader) for b in top.blocks("dispersion")),
-        clauses=(), nerve_rules=(), category_routes=(),
+        nerve_rules=(), category_routes=(),
     )  # fmt: skip
     made = _with_rules_of_another(top, made, allow_doubtful)
     return _with_categories(top, made, reader)
@@ -365,9 +364,7 @@ def _with_categories(top: Block, made: CriteriaSet, reader: Reader) -> CriteriaS
     missing = [one for one in made.categories if one not in {route.id for route in routes}]
     if missing:
         raise top.wrong("category", f"no [[category]] with id '{missing[0]}'")
-    return replace(
-        made, clauses=tuple(named.values()), nerve_rules=nerve_rules, category_routes=routes
-    )
+    return replace(made, nerve_rules=nerve_rules, category_routes=routes)
 
 
 def _nerve_rule(block: Block, reader: Reader) -> NerveRule:

@@ -23,7 +23,6 @@ GRADES = ("definite", "probable", "possible")
 CATEGORIES = ("definite", "probable", "possible")
 LIMBS = ("arm", "leg")
 OPERATORS = ("gt", "ge", "lt", "le")
-SYMBOLS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 
 Kind = Literal["column", "flag", "finding", "block", "sensory", "signs"]
 Table = Literal["segments", "nerves", "study"]
@@ -314,7 +313,7 @@ class Reader:
         block.only("sensory", "at_least", *_WORDS)
         if table != "study":
             raise block.wrong("sensory", "sensory studies are asked for in categories only")
-        wanted = block.choice("sensory", ("all_normal", "abnormal"))
+        wanted = block.choice("sensory", ("all_normal",))
         n = block.whole("at_least", 1)
         return Clause(
             kind="sensory", subject=wanted, op="ge", value=float(n), at_least=n,
