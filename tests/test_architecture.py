@@ -20,7 +20,7 @@ NAMES = [str(path.relative_to(PACKAGE)) for path in MODULES]
 
 # One home per library; the part of the package named here may import it, nobody else.
 HOMES = {
-    "numba": {"_kernels.py"},
+    "numba": {"_kernels"},
     "scipy": {"dispersion", "simulate"},
     "edfio": {"readers/edf"},
     "mne": {"readers/via_mne.py"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ncs_cb import _kernels, flags
+from ncs_cb._kernels import facts as fact
 from ncs_cb.columns import MEASURES, conform
 from ncs_cb.errors import UnitError
 from ncs_cb.model import Trace
@@ -23,18 +25,18 @@ COMPILE_FROM = 3000
 _ROWS_PER_TASK = 2048
 
 FACTS: dict[int, str] = {
-    _kernels.NON_FINITE: "non_finite_samples",
-    _kernels.FLAT: "flat_trace",
-    _kernels.STIMULUS_OUTSIDE: "stimulus_outside_trace",
-    _kernels.CLIPPED: "clipped",
-    _kernels.ABSENT: "response_absent",
-    _kernels.POSITIVITY: "initial_positivity",
-    _kernels.LATE: "late_negative_component",
-    _kernels.CUT: "sweep_cut",
-    _kernels.NO_BASELINE: "no_prestimulus_baseline",
-    _kernels.ARTIFACT: "artifact_removed",
-    _kernels.ARTIFACT_AT_ONSET: "artifact_overlaps_onset",
-    _kernels.NOISY: "noisy_baseline",
+    fact.NON_FINITE: "non_finite_samples",
+    fact.FLAT: "flat_trace",
+    fact.STIMULUS_OUTSIDE: "stimulus_outside_trace",
+    fact.CLIPPED: "clipped",
+    fact.ABSENT: "response_absent",
+    fact.POSITIVITY: "initial_positivity",
+    fact.LATE: "late_negative_component",
+    fact.CUT: "sweep_cut",
+    fact.NO_BASELINE: "no_prestimulus_baseline",
+    fact.ARTIFACT: "artifact_removed",
+    fact.ARTIFACT_AT_ONSET: "artifact_overlaps_onset",
+    fact.NOISY: "noisy_baseline",
 }
 """What each bit of the kernel's facts is called."""
 
@@ -80,9 +82,8 @@ def measure_traces(
     if not (np.isfinite(rates) & (rates > 0)).all():
         raise ValueError("sampling_rate_hz must be positive and finite, in Hz")
     stimuli = _per_trace(stimulus_index, n, "stimulus_index")
-    if not np.issubdtype(stimuli.dtype, np.integer):
-        if not np.array_equal(stimuli, np.floor(stimuli)):
-            raise ValueError("stimulus_index must be whole numbers: the index of a sample")
+    if stimuli.dtype.kind == "f" and not np.array_equal(stimuli, np.floor(stimuli)):
+        raise ValueError("stimulus_index must be whole numbers: the index of a sample")
     stimuli = np.clip(stimuli, -1, samples.shape[1]).astype(np.int64)
     limits = np.full(n, np.inf)
     out, facts = _run(samples, rates, stimuli, -limits, limits, threads)
@@ -108,7 +109,7 @@ def measure_study_traces(traces: Sequence[Trace]) -> pd.DataFrame:
         If a response exceeds 100 mV.
     """
     n = len(traces)
-    out = np.full((n, _kernels.WIDTH), np.nan)
+    out = np.full((n, fact.WIDTH), np.nan)
     facts = np.zeros(n, dtype=np.int64)
     groups: dict[tuple[int, str], list[int]] = {}
     for i, trace in enumerate(traces):
@@ -175,8 +176,23 @@ def _per_trace(values: ArrayLike, n: int, name: str) -> NDArray[Any]:
     if array.dtype.kind not in "iuf":
         raise ValueError(f"{name} holds {array.dtype}; give numbers")
     if array.ndim > 1 or (array.ndim == 1 and array.shape[0] != n):
-        raise ValueError(f"{name} has shape {array.shape}; give a scalar or one value for each of {n} traces")
+        raise ValueError(
+            f"{name} has shape {array.shape}; give a scalar or one value for each of {n} traces"
+        )
     return np.broadcast_to(array, (n,))
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Traces of equal length, and where their measures go."""
+
+    samples: NDArray[Any]
+    rates: NDArray[np.float64]
+    stimuli: NDArray[np.int64]
+    low_mv: NDArray[np.float64]
+    high_mv: NDArray[np.float64]
+    out: NDArray[np.float64]
+    facts: NDArray[np.int64]
 
 
 def _run(
@@ -187,66 +203,93 @@ def _run(
     high: NDArray[np.float64],
     threads: int | None,
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Measure rows of equal length, plain or compiled."""
+    """Measure traces of equal length, plain or compiled; the answer is the same."""
     n = samples.shape[0]
-    out = np.full((n, _kernels.WIDTH), np.nan)
-    facts = np.zeros(n, dtype=np.int64)
+    block = _Block(
+        samples, rates, stimuli, low, high,
+        np.full((n, fact.WIDTH), np.nan), np.zeros(n, dtype=np.int64),
+    )  # fmt: skip
     for rate in np.unique(rates):
         rows = np.flatnonzero(rates == rate)
         if n < COMPILE_FROM:
-            _run_plain(samples, rows, float(rate), stimuli, low, high, out, facts)
+            _run_plain(block, rows, float(rate))
         else:
-            _run_compiled(samples, rows, float(rate), stimuli, low, high, out, facts, threads)
-    return out, facts
+            _run_compiled(block, rows, float(rate), threads or _cores())
+    return block.out, block.facts
 
 
-def _run_plain(samples, rows, rate, stimuli, low, high, out, facts):  # type: ignore[no-untyped-def]
-    size, first, *tables = _kernels.decay_tables(rate)
-    *tables, ratio, head = [t.tolist() for t in tables]
-    n = samples.shape[1]
-    y, r, z, hum = ([0.0] * max(n, 1) for _ in range(4))
-    s, g, state = [0.0] * _kernels.N_DECAYS, [0.0] * 30, [0.0] * _kernels.STATE
-    row = [0.0] * _kernels.WIDTH
+def _cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _run_plain(block: _Block, rows: NDArray[np.int64], rate: float) -> None:
+    """Run the kernel as plain Python on lists, which Python walks faster than arrays."""
+    size, first, *arrays = _kernels.decay_tables(rate)
+    *tables, ratio, head = (a.tolist() for a in arrays)
+    n = block.samples.shape[1]
+    work = [[0.0] * max(n, 1) for _ in range(4)]
+    cells = [[0.0] * m for m in (fact.N_DECAYS, fact.SOLVE, fact.STATE)]
+    out = [0.0] * fact.WIDTH
     for i in rows.tolist():
-        facts[i] = _kernels.measure_row(
-            samples[i].tolist(), n, int(stimuli[i]), 1000.0 / rate, float(low[i]), float(high[i]),
-            size, first, tables, ratio, head, y, r, z, hum, s, g, state, row,
+        block.facts[i] = _kernels.measure_row(
+            block.samples[i].tolist(), n, int(block.stimuli[i]), 1000.0 / rate,
+            float(block.low_mv[i]), float(block.high_mv[i]), size, first, tables, ratio, head,
+            *work, *cells, out,
         )  # fmt: skip
-        out[i] = row
+        block.out[i] = out
 
 
-def _run_compiled(samples, rows, rate, stimuli, low, high, out, facts, threads):  # type: ignore[no-untyped-def]
-    size, first, *tables = _kernels.decay_tables(rate)
-    *tables, ratio, head = tables
-    kernel = _kernels.compiled()
-    n = samples.shape[1]
+def _run_compiled(block: _Block, rows: NDArray[np.int64], rate: float, threads: int) -> None:
+    """Run the compiled kernel over parts of the rows, each on a thread of its own."""
+    size, first, *arrays = _kernels.decay_tables(rate)
+    *tables, ratio, head = arrays
+    kernel = _kernels.compiled(block.samples.dtype.name)
+    n = block.samples.shape[1]
 
-    def task(part: NDArray[np.int64]) -> None:
-        y, r, z, hum = (np.zeros(max(n, 1)) for _ in range(4))
-        s, g, state = np.zeros(_kernels.N_DECAYS), np.zeros(30), np.zeros(_kernels.STATE)
-        kernel(samples, part, stimuli, low, high, n, 1000.0 / rate, size, first, tuple(tables),
-               ratio, head, y, r, z, hum, s, g, state, out, facts)  # fmt: skip
+    def run(part: NDArray[np.int64]) -> None:
+        samples, at = block.samples, part
+        stimuli, low, high = block.stimuli, block.low_mv, block.high_mv
+        out, facts = block.out, block.facts
+        whole = samples.flags.c_contiguous and samples.flags.aligned
+        if not whole:
+            # Rows that do not lie one after the other are copied, a part at a time.
+            samples = np.ascontiguousarray(samples[part])
+            stimuli, low, high = stimuli[part], low[part], high[part]
+            out, facts = np.empty((len(part), fact.WIDTH)), np.zeros(len(part), dtype=np.int64)
+            at = np.arange(len(part))
+        work = [np.zeros(max(n, 1)) for _ in range(4)]
+        cells = [np.zeros(m) for m in (fact.N_DECAYS, fact.SOLVE, fact.STATE)]
+        kernel(samples, at, stimuli, low, high, n, 1000.0 / rate, size, first, tuple(tables),
+               ratio, head, *work, *cells, out, facts)  # fmt: skip
+        if not whole:
+            block.out[part], block.facts[part] = out, facts
 
     parts = [rows[i : i + _ROWS_PER_TASK] for i in range(0, len(rows), _ROWS_PER_TASK)]
-    task(rows[:0])
-    workers = threads or len(os.sched_getaffinity(0))
-    with ThreadPoolExecutor(max_workers=workers) as pool:
-        list(pool.map(task, parts))
+    if threads == 1 or len(parts) == 1:
+        for part in parts:
+            run(part)
+        return
+    with ThreadPoolExecutor(max_workers=threads) as pool:
+        list(pool.map(run, parts))
 
 
 def _frame(out: NDArray[np.float64], facts: NDArray[np.int64]) -> pd.DataFrame:
     """Name what the kernel found."""
-    beyond = np.flatnonzero(facts & _kernels.IMPLAUSIBLE)
+    beyond = np.flatnonzero(facts & fact.IMPLAUSIBLE)
     if beyond.size:
         raise UnitError(
             f"trace {beyond[0]} holds a response above {LARGEST_PLAUSIBLE_RESPONSE_MV:g} mV; "
             "samples must be in mV.",
             hint="Check the unit: a recording in uV read as mV is 1000 times too large.",
         )
-    names = {
-        int(word): flags.join(name for bit, name in FACTS.items() if word & bit)
-        for word in np.unique(facts)
-    }
-    frame = pd.DataFrame(out, columns=_NUMBERS)
-    frame["quality_flags"] = pd.array([names[w] for w in facts.tolist()], dtype="string")
+    # There are few patterns of facts, so each is worded once.
+    words = np.flatnonzero(np.bincount(facts, minlength=1))
+    place = np.zeros(words[-1] + 1 if words.size else 1, dtype=np.intp)
+    place[words] = np.arange(words.size)
+    texts = [flags.join(name for bit, name in FACTS.items() if word & bit) for word in words]
+    frame = pd.DataFrame(out, columns=_NUMBERS, copy=False)
+    frame["quality_flags"] = pd.array(texts, dtype="string").take(place[facts])
     return frame

@@ -1,0 +1,229 @@
+"""Baseline and stimulus artefact, from block means."""
+
+# Written for two readers, Python and numba: plain loops, on lists or arrays alike, so the
+# arguments are not annotated. Names are explained in the package's docstring.
+# mypy: allow-untyped-defs, allow-untyped-calls
+
+from __future__ import annotations
+
+from math import sqrt
+
+from ncs_cb._kernels.correct import take_baseline
+from ncs_cb._kernels.decay import fit_decay, grow_window, take_decay
+from ncs_cb._kernels.facts import (
+    BEND,
+    DECAY,
+    DIP,
+    EARLY,
+    FIRST_PEAK_MS,
+    LEVEL,
+    N_DECAYS,
+    ORIGIN,
+    QUIET_FROM,
+    QUIET_TO,
+    SIGNIFICANT,
+    SLOPE,
+    SLOPE_MS,
+    TOP,
+    WHITE,
+)
+from ncs_cb._kernels.reduce import highest, lowest, mean_of
+
+
+def quiet_line(y, a, b, size, per_block, state):
+    """Take the baseline from the blocks a..b: their mean, and a slope where it is certain."""
+    m = b - a
+    middle = 0.5 * (a + b - 1)
+    mean = mean_of(y, a, b)
+    slope = 0.0
+    if m >= 5:
+        sxy = syy = 0.0
+        for i in range(a, b):
+            v = y[i] - mean
+            sxy += (i - middle) * v
+            syy += v * v
+        sxx = m * (m * m - 1.0) / 12.0
+        slope = sxy / sxx
+        rest = syy - slope * sxy
+        rest = max(rest, 0.0)
+        error = 4.0 * (rest + 4.0 * per_block) / (m + 2.0) / sxx
+        square = slope * slope
+        # Shrunk by its uncertainty, so that noise is not extended under the response.
+        if square > error:
+            slope *= 1.0 - error / square
+        else:
+            slope = 0.0
+    state[LEVEL] = mean
+    state[SLOPE] = slope / size
+    state[ORIGIN] = middle * size + 0.5 * (size - 1)
+    state[QUIET_FROM] = a * 1.0
+    state[QUIET_TO] = b * 1.0
+
+
+def flat_before(y, n_blocks, pre, first, peak, per_block, has_pre, reach, state):
+    """Look for a flat stretch before the response; give its end, or -1 where there is none.
+
+    `reach` is the number of blocks a baseline may use. The stretch must be flat, and what
+    comes before it must be an artefact that dies away towards it.
+    """
+    start = pre + first
+    if has_pre:
+        reference = mean_of(y, max(0, pre - 26), pre - 1)
+    else:
+        reference = y[lowest(y, start, peak + 1)]
+    height = y[peak] - reference
+    sd = sqrt(per_block)
+    edge = reference + max(0.04 * height, 4.0 * sd)
+    b = peak
+    while b > start and y[b] > edge:
+        b -= 1
+    edge = reference + max(0.006 * height, 1.5 * sd)
+    while b > start and y[b] > edge:
+        b -= 1
+    end = b
+    if end - start < 8 or height <= 0.0:
+        return -1
+    level = mean_of(y, end - 8, end)
+    bound = max(4.0 * sd, 0.01 * height)
+    b = end
+    while b > start and y[b - 1] - level < bound and level - y[b - 1] < bound:
+        b -= 1
+    if end - b < 8:
+        return -1
+    flat = b
+    # Before the stretch only a tail that grows towards the stimulus may stand.
+    last = bound * 0.5
+    sign = 1.0
+    if b > start and y[b - 1] < level:
+        sign = -1.0
+    while b > start:
+        v = sign * (y[b - 1] - level)
+        if v < 1.04 * last:
+            return -1
+        last = v
+        b -= 1
+    state[QUIET_FROM] = max(flat, end - reach) * 1.0
+    return end
+
+
+def response_start(r, start, peak, scan_from, strong, weak, state):
+    """Give the first block of the response; an initial positivity belongs to it."""
+    b = scan_from
+    while b < peak and r[b] < strong:
+        b += 1
+    while b > start and r[b - 1] >= weak:
+        b -= 1
+    dip = b
+    deepest = 0.0
+    low = b - 1
+    tries = 0
+    # The dip may touch the onset or be a block or two away.
+    while low >= start and tries < 2 and r[low] > -weak:
+        low -= 1
+        tries += 1
+    while low >= start and r[low] <= -weak:
+        deepest = min(deepest, r[low])
+        dip = low
+        low -= 1
+    state[DIP] = deepest
+    return b, dip
+
+
+def settle(y, n_blocks, pre, start, first, size, step, n_pre, tables, s, state, r):
+    """Find baseline and artefact; leave the corrected blocks in r.
+
+    Gives the number of blocks after the stimulus that hold no response yet.
+    """
+    per_block = state[WHITE] * state[WHITE] / size
+    peak_from = int(FIRST_PEAK_MS / (size * step))
+    reach = int(5.0 / (size * step))
+    state[DECAY] = 0.0
+    state[DIP] = 0.0
+    peak = highest(y, pre + peak_from, n_blocks)
+    end = flat_before(y, n_blocks, pre, first, peak, per_block, n_pre > 0, reach, state)
+    flat = end >= 0
+    if flat:
+        quiet_line(y, int(state[QUIET_FROM]), end, size, per_block, state)
+        end -= pre
+    else:
+        end = peel_artifact(y, n_blocks, pre, first, size, n_pre, per_block, reach, peak_from,
+                            tables, s, state, r)  # fmt: skip
+    state[ORIGIN] += start
+    state[BEND] = start + state[QUIET_TO] * size + SLOPE_MS / step
+    state[EARLY] = abs(y[pre + first] - state[LEVEL])
+    take_baseline(y, n_blocks, start, pre, size, tables[0], state, r)
+    if not flat:
+        peak = highest(r, max(pre + peak_from, min(pre + end, n_blocks - 2)), n_blocks)
+    elif state[SLOPE] != 0.0:
+        # Where the baseline is level the order of the blocks is unchanged.
+        bend = min(int((state[BEND] - start) / size) + 1, n_blocks)
+        other = highest(r, pre + end, max(bend, peak + 1))
+        if r[other] > r[peak]:
+            peak = other
+    state[TOP] = peak * 1.0
+    return end
+
+
+def spread_of_blocks(r, state, size):
+    """Standard deviation of the samples about the baseline, from that of the blocks.
+
+    What the mean over a block hides is white.
+    """
+    a = int(state[QUIET_FROM])
+    b = int(state[QUIET_TO])
+    squares = 0.0
+    for i in range(a, b):
+        squares += r[i] * r[i]
+    return sqrt(state[WHITE] * state[WHITE] * (1.0 - 1.0 / size) + squares / max(1, b - a))
+
+
+def peel_artifact(y, n_blocks, pre, first, size, n_pre, per_block, reach, peak_from, tables, s,
+                  state, r):  # fmt: skip
+    """Fit the artefact up to the response, find the response, and repeat with what was found."""
+    n_after = n_blocks - pre
+    n_table = len(tables[0]) // N_DECAYS
+    top = y[highest(y, pre + peak_from, n_blocks)]
+    span = top - y[lowest(y, pre + peak_from, n_blocks)]
+    variance = per_block + (0.002 * span) * (0.002 * span) + 1e-30
+    reference = y[n_blocks - 1]
+    weight = 0.0
+    if n_pre > 0:
+        weight = min(10.0, n_pre / size)
+        reference = mean_of(y, max(0, pre - 26), pre - 1)
+    for b in range(n_blocks):
+        y[b] -= reference
+    prior = mean_of(y, n_blocks - max(1, n_after // 5), n_blocks)
+    prior_weight = 1e-6
+    if span > 0.0:
+        prior_weight = variance / (0.04 * span * span)
+    limit = min(n_after, first + 22, n_table)
+    end = grow_window(y, pre, first, limit, weight, prior, prior_weight, variance, tables, s)
+    sd = sqrt(per_block)
+    dip = pre + end
+    for _ in range(3):
+        end = max(end, first + 2)
+        fit_decay(y, pre, first, min(end, n_table), weight, prior, prior_weight, variance,
+                  tables, s, state)  # fmt: skip
+        take_decay(y, n_blocks, pre, n_table, tables[0], state, r)
+        peak = highest(r, max(pre + peak_from, min(pre + end, n_blocks - 2)), n_blocks)
+        strong = max(SIGNIFICANT * r[peak], 4.0 * sd)
+        weak = max(0.02 * r[peak], 2.5 * sd)
+        _, dip = response_start(r, pre + first, peak, pre + end - 1, strong, weak, state)
+        found = max(dip - 1 - pre, first + 2)
+        if abs(found - end) <= 1:
+            break
+        end = found
+    for b in range(n_blocks):
+        y[b] += reference
+    quiet_from = max(pre + first, pre + end - reach)
+    quiet_to = min(pre + end, dip)
+    level = state[LEVEL]
+    if quiet_to - quiet_from >= 5:
+        quiet_line(r, quiet_from, quiet_to, size, per_block, state)
+        state[LEVEL] += level
+    else:
+        state[SLOPE] = 0.0
+        state[QUIET_FROM] = quiet_from * 1.0
+        state[QUIET_TO] = quiet_to * 1.0
+    state[LEVEL] += reference
+    return end

@@ -1,0 +1,67 @@
+"""Facts, cells and constants of the kernel, each said once."""
+
+from __future__ import annotations
+
+NAN = float("nan")
+
+# Facts, as bits. Meaning is given to them in measure.py.
+NON_FINITE = 1
+FLAT = 2
+STIMULUS_OUTSIDE = 4
+CLIPPED = 8
+ABSENT = 16
+POSITIVITY = 32
+LATE = 64
+CUT = 128
+NO_BASELINE = 256
+ARTIFACT = 512
+ARTIFACT_AT_ONSET = 1024
+NOISY = 2048
+IMPLAUSIBLE = 4096
+
+# Cells of one row of `out`, in the order of the contract.
+ONSET, PEAK, AMPLITUDE, PEAK_TO_PEAK = 0, 1, 2, 3
+DURATION, AREA, TOTAL_DURATION, TOTAL_AREA = 4, 5, 6, 7
+BASELINE, NOISE = 8, 9
+WIDTH = 10
+
+# Cells of the working state of one row.
+LEVEL, SLOPE, ORIGIN = 0, 1, 2  # baseline: level + slope * (sample - origin)
+DECAY, W0, W1, W2, AT = 3, 4, 5, 6, 7  # artefact: size, three neighboring decays, their index
+QUIET_FROM, QUIET_TO = 8, 9  # blocks the baseline was taken from
+WHITE, SPREAD = 10, 11  # noise: sample to sample, and about the baseline
+DIP = 12  # depth of an initial positivity
+HUM = 13  # 1 when hum was removed
+BEND = 14  # sample from which on the baseline stays level
+TOP = 15  # block of the highest negative peak
+FIRST_TOP, LATE_AREA = 16, 17  # height of the first phase, sum of the blocks of later ones
+EARLY = 18  # the artefact in the first usable block
+STATE = 19
+# Cells of the normal equations of hum: five rows of six.
+SOLVE = 30
+
+BLOCK_MS = 0.2
+# Whatever the amplifier does in the first 0.4 ms is artefact (brief of the project: 0.3-0.5 ms).
+BLANK_MS = 0.4
+FIRST_PEAK_MS = 1.2
+# A phase that begins later than this after the last return is another response. Units delayed
+# by 16 ms behind 5 ms of negativity leave 11 ms (design reference, section 7.4); an F wave
+# follows the end of a distal response by 15 ms and more.
+GAP_MS = 12.0
+LARGEST_MV = 100.0
+SIGNIFICANT = 0.05
+# What is left of a removed artefact is no response: a response has more than this share of it.
+SMALLEST_SHARE = 0.003
+ONSET_LEVEL = 0.01
+RETURN_LEVEL = 0.005
+N_DECAYS = 16
+SHORTEST_DECAY_MS = 0.12
+LONGEST_DECAY_MS = 3.2
+DECAY_MS = 20.0
+# Beyond this a slope seen before the response says little: hum has turned by then.
+SLOPE_MS = 3.0
+HUM_HZ = (50.0, 60.0)
+# Hum rises for 8 to 10 ms, most responses for less than half of that: look twice beyond this.
+SLOW_RISE_MS = 6.0
+# The slow part of a response is over this long after its peak, or straight enough.
+AFTER_MS = 20.0

@@ -1,0 +1,238 @@
+"""Onset, peaks, returns and areas, from the samples about them."""
+
+# Written for two readers, Python and numba: plain loops, on lists or arrays alike, so the
+# arguments are not annotated. Names are explained in the package's docstring.
+# mypy: allow-untyped-defs, allow-untyped-calls
+
+from __future__ import annotations
+
+from math import sqrt
+
+from ncs_cb._kernels.correct import take_baseline_samples
+from ncs_cb._kernels.facts import ONSET_LEVEL, RETURN_LEVEL, WHITE
+
+
+def cross_back(z, i, h, level):
+    """Walk back from i to where the smoothed trace falls below level.
+
+    Gives the fractional index, and the whole index after it to go on from.
+    """
+    width = 2 * h + 1
+    level = level * width
+    total = 0.0
+    for j in range(i - h, i + h + 1):
+        total += z[j]
+    while i > h:
+        below = total - z[i + h] + z[i - 1 - h]
+        if below < level:
+            f = 0.0
+            if total > below:
+                f = (level - below) / (total - below)
+            return i - 1 + min(f, 1.0), i
+        total = below
+        i -= 1
+    return h * 1.0, i
+
+
+def find_onset(z, n, i, height, top, white, max_half):
+    """Sub-sample index at which the rising edge leaves 1 % of the negative peak.
+
+    Walks back from sample `i`, high on the edge of a phase of height `top`.
+    """
+    # Smooth until 1 % of the peak stands clear of the noise, but not for long; then start
+    # from the lowest level that does, and never from above a third of the phase.
+    level = ONSET_LEVEL * height
+    h = 0
+    while h < max_half and level * level * (2 * h + 1) < 9.0 * white * white:
+        h += 1
+    clear = 3.0 * white / sqrt(2.0 * h + 1.0)
+    steps = 0
+    while level < clear and steps < 5 and 8.0 * level < top:
+        level *= 2.0
+        steps += 1
+    i = min(max(i, h), n - 1 - h)
+    total = 0.0
+    for j in range(i - h, i + h + 1):
+        total += z[j]
+    while i < n - 1 - h and total < 4.0 * level * (2 * h + 1):
+        i += 1
+        total += z[i + h] - z[i - 1 - h]
+    t4, i = cross_back(z, i, h, 4.0 * level)
+    t2, i = cross_back(z, i, h, 2.0 * level)
+    t1, i = cross_back(z, i, h, level)
+    if steps == 0:
+        return t1
+    # t(level) rises like a power of level; softened towards the usual shape.
+    d = t2 - t1
+    ratio = (t4 - t2 + 0.85) / (d + 0.5)
+    ratio = 1.0 / min(max(ratio, 1.3), 2.0)
+    for _ in range(steps):
+        d *= ratio
+        t1 -= d
+    return t1
+
+
+def find_return(z, i, n, height, white, max_half):
+    """Sub-sample index at which the falling edge is back at baseline; -1 when it is not."""
+    level = RETURN_LEVEL * height
+    h = 0
+    while h < max_half and level * level * (2 * h + 1) < 4.0 * white * white:
+        h += 1
+    i = max(i, h)
+    if i >= n - h - 1:
+        return -1.0
+    level *= 2 * h + 1
+    above = 0.0
+    for j in range(i - h, i + h + 1):
+        above += z[j]
+    while i < n - h - 1:
+        below = above + z[i + 1 + h] - z[i - h]
+        if below < level:
+            if above <= level:
+                return i * 1.0
+            return i + (above - level) / (above - below)
+        above = below
+        i += 1
+    return -1.0
+
+
+def fit_top(v, a, b):
+    """Height and place of the vertex of a parabola through v[a:b]."""
+    m = b - a
+    middle = 0.5 * (a + b - 1)
+    sy = sy1 = sy2 = 0.0
+    for i in range(a, b):
+        u = i - middle
+        sy += v[i]
+        sy1 += u * v[i]
+        sy2 += u * u * v[i]
+    s2 = m * (m * m - 1.0) / 12.0
+    s4 = s2 * (3.0 * m * m - 7.0) / 20.0
+    det = m * s4 - s2 * s2
+    c2 = (m * sy2 - s2 * sy) / det
+    c0 = (sy - c2 * s2) / m
+    c1 = sy1 / s2
+    if c2 == 0.0:
+        return c0, middle, c2
+    u = -0.5 * c1 / c2
+    if u < a - middle or u > b - 1 - middle:
+        return c0, middle, 0.0
+    return c0 + 0.5 * c1 * u, middle + u, c2
+
+
+def find_top(x, n, r, n_blocks, start, stimulus, size, peak, sign, tables, ratio, head, hum,
+             state, z):  # fmt: skip
+    """Height of the extreme at block `peak`, and its place in samples."""
+    share = 0.03 if sign > 0.0 else 0.08
+    drop = share * sign * r[peak] + 2.0 * state[WHITE] / sqrt(size * 1.0)
+    floor = sign * r[peak] - drop
+    a = peak
+    while a > 0 and sign * r[a - 1] > floor and peak - a < 12:
+        a -= 1
+    b = peak + 1
+    while b < n_blocks and sign * r[b] > floor and b - peak < 13:
+        b += 1
+    if b - a >= 5:
+        height, place, bend = fit_top(r, a, b)
+        if sign * bend < 0.0:
+            # The mean over a block lies below its middle by the bend.
+            height -= bend * (size * size - 1.0) / (12.0 * size * size)
+            return height, start + place * size + 0.5 * (size - 1)
+    # A narrow peak: the samples themselves.
+    z_from = max(0, start + (peak - 4) * size)
+    n_z = min(n, start + (peak + 5) * size) - z_from
+    take_baseline_samples(x[z_from : z_from + n_z], z_from, n_z, stimulus, start, size, n_blocks,
+                          tables, ratio, head, hum, state, z)  # fmt: skip
+    middle = start + peak * size - z_from
+    at = middle
+    for i in range(max(0, middle - size), min(n_z, middle + 2 * size)):
+        if sign * z[i] > sign * z[at]:
+            at = i
+    floor = sign * z[at] - max(drop, 0.02 * sign * z[at])
+    a = at
+    while a > 0 and sign * z[a - 1] > floor:
+        a -= 1
+    b = at + 1
+    while b < n_z and sign * z[b] > floor:
+        b += 1
+    if b - a < 3 and 0 < at < n_z - 1:
+        a = at - 1
+        b = at + 2
+    if b - a >= 3:
+        height, place, bend = fit_top(z, a, b)
+        if sign * bend < 0.0:
+            return height, z_from + place
+    return z[at] * 1.0, z_from + at * 1.0
+
+
+def area_between(z, t0, t1):
+    """Integral of z from fractional index t0 to t1 by trapezoids, zero at both ends."""
+    i0 = int(t0) + 1
+    i1 = int(t1)
+    if i1 < i0:
+        return 0.0
+    s0 = s1 = 0.0
+    i = i0
+    while i < i1:
+        s0 += z[i]
+        s1 += z[i + 1]
+        i += 2
+    if i == i1:
+        s0 += z[i]
+    total = s0 + s1 - 0.5 * (z[i0] + z[i1])
+    return total + 0.5 * (i0 - t0) * z[i0] + 0.5 * (t1 - i1) * z[i1]
+
+
+def runs_flat(x, lo, hi, at, sign):
+    """Whether the raw extreme at sample `at` is a run of equal values with an abrupt entry."""
+    value = x[at] * 1.0
+    start = at
+    while start > lo and x[start - 1] == value:
+        start -= 1
+    end = at + 1
+    while end < hi and x[end] == value:
+        end += 1
+    length = end - start
+    if length < 3:
+        return False
+    # Half a run outside a smooth top the trace has fallen by three times what it fell within
+    # the run, which is at most one bit; outside a cut-off top by three times the cut.
+    reach = (length + 1) // 2
+    if start - reach < lo or end + reach > hi:
+        reach = min(start - lo, hi - end)
+        if reach < 1:
+            return False
+    left = sign * (value - x[start - reach])
+    right = sign * (value - x[end + reach - 1])
+    fall = min(left, right)
+    if fall <= 0.0:
+        return False
+    bit = fall
+    for i in range(max(lo + 1, start - 4 * reach - 8), min(hi, end + 4 * reach + 8)):
+        d = abs(x[i] * 1.0 - x[i - 1])
+        if 0.0 < d < bit:
+            bit = d
+    return fall > 16.0 * bit
+
+
+def is_clipped(x, n, lo, hi, at, sign, low_mv, high_mv):
+    """Whether the raw samples about the extreme `at` run into a limit."""
+    a = max(lo, at - 12)
+    b = min(hi, at + 13)
+    ties = 0
+    best = sign * x[a]
+    for i in range(a + 1, b):
+        if x[i] == x[i - 1]:
+            ties += 1
+        best = max(best, sign * x[i])
+    span = 1e-6 * (high_mv - low_mv)
+    if sign > 0.0 and best >= high_mv - span:
+        return True
+    if sign < 0.0 and best >= -low_mv - span:
+        return True
+    if ties < 2:
+        return False
+    for i in range(a + 1, b):
+        if sign * x[i] == best and x[i] == x[i - 1] and runs_flat(x, lo, hi, i, sign):
+            return True
+    return False

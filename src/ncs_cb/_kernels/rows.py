@@ -1,0 +1,290 @@
+"""One row from samples to numbers, and the loop over rows."""
+
+# Written for two readers, Python and numba: plain loops, on lists or arrays alike, so the
+# arguments are not annotated. Names are explained in the package's docstring.
+# mypy: allow-untyped-defs, allow-untyped-calls
+
+from __future__ import annotations
+
+from math import sqrt
+
+from ncs_cb._kernels.baseline import response_start, settle, spread_of_blocks
+from ncs_cb._kernels.correct import take_baseline, take_baseline_samples
+from ncs_cb._kernels.facts import (
+    ABSENT,
+    AMPLITUDE,
+    AREA,
+    ARTIFACT,
+    ARTIFACT_AT_ONSET,
+    AT,
+    BASELINE,
+    CLIPPED,
+    CUT,
+    DECAY,
+    DIP,
+    DURATION,
+    EARLY,
+    FIRST_TOP,
+    FLAT,
+    GAP_MS,
+    HUM,
+    IMPLAUSIBLE,
+    LARGEST_MV,
+    LATE,
+    LATE_AREA,
+    LEVEL,
+    N_DECAYS,
+    NAN,
+    NO_BASELINE,
+    NOISE,
+    NOISY,
+    NON_FINITE,
+    ONSET,
+    ORIGIN,
+    PEAK,
+    PEAK_TO_PEAK,
+    POSITIVITY,
+    QUIET_TO,
+    RETURN_LEVEL,
+    SIGNIFICANT,
+    SLOPE,
+    SLOPE_MS,
+    SLOW_RISE_MS,
+    SMALLEST_SHARE,
+    SPREAD,
+    STIMULUS_OUTSIDE,
+    TOP,
+    TOTAL_AREA,
+    TOTAL_DURATION,
+    W0,
+    W1,
+    W2,
+    WHITE,
+    WIDTH,
+)
+from ncs_cb._kernels.hum import look_for_hum
+from ncs_cb._kernels.markers import area_between, find_onset, find_return, find_top, is_clipped
+from ncs_cb._kernels.reduce import all_equal, block_means, count_bad, deviation, lowest, white_noise
+
+
+def measure_row(x, n, stimulus, step, low_mv, high_mv, size, first, tables, ratio, head, y, r, z,
+                hum, s, g, state, out):  # fmt: skip
+    """Measure one trace; write every cell of `out`; return facts as bits."""
+    for j in range(WIDTH):
+        out[j] = NAN
+    if stimulus < 0 or stimulus >= n:
+        return STIMULUS_OUTSIDE
+    per_ms = 1.0 / step
+    pre = min(stimulus, int(10.0 * per_ms)) // size
+    start = stimulus - pre * size
+    n_blocks = (n - start) // size
+    block_means(x[start : start + n_blocks * size], size, n_blocks, y)
+    stop = start + n_blocks * size
+    if count_bad(y, n_blocks) + count_bad(x, start) + count_bad(x[stop:n], n - stop) > 0:
+        return NON_FINITE
+    facts = 0
+    guard = int(0.1 * per_ms + 0.5)
+    n_pre = min(stimulus, int(10.0 * per_ms)) - guard
+    has_pre = n_pre * step >= 0.35 and n_pre >= 3 and pre >= 2
+    if not has_pre:
+        facts = NO_BASELINE
+        n_pre = 0
+    if n_blocks - pre < first + 6:
+        if all_equal(x, n):
+            return FLAT
+        return facts | CUT
+    tail = min(64, n - stimulus)
+    white = white_noise(x[n - tail : n], tail)
+    spread = 0.0
+    if has_pre:
+        before = x[stimulus - guard - n_pre : stimulus - guard]
+        white = max(white, white_noise(before, n_pre))
+        spread = deviation(before, n_pre)
+    state[WHITE] = white
+    state[SPREAD] = spread
+    state[HUM] = 0.0
+    for attempt in range(2):
+        end = settle(y, n_blocks, pre, start, first, size, step, n_pre, tables, s, state, r)
+        hum_like = abs(state[SLOPE]) * SLOPE_MS * per_ms
+        weak = (
+            r[int(state[TOP])] < 80.0 * max(white, spread, hum_like)
+            or (state[TOP] - state[QUIET_TO]) * size * step > SLOW_RISE_MS
+        )
+        if not weak or attempt == 1:
+            break
+        if not look_for_hum(
+            y, n_blocks, pre, first, step, size, n_pre, tables, s, state, r, g, hum
+        ):
+            facts |= ABSENT
+            break
+        if state[HUM] == 0.0:
+            take_baseline(y, n_blocks, start, pre, size, tables[0], state, r)
+            break
+    if not has_pre:
+        state[SPREAD] = spread_of_blocks(r, state, size)
+    return mark(x, n, stimulus, start, step, low_mv, high_mv, size, first, pre, end, n_blocks,
+                facts, tables, ratio, head, hum, r, z, state, out)  # fmt: skip
+
+
+def mark(x, n, stimulus, start, step, low_mv, high_mv, size, first, pre, end, n_blocks, facts,
+         tables, ratio, head, hum, r, z, state, out):  # fmt: skip
+    """Find the response in a row whose baseline is known."""
+    spread = state[SPREAD]
+    white = state[WHITE]
+    if state[HUM] == 0.0:
+        white = max(white, 0.7 * spread)
+    state[WHITE] = white
+    sd = white / sqrt(size * 1.0)
+    peak = int(state[TOP])
+    height = r[peak]
+    out[BASELINE] = state[LEVEL] + state[SLOPE] * (stimulus + end * size - state[ORIGIN])
+    out[NOISE] = spread
+    smallest = SMALLEST_SHARE * state[EARLY]
+    if facts & ABSENT or height <= max(5.0 * sd, 1.5 * spread, smallest):
+        if all_equal(x, n):
+            out[BASELINE] = NAN
+            out[NOISE] = NAN
+            return FLAT
+        return facts | ABSENT
+    strong = max(SIGNIFICANT * height, 4.0 * sd, 2.0 * white)
+    weak = max(0.02 * height, 2.5 * sd)
+    low = max(RETURN_LEVEL * height, sd)
+    onset_block, dip = response_start(r, pre + first, peak, pre + max(first, end - 1), strong,
+                                      weak, state)  # fmt: skip
+    gap = int(GAP_MS / (size * step))
+    first_end, last_end = scan_phases(r, n_blocks, onset_block, strong, low, gap, state)
+    # The positive peak lies before the end of the response or within 15 ms after it.
+    stop = min(n_blocks, last_end + int(15.0 / (size * step)))
+    trough = lowest(r, dip, stop)
+    lo = max(0, start + dip * size)
+    hi = min(n, start + stop * size)
+    out[PEAK_TO_PEAK] = 0.0
+    for j in range(2):
+        sign = 1.0 - 2.0 * j
+        at = peak if j == 0 else trough
+        if sign * r[at] <= 0.0:
+            continue
+        if is_clipped(x, n, lo, hi, start + at * size + size // 2, sign, low_mv, high_mv):
+            facts |= CLIPPED
+        extreme, place = find_top(x, n, r, n_blocks, start, stimulus, size, at, sign, tables,
+                                  ratio, head, hum, state, z)  # fmt: skip
+        out[PEAK_TO_PEAK] += sign * extreme
+        if j == 0:
+            out[AMPLITUDE] = extreme
+            out[PEAK] = (place - stimulus) * step
+    if facts & CLIPPED or out[AMPLITUDE] > LARGEST_MV:
+        facts = facts if facts & CLIPPED else facts | IMPLAUSIBLE
+        for j in range(BASELINE):
+            out[j] = NAN
+        return facts
+    facts |= time_phases(x, n, stimulus, start, step, size, n_blocks, onset_block, first_end,
+                         last_end, tables, ratio, head, hum, r, z, state, out)  # fmt: skip
+    return facts | doubts(onset_block - pre, size, tables[0], state, out)
+
+
+def scan_phases(r, n_blocks, b, strong, low, gap, state):
+    """Follow the negative phases from block `b` on; give the ends of the first and the last.
+
+    The end is n_blocks where the sweep is cut. A phase ends where it has come down to `low`;
+    the next must reach `strong` within `gap` blocks.
+    """
+    top = 0.0
+    while b < n_blocks and (r[b] > low or top < strong):
+        top = max(top, r[b])
+        b += 1
+    first_end = b
+    state[FIRST_TOP] = top
+    state[LATE_AREA] = 0.0
+    limit = min(n_blocks, b + gap)
+    end = b
+    while b < limit:
+        if r[b] < strong:
+            b += 1
+            continue
+        while b > end and r[b - 1] > 0.0:
+            b -= 1
+        area = 0.0
+        top = 0.0
+        while b < n_blocks and (r[b] > low or top < strong):
+            if r[b] > 0.0:
+                area += r[b]
+            top = max(top, r[b])
+            b += 1
+        state[LATE_AREA] += area
+        end = b
+        limit = min(n_blocks, b + gap)
+    return first_end, end
+
+
+def time_phases(x, n, stimulus, start, step, size, n_blocks, onset_block, first_end, last_end,
+                tables, ratio, head, hum, r, z, state, out):  # fmt: skip
+    """Place onset and returns between samples; give facts on the phases."""
+    amplitude = out[AMPLITUDE]
+    white = state[WHITE]
+    per_ms = 1.0 / step
+    half = max(0, int((0.45 * per_ms - 1.0) * 0.5))
+    onset = 0.0
+    for j in range(2):
+        # First from before the onset to after the first return, then about the last return.
+        a = max(0, start + onset_block * size - int(3.0 * per_ms))
+        b = min(n, start + (first_end + 4) * size + half)
+        i = start + (first_end - 2) * size
+        if j == 1:
+            if last_end == first_end:
+                break
+            a = max(0, start + (last_end - 4) * size - half)
+            b = min(n, start + (last_end + 4) * size + half)
+            i = start + (last_end - 2) * size
+        take_baseline_samples(x[a:b], a, b - a, stimulus, start, size, n_blocks, tables, ratio,
+                              head, hum, state, z)  # fmt: skip
+        if j == 0:
+            c = onset_block
+            while c < first_end - 1 and r[c] < 0.3 * state[FIRST_TOP]:
+                c += 1
+            onset = find_onset(z, b - a, start + c * size + size // 2 - a, amplitude,
+                               state[FIRST_TOP], white, half)  # fmt: skip
+            out[ONSET] = (onset + a - stimulus) * step
+        if (first_end if j == 0 else last_end) >= n_blocks:
+            return CUT
+        t = find_return(z, max(i - a, int(onset) + 1 if j == 0 else 0), b - a, amplitude, white,
+                        half)  # fmt: skip
+        if t < 0.0:
+            return CUT
+        if j == 0:
+            out[DURATION] = (t - onset) * step
+            out[AREA] = area_between(z, onset, t) * step
+        out[TOTAL_DURATION] = (t + a - stimulus) * step - out[ONSET]
+    out[TOTAL_AREA] = out[AREA] + state[LATE_AREA] * size * step
+    if out[TOTAL_AREA] > 1.1 * out[AREA]:
+        return LATE
+    return 0
+
+
+def doubts(onset_block, size, means, state, out):
+    """Give facts on positivity, artefact and noise."""
+    amplitude = out[AMPLITUDE]
+    white = state[WHITE]
+    facts = 0
+    if state[DIP] < -max(0.03 * amplitude, 4.0 * white / sqrt(size * 1.0)):
+        facts |= POSITIVITY
+    if state[DECAY] != 0.0:
+        p = min(onset_block, len(means) // N_DECAYS - 1) * N_DECAYS + int(state[AT])
+        tail = abs(state[DECAY] * (state[W0] * means[p - 1] + state[W1] * means[p]
+                                   + state[W2] * means[p + 1]))  # fmt: skip
+        if tail > 0.005 * amplitude:
+            facts |= ARTIFACT
+        if tail > 0.02 * amplitude:
+            facts |= ARTIFACT_AT_ONSET
+    if white > 0.02 * amplitude:
+        facts |= NOISY
+    return facts
+
+
+def measure_rows(samples, rows, stimuli, low_mv, high_mv, n, step, size, first, tables, ratio,
+                 head, y, r, z, hum, s, g, state, out, facts):  # fmt: skip
+    """Measure the rows of one rate named in `rows`, one after the other."""
+    for j in range(len(rows)):
+        i = rows[j]
+        facts[i] = measure_row(samples[i], n, stimuli[i], step, low_mv[i], high_mv[i], size,
+                               first, tables, ratio, head, y, r, z, hum, s, g, state,
+                               out[i])  # fmt: skip
