@@ -66,6 +66,13 @@ def test_the_latency_of_a_longer_step_is_no_jump():
     assert table["is_focal"].notna().all()
 
 
+def test_a_slow_short_step_is_judged_by_the_time_it_adds():
+    # 10 mm at 0.05 ms per mm where the others take 0.02: 0.3 ms more than expected
+    frame = series([10.0] * 6).assign(distance_mm=[200.0, 220.0, 240.0, 250.0, 270.0, 290.0])
+    table = inching.find_inching(frame.assign(onset_latency_ms=[7.0, 7.4, 7.8, 8.3, 8.7, 9.1]))
+    assert focal(table) == []
+
+
 @pytest.mark.parametrize(("last", "expected"), [(8.1, []), (8.0, []), (7.99, [3])])
 def test_a_fall_of_more_than_20_points_beyond_the_others_is_focal(last, expected):
     assert focal(inching.find_inching(series([10.0, 10.0, 10.0, 10.0, last]))) == expected

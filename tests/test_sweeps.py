@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ncs_cb import flags, sweeps, thresholds
+from ncs_cb import flags, measure, simulate, sweeps, thresholds
 from ncs_cb.columns import conform
 from ncs_cb.errors import TableError
 from ncs_cb.model import Site, Stimulus, Study, Trace
@@ -399,6 +399,27 @@ def test_a_real_series_whose_last_fifth_still_adds_a_unit_is_denied():
     assert len(table) == len(set(volts))
     assert table["n_sweeps"].sum() == 84
     assert not table["is_supramaximal"].any()
+
+
+def recruitment_of(study, most_ma=np.inf):
+    kept = tuple(t for t in study.traces if (t.stimulus.intensity_ma or 0.0) <= most_ma)
+    chosen = sweeps.choose_responses(Study(study.study_id, kept))
+    traces = measure.measure_study_traces(chosen.responses).assign(study_id="s")
+    return traces, sweeps.recruitment_table(traces, chosen.sweep_counts)
+
+
+def test_simulated_series_attest_their_plateau_and_deny_when_cut_short():
+    for one in simulate.recipe("recruitment", seed=5, n=3):
+        traces, table = recruitment_of(one.study)
+        assert table["is_supramaximal"].all()
+        assert (table["n_sweeps"] == 3).all()
+        assert sweeps.attest(traces, table).equals(traces)
+        half = table.loc[table["relative_amplitude_pct"] < 93.0, "stimulus_ma"].max()
+        traces, table = recruitment_of(one.study, half)
+        assert len(table) >= 4
+        assert not table["is_supramaximal"].any()
+        denied = sweeps.attest(traces, table)["quality_flags"].str.contains("denied")
+        assert traces.loc[denied, "stimulus_ma"].tolist() == [half]
 
 
 # ------------------------------------------------------------------ the table of limits

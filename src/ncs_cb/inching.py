@@ -43,9 +43,13 @@ def find_inching(traces: pd.DataFrame) -> pd.DataFrame:
     """
     is_placed = (traces["kind"] == "motor") & traces["distance_mm"].notna()
     rows = traces[is_placed.fillna(False).to_numpy(dtype=bool)]
-    # Most nerves have fewer stimuli than a series; they are not looked at one by one.
-    counts = rows.groupby(_SERIES, sort=False, dropna=False)["distance_mm"].transform("nunique")
-    rows = rows[(counts >= limit("sweeps.series_minimum_steps")).to_numpy(dtype=bool)]
+    # Most nerves have no close stimuli; they are not looked at one by one.
+    ordered = rows.sort_values("distance_mm", kind="stable")
+    gaps_mm = ordered.groupby(_SERIES, sort=False, dropna=False)["distance_mm"].diff()
+    is_short = gaps_mm.between(0.0, limit("inching.maximum_step_mm") + 1e-9, inclusive="right")
+    n_short = is_short.groupby([ordered[key] for key in _SERIES], dropna=False).transform("sum")
+    rows = ordered[(n_short >= limit("sweeps.series_minimum_steps") - 1).to_numpy(dtype=bool)]
+    rows = rows.sort_index()
     tables = [
         _steps(chain)
         for _, series in rows.groupby(_SERIES, sort=False, dropna=False)
