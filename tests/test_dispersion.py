@@ -278,6 +278,20 @@ def test_an_invalid_or_absent_response_gives_no_estimate(spoil, which):
     assert raised(table) == ["estimate_response_absent"]
 
 
+def test_a_noise_free_monophasic_response_is_not_taken_for_clipped():
+    distal = 6.0 * np.exp(-0.5 * ((TIME_MS - 7.0) / 1.3) ** 2)
+    distal[distal < 1e-6] = 0.0
+    proximal = 0.7 * np.concatenate((np.zeros(90), distal[:-90]))
+    table = estimate(distal, proximal)
+    assert table["blocked_fraction"].iloc[0] == pytest.approx(0.3, abs=0.005)
+
+
+def test_a_coarse_converter_is_not_taken_for_clipping():
+    distal, proximal, truth = pair_of(15, blocked=0.3, noise_mv=0.0)
+    table = estimate(np.round(distal / 0.01) * 0.01, np.round(proximal / 0.01) * 0.01)
+    assert table["blocked_fraction"].iloc[0] == pytest.approx(truth, abs=0.02)
+
+
 def test_a_stimulus_outside_the_trace_gives_no_estimate():
     distal, proximal, _ = pair_of(15)
     for outside in (-5, SAMPLES + 3):

@@ -29,6 +29,8 @@ Floats = npt.NDArray[np.float64]
 # The contract's own limit: below it, too few units are left for shares to mean anything.
 SMALLEST_DISTAL_MV = 1.0
 _SHORTEST_SWEEP_MS = 8.0
+# A coarse converter repeats a value at a flat peak for less than this.
+_STANDSTILL_MS = 0.8
 # A sweep that ends this much of the peak away from baseline has not seen all of the response.
 _UNFINISHED = 0.05
 # Ordinary pools stay below this share of the distal signal in 97 of 100 pairs.
@@ -103,8 +105,13 @@ def _is_usable(sweep: Sweep) -> bool:
     top, bottom = float(after.max()), float(after.min())
     if top == bottom:
         return False
-    run = max(4, round(0.4e-3 * rate))
-    return not any(_longest_run(after == edge) >= run for edge in (top, bottom))
+    # A clipped phase stands still far from the baseline; a quiet baseline may stand still too.
+    far = 0.2 * (top - bottom)
+    rest = float(np.median(after))
+    run = max(4, round(_STANDSTILL_MS * 1e-3 * rate))
+    return not any(
+        abs(edge - rest) > far and _longest_run(after == edge) >= run for edge in (top, bottom)
+    )
 
 
 def _longest_run(mask: npt.NDArray[np.bool_]) -> int:
