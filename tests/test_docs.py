@@ -20,7 +20,8 @@ PAGES = sorted(
 
 
 def code_blocks(text: str, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
+    return [code for name, code in blocks if name == language]
 
 
 def test_the_readme_examples_run(tmp_path, monkeypatch):
