@@ -226,6 +226,16 @@ def test_the_reading_of_a_stretch_wins_over_limits_of_a_longer_one():
     ) is (False)
 
 
+def test_one_set_judges_the_timing_of_a_response():
+    # 140 mm in 2.9 ms: within the latency of AANEM 2016 (3.3 ms), below the 50 m/s of Preston.
+    row = {**snap("wrist", 2.9, 140.0, 0.0238), "nerve": "median", "muscle": "digit2"}
+    assert all_normal(studies(recordings=[row]), 1) is True
+    late = {**row, "onset_latency_ms": 3.4}
+    assert all_normal(studies(recordings=[late]), 1) is False
+    preston = sensory_studies(Details(), [row], chain("preston_shapiro"))
+    assert all_normal(preston, 1) is False
+
+
 def test_three_nerves_are_three_different_ones():
     two = [
         SensoryValue("ulnar", "right", s, is_normal=True) for s in ("digit5-wrist", "wrist-elbow")

@@ -26,6 +26,7 @@ from ncs_cb.reference import ReferenceSet, first_limit
 _ROUTINE_SITES = ("wrist", "forearm")
 # A digit lies distal to every stimulation site of the nerve.
 _BEYOND = -1
+_TIMES = ("onset_latency_ms", "peak_latency_ms", "velocity_m_per_s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,32 +146,47 @@ def _judged(
     distance_mm: float | None, details: Details, sets: tuple[ReferenceSet, ...],
 ) -> tuple[Truth, str, str]:  # fmt: skip
     """Compare values with their limits: is it normal, by what, and on which numbers."""
-    answers: dict[str, Truth] = {}
+    sizes = ("amplitude_uv",) if routine else ()
+    size, why_size = _compared(sizes, measured, None, nerve, digit, details, sets)
+    times = _TIMES if routine else ("velocity_m_per_s",)
+    # Latency and velocity of one response are the same fact: one set judges it, the first that
+    # can, since the latency limit of one set and the velocity limit of another may contradict.
+    time: list[Truth] = []
+    why_time: list[str] = []
+    for made in sets:
+        time, why_time = _compared(times, measured, distance_mm, nerve, digit, details, (made,))
+        if any(isinstance(answer, bool) for answer in time):
+            break
+    reason = "; ".join([*why_size, *why_time])
+    if any(answer is False for answer in (*size, *time)):
+        return False, "limits", reason
+    if any(answer is True for answer in time) and (not routine or any(one is True for one in size)):
+        return True, "limits", reason
+    return pd.NA, "unknown", reason
+
+
+def _compared(
+    items: Iterable[str], measured: Mapping[str, float | None], distance_mm: float | None,
+    nerve: str, digit: str | None, details: Details, sets: tuple[ReferenceSet, ...],
+) -> tuple[list[Truth], list[str]]:  # fmt: skip
+    """Compare some of the values, with the words for each comparison."""
+    answers: list[Truth] = []
     reasons = []
-    for item, value in measured.items():
+    for item in items:
+        value = measured.get(item)
         limit = first_limit(sets, "sensory", nerve, digit, item, details)
         if value is None or not math.isfinite(value) or limit is None:
-            continue
-        if not routine and item != "velocity_m_per_s":
             continue
         inside = holds(value, "ge" if limit.direction == "lower" else "le", limit.value)
         # A latency belongs to its distance: beyond 10 mm of difference only one answer is safe.
         if item.endswith("latency_ms") and limit.distance_mm and distance_mm is not None:
             extra = distance_mm - limit.distance_mm
-            inside = (
-                pd.NA if (extra > 10.0 and not inside) or (extra < -10.0 and inside) else inside
-            )
-        answers[item] = inside
+            if (extra > 10.0 and not inside) or (extra < -10.0 and inside):
+                inside = pd.NA
+        answers.append(inside)
         sign = ">=" if limit.direction == "lower" else "<="
         reasons.append(f"{item} {value:.1f} (normal {sign} {limit.value:g}, {limit.set_id})")
-    reason = "; ".join(reasons)
-    if any(one is False for one in answers.values()):
-        return False, "limits", reason
-    timed = [a for item, a in answers.items() if item != "amplitude_uv"]
-    sized = answers.get("amplitude_uv") is True or not routine
-    if sized and any(one is True for one in timed):
-        return True, "limits", reason
-    return pd.NA, "unknown", reason
+    return answers, reasons
 
 
 def _text(value: Any) -> str:
