@@ -246,6 +246,8 @@ READING = """
   them; the quality checks that look at other recordings and at the stimulus can.
 - `aanem_1999` and `aanem_2003` are shipped without the table of the 1999 consensus, which is not
   yet verified, and therefore give no answer.
+- `utrecht_2000` asks for findings that the recipes leave unknown (age at onset among them), so that
+  its categories stay open.
 """
 
 
