@@ -15,7 +15,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from ncs_cb.batch.guard import process_guarded
-from ncs_cb.batch.inputs import Content, Found, content
+from ncs_cb.batch.inputs import Content, Found, look_at
 from ncs_cb.batch.work import Chunk, Done, process
 from ncs_cb.errors import NcsError
 
@@ -107,12 +107,8 @@ def look_there(client: Client, studies: Sequence[Found]) -> list[Content]:
     """Look at the studies' files on the workers, which lie nearer to a big archive."""
     starts = range(0, len(studies), _LOOKED_AT_TOGETHER)
     pieces = [studies[i : i + _LOOKED_AT_TOGETHER] for i in starts]
-    looked = client.gather(client.map(_look_at, pieces, pure=False))
+    looked = client.gather(client.map(look_at, pieces, pure=False))
     return [one for piece in looked for one in piece]
-
-
-def _look_at(studies: Sequence[Found]) -> list[Content]:
-    return [content(found) for found in studies]
 
 
 def run(client: Client, chunks: Sequence[Chunk], take: Callable[[Done], None]) -> None:

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from ncs_cb.readers import StudyInput
 
 _BLOCK = 2**20
+# Half a SHA-256 tells apart more studies than there are, in half the memory.
+_DIGITS = 32
+_LOOKED_AT_TOGETHER = 64
+_NO_NAMES: dict[str, str] = {}
 # Files beyond this are refused by every reader; their beginning and size will do as a hash.
 _LARGEST_HASHED = 2**30
 
@@ -60,7 +64,7 @@ class Found:
         return cls(
             found.path.relative_to(root).as_posix() if found.path != root else ".",
             str(found.path), found.name,
-            tuple(os.path.relpath(f, base) for f in found.files),
+            tuple(sys.intern(os.path.relpath(f, base)) for f in found.files),
             os.path.relpath(found.study_file, base) if found.study_file else "",
             tuple((os.path.relpath(p, base), sys.intern(reason)) for p, reason in found.skipped),
         )  # fmt: skip
@@ -136,13 +140,13 @@ def find_inputs(
     look : callable
         Gives the :class:`Content` of many studies.
     """
-    from ncs_cb.readers import find_studies
+    from ncs_cb.readers import iter_studies
 
     inside = os.path.realpath(out) + os.sep
     studies = sorted(
         (
             Found.of(study, root)
-            for study in find_studies(root)
+            for study in iter_studies(root)
             if not (os.path.realpath(study.path) + os.sep).startswith(inside)
         ),
         key=lambda found: found.key,
@@ -157,8 +161,15 @@ def find_inputs(
 
 def look_here(studies: Sequence[Found]) -> list[Content]:
     """Look at studies with a few threads of this process; reading and hashing run beside."""
+    starts = range(0, len(studies), _LOOKED_AT_TOGETHER)
+    pieces = (studies[i : i + _LOOKED_AT_TOGETHER] for i in starts)
     with ThreadPoolExecutor(max_workers=8) as pool:
-        return list(pool.map(content, studies, chunksize=16))
+        return [one for piece in pool.map(look_at, pieces) for one in piece]
+
+
+def look_at(studies: Sequence[Found]) -> list[Content]:
+    """Look at some studies, one after the other."""
+    return [content(found) for found in studies]
 
 
 def content(found: Found) -> Content:
@@ -177,7 +188,7 @@ def content(found: Found) -> Content:
             own_id = _own_id(start)
     for name, reason in found.skipped:
         total.update(f"{name}\0{reason}\0".encode("utf-8", "surrogateescape"))
-    return Content(total.hexdigest(), own_id)
+    return Content(total.hexdigest()[:_DIGITS], own_id)
 
 
 def _base(path: Path) -> Path:
@@ -238,7 +249,7 @@ def _study_ids(studies: Sequence[Found], contents: Sequence[Content]) -> list[tu
 def _task(
     found: Found, sha256: str, settings: str, key: Pseudonyms | None, own: str, refused: str
 ) -> Task:
-    names = {} if key is None else names_of(key, found.key, found.files)
+    names = _NO_NAMES if key is None else names_of(key, found.key, found.files)
     study_id = key.of(own) if key else _readable(own)
     shown = _shown(found.key, names)
     because = ""
@@ -246,7 +257,7 @@ def _task(
         other = _shown(refused, names_of(key, refused, ()) if key else {})
         because = f"the study id '{study_id}' is already used by {other}."
     text = "\0".join((settings, sha256, study_id, shown, because))
-    fingerprint = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+    fingerprint = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:_DIGITS]
     return Task(found, study_id, shown, fingerprint, names, because)
 
 

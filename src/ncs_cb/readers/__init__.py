@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import pkgutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from importlib import import_module
@@ -32,6 +32,7 @@ __all__ = [
     "StudyInput",
     "available",
     "find_studies",
+    "iter_studies",
     "read_study",
 ]
 
@@ -95,9 +96,22 @@ def find_studies(root: str | Path) -> list[StudyInput]:
     ReadError
         If `root` does not exist or cannot be listed.
     """
+    return sorted(iter_studies(root), key=lambda study: study.path)
+
+
+def iter_studies(root: str | Path) -> Iterator[StudyInput]:
+    """Give the studies of :func:`find_studies` one by one, as the tree is walked.
+
+    An archive of many thousand studies need not be held in memory so.
+
+    Raises
+    ------
+    ReadError
+        If `root` does not exist or a folder cannot be listed.
+    """
     suffixes = tuple({s for reader in available() for s in reader.suffixes})
     try:
-        return folders.find(Path(root), suffixes, _is_recording)
+        yield from folders.find(Path(root), suffixes, _is_recording)
     except OSError as problem:
         raise ReadError(f"cannot be listed: {problem.strerror}.", source=str(root)) from None
 

@@ -6,7 +6,7 @@ import glob
 import os
 import stat
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -133,42 +133,45 @@ def is_own_table(data: bytes) -> bool:
 
 def find(
     root: Path, suffixes: Sequence[str], is_recording: Callable[[Path], bool]
-) -> list[StudyInput]:
-    """List the studies under `root`; see :func:`ncs_cb.readers.find_studies`."""
+) -> Iterator[StudyInput]:
+    """Give the studies under `root` one by one; see :func:`ncs_cb.readers.find_studies`."""
     if not root.is_dir() or (root / STUDY_FILE).is_file():
-        return [describe(root)]
-    studies: list[StudyInput] = []
-    _collect(root, suffixes, is_recording, studies, is_root=True)
-    return sorted(studies, key=lambda study: study.path)
+        yield describe(root)
+        return
+    yield from _collect(root, suffixes, is_recording, is_root=True)
 
 
 def _collect(
     folder: Path,
     suffixes: Sequence[str],
     is_recording: Callable[[Path], bool],
-    into: list[StudyInput],
     *,
     is_root: bool,
-) -> None:
+) -> Iterator[StudyInput]:
+    files, links, below = _listed(folder)
+    if any(f.name == STUDY_FILE for f in files) and not is_root:
+        own, nested = _own_files(folder)
+        yield _study(folder, own, links)
+        for inner in nested:
+            yield from _collect(inner, suffixes, is_recording, is_root=False)
+        return
+    recordings = [f for f in files if f.name.lower().endswith(tuple(suffixes)) and is_recording(f)]
+    if is_root:
+        yield from (_alone(f, files) for f in recordings)
+    elif recordings:
+        yield _study(folder, files, links)
+    for name in below:
+        yield from _collect(folder / name, suffixes, is_recording, is_root=False)
+
+
+def _listed(folder: Path) -> tuple[list[Path], list[tuple[Path, str]], list[str]]:
+    """Give files, links and names of subfolders; hidden ones and our own outputs apart."""
     with os.scandir(folder) as entries:
         listed = sorted(entries, key=lambda entry: entry.name)
     visible = [e for e in listed if not e.name.startswith(".") and e.name not in _OWN_FILES]
     files = [Path(e.path) for e in visible if e.is_file(follow_symlinks=False)]
-    below = [Path(e.path) for e in visible if e.is_dir(follow_symlinks=False)]
     links = [(Path(e.path), "a link is not followed") for e in visible if e.is_symlink()]
-    if any(f.name == STUDY_FILE for f in files) and not is_root:
-        own, nested = _own_files(folder)
-        into.append(_study(folder, own, links))
-        for inner in nested:
-            _collect(inner, suffixes, is_recording, into, is_root=False)
-        return
-    recordings = [f for f in files if f.name.lower().endswith(tuple(suffixes)) and is_recording(f)]
-    if is_root:
-        into.extend(_alone(f, files) for f in recordings)
-    elif recordings:
-        into.append(_study(folder, files, links))
-    for inner in below:
-        _collect(inner, suffixes, is_recording, into, is_root=False)
+    return files, links, [e.name for e in visible if e.is_dir(follow_symlinks=False)]
 
 
 def _alone(recording: Path, files: Sequence[Path]) -> StudyInput:
