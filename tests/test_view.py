@@ -226,6 +226,22 @@ def test_a_nerve_recorded_from_two_muscles_is_told_apart(result):
     assert "right median nerve (wrist to elbow" in text
 
 
+def test_on_the_map_no_block_never_covers_an_open_question(result):
+    twin = [("ulnar", "right", "fdi", example.ARM[0][3]), *example.ARM]
+    double = example.result(arm=twin)
+    verdicts = double.verdicts.copy()
+    verdicts["conduction_block"] = verdicts["conduction_block"].where(
+        verdicts["muscle"] != "fdi", "undetermined"
+    )
+    stretches = view.build(replace(double, verdicts=verdicts)).stretches
+    places = [(s.nerve, s.side, s.distal_site, s.proximal_site) for s in stretches]
+    assert len(places) == len(set(places))
+    ulnar = {s.distal_site: s.grade for s in stretches if (s.nerve, s.side) == ("ulnar", "right")}
+    assert ulnar == {
+        "wrist": "definite", "below_elbow": "undetermined", "above_elbow": "undetermined"
+    }  # fmt: skip
+
+
 def test_another_set_is_mentioned_only_where_it_differs(built):
     assert "Partial block, 20 % differs: probable block in right radial nerve" in built.finding_text
     assert "EAN/PNS 2021 (CIDP) differs" not in built.finding_text
@@ -362,7 +378,8 @@ def test_features_are_listed_one_by_one_with_their_source(built):
     assert rows["no upper motor neuron signs"][0] == "for"
     assert "EFNS/PNS 2010" in rows["no upper motor neuron signs"][3]
     bearings = [row[0].tone for row in built.features.rows]
-    order = ["supportive", "against", "neutral", "unknown"]
+    order = ["supportive", "against", "neutral"]
+    assert "enlarged nerves on ultrasound" in built.features.note
     assert bearings == sorted(bearings, key=order.index)
 
 

@@ -12,6 +12,8 @@ from ncs_cb import figures, reports, simulate, view
 from ncs_cb.analysis import analyze_many
 from ncs_cb.reports import record
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def results():

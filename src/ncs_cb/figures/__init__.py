@@ -97,7 +97,7 @@ def figure(*, per: Per, title: str, caption: str = "") -> Callable[[Any], Any]:
     return register
 
 
-@figure(per="study", title="map")
+@figure(per="study", title="map", caption="map_caption")
 def limb_map(result: Result, view: views.View) -> Drawing | None:
     """Draw the limbs with each segment colored and patterned by its verdict."""
     return arm.draw(view) if len(result.segments) else None

@@ -86,7 +86,7 @@ def build(
         finding=lines,
         finding_text=words.sentences(line.text for line in lines),
         summary=tables.summary(r),
-        stretches=tuple(_stretch(r, row) for row in r.adjacent()),
+        stretches=_stretches(r),
         legend=_legend(r),
         nerves=nerve_views,
         comparison=tables.comparison(r),
@@ -104,7 +104,7 @@ def build(
         references=notes.references(r),
         notes=result.study.notes,
         disclaimer=words("page.disclaimer"),
-        labels=_labels(words),
+        labels=_labels(words, r.set_title(r.lead)),
     )
 
 
@@ -200,6 +200,19 @@ def _share(r: Reading, row: Row) -> str:
     return "" if parts["value"] == NOTHING else r.words("phrase.share", **parts)
 
 
+def _stretches(r: Reading) -> tuple[Stretch, ...]:
+    """Give the stretches of the map, the strongest last, so that nothing covers it.
+
+    Where one stretch was recorded from several muscles, the strongest verdict stands for it; an
+    open question is never covered by "no block".
+    """
+    found: dict[tuple[str, ...], Stretch] = {}
+    for row in sorted(r.adjacent(), key=lambda row: strength(r.grade(row)), reverse=True):
+        one = _stretch(r, row)
+        found[one.nerve, one.side, one.distal_site, one.proximal_site] = one
+    return tuple(found.values())
+
+
 def _stretch(r: Reading, row: Row) -> Stretch:
     grade = r.grade(row)
     title = r.words(
@@ -218,11 +231,12 @@ def _legend(r: Reading) -> tuple[Legend, ...]:
     return tuple(Legend(g, w.term("grade_short", g), w.term("grade", g)) for g in grades)
 
 
-def _labels(words: Words) -> dict[str, str]:
+def _labels(words: Words, lead: str) -> dict[str, str]:
     """Give the fixed words a writer or a figure needs, with the names of the anatomy."""
     anatomy = nerves.anatomy()
     return (
         words.section("label")
+        | {"map_caption": words("label.map_caption", lead=lead)}
         | {
             "between": words("list.sentence"),
             "comma": words("list.comma"),

@@ -227,13 +227,16 @@ def features(r: Reading) -> tuple[Table, tuple[FeatureList, ...]]:
     order = {bearing: n for n, bearing in enumerate(_BEARINGS)}
     own.sort(key=lambda row: order[str(row["bearing"])])
     heads = tables.word_heads(r, "bearing", "feature", "frequency", "source", "level")
-    rows = tuple(_feature(r, row) for row in own)
+    rows = tuple(_feature(r, row) for row in own if row["bearing"] != "unknown")
+    unknown = [_own_words(r, row, "text") for row in own if row["bearing"] == "unknown"]
+    names = r.words.join(unknown, weight="heavy")
     others: dict[str, list[Fact]] = {}
     for row in rest:
         entity = r.words("features.other", entity=_own_words(r, row, "entity_text"))
         others.setdefault(entity, []).append(_for_or_against(r, row))
     lists = tuple(FeatureList(name, tuple(found)) for name, found in others.items())
-    return Table(tuple(heads), rows), lists
+    note = r.words("note.unknown", items=names) if unknown else ""
+    return Table(tuple(heads), rows, note=note), lists
 
 
 _BEARINGS = ("supportive", "against", "neutral", "unknown")
