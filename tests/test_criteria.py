@@ -5,9 +5,10 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from ncs_cb import criteria
+from ncs_cb import criteria, diagnosis
 from ncs_cb.criteria_clauses import Clause, known_findings
 from ncs_cb.errors import TableError
+from ncs_cb.model import Details
 from ncs_cb.verdicts import judge
 
 OWN = """id = "our_lab"
@@ -33,7 +34,7 @@ all = [
 [[category]]
 id = "definite"
 all = [
-  { block = ["definite"], at_least = 1, source = "p. 3", verified = "primary" },
+  { nerves_with = ["definite"], at_least = 1, source = "p. 3", verified = "primary" },
   { finding = "clinical.upper_motor_neuron_signs", is = false, source = "p", verified = "primary" },
 ]
 """
@@ -237,3 +238,90 @@ def test_chosen_gives_the_default_list_and_each_set_once():
     assert tuple(one.id for one in criteria.chosen(None)) == criteria.DEFAULT
     assert [one.id for one in criteria.chosen(["aan_1991", "aan_1991"])] == ["aan_1991"]
     assert [one.id for one in criteria.chosen("aan_1991")] == ["aan_1991"]
+
+
+@pytest.mark.parametrize(
+    ("term", "message"),
+    [
+        ("at_least = { n = 3, of = [X, Y] }", "asks for 3 of 2"),
+        ("at_least = { n = 0, of = [X, Y] }", "n: must be at least 1"),
+        ("at_least = { n = 1, off = [X] }", "off: unknown key 'off'; known: n, of"),
+        ("at_least = { n = 1 }", r"at_least.of: must be a list of clauses"),
+        ("at_least = 2", "at_least: must be a table"),
+        ("all = [X]\nany = [Y]", "needs exactly one of: all, any, at_least"),
+        ("any = [{ all = [X, 3] }]", r"any\[1\].all\[2\]: must be a clause or the id of one"),
+    ],
+)
+def test_a_faulty_combination_is_refused(own, term, message):
+    clause = '{ column = "%s", op = "ge", value = 1, source = "x", verified = "primary" }'
+    for letter, column in (("X", "area_reduction_pct"), ("Y", "amplitude_reduction_pct")):
+        term = term.replace(letter, clause % column)
+    start, end = OWN.index('all = [\n  { column = "area'), OWN.index("[[category]]")
+    own.write_text(OWN[:start] + term + "\n" + OWN[end:], "utf-8")
+    with pytest.raises(TableError, match=message):
+        criteria.load(own)
+
+
+def test_at_least_counts_what_is_known(own):
+    clause = '{ column = "%s", op = "ge", value = 20, source = "x", verified = "primary" }'
+    names = ("area_reduction_pct", "amplitude_reduction_pct", "peak_to_peak_reduction_pct")
+    term = f"at_least = {{ n = 2, of = [{', '.join(clause % name for name in names)}] }}\n"
+    start, end = OWN.index('all = [\n  { column = "area'), OWN.index("[[category]]")
+    own.write_text(OWN[:start] + term + OWN[end:], "utf-8")
+    values = [(30, 30, None), (30, 10, None), (30, 10, 10), (30, None, None)]
+    table = pd.DataFrame(values, columns=list(names)).assign(
+        nerve="median", segment="wrist-elbow", distal_amplitude_mv=8.0
+    )
+    assert judge(table, own)["conduction_block"].tolist() == [
+        "definite", "undetermined", "none", "undetermined"
+    ]  # fmt: skip
+
+
+# The shape that design/house.md, section 7, shows: a set may be as short as this.
+SHORT = """id = "example_2001"
+title = "An example"
+revision = 1
+grades = ["definite", "probable"]
+categories = ["definite", "probable", "possible"]
+[source]
+citation = "Author A, Author B. Title. Journal. Year;volume:pages."
+doi = "10.xxxx/xxxxx"
+[entry]
+all = [
+  { column = "distal_amplitude_mv", op = "gt", value = 1.0, source = "note", verified = "primary" },
+  { flag = "entrapment_site", is = false, source = "p. 3", verified = "secondary" },
+]
+[[rule]]
+id = "upper_limb_definite"
+grade = "definite"
+nerves = ["median", "ulnar"]
+all = [
+  { column = "area_reduction_pct", op = "ge", value = 50.0, source = "1", verified = "primary" },
+  { column = "duration_increase_pct", op = "le", value = 30, source = "1", verified = "secondary" },
+]
+"""
+SHORT_CATEGORY = """[[category]]
+id = "{0}"
+all = [
+  {{ nerves_with = ["definite"], at_least = 1, source = "Table 4", verified = "secondary" }},
+  {{ finding = "clinical.myopathy", is = false, source = "1", verified = "primary" }},
+]
+"""
+
+
+def test_the_shortest_shape_loads_and_judges(tmp_path):
+    path = tmp_path / "example_2001.toml"
+    routes = [SHORT_CATEGORY.format(one) for one in ("definite", "probable", "possible")]
+    path.write_text(SHORT + "".join(routes), "utf-8")
+    table = pd.DataFrame(
+        {"study_id": "p", "nerve": "median", "segment": ["palm-wrist", "wrist-elbow"],
+         "distal_amplitude_mv": 8.0, "area_reduction_pct": 60.0, "duration_increase_pct": 5.0}
+    )  # fmt: skip
+    verdicts = judge(table, [path])
+    assert verdicts["conduction_block"].tolist() == ["excluded", "definite"]
+    found = diagnosis.conclude(
+        verdicts, table, pd.DataFrame(), pd.DataFrame(),
+        {"p": Details(findings={"clinical.myopathy": False})}, criteria=[path],
+    )  # fmt: skip
+    assert found["category"].item() == "definite"
+    assert found["met"].item() == ["definite_block_in_1_nerves", "myopathy_no"]

@@ -42,7 +42,7 @@ _TOP = (
     "rule", "dispersion", "clause", "nerve_rule", "category",
 )  # fmt: skip
 _SCOPE = ("nerves", "limb", "segments", "proximal_sites", "long", "ends_at_erb")
-_TERM = ("all", "any", "at_least", "of")
+_TERM = ("all", "any", "at_least")
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +251,7 @@ def _build(data: DataText, allow_doubtful: bool) -> CriteriaSet:
     made = CriteriaSet(
         id=top.text("id"), title=top.text("title"), title_zh=top.maybe_text("title_zh"),
         revision=top.whole("revision"), sha256=data.sha256,
-        purpose=top.choice("purpose", ("mmn", "cidp", "block", "screening")),
+        purpose=_purpose(top),
         enabled=enabled, why_not_enabled="" if enabled else top.text("why_not_enabled"),
         grades=grades, categories=_ordered(top, "categories", CATEGORIES),
         text=top.maybe_text("text"), text_zh=top.maybe_text("text_zh"),
@@ -270,6 +270,13 @@ def _build(data: DataText, allow_doubtful: bool) -> CriteriaSet:
     )  # fmt: skip
     made = _with_rules_of_another(top, made, allow_doubtful)
     return _with_categories(top, made, reader)
+
+
+def _purpose(top: Block) -> str:
+    """Give what a set is for; one with categories that does not say so is taken to be for MMN."""
+    if "purpose" in top.raw:
+        return top.choice("purpose", ("mmn", "cidp", "block", "screening"))
+    return "mmn" if top.raw.get("categories") else "block"
 
 
 def _ordered(top: Block, name: str, order: tuple[str, ...]) -> tuple[str, ...]:

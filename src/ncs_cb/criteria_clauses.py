@@ -45,8 +45,10 @@ PERCENT_OF = (
 """Limits of normal that a clause may take a share of."""
 
 _WORDS = ("id", "source", "verified", "text", "text_zh", "ask", "ask_zh")
-_ASKED = ("column", "flag", "finding", "block", "sensory", "signs")
-_COMBINED = ("all", "any", "of")
+_ASKED = (
+    "column", "flag", "finding", "nerves_with", "segments_with", "sensory", "signs",
+)  # fmt: skip
+_COMBINED = ("all", "any", "at_least")
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,10 +172,11 @@ class Reader:
 
     def term(self, block: Block, table: Table) -> Term:
         """Read one entry of a list: a clause, or a group of its own."""
-        if any(key in block.raw for key in _COMBINED):
-            block.only("id", "at_least", *_COMBINED)
-            return self.group(block, block.text("id"), table)
         asked = [key for key in _ASKED if key in block.raw]
+        # A clause may count with at_least = 2; only a group has a table there.
+        if not asked and any(key in block.raw for key in _COMBINED):
+            block.only("id", *_COMBINED)
+            return self.group(block, block.maybe_text("id") or block.key, table)
         if len(asked) != 1:
             raise block.wrong(
                 asked[1] if asked else "",
@@ -185,23 +188,24 @@ class Reader:
         return clause
 
     def group(self, block: Block, id_: str, table: Table) -> Group:
-        """Read ``all``, ``any`` or ``at_least`` and ``of`` of a table."""
+        """Read ``all = [...]``, ``any = [...]`` or ``at_least = { n = 2, of = [...] }``."""
         given = [key for key in _COMBINED if key in block.raw]
         if len(given) != 1:
-            raise block.wrong("", "needs exactly one of 'all', 'any', or 'at_least' with 'of'")
-        how = given[0]
-        n = block.whole("at_least") if how == "of" else 0
-        if how != "of" and "at_least" in block.raw:
-            raise block.wrong("at_least", "goes with 'of', not with 'all' or 'any'")
-        of = tuple(self._items(block, how, table))
+            raise block.wrong("", f"needs exactly one of: {', '.join(_COMBINED)}")
+        how, n, lists = given[0], 0, block
+        if how == "at_least":
+            lists = block.block("at_least")
+            lists.only("n", "of")
+            n = lists.whole("n")
+        of = tuple(self._items(lists, "of" if n else how, table))
         if not of:
             raise block.wrong(how, "must not be empty: nothing asked would always hold")
         if n > len(of):
-            raise block.wrong("at_least", f"asks for {n} of {len(of)}")
+            raise block.wrong(how, f"asks for {n} of {len(of)}")
         return Group(id_, "all" if how == "all" else "any" if how == "any" else "at_least", n, of)
 
     def _items(self, block: Block, how: str, table: Table) -> Iterator[Term]:
-        values = block.raw[how]
+        values = block.raw.get(how)
         if not isinstance(values, list):
             raise block.wrong(how, f"must be a list of clauses, not {values!r}")
         for number, value in enumerate(values, start=1):
@@ -255,7 +259,10 @@ class Reader:
 
     def _column(self, block: Block, table: Table) -> Clause:
         if table == "study":
-            raise block.wrong("column", "categories ask for findings, block, sensory and signs")
+            raise block.wrong(
+                "column",
+                "categories ask for findings, nerves_with, segments_with, sensory and signs",
+            )
         name = block.text("column")
         if name in _RESEARCH:
             raise block.wrong(
@@ -293,16 +300,23 @@ class Reader:
         block.only("finding", "op", "value", *_WORDS)
         return self._compared(block, "finding", name)
 
-    def _block(self, block: Block, table: Table) -> Clause:
-        block.only("block", "at_least", "per", "through_block", "sensory_above_axilla", *_WORDS)
+    def _nerves_with(self, block: Block, table: Table) -> Clause:
+        return self._counted(block, table, "nerves")
+
+    def _segments_with(self, block: Block, table: Table) -> Clause:
+        return self._counted(block, table, "segments")
+
+    def _counted(self, block: Block, table: Table, per: str) -> Clause:
+        """Read a clause that counts the nerves or segments with block."""
+        key = f"{per}_with"
+        block.only(key, "at_least", "through_block", "sensory_above_axilla", *_WORDS)
         if table != "study":
-            raise block.wrong("block", "block is counted in categories only")
-        grades = block.names("block", self.grades)
+            raise block.wrong(key, "block is counted in categories only")
+        grades = block.names(key, self.grades)
         if not grades:
-            raise block.wrong("block", "name at least one grade")
+            raise block.wrong(key, "name at least one grade")
         n = block.whole("at_least", 1)
-        per = block.choice("per", ("nerves", "segments")) if "per" in block.raw else "nerves"
-        words = self._words(block, f"block_in_{n}_{per}")
+        words = self._words(block, f"{'_or_'.join(grades)}_block_in_{n}_{per}")
         return Clause(
             kind="block", subject="conduction_block", op="ge", value=float(n), at_least=n, per=per,
             grades=grades, through_block=bool(block.truth("through_block", False)),
