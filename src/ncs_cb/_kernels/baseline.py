@@ -209,8 +209,9 @@ def peel_artifact(y, n_blocks, pre, first, size, n_pre, per_block, reach, peak_f
         strong = max(SIGNIFICANT * r[peak], 4.0 * sd)
         weak = max(0.02 * r[peak], 2.5 * sd)
         _, dip = response_start(r, pre + first, peak, pre + end - 1, strong, weak, state)
-        found = max(dip - 1 - pre, first + 2)
-        if abs(found - end) <= 1:
+        # Two blocks of distance: the response may begin within the first of them.
+        found = max(dip - 2 - pre, min(dip - 1 - pre, first + 3), first + 2)
+        if end <= found <= end + 1:
             break
         end = found
     for b in range(n_blocks):

@@ -36,7 +36,8 @@ BEND = 14  # sample from which on the baseline stays level
 TOP = 15  # block of the highest negative peak
 FIRST_TOP, LATE_AREA = 16, 17  # height of the first phase, sum of the blocks of later ones
 EARLY = 18  # the artefact in the first usable block
-STATE = 19
+LAST_TOP = 19  # height of the last phase
+STATE = 20
 # Cells of the normal equations of hum: five rows of six.
 SOLVE = 30
 

@@ -45,7 +45,7 @@ def find_onset(z, n, i, height, top, white, max_half):
     h = 0
     while h < max_half and level * level * (2 * h + 1) < 9.0 * white * white:
         h += 1
-    clear = 3.0 * white / sqrt(2.0 * h + 1.0)
+    clear = 2.5 * white / sqrt(2.0 * h + 1.0)
     steps = 0
     while level < clear and steps < 5 and 8.0 * level < top:
         level *= 2.0
@@ -64,8 +64,8 @@ def find_onset(z, n, i, height, top, white, max_half):
         return t1
     # t(level) rises like a power of level; softened towards the usual shape.
     d = t2 - t1
-    ratio = (t4 - t2 + 0.85) / (d + 0.5)
-    ratio = 1.0 / min(max(ratio, 1.3), 2.0)
+    ratio = (t4 - t2 + 5.1) / (d + 3.0)
+    ratio = 1.0 / min(max(ratio, 1.5), 2.0)
     for _ in range(steps):
         d *= ratio
         t1 -= d

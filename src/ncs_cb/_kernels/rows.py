@@ -30,6 +30,7 @@ from ncs_cb._kernels.facts import (
     HUM,
     IMPLAUSIBLE,
     LARGEST_MV,
+    LAST_TOP,
     LATE,
     LATE_AREA,
     LEVEL,
@@ -194,6 +195,7 @@ def scan_phases(r, n_blocks, b, strong, low, gap, state):
         b += 1
     first_end = b
     state[FIRST_TOP] = top
+    state[LAST_TOP] = top
     state[LATE_AREA] = 0.0
     limit = min(n_blocks, b + gap)
     end = b
@@ -211,6 +213,7 @@ def scan_phases(r, n_blocks, b, strong, low, gap, state):
             top = max(top, r[b])
             b += 1
         state[LATE_AREA] += area
+        state[LAST_TOP] = top
         end = b
         limit = min(n_blocks, b + gap)
     return first_end, end
@@ -222,7 +225,9 @@ def time_phases(x, n, stimulus, start, step, size, n_blocks, onset_block, first_
     amplitude = out[AMPLITUDE]
     white = state[WHITE]
     per_ms = 1.0 / step
-    half = max(0, int((0.45 * per_ms - 1.0) * 0.5))
+    # At most 0.25 ms is smoothed over, 0.45 ms where the response is small in its noise.
+    wide = 0.25 if amplitude > 40.0 * white else 0.45
+    half = max(0, int((wide * per_ms - 1.0) * 0.5))
     onset = 0.0
     for j in range(2):
         # First from before the onset to after the first return, then about the last return.
@@ -246,8 +251,9 @@ def time_phases(x, n, stimulus, start, step, size, n_blocks, onset_block, first_
             out[ONSET] = (onset + a - stimulus) * step
         if (first_end if j == 0 else last_end) >= n_blocks:
             return CUT
-        t = find_return(z, max(i - a, int(onset) + 1 if j == 0 else 0), b - a, amplitude, white,
-                        half)  # fmt: skip
+        top = state[FIRST_TOP] if j == 0 else state[LAST_TOP]
+        search = max(i - a, int(onset) + 1 if j == 0 else 0)
+        t = find_return(z, search, b - a, top, white, half)
         if t < 0.0:
             return CUT
         if j == 0:
