@@ -22,6 +22,7 @@ class Format(StrEnum):
     json = "json"
     csv = "csv"
     pdf = "pdf"
+    txt = "txt"
 
 
 class Language(StrEnum):

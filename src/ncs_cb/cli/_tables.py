@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
 from ncs_cb.cli._console import plain, table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from rich.console import Console
+    from rich.table import Table as RichTable
 
     from ncs_cb.compare import Comparison
     from ncs_cb.model import Result
-    from ncs_cb.view.parts import Cell, Table
+    from ncs_cb.view.parts import NerveView, View
 
 # A grade is always also a word, so that color adds and never carries the meaning.
 _STYLES = {
@@ -35,19 +34,36 @@ _STYLES = {
 
 
 def print_result(console: Console, result: Result, *, lang: str) -> None:
-    """Print one table per nerve with its verdicts, then the category per criteria set."""
+    """Print one table per nerve with its verdicts and doubts, then the category per set."""
     from ncs_cb import view
 
     shown = view.build(result, lang=lang)
     console.print(Text(plain(shown.study_id), style="bold"))
     for nerve in shown.nerves:
         console.print(Text(plain(nerve.title), style="bold"))
-        console.print(_laid_out(nerve.changes))
+        console.print(_verdicts(nerve, shown))
+        for flag in nerve.flags:
+            console.print(Text(plain(f"! {flag.heading}"), style="yellow"), soft_wrap=True)
     for conclusion in shown.diagnosis:
         line = Text(f"{plain(conclusion.title)}: ")
         line.append(plain(conclusion.word), style=_STYLES.get(conclusion.category, ""))
         console.print(line, soft_wrap=True)
     console.print()
+
+
+def _verdicts(nerve: NerveView, shown: View) -> RichTable:
+    """Lay out the adjacent segments of one nerve: its numbers, and what each set says."""
+    segment, change = nerve.changes.heads[0].label, shown.labels["change"]
+    titles = [plain(one.title) for one in nerve.segments[0].sets] if nerve.segments else []
+    rows = (
+        [
+            Text(plain(one.title)),
+            Text(plain(one.numbers)),
+            *(Text(plain(v.word), style=_STYLES.get(v.grade, "")) for v in one.sets),
+        ]
+        for one in nerve.segments
+    )
+    return table([segment, change, *titles], rows)
 
 
 _CHANGES = (
@@ -64,15 +80,3 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
         for row in changes[list(_CHANGES)].itertuples(index=False, name=None)
     )
     console.print(table([name.replace("_", " ") for name in _CHANGES], rows))
-
-
-def _laid_out(made: Table) -> Any:
-    headings = [f"{h.label} ({h.unit})" if h.unit else h.label for h in made.heads]
-    laid = table(headings, (_cells(row) for row in made.rows))
-    for column, head in zip(laid.columns, made.heads, strict=True):
-        column.justify = "right" if head.is_number else "left"
-    return laid
-
-
-def _cells(row: Iterable[Cell]) -> list[Text]:
-    return [Text(plain(cell.text), style=_STYLES.get(cell.tone, "")) for cell in row]
