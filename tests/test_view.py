@@ -242,6 +242,14 @@ def test_on_the_map_no_block_never_covers_an_open_question(result):
     }  # fmt: skip
 
 
+def test_dispersion_stands_beside_no_block(result):
+    verdicts = result.verdicts.assign(temporal_dispersion=True)
+    built = view.build(replace(result, verdicts=verdicts.astype(result.verdicts.dtypes)))
+    assert "Abnormal temporal dispersion: right median nerve" in built.finding_text
+    free = next(s for n in built.nerves for s in n.segments if s.grade == "none")
+    assert free.numbers.endswith("temporal dispersion")
+
+
 def test_another_set_is_mentioned_only_where_it_differs(built):
     assert "Partial block, 20 % differs: probable block in right radial nerve" in built.finding_text
     assert "EAN/PNS 2021 (CIDP) differs" not in built.finding_text

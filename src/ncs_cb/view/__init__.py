@@ -173,7 +173,7 @@ def _segment(r: Reading, row: Row) -> SegmentView:
         id=tables.segment_row_key(row), title=r.segment_title(row),
         distal_site=str(row["distal_site"]), proximal_site=str(row["proximal_site"]),
         grade=grade, word=r.words.term("grade", grade), short=r.words.term("grade_short", grade),
-        numbers=finding.key_numbers(r, row), share=_share(r, row), estimate=_estimate(r, row),
+        numbers=_numbers(r, row), share=_share(r, row), estimate=_estimate(r, row),
         heads=tables.evidence_heads(r), sets=sets,
     )  # fmt: skip
 
@@ -193,6 +193,13 @@ def _estimate(r: Reading, row: Row) -> str:
         return ""
     dispersion = r.value(row, "added_dispersion_ms", unit=True)
     return r.words("sentence.estimate", dispersion=dispersion, **parts)
+
+
+def _numbers(r: Reading, row: Row) -> str:
+    """Give the numbers of a segment, with the dispersion that stands beside its grade."""
+    dispersed = (r.verdict(row) or {}).get("temporal_dispersion") is True
+    remark = [r.words("remark.dispersion")] if dispersed else []
+    return r.words.join([finding.key_numbers(r, row), *remark], weight="comma")
 
 
 def _share(r: Reading, row: Row) -> str:

@@ -41,11 +41,13 @@ class Reading:
     series: tuple[Series, ...]
 
     def adjacent(self, series: Series | None = None) -> list[Row]:
-        """Give the segments between neighboring sites, of one nerve or of all."""
+        """Give the segments between neighboring sites, nerve by nerve or of one nerve."""
         return [
-            row for row in self.segments
-            if row["is_adjacent"] is True and series in (None, series_of(row))
-        ]  # fmt: skip
+            row
+            for one in (self.series if series is None else (series,))
+            for row in self.segments
+            if row["is_adjacent"] is True and series_of(row) == one
+        ]
 
     def verdict(self, row: Row, set_id: str | None = None) -> Row | None:
         """Give a set's verdict on a segment; the leading set's unless another is named."""

@@ -180,7 +180,7 @@ def set_cell(r: Reading, row: Row, set_id: str) -> Cell:
 
 def summary(r: Reading) -> Table:
     """Lay out all segments of the visit for the first page."""
-    rows = [row | _all_phases_else_first(row) for row in _in_order(r)]
+    rows = [row | _all_phases_else_first(row) for row in r.adjacent()]
     names = _columns_worth_showing(
         rows,
         ("amplitude_reduction_pct", "total_area_reduction_pct", "total_duration_increase_pct",
@@ -212,10 +212,6 @@ def _all_phases_else_first(row: Row) -> Row:
     }
 
 
-def _in_order(r: Reading) -> list[Row]:
-    return [row for series in r.series for row in r.adjacent(series)]
-
-
 def dispersion_cell(r: Reading, verdict: Row | None) -> Cell:
     """Say whether a set sees temporal dispersion; a set without a limit says nothing."""
     return Cell(yes_no(r, (verdict or {}).get("temporal_dispersion")))
@@ -225,7 +221,7 @@ def comparison(r: Reading) -> Table:
     """Compare all criteria sets, segment by segment."""
     heads = [*word_heads(r, "nerve", "segment"), *(Head(r.set_title(s)) for s in r.sets)]
     body = []
-    for row in _in_order(r):
+    for row in r.adjacent():
         cells = [Cell(nerve_name(r, series_of(row))), Cell(r.segment_title(row))]
         for set_id in r.sets:
             verdict = r.verdict(row, set_id)
