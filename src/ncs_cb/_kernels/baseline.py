@@ -14,9 +14,12 @@ from ncs_cb._kernels.facts import (
     BEND,
     DECAY,
     DIP,
+    DRIFT_MS,
     EARLY,
     FIRST_PEAK_MS,
+    HUM,
     LEVEL,
+    LONG_QUIET_MS,
     N_DECAYS,
     ORIGIN,
     QUIET_FROM,
@@ -36,7 +39,7 @@ def quiet_line(y, a, b, size, per_block, state):
     middle = 0.5 * (a + b - 1)
     mean = mean_of(y, a, b)
     slope = 0.0
-    if m >= 5:
+    if m >= 12:
         sxy = syy = 0.0
         for i in range(a, b):
             v = y[i] - mean
@@ -102,6 +105,9 @@ def flat_before(y, n_blocks, pre, first, peak, per_block, has_pre, reach, state)
             return -1
         last = v
         b -= 1
+    if flat > start:
+        # The last of the tail hides in the noise.
+        flat = min(flat + 5, end - 8)
     state[QUIET_FROM] = max(flat, end - reach) * 1.0
     return end
 
@@ -149,7 +155,9 @@ def settle(y, n_blocks, pre, start, first, size, step, n_pre, tables, s, state, 
         end = peel_artifact(y, n_blocks, pre, first, size, n_pre, per_block, reach, peak_from,
                             tables, s, state, r)  # fmt: skip
     state[ORIGIN] += start
-    state[BEND] = start + state[QUIET_TO] * size + SLOPE_MS / step
+    long = (state[QUIET_TO] - state[QUIET_FROM]) * size * step > LONG_QUIET_MS
+    hold = DRIFT_MS if state[HUM] != 0.0 and long else SLOPE_MS
+    state[BEND] = start + state[QUIET_TO] * size + hold / step
     state[EARLY] = abs(y[pre + first] - state[LEVEL])
     take_baseline(y, n_blocks, start, pre, size, tables[0], state, r)
     if not flat:

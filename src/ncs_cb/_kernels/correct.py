@@ -37,7 +37,7 @@ def take_baseline_samples(
     for i in range(n):
         u = i if i < bend else bend
         z[i] = x[i] - (base + slope * u)
-    if state[HUM] != 0.0:
+    if state[HUM] > 0.0:
         take_hum(a - start, n, size, hum, n_blocks, z)
     if state[DECAY] == 0.0:
         return

@@ -31,15 +31,15 @@ DECAY, W0, W1, W2, AT = 3, 4, 5, 6, 7  # artefact: size, three neighboring decay
 QUIET_FROM, QUIET_TO = 8, 9  # blocks the baseline was taken from
 WHITE, SPREAD = 10, 11  # noise: sample to sample, and about the baseline
 DIP = 12  # depth of an initial positivity
-HUM = 13  # 1 when hum was removed
+HUM = 13  # 1 when hum was removed, -1 when there was none, 0 when nobody looked
 BEND = 14  # sample from which on the baseline stays level
 TOP = 15  # block of the highest negative peak
 FIRST_TOP, LATE_AREA = 16, 17  # height of the first phase, sum of the blocks of later ones
 EARLY = 18  # the artefact in the first usable block
 LAST_TOP = 19  # height of the last phase
 STATE = 20
-# Cells of the normal equations of hum: five rows of six.
-SOLVE = 30
+# Cells of the normal equations of hum: six rows of seven, and one row of the basis.
+SOLVE = 48
 
 BLOCK_MS = 0.2
 # Whatever the amplifier does in the first 0.4 ms is artefact (brief of the project: 0.3-0.5 ms).
@@ -61,6 +61,9 @@ LONGEST_DECAY_MS = 3.2
 DECAY_MS = 20.0
 # Beyond this a slope seen before the response says little: hum has turned by then.
 SLOPE_MS = 3.0
+# Where hum was looked for, what slope is left is drift and goes on.
+DRIFT_MS = 15.0
+LONG_QUIET_MS = 3.5
 HUM_HZ = (50.0, 60.0)
 # Hum rises for 8 to 10 ms, most responses for less than half of that: look twice beyond this.
 SLOW_RISE_MS = 6.0

@@ -20,6 +20,9 @@ from ncs_cb._kernels.facts import (
     QUIET_FROM,
     QUIET_TO,
     SLOPE,
+    SLOPE_MS,
+    SLOW_RISE_MS,
+    SPREAD,
     TOP,
     W0,
     W1,
@@ -47,72 +50,67 @@ def solve(g, m):
 
 
 def fit_hum(y, early, a, b, c, d, reference, turn_cos, turn_sin, g):
-    """Fit hum to the blocks 0..early and a..b about one level, and to c..d about a line.
+    """Fit hum to the blocks 0..early and a..b about one line, and to c..d about another.
 
-    Gives the residual squares it takes away, and what is left per block. The solutions stand
-    in the last column of g: level, level and line of the later part, cosine and sine from the
-    first block on.
+    Gives the residual squares that hum takes away, and what is left per block. The solutions
+    stand in the last column of g: level and slope before, level and slope after (per 100
+    blocks, about the middle of each), cosine and sine from the first block on.
     """
-    m = 5
-    for i in range(m * (m + 1)):
+    m = 6
+    w = m + 1
+    f = m * w
+    for i in range(f + m):
         g[i] = 0.0
-    middle = 0.5 * (c + d)
     cosine = 1.0
     sine = 0.0
     total = 0.0
     count = 0
     for i in range(d):
         if i < early or a <= i < b or c <= i:
+            for k in range(4):
+                g[f + k] = 0.0
+            side = 2 if i >= c else 0
+            g[f + side] = 1.0
+            g[f + side + 1] = (i - 0.5 * (c + d)) * 0.01 if i >= c else (i - 0.5 * (a + b)) * 0.01
+            g[f + 4] = cosine
+            g[f + 5] = sine
             v = y[i] - reference
-            level = 1.0
-            after = 0.0
-            line = 0.0
-            if i >= c:
-                level = 0.0
-                after = 1.0
-                line = (i - middle) * 0.01
-            g[0] += level
-            g[3] += level * cosine
-            g[4] += level * sine
-            g[5] += level * v
-            g[7] += after
-            g[8] += after * line
-            g[9] += after * cosine
-            g[10] += after * sine
-            g[11] += after * v
-            g[14] += line * line
-            g[15] += line * cosine
-            g[16] += line * sine
-            g[17] += line * v
-            g[21] += cosine * cosine
-            g[22] += cosine * sine
-            g[23] += cosine * v
-            g[28] += sine * sine
-            g[29] += sine * v
+            for k in range(m):
+                for j in range(k, m):
+                    g[k * w + j] += g[f + k] * g[f + j]
+                g[k * w + m] += g[f + k] * v
             total += v * v
             count += 1
         cosine, sine = cosine * turn_cos - sine * turn_sin, sine * turn_cos + cosine * turn_sin
-    if d <= c:
-        g[7] = 1.0
-        g[14] = 1.0
-    if g[0] == 0.0:
-        g[0] = 1.0
-    # A faint ridge: a short stretch cannot tell hum from a line.
-    g[21] += 0.01
-    g[28] += 0.01
-    for i in range(m):
-        for j in range(i):
-            g[i * (m + 1) + j] = g[j * (m + 1) + i]
-    plain = g[5] * g[5] / g[0] + g[11] * g[11] / g[7]
-    lean = g[17] - g[8] * g[11] / g[7]
-    spread = g[14] - g[8] * g[8] / g[7]
-    if spread > 0.0:
-        plain += lean * lean / spread
-    b0, b1, b2, b3, b4 = g[5], g[11], g[17], g[23], g[29]
+    # Faint ridges: a short stretch cannot tell hum from a line, and a side may be empty.
+    for k in range(m):
+        g[k * w + k] += 1e-9
+    g[w + 1] += 0.1
+    g[4 * w + 4] += 0.01
+    g[5 * w + 5] += 0.01
+    for k in range(m):
+        for j in range(k):
+            g[k * w + j] = g[j * w + k]
+    plain = line_gain(g, 0, w, m) + line_gain(g, 2, w, m)
+    for k in range(m):
+        g[f + k] = g[k * w + m]
     if not solve(g, m):
         return 0.0, 0.0
-    taken = b0 * g[5] + b1 * g[11] + b2 * g[17] + b3 * g[23] + b4 * g[29]
+    taken = 0.0
+    for k in range(m):
+        taken += g[f + k] * g[k * w + m]
     return taken - plain, (total - taken) / max(1, count - m)
+
+
+def line_gain(g, k, w, m):
+    """Residual squares that the line at k and k + 1 takes away by itself."""
+    p, q, r = g[k * w + k], g[k * w + k + 1], g[(k + 1) * w + k + 1]
+    u, v = g[k * w + m], g[(k + 1) * w + m]
+    gain = u * u / p
+    rest = r - q * q / p
+    if rest > 0.0:
+        gain += (v - q * u / p) * (v - q * u / p) / rest
+    return gain
 
 
 def remove_hum(y, r, n_blocks, early, a, b, c, turns, variance, bound, g, hum):
@@ -125,10 +123,11 @@ def remove_hum(y, r, n_blocks, early, a, b, c, turns, variance, bound, g, hum):
         gain, rest = fit_hum(r, early, a, b, c, n_blocks, reference, turns[2 * k],
                              turns[2 * k + 1], g)  # fmt: skip
         # What is left must look like noise: else the response itself was fitted.
+        g[47] = rest
         if gain > best and rest < bound:
             best = gain
-            cos1 = g[23]
-            sin1 = g[29]
+            cos1 = g[34]
+            sin1 = g[41]
             chosen = k
     if chosen < 0:
         return False
@@ -177,8 +176,8 @@ def is_hum(r, n_blocks, a, turn_cos, turn_sin, bound, g, rest):
     cosine = 1.0
     sine = 0.0
     for i in range(n_blocks):
-        rest[i] = (r[i] - reference - g[11] - g[17] * (i - middle) * 0.01
-                   - g[23] * cosine - g[29] * sine)  # fmt: skip
+        rest[i] = (r[i] - reference - g[20] - g[27] * (i - middle) * 0.01
+                   - g[34] * cosine - g[41] * sine)  # fmt: skip
         cosine, sine = cosine * turn_cos - sine * turn_sin, sine * turn_cos + cosine * turn_sin
     worst = 0.0
     for i in range(a + 4, n_blocks - 1):
@@ -195,7 +194,13 @@ def look_for_hum(y, n_blocks, pre, first, step, size, n_pre, tables, s, state, r
     # Only level and artefact are taken away here: the slope may be the hum's.
     state[SLOPE] = 0.0
     a = min(int(state[QUIET_FROM]), n_blocks - 3)
-    if is_nothing(y, r, n_blocks, pre, first, size, height, per_block, tables, s, state, g, hum):
+    doubtful = (
+        height < max(25.0 * max(state[WHITE], state[SPREAD]), 10.0 * abs(slope) * SLOPE_MS / step)
+        or (peak - state[QUIET_TO]) * size * step > SLOW_RISE_MS
+    )
+    if doubtful and is_nothing(
+        y, r, n_blocks, pre, first, size, height, per_block, tables, s, state, g, hum
+    ):
         return False
     take_baseline(y, n_blocks, 0, pre, size, tables[0], state, r)
     state[SLOPE] = slope
@@ -204,9 +209,12 @@ def look_for_hum(y, n_blocks, pre, first, step, size, n_pre, tables, s, state, r
         early = pre - 1
     after = min(n_blocks, peak + int(AFTER_MS / (size * step)))
     b = int(state[QUIET_TO])
-    if early + (b - a) < 10:
+    if early + (b - a) < 8:
         return True
     bound = 4.0 * per_block + (0.004 * height) * (0.004 * height)
     if remove_hum(y, r, n_blocks, early, a, b, after, tables[3], per_block, bound, g, hum):
         state[HUM] = 1.0
+    elif g[47] < bound:
+        # A line explains what surrounds the response: a slope is drift, not hum.
+        state[HUM] = -1.0
     return True

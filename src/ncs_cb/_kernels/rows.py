@@ -108,7 +108,7 @@ def measure_row(x, n, stimulus, step, low_mv, high_mv, size, first, tables, rati
         end = settle(y, n_blocks, pre, start, first, size, step, n_pre, tables, s, state, r)
         hum_like = abs(state[SLOPE]) * SLOPE_MS * per_ms
         weak = (
-            r[int(state[TOP])] < 80.0 * max(white, spread, hum_like)
+            r[int(state[TOP])] < max(80.0 * max(white, spread), 150.0 * hum_like)
             or (state[TOP] - state[QUIET_TO]) * size * step > SLOW_RISE_MS
         )
         if not weak or attempt == 1:
@@ -132,7 +132,7 @@ def mark(x, n, stimulus, start, step, low_mv, high_mv, size, first, pre, end, n_
     """Find the response in a row whose baseline is known."""
     spread = state[SPREAD]
     white = state[WHITE]
-    if state[HUM] == 0.0:
+    if state[HUM] <= 0.0:
         white = max(white, 0.7 * spread)
     state[WHITE] = white
     sd = white / sqrt(size * 1.0)
