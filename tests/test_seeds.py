@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ncs_cb import criteria, reference, schema
+from ncs_cb import criteria, features, reference, schema
 from ncs_cb.columns import COLUMNS
 from ncs_cb.flags import FLAGS
 from ncs_cb.nerves import anatomy
@@ -22,6 +22,7 @@ KNOWN = {
     "nerve": lambda name: name in anatomy().nerves,
     "criteria": lambda name: name in criteria.available(),
     "reference": lambda name: name in reference.available(),
+    "feature": lambda name: name in {feature.id for feature in features.catalog()},
     "finding": lambda name: name in schema.findings(),
     "module": lambda name: find_spec(f"ncs_cb.{name}") is not None,
 }
