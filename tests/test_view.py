@@ -458,3 +458,14 @@ def test_an_empty_study_says_nothing_about_block():
     built = view.build(example.empty_result())
     assert built.finding[0].text.startswith("No segment could be compared")
     assert "No block" not in built.finding_text
+
+
+@pytest.mark.parametrize("lang", view.languages())
+def test_without_a_criteria_set_nothing_is_said_about_block(result, lang):
+    bare = replace(
+        result, verdicts=example.empty("verdicts"), diagnosis=example.empty("diagnosis"),
+        provenance=replace(result.provenance, criteria=()),
+    )  # fmt: skip
+    built = view.build(bare, lang=lang)
+    assert built.finding[0].text == view.load(lang)("finding.no_sets")
+    assert {n.grade for n in built.nerves} == {"not_covered"}

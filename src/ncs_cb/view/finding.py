@@ -22,6 +22,8 @@ def sentences(r: Reading) -> tuple[Fact, ...]:
     """
     if not r.segments:
         return _labelled("plain", [r.words("finding.nothing"), *_not_tested(r)])
+    if not r.sets:
+        return _labelled("plain", [r.words("finding.no_sets"), *_sensory(r), *_not_tested(r)])
     steps = (
         _extrapolated, _unexamined, _undetermined, _no_block, _excluded, _dispersion, _other_sets,
         _sensory, _categories, _not_excluded, _not_tested,
