@@ -59,6 +59,14 @@ def _noisy() -> dict[str, Any]:
     return {"disturbance": simulate.Disturbance(noise_mv=0.03, hum_mv=0.01, artefact_mv=3.0)}
 
 
+def _hum(hum_mv: float) -> dict[str, Any]:
+    return {"disturbance": simulate.Disturbance(noise_mv=0.01, hum_mv=hum_mv, artefact_mv=1.0)}
+
+
+def _wander() -> dict[str, Any]:
+    return {"disturbance": simulate.Disturbance(noise_mv=0.01, drift_mv=0.1, artefact_mv=1.0)}
+
+
 SIMULATED: dict[str, Callable[[], dict[str, Any]]] = {
     "mixed": dict,
     "block and dispersion to 16 ms": lambda: {
@@ -68,6 +76,9 @@ SIMULATED: dict[str, Callable[[], dict[str, Any]]] = {
     "healthy": lambda: {"scenario": "healthy"},
     "20 Hz high-pass, to 600 mm": _long,
     "30 uV noise, hum, large artefact": _noisy,
+    "hum 10 uV": lambda: _hum(0.01),
+    "hum 30 uV": lambda: _hum(0.03),
+    "baseline wander 0.1 mV": _wander,
     "25 ms sweep": lambda: {"setting": simulate.Amplifier(n_samples=500)},
     "few units": _few,
     "electrode shift 5 mm": lambda: {"electrode_shift_mm": 5.0},
