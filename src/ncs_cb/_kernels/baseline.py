@@ -20,6 +20,7 @@ from ncs_cb._kernels.facts import (
     HUM,
     LEVEL,
     LONG_QUIET_MS,
+    LONG_WINDOW,
     N_DECAYS,
     ORIGIN,
     QUIET_FROM,
@@ -135,7 +136,7 @@ def response_start(r, start, peak, scan_from, strong, weak, state):
     return b, dip
 
 
-def settle(y, n_blocks, pre, start, first, size, step, n_pre, tables, s, state, r):
+def settle(y, n_blocks, pre, first, size, step, n_pre, tables, s, state, r):
     """Find baseline and artefact; leave the corrected blocks in r.
 
     Gives the number of blocks after the stimulus that hold no response yet.
@@ -154,17 +155,16 @@ def settle(y, n_blocks, pre, start, first, size, step, n_pre, tables, s, state, 
     else:
         end = peel_artifact(y, n_blocks, pre, first, size, n_pre, per_block, reach, peak_from,
                             tables, s, state, r)  # fmt: skip
-    state[ORIGIN] += start
     long = (state[QUIET_TO] - state[QUIET_FROM]) * size * step > LONG_QUIET_MS
     hold = DRIFT_MS if state[HUM] != 0.0 and long else SLOPE_MS
-    state[BEND] = start + state[QUIET_TO] * size + hold / step
+    state[BEND] = state[QUIET_TO] * size + hold / step
     state[EARLY] = abs(y[pre + first] - state[LEVEL])
-    take_baseline(y, n_blocks, start, pre, size, tables[0], state, r)
+    take_baseline(y, n_blocks, pre, size, tables[0], state, r)
     if not flat:
         peak = highest(r, max(pre + peak_from, min(pre + end, n_blocks - 2)), n_blocks)
     elif state[SLOPE] != 0.0:
         # Where the baseline is level the order of the blocks is unchanged.
-        bend = min(int((state[BEND] - start) / size) + 1, n_blocks)
+        bend = min(int(state[BEND] / size) + 1, n_blocks)
         other = highest(r, pre + end, max(bend, peak + 1))
         if r[other] > r[peak]:
             peak = other
@@ -210,7 +210,9 @@ def peel_artifact(y, n_blocks, pre, first, size, n_pre, per_block, reach, peak_f
     dip = pre + end
     for _ in range(3):
         end = max(end, first + 2)
-        fit_decay(y, pre, first, min(end, n_table), weight, prior, prior_weight, variance,
+        # A long stretch tells the level by itself, and hum has turned since the stimulus.
+        trust = weight if end - first < LONG_WINDOW else 0.2 * weight
+        fit_decay(y, pre, first, min(end, n_table), trust, prior, prior_weight, variance,
                   tables, s, state)  # fmt: skip
         take_decay(y, n_blocks, pre, n_table, tables[0], state, r)
         peak = highest(r, max(pre + peak_from, min(pre + end, n_blocks - 2)), n_blocks)

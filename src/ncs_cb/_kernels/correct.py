@@ -9,11 +9,11 @@ from __future__ import annotations
 from ncs_cb._kernels.facts import AT, BEND, DECAY, HUM, LEVEL, N_DECAYS, ORIGIN, SLOPE, W0, W1, W2
 
 
-def take_baseline(y, n_blocks, first_sample, pre, size, means, state, r):
+def take_baseline(y, n_blocks, pre, size, means, state, r):
     """Write block means less baseline and artefact."""
     slope = state[SLOPE] * size
-    base = state[LEVEL] + state[SLOPE] * (first_sample + 0.5 * (size - 1) - state[ORIGIN])
-    bend = min(n_blocks, max(0, int((state[BEND] - first_sample) / size)))
+    base = state[LEVEL] + state[SLOPE] * (0.5 * (size - 1) - state[ORIGIN])
+    bend = min(n_blocks, max(0, int(state[BEND] / size)))
     for b in range(n_blocks):
         u = b if b < bend else bend
         r[b] = y[b] - (base + slope * u)
@@ -27,9 +27,7 @@ def take_baseline(y, n_blocks, first_sample, pre, size, means, state, r):
             r[pre + b] -= w0 * means[p - 1] + w1 * means[p] + w2 * means[p + 1]
 
 
-def take_baseline_samples(
-    x, a, n, stimulus, start, size, n_blocks, tables, ratio, head, hum, state, z
-):
+def take_baseline_samples(x, a, n, stimulus, size, n_blocks, tables, ratio, head, hum, state, z):
     """Write n samples from sample `a` on less baseline and artefact."""
     base = state[LEVEL] + state[SLOPE] * (a - state[ORIGIN])
     slope = state[SLOPE]
@@ -38,7 +36,7 @@ def take_baseline_samples(
         u = i if i < bend else bend
         z[i] = x[i] - (base + slope * u)
     if state[HUM] > 0.0:
-        take_hum(a - start, n, size, hum, n_blocks, z)
+        take_hum(a, n, size, hum, n_blocks, z)
     if state[DECAY] == 0.0:
         return
     means = tables[0]

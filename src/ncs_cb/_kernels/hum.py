@@ -156,7 +156,7 @@ def is_nothing(y, r, n_blocks, pre, first, size, height, per_block, tables, s, s
             if found:
                 break
             if j == 0:
-                take_baseline(y, n_blocks, 0, pre, size, tables[0], state, r)
+                take_baseline(y, n_blocks, pre, size, tables[0], state, r)
             else:
                 fit_decay(rest, pre, first, end, 0.0, 0.0, 1e-9, per_block, tables, s, state)
                 take_decay(y, n_blocks, pre, end, tables[0], state, r)
@@ -202,7 +202,7 @@ def look_for_hum(y, n_blocks, pre, first, step, size, n_pre, tables, s, state, r
         y, r, n_blocks, pre, first, size, height, per_block, tables, s, state, g, hum
     ):
         return False
-    take_baseline(y, n_blocks, 0, pre, size, tables[0], state, r)
+    take_baseline(y, n_blocks, pre, size, tables[0], state, r)
     state[SLOPE] = slope
     early = 0
     if n_pre > 0:

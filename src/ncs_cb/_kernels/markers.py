@@ -120,7 +120,7 @@ def fit_top(v, a, b):
     return c0 + 0.5 * c1 * u, middle + u, c2
 
 
-def find_top(x, n, r, n_blocks, start, stimulus, size, peak, sign, tables, ratio, head, hum,
+def find_top(x, n, r, n_blocks, stimulus, size, peak, sign, tables, ratio, head, hum,
              state, z):  # fmt: skip
     """Height of the extreme at block `peak`, and its place in samples."""
     share = 0.03 if sign > 0.0 else 0.08
@@ -137,13 +137,13 @@ def find_top(x, n, r, n_blocks, start, stimulus, size, peak, sign, tables, ratio
         if sign * bend < 0.0:
             # The mean over a block lies below its middle by the bend.
             height -= bend * (size * size - 1.0) / (12.0 * size * size)
-            return height, start + place * size + 0.5 * (size - 1)
+            return height, place * size + 0.5 * (size - 1)
     # A narrow peak: the samples themselves.
-    z_from = max(0, start + (peak - 4) * size)
-    n_z = min(n, start + (peak + 5) * size) - z_from
-    take_baseline_samples(x[z_from : z_from + n_z], z_from, n_z, stimulus, start, size, n_blocks,
+    z_from = max(0, (peak - 4) * size)
+    n_z = min(n, (peak + 5) * size) - z_from
+    take_baseline_samples(x[z_from : z_from + n_z], z_from, n_z, stimulus, size, n_blocks,
                           tables, ratio, head, hum, state, z)  # fmt: skip
-    middle = start + peak * size - z_from
+    middle = peak * size - z_from
     at = middle
     for i in range(max(0, middle - size), min(n_z, middle + 2 * size)):
         if sign * z[i] > sign * z[at]:

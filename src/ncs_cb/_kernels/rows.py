@@ -78,14 +78,19 @@ def measure_row(x, n, stimulus, step, low_mv, high_mv, size, first, tables, rati
     per_ms = 1.0 / step
     pre = min(stimulus, int(10.0 * per_ms)) // size
     start = stimulus - pre * size
-    n_blocks = (n - start) // size
-    block_means(x[start : start + n_blocks * size], size, n_blocks, y)
-    stop = start + n_blocks * size
-    if count_bad(y, n_blocks) + count_bad(x, start) + count_bad(x[stop:n], n - stop) > 0:
+    bad = count_bad(x, start)
+    # From here on the trace begins with its first block, so that a shift changes nothing.
+    x = x[start:n]
+    n -= start
+    stimulus = pre * size
+    n_blocks = n // size
+    stop = n_blocks * size
+    block_means(x[:stop], size, n_blocks, y)
+    if bad + count_bad(y, n_blocks) + count_bad(x[stop:], n - stop) > 0:
         return NON_FINITE
     facts = 0
     guard = int(0.1 * per_ms + 0.5)
-    n_pre = min(stimulus, int(10.0 * per_ms)) - guard
+    n_pre = stimulus - guard
     has_pre = n_pre * step >= 0.35 and n_pre >= 3 and pre >= 2
     if not has_pre:
         facts = NO_BASELINE
@@ -105,7 +110,7 @@ def measure_row(x, n, stimulus, step, low_mv, high_mv, size, first, tables, rati
     state[SPREAD] = spread
     state[HUM] = 0.0
     for attempt in range(2):
-        end = settle(y, n_blocks, pre, start, first, size, step, n_pre, tables, s, state, r)
+        end = settle(y, n_blocks, pre, first, size, step, n_pre, tables, s, state, r)
         hum_like = abs(state[SLOPE]) * SLOPE_MS * per_ms
         weak = (
             r[int(state[TOP])] < max(80.0 * max(white, spread), 150.0 * hum_like)
@@ -119,15 +124,15 @@ def measure_row(x, n, stimulus, step, low_mv, high_mv, size, first, tables, rati
             facts |= ABSENT
             break
         if state[HUM] == 0.0:
-            take_baseline(y, n_blocks, start, pre, size, tables[0], state, r)
+            take_baseline(y, n_blocks, pre, size, tables[0], state, r)
             break
     if not has_pre:
         state[SPREAD] = spread_of_blocks(r, state, size)
-    return mark(x, n, stimulus, start, step, low_mv, high_mv, size, first, pre, end, n_blocks,
+    return mark(x, n, stimulus, step, low_mv, high_mv, size, first, pre, end, n_blocks,
                 facts, tables, ratio, head, hum, r, z, state, out)  # fmt: skip
 
 
-def mark(x, n, stimulus, start, step, low_mv, high_mv, size, first, pre, end, n_blocks, facts,
+def mark(x, n, stimulus, step, low_mv, high_mv, size, first, pre, end, n_blocks, facts,
          tables, ratio, head, hum, r, z, state, out):  # fmt: skip
     """Find the response in a row whose baseline is known."""
     spread = state[SPREAD]
@@ -157,17 +162,17 @@ def mark(x, n, stimulus, start, step, low_mv, high_mv, size, first, pre, end, n_
     # The positive peak lies before the end of the response or within 15 ms after it.
     stop = min(n_blocks, last_end + int(15.0 / (size * step)))
     trough = lowest(r, dip, stop)
-    lo = max(0, start + dip * size)
-    hi = min(n, start + stop * size)
+    lo = max(0, dip * size)
+    hi = min(n, stop * size)
     out[PEAK_TO_PEAK] = 0.0
     for j in range(2):
         sign = 1.0 - 2.0 * j
         at = peak if j == 0 else trough
         if sign * r[at] <= 0.0:
             continue
-        if is_clipped(x, n, lo, hi, start + at * size + size // 2, sign, low_mv, high_mv):
+        if is_clipped(x, n, lo, hi, at * size + size // 2, sign, low_mv, high_mv):
             facts |= CLIPPED
-        extreme, place = find_top(x, n, r, n_blocks, start, stimulus, size, at, sign, tables,
+        extreme, place = find_top(x, n, r, n_blocks, stimulus, size, at, sign, tables,
                                   ratio, head, hum, state, z)  # fmt: skip
         out[PEAK_TO_PEAK] += sign * extreme
         if j == 0:
@@ -178,7 +183,7 @@ def mark(x, n, stimulus, start, step, low_mv, high_mv, size, first, pre, end, n_
         for j in range(BASELINE):
             out[j] = NAN
         return facts
-    facts |= time_phases(x, n, stimulus, start, step, size, n_blocks, onset_block, first_end,
+    facts |= time_phases(x, n, stimulus, step, size, n_blocks, onset_block, first_end,
                          last_end, tables, ratio, head, hum, r, z, state, out)  # fmt: skip
     return facts | doubts(onset_block - pre, size, tables[0], state, out)
 
@@ -219,7 +224,7 @@ def scan_phases(r, n_blocks, b, strong, low, gap, state):
     return first_end, end
 
 
-def time_phases(x, n, stimulus, start, step, size, n_blocks, onset_block, first_end, last_end,
+def time_phases(x, n, stimulus, step, size, n_blocks, onset_block, first_end, last_end,
                 tables, ratio, head, hum, r, z, state, out):  # fmt: skip
     """Place onset and returns between samples; give facts on the phases."""
     amplitude = out[AMPLITUDE]
@@ -231,22 +236,22 @@ def time_phases(x, n, stimulus, start, step, size, n_blocks, onset_block, first_
     onset = 0.0
     for j in range(2):
         # First from before the onset to after the first return, then about the last return.
-        a = max(0, start + onset_block * size - int(3.0 * per_ms))
-        b = min(n, start + (first_end + 4) * size + half)
-        i = start + (first_end - 2) * size
+        a = max(0, onset_block * size - int(3.0 * per_ms))
+        b = min(n, (first_end + 4) * size + half)
+        i = (first_end - 2) * size
         if j == 1:
             if last_end == first_end:
                 break
-            a = max(0, start + (last_end - 4) * size - half)
-            b = min(n, start + (last_end + 4) * size + half)
-            i = start + (last_end - 2) * size
-        take_baseline_samples(x[a:b], a, b - a, stimulus, start, size, n_blocks, tables, ratio,
+            a = max(0, (last_end - 4) * size - half)
+            b = min(n, (last_end + 4) * size + half)
+            i = (last_end - 2) * size
+        take_baseline_samples(x[a:b], a, b - a, stimulus, size, n_blocks, tables, ratio,
                               head, hum, state, z)  # fmt: skip
         if j == 0:
             c = onset_block
             while c < first_end - 1 and r[c] < 0.3 * state[FIRST_TOP]:
                 c += 1
-            onset = find_onset(z, b - a, start + c * size + size // 2 - a, amplitude,
+            onset = find_onset(z, b - a, c * size + size // 2 - a, amplitude,
                                state[FIRST_TOP], white, half)  # fmt: skip
             out[ONSET] = (onset + a - stimulus) * step
         if (first_end if j == 0 else last_end) >= n_blocks:

@@ -1,0 +1,295 @@
+"""measure_traces and measure_study_traces: shapes, definitions, flags, accuracy on known truth."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import naive
+import numpy as np
+import pandas as pd
+import pytest
+
+from ncs_cb.columns import MEASURES, table_columns
+from ncs_cb.errors import UnitError
+from ncs_cb.flags import FLAGS, split
+from ncs_cb.measure import FACTS, measure_study_traces, measure_traces
+from ncs_cb.model import Site, Stimulus, Trace
+
+RATE = 20_000.0
+T = (np.arange(1000) - 20) / 20
+REAL = Path("/work/shared/realdata/monstim/Example_Data_3.csv")
+
+
+def measured(samples, *, rate=RATE, stimulus=20):
+    return measure_traces(samples, sampling_rate_hz=rate, stimulus_index=stimulus)
+
+
+def flags_of(samples, **settings):
+    return set(split(measured(samples, **settings).loc[0, "quality_flags"]))
+
+
+def noise(seed, sd=0.01, size=1000):
+    return sd * np.random.default_rng(seed).standard_normal(size)
+
+
+# ---- shape and type
+
+
+def test_one_row_per_trace_with_the_columns_of_the_contract():
+    frame = measured([naive.cmap(T), naive.cmap(T, height=3.0)])
+    assert list(frame.columns) == [c.name for c in MEASURES]
+    assert [str(d) for d in frame.dtypes] == [c.dtype for c in MEASURES]
+    assert isinstance(frame.index, pd.RangeIndex)
+    assert frame["negative_peak_amplitude_mv"].tolist() == pytest.approx([5.0, 3.0], rel=1e-3)
+
+
+def test_a_one_dimensional_trace_is_one_row():
+    pd.testing.assert_frame_equal(measured(naive.cmap(T)), measured([naive.cmap(T)]))
+
+
+def test_no_traces_give_no_rows_and_empty_traces_say_why():
+    assert len(measured(np.empty((0, 500)))) == 0
+    frame = measured(np.empty((3, 0)))
+    assert frame["quality_flags"].tolist() == ["stimulus_outside_trace"] * 3
+
+
+@pytest.mark.parametrize(
+    ("samples", "settings"),
+    [
+        (np.zeros((2, 3, 4)), {}),
+        ([["a", "b"]], {}),
+        (np.zeros((2, 100)), {"rate": 0.0}),
+        (np.zeros((2, 100)), {"rate": np.nan}),
+        (np.zeros((2, 100)), {"rate": [1e4, 1e4, 1e4]}),
+        (np.zeros((2, 100)), {"stimulus": 1.5}),
+        (np.zeros((2, 100)), {"stimulus": [[1, 2]]}),
+    ],
+)
+def test_what_cannot_be_used_is_refused(samples, settings):
+    with pytest.raises(ValueError, match=r"samples_mv|sampling_rate_hz|stimulus_index"):
+        measured(samples, **settings)
+
+
+def test_rate_and_stimulus_may_differ_from_trace_to_trace():
+    slow = naive.cmap((np.arange(600) - 10) / 10)
+    fast = naive.cmap((np.arange(600) - 40) / 20)
+    frame = measured([slow, fast], rate=[10_000, 20_000], stimulus=[10, 40])
+    for row, settings in ((0, (10_000, 10)), (1, (20_000, 40))):
+        alone = measured([slow, fast][row], rate=settings[0], stimulus=settings[1])
+        pd.testing.assert_frame_equal(frame.iloc[[row]].reset_index(drop=True), alone)
+
+
+def test_a_response_above_100_mv_is_a_wrong_unit():
+    with pytest.raises(UnitError, match="trace 1 .*mV"):
+        measured([naive.cmap(T), naive.cmap(T, height=2000.0)])
+    far = measured(naive.cmap(T) + 5000.0).loc[0, "negative_peak_amplitude_mv"]
+    assert far == pytest.approx(5.0, rel=1e-3)
+
+
+# ---- every fact: raised, and not raised beside it
+
+RAISED = {
+    "non_finite_samples": np.where(T == 30, np.nan, naive.cmap(T)),
+    "flat_trace": np.full(T.size, 1.25),
+    "clipped": np.minimum(naive.cmap(T), 4.0),
+    "response_absent": noise(1),
+    "initial_positivity": naive.cmap(T) - 0.8 * naive.lobe((T - 3.0) / 1.0),
+    "late_negative_component": naive.cmap(T) + naive.cmap(T, onset=18.0, height=2.0),
+    "sweep_cut": naive.cmap(T, onset=45.0),
+    "artifact_removed": naive.cmap(T) + naive.artifact(T, 4.0, 1.5),
+    "artifact_overlaps_onset": naive.cmap(T) + naive.artifact(T, 5.0, 2.0),
+    "noisy_baseline": naive.cmap(T, height=1.0) + noise(2, 0.05),
+}
+
+
+@pytest.mark.parametrize("name", RAISED)
+def test_each_flag_is_raised_by_its_trace_and_by_no_clean_one(name):
+    assert name in flags_of(RAISED[name])
+    assert flags_of(naive.cmap(T) + noise(3, 0.002)) == set()
+
+
+def test_flags_that_depend_on_the_stimulus():
+    assert flags_of(naive.cmap(T), stimulus=-1) == {"stimulus_outside_trace"}
+    assert flags_of(naive.cmap(T), stimulus=1000) == {"stimulus_outside_trace"}
+    assert flags_of(naive.cmap(T)[20:], stimulus=0) == {"no_prestimulus_baseline"}
+
+
+def test_every_fact_of_the_kernel_is_a_registered_trace_flag_with_a_test():
+    assert set(FACTS.values()) <= {name for name, flag in FLAGS.items() if flag.scope == "trace"}
+    covered = {*RAISED, "stimulus_outside_trace", "no_prestimulus_baseline"}
+    assert set(FACTS.values()) == covered
+
+
+@pytest.mark.parametrize("name", ["non_finite_samples", "flat_trace", "clipped", "response_absent"])
+def test_what_cannot_be_measured_is_nan(name):
+    row = measured(RAISED[name]).iloc[0]
+    assert row[[c.name for c in MEASURES[:8]]].isna().all()
+
+
+@pytest.mark.parametrize("tau", [0.2, 0.7, 2.0])
+@pytest.mark.parametrize("size", [-8.0, 0.0, 8.0])
+@pytest.mark.parametrize("stimulus", [0, 20, 200])
+def test_an_artefact_with_noise_and_hum_is_no_response(size, tau, stimulus):
+    t = (np.arange(1000) - stimulus) / 20
+    rng = np.random.default_rng(4)
+    for _ in range(20):
+        hum = 0.014 * np.sin(2 * np.pi * 0.05 * t + rng.uniform(0, 6.3))
+        row = naive.artifact(t, size, tau) + hum + 0.01 * rng.standard_normal(t.size)
+        assert "response_absent" in flags_of(row, stimulus=stimulus)
+
+
+def test_a_cut_sweep_gives_no_duration_but_keeps_what_was_seen():
+    row = measured(naive.cmap(T)[: 20 + 20 * 9]).iloc[0]
+    assert row["quality_flags"] == "sweep_cut"
+    assert row["negative_peak_amplitude_mv"] == pytest.approx(5.0, rel=1e-3)
+    assert row["onset_latency_ms"] == pytest.approx(4.055, abs=0.01)
+    assert row[["negative_peak_duration_ms", "total_negative_area_mv_ms"]].isna().all()
+
+
+def test_an_f_wave_after_a_long_quiet_stretch_is_not_part_of_the_response():
+    row = measured(naive.cmap(T) + naive.cmap(T, onset=30.0, height=0.5)).iloc[0]
+    assert row["quality_flags"] == ""
+    assert row["total_negative_duration_ms"] == row["negative_peak_duration_ms"]
+
+
+def test_late_units_are_part_of_the_response():
+    late = naive.cmap(T) + naive.cmap(T, onset=20.0, height=1.5, positive=0.0)
+    row = measured(late).iloc[0]
+    assert row["total_negative_duration_ms"] == pytest.approx(26 - 4.055, abs=0.1)
+    whole = np.clip(naive.cmap(T), 0, None).sum() / 20 + np.clip(
+        naive.cmap(T, onset=20.0, height=1.5, positive=0.0), 0, None
+    ).sum() / 20  # fmt: skip
+    assert row["total_negative_area_mv_ms"] == pytest.approx(whole, rel=5e-3)
+
+
+def test_a_phase_below_five_percent_does_not_count():
+    for share, counted in ((0.04, False), (0.06, True)):
+        trace = naive.cmap(T, height=10.0) + naive.cmap(T, onset=18.0, height=10 * share)
+        row = measured(trace).iloc[0]
+        longer = row["total_negative_duration_ms"] > row["negative_peak_duration_ms"]
+        assert longer == counted
+
+
+def test_the_afterwave_is_not_the_baseline():
+    slow = np.where(T > 10, 0.5 * (1 - np.exp(-(T - 10) / 4)) * np.exp(-(T - 10) / 20), 0.0)
+    for stimulus in (0, 20):
+        trace = (naive.cmap(T) - slow)[20 - stimulus :]
+        row = measured(trace, stimulus=stimulus).iloc[0]
+        assert row["baseline_mv"] == pytest.approx(0.0, abs=0.003)
+        assert row["negative_peak_amplitude_mv"] == pytest.approx(5.0, rel=2e-3)
+
+
+# ---- accuracy; the benchmark holds the full table (benchmarks/ACCURACY.md)
+
+USUAL = {"noise_mv": 0.01, "hum_mv": 0.01, "artifact_mv": 3.0, "tau": 0.35}
+CLEAN = {"noise_mv": 0.0, "hum_mv": 0.0, "artifact_mv": 0.0, "tau": 0.35}
+
+
+def errors(*, noise_mv, hum_mv, artifact_mv, tau, stimulus=20, heights=(1.0, 12.0), n=150):
+    """Onset, amplitude (relative) and duration errors on responses of known truth."""
+    rng = np.random.default_rng(11)
+    t = (np.arange(1000) - stimulus) / 20
+    rows, truth = [], []
+    for _ in range(n):
+        onset, width, height = rng.uniform(3, 9), rng.uniform(4.5, 8), rng.uniform(*heights)
+        row = naive.cmap(t, onset=onset, width=width, height=height, positive=rng.uniform(0.2, 0.6))
+        row += naive.artifact(t, rng.uniform(-1, 1) * artifact_mv, tau)
+        row += 1.414 * hum_mv * np.sin(2 * np.pi * 0.05 * t + rng.uniform(0, 6.3))
+        rows.append(row + noise_mv * rng.standard_normal(t.size))
+        # sin(pi u) ** 1.3 = 0.01
+        first = onset + width * np.arcsin(0.01 ** (1 / 1.3)) / np.pi
+        truth.append((first, height, onset + width - first))
+    first, height, duration = np.array(truth).T
+    found = measured(rows, stimulus=stimulus)
+    return (
+        (found["onset_latency_ms"] - first).abs(),
+        (found["negative_peak_amplitude_mv"] / height - 1).abs(),
+        (found["negative_peak_duration_ms"] - duration).abs(),
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "onset_ms"),
+    [
+        (CLEAN, 0.02),
+        (CLEAN | {"stimulus": 0}, 0.02),
+        (USUAL, 0.03),
+        (USUAL | {"stimulus": 0}, 0.03),
+        (USUAL | {"stimulus": 200}, 0.03),
+        (USUAL | {"artifact_mv": 5.0, "tau": 1.5}, 0.03),
+        (USUAL | {"artifact_mv": 5.0, "tau": 1.5, "stimulus": 0}, 0.03),
+        (CLEAN | {"noise_mv": 0.05}, 0.05),
+        (USUAL | {"heights": (0.15, 0.6)}, 0.15),
+    ],
+    ids=str,
+)
+def test_the_targets_are_met_on_known_truth(settings, onset_ms):
+    onset, amplitude, duration = errors(**settings)
+    assert onset.mean() <= onset_ms
+    assert (onset > 0.5).mean() < 0.005 + 1 / 150 * (onset_ms > 0.1)
+    if onset_ms < 0.1:
+        assert amplitude.mean() <= 0.005
+        assert duration.mean() <= 0.10
+
+
+# ---- studies
+
+
+def trace(samples, **settings):
+    site = Site("ulnar", "right", "adm", "wrist")
+    return Trace(np.asarray(samples), RATE, 20, site, "file.edf", **settings)
+
+
+def test_a_study_gives_the_traces_table_in_order():
+    traces = [
+        trace(naive.cmap(T), stimulus=Stimulus(distance_mm=70.0, intensity_ma=18.0)),
+        trace(naive.cmap(T)[:700].astype(np.float32), flags=("polarity_uncertain",)),
+        trace(naive.cmap(T, height=2.0), low_pass_hz=10_000.0, kind="sensory"),
+    ]
+    frame = measure_study_traces(traces)
+    assert list(frame.columns) == [c.name for c in table_columns("traces")]
+    assert frame["study_id"].isna().all()
+    assert frame["negative_peak_amplitude_mv"].tolist() == pytest.approx([5, 5, 2], rel=1e-3)
+    assert frame["quality_flags"].tolist() == ["", "polarity_uncertain", ""]
+    assert frame.loc[0, ["distance_mm", "stimulus_ma"]].tolist() == [70.0, 18.0]
+    assert frame["kind"].tolist() == ["motor", "motor", "sensory"]
+    pd.testing.assert_series_equal(
+        frame.loc[0, [c.name for c in MEASURES]],
+        measured(naive.cmap(T)).iloc[0], check_names=False,
+    )  # fmt: skip
+
+
+def test_the_converter_range_tells_a_clipped_trace():
+    touching = np.minimum(naive.cmap(T), 4.999)
+    assert measure_study_traces([trace(touching)]).loc[0, "quality_flags"] == ""
+    ranged = measure_study_traces([trace(touching, range_mv=(-4.999, 4.999))])
+    assert ranged.loc[0, "quality_flags"] == "clipped"
+    assert np.isnan(ranged.loc[0, "negative_peak_amplitude_mv"])
+
+
+def test_no_traces_give_an_empty_table():
+    assert list(measure_study_traces([]).columns) == [c.name for c in table_columns("traces")]
+
+
+# ---- a real recording, never committed
+
+
+@pytest.mark.skipif(not REAL.exists(), reason="the rodent recording is not on this machine")
+def test_the_rodent_recording_shows_m_wave_and_reflex():
+    sweeps: dict[int, list[float]] = {}
+    with REAL.open() as file:
+        for row in csv.DictReader(file):
+            sweeps.setdefault(int(row["recording_index"]), []).append(-float(row["amplitude_mV"]))
+    found = measured(np.array(list(sweeps.values())), rate=30_000.0, stimulus=30)
+    strong = found.iloc[33:]
+    assert strong["onset_latency_ms"].between(0.75, 1.1).all()
+    assert strong["negative_peak_latency_ms"].between(1.3, 1.7).all()
+    # The M wave grows with the current to a plateau.
+    amplitude = found["negative_peak_amplitude_mv"]
+    assert amplitude.iloc[:6].max() < 0.1 * amplitude.iloc[-6:].mean()
+    assert amplitude.iloc[-20:].std() < 0.05 * amplitude.iloc[-20:].mean()
+    # At middle currents the reflex is the higher one, and not taken for the onset.
+    middle = found.iloc[12:25]
+    assert middle["negative_peak_latency_ms"].between(2.4, 3.0).sum() >= 12
+    assert middle["onset_latency_ms"].between(0.75, 1.1).all()
