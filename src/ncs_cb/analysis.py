@@ -239,7 +239,11 @@ def data_files(criteria: Sequence[str] | None, reference: str) -> Files:
     limits = reference_sets.chain(reference)
     return Files(
         tuple(DataFile(s.id, s.revision, s.sha256) for s in sets),
-        (*(DataFile(s.id, s.revision, s.sha256) for s in limits), thresholds.data_file()),
+        (
+            *(DataFile(s.id, s.revision, s.sha256) for s in limits),
+            thresholds.data_file(),
+            dispersion.data_file(),
+        ),
     )
 
 
