@@ -35,11 +35,15 @@ _TAILS_MS = (2.0, 3.5, 6.0, 10.0, 17.0, 30.0, 60.0)
 _ROUNDS = 5
 # In a shorter stretch a slope would help to fit an F wave away.
 _LONG_ENOUGH_FOR_A_SLOPE_MS = 45.0
+# An F wave and its positive phase are over this long after the last loud moment.
+_OVER_AFTER_MS = 12.0
+_LEAST_WEIGHT = 0.003
+_FEWEST_TO_AGREE = 4
 _SMOOTH_MS = 0.4
-# Noise is taken from blocks of this length; the 0.3 quantile of their size is this share of the
+# Noise is taken from blocks of this length; the 0.15 quantile of their size is this share of the
 # standard deviation of white noise (computed).
 _BLOCK_MS = 5.0
-_QUIET_BLOCK = 0.87
+_QUIET_BLOCK = 0.8
 _ON_EITHER_SIDE = 0.5
 
 
@@ -235,7 +239,7 @@ def _agreement(sweeps: Floats) -> Floats:
     Slopes, so that a drift does not count; with few sweeps every moment counts.
     """
     n_sweeps, n_moments = sweeps.shape
-    if n_sweeps < 4 or n_moments < 16:
+    if n_sweeps < _FEWEST_TO_AGREE or n_moments < 16:
         return np.ones(n_moments)
     slopes: Floats = sweeps[:, 4:] - sweeps[:, :-4]
     slopes -= np.median(slopes, axis=1, keepdims=True)
@@ -245,7 +249,9 @@ def _agreement(sweeps: Floats) -> Floats:
         axis=1
     )
     usual = np.quantile(widest, 0.3)
-    agreement: Floats = np.square(usual / np.maximum(widest, usual) if usual > 0.0 else widest + 1)
+    if usual <= 0.0:
+        return np.ones(n_moments)
+    agreement: Floats = np.square(usual / np.maximum(widest, usual))
     return agreement
 
 
@@ -259,17 +265,30 @@ def _weighted_fits(parts: Floats, sweeps: Floats, weight: Floats) -> Floats:
 
 
 def _standing_in(residual: Floats, weight: Floats) -> Floats:
-    """Tukey's biweight of every sample, and of its neighbors within 1 ms."""
+    """Tukey's biweight of every sample and its neighbors, and nothing from an F wave to its end.
+
+    The slow positive phase of F waves is nearly alike in all sweeps: left in, it would be learned
+    as part of the tail and appear, upside down, where there is no F wave.
+    """
     size = np.abs(residual)
     counted = np.where(weight > 0.25, size, np.nan)
     counted[np.isnan(counted).all(axis=1)] = 0.0
-    scale = 1.4826 * np.nanmedian(counted, axis=1, keepdims=True)
+    # Not below a quarter of what the whole sweep shows: a tail that still fits badly is no F wave.
+    scale = 1.4826 * np.maximum(
+        np.nanmedian(counted, axis=1, keepdims=True), 0.25 * np.median(size, axis=1, keepdims=True)
+    )
     far = size / np.where(scale > 0.0, 4.7 * scale, np.inf)
     widest = np.lib.stride_tricks.sliding_window_view(
         np.pad(far, ((0, 0), (4, 4)), mode="edge"), 9, axis=1
     ).max(axis=2)
+    # The foot of the M wave is no F wave: only what comes after a quiet moment.
+    is_loud = (widest > 2.0) & (np.cumsum(widest < 1.0, axis=1) >= 4)
+    loud = np.cumsum(np.pad(is_loud, ((0, 0), (1, 0))), axis=1)
+    back = np.maximum(np.arange(residual.shape[1]) + 1 - round(_OVER_AFTER_MS / 0.25), 0)
+    is_after = loud[:, 1:] > loud[:, back]
     weights: Floats = np.square(np.maximum(1.0 - np.square(widest), 0.0))
-    return weights
+    # Never quite nothing: where no sweep is free, what there is still holds the tail in place.
+    return np.maximum(np.where(is_after, 0.0, weights), _LEAST_WEIGHT)
 
 
 def _smoothed(sweeps: Floats, step_ms: float) -> Floats:
@@ -289,7 +308,7 @@ def _noise(residual: Floats, step_ms: float) -> Floats:
     n_blocks = residual.shape[1] // block
     blocks = residual[:, : n_blocks * block].reshape(len(residual), n_blocks, -1)
     sizes = np.sqrt(np.mean(np.square(blocks), axis=2))
-    own: Floats = np.quantile(sizes, 0.3, axis=1) / _QUIET_BLOCK
+    own: Floats = np.quantile(sizes, 0.15, axis=1) / _QUIET_BLOCK
     # A sweep is not much quieter than the others of its set: guards a lucky quiet stretch.
     return np.maximum(own, 0.7 * np.median(own))
 
@@ -313,10 +332,21 @@ def _latency_ms(residual: Floats, noise: float, time_ms: Floats) -> float:
             open_until = end
             continue
         height = np.ptp(np.append(residual[start : end + gap], 0.0))  # the baseline counts
-        if height < limit("f_waves.minimum_amplitude_mv"):
+        steepest = _steepest(residual[start:end], round(1.5 / step_ms))
+        if (
+            height < limit("f_waves.minimum_amplitude_mv")
+            or steepest < limit("f_waves.minimum_steepness") * size[top]
+        ):
             return float("nan")
         return _onset_ms(residual, start, noise, float(size[top]), time_ms)
     return float("nan")
+
+
+def _steepest(part: Floats, span: int) -> float:
+    """Largest change within `span` samples."""
+    if len(part) <= span:
+        return float(np.ptp(part)) if len(part) else 0.0
+    return float(np.abs(part[span:] - part[:-span]).max())
 
 
 def _cluster(size: Floats, top: int, noise: float, gap: int) -> tuple[int, int]:
@@ -336,7 +366,7 @@ def _onset_ms(residual: Floats, start: int, noise: float, top: float, time_ms: F
     near, far = round(0.5 / step_ms), round(limit("f_waves.phase_gap_ms") / step_ms)
     before = residual[max(0, start - far) : max(1, start - near)]
     size = np.abs(residual - np.median(before))
-    level = max(limit("f_waves.onset_noise_ratio") * noise, limit("f_waves.onset_share") * top / 2)
+    level = max(limit("f_waves.onset_noise_ratio") * noise, limit("f_waves.onset_share") * top)
     below = np.flatnonzero(size[: start + 1] < level)
     if not below.size:
         return float(time_ms[0])
