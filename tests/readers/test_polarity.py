@@ -11,8 +11,8 @@ from readers.handmade import cmap
 RATE = 20_000.0
 
 
-def sweeps(*, artifact=0.0, tau=0.5, positivity=0.0, tail=0.4, noise=0.005, before=20, onsets=(3, 7, 10),
-           amplitude=8.0, drift=0.0):  # fmt: skip
+def sweeps(*, artifact=0.0, tau=0.5, positivity=0.0, tail=0.4, noise=0.005, before=20,
+           onsets=(3, 7, 10), amplitude=8.0, drift=0.0):  # fmt: skip
     rng = np.random.default_rng(7)
     time_ms = (np.arange(1000 + before) - before) / 20
     made = []

@@ -50,8 +50,12 @@ def test_decimal_commas_are_read_between_semicolons(tmp_path):
 
 
 def test_other_columns_of_the_traces_table_are_welcome(tmp_path):
-    head = "nerve,side,muscle,stimulation_site,total_negative_area_mv_ms,stimulus_ma,kind,low_pass_hz"
-    (row,) = read_study(put(tmp_path, head, ["median,L,APB,palm,31,12.5,sensory,3000"])).typed_responses
+    head = (
+        "nerve,side,muscle,stimulation_site,total_negative_area_mv_ms,stimulus_ma,kind,low_pass_hz"
+    )
+    (row,) = read_study(
+        put(tmp_path, head, ["median,L,APB,palm,31,12.5,sensory,3000"])
+    ).typed_responses
     assert dict(row.values) == {"total_negative_area_mv_ms": 31.0}
     assert (row.kind, row.stimulus.intensity_ma, row.low_pass_hz) == ("sensory", 12.5, 3000.0)
 

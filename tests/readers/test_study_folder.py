@@ -272,14 +272,19 @@ def test_a_missing_root_is_a_read_error(tmp_path):
 # ------------------------------------------------------------------ privacy
 
 
-IDENTITY = {"patient": "TEST-0001 F 15-APR-1950 Fictional_Person",
-            "recording": "Startdate 02-MAR-2002 ADM-77 Tech_Nician Box MNC R Median Nerve"}  # fmt: skip
+IDENTITY = {
+    "patient": "TEST-0001 F 15-APR-1950 Fictional_Person",
+    "recording": "Startdate 02-MAR-2002 ADM-77 Tech_Nician Box MNC R Median Nerve",
+}
 SECRETS = ["TEST-0001", "1950", "Fictional", "ADM-77", "Tech", "Nician", "Box", "Anna", "Mueller"]
 
 
 def identified(folder, name="m.edf", **changes):
-    edf = median_mnc(**{**IDENTITY, **changes}, annotation_samples=120,
-                     tals=[tal("+0", "", WRIST, "Anna Mueller"), tal("+10", "", ELBOW)])  # fmt: skip
+    edf = median_mnc(
+        **{**IDENTITY, **changes},
+        annotation_samples=120,
+        tals=[tal("+0", "", WRIST, "Anna Mueller"), tal("+10", "", ELBOW)],
+    )
     return edf.write(folder / name)
 
 
@@ -401,7 +406,8 @@ def test_samples_stay_within_the_declared_range_and_are_read_only(visit):
 def record(**changes):
     row = {"study_id": "p9", "recording": "a.edf", "nerve": "ulnar", "side": "right",
            "muscle": "adm", "kind": "motor", "stimulation_site": "wrist", "distance_mm": 70.0,
-           "onset_latency_ms": 2.8, "negative_peak_amplitude_mv": None, "quality_flags": ""}  # fmt: skip
+           "onset_latency_ms": 2.8, "negative_peak_amplitude_mv": None,
+           "quality_flags": ""}  # fmt: skip
     made = {"schema": "ncs_cb/result/1",
             "study": {"study_id": "p9", "details": {"age_years": 44.0, "visit_date": "2026-03-02",
                                                     "sex": None}},

@@ -209,7 +209,11 @@ def test_evoked_responses_are_named_by_their_comment():
         ({"nerve": "unlar"}, StudyError, "Did you mean 'ulnar'"),
         ({"sites": {"S1": "wrist"}}, StudyError, "no entry for event 'S2'"),
         ({"sites": {"S1": "wrist", "S2": "elbw"}}, StudyError, "Did you mean 'elbow'"),
-        ({"channel": "X", "sites": {"S1": "wrist", "S2": "elbow"}}, StudyError, "unknown channel 'X'; known: EMG"),
+        (
+            {"channel": "X", "sites": {"S1": "wrist", "S2": "elbow"}},
+            StudyError,
+            "unknown channel 'X'; known: EMG",
+        ),
         ({"side": "up"}, ValueError, "'left' or 'right'"),
         ({"polarity": "up"}, ValueError, "negative_up"),
         ({"sites": {"S1": "wrist", "S2": "ankle"}}, StudyError, "'ankle' for median"),

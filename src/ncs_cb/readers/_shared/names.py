@@ -44,14 +44,14 @@ class Named:
 
 
 def words(text: str) -> list[str]:
-    """Split at blanks, underscores and punctuation.
+    """Split at blanks, underscores, hyphens and punctuation.
 
     Examples
     --------
     >>> words("MNC_L_Median_Nerve, room 2.")
     ['MNC', 'L', 'Median', 'Nerve', 'room', '2']
     """
-    return [word for word in re.split(r"[\s_.,;:/()\[\]|]+", text) if word]
+    return [word for word in re.split(r"[\s_.,;:/()\[\]|-]+", text) if word]
 
 
 def take_side(parts: Sequence[str]) -> tuple[Side | None, list[str]]:
@@ -104,6 +104,24 @@ def from_label(label: str) -> Named:
             }
         )
     return Named(side=side, muscle=muscle, is_response=is_response or muscle is not None)
+
+
+def take_nerve(parts: Sequence[str]) -> tuple[str | None, list[str]]:
+    """Take a nerve's name off the beginning or end of a list of words.
+
+    Examples
+    --------
+    >>> take_nerve(["ulnar", "below", "elbow"]), take_nerve(["wrist"])
+    (('ulnar', ['below', 'elbow']), (None, ['wrist']))
+    """
+    parts = list(parts)
+    for size in range(min(3, len(parts) - 1), 0, -1):
+        for piece, rest in ((parts[:size], parts[size:]), (parts[-size:], parts[:-size])):
+            name = " ".join(piece)
+            nerve = find("nerves", name) if len(normalize(name)) > 3 else None
+            if nerve is not None:
+                return nerve, rest
+    return None, parts
 
 
 def _runs(parts: Sequence[str], longest: int = 3) -> list[str]:

@@ -106,7 +106,7 @@ def _block_votes(block: np.ndarray, rate: float, start: int) -> list[tuple[float
     """Vote for every row of a block of shape (n_sweeps, n_samples)."""
     silent = [(0.0, 0.0)] * len(block)
     begin = start + int(_ARTIFACT_MS * rate / 1000.0) + 1
-    skip = int((_EARLIEST_PEAK_MS - _ARTIFACT_MS) * rate / 1000.0)
+    skip = max(1, int((_EARLIEST_PEAK_MS - _ARTIFACT_MS) * rate / 1000.0))
     after = block[:, begin:]
     if start < 0 or after.shape[1] < skip + 16:
         return silent

@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 
 from ncs_cb.model import MachineValues, Side
 from ncs_cb.nerves import anatomy, find, normalize
-from ncs_cb.readers._shared.names import take_side
+from ncs_cb.readers._shared.names import take_nerve, take_side
 
 LONGEST_TEXT = 500
 _LONGEST_NOTE = 8192
@@ -29,7 +29,7 @@ _QUANTITY = re.compile(
     re.IGNORECASE,
 )
 _LEAD = re.compile(r"^\s*stim(?:ulus|ulation|\.)?(?=[\s_:.])[\s_:.]*", re.IGNORECASE)
-_NOISE_WORDS = frozenset({"x", "at", "@", "the", "of", "nerve", "site"})
+_NOISE_WORDS = frozenset({"x", "\u00d7", "*", "at", "@", "the", "of", "site"})
 _SERIES = re.compile(r",\s*series\s+(\d{1,6})\s*$", re.IGNORECASE)
 _RESPONSE = re.compile(
     r"^\s*response\s+" + _NUMBER + r"\s*(mv|uv|\u00b5v|\u03bcv)\s+at\s+" + _NUMBER
@@ -61,6 +61,8 @@ class Spoken:
     collision_used: bool | None = None
     series: int | None = None
     is_explicit: bool = False
+    nerve: str | None = None
+    intensity_v: float | None = None
 
     @property
     def key(self) -> str:
@@ -70,10 +72,10 @@ class Spoken:
         """
         facts = (
             (self.duration_ms, "ms"), (self.intensity_ma, "mA"), (self.distance_mm, "mm"),
-            (self.series, " (series)"),
+            (self.intensity_v, "V"), (self.series, " (series)"),
         )  # fmt: skip
         said = (f"{value:.10g}{unit}" for value, unit in facts if value is not None)
-        return " ".join([self.site_text, *said])
+        return " ".join([*([self.nerve] if self.nerve else []), self.site_text, *said])
 
 
 @lru_cache(maxsize=8192)
@@ -95,26 +97,36 @@ def stimulus(text: str) -> Spoken | None:
         rest = rest[: series.start()]
     values: dict[str, float] = {}
     bare = _QUANTITY.sub(lambda found: _take_quantity(found, values), rest)
-    parts = [
-        w
-        for w in re.split(r"[\s_,;:]+", bare)
-        if w.strip("-()") and w.casefold() not in _NOISE_WORDS
-    ]
+    parts = [w for part in re.split(r"[\s_,;:]+", bare) if (w := part.strip("()-"))]
+    parts = [w for w in parts if w.casefold() not in _NOISE_WORDS]
     attributes = {a[0]: a[1] for w in parts if (a := _ATTRIBUTES.get(w.casefold()))}
-    parts = [w.strip("()") for w in parts if w.casefold() not in _ATTRIBUTES]
-    side, parts = take_side(parts)
-    site_text = " ".join(parts)
-    site = find("sites", site_text) if parts else None
+    parts = [w for w in parts if w.casefold() not in _ATTRIBUTES]
+    site, side, nerve, site_text = _place(parts)
     is_explicit = bool(lead) and (
         text.lstrip()[:8].casefold() == "stimulus" or bool(values) or side is not None
     )
-    if site is None and (not is_explicit or not parts):
+    if site is None and not (is_explicit and site_text):
         return None
     return Spoken(
         site, site or site_text[:40], side, values.get("duration_ms"), values.get("intensity_ma"),
         values.get("distance_mm"), attributes.get("supramaximal"),
         attributes.get("collision_used"), int(series[1]) if series else None, is_explicit,
+        nerve, values.get("intensity_v"),
     )  # fmt: skip
+
+
+def _place(parts: list[str]) -> tuple[str | None, Side | None, str | None, str]:
+    """Give (site, side, nerve, the words of the site): ``right ulnar nerve below elbow``."""
+    side, parts = take_side(parts)
+    site = find("sites", " ".join(parts)) if parts else None
+    if site is not None:
+        return site, side, None, " ".join(parts)
+    nerve, others = take_nerve(parts)
+    second, others = take_side(others)
+    site = find("sites", " ".join(others)) if nerve and others else None
+    if site is None:
+        return None, side, None, " ".join(parts)
+    return site, side or second, nerve, " ".join(others)
 
 
 def is_plain_stimulus(text: str) -> bool:
@@ -135,10 +147,10 @@ def _take_quantity(found: re.Match[str], values: dict[str, float]) -> str:
     elif unit == "ma":
         values["intensity_ma"] = number
     elif unit in ("cm", "mm"):
-        # Divided by the inverse rather than multiplied, so that 6.5 cm is 65 mm to the last bit.
+        # Rounded, so that 28.7 cm is 287 mm and not 286.99999999999994.
         values["distance_mm"] = round(number * (10.0 if unit == "cm" else 1.0), 6)
     else:
-        values["stimulus_v"] = number
+        values["intensity_v"] = number
     return " "
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +36,7 @@ from ncs_cb.readers.edf.sweeps import Plan, plan_sweeps
 from ncs_cb.readers.edf.tal import timeline
 from ncs_cb.units import LARGEST_PLAUSIBLE_RESPONSE_MV, hertz, millivolts_per
 
+_CELSIUS = ("degC", "degree C", "C", "\xb0C")
 FILTER = re.compile(r"(HP|LP|N)\s*:\s*([\d.]+\s*k?Hz)", re.IGNORECASE)
 
 
@@ -53,9 +54,9 @@ class Channel:
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """Nerve, side and kind of the recording as a whole, and how they were found."""
+    """The nerve of each stimulus, and side and kind of the recording as a whole."""
 
-    nerve: str
+    nerves: tuple[str, ...]
     side: Side
     kind: Kind
 
@@ -140,6 +141,7 @@ def _channels(
             f"{', '.join(anatomy().muscles)}." + _nearest_muscle(ordinary),
             hint="Labels such as 'R APB' or 'NC L_ADM' are understood.",
         )
+    decisions += _temperatures(ordinary, header, source)
     ignored = len(ordinary) - len(chosen)
     if ignored:
         decisions.append(
@@ -151,6 +153,22 @@ def _channels(
             )
         )
     return [_channel(s, n, header, field, source, decisions, len(chosen)) for s, n in chosen]
+
+
+def _temperatures(signals: Sequence[Signal], header: Header, source: Input) -> Iterator[Decision]:
+    """Note what a temperature signal shows; where it was taken only ``study.toml`` can say."""
+    for signal in signals:
+        if signal.label.split(" ")[0].casefold() != "temp" or signal.dimension not in _CELSIUS:
+            continue
+        scale = scale_of(signal, header.sample_bytes)
+        mean = float(_digital(header, signal, source.data).mean())
+        value = (mean - scale.digital_min) * scale.gain + scale.physical_min
+        yield Decision(
+            source.name,
+            "temperature",
+            f"{value:.1f} degree C",
+            "mean of the temperature signal; study.toml states the limb temperature",
+        )
 
 
 def _channel(
@@ -220,28 +238,23 @@ def _where(
     decisions: list[Decision],
 ) -> Where:
     told = source.override
-    nerve = told.nerve or field.nerve
-    if nerve is None:
+    named = [told.nerve or cue.spoken.nerve or field.nerve for cue in cues]
+    if None in named:
         owners = {nerve_of_muscle(c.muscle) for c in channels}
         nerve = owners.pop() if len(owners) == 1 else None
-        if nerve is not None:
-            decisions.append(
-                Decision(
-                    source.name,
-                    "nerve",
-                    nerve,
-                    "the recording field names no nerve; taken from the muscle",
-                )
+        if nerve is None:
+            raise StudyError(
+                f"the nerve is not stated; known: {', '.join(anatomy().nerves)}.",
+                hint=f'Set nerve under [recordings."{source.name}"] in study.toml.',
             )
-    if nerve is None:
-        raise StudyError(
-            f"the nerve is not stated; known: {', '.join(anatomy().nerves)}.",
-            hint=f'Set nerve under [recordings."{source.name}"] in study.toml.',
-        )
+        reason = "the recording field names no nerve; taken from the muscle"
+        decisions.append(Decision(source.name, "nerve", nerve, reason))
+        named = [name or nerve for name in named]
     side = told.side or _one_side(field, channels, cues, source)
-    for cue in cues:
+    nerves = tuple(name for name in named if name is not None)
+    for nerve, cue in zip(nerves, cues, strict=True):
         position(nerve, cue.spoken.site or "")
-    return Where(nerve, side, field.kind or "motor")
+    return Where(nerves, side, field.kind or "motor")
 
 
 def _one_side(
@@ -293,13 +306,13 @@ def _traces(
     return [
         Trace(
             samples, channel.rate, index,
-            Site(where.nerve, where.side, channel.muscle, cue.spoken.site or ""),
+            Site(nerve, where.side, channel.muscle, cue.spoken.site or ""),
             source.name, where.kind, _stimulus(cue, source.override), *filters, sweep,
             key if repeats[key] > 1 else None, span, resolution,
             cue.machine if has_machine else NO_VALUES, flags,
         )
-        for sweep, (samples, index, cue, key) in enumerate(
-            zip(turned, indices, cues, keys, strict=True)
+        for sweep, (samples, index, cue, key, nerve) in enumerate(
+            zip(turned, indices, cues, keys, where.nerves, strict=True)
         )
     ]  # fmt: skip
 

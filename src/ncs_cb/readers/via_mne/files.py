@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import configparser
 import itertools
 import re
-import struct
 import warnings
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from ncs_cb.errors import NcsError, ReadError, StudyError, UnitError
@@ -21,6 +17,7 @@ from ncs_cb.readers._shared.names import Named, from_label, from_recording_field
 from ncs_cb.readers._shared.reader import Input, Recording
 from ncs_cb.readers._shared.stimuli import Spoken, resembles_site, stimulus
 from ncs_cb.readers.via_mne import OPENERS, companions_of
+from ncs_cb.readers.via_mne.fif import refuse_tangled
 from ncs_cb.readers.via_mne.sweeps import (
     Channels,
     Sweep,
@@ -31,12 +28,8 @@ from ncs_cb.readers.via_mne.sweeps import (
 )
 from ncs_cb.units import MILLIVOLTS_PER
 
-# Everything that MNE and the parsers below it raise on damaged bytes.
-_MNE_FAILURES = (
-    ArithmeticError, AssertionError, AttributeError, EOFError, ImportError, LookupError,
-    MemoryError, NotImplementedError, OSError, RuntimeError, TypeError, ValueError,
-    configparser.Error, struct.error, zlib.error, RuntimeWarning,
-)  # fmt: skip
+# Samples become float64; 16 bits in a compressed file may grow this much, never more.
+_BYTES_PER_SAMPLE, _LARGEST_EXPANSION, _ALWAYS_LOADED_BYTES = 8, 64, 64 * 2**20
 _HARMLESS = r"(?s).*(naming conventions|does not conform)"
 _BREAK = re.compile(r"(bad|edge)[ _]?(boundary|acq_skip)|new segment|^boundary", re.IGNORECASE)
 _PREFIX = re.compile(r"^(comment|stimulus|response|marker)/\s*", re.IGNORECASE)
@@ -60,11 +53,12 @@ def read(source: Input) -> Recording:
         _refuse_unknown_units(source.data)
     with _strict_warnings():
         try:
-            made = _open(source.path)
+            made = _open(source)
             channels, sweeps, free = _pieces(made)
         except NcsError:
             raise
-        except _MNE_FAILURES as problem:
+        # MNE and the parsers below it raise anything on damaged bytes, a bare Exception too.
+        except Exception as problem:
             raise ReadError(
                 f"MNE cannot read this file ({type(problem).__name__}).",
                 hint="Export it again, or convert it to EDF+ or a sweep table.",
@@ -85,18 +79,34 @@ def _strict_warnings() -> Iterator[None]:
         yield
 
 
-def _open(path: Path) -> Any:
+def _open(source: Input) -> Any:
     """Open a file as Raw, Epochs or a list of Evoked, samples loaded."""
     import mne
 
-    if path.name.lower().endswith((".fif", ".fif.gz")):
-        what = mne.what(path)
-        if what == "epochs":
-            return mne.read_epochs(path, preload=True, verbose="error")
-        if what == "evoked":
-            return mne.read_evokeds(path, verbose="error")
-        return mne.io.read_raw_fif(path, preload=True, verbose="error")
-    return getattr(mne.io, OPENERS[path.suffix.lower()])(path, preload=True, verbose="error")
+    path = source.path
+    if not path.name.lower().endswith((".fif", ".fif.gz")):
+        raw = getattr(mne.io, OPENERS[path.suffix.lower()])(path, preload=False, verbose="error")
+        return _loaded(raw, source)
+    refuse_tangled(source.data)
+    what = mne.what(path)
+    if what == "epochs":
+        return mne.read_epochs(path, preload=True, verbose="error")
+    if what == "evoked":
+        return mne.read_evokeds(path, verbose="error")
+    return _loaded(mne.io.read_raw_fif(path, preload=False, verbose="error"), source)
+
+
+def _loaded(raw: Any, source: Input) -> Any:
+    """Load the samples, unless the header claims far more than the files could hold."""
+    beside = sum(p.stat().st_size for p in companions_of(source.path) if p.is_file())
+    held = len(source.data) + beside
+    claimed = len(raw.times) * len(raw.ch_names) * _BYTES_PER_SAMPLE
+    if claimed > max(_ALWAYS_LOADED_BYTES, _LARGEST_EXPANSION * held):
+        raise ReadError(
+            f"the header claims {claimed / 2**20:.0f} MiB of samples; the files hold "
+            f"{held / 2**20:.0f} MiB."
+        )
+    return raw.load_data(verbose="error")
 
 
 def _refuse_unknown_units(vhdr: bytes) -> None:
