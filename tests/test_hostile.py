@@ -161,7 +161,7 @@ def test_links_are_not_followed_out_of_the_archive(run, tmp_path):
     (root / "loop").symlink_to(root, target_is_directory=True)
     run("batch", root, "--out", tmp_path / "out", "--workers", 1)
     page = (tmp_path / "out/index.html").read_text("utf-8")
-    assert "1 studies" in page
+    assert "1 study: 1 analyzed, 0 failed" in page
     assert "linked" not in page
 
 

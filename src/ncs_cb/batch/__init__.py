@@ -54,7 +54,8 @@ class Summary:
     def sentence(self, out: Path) -> str:
         """Word the summary for the person who started the batch."""
         same = self.n_studies - self.n_done
-        text = f"{self.n_studies} studies: {self.n_done} analyzed now, {same} unchanged, "
+        noun = "study" if self.n_studies == 1 else "studies"
+        text = f"{self.n_studies} {noun}: {self.n_done} analyzed now, {same} unchanged, "
         text += f"{self.n_failed} failed"
         if self.n_failed:
             text += f" (see {out / 'failures.csv'})"
