@@ -20,6 +20,7 @@ from ncs_cb import (
     f_waves,
     flags,
     inching,
+    machine,
     quality,
     segments,
     sweeps,
@@ -120,6 +121,7 @@ def analyze_together(
     traces, responses, sweep_counts = _measure(studies, chosen)
     recruitment = sweeps.recruitment_table(traces, sweep_counts)
     traces = sweeps.attest(traces, recruitment)
+    traces, printed = machine.set_beside(traces, responses)
     pairs = _estimate(segments.pair_sites(traces), traces, responses)
     checks = quality.examine(pairs, traces, details, responses, reference=reference)
     pairs = quality.with_flags(pairs, checks)
@@ -131,7 +133,8 @@ def analyze_together(
     frames = (traces, pairs, verdicts, conclusions, checks, waves, recruitment)
     named = dict(zip(TABLES, (*frames, inching.find_inching(traces)), strict=True))
     decisions = tuple(
-        (*study.decisions, *choice.decisions) for study, choice in zip(studies, chosen, strict=True)
+        (*study.decisions, *choice.decisions, *printed.get(_key(number), ()))
+        for number, (study, choice) in enumerate(zip(studies, chosen, strict=True))
     )
     return Tables(named, responses, decisions)
 

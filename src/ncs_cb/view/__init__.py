@@ -34,7 +34,7 @@ from ncs_cb.view.reading import (
     series_of,
     strength,
 )
-from ncs_cb.view.rounding import NOTHING
+from ncs_cb.view.rounding import NOTHING, number, with_unit
 from ncs_cb.view.words import Words, capital, languages, load
 
 __all__ = [
@@ -115,7 +115,7 @@ def series_id(series: Series) -> str:
 
 def _nerve(r: Reading, series: Series) -> NerveView:
     responses = _responses(r, series)
-    rows = [r.traces[place] for place in responses]
+    rows = [r.traces[place] | {"machine": _printed(r, place)} for place in responses]
     adjacent = r.adjacent(series)
     grade = overall(r.grade(row) for row in adjacent)
     return NerveView(
@@ -135,6 +135,21 @@ def _nerve(r: Reading, series: Series) -> NerveView:
         recruitment=studies.recruitment(r, series),
         inching=studies.inching(r, series),
     )  # fmt: skip
+
+
+def _printed(r: Reading, place: int) -> str:
+    """Give what the recording machine printed for a response; empty when it printed nothing."""
+    response = r.result.responses[place]
+    if response is None:
+        return ""
+    machine = response.machine
+    values = (
+        (machine.amplitude_mv, "mV"), (machine.onset_latency_ms, "ms"),
+        (machine.conduction_velocity_m_per_s, "m/s"),
+    )  # fmt: skip
+    return r.words.join(
+        (with_unit(number(v, unit), unit) for v, unit in values if v is not None), weight="comma"
+    )
 
 
 def _responses(r: Reading, series: Series) -> list[int]:

@@ -79,14 +79,17 @@ def _differs(rows: Sequence[Row], name: str) -> bool:
 def sites(r: Reading, rows: Sequence[Row]) -> Table:
     """Lay out the responses of one nerve, distal first."""
     names = _columns_worth_showing(rows, _SITE_COLUMNS)
-    heads = [*word_heads(r, "site"), *(column_head(r, n) for n in names), *word_heads(r, "flags")]
+    has_printed = any(row.get("machine") for row in rows)
+    heads = [*word_heads(r, "site"), *(column_head(r, n) for n in names)]
+    heads += word_heads(r, *["machine"] * has_printed, "flags")
     body, outside = [], set()
     for n, row in enumerate(rows):
         is_minor = "not_used" in flags.split(row["quality_flags"] or "")
         site = Cell(r.words.site(str(row["stimulation_site"])), "minor" if is_minor else "")
         cells, sets = _limited(r, row, names, is_distal=n == 0)
         outside |= sets
-        body.append((site, *cells, Cell(flag_names(r, row))))
+        printed = [Cell(row["machine"] or NOTHING)] * has_printed
+        body.append((site, *cells, *printed, Cell(flag_names(r, row))))
     note = r.words.sentences(filter(None, [dash_note(r, body), _outside_note(r, outside)]))
     return Table(tuple(heads), tuple(body), note=note)
 
