@@ -144,7 +144,7 @@ def _looks_submaximal(pair: Pair) -> Finding:
         abs(amplitude_pct - area_pct) <= limit("submaximal_proximal.same_shape_difference_pct")
         and abs(longer_pct) <= limit("submaximal_proximal.same_duration_pct")
         and velocity >= slowest
-        and not pair.shape_correlation < limit("electrode_shift.minimum_correlation")
+        and not pair.shape_correlation < _least_correlation(pair)
     )
     details: dict[str, Number] = {**fall, "longer_pct": longer_pct, "velocity_m_per_s": velocity}
     return raised("pattern", **details) if is_same else unexamined("other_pattern", **details)
@@ -187,9 +187,22 @@ def supramaximality_not_attested(pair: Pair) -> Finding:
 # ------------------------------------------------------------------ shape
 
 
+def _least_correlation(pair: Pair) -> float:
+    """Lowest correlation that still counts as the same shape.
+
+    Fibers that block takes out of the response at random leave a sample of it, the rougher the
+    fewer remain; the share of energy left unexplained grows as lost over retained.
+    """
+    losses = [-gain for gain in _gains_pct(pair) if known(gain)]
+    retained = 1.0 - min(max(losses[-1] if losses else 0.0, 0.0), 95.0) / 100.0
+    allowed = 1.0 - limit("electrode_shift.minimum_correlation") ** 2
+    allowed += limit("electrode_shift.block_allowance") * (1.0 - retained) / retained
+    return math.sqrt(max(1.0 - allowed, 0.0))
+
+
 def electrode_shift(pair: Pair) -> Finding:
     """The proximal response has another shape than the distal one, beyond dispersion."""
-    correlation, least = pair.shape_correlation, limit("electrode_shift.minimum_correlation")
+    correlation, least = pair.shape_correlation, _least_correlation(pair)
     if not known(correlation):
         return unexamined("not_compared")
     numbers: dict[str, Number] = {"correlation": correlation, "limit": least}
@@ -213,7 +226,7 @@ def co_stimulation(pair: Pair) -> Finding:
     ]
     gain_pct = max((gain for gain in _gains_pct(pair) if known(gain)), default=math.nan)
     larger = gain_pct > limit("proximal_larger.maximum_gain_pct") + _GRACE
-    changed = correlation < limit("electrode_shift.minimum_correlation")
+    changed = correlation < _least_correlation(pair)
     numbers: dict[str, Number] = {"correlation": correlation, "gain_pct": gain_pct}
     if correlation < limit("co_stimulation.gross_correlation"):
         return raised("gross_change", correlation=correlation)
