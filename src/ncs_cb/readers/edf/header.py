@@ -2,7 +2,7 @@
 
 Read by ourselves and not through edfio or MNE: MNE joins the records of EDF+D, edfio keeps record
 onsets in a private attribute, and a parser that only slices is several times faster than either
-(benchmarks/readers.py), which an archive of many small files needs.
+(benchmarks/reading.py), which an archive of many small files needs.
 """
 
 from __future__ import annotations
