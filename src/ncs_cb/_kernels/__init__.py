@@ -41,8 +41,8 @@ measure_row: Any = rows.measure_row
 # hands over every array in seven pieces.
 _OUT_OF_LINE = frozenset({
     "measure_rows", "peel_artifact", "grow_window", "fit_decay", "newton", "look_for_hum",
-    "remove_hum", "is_nothing", "is_hum", "fit_hum", "line_gain", "solve", "take_hum", "runs_flat",
-    "all_equal",
+    "remove_hum", "is_nothing", "rise_over_hum", "fit_hum", "line_gain", "solve", "take_hum",
+    "runs_flat", "all_equal",
 })  # fmt: skip
 
 

@@ -14,9 +14,11 @@ def take_baseline(y, n_blocks, pre, size, means, state, r):
     slope = state[SLOPE] * size
     base = state[LEVEL] + state[SLOPE] * (0.5 * (size - 1) - state[ORIGIN])
     bend = min(n_blocks, max(0, int(state[BEND] / size)))
-    for b in range(n_blocks):
-        u = b if b < bend else bend
-        r[b] = y[b] - (base + slope * u)
+    for b in range(bend):
+        r[b] = y[b] - (base + slope * b)
+    base += slope * bend
+    for b in range(bend, n_blocks):
+        r[b] = y[b] - base
     if state[DECAY] != 0.0:
         w0 = state[DECAY] * state[W0]
         w1 = state[DECAY] * state[W1]
@@ -32,9 +34,11 @@ def take_baseline_samples(x, a, n, stimulus, size, n_blocks, tables, ratio, head
     base = state[LEVEL] + state[SLOPE] * (a - state[ORIGIN])
     slope = state[SLOPE]
     bend = min(n, max(0, int(state[BEND] - a)))
-    for i in range(n):
-        u = i if i < bend else bend
-        z[i] = x[i] - (base + slope * u)
+    for i in range(bend):
+        z[i] = x[i] - (base + slope * i)
+    base += slope * bend
+    for i in range(bend, n):
+        z[i] = x[i] - base
     if state[HUM] > 0.0:
         take_hum(a, n, size, hum, n_blocks, z)
     if state[DECAY] == 0.0:

@@ -50,6 +50,8 @@ FIRST_PEAK_MS = 1.2
 # follows the end of a distal response by 15 ms and more.
 GAP_MS = 12.0
 LARGEST_MV = 100.0
+# A converter range beyond this is none.
+UNLIMITED_MV = 1e300
 SIGNIFICANT = 0.05
 # What is left of a removed artefact is no response: a response has more than this share of it.
 SMALLEST_SHARE = 0.003

@@ -59,29 +59,46 @@ def fit_hum(y, early, a, b, c, d, reference, turn_cos, turn_sin, g):
     m = 6
     w = m + 1
     f = m * w
-    for i in range(f + m):
+    for i in range(f):
         g[i] = 0.0
     cosine = 1.0
     sine = 0.0
     total = 0.0
     count = 0
-    for i in range(d):
-        if i < early or a <= i < b or c <= i:
-            for k in range(4):
-                g[f + k] = 0.0
-            side = 2 if i >= c else 0
-            g[f + side] = 1.0
-            g[f + side + 1] = (i - 0.5 * (c + d)) * 0.01 if i >= c else (i - 0.5 * (a + b)) * 0.01
-            g[f + 4] = cosine
-            g[f + 5] = sine
-            v = y[i] - reference
-            for k in range(m):
-                for j in range(k, m):
-                    g[k * w + j] += g[f + k] * g[f + j]
-                g[k * w + m] += g[f + k] * v
-            total += v * v
-            count += 1
-        cosine, sine = cosine * turn_cos - sine * turn_sin, sine * turn_cos + cosine * turn_sin
+    for side in range(2):
+        middle = 0.5 * (a + b) if side == 0 else 0.5 * (c + d)
+        n = sl = sll = sv = slv = sc = ss = slc = sls = scc = scs = sss = scv = ssv = 0.0
+        for i in range(0 if side == 0 else c, min(c, d) if side == 0 else d):
+            if side == 1 or i < early or a <= i < b:
+                v = y[i] - reference
+                line = (i - middle) * 0.01
+                n += 1.0
+                sl += line
+                sll += line * line
+                sv += v
+                slv += line * v
+                sc += cosine
+                ss += sine
+                slc += line * cosine
+                sls += line * sine
+                scc += cosine * cosine
+                scs += cosine * sine
+                sss += sine * sine
+                scv += cosine * v
+                ssv += sine * v
+                total += v * v
+                count += 1
+            cosine, sine = cosine * turn_cos - sine * turn_sin, sine * turn_cos + cosine * turn_sin
+        k = 2 * side * (w + 1)
+        g[k], g[k + 1], g[k + 4 - 2 * side], g[k + 5 - 2 * side] = n, sl, sc, ss
+        g[k + 6 - 2 * side] = sv
+        k += w + 1
+        g[k], g[k + 3 - 2 * side], g[k + 4 - 2 * side], g[k + 5 - 2 * side] = sll, slc, sls, slv
+        g[4 * w + 4] += scc
+        g[4 * w + 5] += scs
+        g[4 * w + 6] += scv
+        g[5 * w + 5] += sss
+        g[5 * w + 6] += ssv
     # Faint ridges: a short stretch cannot tell hum from a line, and a side may be empty.
     for k in range(m):
         g[k * w + k] += 1e-9
@@ -147,29 +164,33 @@ def is_nothing(y, r, n_blocks, pre, first, size, height, per_block, tables, s, s
     bound = max(5.0 * sqrt(3.0 * per_block), 0.24 * height)
     kept = state[LEVEL], state[DECAY], state[W0], state[W1], state[W2], state[AT]
     end = min(n_blocks - pre, len(tables[0]) // N_DECAYS)
-    found = False
+    least = 0.0
     for k in range(2):
         state[LEVEL], state[DECAY], state[W0], state[W1], state[W2], state[AT] = kept
+        last = 0.0
         # First with the artefact found before the response; then artefact and hum are fitted
-        # in turn, each to what the other leaves of the whole sweep.
+        # in turn, each to what the other leaves of the whole sweep, while that helps.
         for j in range(5):
-            if found:
-                break
             if j == 0:
                 take_baseline(y, n_blocks, pre, size, tables[0], state, r)
             else:
                 fit_decay(rest, pre, first, end, 0.0, 0.0, 1e-9, per_block, tables, s, state)
                 take_decay(y, n_blocks, pre, end, tables[0], state, r)
-            found = is_hum(r, n_blocks, pre + first, tables[3][2 * k], tables[3][2 * k + 1],
-                           bound, g, rest)  # fmt: skip
+            least = rise_over_hum(r, n_blocks, pre + first, tables[3][2 * k],
+                                  tables[3][2 * k + 1], g, rest)  # fmt: skip
+            if least < bound or (j > 1 and least > 0.9 * last):
+                break
+            last = least
             for b in range(n_blocks):
                 rest[b] += y[b] - r[b]
+        if least < bound:
+            break
     state[LEVEL], state[DECAY], state[W0], state[W1], state[W2], state[AT] = kept
-    return found
+    return least < bound
 
 
-def is_hum(r, n_blocks, a, turn_cos, turn_sin, bound, g, rest):
-    """Whether no three blocks rise together above a line and one hum from block `a` on."""
+def rise_over_hum(r, n_blocks, a, turn_cos, turn_sin, g, rest):
+    """How far three blocks together rise above a line and one hum from block `a` on."""
     reference = r[a]
     middle = 0.5 * (a + n_blocks)
     fit_hum(r, 0, a, a, a, n_blocks, reference, turn_cos, turn_sin, g)
@@ -182,7 +203,7 @@ def is_hum(r, n_blocks, a, turn_cos, turn_sin, bound, g, rest):
     worst = 0.0
     for i in range(a + 4, n_blocks - 1):
         worst = max(worst, rest[i - 1] + rest[i] + rest[i + 1])
-    return worst < bound
+    return worst
 
 
 def look_for_hum(y, n_blocks, pre, first, step, size, n_pre, tables, s, state, r, g, hum):

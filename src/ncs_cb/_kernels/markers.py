@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import sqrt
 
 from ncs_cb._kernels.correct import take_baseline_samples
-from ncs_cb._kernels.facts import ONSET_LEVEL, RETURN_LEVEL, WHITE
+from ncs_cb._kernels.facts import ONSET_LEVEL, RETURN_LEVEL, UNLIMITED_MV, WHITE
 
 
 def cross_back(z, i, h, level):
@@ -215,23 +215,22 @@ def runs_flat(x, lo, hi, at, sign):
     return fall > 16.0 * bit
 
 
-def is_clipped(x, n, lo, hi, at, sign, low_mv, high_mv):
+def is_clipped(x, lo, hi, at, sign, low_mv, high_mv):
     """Whether the raw samples about the extreme `at` run into a limit."""
     a = max(lo, at - 12)
     b = min(hi, at + 13)
     ties = 0
-    best = sign * x[a]
     for i in range(a + 1, b):
         if x[i] == x[i - 1]:
             ties += 1
-        best = max(best, sign * x[i])
-    span = 1e-6 * (high_mv - low_mv)
-    if sign > 0.0 and best >= high_mv - span:
-        return True
-    if sign < 0.0 and best >= -low_mv - span:
-        return True
-    if ties < 2:
+    limit = high_mv if sign > 0.0 else -low_mv
+    if ties < 2 and limit > UNLIMITED_MV:
         return False
+    best = sign * x[a]
+    for i in range(a + 1, b):
+        best = max(best, sign * x[i])
+    if limit < UNLIMITED_MV and best >= limit - 1e-6 * (high_mv - low_mv):
+        return True
     for i in range(a + 1, b):
         if sign * x[i] == best and x[i] == x[i - 1] and runs_flat(x, lo, hi, i, sign):
             return True

@@ -170,7 +170,7 @@ def mark(x, n, stimulus, step, low_mv, high_mv, size, first, pre, end, n_blocks,
         at = peak if j == 0 else trough
         if sign * r[at] <= 0.0:
             continue
-        if is_clipped(x, n, lo, hi, at * size + size // 2, sign, low_mv, high_mv):
+        if is_clipped(x, lo, hi, at * size + size // 2, sign, low_mv, high_mv):
             facts |= CLIPPED
         extreme, place = find_top(x, n, r, n_blocks, stimulus, size, at, sign, tables,
                                   ratio, head, hum, state, z)  # fmt: skip
