@@ -118,8 +118,7 @@ def iter_studies(root: str | Path) -> Iterator[StudyInput]:
 
 def _is_recording(path: Path) -> bool:
     """Tell by suffix, or by a look at the beginning where several formats share the suffix."""
-    suffix = path.suffix.lower()
-    owners = [r for r in available() if suffix in r.suffixes]
+    owners = _by_suffix().get(path.suffix.lower(), [])
     if len(owners) == 1 and owners[0].name == "edf":
         return True
     if not owners:
@@ -219,7 +218,7 @@ def _resolved(what: Any, text: str | None) -> str | None:
 
 def _open_all(found: StudyInput, keep_identity: bool) -> tuple[list[Input], list[Decision]]:
     """Read every file that could be a recording; list the others as decisions."""
-    known = {s for reader in available() for s in reader.suffixes}
+    known = _by_suffix()
     names = folders.unique_names(found)
     inputs: list[Input] = []
     decisions: list[Decision] = []
@@ -267,7 +266,19 @@ def _head(path: Path) -> bytes:
 
 
 def _claimants(source: Input) -> list[Reader]:
-    return [reader for reader in available() if reader.claims(source)]
+    """Ask the readers of the file's suffix; all of them when none of these wants it."""
+    near = [reader for reader in _by_suffix().get(source.path.suffix.lower(), ())
+            if reader.claims(source)]  # fmt: skip
+    return near or [reader for reader in available() if reader.claims(source)]
+
+
+@cache
+def _by_suffix() -> dict[str, list[Reader]]:
+    owners: dict[str, list[Reader]] = {}
+    for reader in available():
+        for suffix in reader.suffixes:
+            owners.setdefault(suffix, []).append(reader)
+    return owners
 
 
 # --------------------------------------------------------------------------- inputs to a study

@@ -114,10 +114,11 @@ def _refuse_leaving(path: Path, inside: str) -> None:
 
 def unique_names(found: StudyInput) -> dict[Path, str]:
     """Name each file: its own name, or its path below the study where two share a name."""
-    counts = Counter(path.name for path in found.files)
+    names = [path.name for path in found.files]
+    counts = Counter(names)
     return {
-        path: path.name if counts[path.name] == 1 else path.relative_to(found.path).as_posix()
-        for path in found.files
+        path: name if counts[name] == 1 else path.relative_to(found.path).as_posix()
+        for path, name in zip(found.files, names, strict=True)
     }
 
 

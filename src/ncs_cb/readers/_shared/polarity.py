@@ -18,8 +18,8 @@ from ncs_cb.model import Polarity
 # A muscle's response peaks later than this even in a rat's leg; what peaks earlier is artefact.
 _EARLIEST_PEAK_MS = 1.3
 _ARTIFACT_MS = 0.5
-# A deflection counts as large from this share of the largest one.
-_LARGE = 0.5
+# A deflection counts as large from this share of the largest one, and is looked at from that.
+_LARGE, _STANDS_OUT = 0.5, 0.3
 _SIGNAL_TO_NOISE = 8.0
 _FITTED_SHARE = 0.6
 # An artefact this many times the response leaves a remainder that may pass for a phase.
@@ -118,18 +118,22 @@ def _block_votes(block: np.ndarray, rate: float, start: int) -> list[tuple[float
     peaks_at = sizes[:, skip:].argmax(axis=1) + skip
     rows = np.arange(len(block))
     peaks, largest = curves[rows, peaks_at], sizes[rows, peaks_at]
-    firsts = curves[rows, (sizes >= 0.3 * largest[:, np.newaxis]).argmax(axis=1)]
-    calm = (sizes[:, 0] < 0.1 * largest) & (sizes[:, :skip].max(axis=1) < _LARGE * largest)
+    firsts = curves[rows, (sizes >= _STANDS_OUT * largest[:, np.newaxis]).argmax(axis=1)]
+    # Calm: whatever the artefact left behind is below the first deflection that is looked at.
+    calm = sizes[:, :skip].max(axis=1) < _STANDS_OUT * largest
     plain = calm & (firsts * peaks > 0)
     votes = silent
     # A NaN in a sweep makes its sum one; such a sweep has no say.
     speaks = np.isfinite(sizes.sum(axis=1)) & (largest > _SIGNAL_TO_NOISE * noises)
+    clean = peaks[plain & speaks] > 0
+    settled = len(clean) > 1 and bool(clean.all() or not clean.any())
     for row in np.flatnonzero(speaks).tolist():
         noise, top = float(noises[row]), float(largest[row])
         weight = min(1.0, top / (50.0 * noise)) if noise > 0 else 1.0
         if plain[row]:
             votes[row] = (1.0 if peaks[row] > 0 else -1.0), weight
-        else:
+        elif not settled:
+            # A sweep under an artefact is only asked when the clean ones leave it open.
             votes[row] = _phases_vote(curves[row], sizes[row], skip, 4.0 * noise, rate), weight
     return votes
 
