@@ -283,3 +283,17 @@ def test_comparing_changes_no_result():
     serial.compare([first, second])
     for copy, table in zip(before, (first.segments, first.traces, second.verdicts), strict=True):
         pd.testing.assert_frame_equal(copy, table)
+
+
+def test_only_the_most_distal_response_speaks_of_the_axons():
+    # Above a block that resolves every response grows: that is unblocking, not reinnervation.
+    segments = pd.DataFrame(
+        {
+            "nerve": "ulnar",
+            "side": "right",
+            "muscle": "adm",
+            "distal_site": ["wrist", "below_elbow", "above_elbow", "wrist"],
+        }
+    )
+    assert serial._starts_at_the_end(segments) == [True, False, False, True]
+    assert serial._interpretation("rise", "rise", "within_repeatability", False) == ""

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ncs_cb import check_words
+from ncs_cb import check_words, nerves
 from ncs_cb.columns import conform
 from ncs_cb.errors import StudyError
 from ncs_cb.model import DataFile, Result, TreatmentCourse
@@ -316,12 +316,27 @@ def _add_events(table: pd.DataFrame, both: pd.DataFrame) -> None:
         for when in ("earlier", "later")
     ]
     table["segment_event"] = _event(*shares)
+    events = table[["distal_event", "proximal_event", "segment_event"]]
     table["interpretation"] = [
-        _interpretation(*events)
-        for events in table[["distal_event", "proximal_event", "segment_event"]].itertuples(
-            index=False, name=None
+        _interpretation(*row, is_end)
+        for row, is_end in zip(
+            events.itertuples(index=False, name=None), _starts_at_the_end(table), strict=True
         )
     ]
+
+
+def _starts_at_the_end(table: pd.DataFrame) -> list[bool]:
+    """Tell whether a segment's distal site is the nerve's most distal one in this comparison."""
+    place = pd.Series(
+        [
+            nerves.position(nerve, site)
+            for nerve, site in zip(table["nerve"], table["distal_site"], strict=True)
+        ],
+        index=table.index,
+        dtype="int64",
+    )
+    series = [table[name] for name in ("nerve", "side", "muscle")]
+    return (place == place.groupby(series).transform("min")).tolist()
 
 
 def _effective(area: pd.Series, is_absent: pd.Series) -> Floats:
@@ -344,12 +359,16 @@ def _event(earlier: Floats, later: Floats) -> list[str]:
     return [str(word) for word in words]
 
 
-def _interpretation(distal: str, proximal: str, segment: str) -> str:
-    """Name what the two ends say, each for itself; ids joined by ``;``."""
+def _interpretation(distal: str, proximal: str, segment: str, is_end: bool) -> str:
+    """Name what the two ends say, each for itself; ids joined by ``;``.
+
+    A distal response speaks of the axons only at the nerve's most distal site (`is_end`): farther
+    up it also follows what happens to a block below it.
+    """
     found = []
-    if distal == "rise":
+    if distal == "rise" and is_end:
         found.append("reinnervation")
-    if distal == "fall":
+    if distal == "fall" and is_end:
         found.append("axonal_loss")
     # The segment lets more or less through: it is block only when the proximal end moved so.
     if proximal == "rise" and segment == "rise":
