@@ -6,15 +6,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ncs_cb import flags, nerves
+from ncs_cb import flags, nerves, thresholds
 from ncs_cb.columns import conform
 
 _SERIES = ["study_id", "nerve", "side", "muscle"]
-
-# The fastest human motor axons conduct below 80 m/s; faster means a wrong marker or distance.
-FASTEST_PLAUSIBLE_M_PER_S = 100.0
-# Design contract, section 6: proximal larger than distal by more than 10 %.
-LARGEST_PLAUSIBLE_GAIN = 1.10
 
 _REDUCTIONS = {
     "amplitude_reduction_pct": "negative_peak_amplitude_mv",
@@ -127,7 +122,9 @@ def _velocity(table: pd.DataFrame, near: pd.DataFrame, far: pd.DataFrame) -> tup
     length_mm = table["length_mm"].to_numpy()
     length_mm = np.where(length_mm > 0.0, length_mm, np.nan)
     velocity = length_mm / np.where(delay_ms > 0.0, delay_ms, np.nan)
-    is_implausible = (delay_ms <= 0.0) | (velocity > FASTEST_PLAUSIBLE_M_PER_S)
+    is_implausible = (delay_ms <= 0.0) | (
+        velocity > thresholds.value("velocity_implausible.maximum_m_per_s")
+    )
     return np.where(is_implausible, np.nan, velocity), is_implausible
 
 
@@ -137,6 +134,7 @@ def _flags(
     area = table["area_reduction_pct"].notna() & table["total_area_reduction_pct"].isna()
     duration = table["duration_increase_pct"].notna() & table["total_duration_increase_pct"].isna()
     amplitudes = (_values(rows, "negative_peak_amplitude_mv") for rows in (near, far))
+    largest = 1.0 + thresholds.value("proximal_larger.maximum_gain_pct") / 100.0
     gains = [
         _ratio(near, far, m) for m in ("negative_peak_amplitude_mv", "total_negative_area_mv_ms")
     ]
@@ -144,7 +142,7 @@ def _flags(
         "first_phase_only": (area | duration).to_numpy(),
         "response_absent_at_site": np.logical_or(*(np.isnan(a) for a in amplitudes)),
         "entrapment_site": table["is_entrapment_site"].to_numpy(),
-        "proximal_larger": np.logical_or(*(g > LARGEST_PLAUSIBLE_GAIN for g in gains)),
+        "proximal_larger": np.logical_or(*(g > largest + 1e-9 for g in gains)),
         "length_implausible": table["length_mm"].to_numpy() <= 0.0,
         "velocity_implausible": is_implausible,
     }

@@ -130,6 +130,8 @@ def inching(r: Reading, series: Series) -> Table:
         row | {"step": row["step"], "focal": yes_no(r, row["is_focal"])}
         for row in rows_of(r.result.inching, series)
     ]
-    names = ("length_mm", "latency_change_ms", "amplitude_reduction_pct",
-             "total_area_reduction_pct")  # fmt: skip
+    names = (
+        "distal_distance_mm", "proximal_distance_mm", "length_mm", "latency_change_ms",
+        "amplitude_reduction_pct", "total_area_reduction_pct",
+    )  # fmt: skip
     return from_rows(r, rows, ("step", "focal"), names)
