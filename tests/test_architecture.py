@@ -100,7 +100,7 @@ def test_modules_and_functions_stay_small(path):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             body = node.body[1:] if ast.get_docstring(node) else node.body
             lines = body[-1].end_lineno - body[0].lineno + 1 if body else 0
-            limit = 60 if path.name != "_kernels.py" else 120
+            limit = 60 if "_kernels" not in path.parts else 80  # written for the compiler
             assert lines <= limit, f"{node.name} has {lines} lines"
 
 

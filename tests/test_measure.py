@@ -293,3 +293,20 @@ def test_the_rodent_recording_shows_m_wave_and_reflex():
     middle = found.iloc[12:25]
     assert middle["negative_peak_latency_ms"].between(2.4, 3.0).sum() >= 12
     assert middle["onset_latency_ms"].between(0.75, 1.1).all()
+
+
+def test_a_sweep_that_ends_within_a_late_phase_has_no_total_duration():
+    # The first phase is whole, the second is cut: all-phase values would be too small.
+    time_ms = np.arange(-1.0, 13.0, 0.05)
+    first = np.sin(np.pi * np.clip((time_ms - 3) / 5, 0, 1)).clip(0) ** 1.3
+    late = np.where(time_ms > 10, np.sin(np.pi * np.clip((time_ms - 10) / 8, 0, 1)), 0.0)
+    row = measure_traces(5.0 * first + 3.0 * late, sampling_rate_hz=20_000, stimulus_index=20).iloc[
+        0
+    ]
+    raised = row["quality_flags"].split(";")
+    assert "sweep_cut" in raised
+    # Without this flag a criteria set would fall back to the first phase and see false block.
+    assert "late_negative_component" in raised
+    assert row["negative_peak_duration_ms"] == pytest.approx(5.0, abs=0.15)
+    assert np.isnan(row["total_negative_duration_ms"])
+    assert np.isnan(row["total_negative_area_mv_ms"])

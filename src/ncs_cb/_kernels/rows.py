@@ -234,6 +234,8 @@ def time_phases(x, n, stimulus, step, size, n_blocks, onset_block, first_end, la
     wide = 0.25 if amplitude > 40.0 * white else 0.45
     half = max(0, int((wide * per_ms - 1.0) * 0.5))
     onset = 0.0
+    total = NAN
+    late = state[LATE_AREA] * size * step
     for j in range(2):
         # First from before the onset to after the first return, then about the last return.
         a = max(0, onset_block * size - int(3.0 * per_ms))
@@ -254,18 +256,21 @@ def time_phases(x, n, stimulus, step, size, n_blocks, onset_block, first_end, la
             onset = find_onset(z, b - a, c * size + size // 2 - a, amplitude,
                                state[FIRST_TOP], white, half)  # fmt: skip
             out[ONSET] = (onset + a - stimulus) * step
+        # A late phase that is cut is late all the same: the first phase alone would mislead.
+        cut = CUT if j == 0 or not late > 0.1 * out[AREA] else CUT | LATE
         if (first_end if j == 0 else last_end) >= n_blocks:
-            return CUT
+            return cut
         top = state[FIRST_TOP] if j == 0 else state[LAST_TOP]
         search = max(i - a, int(onset) + 1 if j == 0 else 0)
         t = find_return(z, search, b - a, top, white, half)
         if t < 0.0:
-            return CUT
+            return cut
         if j == 0:
             out[DURATION] = (t - onset) * step
             out[AREA] = area_between(z, onset, t) * step
-        out[TOTAL_DURATION] = (t + a - stimulus) * step - out[ONSET]
-    out[TOTAL_AREA] = out[AREA] + state[LATE_AREA] * size * step
+        total = (t + a - stimulus) * step - out[ONSET]
+    out[TOTAL_DURATION] = total
+    out[TOTAL_AREA] = out[AREA] + late
     if out[TOTAL_AREA] > 1.1 * out[AREA]:
         return LATE
     return 0
