@@ -20,7 +20,7 @@ from ncs_cb._kernels.facts import (
     HUM,
     LEVEL,
     LONG_QUIET_MS,
-    LONG_WINDOW,
+    MOVED_SHARE,
     N_DECAYS,
     ORIGIN,
     QUIET_FROM,
@@ -64,19 +64,28 @@ def quiet_line(y, a, b, size, per_block, state):
     state[QUIET_TO] = b * 1.0
 
 
-def flat_before(y, n_blocks, pre, first, peak, per_block, has_pre, reach, state):
+def flat_before(y, pre, first, peak, per_block, reach, state):
     """Look for a flat stretch before the response; give its end, or -1 where there is none.
 
     `reach` is the number of blocks a baseline may use. The stretch must be flat, and what
     comes before it must be an artefact that dies away towards it.
     """
     start = pre + first
-    if has_pre:
-        reference = mean_of(y, max(0, pre - 26), pre - 1)
-    else:
-        reference = y[lowest(y, start, peak + 1)]
-    height = y[peak] - reference
     sd = sqrt(per_block)
+    # The level before the rise: the lowest on the way back from the peak, until nothing lower
+    # comes for 3 ms or the trace rises again (an artefact, a dip, an earlier phase).
+    low = peak
+    b = peak
+    margin = 4.0 * sd
+    while b > start and low - b < 15:
+        b -= 1
+        if y[b] < y[low]:
+            low = b
+            margin = max(0.04 * (y[peak] - y[low]), 4.0 * sd)
+        elif y[b] > y[low] + margin and y[low] < y[peak] - 2.0 * margin:
+            break
+    reference = mean_of(y, max(start, low - 2), min(low + 3, peak))
+    height = y[peak] - reference
     edge = reference + max(0.04 * height, 4.0 * sd)
     b = peak
     while b > start and y[b] > edge:
@@ -147,7 +156,7 @@ def settle(y, n_blocks, pre, first, size, step, n_pre, tables, s, state, r):
     state[DECAY] = 0.0
     state[DIP] = 0.0
     peak = highest(y, pre + peak_from, n_blocks)
-    end = flat_before(y, n_blocks, pre, first, peak, per_block, n_pre > 0, reach, state)
+    end = flat_before(y, pre, first, peak, per_block, reach, state)
     flat = end >= 0
     if flat:
         quiet_line(y, int(state[QUIET_FROM]), end, size, per_block, state)
@@ -196,7 +205,9 @@ def peel_artifact(y, n_blocks, pre, first, size, n_pre, per_block, reach, peak_f
     reference = y[n_blocks - 1]
     weight = 0.0
     if n_pre > 0:
-        weight = min(10.0, n_pre / size)
+        # As good as its noise, and as what hum and drift may have done since.
+        moved = MOVED_SHARE * span
+        weight = variance / (variance * size / n_pre + moved * moved)
         reference = mean_of(y, max(0, pre - 26), pre - 1)
     for b in range(n_blocks):
         y[b] -= reference
@@ -210,9 +221,7 @@ def peel_artifact(y, n_blocks, pre, first, size, n_pre, per_block, reach, peak_f
     dip = pre + end
     for _ in range(3):
         end = max(end, first + 2)
-        # A long stretch tells the level by itself, and hum has turned since the stimulus.
-        trust = weight if end - first < LONG_WINDOW else 0.2 * weight
-        fit_decay(y, pre, first, min(end, n_table), trust, prior, prior_weight, variance,
+        fit_decay(y, pre, first, min(end, n_table), weight, prior, prior_weight, variance,
                   tables, s, state)  # fmt: skip
         take_decay(y, n_blocks, pre, n_table, tables[0], state, r)
         peak = highest(r, max(pre + peak_from, min(pre + end, n_blocks - 2)), n_blocks)

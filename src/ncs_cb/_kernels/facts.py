@@ -66,8 +66,10 @@ SLOPE_MS = 3.0
 # Where hum was looked for, what slope is left is drift and goes on.
 DRIFT_MS = 15.0
 LONG_QUIET_MS = 3.5
-# Blocks after the stimulus that tell artefact and level apart without what lies before it.
-LONG_WINDOW = 12
+# How far hum and drift may move the level between stimulus and response, of the response.
+MOVED_SHARE = 0.005
+# Removing hum must not shorten the quiet stretch before the response by more than this.
+UNDONE_MS = 0.7
 HUM_HZ = (50.0, 60.0)
 # Hum rises for 8 to 10 ms, most responses for less than half of that: look twice beyond this.
 SLOW_RISE_MS = 6.0

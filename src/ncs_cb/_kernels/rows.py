@@ -57,6 +57,7 @@ from ncs_cb._kernels.facts import (
     TOP,
     TOTAL_AREA,
     TOTAL_DURATION,
+    UNDONE_MS,
     W0,
     W1,
     W2,
@@ -109,15 +110,25 @@ def measure_row(x, n, stimulus, step, low_mv, high_mv, size, first, tables, rati
     state[WHITE] = white
     state[SPREAD] = spread
     state[HUM] = 0.0
-    for attempt in range(2):
+    quiet_to = 0.0
+    for attempt in range(3):
         end = settle(y, n_blocks, pre, first, size, step, n_pre, tables, s, state, r)
         hum_like = abs(state[SLOPE]) * SLOPE_MS * per_ms
         weak = (
             r[int(state[TOP])] < max(80.0 * max(white, spread), 150.0 * hum_like)
             or (state[TOP] - state[QUIET_TO]) * size * step > SLOW_RISE_MS
         )
-        if not weak or attempt == 1:
+        if attempt == 2 or (attempt == 0 and not weak):
             break
+        if attempt == 1:
+            if state[HUM] < 0.0 or (quiet_to - state[QUIET_TO]) * size * step < UNDONE_MS:
+                break
+            # Without the "hum" less of the trace is quiet: it was none.
+            for b in range(n_blocks):
+                y[b] += hum[b]
+            state[HUM] = 0.0
+            continue
+        quiet_to = state[QUIET_TO]
         if not look_for_hum(
             y, n_blocks, pre, first, step, size, n_pre, tables, s, state, r, g, hum
         ):
@@ -208,8 +219,10 @@ def scan_phases(r, n_blocks, b, strong, low, gap, state):
         if r[b] < strong:
             b += 1
             continue
+        reached = b
         while b > end and r[b - 1] > 0.0:
             b -= 1
+        slow = reached - b > gap // 2
         area = 0.0
         top = 0.0
         while b < n_blocks and (r[b] > low or top < strong):
@@ -217,6 +230,9 @@ def scan_phases(r, n_blocks, b, strong, low, gap, state):
                 area += r[b]
             top = max(top, r[b])
             b += 1
+        if slow and b == n_blocks:
+            # What climbs this slowly and never comes down is drift, not a phase.
+            break
         state[LATE_AREA] += area
         state[LAST_TOP] = top
         end = b
