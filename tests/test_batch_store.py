@@ -4,13 +4,14 @@ import errno
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ncs_cb.batch import parquet
+from ncs_cb.batch import overview, parquet
 from ncs_cb.batch.store import TABLES, Entry, Failure, Record, Store, staged_part, staged_reports
 from ncs_cb.errors import NcsError
 
@@ -237,3 +238,18 @@ def test_reports_of_studies_that_are_gone_are_removed_and_other_folders_are_not(
         store.keep_reports(set())
         assert not store.has_report("p1")
     assert mine.is_dir()
+
+
+def test_the_overviews_list_studies_in_their_order_however_the_slots_are_numbered(tmp_path):
+    # A run killed between two slots gives the later studies the lower number.
+    with Store(tmp_path) as store:
+        store.recover()
+        for slot, study_id in enumerate(("p2", "p1")):
+            staged, record = stage(store, slot, "good", study_id)
+            failure = Failure(study_id, study_id, "read", "ReadError", "cut", "")
+            entries = tuple(replace(entry, failure=failure) for entry in record.entries)
+            store.commit(staged, replace(record, entries=entries))
+        assert overview.write(store) == 2
+    page, table = ((tmp_path / name).read_text() for name in ("index.html", "failures.csv"))
+    assert page.index("<td>p1</td>") < page.index("<td>p2</td>")
+    assert [line.split(",")[0] for line in table.splitlines()[1:]] == ["p1", "p2"]

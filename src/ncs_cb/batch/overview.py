@@ -39,6 +39,11 @@ class _Totals:
     categories: dict[str, Counter[str]] = field(default_factory=dict)
     histograms: dict[str, list[int]] = field(default_factory=dict)
     reports: set[str] = field(default_factory=set)
+    first_keys: list[tuple[str, int]] = field(default_factory=list)
+
+    def in_order(self) -> list[int]:
+        """Give the slots by their studies: a run that was interrupted numbers them otherwise."""
+        return [slot for _, slot in sorted(self.first_keys)]
 
 
 def write(store: Store) -> int:
@@ -53,7 +58,7 @@ def write(store: Store) -> int:
     store.keep_reports(totals.reports)
     for table in TABLES:
         _never_without_columns(store, table)
-    store.publish("failures.csv", _csv(_failures(store)))
+    store.publish("failures.csv", _csv(_failures(store, totals)))
     store.publish("index.html", _page(store, totals))
     return totals.failed
 
@@ -61,6 +66,7 @@ def write(store: Store) -> int:
 def _totals(store: Store) -> _Totals:
     totals = _Totals()
     for record in store.records():
+        totals.first_keys += [(entry.key, record.slot) for entry in record.entries[:1]]
         for name, counts in record.histograms.items():
             before = totals.histograms.get(name, [0] * BINS)
             totals.histograms[name] = [a + b for a, b in zip(before, counts, strict=True)]
@@ -85,8 +91,8 @@ def _never_without_columns(store: Store, table: str) -> None:
         beside.replace(place)
 
 
-def _failures(store: Store) -> Iterator[Failure]:
-    for record in store.records():
+def _failures(store: Store, totals: _Totals) -> Iterator[Failure]:
+    for record in store.records(totals.in_order()):
         for entry in record.entries:
             if entry.failure is not None:
                 yield entry.failure
@@ -126,7 +132,7 @@ def _page(store: Store, totals: _Totals) -> Iterator[str]:
         totals=totals,
         criteria=criteria,
         categories=_categories(totals.categories),
-        rows=_rows(store, criteria),
+        rows=_rows(store, totals, criteria),
         not_listed=max(totals.studies - MOST_ROWS, 0),
         measures=[_measure(span, totals.histograms.get(span.column, [])) for span in SPANS],
     )
@@ -138,9 +144,9 @@ def _categories(counted: Mapping[str, Counter[str]]) -> list[str]:
     return [n for n in known if n in found] + sorted(found - set(known))
 
 
-def _rows(store: Store, criteria: list[str]) -> Iterator[dict[str, Any]]:
+def _rows(store: Store, totals: _Totals, criteria: list[str]) -> Iterator[dict[str, Any]]:
     left = MOST_ROWS
-    for record in store.records():
+    for record in store.records(totals.in_order()):
         for entry in record.entries:
             if left == 0:
                 return

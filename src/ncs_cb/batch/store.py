@@ -185,12 +185,13 @@ class Store:
         """Give the numbers of all slots that are done."""
         return sorted(int(path.stem) for path in (self._hidden / "slots").glob("*.json"))
 
-    def records(self) -> Iterator[Record]:
+    def records(self, order: Iterable[int] | None = None) -> Iterator[Record]:
         """Give the record of every slot that is done and whose files are as they were written.
 
-        A slot of which someone has removed or cut a file counts as not done.
+        A slot of which someone has removed or cut a file counts as not done. `order` names
+        the slots to give; all of them by number when it is left out.
         """
-        for slot in self.slots():
+        for slot in self.slots() if order is None else order:
             try:
                 record = Record.from_json(self._record(slot).read_text("utf-8"))
             except (ValueError, KeyError, TypeError):
