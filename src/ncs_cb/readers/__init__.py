@@ -118,7 +118,7 @@ def iter_studies(root: str | Path) -> Iterator[StudyInput]:
 
 def _is_recording(path: Path) -> bool:
     """Tell by suffix, or by a look at the beginning where several formats share the suffix."""
-    owners = _by_suffix().get(path.suffix.lower(), [])
+    owners = _by_suffix(available()).get(path.suffix.lower(), [])
     if len(owners) == 1 and owners[0].name == "edf":
         return True
     if not owners:
@@ -218,7 +218,7 @@ def _resolved(what: Any, text: str | None) -> str | None:
 
 def _open_all(found: StudyInput, keep_identity: bool) -> tuple[list[Input], list[Decision]]:
     """Read every file that could be a recording; list the others as decisions."""
-    known = _by_suffix()
+    known = _by_suffix(available())
     names = folders.unique_names(found)
     inputs: list[Input] = []
     decisions: list[Decision] = []
@@ -267,15 +267,15 @@ def _head(path: Path) -> bytes:
 
 def _claimants(source: Input) -> list[Reader]:
     """Ask the readers of the file's suffix; all of them when none of these wants it."""
-    near = [reader for reader in _by_suffix().get(source.path.suffix.lower(), ())
+    near = [reader for reader in _by_suffix(available()).get(source.path.suffix.lower(), ())
             if reader.claims(source)]  # fmt: skip
     return near or [reader for reader in available() if reader.claims(source)]
 
 
 @cache
-def _by_suffix() -> dict[str, list[Reader]]:
+def _by_suffix(readers: tuple[Reader, ...]) -> dict[str, list[Reader]]:
     owners: dict[str, list[Reader]] = {}
-    for reader in available():
+    for reader in readers:
         for suffix in reader.suffixes:
             owners.setdefault(suffix, []).append(reader)
     return owners
