@@ -53,7 +53,7 @@ def compiled(dtype: str) -> Any:
     The functions of all parts are copied into one scope and compiled there, without fast-math
     (NaN carries meaning), without contraction and without numba's disk cache (unsafe when
     processes share it, numba issue 4807). Nothing is allocated inside, so that reference
-    counting is left out. Takes some seconds, once per process and dtype.
+    counting is left out, and arrays are handed on as pointers. Takes some seconds, once per process and dtype.
     """
     import numba
 
@@ -66,8 +66,9 @@ def compiled(dtype: str) -> Any:
         types.int64, types.UniTuple(numbers, 4), *(numbers,) * 9, types.float64[:, ::1], whole,
     )  # fmt: skip
     scope: dict[str, Any] = {}
-    for part in (facts, reduce, correct, decay, baseline, hum, markers, rows):
-        scope.update(vars(part))
+    for module in (facts, reduce, correct, decay, baseline, hum, markers, rows):
+        scope.update(vars(module))
+    scope["pointer"], scope["part"] = _pointers()
     for name, value in list(scope.items()):
         if isinstance(value, FunctionType):
             outer = name == "measure_rows"
@@ -84,3 +85,23 @@ def compiled(dtype: str) -> Any:
     kernel.compile(signature)
     kernel.disable_compile()
     return kernel
+
+
+def _pointers() -> tuple[Any, Any]:
+    """Give ``reduce.pointer`` and ``reduce.part`` as compiled code knows them."""
+    from numba import types
+    from numba.extending import intrinsic
+
+    def pointer(typing: Any, array: Any) -> Any:
+        def code(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            return context.make_array(signature.args[0])(context, builder, values[0]).data
+
+        return types.CPointer(array.dtype)(array), code
+
+    def part(typing: Any, start: Any, a: Any, b: Any) -> Any:
+        def code(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            return builder.gep(values[0], [values[1]])
+
+        return start(start, types.intp, types.intp), code
+
+    return intrinsic(pointer), intrinsic(part)

@@ -21,7 +21,7 @@ from ncs_cb._kernels.facts import (
     LEVEL,
     LONG_QUIET_MS,
     MOVED_SHARE,
-    N_DECAYS,
+    N_TABLE,
     ORIGIN,
     QUIET_FROM,
     QUIET_TO,
@@ -73,13 +73,13 @@ def flat_before(y, pre, first, peak, per_block, reach, state):
     start = pre + first
     sd = sqrt(per_block)
     # The level before the rise: the lowest on the way back from the peak, until nothing lower
-    # comes for 3 ms or the trace rises again (an artefact, a dip, an earlier phase).
+    # comes for 1.6 ms or the trace rises again (an artefact, a dip, an earlier phase).
     low = peak
     b = peak
     margin = 4.0 * sd
-    while b > start and low - b < 15:
+    while b > start and low - b < 8:
         b -= 1
-        if y[b] < y[low]:
+        if y[b] < y[low] - 0.5 * sd:
             low = b
             margin = max(0.04 * (y[peak] - y[low]), 4.0 * sd)
         elif y[b] > y[low] + margin and y[low] < y[peak] - 2.0 * margin:
@@ -90,8 +90,9 @@ def flat_before(y, pre, first, peak, per_block, reach, state):
     b = peak
     while b > start and y[b] > edge:
         b -= 1
-    edge = reference + max(0.006 * height, 1.5 * sd)
-    while b > start and y[b] > edge:
+    # Then on, while the trace still rises from about 1 ms before.
+    margin = max(0.006 * height, 1.5 * sd)
+    while b - 8 > start and y[b] > mean_of(y, b - 8, b - 3) + margin:
         b -= 1
     end = b
     if end - start < 8 or height <= 0.0:
@@ -198,7 +199,6 @@ def peel_artifact(y, n_blocks, pre, first, size, n_pre, per_block, reach, peak_f
                   state, r):  # fmt: skip
     """Fit the artefact up to the response, find the response, and repeat with what was found."""
     n_after = n_blocks - pre
-    n_table = len(tables[0]) // N_DECAYS
     top = y[highest(y, pre + peak_from, n_blocks)]
     span = top - y[lowest(y, pre + peak_from, n_blocks)]
     variance = per_block + (0.002 * span) * (0.002 * span) + 1e-30
@@ -215,15 +215,15 @@ def peel_artifact(y, n_blocks, pre, first, size, n_pre, per_block, reach, peak_f
     prior_weight = 1e-6
     if span > 0.0:
         prior_weight = variance / (0.04 * span * span)
-    limit = min(n_after, first + 22, n_table)
+    limit = min(n_after, first + 22, N_TABLE)
     end = grow_window(y, pre, first, limit, weight, prior, prior_weight, variance, tables, s)
     sd = sqrt(per_block)
     dip = pre + end
     for _ in range(3):
         end = max(end, first + 2)
-        fit_decay(y, pre, first, min(end, n_table), weight, prior, prior_weight, variance,
+        fit_decay(y, pre, first, min(end, N_TABLE), weight, prior, prior_weight, variance,
                   tables, s, state)  # fmt: skip
-        take_decay(y, n_blocks, pre, n_table, tables[0], state, r)
+        take_decay(y, n_blocks, pre, N_TABLE, tables[0], state, r)
         peak = highest(r, max(pre + peak_from, min(pre + end, n_blocks - 2)), n_blocks)
         strong = max(SIGNIFICANT * r[peak], 4.0 * sd)
         weak = max(0.02 * r[peak], 2.5 * sd)

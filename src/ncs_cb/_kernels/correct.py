@@ -6,7 +6,20 @@
 
 from __future__ import annotations
 
-from ncs_cb._kernels.facts import AT, BEND, DECAY, HUM, LEVEL, N_DECAYS, ORIGIN, SLOPE, W0, W1, W2
+from ncs_cb._kernels.facts import (
+    AT,
+    BEND,
+    DECAY,
+    HUM,
+    LEVEL,
+    N_DECAYS,
+    N_TABLE,
+    ORIGIN,
+    SLOPE,
+    W0,
+    W1,
+    W2,
+)
 
 
 def take_baseline(y, n_blocks, pre, size, means, state, r):
@@ -24,7 +37,7 @@ def take_baseline(y, n_blocks, pre, size, means, state, r):
         w1 = state[DECAY] * state[W1]
         w2 = state[DECAY] * state[W2]
         at = int(state[AT])
-        for b in range(min(n_blocks - pre, len(means) // N_DECAYS)):
+        for b in range(min(n_blocks - pre, N_TABLE)):
             p = b * N_DECAYS + at
             r[pre + b] -= w0 * means[p - 1] + w1 * means[p] + w2 * means[p + 1]
 
@@ -46,9 +59,8 @@ def take_baseline_samples(x, a, n, stimulus, size, n_blocks, tables, ratio, head
     means = tables[0]
     at = int(state[AT])
     b = (a - stimulus) // size
-    n_table = len(means) // N_DECAYS
     i = stimulus + b * size - a
-    while i < n and b < n_table:
+    while i < n and b < N_TABLE:
         p = b * N_DECAYS + at
         a0 = state[DECAY] * state[W0] * means[p - 1] * head[at - 1]
         a1 = state[DECAY] * state[W1] * means[p] * head[at]

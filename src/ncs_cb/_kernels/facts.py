@@ -60,7 +60,8 @@ RETURN_LEVEL = 0.005
 N_DECAYS = 16
 SHORTEST_DECAY_MS = 0.12
 LONGEST_DECAY_MS = 3.2
-DECAY_MS = 20.0
+# Rows of the tables of decays: 20 ms in blocks of 0.2 ms, and the blanked ones.
+N_TABLE = 104
 # Beyond this a slope seen before the response says little: hum has turned by then.
 SLOPE_MS = 3.0
 # Where hum was looked for, what slope is left is drift and goes on.

@@ -16,7 +16,7 @@ from ncs_cb._kernels.facts import (
     DECAY,
     HUM,
     LEVEL,
-    N_DECAYS,
+    N_TABLE,
     QUIET_FROM,
     QUIET_TO,
     SLOPE,
@@ -163,7 +163,7 @@ def is_nothing(y, r, n_blocks, pre, first, size, height, per_block, tables, s, s
     """Whether artefact, line, hum and noise explain the whole sweep, without a response."""
     bound = max(5.0 * sqrt(3.0 * per_block), 0.24 * height)
     kept = state[LEVEL], state[DECAY], state[W0], state[W1], state[W2], state[AT]
-    end = min(n_blocks - pre, len(tables[0]) // N_DECAYS)
+    end = min(n_blocks - pre, N_TABLE)
     least = 0.0
     for k in range(2):
         state[LEVEL], state[DECAY], state[W0], state[W1], state[W2], state[AT] = kept

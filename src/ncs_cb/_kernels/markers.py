@@ -10,6 +10,7 @@ from math import sqrt
 
 from ncs_cb._kernels.correct import take_baseline_samples
 from ncs_cb._kernels.facts import ONSET_LEVEL, RETURN_LEVEL, UNLIMITED_MV, WHITE
+from ncs_cb._kernels.reduce import part
 
 
 def cross_back(z, i, h, level):
@@ -141,7 +142,7 @@ def find_top(x, n, r, n_blocks, stimulus, size, peak, sign, tables, ratio, head,
     # A narrow peak: the samples themselves.
     z_from = max(0, (peak - 4) * size)
     n_z = min(n, (peak + 5) * size) - z_from
-    take_baseline_samples(x[z_from : z_from + n_z], z_from, n_z, stimulus, size, n_blocks,
+    take_baseline_samples(part(x, z_from, z_from + n_z), z_from, n_z, stimulus, size, n_blocks,
                           tables, ratio, head, hum, state, z)  # fmt: skip
     middle = peak * size - z_from
     at = middle

@@ -9,6 +9,20 @@ from __future__ import annotations
 from math import sqrt
 
 
+def pointer(v):
+    """Give the values to work on; compiled, the place where they begin.
+
+    Compiled code indexes that place directly: an array's index would first be looked at for
+    being negative, which keeps loops from using whole vectors.
+    """
+    return v
+
+
+def part(v, a, b):
+    """Give v[a:b] for reading (and, compiled, for writing)."""
+    return v[a:b]
+
+
 def block_means(x, size, n_blocks, y):
     """Write the mean of each run of `size` samples."""
     scale = 1.0 / size

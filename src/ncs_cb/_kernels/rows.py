@@ -35,6 +35,7 @@ from ncs_cb._kernels.facts import (
     LATE_AREA,
     LEVEL,
     N_DECAYS,
+    N_TABLE,
     NAN,
     NO_BASELINE,
     NOISE,
@@ -66,7 +67,16 @@ from ncs_cb._kernels.facts import (
 )
 from ncs_cb._kernels.hum import look_for_hum
 from ncs_cb._kernels.markers import area_between, find_onset, find_return, find_top, is_clipped
-from ncs_cb._kernels.reduce import all_equal, block_means, count_bad, deviation, lowest, white_noise
+from ncs_cb._kernels.reduce import (
+    all_equal,
+    block_means,
+    count_bad,
+    deviation,
+    lowest,
+    part,
+    pointer,
+    white_noise,
+)
 
 
 def measure_row(x, n, stimulus, step, low_mv, high_mv, size, first, tables, ratio, head, y, r, z,
@@ -81,13 +91,13 @@ def measure_row(x, n, stimulus, step, low_mv, high_mv, size, first, tables, rati
     start = stimulus - pre * size
     bad = count_bad(x, start)
     # From here on the trace begins with its first block, so that a shift changes nothing.
-    x = x[start:n]
+    x = part(x, start, n)
     n -= start
     stimulus = pre * size
     n_blocks = n // size
     stop = n_blocks * size
-    block_means(x[:stop], size, n_blocks, y)
-    if bad + count_bad(y, n_blocks) + count_bad(x[stop:], n - stop) > 0:
+    block_means(x, size, n_blocks, y)
+    if bad + count_bad(y, n_blocks) + count_bad(part(x, stop, n), n - stop) > 0:
         return NON_FINITE
     facts = 0
     guard = int(0.1 * per_ms + 0.5)
@@ -101,10 +111,10 @@ def measure_row(x, n, stimulus, step, low_mv, high_mv, size, first, tables, rati
             return FLAT
         return facts | CUT
     tail = min(64, n - stimulus)
-    white = white_noise(x[n - tail : n], tail)
+    white = white_noise(part(x, n - tail, n), tail)
     spread = 0.0
     if has_pre:
-        before = x[stimulus - guard - n_pre : stimulus - guard]
+        before = part(x, stimulus - guard - n_pre, stimulus - guard)
         white = max(white, white_noise(before, n_pre))
         spread = deviation(before, n_pre)
     state[WHITE] = white
@@ -263,7 +273,7 @@ def time_phases(x, n, stimulus, step, size, n_blocks, onset_block, first_end, la
             a = max(0, (last_end - 4) * size - half)
             b = min(n, (last_end + 4) * size + half)
             i = (last_end - 2) * size
-        take_baseline_samples(x[a:b], a, b - a, stimulus, size, n_blocks, tables, ratio,
+        take_baseline_samples(part(x, a, b), a, b - a, stimulus, size, n_blocks, tables, ratio,
                               head, hum, state, z)  # fmt: skip
         if j == 0:
             c = onset_block
@@ -300,7 +310,7 @@ def doubts(onset_block, size, means, state, out):
     if state[DIP] < -max(0.03 * amplitude, 4.0 * white / sqrt(size * 1.0)):
         facts |= POSITIVITY
     if state[DECAY] != 0.0:
-        p = min(onset_block, len(means) // N_DECAYS - 1) * N_DECAYS + int(state[AT])
+        p = min(onset_block, N_TABLE - 1) * N_DECAYS + int(state[AT])
         tail = abs(state[DECAY] * (state[W0] * means[p - 1] + state[W1] * means[p]
                                    + state[W2] * means[p + 1]))  # fmt: skip
         if tail > 0.005 * amplitude:
@@ -315,8 +325,15 @@ def doubts(onset_block, size, means, state, out):
 def measure_rows(samples, rows, stimuli, low_mv, high_mv, n, step, size, first, tables, ratio,
                  head, y, r, z, hum, s, g, state, out, facts):  # fmt: skip
     """Measure the rows of one rate named in `rows`, one after the other."""
+    means, sums, squares, turns = tables
+    tables = (pointer(means), pointer(sums), pointer(squares), pointer(turns))
+    samples = pointer(samples)
+    out = pointer(out)
     for j in range(len(rows)):
         i = rows[j]
-        facts[i] = measure_row(samples[i], n, stimuli[i], step, low_mv[i], high_mv[i], size,
-                               first, tables, ratio, head, y, r, z, hum, s, g, state,
-                               out[i])  # fmt: skip
+        facts[i] = measure_row(
+            part(samples, i * n, (i + 1) * n), n, stimuli[i], step, low_mv[i], high_mv[i], size,
+            first, tables, pointer(ratio), pointer(head), pointer(y), pointer(r), pointer(z),
+            pointer(hum), pointer(s), pointer(g), pointer(state),
+            part(out, i * WIDTH, (i + 1) * WIDTH),
+        )  # fmt: skip

@@ -10,10 +10,10 @@ import numpy as np
 from ncs_cb._kernels.facts import (
     BLANK_MS,
     BLOCK_MS,
-    DECAY_MS,
     HUM_HZ,
     LONGEST_DECAY_MS,
     N_DECAYS,
+    N_TABLE,
     SHORTEST_DECAY_MS,
 )
 
@@ -30,7 +30,7 @@ def decay_tables(rate_hz: float) -> tuple[int, int, Any, Any, Any, Any, Any, Any
     step = 1000.0 / rate_hz
     size = max(1, round(BLOCK_MS / step))
     first = int(np.ceil(BLANK_MS / (size * step) - 1e-9))
-    n = int(DECAY_MS / (size * step)) + first + 1
+    n = N_TABLE
     taus = np.geomspace(SHORTEST_DECAY_MS, LONGEST_DECAY_MS, N_DECAYS)
     t = np.arange(n * size) * step
     e = np.exp(-t[:, None] / taus).reshape(n, size, N_DECAYS)
