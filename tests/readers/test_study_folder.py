@@ -354,7 +354,7 @@ def test_a_file_that_two_readers_claim_is_refused(visit, monkeypatch):
     from ncs_cb import readers
 
     twin = Reader("twin", (".edf",), lambda source: True, READERS[0].read)
-    monkeypatch.setattr(readers, "_by_suffix", lambda: {".edf": [READERS[0], twin]})
+    monkeypatch.setattr(readers, "_by_suffix", lambda _: {".edf": [READERS[0], twin]})
     with pytest.raises(ReadError, match="claimed by edf and twin"):
         read_study(visit / "median.edf")
 
