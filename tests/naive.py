@@ -82,7 +82,9 @@ def measure(samples, rate_hz, stimulus):
     if chain[0][1] < len(v):
         end = crossing(t, v, chain[0][1], 0.0)
         found["negative_peak_duration_ms"] = end - onset
-        found["negative_peak_area_mv_ms"] = trapezoid(v[start : chain[0][1]], t[start : chain[0][1]])
+        found["negative_peak_area_mv_ms"] = trapezoid(
+            v[start : chain[0][1]], t[start : chain[0][1]]
+        )
     if last < len(v):
         found["total_negative_duration_ms"] = crossing(t, v, last, 0.0) - onset
         found["total_negative_area_mv_ms"] = sum(trapezoid(v[a:b], t[a:b]) for a, b in chain)
@@ -120,8 +122,8 @@ def random_cmaps(rng, n, *, n_samples=1000, rate_hz=20_000.0, stimulus=20, noise
         if rng.random() < 0.3:
             # A second negative phase, after the positive lobe has ended.
             begin = shape["onset"] + shape["width"] + shape["after"] + rng.uniform(0.0, 2.0)
-            rows[i] += cmap(t, onset=begin, width=5.0, height=rng.uniform(0.15, 0.9) * shape["height"],
-                            positive=0.2, after=6.0)  # fmt: skip
+            height = rng.uniform(0.15, 0.9) * shape["height"]
+            rows[i] += cmap(t, onset=begin, width=5.0, height=height, positive=0.2, after=6.0)
         rows[i] += rng.uniform(-5, 5) + noise_mv * rng.standard_normal(n_samples)
     return rows
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import naive
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import naive
 from ncs_cb import _kernels, measure
+from ncs_cb._kernels import kept
 
 RATE = 20_000.0
 
@@ -42,10 +45,10 @@ def test_plain_and_compiled_give_identical_bits(monkeypatch, dtype):
         arguments = (
             samples, np.full(n, rate), np.full(n, stimulus), np.full(n, -np.inf), np.full(n, np.inf)
         )  # fmt: skip
+        monkeypatch.setattr(measure, "_runs_compiled", lambda n, dtype: False)
         out, facts = measure._run(*arguments, threads=1)
-        monkeypatch.setattr(measure, "COMPILE_FROM", 0)
+        monkeypatch.setattr(measure, "_runs_compiled", lambda n, dtype: True)
         fast, fast_facts = measure._run(*arguments, threads=2)
-        monkeypatch.undo()
         assert np.array_equal(facts, fast_facts)
         assert np.array_equal(out.view(np.int64), fast.view(np.int64))
 
@@ -157,3 +160,30 @@ def test_decay_tables_hold_the_means_of_exponentials():
     assert np.allclose(head * expected[0], 1.0)
     assert hum == pytest.approx([np.cos(x) if c else np.sin(x) for x in
                                  (0.02 * np.pi, 0.024 * np.pi) for c in (1, 0)])  # fmt: skip
+
+
+@pytest.fixture
+def folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path / "ncs_cb"
+
+
+def test_a_kept_kernel_is_read_back_whole_or_not_at_all(folder):
+    path = kept.place("float32")
+    assert path.parent == folder
+    assert kept.load(path) is None
+    kept.keep(path, pickle.dumps({"a": 1}))
+    assert kept.load(path) == {"a": 1}
+    assert [p.name for p in folder.iterdir()] == [path.name]
+    held = path.read_bytes()
+    for damaged in (held[:-1], held[:40], b"", held[:-1] + b"x"):
+        path.write_bytes(damaged)
+        assert kept.load(path) is None
+
+
+def test_nothing_is_kept_where_others_may_write(folder):
+    assert kept.place("float32") != kept.place("float64")
+    folder.chmod(0o777)
+    assert kept.place("float32") is None
+    kept.keep(None, b"")
+    assert kept.load(None) is None

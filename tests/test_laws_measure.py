@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import naive
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import naive
 from ncs_cb import measure
 from ncs_cb.measure import measure_traces
 
@@ -23,9 +23,8 @@ def make(seed, n=3, noise_mv=0.01):
     rng = np.random.default_rng(seed)
     rows = naive.random_cmaps(rng, n, noise_mv=noise_mv)
     t = (np.arange(1000) - 20) / 20
-    for row in rows:
-        row += naive.artifact(t, rng.uniform(-4, 4), rng.uniform(0.2, 2.0))
-    return rows
+    return np.array([row + naive.artifact(t, rng.uniform(-4, 4), rng.uniform(0.2, 2.0))
+                     for row in rows])  # fmt: skip
 
 
 def measured(samples, stimulus=20, **options):
@@ -114,8 +113,9 @@ def test_the_input_is_left_alone():
 @pytest.mark.slow
 def test_threads_and_the_compiled_way_change_nothing(monkeypatch):
     samples = np.vstack([make(seed, n=50) for seed in range(60)]).astype(np.float32)
+    monkeypatch.setattr(measure, "_runs_compiled", lambda n, dtype: False)
     expected = pd.concat([measured(samples[i : i + 500]) for i in range(0, 3000, 500)])
-    monkeypatch.setattr(measure, "COMPILE_FROM", 0)
+    monkeypatch.setattr(measure, "_runs_compiled", lambda n, dtype: True)
     monkeypatch.setattr(measure, "_ROWS_PER_TASK", 97)
     before = samples.copy()
     for threads in (1, 2, 5, None):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-import naive
 import numpy as np
 import pandas as pd
 import pytest
 
+import naive
 from ncs_cb.columns import MEASURES, table_columns
 from ncs_cb.errors import UnitError
 from ncs_cb.flags import FLAGS, split
@@ -81,7 +81,7 @@ def test_rate_and_stimulus_may_differ_from_trace_to_trace():
 
 
 def test_a_response_above_100_mv_is_a_wrong_unit():
-    with pytest.raises(UnitError, match="trace 1 .*mV"):
+    with pytest.raises(UnitError, match=r"trace 1 .*mV"):
         measured([naive.cmap(T), naive.cmap(T, height=2000.0)])
     far = measured(naive.cmap(T) + 5000.0).loc[0, "negative_peak_amplitude_mv"]
     assert far == pytest.approx(5.0, rel=1e-3)

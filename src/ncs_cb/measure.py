@@ -19,8 +19,14 @@ from ncs_cb.errors import UnitError
 from ncs_cb.model import Trace
 from ncs_cb.units import LARGEST_PLAUSIBLE_RESPONSE_MV
 
-COMPILE_FROM = 3000
-"""Batches of at least this many traces wait for the compiler; smaller ones run plain."""
+# A trace takes about 0.15 ms plain and 1 us compiled; a kernel takes about 0.5 s to load and
+# 10 s to compile (benchmarks/RESULTS.md). The answer does not depend on which one runs.
+LOADED_FROM = 64
+"""Batches of at least this many traces run compiled where the kernel is loaded already."""
+KEPT_FROM = 5_000
+"""... or where it is kept on disk from an earlier process."""
+COMPILE_FROM = 40_000
+"""... or in any case: they wait for the compiler, once per version and machine."""
 
 _ROWS_PER_TASK = 2048
 
@@ -211,11 +217,20 @@ def _run(
     )  # fmt: skip
     for rate in np.unique(rates):
         rows = np.flatnonzero(rates == rate)
-        if n < COMPILE_FROM:
-            _run_plain(block, rows, float(rate))
-        else:
+        if _runs_compiled(n, samples.dtype.name):
             _run_compiled(block, rows, float(rate), threads or _cores())
+        else:
+            _run_plain(block, rows, float(rate))
     return block.out, block.facts
+
+
+def _runs_compiled(n: int, dtype: str) -> bool:
+    """Whether so many traces are worth the compiled kernel."""
+    return (
+        n >= COMPILE_FROM
+        or (n >= LOADED_FROM and _kernels.is_loaded(dtype))
+        or (n >= KEPT_FROM and _kernels.is_kept(dtype))
+    )
 
 
 def _cores() -> int:

@@ -25,14 +25,15 @@ blocks before the stimulus, `first` the blocks blanked after it, `s` and `g` wor
 
 from __future__ import annotations
 
-from functools import cache
+from pathlib import Path
+from threading import Lock
 from types import FunctionType
 from typing import Any
 
-from ncs_cb._kernels import baseline, correct, decay, facts, hum, markers, reduce, rows
+from ncs_cb._kernels import baseline, correct, decay, facts, hum, kept, markers, reduce, rows
 from ncs_cb._kernels.tables import decay_tables
 
-__all__ = ["compiled", "decay_tables", "facts", "measure_row"]
+__all__ = ["compiled", "decay_tables", "facts", "is_kept", "is_loaded", "measure_row"]
 
 measure_row: Any = rows.measure_row
 """The kernel as plain Python: one trace, on lists."""
@@ -46,19 +47,61 @@ _OUT_OF_LINE = frozenset({
 })  # fmt: skip
 
 
-@cache
+_LOADED: dict[str, Any] = {}
+_LOADING = Lock()
+
+
+def is_loaded(dtype: str) -> bool:
+    """Whether :func:`compiled` answers at once."""
+    return dtype in _LOADED
+
+
+def is_kept(dtype: str) -> bool:
+    """Whether :func:`compiled` finds a kernel on disk, so that it answers within a second."""
+    path = kept.place(dtype)
+    return path is not None and path.exists()
+
+
 def compiled(dtype: str) -> Any:
     """Give ``rows.measure_rows`` compiled by numba for samples of `dtype`.
 
-    The functions of all parts are copied into one scope and compiled there, without fast-math
-    (NaN carries meaning), without contraction and without numba's disk cache (unsafe when
-    processes share it, numba issue 4807). Nothing is allocated inside, so that reference
-    counting is left out, and arrays are handed on as pointers. Takes some seconds, once per process and dtype.
+    Taken from memory, else from disk (:mod:`ncs_cb._kernels.kept`), else compiled, which takes
+    some ten seconds, and kept.
+    """
+    with _LOADING:
+        if dtype not in _LOADED:
+            path = kept.place(dtype)
+            _LOADED[dtype] = _restored(kept.load(path)) or _compile(dtype, path)
+    return _LOADED[dtype]
+
+
+def _restored(payload: Any) -> Any:
+    """Give the kernel that :func:`_compile` kept; None for nothing."""
+    if payload is None:
+        return None
+    import numba
+    from numba.core import compiler
+    from numba.core.registry import cpu_target
+
+    context: Any = cpu_target.target_context
+    context.refresh()
+    rebuild: Any = compiler.CompileResult._rebuild
+    kernel: Any = numba.njit(rows.measure_rows)
+    kernel.add_overload(rebuild(context, *payload))
+    kernel.disable_compile()
+    return kernel
+
+
+def _compile(dtype: str, path: Path | None) -> Any:
+    """Compile the functions of all parts in one scope, and keep the result.
+
+    Without fast-math (NaN carries meaning) and without contraction. Nothing is allocated
+    inside, so that reference counting is left out, and arrays are handed on as pointers.
     """
     import numba
+    from numba.core import serialize
 
     types: Any = numba.types
-
     numbers, whole = types.float64[::1], types.int64[::1]
     samples = types.Array(getattr(types, dtype), 2, "C", readonly=True)
     signature = types.void(
@@ -68,7 +111,7 @@ def compiled(dtype: str) -> Any:
     scope: dict[str, Any] = {}
     for module in (facts, reduce, correct, decay, baseline, hum, markers, rows):
         scope.update(vars(module))
-    scope["pointer"], scope["part"] = _pointers()
+    scope["pointer"], scope["part"] = _pointers(types)
     for name, value in list(scope.items()):
         if isinstance(value, FunctionType):
             outer = name == "measure_rows"
@@ -84,12 +127,14 @@ def compiled(dtype: str) -> Any:
     kernel = scope["measure_rows"]
     kernel.compile(signature)
     kernel.disable_compile()
+    (result,) = kernel.overloads.values()
+    dumps: Any = serialize.dumps
+    kept.keep(path, dumps(result._reduce()))
     return kernel
 
 
-def _pointers() -> tuple[Any, Any]:
+def _pointers(types: Any) -> tuple[Any, Any]:
     """Give ``reduce.pointer`` and ``reduce.part`` as compiled code knows them."""
-    from numba import types
     from numba.extending import intrinsic
 
     def pointer(typing: Any, array: Any) -> Any:

@@ -172,15 +172,18 @@ def area_between(z, t0, t1):
     i1 = int(t1)
     if i1 < i0:
         return 0.0
-    s0 = s1 = 0.0
+    s0 = s1 = s2 = s3 = 0.0
     i = i0
-    while i < i1:
+    while i < i1 - 2:
         s0 += z[i]
         s1 += z[i + 1]
-        i += 2
-    if i == i1:
+        s2 += z[i + 2]
+        s3 += z[i + 3]
+        i += 4
+    while i <= i1:
         s0 += z[i]
-    total = s0 + s1 - 0.5 * (z[i0] + z[i1])
+        i += 1
+    total = (s0 + s1) + (s2 + s3) - 0.5 * (z[i0] + z[i1])
     return total + 0.5 * (i0 - t0) * z[i0] + 0.5 * (t1 - i1) * z[i1]
 
 
