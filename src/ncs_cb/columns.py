@@ -336,6 +336,7 @@ _SENSORY: tuple[Column, ...] = (
     _flags("sensory"),
 )  # fmt: skip
 
+
 def _two_visits(name: str, label: str, description: str) -> tuple[Column, Column]:
     """A quantity at the earlier and at the later of two visits."""
     return (

@@ -316,12 +316,9 @@ def _add_events(table: pd.DataFrame, both: pd.DataFrame) -> None:
         for when in ("earlier", "later")
     ]
     table["segment_event"] = _event(*shares)
-    events = table[["distal_event", "proximal_event", "segment_event"]]
+    events = (table[f"{what}_event"] for what in ("distal", "proximal", "segment"))
     table["interpretation"] = [
-        _interpretation(*row, is_end)
-        for row, is_end in zip(
-            events.itertuples(index=False, name=None), _starts_at_the_end(table), strict=True
-        )
+        _interpretation(*row) for row in zip(*events, _starts_at_the_end(table), strict=True)
     ]
 
 
