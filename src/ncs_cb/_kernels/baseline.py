@@ -79,12 +79,12 @@ def flat_before(y, pre, first, peak, per_block, reach, state):
     margin = 4.0 * sd
     while b > start and low - b < 8:
         b -= 1
-        if y[b] < y[low] - 0.5 * sd:
+        if y[b] < y[low] - max(0.5 * sd, 0.005 * (y[peak] - y[low])):
             low = b
             margin = max(0.04 * (y[peak] - y[low]), 4.0 * sd)
         elif y[b] > y[low] + margin and y[low] < y[peak] - 2.0 * margin:
             break
-    reference = mean_of(y, max(start, low - 2), min(low + 3, peak))
+    reference = mean_of(y, max(start, low - 4), low + 1)
     height = y[peak] - reference
     edge = reference + max(0.04 * height, 4.0 * sd)
     b = peak

@@ -84,7 +84,7 @@ def fit_decay(y, pre, first, end, weight, prior, prior_weight, variance, tables,
     if bend < 0.0:
         d = min(max(0.5 * (g0 - g2) / bend, -1.0), 1.0)
     level = size = 0.0
-    for _ in range(3):
+    for _ in range(2):
         level, size, shift = newton(y, pre, first, end, n, prior, prior_weight, means, at, d)
         state[W0] = 0.5 * d * (d - 1.0)
         state[W1] = 1.0 - d * d
