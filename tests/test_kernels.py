@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 import naive
 from ncs_cb import _kernels, measure
-from ncs_cb._kernels import kept
+from ncs_cb._kernels import compiling, kept, primitives
 
 RATE = 20_000.0
 
@@ -45,12 +46,54 @@ def test_plain_and_compiled_give_identical_bits(monkeypatch, dtype):
         arguments = (
             samples, np.full(n, rate), np.full(n, stimulus), np.full(n, -np.inf), np.full(n, np.inf)
         )  # fmt: skip
-        monkeypatch.setattr(measure, "_runs_compiled", lambda n, dtype: False)
+        monkeypatch.setattr(measure, "_goes_compiled", lambda n, dtype: False)
         out, facts = measure._run(*arguments, threads=1)
-        monkeypatch.setattr(measure, "_runs_compiled", lambda n, dtype: True)
+        monkeypatch.setattr(measure, "_goes_compiled", lambda n, dtype: True)
         fast, fast_facts = measure._run(*arguments, threads=2)
         assert np.array_equal(facts, fast_facts)
         assert np.array_equal(out.view(np.int64), fast.view(np.int64))
+
+
+def test_primitives_do_the_same_compiled():
+    import numba
+
+    names = ("pointer", "part", "ahead", "largest", "smallest", "place_of", "all_finite")
+    compiled = compiling._primitives(numba.types, line=16)
+    pointer, part, ahead, largest, smallest, place_of, all_finite = (compiled[n] for n in names)
+
+    @numba.njit
+    def run(v, a, b, value):
+        p = part(pointer(v), a, b)
+        n = b - a
+        ahead(p, n, 3)
+        found = place_of(p, 0, n, value)
+        return largest(p, 0, n), smallest(p, 0, n), found, all_finite(p, n)
+
+    rng = np.random.default_rng(3)
+    for n in [1, 2, 15, 16, 17, 31, 32, 33, 48, 250]:
+        for _ in range(20):
+            v = rng.integers(-4, 5, n + 3) * 0.5
+            value, rest = rng.integers(-5, 6) * 0.5, v[2:].tolist()
+            expected = (
+                primitives.largest(rest, 0, n), primitives.smallest(rest, 0, n),
+                primitives.place_of(rest, 0, n, value), primitives.all_finite(rest, n),
+            )  # fmt: skip
+            assert run(v, 2, n + 2, value) == expected
+            assert expected[:2] == (max(rest[:n]), min(rest[:n]))
+            v[2 + rng.integers(n)] = rng.choice([np.nan, np.inf, -np.inf])
+            assert not run(v, 2, n + 2, value)[3]
+            assert not primitives.all_finite(v[2:].tolist(), n)
+
+
+def test_many_small_calls_are_worth_the_kernel_as_one_large_one_is(monkeypatch):
+    monkeypatch.setattr(measure, "_MEASURED_PLAIN", Counter())
+    monkeypatch.setattr(_kernels, "is_loaded", lambda dtype: False)
+    monkeypatch.setattr(_kernels, "is_kept", lambda dtype: dtype == "float32")
+    assert not any(measure._goes_compiled(499, "float32") for _ in range(4))
+    assert measure._goes_compiled(499, "float32")
+    assert not any(measure._goes_compiled(9_999, "float64") for _ in range(4))
+    assert measure._goes_compiled(9_999, "float64")
+    assert measure._goes_compiled(measure.COMPILE_FROM, "float64")
 
 
 def agrees(found, expected, flags, tolerance=1.0):

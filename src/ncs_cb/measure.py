@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,14 +20,14 @@ from ncs_cb.errors import UnitError
 from ncs_cb.model import Trace
 from ncs_cb.units import LARGEST_PLAUSIBLE_RESPONSE_MV
 
-# A trace takes about 0.15 ms plain and 1 us compiled; a kernel takes about 0.5 s to load and
+# A trace takes about 0.14 ms plain and 1 us compiled; a kernel takes about 0.4 s to load and
 # 10 s to compile (benchmarks/RESULTS.md). The answer does not depend on which one runs.
 LOADED_FROM = 64
 """Batches of at least this many traces run compiled where the kernel is loaded already."""
-KEPT_FROM = 5_000
-"""... or where it is kept on disk from an earlier process."""
+KEPT_FROM = 2_000
+"""With this many in all, a kernel kept on disk from an earlier process is loaded."""
 COMPILE_FROM = 40_000
-"""... or in any case: they wait for the compiler, once per version and machine."""
+"""With this many in all, the kernel is compiled, once per version and machine."""
 
 _ROWS_PER_TASK = 2048
 
@@ -217,20 +218,29 @@ def _run(
     )  # fmt: skip
     for rate in np.unique(rates):
         rows = np.flatnonzero(rates == rate)
-        if _runs_compiled(n, samples.dtype.name):
+        if _goes_compiled(n, samples.dtype.name):
             _run_compiled(block, rows, float(rate), threads or _cores())
         else:
             _run_plain(block, rows, float(rate))
     return block.out, block.facts
 
 
-def _runs_compiled(n: int, dtype: str) -> bool:
-    """Whether so many traces are worth the compiled kernel."""
-    return (
-        n >= COMPILE_FROM
-        or (n >= LOADED_FROM and _kernels.is_loaded(dtype))
-        or (n >= KEPT_FROM and _kernels.is_kept(dtype))
-    )
+_MEASURED_PLAIN: Counter[str] = Counter()
+
+
+def _goes_compiled(n: int, dtype: str) -> bool:
+    """Whether so many traces are worth the compiled kernel; counts them when they are not.
+
+    Many small calls, as of a worker in a batch, count as one large one: the wait comes once
+    about as much time has gone into measuring plain.
+    """
+    if _kernels.is_loaded(dtype):
+        return n >= LOADED_FROM
+    total = n + _MEASURED_PLAIN[dtype]
+    if total >= COMPILE_FROM or (total >= KEPT_FROM and _kernels.is_kept(dtype)):
+        return True
+    _MEASURED_PLAIN[dtype] = total
+    return False
 
 
 def _cores() -> int:

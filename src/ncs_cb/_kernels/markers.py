@@ -10,7 +10,8 @@ from math import sqrt
 
 from ncs_cb._kernels.correct import take_baseline_samples
 from ncs_cb._kernels.facts import ONSET_LEVEL, RETURN_LEVEL, UNLIMITED_MV, WHITE
-from ncs_cb._kernels.reduce import part
+from ncs_cb._kernels.primitives import part
+from ncs_cb._kernels.reduce import sum_of
 
 
 def cross_back(z, i, h, level):
@@ -172,18 +173,7 @@ def area_between(z, t0, t1):
     i1 = int(t1)
     if i1 < i0:
         return 0.0
-    s0 = s1 = s2 = s3 = 0.0
-    i = i0
-    while i < i1 - 2:
-        s0 += z[i]
-        s1 += z[i + 1]
-        s2 += z[i + 2]
-        s3 += z[i + 3]
-        i += 4
-    while i <= i1:
-        s0 += z[i]
-        i += 1
-    total = (s0 + s1) + (s2 + s3) - 0.5 * (z[i0] + z[i1])
+    total = sum_of(part(z, i0, i1 + 1), i1 + 1 - i0) - 0.5 * (z[i0] + z[i1])
     return total + 0.5 * (i0 - t0) * z[i0] + 0.5 * (t1 - i1) * z[i1]
 
 

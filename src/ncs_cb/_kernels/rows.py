@@ -67,16 +67,8 @@ from ncs_cb._kernels.facts import (
 )
 from ncs_cb._kernels.hum import look_for_hum
 from ncs_cb._kernels.markers import area_between, find_onset, find_return, find_top, is_clipped
-from ncs_cb._kernels.reduce import (
-    all_equal,
-    block_means,
-    count_bad,
-    deviation,
-    lowest,
-    part,
-    pointer,
-    white_noise,
-)
+from ncs_cb._kernels.primitives import ahead, all_finite, largest, part, pointer
+from ncs_cb._kernels.reduce import all_equal, block_means, deviation, lowest, white_noise
 
 
 def measure_row(x, n, stimulus, step, low_mv, high_mv, size, first, tables, ratio, head, y, r, z,
@@ -89,7 +81,7 @@ def measure_row(x, n, stimulus, step, low_mv, high_mv, size, first, tables, rati
     per_ms = 1.0 / step
     pre = min(stimulus, int(10.0 * per_ms)) // size
     start = stimulus - pre * size
-    bad = count_bad(x, start)
+    finite = all_finite(x, start)
     # From here on the trace begins with its first block, so that a shift changes nothing.
     x = part(x, start, n)
     n -= start
@@ -97,7 +89,8 @@ def measure_row(x, n, stimulus, step, low_mv, high_mv, size, first, tables, rati
     n_blocks = n // size
     stop = n_blocks * size
     block_means(x, size, n_blocks, y)
-    if bad + count_bad(y, n_blocks) + count_bad(part(x, stop, n), n - stop) > 0:
+    ahead(x, n, 0)
+    if not (finite and all_finite(y, n_blocks) and all_finite(part(x, stop, n), n - stop)):
         return NON_FINITE
     facts = 0
     guard = int(0.1 * per_ms + 0.5)
@@ -111,15 +104,16 @@ def measure_row(x, n, stimulus, step, low_mv, high_mv, size, first, tables, rati
             return FLAT
         return facts | CUT
     tail = min(64, n - stimulus)
-    white = white_noise(part(x, n - tail, n), tail)
+    white = white_noise(part(x, n - tail, n), tail, z)
     spread = 0.0
     if has_pre:
         before = part(x, stimulus - guard - n_pre, stimulus - guard)
-        white = max(white, white_noise(before, n_pre))
-        spread = deviation(before, n_pre)
+        white = max(white, white_noise(before, n_pre, z))
+        spread = deviation(before, n_pre, z)
     state[WHITE] = white
     state[SPREAD] = spread
     state[HUM] = 0.0
+    ahead(x, n, 1)
     quiet_to = 0.0
     for attempt in range(3):
         end = settle(y, n_blocks, pre, first, size, step, n_pre, tables, s, state, r)
@@ -178,6 +172,7 @@ def mark(x, n, stimulus, step, low_mv, high_mv, size, first, pre, end, n_blocks,
     low = max(RETURN_LEVEL * height, sd)
     onset_block, dip = response_start(r, pre + first, peak, pre + max(first, end - 1), strong,
                                       weak, state)  # fmt: skip
+    ahead(x, n, 2)
     gap = int(GAP_MS / (size * step))
     first_end, last_end = scan_phases(r, n_blocks, onset_block, strong, low, gap, state)
     # The positive peak lies before the end of the response or within 15 ms after it.
@@ -225,6 +220,8 @@ def scan_phases(r, n_blocks, b, strong, low, gap, state):
     state[LATE_AREA] = 0.0
     limit = min(n_blocks, b + gap)
     end = b
+    if b == limit or largest(r, b, limit) < strong:
+        return first_end, end
     while b < limit:
         if r[b] < strong:
             b += 1
@@ -259,6 +256,7 @@ def time_phases(x, n, stimulus, step, size, n_blocks, onset_block, first_end, la
     # At most 0.25 ms is smoothed over, 0.45 ms where the response is small in its noise.
     wide = 0.25 if amplitude > 40.0 * white else 0.45
     half = max(0, int((wide * per_ms - 1.0) * 0.5))
+    ahead(x, n, 3)
     onset = 0.0
     total = NAN
     late = state[LATE_AREA] * size * step
