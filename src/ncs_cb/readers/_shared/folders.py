@@ -112,14 +112,14 @@ def _refuse_leaving(path: Path, inside: str) -> None:
         )  # fmt: skip
 
 
-def unique_names(found: StudyInput) -> dict[Path, str]:
+def unique_names(found: StudyInput) -> list[tuple[Path, str]]:
     """Name each file: its own name, or its path below the study where two share a name."""
     names = [path.name for path in found.files]
     counts = Counter(names)
-    return {
-        path: name if counts[name] == 1 else path.relative_to(found.path).as_posix()
+    return [
+        (path, name if counts[name] == 1 else path.relative_to(found.path).as_posix())
         for path, name in zip(found.files, names, strict=True)
-    }
+    ]
 
 
 def is_plain_text_about(path: Path) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 from ncs_cb.readers._shared import windows
 from ncs_cb.readers.edf.cues import Cue
 from ncs_cb.readers.edf.header import Header
-from ncs_cb.readers.edf.tal import Timeline, is_contiguous
+from ncs_cb.readers.edf.tal import Timeline, breaks
 
 # A stretch or record up to this long that holds one stimulus is a sweep as it stands.
 _LONGEST_SWEEP_S = 1.0
@@ -51,9 +51,8 @@ def plan_sweeps(
     n_samples : int
         Samples of the signal in one data record.
     """
-    follows = is_contiguous(header, times.onsets_s, rate)
-    breaks = [0, *(np.flatnonzero(~follows) + 1).tolist(), header.n_records]
-    stretches = list(itertools.pairwise(breaks))
+    ends = [0, *breaks(header, times.onsets_s, rate), header.n_records]
+    stretches = list(itertools.pairwise(ends))
     records = [_record_of(cue, times, header) for cue in cues]
     held = set(records)
     unused = tuple(r + 1 for r in range(header.n_records) if r not in held)
