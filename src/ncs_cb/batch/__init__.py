@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ncs_cb import criteria, reference
 from ncs_cb.batch.identity import Pseudonyms
 from ncs_cb.batch.inputs import Task, check_places, find_inputs, look_here, program_digest
+from ncs_cb.batch.order import Chunk, Done, Settings
 from ncs_cb.batch.store import Entry, Record, Store, is_disk_full
-from ncs_cb.batch.work import Chunk, Done, Settings
 from ncs_cb.errors import NcsError
 
 if TYPE_CHECKING:
@@ -144,11 +145,13 @@ def _run_there(
 
 
 def _settings_digest(settings: Settings, key: Pseudonyms | None) -> str:
-    """Give the hash of everything besides the content that the rows depend on."""
-    from ncs_cb.analysis import data_files
+    """Give the hash of everything besides the content that the rows depend on.
 
-    files = asdict(data_files(settings.criteria, settings.reference))
-    parts = [program_digest(), files, settings.keep_identity, key.check() if key else None]
+    The tables that are no choice of the user belong to the program.
+    """
+    sets = [(one.id, one.revision, one.sha256) for one in criteria.chosen(settings.criteria)]
+    limits = [(one.id, one.revision, one.sha256) for one in reference.chain(settings.reference)]
+    parts = [program_digest(), sets, limits, settings.keep_identity, key.check() if key else None]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 

@@ -14,9 +14,8 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from ncs_cb.batch.guard import process_guarded
 from ncs_cb.batch.inputs import Content, Found, look_at
-from ncs_cb.batch.work import Chunk, Done, process
+from ncs_cb.batch.order import Chunk, Done
 from ncs_cb.errors import NcsError
 
 if TYPE_CHECKING:
@@ -130,16 +129,31 @@ def run(client: Client, chunks: Sequence[Chunk], take: Callable[[Done], None]) -
     NcsError
         If a chunk cannot be done because its workers are lost again and again.
     """
-    lost = _run_once(client, chunks, process, take)
+    lost = _run_once(client, chunks, _process, take)
     for _ in range(_MOST_ATTEMPTS):
         if not lost:
             return
-        lost = _run_once(client, lost, process_guarded, take)
+        lost = _run_once(client, lost, _process_guarded, take)
     if lost:
         raise NcsError(
             f"workers were lost again and again over {len(lost)} parts of the work.",
             hint="Look at the memory of the machine; start again to do what is missing.",
         )
+
+
+# Imported where they run: the process that plans needs neither pandas nor Arrow.
+
+
+def _process(chunk: Chunk, token: str) -> Done:
+    from ncs_cb.batch.work import process
+
+    return process(chunk, token)
+
+
+def _process_guarded(chunk: Chunk, token: str) -> Done:
+    from ncs_cb.batch.guard import process_guarded
+
+    return process_guarded(chunk, token)
 
 
 def _run_once(
