@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ncs_cb import criteria, reference
+from ncs_cb.batch import engine
 from ncs_cb.batch.identity import Pseudonyms
 from ncs_cb.batch.inputs import Task, check_places, find_inputs, look_here, program_digest
 from ncs_cb.batch.order import Chunk, Done, Settings
@@ -118,10 +119,13 @@ def run_batch(
         with Store(out) as store:
             store.recover()
             run = _Run(store, settings, progress)
-            if scheduler is None:
+            if scheduler is not None:
+                return _run_there(run, root, out, digest, pseudonyms, scheduler)
+            with engine.when_needed(workers) as cluster:
+                if not store.slots():
+                    cluster()  # there is work: the workers get ready while it is looked at
                 tasks = find_inputs(root, out, digest, pseudonyms, look_here)
-                return run.all(tasks, workers, None)
-            return _run_there(run, root, out, digest, pseudonyms, scheduler)
+                return run.all(tasks, lambda: cluster().result())
     except OSError as error:
         if not is_disk_full(error):
             raise
@@ -135,13 +139,11 @@ def run_batch(
 def _run_there(
     run: _Run, root: Path, out: Path, digest: str, key: Pseudonyms | None, scheduler: str
 ) -> Summary:
-    from ncs_cb.batch import engine
-
     with engine.cluster(None, scheduler) as client:
         tasks = find_inputs(
             root.resolve(), out, digest, key, lambda found: engine.look_there(client, found)
         )
-        return run.all(tasks, None, client)
+        return run.all(tasks, lambda: client)
 
 
 def _settings_digest(settings: Settings, key: Pseudonyms | None) -> str:
@@ -164,19 +166,16 @@ class _Run:
         self._progress = progress
         self._done = self._total = self._failed = 0
 
-    def all(self, tasks: Sequence[Task], workers: int | None, client: Client | None) -> Summary:
+    def all(self, tasks: Sequence[Task], client: Callable[[], Client]) -> Summary:
         """Do what is missing, drop what is gone, and write the overviews."""
-        from ncs_cb.batch import engine, overview
+        from ncs_cb.batch import overview
 
         chunks = self._plan(tasks)
         to_do = sum(len(chunk.tasks) for chunk in chunks)
         self._total, self._done = len(tasks), len(tasks) - to_do
         self._progress(self._done, self._total, self._failed)
-        if client is not None:
-            engine.run(client, chunks, self._take)
-        elif chunks:
-            with engine.cluster(workers, None) as own:
-                engine.run(own, chunks, self._take)
+        if chunks:
+            engine.run(client(), chunks, self._take)
         n_failed = overview.write(self._store)
         return Summary(len(tasks), to_do, n_failed)
 
