@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ncs_cb.model import Study
 
-_LIBRARIES = ("distributed.nanny", "pyarrow.parquet", "ncs_cb.analysis", "ncs_cb.batch.guard")
+_LIBRARIES = (
+    "distributed.nanny", "pyarrow.parquet", "ncs_cb.analysis", "ncs_cb.batch.guard",
+    "ncs_cb.readers.edf.read",
+)  # fmt: skip
 _RATE_HZ = 20_000.0
 _N_SAMPLES, _STIMULUS_INDEX = 600, 40
 
@@ -26,6 +29,7 @@ def _load() -> None:
         import_module(name)
     # What fails here fails again on the first study, where it can be said.
     with suppress(Exception):
+        import_module("ncs_cb.readers").available()
         import_module("ncs_cb.analysis").analyze_together([_study()])
     gc.freeze()
     gc.enable()
