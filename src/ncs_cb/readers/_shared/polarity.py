@@ -64,21 +64,23 @@ def orient(
     if told in ("negative_up", "negative_down"):
         return Orientation(1.0 if told == "negative_up" else -1.0, True, "as told")
     votes = _votes(sweeps, sampling_rate_hz, stimulus_indices)
-    scores, weights = zip(*votes, strict=True) if votes else ((), ())
-    total = sum(weights)
+    total = balance = 0.0
+    for score, weight in votes:
+        total += weight
+        balance += score * weight
     if total == 0.0:
         return Orientation(
             -1.0, False,
             "no response stands clear of the noise; taken as the physical sign of the EDF+ "
             "standard",
         )  # fmt: skip
-    mean = sum(s * w for s, w in zip(scores, weights, strict=True)) / total
+    mean = balance / total
     sign = 1.0 if mean > 0 else -1.0
-    agree = sum(1 for s, w in zip(scores, weights, strict=True) if w and s * sign > 0)
-    voting = sum(1 for w in weights if w)
+    voting = [score * sign for score, weight in votes if weight]
+    agree = len([score for score in voting if score > 0])
     word = "upward" if sign > 0 else "downward"
     reason = (
-        f"the first large deflection after the artefact goes {word} in {agree} of {voting} "
+        f"the first large deflection after the artefact goes {word} in {agree} of {len(voting)} "
         "sweeps with a response"
     )
     return Orientation(sign, abs(mean) >= _CERTAIN, reason)

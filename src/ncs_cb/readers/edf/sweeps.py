@@ -55,7 +55,7 @@ def plan_sweeps(
     stretches = list(itertools.pairwise(ends))
     records = [_record_of(cue, times, header) for cue in cues]
     held = set(records)
-    unused = tuple(r + 1 for r in range(header.n_records) if r not in held)
+    unused = tuple([r + 1 for r in range(header.n_records) if r not in held])
     home = _stretch_of(stretches, header.n_records)
     positions = [
         stretches[home[r]][0] * n_samples
@@ -76,8 +76,8 @@ def plan_sweeps(
         edges = windows.windows(positions, bounds, rate)
         way = windows.way() + gaps
         unused = ()
-    spans = tuple(Span(a, b, p - a) for (a, b), p in zip(edges, positions, strict=True))
-    return Plan(spans, way, unused)
+    spans = [Span(a, b, p - a) for (a, b), p in zip(edges, positions, strict=True)]
+    return Plan(tuple(spans), way, unused)
 
 
 def _record_of(cue: Cue, times: Timeline, header: Header) -> int:
