@@ -78,8 +78,10 @@ def cluster(workers: int | None, scheduler: str | None) -> Iterator[Client]:
 @contextmanager
 def _local(n_workers: int, method: str) -> Iterator[Client]:
     import dask
-    from distributed import Client, LocalCluster
+    from distributed import Client, LocalCluster, utils
 
+    # Dask would load pandas in this process, to have it loaded by the one that has it already.
+    utils._forkserver_preload_set = True
     quiet = {
         "distributed.worker.multiprocessing-method": method,
         "distributed.nanny.pre-spawn-environ": _ENVIRONMENT,
@@ -263,13 +265,16 @@ def _run_once(
     submit(islice(waiting, _n_workers(client)))
     for future in pool:
         chunk = running.pop(future.key)
-        submit(islice(waiting, max(_n_workers(client) - len(running), 0)))
+        if future.status == "finished":
+            # At once: asking how many workers there are takes a while, and this one is idle.
+            submit(islice(waiting, 1))
         done = _result(future)
         future.release()
         if done is None:
             lost.append(chunk)
         else:
             take(done)
+        submit(islice(waiting, max(_n_workers(client) - len(running), 0)))
     return lost
 
 
