@@ -278,7 +278,7 @@ def start(root: Path, out: Path, *options: str) -> subprocess.Popen:
     command = [sys.executable, "-c", "from ncs_cb.cli import main; main()", "batch"]
     return subprocess.Popen(
         [*command, str(root), "--out", str(out), *options],
-        stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
 
 
@@ -410,18 +410,34 @@ def test_a_reader_that_hangs_eats_or_dies_costs_only_its_own_study(tmp_path, evi
     assert more.n_done == 3  # other limits: sleep, eat and die are given another chance
 
 
+def wait_for_a_chunk(run: subprocess.Popen, out: Path) -> None:
+    staging = out / "_batch/staging"
+    until = time.monotonic() + 30
+    while run.poll() is None and time.monotonic() < until:
+        if staging.is_dir() and any(staging.iterdir()):
+            return
+        time.sleep(0.002)
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_a_batch_without_a_word_from_its_workers(archive, tmp_path):
+    run = start(archive, tmp_path, "--workers", "2")
+    wait_for_a_chunk(run, tmp_path)
+    os.killpg(run.pid, signal.SIGINT)  # as a terminal does: to every process
+    _, said = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert "Traceback" not in said
+
+
 @pytest.mark.slow
 def test_a_worker_that_is_lost_for_another_reason_costs_nothing(archive, done, tmp_path):
     import psutil
 
     run = start(archive, tmp_path, "--workers", "2")
     killed = 0
-    staging = tmp_path / "_batch/staging"
-    until = time.monotonic() + 30
+    wait_for_a_chunk(run, tmp_path)
+    until = time.monotonic() + 10
     while run.poll() is None and killed == 0 and time.monotonic() < until:
-        time.sleep(0.002)
-        if not (staging.is_dir() and any(staging.iterdir())):
-            continue  # no chunk has begun
         for child in psutil.Process(run.pid).children(recursive=True):
             with contextlib.suppress(psutil.NoSuchProcess):
                 # Workers are forked from a process that has loaded everything and does nothing.

@@ -7,6 +7,7 @@ workers share the memory of all that.
 from __future__ import annotations
 
 import gc
+import signal
 from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -23,6 +24,8 @@ _N_SAMPLES, _STIMULUS_INDEX = 600, 40
 
 
 def _load() -> None:
+    # Ctrl-C reaches every process of a terminal; the one that plans ends the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Nothing of what is loaded is garbage: neither now nor in a worker need it be looked at.
     gc.disable()
     for name in _LIBRARIES:
