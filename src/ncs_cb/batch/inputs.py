@@ -6,6 +6,7 @@ import hashlib
 import os
 import stat
 import sys
+import time
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -26,6 +27,8 @@ _BLOCK = 2**20
 # Half a SHA-256 tells apart more studies than there are, in half the memory.
 _DIGITS = 32
 _LOOKED_AT_TOGETHER = 64
+# Time of the clock over time of work; a busy machine makes it two or three, a disk a hundred.
+_SLOW_STORAGE = 10.0
 _NO_NAMES: dict[str, str] = {}
 # Files beyond this are refused by every reader; their beginning and size will do as a hash.
 _LARGEST_HASHED = 2**30
@@ -163,11 +166,21 @@ def find_inputs(
 
 
 def look_here(studies: Sequence[Found]) -> list[Content]:
-    """Look at studies with a few threads of this process; reading and hashing run beside."""
+    """Look at studies in this process; with several threads as soon as the storage is slow.
+
+    Threads that need not wait for the storage only get in each other's way.
+    """
     starts = range(0, len(studies), _LOOKED_AT_TOGETHER)
-    pieces = (studies[i : i + _LOOKED_AT_TOGETHER] for i in starts)
+    pieces = iter([studies[i : i + _LOOKED_AT_TOGETHER] for i in starts])
+    contents: list[Content] = []
+    for piece in pieces:
+        began, worked = time.perf_counter(), time.thread_time()
+        contents += look_at(piece)
+        took, worked = time.perf_counter() - began, time.thread_time() - worked
+        if took > _SLOW_STORAGE * worked:
+            break
     with ThreadPoolExecutor(max_workers=8) as pool:
-        return [one for piece in pool.map(look_at, pieces) for one in piece]
+        return [*contents, *(one for piece in pool.map(look_at, pieces) for one in piece)]
 
 
 def look_at(studies: Sequence[Found]) -> list[Content]:
