@@ -121,11 +121,15 @@ def run_batch(
             run = _Run(store, settings, progress)
             if scheduler is not None:
                 return _run_there(run, root, out, digest, pseudonyms, scheduler)
-            with engine.when_needed(workers) as cluster:
+            with engine.when_needed(workers) as (begin, end):
                 if not store.slots():
-                    cluster()  # there is work: the workers get ready while it is looked at
-                tasks = find_inputs(root, out, digest, pseudonyms, look_here)
-                return run.all(tasks, lambda: cluster().result())
+                    begin()  # there is work: the workers get ready while it is looked at
+                run.do(
+                    find_inputs(root, out, digest, pseudonyms, look_here),
+                    lambda: begin().result(),
+                )
+                end()
+                return run.finish()
     except OSError as error:
         if not is_disk_full(error):
             raise
@@ -143,7 +147,8 @@ def _run_there(
         tasks = find_inputs(
             root.resolve(), out, digest, key, lambda found: engine.look_there(client, found)
         )
-        return run.all(tasks, lambda: client)
+        run.do(tasks, lambda: client)
+    return run.finish()
 
 
 def _settings_digest(settings: Settings, key: Pseudonyms | None) -> str:
@@ -164,20 +169,22 @@ class _Run:
         self._store = store
         self._settings = settings
         self._progress = progress
-        self._done = self._total = self._failed = 0
+        self._done = self._total = self._failed = self._to_do = 0
 
-    def all(self, tasks: Sequence[Task], client: Callable[[], Client]) -> Summary:
-        """Do what is missing, drop what is gone, and write the overviews."""
-        from ncs_cb.batch import overview
-
+    def do(self, tasks: Sequence[Task], client: Callable[[], Client]) -> None:
+        """Do what is missing and drop what is gone."""
         chunks = self._plan(tasks)
-        to_do = sum(len(chunk.tasks) for chunk in chunks)
-        self._total, self._done = len(tasks), len(tasks) - to_do
+        self._to_do = sum(len(chunk.tasks) for chunk in chunks)
+        self._total, self._done = len(tasks), len(tasks) - self._to_do
         self._progress(self._done, self._total, self._failed)
         if chunks:
             engine.run(client(), chunks, self._take)
-        n_failed = overview.write(self._store)
-        return Summary(len(tasks), to_do, n_failed)
+
+    def finish(self) -> Summary:
+        """Write the overviews."""
+        from ncs_cb.batch import overview
+
+        return Summary(self._total, self._to_do, overview.write(self._store))
 
     def _plan(self, tasks: Sequence[Task]) -> list[Chunk]:
         """Give the chunks to do; slots of which nothing is left are removed at once."""

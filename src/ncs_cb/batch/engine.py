@@ -45,10 +45,16 @@ _ENVIRONMENT = {
 
 
 @contextmanager
-def when_needed(workers: int | None) -> Iterator[Callable[[], Beside[Client]]]:
-    """Give what begins a local cluster, beside what this process does, when first called."""
+def when_needed(
+    workers: int | None,
+) -> Iterator[tuple[Callable[[], Beside[Client]], Callable[[], object]]]:
+    """Give what begins a local cluster when first called, and what ends it.
+
+    Both go on beside what this process does.
+    """
     with ExitStack() as stack, ThreadPoolExecutor(max_workers=1) as pool:
-        yield cache(lambda: pool.submit(stack.enter_context, cluster(workers, None)))
+        begin = cache(lambda: pool.submit(stack.enter_context, cluster(workers, None)))
+        yield begin, lambda: pool.submit(stack.close)
 
 
 @contextmanager
