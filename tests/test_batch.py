@@ -463,6 +463,17 @@ def test_a_script_without_a_guard_is_not_run_again_by_the_workers(archive, done,
     assert tables(tmp_path / "out") == tables(done)
 
 
+@pytest.mark.slow
+def test_workers_started_one_by_one_as_outside_linux_give_the_same_files(
+    archive, done, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(
+        "ncs_cb.batch.engine._ready_process", lambda: contextlib.nullcontext("spawn")
+    )
+    run_batch(archive, tmp_path, workers=2)
+    assert tables(tmp_path) == tables(done)
+
+
 def test_nothing_of_a_batch_goes_on_after_its_end(archive, tmp_path):
     import psutil
 
