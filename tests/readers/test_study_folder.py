@@ -206,10 +206,14 @@ def test_a_pipe_is_not_read(visit):
 
 
 def test_a_file_that_may_not_be_read_is_a_read_error(visit, monkeypatch):
-    def refuse(self):
-        raise PermissionError(13, "Permission denied")
+    really_open = open
 
-    monkeypatch.setattr("pathlib.Path.read_bytes", refuse)
+    def refuse(path, *args, **kwargs):
+        if str(path).endswith(".edf"):
+            raise PermissionError(13, "Permission denied")
+        return really_open(path, *args, **kwargs)
+
+    monkeypatch.setattr("builtins.open", refuse)
     with pytest.raises(ReadError, match=r"median\.edf: cannot be read: Permission denied"):
         read_study(visit)
 

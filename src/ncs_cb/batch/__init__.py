@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ncs_cb import criteria, reference
+from ncs_cb.batch import engine
 from ncs_cb.batch.identity import Pseudonyms
 from ncs_cb.batch.inputs import Task, check_places, find_inputs, look_here, program_digest
+from ncs_cb.batch.order import Chunk, Done, Settings
 from ncs_cb.batch.store import Entry, Record, Store, is_disk_full
-from ncs_cb.batch.work import Chunk, Done, Settings
 from ncs_cb.errors import NcsError
 
 if TYPE_CHECKING:
@@ -117,10 +119,17 @@ def run_batch(
         with Store(out) as store:
             store.recover()
             run = _Run(store, settings, progress)
-            if scheduler is None:
-                tasks = find_inputs(root, out, digest, pseudonyms, look_here)
-                return run.all(tasks, workers, None)
-            return _run_there(run, root, out, digest, pseudonyms, scheduler)
+            if scheduler is not None:
+                return _run_there(run, root, out, digest, pseudonyms, scheduler)
+            with engine.when_needed(workers) as (begin, end):
+                if not store.slots():
+                    begin()  # there is work: the workers get ready while it is looked at
+                run.do(
+                    find_inputs(root, out, digest, pseudonyms, look_here),
+                    lambda: begin().result(),
+                )
+                end()
+                return run.finish()
     except OSError as error:
         if not is_disk_full(error):
             raise
@@ -134,21 +143,22 @@ def run_batch(
 def _run_there(
     run: _Run, root: Path, out: Path, digest: str, key: Pseudonyms | None, scheduler: str
 ) -> Summary:
-    from ncs_cb.batch import engine
-
     with engine.cluster(None, scheduler) as client:
         tasks = find_inputs(
             root.resolve(), out, digest, key, lambda found: engine.look_there(client, found)
         )
-        return run.all(tasks, None, client)
+        run.do(tasks, lambda: client)
+    return run.finish()
 
 
 def _settings_digest(settings: Settings, key: Pseudonyms | None) -> str:
-    """Give the hash of everything besides the content that the rows depend on."""
-    from ncs_cb.analysis import data_files
+    """Give the hash of everything besides the content that the rows depend on.
 
-    files = asdict(data_files(settings.criteria, settings.reference))
-    parts = [program_digest(), files, settings.keep_identity, key.check() if key else None]
+    The tables that are no choice of the user belong to the program.
+    """
+    sets = [(one.id, one.revision, one.sha256) for one in criteria.chosen(settings.criteria)]
+    limits = [(one.id, one.revision, one.sha256) for one in reference.chain(settings.reference)]
+    parts = [program_digest(), sets, limits, settings.keep_identity, key.check() if key else None]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
@@ -159,23 +169,22 @@ class _Run:
         self._store = store
         self._settings = settings
         self._progress = progress
-        self._done = self._total = self._failed = 0
+        self._done = self._total = self._failed = self._to_do = 0
 
-    def all(self, tasks: Sequence[Task], workers: int | None, client: Client | None) -> Summary:
-        """Do what is missing, drop what is gone, and write the overviews."""
-        from ncs_cb.batch import engine, overview
-
+    def do(self, tasks: Sequence[Task], client: Callable[[], Client]) -> None:
+        """Do what is missing and drop what is gone."""
         chunks = self._plan(tasks)
-        to_do = sum(len(chunk.tasks) for chunk in chunks)
-        self._total, self._done = len(tasks), len(tasks) - to_do
+        self._to_do = sum(len(chunk.tasks) for chunk in chunks)
+        self._total, self._done = len(tasks), len(tasks) - self._to_do
         self._progress(self._done, self._total, self._failed)
-        if client is not None:
-            engine.run(client, chunks, self._take)
-        elif chunks:
-            with engine.cluster(workers, None) as own:
-                engine.run(own, chunks, self._take)
-        n_failed = overview.write(self._store)
-        return Summary(len(tasks), to_do, n_failed)
+        if chunks:
+            engine.run(client(), chunks, self._take)
+
+    def finish(self) -> Summary:
+        """Write the overviews."""
+        from ncs_cb.batch import overview
+
+        return Summary(self._total, self._to_do, overview.write(self._store))
 
     def _plan(self, tasks: Sequence[Task]) -> list[Chunk]:
         """Give the chunks to do; slots of which nothing is left are removed at once."""

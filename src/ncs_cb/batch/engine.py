@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future as Beside
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+from functools import cache
 from itertools import islice
+from multiprocessing import forkserver
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from ncs_cb.batch.guard import process_guarded
 from ncs_cb.batch.inputs import Content, Found, look_at
-from ncs_cb.batch.work import Chunk, Done, process
+from ncs_cb.batch.order import Chunk, Done
 from ncs_cb.errors import NcsError
 
 if TYPE_CHECKING:
@@ -26,6 +31,30 @@ if TYPE_CHECKING:
 _MOST_ATTEMPTS = 3
 _LOOKED_AT_TOGETHER = 256
 _SECONDS_TO_CONNECT = 30
+_ENVIRONMENT = {
+    # One chunk runs per process: no threads below it.
+    "NUMBA_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    # One chunk needs as much memory as the next: what it frees is kept for that. Dask would have
+    # it given back after every array, which costs a tenth of the time.
+    "MALLOC_TRIM_THRESHOLD_": "268435456",
+    "MALLOC_MMAP_THRESHOLD_": "33554432",
+}
+
+
+@contextmanager
+def when_needed(
+    workers: int | None,
+) -> Iterator[tuple[Callable[[], Beside[Client]], Callable[[], object]]]:
+    """Give what begins a local cluster when first called, and what ends it.
+
+    Both go on beside what this process does.
+    """
+    with ExitStack() as stack, ThreadPoolExecutor(max_workers=1) as pool:
+        begin = cache(lambda: pool.submit(stack.enter_context, cluster(workers, None)))
+        yield begin, lambda: pool.submit(stack.close)
 
 
 @contextmanager
@@ -44,16 +73,25 @@ def cluster(workers: int | None, scheduler: str | None) -> Iterator[Client]:
     NcsError
         If there is no scheduler at that address, or it has no worker.
     """
-    import dask
-    from distributed import Client, LocalCluster
-
     if scheduler is not None:
         with _connected(scheduler) as client:
             yield client
         return
+    with _ready_process() as method, _local(workers or usable_cores(), method) as client:
+        yield client
+
+
+@contextmanager
+def _local(n_workers: int, method: str) -> Iterator[Client]:
+    import dask
+    from distributed import Client, LocalCluster, utils
+
+    # Dask would load pandas in this process, to have it loaded by the one that has it already.
+    utils._forkserver_preload_set = True
     quiet = {
-        # One chunk runs per process: no threads below it, and no second try of a lost one.
-        "distributed.nanny.pre-spawn-environ.NUMBA_NUM_THREADS": 1,
+        "distributed.worker.multiprocessing-method": method,
+        "distributed.nanny.pre-spawn-environ": _ENVIRONMENT,
+        # No second try of a chunk over which a worker was lost.
         "distributed.scheduler.allowed-failures": 0,
         # A long read holds the interpreter; that is no reason to give a worker up.
         "distributed.comm.timeouts.connect": "60s",
@@ -65,13 +103,64 @@ def cluster(workers: int | None, scheduler: str | None) -> Iterator[Client]:
     }
     with (
         dask.config.set(quiet),
+        _without_script(),
         LocalCluster(
-            n_workers=workers or usable_cores(), threads_per_worker=1, processes=True,
+            n_workers=n_workers, threads_per_worker=1, processes=True,
             dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL,
         ) as local,
-        Client(local) as client,
+        closing(Client(local)) as client,
     ):  # fmt: skip
         yield client
+
+
+@contextmanager
+def _ready_process() -> Iterator[str]:
+    """Have a process load what workers need, from which they are forked; give dask's word for it.
+
+    It loads while this process still looks for studies, and once instead of once per worker. A
+    process that is there already belongs to someone else: it is used as it is.
+    """
+    if sys.platform != "linux":  # elsewhere a library may not survive a fork
+        yield "spawn"
+        return
+    server: Any = forkserver._forkserver
+    is_ours = server._forkserver_alive_fd is None
+    if is_ours:
+        with _environment(_ENVIRONMENT):
+            forkserver.set_forkserver_preload(["ncs_cb.batch.preload"])
+            forkserver.ensure_running()
+    try:
+        yield "forkserver"
+    finally:
+        # Left alone, it would stay with all its libraries as long as this process.
+        if is_ours:
+            server._stop()
+
+
+@contextmanager
+def _without_script() -> Iterator[None]:
+    """Hide the script that called: a worker needs nothing of it, and would run it once more."""
+    script = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = script
+
+
+@contextmanager
+def _environment(wanted: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables for a process that is started within."""
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 @contextmanager
@@ -130,16 +219,31 @@ def run(client: Client, chunks: Sequence[Chunk], take: Callable[[Done], None]) -
     NcsError
         If a chunk cannot be done because its workers are lost again and again.
     """
-    lost = _run_once(client, chunks, process, take)
+    lost = _run_once(client, chunks, _process, take)
     for _ in range(_MOST_ATTEMPTS):
         if not lost:
             return
-        lost = _run_once(client, lost, process_guarded, take)
+        lost = _run_once(client, lost, _process_guarded, take)
     if lost:
         raise NcsError(
             f"workers were lost again and again over {len(lost)} parts of the work.",
             hint="Look at the memory of the machine; start again to do what is missing.",
         )
+
+
+# Imported where they run: the process that plans needs neither pandas nor Arrow.
+
+
+def _process(chunk: Chunk, token: str) -> Done:
+    from ncs_cb.batch.work import process
+
+    return process(chunk, token)
+
+
+def _process_guarded(chunk: Chunk, token: str) -> Done:
+    from ncs_cb.batch.guard import process_guarded
+
+    return process_guarded(chunk, token)
 
 
 def _run_once(
@@ -167,13 +271,16 @@ def _run_once(
     submit(islice(waiting, _n_workers(client)))
     for future in pool:
         chunk = running.pop(future.key)
-        submit(islice(waiting, max(_n_workers(client) - len(running), 0)))
+        if future.status == "finished":
+            # At once: asking how many workers there are takes a while, and this one is idle.
+            submit(islice(waiting, 1))
         done = _result(future)
         future.release()
         if done is None:
             lost.append(chunk)
         else:
             take(done)
+        submit(islice(waiting, max(_n_workers(client) - len(running), 0)))
     return lost
 
 

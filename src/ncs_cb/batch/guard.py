@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from ncs_cb.batch.inputs import Task
+from ncs_cb.batch.order import Chunk, Done, Settings
 from ncs_cb.batch.store import Failure
-from ncs_cb.batch.work import Chunk, Done, Found, Settings, carry_out, examine
+from ncs_cb.batch.work import Found, carry_out, examine
 
 _HEADER = struct.Struct("<Q")
 # The child ends itself when its time is up; this is for one that cannot even do that.

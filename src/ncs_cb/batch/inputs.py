@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import sys
+import time
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -25,6 +27,8 @@ _BLOCK = 2**20
 # Half a SHA-256 tells apart more studies than there are, in half the memory.
 _DIGITS = 32
 _LOOKED_AT_TOGETHER = 64
+# Time of the clock over time of work; a busy machine makes it two or three, a disk a hundred.
+_SLOW_STORAGE = 10.0
 _NO_NAMES: dict[str, str] = {}
 # Files beyond this are refused by every reader; their beginning and size will do as a hash.
 _LARGEST_HASHED = 2**30
@@ -60,20 +64,21 @@ class Found:
     @classmethod
     def of(cls, found: StudyInput, root: Path) -> Found:
         """Keep what matters of what the readers found."""
-        base = _base(found.path)
+        path = str(found.path)
+        base = _base(path)
         return cls(
             found.path.relative_to(root).as_posix() if found.path != root else ".",
-            str(found.path), found.name,
-            tuple(sys.intern(os.path.relpath(f, base)) for f in found.files),
-            os.path.relpath(found.study_file, base) if found.study_file else "",
-            tuple((os.path.relpath(p, base), sys.intern(reason)) for p, reason in found.skipped),
+            path, found.name,
+            tuple(sys.intern(_below(base, f)) for f in found.files),
+            _below(base, found.study_file) if found.study_file else "",
+            tuple((_below(base, p), sys.intern(reason)) for p, reason in found.skipped),
         )  # fmt: skip
 
     def to_read(self) -> StudyInput:
         """Give it back as the readers know it."""
         from ncs_cb.readers import StudyInput
 
-        base = _base(Path(self.path))
+        base = Path(_base(self.path))
         return StudyInput(
             Path(self.path), self.name, tuple(base / f for f in self.files),
             base / self.study_file if self.study_file else None,
@@ -142,12 +147,13 @@ def find_inputs(
     """
     from ncs_cb.readers import iter_studies
 
-    inside = os.path.realpath(out) + os.sep
+    # Below ROOT no link is followed, so that the real ROOT tells where each study really is.
+    real_root, inside = os.path.realpath(root), os.path.realpath(out) + os.sep
     studies = sorted(
         (
             Found.of(study, root)
             for study in iter_studies(root)
-            if not (os.path.realpath(study.path) + os.sep).startswith(inside)
+            if not os.path.join(real_root, _below(str(root), study.path), "").startswith(inside)
         ),
         key=lambda found: found.key,
     )
@@ -160,11 +166,21 @@ def find_inputs(
 
 
 def look_here(studies: Sequence[Found]) -> list[Content]:
-    """Look at studies with a few threads of this process; reading and hashing run beside."""
+    """Look at studies in this process; with several threads as soon as the storage is slow.
+
+    Threads that need not wait for the storage only get in each other's way.
+    """
     starts = range(0, len(studies), _LOOKED_AT_TOGETHER)
-    pieces = (studies[i : i + _LOOKED_AT_TOGETHER] for i in starts)
+    pieces = iter([studies[i : i + _LOOKED_AT_TOGETHER] for i in starts])
+    contents: list[Content] = []
+    for piece in pieces:
+        began, worked = time.perf_counter(), time.thread_time()
+        contents += look_at(piece)
+        took, worked = time.perf_counter() - began, time.thread_time() - worked
+        if took > _SLOW_STORAGE * worked:
+            break
     with ThreadPoolExecutor(max_workers=8) as pool:
-        return [one for piece in pool.map(look_at, pieces) for one in piece]
+        return [*contents, *(one for piece in pool.map(look_at, pieces) for one in piece)]
 
 
 def look_at(studies: Sequence[Found]) -> list[Content]:
@@ -178,11 +194,11 @@ def content(found: Found) -> Content:
     Equal files give equal hashes wherever and whenever they were written. A file that cannot be
     opened counts as such, so that it is tried again once it can.
     """
-    base = _base(Path(found.path))
+    base = _base(found.path)
     total = hashlib.sha256()
     own_id = None
     for name in found.files:
-        digest, start = _hash_file(base / name)
+        digest, start = _hash_file(os.path.join(base, name))
         total.update(f"{name}\0{digest}\0".encode("utf-8", "surrogateescape"))
         if name == found.study_file:
             own_id = _own_id(start)
@@ -191,27 +207,48 @@ def content(found: Found) -> Content:
     return Content(total.hexdigest()[:_DIGITS], own_id)
 
 
-def _base(path: Path) -> Path:
-    return path if path.is_dir() else path.parent
+def _base(path: str) -> str:
+    return path if os.path.isdir(path) else os.path.dirname(path) or "."
 
 
-def _hash_file(path: Path) -> tuple[str, bytes]:
-    # A named pipe or a device would block or never end: only regular files are opened.
-    if not path.is_file():
-        return "not a regular file", b""
-    digest = hashlib.sha256()
+def _below(folder: str, path: Path) -> str:
+    """Give a path that lies below `folder` relative to it, as :func:`os.path.relpath` does.
+
+    Paths below the current folder are written without it, so that ``.`` is no part of them.
+    """
+    text = str(path)
+    if folder == ".":
+        return text
+    return text[len(folder) :].lstrip(os.sep) or "."
+
+
+def _hash_file(path: str) -> tuple[str, bytes]:
     try:
-        with path.open("rb") as file:
-            start = block = file.read(_BLOCK)
-            size = 0
-            while block and size < _LARGEST_HASHED:
-                digest.update(block)
-                size += len(block)
+        size = _size(path)
+        # A named pipe or a device would block or never end: only regular files are opened.
+        if size is None:
+            return "not a regular file", b""
+        with open(path, "rb", buffering=0) as file:
+            # One byte more than there should be: nearly all files are read whole by one call.
+            start = block = file.read(min(size + 1, _BLOCK))
+            digest, done = hashlib.sha256(block), len(block)
+            while block and done != size and done < _LARGEST_HASHED:
                 block = file.read(_BLOCK)
-            digest.update(b"%d" % os.fstat(file.fileno()).st_size)
+                digest.update(block)
+                done += len(block)
+        digest.update(b"%d" % size)
     except OSError as error:
         return f"unreadable: {error.errno}", b""
     return digest.hexdigest(), start
+
+
+def _size(path: str) -> int | None:
+    """Give the size of a regular file, and None for anything else."""
+    try:
+        found = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
 def _own_id(text: bytes) -> str | None:

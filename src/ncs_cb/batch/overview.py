@@ -15,7 +15,6 @@ from importlib.resources import files
 from typing import Any
 from urllib.parse import quote
 
-from ncs_cb.batch import parquet
 from ncs_cb.batch.measures import BINS, SPANS, Span
 from ncs_cb.batch.store import TABLES, Entry, Failure, Store
 from ncs_cb.columns import table_columns
@@ -85,10 +84,13 @@ def _never_without_columns(store: Store, table: str) -> None:
     """An archive without a single good study still has its tables, with no rows."""
     place = store.part(table, 0)
     place.parent.mkdir(exist_ok=True)
-    if not any(place.parent.glob("part-*.parquet")):
-        beside = store.staging / f"{table}.parquet"
-        parquet.write(parquet.empty(table), beside)
-        beside.replace(place)
+    if any(place.parent.glob("part-*.parquet")):
+        return
+    from ncs_cb.batch import parquet
+
+    beside = store.staging / f"{table}.parquet"
+    parquet.write(parquet.empty(table), beside)
+    beside.replace(place)
 
 
 def _failures(store: Store, totals: _Totals) -> Iterator[Failure]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Annotated
 
@@ -87,6 +88,7 @@ def batch(
             progress=progress,
         )  # fmt: skip
     tell(summary.sentence(target))
+    gc.freeze()  # or the end of the process would look through all that was loaded
     if summary.n_failed:
         raise typer.Exit(SOME_FAILED)
 

@@ -7,6 +7,7 @@ add readers through the entry point group ``ncs_cb.readers``. Exactly one reader
 from __future__ import annotations
 
 import hashlib
+import os
 import pkgutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -41,6 +42,7 @@ _GROUP = "ncs_cb.readers"
 _HEAD_BYTES = 4096
 # Files with these suffixes may be notes or settings; an empty one is no lost recording.
 _ALSO_NOTES = (".txt", ".json")
+_NOTHING_TOLD = Details()
 
 
 @cache
@@ -163,7 +165,7 @@ def read_study(
     found = path if isinstance(path, StudyInput) else _as_input(Path(path))
     lone = not found.path.is_dir()
     toml = Path(details) if details is not None else found.study_file
-    study_id, told = found.name, Details()
+    study_id, told = found.name, _NOTHING_TOLD
     sources: tuple[Source, ...] = ()
     if toml is not None:
         study_id, told, sources = _read_details(toml, found.name)
@@ -192,6 +194,8 @@ def _read_details(path: Path, default_id: str) -> tuple[str, Details, tuple[Sour
 
 def _settle_names(details: Details) -> Details:
     """Turn the spellings of nerves and muscles in ``study.toml`` into ids."""
+    if not (details.recordings or details.sensory or details.f_waves):
+        return details
     overrides = {
         name: replace(
             told,
@@ -219,18 +223,16 @@ def _resolved(what: Any, text: str | None) -> str | None:
 def _open_all(found: StudyInput, keep_identity: bool) -> tuple[list[Input], list[Decision]]:
     """Read every file that could be a recording; list the others as decisions."""
     known = _by_suffix(available())
-    names = folders.unique_names(found)
     inputs: list[Input] = []
     decisions: list[Decision] = []
-    if found.path in names:
+    if found.path in found.files:
         # A file given by itself: what lies beside it is a companion or no concern of ours.
         name = found.path.name
         data = _content(found.path, name)
         return [Input(found.path, name, data, keep_identity=keep_identity)], decisions
-    for path in found.files:
+    for path, name in folders.unique_names(found):
         if path.name == STUDY_FILE:
             continue
-        name = names[path]
         if path.suffix.lower() in known:
             inputs.append(Input(path, name, _content(path, name), keep_identity=keep_identity))
             continue
@@ -246,15 +248,16 @@ def _open_all(found: StudyInput, keep_identity: bool) -> tuple[list[Input], list
 
 def _content(path: Path, name: str) -> bytes:
     try:
-        size = path.stat().st_size
-        if size > LARGEST_FILE_BYTES:
-            raise ReadError(
-                f"the file has {size / 2**20:.0f} MiB; at most {LARGEST_FILE_BYTES // 2**20} MiB "
-                "are read.", source=name, hint="Cut the recording to the stimulated part.",
-            )  # fmt: skip
-        return path.read_bytes()
+        with open(path, "rb", buffering=0) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size <= LARGEST_FILE_BYTES:
+                return file.read()
     except OSError as problem:
         raise ReadError(f"cannot be read: {problem.strerror}.", source=name) from None
+    raise ReadError(
+        f"the file has {size / 2**20:.0f} MiB; at most {LARGEST_FILE_BYTES // 2**20} MiB are read.",
+        source=name, hint="Cut the recording to the stimulated part.",
+    )  # fmt: skip
 
 
 def _head(path: Path) -> bytes:
@@ -302,9 +305,9 @@ def _read_all(
             decisions.append(Decision(source.name, "choice", "ignored", same))
             continue
         seen[digest] = source.name
-        asked = replace(source, override=overrides.get(source.name, RecordingOverride()))
-        found = Source(source.name, digest, reader.name)
-        read.append((found, _read_one(asked, reader)))
+        told_of = overrides.get(source.name)
+        asked = source if told_of is None else replace(source, override=told_of)
+        read.append((Source(source.name, digest, reader.name), _read_one(asked, reader)))
     return read, decisions
 
 
@@ -413,7 +416,7 @@ def _assemble(
             "the recordings of this folder state different birth dates: not one patient visit.",
             hint="Put the recordings of each patient in a folder of their own.",
         )
-    if not read and told == Details():
+    if not read and told == _NOTHING_TOLD:
         raise StudyError(
             "no recording found.", source=study_id,
             hint="'ncs-cb formats' lists the files that are understood.",
@@ -442,7 +445,7 @@ def _sources(read: Sequence[_Read]) -> list[Source]:
 
 def _merged(told: Details, stated: Sequence[Details]) -> Details:
     """Fill in from the recordings what ``study.toml`` leaves open; agreeing values only."""
-    if told == Details() and len(stated) == 1:
+    if told == _NOTHING_TOLD and len(stated) == 1:
         return stated[0]
     filled: dict[str, Any] = {}
     for field in ("age_years", "sex", "visit_date"):

@@ -60,11 +60,12 @@ def describe(path: Path) -> StudyInput:
         return StudyInput(path, path.stem or path.name, files, toml if toml.is_file() else None)
     if not stat.S_ISDIR(mode):
         raise ReadError("is neither a file nor a folder.", source=str(path))
-    return _study(path, *_walk(path))
+    return _study(path, path.resolve().name or "study", *_walk(path))
 
 
-def _study(path: Path, files: Sequence[Path], skipped: Sequence[tuple[Path, str]]) -> StudyInput:
-    name = path.resolve().name or "study"
+def _study(
+    path: Path, name: str, files: Sequence[Path], skipped: Sequence[tuple[Path, str]]
+) -> StudyInput:
     tomls = [f for f in files if f.name == STUDY_FILE]
     own = path / STUDY_FILE
     left_out = [(f, "not the study.toml of this study's folder") for f in tomls if f != own]
@@ -112,14 +113,14 @@ def _refuse_leaving(path: Path, inside: str) -> None:
         )  # fmt: skip
 
 
-def unique_names(found: StudyInput) -> dict[Path, str]:
+def unique_names(found: StudyInput) -> list[tuple[Path, str]]:
     """Name each file: its own name, or its path below the study where two share a name."""
     names = [path.name for path in found.files]
     counts = Counter(names)
-    return {
-        path: name if counts[name] == 1 else path.relative_to(found.path).as_posix()
+    return [
+        (path, name if counts[name] == 1 else path.relative_to(found.path).as_posix())
         for path, name in zip(found.files, names, strict=True)
-    }
+    ]
 
 
 def is_plain_text_about(path: Path) -> bool:
@@ -133,7 +134,7 @@ def is_own_table(data: bytes) -> bool:
 
 
 def find(
-    root: Path, suffixes: Sequence[str], is_recording: Callable[[Path], bool]
+    root: Path, suffixes: tuple[str, ...], is_recording: Callable[[Path], bool]
 ) -> Iterator[StudyInput]:
     """Give the studies under `root` one by one; see :func:`ncs_cb.readers.find_studies`."""
     if not root.is_dir() or (root / STUDY_FILE).is_file():
@@ -144,7 +145,7 @@ def find(
 
 def _collect(
     folder: Path,
-    suffixes: Sequence[str],
+    suffixes: tuple[str, ...],
     is_recording: Callable[[Path], bool],
     *,
     is_root: bool,
@@ -152,15 +153,16 @@ def _collect(
     files, links, below = _listed(folder)
     if any(f.name == STUDY_FILE for f in files) and not is_root:
         own, nested = _own_files(folder)
-        yield _study(folder, own, links)
+        yield _study(folder, folder.name, own, links)
         for inner in nested:
             yield from _collect(inner, suffixes, is_recording, is_root=False)
         return
-    recordings = [f for f in files if f.name.lower().endswith(tuple(suffixes)) and is_recording(f)]
+    recordings = (f for f in files if f.name.lower().endswith(suffixes) and is_recording(f))
     if is_root:
-        yield from (_alone(f, files) for f in recordings)
-    elif recordings:
-        yield _study(folder, files, links)
+        yield from [_alone(f, files) for f in recordings]
+    elif any(recordings):
+        # One recording makes a study; the others need not be looked at for that.
+        yield _study(folder, folder.name, files, links)
     for name in below:
         yield from _collect(folder / name, suffixes, is_recording, is_root=False)
 
@@ -170,7 +172,7 @@ def _listed(folder: Path) -> tuple[list[Path], list[tuple[Path, str]], list[str]
     with os.scandir(folder) as entries:
         listed = sorted(entries, key=lambda entry: entry.name)
     visible = [e for e in listed if not e.name.startswith(".") and e.name not in _OWN_FILES]
-    files = [Path(e.path) for e in visible if e.is_file(follow_symlinks=False)]
+    files = [folder / e.name for e in visible if e.is_file(follow_symlinks=False)]
     links = [(Path(e.path), "a link is not followed") for e in visible if e.is_symlink()]
     return files, links, [e.name for e in visible if e.is_dir(follow_symlinks=False)]
 

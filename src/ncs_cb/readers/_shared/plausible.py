@@ -52,6 +52,9 @@ def refuse_large(
 
     for samples, index in zip(sweeps, stimulus_indices, strict=True):
         after = samples[max(index, 0) + round(_ARTIFACT_S * rate) :]
+        # No sample strays farther from the median than from the opposite extreme.
+        if len(after) and float(after.max()) - float(after.min()) <= LARGEST_PLAUSIBLE_RESPONSE_MV:
+            continue
         after = after[np.isfinite(after)]
         if len(after) and float(np.abs(after - np.median(after)).max()) > (
             LARGEST_PLAUSIBLE_RESPONSE_MV

@@ -8,6 +8,7 @@ artefact may have either sign and be larger than the response.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -63,21 +64,23 @@ def orient(
     if told in ("negative_up", "negative_down"):
         return Orientation(1.0 if told == "negative_up" else -1.0, True, "as told")
     votes = _votes(sweeps, sampling_rate_hz, stimulus_indices)
-    scores, weights = zip(*votes, strict=True) if votes else ((), ())
-    total = sum(weights)
+    total = balance = 0.0
+    for score, weight in votes:
+        total += weight
+        balance += score * weight
     if total == 0.0:
         return Orientation(
             -1.0, False,
             "no response stands clear of the noise; taken as the physical sign of the EDF+ "
             "standard",
         )  # fmt: skip
-    mean = sum(s * w for s, w in zip(scores, weights, strict=True)) / total
+    mean = balance / total
     sign = 1.0 if mean > 0 else -1.0
-    agree = sum(1 for s, w in zip(scores, weights, strict=True) if w and s * sign > 0)
-    voting = sum(1 for w in weights if w)
+    voting = [score * sign for score, weight in votes if weight]
+    agree = len([score for score in voting if score > 0])
     word = "upward" if sign > 0 else "downward"
     reason = (
-        f"the first large deflection after the artefact goes {word} in {agree} of {voting} "
+        f"the first large deflection after the artefact goes {word} in {agree} of {len(voting)} "
         "sweeps with a response"
     )
     return Orientation(sign, abs(mean) >= _CERTAIN, reason)
@@ -92,8 +95,8 @@ def _votes(
     """
     step = max(1, len(sweeps) // _MOST_SWEEPS)
     chosen, starts = sweeps[::step], indices[::step]
-    lengths = {len(samples) for samples in chosen}
-    if len(lengths) == 1 and len(set(starts)) == 1:
+    is_block = isinstance(chosen, np.ndarray) or len({len(samples) for samples in chosen}) == 1
+    if is_block and len(set(starts)) == 1:
         return _block_votes(np.asarray(chosen), rate, starts[0])
     return [
         vote
@@ -104,46 +107,51 @@ def _votes(
 
 def _block_votes(block: np.ndarray, rate: float, start: int) -> list[tuple[float, float]]:
     """Vote for every row of a block of shape (n_sweeps, n_samples)."""
-    silent = [(0.0, 0.0)] * len(block)
+    votes = [(0.0, 0.0)] * len(block)
     begin = start + int(_ARTIFACT_MS * rate / 1000.0) + 1
     skip = max(1, int((_EARLIEST_PEAK_MS - _ARTIFACT_MS) * rate / 1000.0))
     after = block[:, begin:]
     if start < 0 or after.shape[1] < skip + 16:
-        return silent
+        return votes
     quiet = block[:, : start - 1] if start > rate / 1000.0 else after
-    curves = after - _medians(quiet)
+    curves = after - _medians(quiet.copy())
     sizes = np.abs(curves)
     # White noise from the differences: the response itself changes slowly beside them.
-    noises = (1.05 * _medians(np.abs(curves[:, 1:] - curves[:, :-1])))[:, 0]
-    peaks_at = sizes[:, skip:].argmax(axis=1) + skip
-    rows = np.arange(len(block))
-    peaks, largest = curves[rows, peaks_at], sizes[rows, peaks_at]
-    firsts = curves[rows, (sizes >= _STANDS_OUT * largest[:, np.newaxis]).argmax(axis=1)]
-    # Calm: whatever the artefact left behind is below the first deflection that is looked at.
-    calm = sizes[:, :skip].max(axis=1) < _STANDS_OUT * largest
-    plain = calm & (firsts * peaks > 0)
-    votes = silent
-    # A NaN in a sweep makes its sum one; such a sweep has no say.
-    speaks = np.isfinite(sizes.sum(axis=1)) & (largest > _SIGNAL_TO_NOISE * noises)
-    clean = peaks[plain & speaks] > 0
-    settled = len(clean) > 1 and bool(clean.all() or not clean.any())
-    for row in np.flatnonzero(speaks).tolist():
-        noise, top = float(noises[row]), float(largest[row])
+    steps = curves[:, 1:] - curves[:, :-1]
+    noises = (1.05 * _medians(np.abs(steps, out=steps)))[:, 0].tolist()
+    peaks = curves[np.arange(len(block)), sizes[:, skip:].argmax(axis=1) + skip].tolist()
+    befores = sizes[:, :skip].max(axis=1).tolist()
+    clean: list[float] = []
+    unclear = []
+    for row, (peak, before, noise) in enumerate(zip(peaks, befores, noises, strict=True)):
+        top = abs(peak)
+        # A NaN in a sweep makes one of its maxima one; such a sweep has no say.
+        if not (math.isfinite(before + top) and top > _SIGNAL_TO_NOISE * noise):
+            continue
         weight = min(1.0, top / (50.0 * noise)) if noise > 0 else 1.0
-        if plain[row]:
-            votes[row] = (1.0 if peaks[row] > 0 else -1.0), weight
-        elif not settled:
-            # A sweep under an artefact is only asked when the clean ones leave it open.
-            votes[row] = _phases_vote(curves[row], sizes[row], skip, 4.0 * noise, rate), weight
+        sign = math.copysign(1.0, peak)
+        # Calm: whatever the artefact left behind is below the first deflection looked at.
+        is_calm = before < _STANDS_OUT * top
+        if is_calm and curves[row, (sizes[row] >= _STANDS_OUT * top).argmax()] * sign > 0:
+            votes[row] = sign, weight
+            clean.append(sign)
+        else:
+            unclear.append((row, noise, weight))
+    # A sweep under an artefact is only asked when the clean ones leave it open.
+    settled = len(clean) > 1 and len(set(clean)) == 1
+    for row, noise, weight in [] if settled else unclear:
+        votes[row] = _phases_vote(curves[row], sizes[row], skip, 4.0 * noise, rate), weight
     return votes
 
 
 def _medians(rows: np.ndarray) -> np.ndarray:
-    """Give the lower median of each row, by selection: faster than ``numpy.median``."""
+    """Give the lower median of each row and leave the rows in disorder.
+
+    By selection: faster than ``numpy.median``.
+    """
     middle = rows.shape[1] // 2
-    ordered = rows.copy()
-    ordered.partition(middle, axis=1)
-    medians: np.ndarray = ordered[:, middle : middle + 1]
+    rows.partition(middle, axis=1)
+    medians: np.ndarray = rows[:, middle : middle + 1]
     return medians
 
 

@@ -57,17 +57,16 @@ def hear(times: Timeline) -> Heard:
         If a stimulus is at a site that the anatomy table does not know, or there is none.
     """
     notes = {a: parsed for a in times.annotations if is_note(a.text) and (parsed := note(a.text))}
-    defined = _definitions(notes)
+    defined = _definitions(notes) if notes else {}
     cues: list[Cue] = []
     late: list[tuple[Annotation, MachineValues | tuple[str, bool]]] = []
     free: list[Annotation] = []
     for annotation in times.annotations:
-        if annotation in notes:
+        if notes and annotation in notes:
             if (machine := notes[annotation].machine) is not None:
                 late.append((annotation, machine))
             continue
-        key = annotation.text.strip().casefold()
-        spoken = defined.get((annotation.record, key)) or defined.get((-1, key))
+        spoken = _defined(annotation, defined) if defined else None
         spoken = spoken or stimulus(annotation.text)
         if spoken is not None:
             _add(cues, Cue(annotation.record, annotation.onset_s, spoken))
@@ -94,6 +93,11 @@ def _definitions(notes: dict[Annotation, Note]) -> dict[tuple[int, str], Spoken]
             defined.setdefault((annotation.record, tag.casefold()), spoken)
             defined.setdefault((-1, tag.casefold()), spoken)
     return defined
+
+
+def _defined(annotation: Annotation, defined: dict[tuple[int, str], Spoken]) -> Spoken | None:
+    key = annotation.text.strip().casefold()
+    return defined.get((annotation.record, key)) or defined.get((-1, key))
 
 
 def _add(cues: list[Cue], cue: Cue) -> None:
@@ -130,11 +134,10 @@ def _attach(
 
 
 def _refuse_unknown_sites(cues: list[Cue], free: list[Annotation]) -> None:
-    known = ", ".join(anatomy().sites)
     for cue in cues:
         if cue.spoken.site is None:
             raise StudyError(
-                f"unknown stimulation site '{cue.spoken.site_text}'; known: {known}."
+                f"unknown stimulation site '{cue.spoken.site_text}'; known: {_known_sites()}."
                 + resembles_site(cue.spoken.site_text)
             )
     # A remark beside a stimulus is a remark; alone in its record it may be a misspelt site.
@@ -143,10 +146,16 @@ def _refuse_unknown_sites(cues: list[Cue], free: list[Annotation]) -> None:
     alone = [a.text for a in free if a.record not in held]
     nearly = [near for text in alone if (near := resembles_site(text))]
     if nearly:
-        raise StudyError(f"an annotation is nearly the name of a site; known: {known}.{nearly[0]}")
+        raise StudyError(
+            f"an annotation is nearly the name of a site; known: {_known_sites()}.{nearly[0]}"
+        )
     if not cues:
         raise StudyError(
             f"no stimulus: none of {len(free)} annotations is a stimulus or a site name.",
             hint="Expected 'Stimulus right wrist 0.2ms x 8.2mA at 6.5cm from recording site', or "
-            f"one of: {known}.",
+            f"one of: {_known_sites()}.",
         )
+
+
+def _known_sites() -> str:
+    return ", ".join(anatomy().sites)

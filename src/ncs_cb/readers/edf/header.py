@@ -21,6 +21,7 @@ ANNOTATION_LABELS = ("EDF Annotations", "BDF Annotations")
 _MOST_SIGNALS = 1024
 _MOST_RECORDS = 2_000_000
 
+_WHOLE = re.compile(r"[+-]?\d{1,8}", re.ASCII)
 _WIDTHS = (16, 80, 8, 8, 8, 8, 8, 80, 8, 32)
 
 
@@ -153,7 +154,7 @@ def _signals(text: str, n_signals: int) -> tuple[Signal, ...]:
 
 def _integer(text: str, what: str, low: int, high: int) -> int:
     text = text.strip()
-    if not re.fullmatch(r"[+-]?\d{1,8}", text, re.ASCII):
+    if _WHOLE.fullmatch(text) is None:
         raise ReadError(f"the {what} is not a whole number.")
     value = int(text)
     if not low <= value <= high:

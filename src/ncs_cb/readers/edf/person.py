@@ -6,6 +6,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 
 from ncs_cb.model import Decision, Details
 from ncs_cb.readers.edf.header import Header
@@ -15,6 +16,9 @@ _MONTH_NAMES = (
 )  # fmt: skip
 _MONTHS = {name: number for number, name in enumerate(_MONTH_NAMES, start=1)}
 _OLDEST_YEARS = 120
+_STARTDATE = re.compile(r"Startdate\s+(\S+)")
+_LONG_DAY = re.compile(r"(\d{1,2})-([A-Za-z]{3})-(\d{4})", re.ASCII)
+_SHORT_DAY = re.compile(r"(\d\d)\.(\d\d)\.(\d\d)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,7 @@ def person_of(header: Header, name: str, *, keep_identity: bool) -> Person:
     keep_identity : bool
         Whether the two raw fields become notes.
     """
-    recorded, disagree = recording_date(header)
+    recorded, disagree = recording_date(header.recording, header.start_date, is_plus=header.is_plus)
     born, sex, named = None, None, False
     if header.is_plus:
         parts = header.patient.split()
@@ -66,11 +70,12 @@ def person_of(header: Header, name: str, *, keep_identity: bool) -> Person:
     )  # fmt: skip
 
 
-def recording_date(header: Header) -> tuple[date | None, bool]:
+@lru_cache(maxsize=64)
+def recording_date(recording: str, start_date: str, *, is_plus: bool) -> tuple[date | None, bool]:
     """Give the recording date, and whether the header's two dates disagree."""
-    found = re.match(r"Startdate\s+(\S+)", header.recording)
-    long = day(found[1]) if found and header.is_plus else None
-    short = _short_day(header.start_date)
+    found = _STARTDATE.match(recording)
+    long = day(found[1]) if found and is_plus else None
+    short = _short_day(start_date)
     if long is None:
         return short, False
     return long, short is not None and short != long
@@ -84,7 +89,7 @@ def day(text: str) -> date | None:
     >>> day("02-MAR-2002")
     datetime.date(2002, 3, 2)
     """
-    found = re.fullmatch(r"(\d{1,2})-([A-Za-z]{3})-(\d{4})", text, re.ASCII)
+    found = _LONG_DAY.fullmatch(text)
     if found is None or found[2].upper() not in _MONTHS:
         return None
     return _date(int(found[3]), _MONTHS[found[2].upper()], int(found[1]))
@@ -92,7 +97,7 @@ def day(text: str) -> date | None:
 
 def _short_day(text: str) -> date | None:
     """Read ``dd.mm.yy``; 85 to 99 are 1985 to 1999 (EDF+ 2.1.3). 01.01.85 stands for unknown."""
-    found = re.fullmatch(r"(\d\d)\.(\d\d)\.(\d\d)", text.strip(), re.ASCII)
+    found = _SHORT_DAY.fullmatch(text.strip())
     if found is None or found[0] == "01.01.85":
         return None
     year = int(found[3])

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -41,14 +42,28 @@ FILTER = re.compile(r"(HP|LP|N)\s*:\s*([\d.]+\s*k?Hz)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
+class Amplifier:
+    """How the numbers of a signal become mV, what one bit is worth, and the filter.
+
+    ``range_mv`` are the physical limits, ascending, sign as in the file.
+    """
+
+    scale: Scale
+    factor: float
+    range_mv: tuple[float, float]
+    resolution_mv: float
+    filters: tuple[float | None, float | None]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Channel:
     """A signal that holds responses, with everything needed to scale and name it."""
 
     signal: Signal
     muscle: str
     side: Side | None
-    scale: Scale
-    factor: float
+    amplifier: Amplifier
     rate: float
 
 
@@ -180,8 +195,7 @@ def _channel(
     decisions: list[Decision],
     n_chosen: int,
 ) -> Channel:
-    factor = _factor(signal)
-    scale = scale_of(signal, header.sample_bytes)
+    amplifier = _amplifier(signal, header.sample_bytes)
     rate = sampling_rate(header, signal)
     told = source.override.muscle if n_chosen == 1 else None
     muscle = told or named.muscle or field.muscle
@@ -191,17 +205,27 @@ def _channel(
             + _nearest_muscle([signal]),
             hint=f'Set muscle under [recordings."{source.name}"] in study.toml.',
         )
+    decisions.append(Decision(source.name, "signal", muscle, amplifier.text))
+    return Channel(signal, muscle, named.side, amplifier, rate)
+
+
+# As the signal headers themselves, the same in file after file.
+@lru_cache(maxsize=512)
+def _amplifier(signal: Signal, sample_bytes: int) -> Amplifier:
+    factor = _factor(signal)
+    scale = scale_of(signal, sample_bytes)
+    resolution = abs(scale.gain) * factor
     filters = " ".join(found[0] for found in FILTER.finditer(signal.prefilter)) or "not stated"
-    decisions.append(
-        Decision(
-            source.name,
-            "signal",
-            muscle,
-            f"dimension {signal.dimension}, {abs(scale.gain) * factor * 1e3:.4g} uV per bit, "
-            f"filter {filters}" + (", negative gain" if scale.gain < 0 else ""),
-        )
+    # By the very arithmetic that scales the samples, so that a clipped one equals its limit.
+    low, high = sorted(
+        ((end - scale.digital_min) * scale.gain + scale.physical_min) * factor
+        for end in (float(scale.digital_min), float(scale.digital_max))
     )
-    return Channel(signal, muscle, named.side, scale, factor, rate)
+    return Amplifier(
+        scale, factor, (low, high), resolution, _filters(signal.prefilter),
+        f"dimension {signal.dimension}, {resolution * 1e3:.4g} uV per bit, "
+        f"filter {filters}" + (", negative gain" if scale.gain < 0 else ""),
+    )  # fmt: skip
 
 
 def _factor(signal: Signal) -> float:
@@ -291,57 +315,66 @@ def _traces(
     turn = orient(
         source.override.polarity, blocks, sampling_rate_hz=channel.rate, stimulus_indices=indices
     )
-    ends = (channel.scale.physical_min, channel.scale.physical_max)
-    if max(abs(end) for end in ends) * channel.factor > LARGEST_PLAUSIBLE_RESPONSE_MV / 2:
+    amplifier, scale = channel.amplifier, channel.amplifier.scale
+    largest_mv = max(abs(scale.physical_min), abs(scale.physical_max)) * amplifier.factor
+    if largest_mv > LARGEST_PLAUSIBLE_RESPONSE_MV / 2:
         refuse_large(blocks, indices, channel.rate, channel.signal.dimension)
     turned = _turned(blocks, turn.sign)
     decisions.append(_polarity_decision(source.name, turn))
     decisions.append(_sweep_decision(source.name, plan))
     flags = () if turn.is_certain else ("polarity_uncertain",)
-    filters = _filters(channel.signal.prefilter)
-    keys = [cue.spoken.key for cue in cues]
-    repeats = Counter(keys)
-    span = _range(channel, turn.sign)
-    resolution = abs(channel.scale.gain) * channel.factor
+    repeats = _repeats(cues)
+    low, high = amplifier.range_mv
+    limits = (low, high) if turn.sign > 0 else (-high, -low)
     return [
         Trace(
             samples, channel.rate, index,
             Site(nerve, where.side, channel.muscle, cue.spoken.site or ""),
-            source.name, where.kind, _stimulus(cue, source.override), *filters, sweep,
-            key if repeats[key] > 1 else None, span, resolution,
+            source.name, where.kind, _stimulus(cue, source.override), *amplifier.filters, sweep,
+            repeat, limits, amplifier.resolution_mv,
             cue.machine if has_machine else NO_VALUES, flags,
         )
-        for sweep, (samples, index, cue, key, nerve) in enumerate(
-            zip(turned, indices, cues, keys, where.nerves, strict=True)
+        for sweep, (samples, index, cue, repeat, nerve) in enumerate(
+            zip(turned, indices, cues, repeats, where.nerves, strict=True)
         )
     ]  # fmt: skip
+
+
+def _repeats(cues: Sequence[Cue]) -> list[str | None]:
+    """Give for each stimulus the words it shares with others of the file; None when alone."""
+    if len({cue.spoken.site for cue in cues}) == len(cues):
+        return [None] * len(cues)
+    keys = [cue.spoken.key for cue in cues]
+    often = Counter(keys)
+    return [key if often[key] > 1 else None for key in keys]
 
 
 def _in_millivolts(
     channel: Channel, header: Header, data: bytes, plan: Plan
 ) -> np.ndarray | list[np.ndarray]:
     """Cut the signal and scale it to mV, sign as in the file."""
-    signal, scale = channel.signal, channel.scale
-    flat = _digital(header, signal, data)
+    scale = channel.amplifier.scale
+    flat = _digital(header, channel.signal, data)
     cuts = [flat[span.start : span.stop] for span in plan.spans]
+    if len({len(c) for c in cuts}) == 1:
+        cuts = [np.array(cuts)]
     low, high = min(int(c.min()) for c in cuts), max(int(c.max()) for c in cuts)
     if low < scale.digital_min or high > scale.digital_max:
         raise ReadError(
             f"samples from {low} to {high} lie outside the digital range "
             f"{scale.digital_min} to {scale.digital_max} of the header."
         )
-    if len({len(c) for c in cuts}) == 1:
-        return _scaled(np.array(cuts), channel)
-    return [_scaled(cut, channel) for cut in cuts]
+    blocks = [_scaled(cut, channel.amplifier) for cut in cuts]
+    return blocks[0] if blocks[0].ndim == 2 else blocks
 
 
-def _scaled(digital: np.ndarray, channel: Channel) -> np.ndarray:
-    scale = channel.scale
+def _scaled(digital: np.ndarray, amplifier: Amplifier) -> np.ndarray:
+    scale = amplifier.scale
     physical = digital.astype(np.float64)
     physical -= scale.digital_min
     physical *= scale.gain
     physical += scale.physical_min
-    physical *= channel.factor
+    physical *= amplifier.factor
     return physical
 
 
@@ -363,16 +396,10 @@ def _turned(blocks: np.ndarray | list[np.ndarray], sign: float) -> list[np.ndarr
     """Turn negative up and make the samples read-only."""
     if isinstance(blocks, list):
         return [row for block in blocks for row in _turned(block[np.newaxis], sign)]
-    turned = blocks if sign > 0 else -blocks
-    turned.setflags(write=False)
-    return list(turned)
-
-
-def _range(channel: Channel, sign: float) -> tuple[float, float]:
-    """Give the physical limits in mV by the very arithmetic that scales the samples."""
-    digital = np.array([channel.scale.digital_min, channel.scale.digital_max])
-    low, high = sorted((sign * _scaled(digital, channel)).tolist())
-    return low, high
+    if sign < 0:
+        np.negative(blocks, out=blocks)
+    blocks.setflags(write=False)
+    return list(blocks)
 
 
 def _stimulus(cue: Cue, told: RecordingOverride) -> Stimulus:

@@ -11,7 +11,7 @@ import numpy as np
 from ncs_cb.readers._shared import windows
 from ncs_cb.readers.edf.cues import Cue
 from ncs_cb.readers.edf.header import Header
-from ncs_cb.readers.edf.tal import Timeline, is_contiguous
+from ncs_cb.readers.edf.tal import Timeline, breaks
 
 # A stretch or record up to this long that holds one stimulus is a sweep as it stands.
 _LONGEST_SWEEP_S = 1.0
@@ -51,12 +51,11 @@ def plan_sweeps(
     n_samples : int
         Samples of the signal in one data record.
     """
-    follows = is_contiguous(header, times.onsets_s, rate)
-    breaks = [0, *(np.flatnonzero(~follows) + 1).tolist(), header.n_records]
-    stretches = list(itertools.pairwise(breaks))
+    ends = [0, *breaks(header, times.onsets_s, rate), header.n_records]
+    stretches = list(itertools.pairwise(ends))
     records = [_record_of(cue, times, header) for cue in cues]
     held = set(records)
-    unused = tuple(r + 1 for r in range(header.n_records) if r not in held)
+    unused = tuple([r + 1 for r in range(header.n_records) if r not in held])
     home = _stretch_of(stretches, header.n_records)
     positions = [
         stretches[home[r]][0] * n_samples
@@ -77,8 +76,8 @@ def plan_sweeps(
         edges = windows.windows(positions, bounds, rate)
         way = windows.way() + gaps
         unused = ()
-    spans = tuple(Span(a, b, p - a) for (a, b), p in zip(edges, positions, strict=True))
-    return Plan(spans, way, unused)
+    spans = [Span(a, b, p - a) for (a, b), p in zip(edges, positions, strict=True)]
+    return Plan(tuple(spans), way, unused)
 
 
 def _record_of(cue: Cue, times: Timeline, header: Header) -> int:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-
-import numpy as np
+from itertools import pairwise
 
 from ncs_cb.errors import ReadError
 from ncs_cb.readers.edf.header import Header
@@ -90,7 +89,8 @@ def read_block(block: bytes, record: int) -> list[tuple[bytes, list[bytes]]]:
         If a list does not begin with a time stamp or does not end as the standard says.
     """
     lists = []
-    for chunk in block.split(b"\x00"):
+    # Most of a block is the zeros that fill it up; they are not worth a look each.
+    for chunk in block.rstrip(b"\x00").split(b"\x00"):
         if not chunk:
             continue
         stamp, *texts = chunk.split(b"\x14")
@@ -100,15 +100,17 @@ def read_block(block: bytes, record: int) -> list[tuple[bytes, list[bytes]]]:
     return lists
 
 
-def is_contiguous(header: Header, onsets_s: tuple[float, ...], rate: float) -> np.ndarray:
-    """Tell for each record but the first whether it follows on the one before it.
+def breaks(header: Header, onsets_s: tuple[float, ...], rate: float) -> list[int]:
+    """Give the records that do not follow on the one before them.
 
     Half a sample of rounding is allowed in the written onsets.
     """
-    steps = np.diff(np.asarray(onsets_s))
-    grace = max(0.5 / rate, 1e-9)
-    contiguous: np.ndarray = np.abs(steps - header.record_s) <= grace
-    return contiguous
+    grace, record_s = max(0.5 / rate, 1e-9), header.record_s
+    return [
+        number
+        for number, (before, begins) in enumerate(pairwise(onsets_s), start=1)
+        if abs(begins - before - record_s) > grace
+    ]
 
 
 def encode(onset: str, texts: tuple[str, ...], *, keeps_time: bool = False) -> bytes:
