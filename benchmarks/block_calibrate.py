@@ -10,38 +10,50 @@ covered in 88 %; pairs counted by the area are then covered more often, never le
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from block_cohorts import SIMULATED, Case, pool_cases, simulated_cases
 
 from ncs_cb.dispersion import calibration, estimate
 from ncs_cb.dispersion.calibration import Interval
+from ncs_cb.dispersion.deconvolution import Fit
+from ncs_cb.dispersion.recordings import Sweep
 
 SEED = 90_417
 WANTED = 0.88
 UNEXPLAINED = 4.0
 
 
-def fits(cases: list[Case]) -> list[tuple[float, object]]:
-    """Give truth and fit of every pair that has an estimate."""
-    found = []
-    for case in cases:
-        sweeps = [
-            estimate.Sweep(samples, case.sampling_rate_hz, case.stimulus_index)
+@dataclass(frozen=True)
+class Fitted:
+    """Fits of pairs that were computed together, and the truth of each."""
+
+    truth: np.ndarray
+    fit: Fit
+
+
+def fits(cases: list[Case]) -> list[Fitted]:
+    """Give truth and fit of all pairs that have an estimate."""
+    pairs = [
+        tuple(
+            Sweep(np.asarray(samples, dtype=np.float64), case.sampling_rate_hz, case.stimulus_index)
             for samples in (case.distal_mv, case.proximal_mv)
-        ]
-        outcome = estimate._estimate(*sweeps, estimate._Known())
-        if outcome.fit is not None:
-            found.append((case.blocked_fraction, outcome.fit))
-    return found
+        )
+        for case in cases
+    ]
+    _, found = estimate._estimate(pairs, [estimate._Known()] * len(pairs))
+    truth = np.array([case.blocked_fraction for case in cases])
+    return [Fitted(truth[some.place], some.fit) for some in found]
 
 
-def coverage(pairs: list[tuple[float, object]], factors: Interval) -> float:
+def coverage(found: list[Fitted], factors: Interval) -> float:
     inside = []
-    for truth, fit in pairs:
-        blocked, half = 1.0 - calibration.scale(fit)[0], calibration.half_width(fit, factors)
+    for some in found:
+        blocked, half = 1.0 - some.fit.scale, calibration.half_width(some.fit, factors)
         low, high = np.clip((blocked - half, blocked + half), 0.0, 1.0)
-        inside.append(low <= truth <= high)
-    return float(np.mean(inside))
+        inside.append((low <= some.truth) & (some.truth <= high))
+    return float(np.mean(np.concatenate(inside)))
 
 
 def main() -> None:
@@ -61,7 +73,9 @@ def main() -> None:
             break
     print(f"posterior {posterior:.2f}  counting {counting:.3f}  unexplained {UNEXPLAINED:.1f}")
     for name, pairs in (("long delays", spread), ("by peak", by_peak), ("by area", by_area)):
-        print(f"{name}: {100 * coverage(pairs, factors):.0f} % of {len(pairs)}")
+        print(
+            f"{name}: {100 * coverage(pairs, factors):.0f} % of {sum(some.truth.size for some in pairs)}"
+        )
 
 
 if __name__ == "__main__":

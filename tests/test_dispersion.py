@@ -201,6 +201,36 @@ def test_order_and_batch_size_change_no_bit(cohort, found):
     pd.testing.assert_frame_equal(alone, found.iloc[[5]].reset_index(drop=True), check_exact=True)
 
 
+def test_pairs_of_unlike_kinds_are_each_computed_by_themselves(cohort, found):
+    distal, proximal, _ = cohort
+    here, there = Site("ulnar", "right", "adm", "wrist"), Site("ulnar", "right", "adm", "elbow")
+
+    def trace(samples, site, shift):
+        moved = np.concatenate((np.full(shift, samples[0]), samples))
+        return Trace(moved, RATE, STIMULUS + shift, site, "r", stimulus=Stimulus(None, None, None))
+
+    pairs = [
+        (trace(d, here, 7 * (i % 3)), trace(p, there, 11 * (i % 2)))
+        for i, (d, p) in enumerate(zip(distal, proximal, strict=True))
+    ]
+    together = dispersion.estimate_segments([*pairs[:40], (None, pairs[0][0]), *pairs[40:]])
+    assert raised(together, 40) == ["estimate_response_absent"]
+    together = together.drop(index=40).reset_index(drop=True)
+    alone = [dispersion.estimate_segments([pair]) for pair in pairs]
+    pd.testing.assert_frame_equal(pd.concat(alone, ignore_index=True), together, check_exact=True)
+
+
+def test_pairs_without_any_noise_are_solved():
+    def wave(at, height):
+        part = np.clip((TIME_MS - at) / 5.0, 0.0, 1.0)
+        return height * np.sin(np.pi * part)
+
+    for at in (6.0, 7.0, 9.0):
+        table = estimate(wave(3.0, 8.0), wave(at, 4.0))
+        assert table["blocked_fraction"].iloc[0] == pytest.approx(0.5, abs=0.02)
+        assert table["delay_ms"].iloc[0] == pytest.approx(at - 3.0, abs=0.2)
+
+
 @pytest.mark.parametrize("gain", [0.5, 4.0])
 def test_a_gain_of_a_power_of_two_changes_nothing_but_rounding(gain):
     distal, proximal, _ = pair_of(10, blocked=0.4, delays=uniform(5.0))

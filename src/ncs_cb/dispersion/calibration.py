@@ -10,7 +10,7 @@ from importlib.resources import files
 
 import numpy as np
 
-from ncs_cb.dispersion.deconvolution import Fit
+from ncs_cb.dispersion.deconvolution import Fit, Floats
 from ncs_cb.model import DataFile
 
 _FILE = "tables/block_interval.toml"
@@ -44,30 +44,22 @@ def data_file() -> DataFile:
     return DataFile("block_interval", int(raw["revision"]), digest)
 
 
-def scale(fit: Fit) -> tuple[float, float]:
-    """Give posterior mean and standard deviation of the mass that arrives."""
-    values = fit.theta[:, 0]
-    mean = float(np.sum(fit.weight * values))
-    variance = np.sum(fit.weight * ((values - mean) ** 2 + fit.scale_sd**2))
-    return mean, float(np.sqrt(variance))
-
-
-def unexplained(fit: Fit) -> float:
+def unexplained(fit: Fit) -> Floats:
     """Give the share of the distal signal in a remainder that noise and pool do not explain."""
-    mean, _ = scale(fit)
-    surplus = np.clip(1.0 - 1.0 / max(fit.misfit, 1e-12), 0.0, 1.0)
-    return float(fit.residual * np.sqrt(surplus) * np.clip(mean, 0.0, 1.5))
+    surplus = np.clip(1.0 - 1.0 / np.maximum(fit.misfit, 1e-12), 0.0, 1.0)
+    return np.asarray(fit.residual * np.sqrt(surplus) * np.clip(fit.scale, 0.0, 1.5))
 
 
-def half_width(fit: Fit, factors: Interval) -> float:
-    """Give half the width of the 90 % interval of the blocked share."""
-    mean, sd = scale(fit)
-    blocked = float(np.clip(1.0 - mean, 0.0, 1.0))
-    parts = (
-        factors.posterior * sd,
-        # Few units leave a misfit beyond the largest grain, and their shares differ more. The
-        # estimate may sit at 0 or 1 by chance, hence the hundredth.
-        factors.counting * np.sqrt(max(blocked * (1.0 - blocked), 1e-4) * max(fit.misfit, 1.0)),
-        factors.unexplained * unexplained(fit),
+def half_width(fit: Fit, factors: Interval) -> Floats:
+    """Give half the width of the 90 % interval of the blocked share, one per pair."""
+    blocked = np.clip(1.0 - fit.scale, 0.0, 1.0)
+    # Few units leave a misfit beyond the largest grain, and their shares differ more. The
+    # estimate may sit at 0 or 1 by chance, hence the hundredth.
+    share = np.maximum(blocked * (1.0 - blocked), 1e-4) * np.maximum(fit.misfit, 1.0)
+    return np.asarray(
+        np.sqrt(
+            (factors.posterior * fit.scale_sd) ** 2
+            + factors.counting**2 * share
+            + (factors.unexplained * unexplained(fit)) ** 2
+        )
     )
-    return float(np.sqrt(sum(part**2 for part in parts)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -12,14 +12,10 @@ import pandas as pd
 from ncs_cb import flags
 from ncs_cb.columns import conform
 from ncs_cb.dispersion import calibration, deconvolution
-from ncs_cb.dispersion.deconvolution import Fit
-from ncs_cb.dispersion.recordings import (
-    EARLIEST_ONSET_MS,
-    Response,
-    Sweep,
-    clean,
-    spectra,
-)
+from ncs_cb.dispersion.deconvolution import Fit, Integers, Truths
+from ncs_cb.dispersion.fitting import LIMITS, refine
+from ncs_cb.dispersion.recordings import EARLIEST_ONSET_MS, Responses, Sweep, clean, spectra
+from ncs_cb.dispersion.screening import screen
 from ncs_cb.errors import UnitError
 from ncs_cb.model import Trace
 from ncs_cb.units import LARGEST_PLAUSIBLE_RESPONSE_MV
@@ -67,14 +63,6 @@ class BlockFit:
 
 
 @dataclass(frozen=True, slots=True)
-class _Outcome:
-    row: dict[str, float | str]
-    fit: Fit | None = None
-    distal: Response | None = None
-    proximal: Response | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class _Known:
     """What is known of a pair beside its samples."""
 
@@ -83,46 +71,85 @@ class _Known:
     supramaximal_proximal: bool | None = None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Pairs:
+    """Pairs fitted together, and which of the pairs asked for they are."""
+
+    place: Integers
+    distal: Responses
+    proximal: Responses
+    fit: Fit
+
+
 _NAMES = (
     "blocked_fraction", "blocked_fraction_low", "blocked_fraction_high", "added_dispersion_ms",
     "delay_ms", "residual_pct",
 )  # fmt: skip
+Row = dict[str, float | str]
+# As many pairs at once as the processor's cache holds.
+_TOGETHER = 32
 
 
-def _nothing(*names: str) -> _Outcome:
-    row: dict[str, float | str] = dict.fromkeys(_NAMES, float("nan"))
-    return _Outcome({**row, "quality_flags": flags.join(names)})
+def _nothing(name: str) -> Row:
+    return {**dict.fromkeys(_NAMES, float("nan")), "quality_flags": name}
 
 
-def _is_usable(sweep: Sweep) -> bool:
-    """Tell whether there are finite samples after the stimulus that are not flat or clipped."""
-    x, rate = sweep.samples_mv, sweep.sampling_rate_hz
-    if not 0 <= sweep.stimulus_index < x.size or not np.isfinite(x).all():
-        return False
-    after = x[sweep.stimulus_index + round(EARLIEST_ONSET_MS * 1e-3 * rate) :]
-    if after.size < (_SHORTEST_SWEEP_MS - EARLIEST_ONSET_MS) * 1e-3 * rate:
-        return False
+# ------------------------------------------------------------------ what can be used
+
+
+def _after(sweeps: Sequence[Sweep], samples_mv: Floats) -> Floats:
+    """Give the samples after the artefact of sweeps of one kind."""
+    one = sweeps[0]
+    first = max(0, one.stimulus_index) + round(EARLIEST_ONSET_MS * 1e-3 * one.sampling_rate_hz)
+    return samples_mv[:, first:]
+
+
+def _usable(sweeps: Sequence[Sweep], samples_mv: Floats) -> Truths:
+    """Tell which traces are finite, long enough, and neither flat nor clipped.
+
+    Raises
+    ------
+    UnitError
+        If a response is larger than 100 mV.
+    """
+    one, after = sweeps[0], _after(sweeps, samples_mv)
+    least = (_SHORTEST_SWEEP_MS - EARLIEST_ONSET_MS) * 1e-3 * one.sampling_rate_hz
+    with np.errstate(invalid="ignore"):
+        tops = after.max(axis=1, initial=-np.inf)
+        bottoms = after.min(axis=1, initial=np.inf)
+        spans = tops - bottoms
+    limits = np.array([sweep.range_mv or (-np.inf, np.inf) for sweep in sweeps])
+    inside = ~((bottoms <= limits[:, 0]) | (tops >= limits[:, 1]))
+    for row in np.flatnonzero(inside & ~(spans <= LARGEST_PLAUSIBLE_RESPONSE_MV)):
+        _refuse_implausible(after[row])
+    usable = inside & np.isfinite(samples_mv).all(axis=1) & (spans > 0)
+    if not 0 <= one.stimulus_index < samples_mv.shape[1] or after.shape[1] < least:
+        return np.zeros(len(sweeps), dtype=bool)
+    run = max(4, round(_STANDSTILL_MS * 1e-3 * one.sampling_rate_hz))
+    ties = np.maximum(
+        np.count_nonzero(after == tops[:, None], axis=1),
+        np.count_nonzero(after == bottoms[:, None], axis=1),
+    )
+    for row in np.flatnonzero(usable & (ties >= run)):
+        usable[row] = not _stands_still(after[row], run)
+    return np.asarray(usable)
+
+
+def _stands_still(after: Floats, run: int) -> bool:
+    """Tell whether a phase stands still far from the baseline; a quiet baseline may."""
     top, bottom = float(after.max()), float(after.min())
-    if top == bottom:
-        return False
-    # A clipped phase stands still far from the baseline; a quiet baseline may stand still too.
-    far = 0.2 * (top - bottom)
-    rest = float(np.median(after))
-    run = max(4, round(_STANDSTILL_MS * 1e-3 * rate))
-    return not any(
+    far, rest = 0.2 * (top - bottom), float(np.median(after))
+    return any(
         abs(edge - rest) > far and _longest_run(after == edge) >= run for edge in (top, bottom)
     )
 
 
-def _longest_run(mask: npt.NDArray[np.bool_]) -> int:
+def _longest_run(mask: Truths) -> int:
     edges = np.flatnonzero(np.diff(np.concatenate(([0], mask.astype(np.int8), [0]))))
     return int((edges[1::2] - edges[::2]).max()) if edges.size else 0
 
 
-def _refuse_implausible(sweep: Sweep) -> None:
-    after = sweep.samples_mv[
-        max(0, sweep.stimulus_index) + round(EARLIEST_ONSET_MS * 1e-3 * sweep.sampling_rate_hz) :
-    ]
+def _refuse_implausible(after: Floats) -> None:
     after = after[np.isfinite(after)]
     if after.size == 0:
         return
@@ -135,67 +162,114 @@ def _refuse_implausible(sweep: Sweep) -> None:
         )
 
 
-def _weighted_median(values: Floats, weight: Floats) -> float:
-    order = np.argsort(values, kind="stable")
-    reached = np.cumsum(weight[order])
-    return float(values[order[np.searchsorted(reached, 0.5 * reached[-1])]])
+# ------------------------------------------------------------------ from pairs to rows
 
 
-def _estimate(distal: Sweep, proximal: Sweep, known: _Known) -> _Outcome:
-    """Estimate one pair by itself."""
-    for sweep in (distal, proximal):
-        _refuse_implausible(sweep)
-    if known.filters_differ:
-        return _nothing("estimate_filters_differ")
-    if not (_is_usable(distal) and _is_usable(proximal)):
-        return _nothing("estimate_response_absent")
-    near = clean(distal, EARLIEST_ONSET_MS)
-    if not near.is_present:
-        return _nothing("estimate_response_absent")
-    if near.peak_mv < SMALLEST_DISTAL_MV:
-        return _nothing("estimate_distal_small")
-    far = clean(proximal, max(near.onset_ms, EARLIEST_ONSET_MS))
-    if not far.is_present:
-        return _nothing("estimate_response_absent")
-    pair = spectra(near, far, (distal.sampling_rate_hz, proximal.sampling_rate_hz))
-    fit = deconvolution.refine(deconvolution.screen(pair), pair)
-    return _Outcome(_row(fit, far, known), fit, near, far)
+def _estimate(
+    pairs: Sequence[tuple[Sweep, Sweep]], known: Sequence[_Known]
+) -> tuple[list[Row], list[Pairs]]:
+    """Estimate every pair by itself; give its row, and what was fitted, some pairs at a time."""
+    groups: dict[tuple[object, ...], list[int]] = {}
+    for place, (distal, proximal) in enumerate(pairs):
+        groups.setdefault((*distal.kind, *proximal.kind), []).append(place)
+    rows: list[Row] = [_nothing("estimate_response_absent")] * len(pairs)
+    fitted = []
+    for places in groups.values():
+        for start in range(0, len(places), _TOGETHER):
+            chosen = places[start : start + _TOGETHER]
+            names, found = _fit([pairs[i] for i in chosen], [known[i] for i in chosen])
+            for place, name in zip(chosen, names, strict=True):
+                rows[place] = _nothing(name)
+            if found is None:
+                continue
+            fitted.append(replace(found, place=np.array(chosen)[found.place]))
+            own = [known[place] for place in fitted[-1].place]
+            for place, row in zip(fitted[-1].place, _rows(found, own), strict=True):
+                rows[place] = row
+    return rows, fitted
 
 
-def _row(fit: Fit, proximal: Response, known: _Known) -> dict[str, float | str]:
-    mass, _ = calibration.scale(fit)
+def _fit(
+    pairs: Sequence[tuple[Sweep, Sweep]], known: Sequence[_Known]
+) -> tuple[list[str], Pairs | None]:
+    """Fit pairs of one kind; give each one's reason for no estimate, and the fit of the others."""
+    near_far = list(zip(*pairs, strict=True))
+    samples = [np.stack([sweep.samples_mv for sweep in sweeps]) for sweeps in near_far]
+    usable = [_usable(*both) for both in zip(near_far, samples, strict=True)]
+    reason = np.full(len(pairs), "estimate_response_absent", dtype=object)
+    differ = np.array([one.filters_differ for one in known])
+    reason[differ] = "estimate_filters_differ"
+    place = np.flatnonzero(usable[0] & usable[1] & ~differ)
+    if place.size == 0:
+        return reason.tolist(), None
+    near = clean(samples[0][place], pairs[0][0].grid, np.full(place.size, EARLIEST_ONSET_MS))
+    small = near.is_present & (near.peak_mv < SMALLEST_DISTAL_MV)
+    reason[place[small]] = "estimate_distal_small"
+    go = np.flatnonzero(near.is_present & ~small)
+    near, place = near.take(go), place[go]
+    if place.size == 0:
+        return reason.tolist(), None
+    after = np.maximum(near.onset_ms, EARLIEST_ONSET_MS)
+    far = clean(samples[1][place], pairs[0][1].grid, after)
+    go = np.flatnonzero(far.is_present)
+    if go.size == 0:
+        return reason.tolist(), None
+    near, far, place = near.take(go), far.take(go), place[go]
+    pair = spectra(near, far)
+    return reason.tolist(), Pairs(place, near, far, refine(screen(pair, LIMITS), pair))
+
+
+def _weighted_median(values: Floats, weight: Floats) -> Floats:
+    """Give the median of each row of values (n, k)."""
+    order = values.argsort(axis=1, kind="stable")
+    reached = np.cumsum(np.take_along_axis(weight, order, axis=1), axis=1)
+    middle = (reached >= 0.5 * reached[:, -1:]).argmax(axis=1)
+    return np.asarray(np.take_along_axis(values, order, axis=1)[np.arange(len(values)), middle])
+
+
+def _rows(pairs: Pairs, known: Sequence[_Known]) -> list[Row]:
+    """Word the fits as rows of the table ``estimates``."""
+    fit, far = pairs.fit, pairs.proximal
+    weak_near = np.array([one.supramaximal_distal is False for one in known])
+    weak_far = np.array([one.supramaximal_proximal is False for one in known])
+    attested = np.array(
+        [one.supramaximal_distal is True and one.supramaximal_proximal is True for one in known]
+    )
     half = calibration.half_width(fit, calibration.shipped())
-    raised = []
-    if proximal.end_mv > max(_UNFINISHED * proximal.size_mv, 4.0 * proximal.noise_mv):
-        raised.append("estimate_sweep_short")
-        half *= 2.0
-    if calibration.unexplained(fit) > _UNEXPLAINED:
-        raised.append("estimate_residual_large")
-    low, high = np.clip((1.0 - mass - half, 1.0 - mass + half), 0.0, 1.0)
-    if mass - 1.0 > max(_SURPLUS, half) or known.supramaximal_distal is False:
-        # Part of the distal signal was never there to be compared; block may hide behind it.
-        raised.append("estimate_proximal_exceeds")
-        high = 1.0
-    attested = known.supramaximal_distal is True and known.supramaximal_proximal is True
-    if low > _CLEARLY_MISSING and not attested:
-        raised.append("estimate_stimulus_unproven")
-    if known.supramaximal_proximal is False:
-        low = 0.0
-    mean, variance = deconvolution.moments(fit.theta, fit.shape)
-    return {
-        "blocked_fraction": float(np.clip(1.0 - mass, 0.0, 1.0)),
-        "blocked_fraction_low": float(low),
-        "blocked_fraction_high": float(high),
-        "added_dispersion_ms": _weighted_median(np.sqrt(variance), fit.weight),
-        "delay_ms": _weighted_median(mean, fit.weight),
-        "residual_pct": 100.0 * fit.residual,
-        "quality_flags": flags.join(raised),
+    is_short = far.end_mv > np.maximum(_UNFINISHED * far.size_mv, 4.0 * far.noise_mv)
+    half = np.where(is_short, 2.0 * half, half)
+    low, high = (np.clip(1.0 - fit.scale + sign * half, 0.0, 1.0) for sign in (-1.0, 1.0))
+    # Part of the distal signal was never there to be compared; block may hide behind it.
+    exceeds = (fit.scale - 1.0 > np.maximum(_SURPLUS, half)) | weak_near
+    raised = {
+        "estimate_sweep_short": is_short,
+        "estimate_residual_large": calibration.unexplained(fit) > _UNEXPLAINED,
+        "estimate_proximal_exceeds": exceeds,
+        "estimate_stimulus_unproven": (low > _CLEARLY_MISSING) & ~attested,
     }
+    mean, variance = deconvolution.moments(fit.theta, fit.shape)
+    numbers = (
+        np.clip(1.0 - fit.scale, 0.0, 1.0), np.where(weak_far, 0.0, low),
+        np.where(exceeds, 1.0, high), _weighted_median(np.sqrt(variance), fit.weight),
+        _weighted_median(mean, fit.weight), 100.0 * fit.residual,
+    )  # fmt: skip
+    values = np.stack(numbers, axis=1).tolist()
+    words = [
+        flags.join(name for name, is_raised in zip(raised, one, strict=True) if is_raised)
+        for one in np.stack(list(raised.values()), axis=1).tolist()
+    ]
+    return [
+        {**dict(zip(_NAMES, row, strict=True)), "quality_flags": text}
+        for row, text in zip(values, words, strict=True)
+    ]
 
 
-def _table(rows: Sequence[dict[str, float | str]]) -> pd.DataFrame:
+def _table(rows: Sequence[Row]) -> pd.DataFrame:
     names = [*_NAMES, "quality_flags"]
     return conform(pd.DataFrame(list(rows), columns=names), "estimates")
+
+
+# ------------------------------------------------------------------ arrays
 
 
 def _rows_of(samples_mv: npt.ArrayLike, name: str) -> Floats:
@@ -298,12 +372,15 @@ def estimate_block(
     [0.5]
     """
     pairs = _sweeps(distal_mv, proximal_mv, sampling_rate_hz, stimulus_index)
-    return _table([_estimate(distal, proximal, _Known()).row for distal, proximal in pairs])
+    return _table(_estimate(pairs, [_Known()] * len(pairs))[0])
+
+
+# ------------------------------------------------------------------ traces
 
 
 def _sweep_of(trace: Trace) -> Sweep:
     samples = np.asarray(trace.samples_mv, dtype=np.float64)
-    return Sweep(samples, float(trace.sampling_rate_hz), int(trace.stimulus_index))
+    return Sweep(samples, float(trace.sampling_rate_hz), int(trace.stimulus_index), trace.range_mv)
 
 
 def _known_of(distal: Trace, proximal: Trace) -> _Known:
@@ -312,22 +389,6 @@ def _known_of(distal: Trace, proximal: Trace) -> _Known:
     )  # fmt: skip
     differ = any(a is not None and b is not None and a != b for a, b in corners)
     return _Known(differ, distal.stimulus.is_supramaximal, proximal.stimulus.is_supramaximal)
-
-
-def _clipped(trace: Trace) -> bool:
-    """Tell whether the response reaches the limits of its converter."""
-    if trace.range_mv is None:
-        return False
-    first = trace.stimulus_index + round(EARLIEST_ONSET_MS * 1e-3 * trace.sampling_rate_hz)
-    after = np.asarray(trace.samples_mv)[max(0, first) :]
-    low, high = trace.range_mv
-    return bool(((after <= low) | (after >= high)).any())
-
-
-def _segment(distal: Trace | None, proximal: Trace | None) -> _Outcome:
-    if distal is None or proximal is None or _clipped(distal) or _clipped(proximal):
-        return _nothing("estimate_response_absent")
-    return _estimate(_sweep_of(distal), _sweep_of(proximal), _known_of(distal, proximal))
 
 
 def estimate_segments(pairs: Sequence[tuple[Trace | None, Trace | None]]) -> pd.DataFrame:
@@ -347,7 +408,19 @@ def estimate_segments(pairs: Sequence[tuple[Trace | None, Trace | None]]) -> pd.
     UnitError
         If a response is larger than 100 mV.
     """
-    return _table([_segment(distal, proximal).row for distal, proximal in pairs])
+    there = [
+        (i, distal, proximal)
+        for i, (distal, proximal) in enumerate(pairs)
+        if distal is not None and proximal is not None
+    ]
+    found, _ = _estimate(
+        [(_sweep_of(distal), _sweep_of(proximal)) for _, distal, proximal in there],
+        [_known_of(distal, proximal) for _, distal, proximal in there],
+    )
+    rows = [_nothing("estimate_response_absent")] * len(pairs)
+    for (i, _, _), row in zip(there, found, strict=True):
+        rows[i] = row
+    return _table(rows)
 
 
 def fit_details(
@@ -364,34 +437,34 @@ def fit_details(
     pairs = _sweeps(distal_mv, proximal_mv, sampling_rate_hz, stimulus_index)
     if len(pairs) != 1:
         raise ValueError(f"{len(pairs)} pairs were given; fit_details takes one.")
-    return _details(*pairs[0], _estimate(*pairs[0], _Known()))
+    return _details(*pairs[0], _Known())
 
 
 def fit_segment(distal: Trace, proximal: Trace) -> BlockFit:
     """Give :func:`fit_details` for two traces with what is known of them."""
-    return _details(_sweep_of(distal), _sweep_of(proximal), _segment(distal, proximal))
+    return _details(_sweep_of(distal), _sweep_of(proximal), _known_of(distal, proximal))
 
 
-def _details(distal: Sweep, proximal: Sweep, outcome: _Outcome) -> BlockFit:
-    times = [
-        (np.arange(s.samples_mv.size) - s.stimulus_index) / s.sampling_rate_hz * 1e3
-        for s in (distal, proximal)
-    ]
+def _details(distal: Sweep, proximal: Sweep, known: _Known) -> BlockFit:
+    (row,), fitted = _estimate([(distal, proximal)], [known])
+    samples = [sweep.samples_mv for sweep in (distal, proximal)]
+    times = [sweep.time_ms for sweep in (distal, proximal)]
     delays, density = np.arange(0.0, 60.0, 0.05), np.zeros(1200)
-    if outcome.fit is None or outcome.distal is None or outcome.proximal is None:
+    if not fitted:
         return BlockFit(
-            outcome.row, times[0], distal.samples_mv, times[1], proximal.samples_mv,
-            np.full(times[0].size, np.nan), delays, density,
+            row, times[0], samples[0], times[1], samples[1], np.full(times[0].size, np.nan),
+            delays, density,
         )  # fmt: skip
-    near, far = outcome.distal, outcome.proximal
-    density = deconvolution.density(outcome.fit, delays)
-    response = np.where(near.time_ms >= near.onset_ms - 1.0, near.samples_mv, 0.0)
+    (found,) = fitted
+    near, far = (
+        response.clean(0, *both)
+        for response, *both in zip((found.distal, found.proximal), samples, times, strict=True)
+    )
+    density = deconvolution.density(found.fit, 0, delays)
+    response = np.where(times[0] >= found.distal.onset_ms[0] - 1.0, near, 0.0)
     step = 1e3 / distal.sampling_rate_hz
     kernel = np.interp(np.arange(0.0, 60.0, step), delays, density) * step
     mass = density.sum() * 0.05
     kernel = kernel * (mass / kernel.sum()) if kernel.sum() > 0 else kernel
-    fitted = np.convolve(response, kernel)[: response.size]
-    return BlockFit(
-        outcome.row, near.time_ms, near.samples_mv, far.time_ms, far.samples_mv, fitted,
-        delays, density,
-    )  # fmt: skip
+    fitted_mv = np.convolve(response, kernel)[: response.size]
+    return BlockFit(row, times[0], near, times[1], far, fitted_mv, delays, density)

@@ -1,4 +1,8 @@
-"""From two recorded sweeps to spectra: baseline, artefact, onset, windows, noise."""
+"""From recorded sweeps to spectra: blocks, baseline, artefact, onset, windows, noise.
+
+Everything runs over many traces that share a :class:`Grid`: rate, length and stimulus. Each row
+is computed by itself, so that order and batch size change no bit.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,11 @@ import numpy.typing as npt
 from ncs_cb.dispersion.deconvolution import N_FREQUENCIES, STEP_HZ, Spectra
 
 Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+Truths = npt.NDArray[np.bool_]
 
+# The fit looks at nothing above 350 Hz: means over blocks of this length hold all of it.
+BLOCK_MS = 0.1
 # Of the time before the stimulus, only this much is used: what lies farther off may drift.
 BEFORE_MS = 5.0
 # The grid's period is 100 ms; a delayed response must not wrap around.
@@ -27,207 +35,332 @@ RISE_MS = 0.6
 FALL_MS = 5.0
 _SMOOTH_MS = 0.4
 _SUSTAINED_MS = 0.8
-_TAILS_MS = (0.2, 0.4, 0.8)
+_TAILS_MS = np.array([0.2, 0.4, 0.8])
+_ROUNDS = 3
 # Products are taken in pieces too small for BLAS to wake its threads, which costs more than
 # it gives here, and badly so when several workers share the cores.
 _PIECE = 128
-_RIDGE = np.diag([1e-9, 1e-9, 1e-9])
+_ROUNDING = 1e-10
+_RIDGE = 1e-9 * np.eye(3)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
+class Grid:
+    """The blocks of traces of one rate, length and stimulus.
+
+    ``size`` samples make a block, the first of which begins at sample ``first``; ``time_ms``
+    (n_blocks,) is the middle of each, from the stimulus; ``step_ms`` their distance.
+    """
+
+    rate_hz: float
+    size: int
+    first: int
+    time_ms: Floats
+    step_ms: float
+
+    def blocks(self, samples_mv: Floats) -> Floats:
+        """Give the means over blocks, (n, n_blocks), of samples (n, n_samples)."""
+        count = self.time_ms.size
+        used = samples_mv[:, self.first : self.first + count * self.size]
+        return np.asarray(used.reshape(len(used), count, self.size).mean(axis=2))
+
+
+@lru_cache(maxsize=64)
+def grid_of(n_samples: int, rate_hz: float, stimulus_index: int) -> Grid:
+    """Give the grid of traces of one kind; blocks are counted from the stimulus."""
+    size = max(1, round(BLOCK_MS * 1e-3 * rate_hz))
+    before = min(stimulus_index, round(BEFORE_MS * 1e-3 * rate_hz)) // size
+    after = min(n_samples - stimulus_index, round(AFTER_MS * 1e-3 * rate_hz) + 1) // size
+    step = size / rate_hz * 1e3
+    time = np.arange(-before, after, dtype=np.float64) * step + 0.5 * (size - 1) / rate_hz * 1e3
+    return Grid(rate_hz, size, stimulus_index - before * size, time, step)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Sweep:
-    """One trace as recorded, in mV, negative phase up."""
+    """One trace as recorded, in mV, negative phase up, and the range of its converter."""
 
     samples_mv: Floats
     sampling_rate_hz: float
     stimulus_index: int
+    range_mv: tuple[float, float] | None = None
+
+    @property
+    def kind(self) -> tuple[int, float, int]:
+        """What traces share that can be computed together: length, rate, stimulus."""
+        return self.samples_mv.size, self.sampling_rate_hz, self.stimulus_index
+
+    @property
+    def grid(self) -> Grid:
+        """The blocks of traces of this kind."""
+        return grid_of(*self.kind)
+
+    @property
+    def time_ms(self) -> Floats:
+        """Time of each sample from the stimulus."""
+        step = 1e3 / self.sampling_rate_hz
+        return np.asarray((np.arange(self.samples_mv.size) - self.stimulus_index) * step)
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
-    """One trace without baseline and artefact.
+@dataclass(frozen=True, slots=True, eq=False)
+class Responses:
+    """Traces without baseline and artefact, (n, n_blocks), and what was found in each, (n,).
 
-    ``time_ms`` counts from the stimulus; ``noise_mv`` is the standard deviation of the quiet
-    stretch, ``baseline_sd_mv`` that of the baseline itself; ``peak_mv`` is the negative peak,
-    ``size_mv`` the largest size of either sign, ``end_mv`` the mean size of the last
+    ``level_mv``, ``tail_mv``, ``drift_mv`` and ``tail_ms`` are what was taken away:
+    ``level + (tail + drift * t) * exp(-t / tail_ms)``. ``noise_mv`` is the standard deviation of
+    the quiet stretch, ``baseline_sd_mv`` that of the baseline itself; ``peak_mv`` is the negative
+    peak, ``size_mv`` the largest size of either sign, ``end_mv`` the mean size of the last
     millisecond; ``is_present`` says whether a response stands clear of the noise.
     """
 
+    grid: Grid
     samples_mv: Floats
-    time_ms: Floats
-    first: int
-    noise_mv: float
-    baseline_sd_mv: float
-    onset_ms: float
-    peak_mv: float
-    size_mv: float
-    end_mv: float
-    is_present: bool
+    level_mv: Floats
+    tail_mv: Floats
+    drift_mv: Floats
+    tail_ms: Floats
+    noise_mv: Floats
+    baseline_sd_mv: Floats
+    onset_ms: Floats
+    peak_mv: Floats
+    size_mv: Floats
+    end_mv: Floats
+    is_present: Truths
 
+    def take(self, rows: Integers) -> Responses:
+        """Give some of them."""
+        names = self.__slots__[1:]
+        return Responses(self.grid, *(getattr(self, name)[rows] for name in names))
 
-@dataclass(frozen=True, slots=True)
-class _Quiet:
-    """Baseline level and artefact tail ``(tail + drift * t) * exp(-t / tail_ms)``."""
-
-    level_mv: float
-    tail_mv: float
-    drift_mv: float
-    tail_ms: float
-    noise_mv: float
-    level_variance: float
-
-    def clean(self, samples: Floats, time_ms: Floats) -> Floats:
-        if self.tail_mv == 0.0 and self.drift_mv == 0.0:
-            return samples - self.level_mv
+    def clean(self, row: int, samples_mv: Floats, time_ms: Floats) -> Floats:
+        """Take baseline and artefact of one trace from its samples."""
         late = np.maximum(time_ms, 0.0)
-        tail = np.where(time_ms > 0, np.exp(-late / self.tail_ms), 0.0)
-        return samples - self.level_mv - (self.tail_mv + self.drift_mv * late) * tail
+        tail = np.where(time_ms > 0, np.exp(-late / self.tail_ms[row]), 0.0)
+        artifact = (self.tail_mv[row] + self.drift_mv[row] * late) * tail
+        return np.asarray(samples_mv - self.level_mv[row] - artifact)
 
 
-def _quiet(samples: Floats, time_ms: Floats, until_ms: float) -> _Quiet:
-    """Fit a level and, where it is significant, a decaying artefact tail before `until_ms`.
+# ------------------------------------------------------------------ baseline and artefact
 
-    The term in ``t exp(-t / tail_ms)`` makes up for the coarse grid of time constants.
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Basis:
+    """Level, tails and tails times t on the quiet blocks of a grid, and their running products.
+
+    ``rows`` (1 + 2 n_tails, n_blocks); ``normal`` (n_blocks + 1, n_tails, 3, 3) are the normal
+    equations of the first blocks and ``count`` (n_blocks + 1,) their number; ``tails``
+    (n_tails, 2, n_blocks) are a tail and the same times t, on all blocks.
     """
-    mask = (time_ms < -0.15) | ((time_ms >= BLANKED_MS) & (time_ms <= until_ms))
-    y, t = samples[mask], time_ms[mask]
-    count = max(y.size, 1)
-    level = float(y.mean()) if y.size else 0.0
-    flat = float(np.sum((y - level) ** 2))
-    freedom = max(count - 4, 1)
-    best = _Quiet(level, 0.0, 0.0, 1.0, float(np.sqrt(flat / freedom)), flat / freedom / count)
-    lowest = flat * (1.0 - 12.0 / (freedom + 12.0))
-    late, ones = np.maximum(t, 0.0), np.ones(y.size)
-    for tail_ms in _TAILS_MS:
-        tail = np.where(t > 0, np.exp(-late / tail_ms), 0.0)
-        design = np.stack([ones, tail, tail * late])
-        # The ridge keeps a stretch of few samples, or none, solvable.
-        inverse = np.linalg.inv(design @ design.T + _RIDGE)
-        found = inverse @ (design @ y)
-        rest = float(np.sum((y - found @ design) ** 2))
-        if rest < lowest:
-            lowest = rest
-            noise = rest / freedom
-            level, size, drift = (float(value) for value in found)
-            best = _Quiet(level, size, drift, tail_ms, float(np.sqrt(noise)),
-                          noise * float(inverse[0, 0]))  # fmt: skip
-    return best
+
+    rows: Floats
+    normal: Floats
+    count: Floats
+    tails: Floats
 
 
-def _smooth(samples: Floats, width: int) -> Floats:
-    if width <= 1:
-        return samples
-    total = np.concatenate(([0.0], np.cumsum(samples)))
-    inner = (total[width:] - total[:-width]) / width
-    before = (width - 1) // 2
-    after = samples.size - inner.size - before
-    return np.concatenate((np.full(before, inner[0]), inner, np.full(after, inner[-1])))
+@lru_cache(maxsize=64)
+def _basis_of(grid: Grid) -> _Basis:
+    """Give the basis; the term in ``t exp(-t / tail_ms)`` makes up for the coarse grid of tails."""
+    time = grid.time_ms
+    quiet = ((time < -0.15) | (time >= BLANKED_MS)).astype(np.float64)
+    late = np.maximum(time, 0.0)
+    tail = np.where(time > 0, np.exp(-late / _TAILS_MS[:, None]), 0.0)
+    tails = np.stack((tail, tail * late), axis=1)
+    rows = np.concatenate((quiet[None], *(tails * quiet).swapaxes(0, 1)))
+    number = len(_TAILS_MS)
+    picks = [[0, 1 + k, 1 + number + k] for k in range(number)]
+    designs = rows[picks]
+    products = designs[:, :, None, :] * designs[:, None, :, :]
+    normal = np.zeros((time.size + 1, number, 3, 3))
+    normal[1:] = np.cumsum(products, axis=3).transpose(3, 0, 1, 2)
+    return _Basis(rows, normal, np.concatenate(([0.0], np.cumsum(quiet))), tails)
 
 
-def _departure(size: Floats, limit: float, first: int, sustained: int) -> int | None:
-    """Give the first sample from `first` on that stays above `limit` for `sustained` samples."""
-    above = np.concatenate(([0], np.cumsum(size[first:] > limit)))
-    runs = np.flatnonzero(above[sustained:] - above[:-sustained] == sustained)
-    return first + int(runs[0]) if runs.size else None
+@dataclass(frozen=True, slots=True, eq=False)
+class _Quiet:
+    """Baseline and artefact tail of every trace, (n,); ``tail`` is the tail's place in the list."""
+
+    level_mv: Floats
+    tail_mv: Floats
+    drift_mv: Floats
+    tail: Integers
+    noise_mv: Floats
+    level_variance: Floats
 
 
-def clean(sweep: Sweep, after_ms: float) -> Response:
-    """Remove baseline and artefact from `sweep` and find its response after `after_ms`."""
-    rate = sweep.sampling_rate_hz
-    first = max(0, sweep.stimulus_index - round(BEFORE_MS * 1e-3 * rate))
-    last = sweep.stimulus_index + round(AFTER_MS * 1e-3 * rate) + 1
-    samples = sweep.samples_mv[first:last]
-    time_ms = (np.arange(samples.size) + (first - sweep.stimulus_index)) / rate * 1e3
-    width = max(1, int(_SMOOTH_MS * 1e-3 * rate))
-    sustained = max(1, int(_SUSTAINED_MS * 1e-3 * rate))
-    start = min(int(np.searchsorted(time_ms, after_ms)), samples.size - 2)
-    until, onset, peak, present = after_ms, after_ms, 0.0, False
-    for _ in range(3):
-        quiet = _quiet(samples, time_ms, until)
-        cleaned = quiet.clean(samples, time_ms)
-        smooth = _smooth(cleaned, width)
-        noise = quiet.noise_mv / np.sqrt(width)
-        size = np.abs(smooth)
-        level = float(np.sqrt(quiet.level_variance))
-        limit = max(0.015 * size[start:].max(), 4.0 * noise, 4.0 * level)
-        found = _departure(size, limit, start, sustained)
-        peak = float(smooth[start:].max())
-        present = found is not None and size[start:].max() > max(5.0 * noise, 5.0 * level)
-        onset = float(time_ms[start if found is None else found])
-        # The quiet stretch may reach as far as the foot, once the response is found.
-        reach = max(onset - BLANKED_MS, BLANKED_MS + 0.4)
-        if abs(reach - until) < 1e-9:
-            break
-        until = reach
-    end = float(np.abs(smooth[-max(2, int(1e-3 * rate)) :]).mean())
-    return Response(
-        cleaned, time_ms, first - sweep.stimulus_index, quiet.noise_mv,
-        float(np.sqrt(quiet.level_variance)), onset, peak, float(size[start:].max()), end,
-        bool(present),
+def _running(blocks: Floats, basis: _Basis) -> tuple[Floats, Floats]:
+    """Give running products with the basis, (n, n_blocks + 1, 7), and running squares."""
+    n, count = blocks.shape
+    products = np.zeros((n, count + 1, len(basis.rows)))
+    np.cumsum(blocks[:, :, None] * basis.rows.T, axis=1, out=products[:, 1:])
+    squares = np.zeros((n, count + 1))
+    np.cumsum(blocks * blocks * basis.rows[0], axis=1, out=squares[:, 1:])
+    return products, squares
+
+
+def _fit_quiet(running: tuple[Floats, Floats], basis: _Basis, reach: Integers) -> _Quiet:
+    """Fit a level and, where it is significant, a decaying tail to the first `reach` blocks."""
+    index = np.arange(len(reach))
+    products, total = running[0][index, reach], running[1][index, reach]
+    count = np.maximum(basis.count[reach], 1.0)
+    freedom = np.maximum(count - 4.0, 1.0)
+    level = products[:, 0] / count
+    flat = np.maximum(total - count * level**2, 0.0)
+    normal = basis.normal[reach]
+    # The ridge keeps a stretch of few blocks, or none, solvable.
+    inverse = np.linalg.inv(normal + _RIDGE)
+    number = len(_TAILS_MS)
+    right = np.stack(
+        [np.repeat(products[:, :1], number, axis=1), products[:, 1 : 1 + number],
+         products[:, 1 + number :]], axis=2)[..., None]  # fmt: skip
+    found = inverse @ right
+    fitted = found.swapaxes(2, 3) @ (normal @ found - 2.0 * right)
+    rest = np.maximum(total[:, None] + fitted[:, :, 0, 0], 0.0)
+    best = rest.argmin(axis=1)
+    has_tail = rest[index, best] < flat * (1.0 - 12.0 / (freedom + 12.0))
+    chosen = found[index, best, :, 0]
+    noise = np.where(has_tail, rest[index, best], flat) / freedom
+    spread = np.where(has_tail, inverse[index, best, 0, 0], 1.0 / count)
+    return _Quiet(
+        np.where(has_tail, chosen[:, 0], level), np.where(has_tail, chosen[:, 1], 0.0),
+        np.where(has_tail, chosen[:, 2], 0.0), best,
+        np.sqrt(noise), noise * spread,
     )  # fmt: skip
 
 
+# ------------------------------------------------------------------ the response
+
+
+def _smooth(blocks: Floats, width: int) -> Floats:
+    """Give the moving mean over `width` blocks; the ends repeat the outermost whole one."""
+    if width <= 1:
+        return blocks
+    inner = sum(blocks[:, i : blocks.shape[1] - width + 1 + i] for i in range(width)) / width
+    before = (width - 1) // 2
+    return np.pad(inner, ((0, 0), (before, width - 1 - before)), mode="edge")
+
+
+def _departure(above: Truths, sustained: int) -> tuple[Integers, Truths]:
+    """Give the first block that begins a run of `sustained` true ones, and whether there is one."""
+    count = above.shape[1] - sustained + 1
+    runs = above[:, :count].copy()
+    for i in range(1, sustained):
+        runs &= above[:, i : count + i]
+    return runs.argmax(axis=1), np.asarray(runs.any(axis=1))
+
+
+def _blocks_in(span_ms: float, grid: Grid) -> int:
+    return max(1, round(span_ms / grid.step_ms))
+
+
+def clean(samples_mv: Floats, grid: Grid, after_ms: Floats) -> Responses:
+    """Remove baseline and artefact and find the response of each trace after its `after_ms`."""
+    raw = grid.blocks(samples_mv)
+    # Sums of squares about zero would drown in a large offset.
+    offset = raw[:, -1:]
+    blocks = raw - offset
+    time, basis = grid.time_ms, _basis_of(grid)
+    running = _running(blocks, basis)
+    width = _blocks_in(_SMOOTH_MS, grid)
+    sustained = _blocks_in(_SUSTAINED_MS, grid)
+    start = np.minimum(np.searchsorted(time, after_ms), time.size - sustained - 1)
+    is_after = np.arange(time.size) >= start[:, None]
+    until = after_ms
+    for _ in range(_ROUNDS):
+        quiet = _fit_quiet(running, basis, np.searchsorted(time, until, side="right"))
+        tail, drift = basis.tails[quiet.tail].swapaxes(0, 1)
+        artifact = quiet.tail_mv[:, None] * tail + quiet.drift_mv[:, None] * drift
+        cleaned = blocks - quiet.level_mv[:, None] - artifact
+        smooth = np.where(is_after, _smooth(cleaned, width), 0.0)
+        largest = np.abs(smooth).max(axis=1)
+        noise, level = quiet.noise_mv / np.sqrt(width), np.sqrt(quiet.level_variance)
+        clear = np.maximum(noise, level)
+        limit = np.maximum(0.015 * largest, 4.0 * clear)
+        first, is_found = _departure(np.abs(smooth) > limit[:, None], sustained)
+        onset = time[np.where(is_found, first, start)]
+        # The quiet stretch may reach as far as the foot, once the response is found.
+        until = np.maximum(onset - BLANKED_MS, BLANKED_MS + 0.4)
+    end = np.abs(smooth[:, -max(2, _blocks_in(1.0, grid)) :]).mean(axis=1)
+    return Responses(
+        grid, cleaned, quiet.level_mv + offset[:, 0], quiet.tail_mv, quiet.drift_mv,
+        _TAILS_MS[quiet.tail], quiet.noise_mv, level, onset, smooth.max(axis=1), largest, end,
+        is_found & (largest > 5.0 * clear),
+    )  # fmt: skip
+
+
+# ------------------------------------------------------------------ spectra
+
+
 @lru_cache(maxsize=32)
-def _basis(count: int, first: int, rate: float) -> Floats:
-    """Give cosines and negative sines at multiples of the grid step, in pieces of time."""
-    time_ms = (np.arange(-(-count // _PIECE) * _PIECE) + first) / rate * 1e3
-    angle = 2e-3 * np.pi * STEP_HZ * time_ms[:, None] * np.arange(2 * N_FREQUENCIES - 1)
-    waves = np.concatenate((np.cos(angle), -np.sin(angle)), axis=1) * (1e3 / rate)
-    return waves.reshape(-1, _PIECE, waves.shape[1])
+def _waves(grid: Grid, count: int) -> Floats:
+    """Give cosines and negative sines at `count` frequencies, interleaved, in pieces of time."""
+    pieces = -(-grid.time_ms.size // _PIECE)
+    time = grid.time_ms[0] + np.arange(pieces * _PIECE) * grid.step_ms
+    angle = 2e-3 * np.pi * STEP_HZ * time[:, None] * np.arange(count)
+    # The mean over a block has lost a little at high frequency.
+    turn = np.pi * STEP_HZ * np.arange(count) / grid.rate_hz
+    lost = np.ones(count)
+    lost[1:] = np.sin(grid.size * turn[1:]) / (grid.size * np.sin(turn[1:]))
+    waves = np.stack((np.cos(angle), -np.sin(angle)), axis=2) * (grid.step_ms / lost)[:, None]
+    return waves.reshape(pieces, _PIECE, 2 * count)
 
 
-def _transform(rows: list[Floats], response: Response, rate: float) -> npt.NDArray[np.complex128]:
-    """Give Fourier integrals (mV ms) of `rows` at multiples of the grid step."""
-    basis = _basis(response.samples_mv.size, response.first, rate)
-    padded = np.zeros((len(rows), basis.shape[0] * _PIECE))
-    padded[:, : response.samples_mv.size] = rows
-    pieces = padded.reshape(len(rows), -1, _PIECE).swapaxes(0, 1)
-    parts = (pieces @ basis).sum(axis=0)
-    half = basis.shape[2] // 2
-    return np.asarray(parts[:, :half] + 1j * parts[:, half:])
+def _transform(rows: list[Floats], grid: Grid, count: int) -> npt.NDArray[np.complex128]:
+    """Give Fourier integrals (mV ms), (n, n_rows, count), at multiples of the grid step."""
+    waves = _waves(grid, count)
+    length = grid.time_ms.size
+    padded = np.zeros((len(rows[0]), len(rows), len(waves) * _PIECE))
+    for i, row in enumerate(rows):
+        padded[:, i, :length] = row
+    pieces = padded.reshape(len(padded), len(rows), len(waves), _PIECE).swapaxes(1, 2)
+    parts = np.ascontiguousarray(pieces) @ waves
+    return np.asarray(parts.sum(axis=1).view(np.complex128))
 
 
-def _gate(time_ms: Floats, start_ms: float, end_ms: float, fall_ms: float) -> Floats:
-    """Give a window that rises after `start_ms` and falls to zero at `end_ms`."""
-    rise = np.clip((time_ms - start_ms) / RISE_MS, 0.0, 1.0)
-    fall = np.clip((end_ms - time_ms) / fall_ms, 0.0, 1.0)
+def _gate(time_ms: Floats, start_ms: Floats, end_ms: Floats, fall_ms: Floats) -> Floats:
+    """Give windows that rise after `start_ms` and fall to zero at `end_ms`, (n, n_blocks)."""
+    rise = np.clip((time_ms - start_ms[:, None]) / RISE_MS, 0.0, 1.0)
+    fall = np.clip((end_ms[:, None] - time_ms) / fall_ms[:, None], 0.0, 1.0)
     return np.asarray(0.25 * (1.0 - np.cos(np.pi * rise)) * (1.0 - np.cos(np.pi * fall)))
 
 
-def _mask_matrices(window: npt.NDArray[np.complex128]) -> tuple[npt.NDArray[np.complex128], ...]:
-    """Turn a window's transform into the matrices that apply it to a one-sided spectrum."""
-    both = np.concatenate((np.conj(window[:0:-1]), window)) * STEP_HZ * 1e-3
-    center = window.size - 1
+def _window_matrices(window: npt.NDArray[np.complex128]) -> Floats:
+    """Turn windows' transforms into real matrices that cut off interleaved one-sided spectra."""
+    both = np.concatenate((np.conj(window[:, :0:-1]), window), axis=1) * STEP_HZ * 1e-3
+    center = window.shape[1] - 1
     index = np.arange(N_FREQUENCIES)
-    direct = both[center + index[None, :] - index[:, None]]
-    mirror = both[center + index[None, :] + index[:, None]]
+    direct = both[:, center + index[None, :] - index[:, None]]
+    mirror = both[:, center + index[None, :] + index[:, None]]
     # The mean value is its own mirror image and must not count twice.
-    mirror[0] = 0.0
-    return direct, mirror
+    mirror[:, 0] = 0.0
+    turned = np.stack((direct + mirror, 1j * (direct - mirror)), axis=2)
+    return turned.reshape(len(window), 2 * N_FREQUENCIES, N_FREQUENCIES).view(np.float64)
 
 
-def spectra(distal: Response, proximal: Response, rates_hz: tuple[float, float]) -> Spectra:
-    """Window both responses and give them on the frequency grid, with their noise."""
-    end = min(proximal.time_ms[-1], proximal.onset_ms + LONGEST_RESPONSE_MS)
-    lag = max(proximal.onset_ms - distal.onset_ms, 0.3)
+def spectra(distal: Responses, proximal: Responses) -> Spectra:
+    """Window the responses of many pairs and give them on the frequency grid, with their noise."""
+    time_d, time_p = distal.grid.time_ms, proximal.grid.time_ms
+    end = np.minimum(time_p[-1], proximal.onset_ms + LONGEST_RESPONSE_MS)
+    lag = np.maximum(proximal.onset_ms - distal.onset_ms, 0.3)
     first, far = distal.onset_ms - FOOT_MS, proximal.onset_ms - FOOT_MS
-    end_d = min(end, distal.time_ms[-1])
-    whole = _gate(distal.time_ms, first, end_d, max(lag, 1.0))
-    cut = _gate(distal.time_ms, first, min(end - lag, end_d), FALL_MS)
-    seen = _gate(proximal.time_ms, far, end, FALL_MS)
+    end_d, fall = np.minimum(end, time_d[-1]), np.full(len(end), FALL_MS)
+    whole = _gate(time_d, first, end_d, np.maximum(lag, 1.0))
+    cut = _gate(time_d, first, np.minimum(end - lag, end_d), fall)
+    seen = _gate(time_p, far, end, fall)
     d = distal.samples_mv
-    near = _transform([d * whole, d * cut, whole], distal, rates_hz[0])
-    gone = _transform([proximal.samples_mv * seen, seen], proximal, rates_hz[1])
+    near = _transform([d * whole, d * cut, whole], distal.grid, N_FREQUENCIES)
+    gone = _transform([proximal.samples_mv * seen, seen], proximal.grid, 2 * N_FREQUENCIES - 1)
     grid = slice(0, N_FREQUENCIES)
-    direct, mirror = _mask_matrices(gone[1])
-    step = [1e3 / rate for rate in rates_hz]
-    spans = [float(np.sum(w * w)) * dt for w, dt in zip((whole, seen), step, strict=True)]
-    noises = [
-        response.noise_mv**2 * dt * span + response.baseline_sd_mv**2 * np.abs(gate[grid]) ** 2
-        for response, dt, span, gate in zip(
-            (distal, proximal), step, spans, (near[2], gone[1]), strict=True)
-    ]  # fmt: skip
+    noises, spans = [], []
+    for found, window, gate in (
+        (distal, whole, near[:, 2]), (proximal, seen, gone[:, 1, grid]),
+    ):  # fmt: skip
+        spans.append(np.sum(window * window, axis=1) * found.grid.step_ms)
+        white = found.noise_mv**2 * found.grid.step_ms * spans[-1]
+        noises.append(white[:, None] + found.baseline_sd_mv[:, None] ** 2 * np.abs(gate) ** 2)
+    # Without any noise the fit would trust the last bits of what leaks between frequencies.
+    noises[1] += _ROUNDING * (np.abs(near[:, 0]) ** 2).max(axis=1, keepdims=True)
     return Spectra(
-        near[0, grid], near[1, grid], gone[0, grid], noises[0], noises[1], direct, mirror,
-        min(1.0, STEP_HZ * 1e-3 * spans[1]),
+        near[:, 0], near[:, 1], np.ascontiguousarray(gone[:, 0, grid]), noises[0],
+        noises[1], _window_matrices(gone[:, 1]), np.minimum(1.0, STEP_HZ * 1e-3 * spans[1]),
     )  # fmt: skip
