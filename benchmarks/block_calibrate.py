@@ -73,9 +73,8 @@ def main() -> None:
             break
     print(f"posterior {posterior:.2f}  counting {counting:.3f}  unexplained {UNEXPLAINED:.1f}")
     for name, pairs in (("long delays", spread), ("by peak", by_peak), ("by area", by_area)):
-        print(
-            f"{name}: {100 * coverage(pairs, factors):.0f} % of {sum(some.truth.size for some in pairs)}"
-        )
+        count = sum(some.truth.size for some in pairs)
+        print(f"{name}: {100 * coverage(pairs, factors):.0f} % of {count}")
 
 
 if __name__ == "__main__":

@@ -96,6 +96,57 @@ def test_many_small_calls_are_worth_the_kernel_as_one_large_one_is(monkeypatch):
     assert measure._goes_compiled(measure.COMPILE_FROM, "float64")
 
 
+def slow_rises(n=300):
+    """Slow, small and noisy: the onset is extrapolated to before what is looked at."""
+    t, rows = np.arange(600) / 10, []
+    for seed in range(n):
+        rng = np.random.default_rng(seed)
+        bell = np.exp(-(((t - rng.uniform(8, 16)) / rng.uniform(2, 5)) ** 2))
+        rows.append(0.24 * bell + rng.uniform(0.01, 0.05) * rng.standard_normal(t.size))
+    return np.array(rows)
+
+
+def test_an_onset_before_the_part_looked_at_gives_the_same_area_both_ways(monkeypatch):
+    samples = slow_rises().astype(np.float32)
+    monkeypatch.setattr(measure, "_goes_compiled", lambda n, dtype: False)
+    slow = measure.measure_traces(samples, sampling_rate_hz=10_000, stimulus_index=0)
+    monkeypatch.setattr(measure, "_goes_compiled", lambda n, dtype: True)
+    fast = measure.measure_traces(samples, sampling_rate_hz=10_000, stimulus_index=0)
+    assert slow.equals(fast)
+    height, duration = slow["negative_peak_amplitude_mv"], slow["negative_peak_duration_ms"]
+    known = slow["negative_peak_area_mv_ms"].notna()
+    share = (slow["negative_peak_area_mv_ms"] / (height * duration))[known]
+    assert known.sum() > 100
+    assert share.between(0.2, 0.9).all()
+
+
+class Guarded(list):
+    """A list that refuses what compiled code would read outside of its array."""
+
+    def __getitem__(self, place):
+        if isinstance(place, slice):
+            assert 0 <= (place.start or 0) <= place.stop <= len(self), place
+            return Guarded(super().__getitem__(place))
+        assert 0 <= place < len(self), place
+        return super().__getitem__(place)
+
+
+@pytest.mark.parametrize(("rate", "stimulus"), [(20_000.0, 20), (5_000.0, 3), (48_000.0, 0)])
+def test_nothing_outside_of_an_array_is_looked_at(rate, stimulus):
+    size, first, *arrays = _kernels.decay_tables(rate)
+    *tables, ratio, head = (Guarded(a.tolist()) for a in arrays)
+    rows = [*every_kind(np.random.default_rng(2)).astype(float), *slow_rises(60)]
+    for row in rows:
+        work = [Guarded([0.0] * row.size) for _ in range(4)]
+        sizes = (_kernels.facts.N_DECAYS, _kernels.facts.SOLVE, _kernels.facts.STATE)
+        cells = [Guarded([0.0] * m) for m in sizes]
+        out = Guarded([0.0] * _kernels.facts.WIDTH)
+        _kernels.measure_row(
+            Guarded(row.tolist()), row.size, stimulus, 1000.0 / rate, -np.inf, np.inf, size,
+            first, tables, ratio, head, *work, *cells, out,
+        )  # fmt: skip
+
+
 def agrees(found, expected, flags, tolerance=1.0):
     """Compare one row with the oracle.
 

@@ -58,7 +58,7 @@ def take_baseline_samples(x, a, n, stimulus, size, n_blocks, tables, ratio, head
         return
     means = tables[0]
     at = int(state[AT])
-    b = (a - stimulus) // size
+    b = max((a - stimulus) // size, 0)
     i = stimulus + b * size - a
     while i < n and b < N_TABLE:
         p = b * N_DECAYS + at

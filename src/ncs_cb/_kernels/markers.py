@@ -168,8 +168,11 @@ def find_top(x, n, r, n_blocks, stimulus, size, peak, sign, tables, ratio, head,
 
 
 def area_between(z, t0, t1):
-    """Integral of z from fractional index t0 to t1 by trapezoids, zero at both ends."""
-    i0 = int(t0) + 1
+    """Integral of z from fractional index t0 to t1 by trapezoids, zero at both ends.
+
+    A slow rise may be taken back to an onset before the first value: it is a line from there.
+    """
+    i0 = max(int(t0) + 1, 0)
     i1 = int(t1)
     if i1 < i0:
         return 0.0
