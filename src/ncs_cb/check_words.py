@@ -61,7 +61,7 @@ def say(
     TableError
         If there is no such sentence, or it names a number that is not given.
     """
-    known = {**sentences()[_COMMON], **sentences().get(_SHARED.get(check, check), {})}
+    known = _cases(check)
     if case not in known:
         raise TableError(
             f"check '{check}' has no case '{case}'; known: {', '.join(known)}."
@@ -72,6 +72,11 @@ def say(
         return known[case][lang].format_map({k: _name(v, lang) for k, v in numbers.items()})
     except KeyError as missing:
         raise TableError(f"{check}.{case}.{lang}: no number {missing}", source=_FILE) from None
+
+
+@cache
+def _cases(check: str) -> dict[str, dict[str, str]]:
+    return {**sentences()[_COMMON], **sentences().get(_SHARED.get(check, check), {})}
 
 
 def _name(value: float | int | str, lang: str) -> float | int | str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,8 @@ class _Visit:
     nerves: tuple[Row, ...]
     sensory: tuple[SensoryStudy, ...]
     sets: tuple[ReferenceSet, ...]
+    signs: dict[str, dict[Nerve, Truth]] = field(default_factory=dict)
+    """What each sign came to in each nerve, once it was asked for."""
 
 
 def conclude(
@@ -247,25 +249,34 @@ def _signs(clause: Clause, made: CriteriaSet, visit: _Visit) -> Truth:
 
 def _any_sign(names: Iterable[str], made: CriteriaSet, visit: _Visit) -> dict[Nerve, Truth]:
     answers: dict[Nerve, Truth] = {}
+    for name in names:
+        if name not in visit.signs:
+            visit.signs[name] = _sign(name, made, visit)
+        for nerve, answer in visit.signs[name].items():
+            answers[nerve] = answers.get(nerve, False) | answer
+    return answers
+
+
+def _sign(name: str, made: CriteriaSet, visit: _Visit) -> dict[Nerve, Truth]:
+    """Tell in which nerves one sign is seen."""
+    answers: dict[Nerve, Truth] = {}
 
     def add(row: Row, answer: Truth) -> None:
         answers[nerve_of(row)] = answers.get(nerve_of(row), False) | answer
 
-    rules = {rule.id: rule for rule in made.nerve_rules}
-    for name in names:
-        if name in ("block", "definite_block"):
-            grades = made.grades if name == "block" else ("definite",)
-            for row in visit.verdicts:
-                add(row, _graded(row, grades))
-        elif name == "dispersion":
-            for row in visit.verdicts:
-                ruled_out = row["conduction_block"] == "excluded"
-                add(row, False if ruled_out else row["temporal_dispersion"])
-        else:
-            rule = rules[name]
-            for row in visit.nerves:
-                if not rule.nerves or row["nerve"] in rule.nerves:
-                    add(row, _nerve_rule(rule.term, row, visit))
+    if name in ("block", "definite_block"):
+        grades = made.grades if name == "block" else ("definite",)
+        for row in visit.verdicts:
+            add(row, _graded(row, grades))
+    elif name == "dispersion":
+        for row in visit.verdicts:
+            ruled_out = row["conduction_block"] == "excluded"
+            add(row, False if ruled_out else row["temporal_dispersion"])
+    else:
+        (rule,) = (one for one in made.nerve_rules if one.id == name)
+        for row in visit.nerves:
+            if not rule.nerves or row["nerve"] in rule.nerves:
+                add(row, _nerve_rule(rule.term, row, visit))
     return answers
 
 

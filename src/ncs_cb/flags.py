@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 Level = Literal["note", "caution", "invalid"]
@@ -245,3 +246,9 @@ def join(names: Iterable[str]) -> str:
 def split(text: str) -> list[str]:
     """Give the names in a ``quality_flags`` cell."""
     return [name for name in text.split(";") if name]
+
+
+@lru_cache(maxsize=4096)
+def names(text: str) -> frozenset[str]:
+    """Give the set of names in a ``quality_flags`` cell; few cells differ, so it is remembered."""
+    return frozenset(split(text))

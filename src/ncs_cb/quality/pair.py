@@ -64,7 +64,7 @@ class Response:
     @property
     def flags(self) -> frozenset[str]:
         """Names of the flags raised on this response."""
-        return frozenset(flags.split(self.row["quality_flags"]))
+        return flags.names(self.row["quality_flags"])
 
     def number(self, name: str) -> float:
         """Value of a column; NaN when unknown."""
@@ -128,7 +128,7 @@ class Pair:
     @property
     def flags(self) -> frozenset[str]:
         """Names of the flags already raised on this segment."""
-        return frozenset(flags.split(self.row["quality_flags"]))
+        return flags.names(self.row["quality_flags"])
 
     @property
     def series(self) -> tuple[str, str, str]:
