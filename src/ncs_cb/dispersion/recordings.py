@@ -189,10 +189,10 @@ class _Quiet:
 
 
 def _running(blocks: Floats, basis: _Basis) -> tuple[Floats, Floats]:
-    """Give running products with the basis, (n, n_blocks + 1, 7), and running squares."""
+    """Give running products with the basis, (n, 7, n_blocks + 1), and running squares."""
     n, count = blocks.shape
-    products = np.zeros((n, count + 1, len(basis.rows)))
-    np.cumsum(blocks[:, :, None] * basis.rows.T, axis=1, out=products[:, 1:])
+    products = np.zeros((n, len(basis.rows), count + 1))
+    np.cumsum(blocks[:, None] * basis.rows, axis=2, out=products[:, :, 1:])
     squares = np.zeros((n, count + 1))
     np.cumsum(blocks * blocks * basis.rows[0], axis=1, out=squares[:, 1:])
     return products, squares
@@ -201,7 +201,7 @@ def _running(blocks: Floats, basis: _Basis) -> tuple[Floats, Floats]:
 def _fit_quiet(running: tuple[Floats, Floats], basis: _Basis, reach: Integers) -> _Quiet:
     """Fit a level and, where it is significant, a decaying tail to the first `reach` blocks."""
     index = np.arange(len(reach))
-    products, total = running[0][index, reach], running[1][index, reach]
+    products, total = running[0][index, :, reach], running[1][index, reach]
     count = np.maximum(basis.count[reach], 1.0)
     freedom = np.maximum(count - 4.0, 1.0)
     level = products[:, 0] / count

@@ -275,7 +275,8 @@ def _comparable(
         baseline_mv = response.number("baseline_mv")
         if not (math.isfinite(onset_ms) and math.isfinite(baseline_mv)):
             return None
-        noise_mv = float(np.nan_to_num(response.number("baseline_noise_mv")))
+        noise_mv = response.number("baseline_noise_mv")
+        noise_mv = 0.0 if math.isnan(noise_mv) else noise_mv
         measured.append(shape.Measured(response.trace, onset_ms, baseline_mv, noise_mv))
     near, far = measured
     filters = [(m.trace.high_pass_hz, m.trace.low_pass_hz) for m in measured]

@@ -55,10 +55,11 @@ def correlations(pairs: Sequence[tuple[Measured, Measured] | None]) -> Floats:
         and where the proximal response does not stand clear of the noise.
     """
     out = np.full(len(pairs), np.nan)
+    binned: dict[int, Floats] = {}
     found = {
         row: bins
         for row, pair in enumerate(pairs)
-        if pair is not None and (bins := _compare(*pair)) is not None
+        if pair is not None and (bins := _compare(*pair, binned)) is not None
     }
     rows = list(found)
     for start in range(0, len(rows), _TOGETHER):
@@ -68,8 +69,14 @@ def correlations(pairs: Sequence[tuple[Measured, Measured] | None]) -> Floats:
     return out
 
 
-def _compare(distal: Measured, proximal: Measured) -> tuple[Floats, Floats, Floats, Floats] | None:
-    """Bins of both responses, the weight of each bin, and the noise of a bin (distal, proximal)."""
+def _compare(
+    distal: Measured, proximal: Measured, binned: dict[int, Floats]
+) -> tuple[Floats, Floats, Floats, Floats] | None:
+    """Bins of both responses, the weight of each bin, and the noise of a bin (distal, proximal).
+
+    Most responses are the distal one of a pair and the proximal one of another; `binned` holds
+    the bins of those already seen.
+    """
     n_lags = round(thresholds.value("shape.longest_delay_ms") / _BIN_MS)
     n_bins = _BEFORE + round(thresholds.value("shape.compared_ms") / _BIN_MS)
     ends = [_end_after_onset_ms(one) for one in (distal, proximal)]
@@ -78,13 +85,17 @@ def _compare(distal: Measured, proximal: Measured) -> tuple[Floats, Floats, Floa
         return None
     weight = (np.arange(n_bins) < _BEFORE + last).astype(np.float64)
     # The distal response reaches back by the longest delay; before its onset there is nothing.
-    near = _bins(distal, -n_lags, n_bins)
+    for one in (distal, proximal):
+        if id(one.trace) not in binned:
+            binned[id(one.trace)] = _bins(one, -n_lags, n_bins)
+    near, far = (binned[id(one.trace)] for one in (distal, proximal))
+    near = near.copy()
     near[: n_lags + _BEFORE // 2 - _BEFORE] = 0.0
     noise = np.array(
         [one.noise_mv / np.sqrt(max(_BIN_MS * one.trace.sampling_rate_hz / 1e3, 1.0))
          for one in (distal, proximal)]
     )  # fmt: skip
-    return near, _bins(proximal, 0, n_bins) * weight, weight, np.nan_to_num(noise)
+    return near, far[n_lags:] * weight, weight, noise
 
 
 def _end_after_onset_ms(one: Measured) -> float:
