@@ -15,6 +15,7 @@ import pandas as pd
 
 from ncs_cb import criteria, flags, model
 from ncs_cb.columns import conform, table_columns
+from ncs_cb.reports import pdf
 
 RATE_HZ = 20_000.0
 STIMULUS = 60
@@ -384,3 +385,10 @@ def visits() -> list[model.Result]:
         replace(one, study=replace(one.study, details=replace(one.study.details, visit_date=day)))
         for one, day in zip(made, days, strict=True)
     ]
+
+
+def has_chinese_font() -> bool:
+    """Whether a font is installed that a PDF in Chinese can use."""
+    import typst
+
+    return any(name in typst.Fonts().families() for name in pdf._CHINESE)

@@ -13,7 +13,7 @@ from ncs_cb.errors import ReportError
 from ncs_cb.reports import pdf
 from reports import example
 
-typst = pytest.importorskip("typst")
+pytest.importorskip("typst")
 
 
 @pytest.fixture(scope="module")
@@ -29,10 +29,6 @@ def read(data: bytes, tmp_path) -> str:
     path.write_bytes(data)
     run = subprocess.run(["pdftotext", "-layout", path, "-"], capture_output=True, check=True)
     return " ".join(run.stdout.decode("utf-8").split())
-
-
-def has_chinese_font() -> bool:
-    return any(name in typst.Fonts().families() for name in pdf._CHINESE)
 
 
 def test_the_pdf_has_pages_and_the_same_bytes_twice(result):
@@ -52,7 +48,7 @@ def test_the_pdf_says_what_the_view_says(result, tmp_path):
 
 
 def test_chinese_text_is_held_by_an_installed_font(result, tmp_path):
-    if not has_chinese_font():
+    if not example.has_chinese_font():
         with pytest.raises(ReportError, match="Chinese"):
             pdf.render(result, lang="zh")
         return

@@ -39,7 +39,9 @@ def test_csv_holds_every_column_in_the_declared_order(result):
 
 
 def test_csv_reads_back_to_the_same_numbers(result):
-    back = pd.read_csv(io.StringIO(tables.to_csv(result.segments)))
+    # pandas before 3 reads the last digit only when asked to.
+    written = io.StringIO(tables.to_csv(result.segments))
+    back = pd.read_csv(written, float_precision="round_trip")
     pd.testing.assert_series_equal(
         back["area_reduction_pct"], result.segments["area_reduction_pct"], check_exact=True
     )
