@@ -158,6 +158,8 @@ def _step(kinds: Kinds, state: _State, certainty: Floats, damping: Floats, pair:
 
 def _chosen(better: Truths, one: _State, other: _State) -> _State:
     """Take `one` where it is better, else `other`."""
+    if better.all():
+        return one
     pairs = ((getattr(one, name), getattr(other, name)) for name in _State.__slots__)
     return _State(*(np.where(better[..., None], a, b) for a, b in pairs))
 

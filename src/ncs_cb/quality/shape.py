@@ -7,6 +7,7 @@ electrode or a second nerve.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -147,12 +148,14 @@ def _non_negative_fit(design: Floats, target: Floats) -> Floats:
     gain = np.einsum("nlk,nk->nl", design, target)
     bound = np.abs(gram).sum(axis=2).max(axis=1)[:, None]  # an upper bound of the curvature
     step = 1.0 / np.where(bound > 0.0, bound, 1.0)
-    shares: Floats = np.zeros_like(gain)
+    # A step down the slope is one product: ahead - step * (gram @ ahead - gain).
+    descend = np.eye(gram.shape[1]) - step[:, :, None] * gram
+    toward = (step * gain)[:, :, None]
+    shares: Floats = np.zeros_like(toward)
     ahead, momentum = shares, 1.0
     for _ in range(_ITERATIONS):
-        slope = np.matmul(gram, ahead[:, :, None])[:, :, 0] - gain
-        moved = np.maximum(ahead - step * slope, 0.0)
-        next_momentum = 0.5 * (1.0 + np.sqrt(1.0 + 4.0 * momentum**2))
+        moved = np.maximum(descend @ ahead + toward, 0.0)
+        next_momentum = 0.5 * (1.0 + math.sqrt(1.0 + 4.0 * momentum**2))
         ahead = moved + (momentum - 1.0) / next_momentum * (moved - shares)
         shares, momentum = moved, next_momentum
-    return shares
+    return np.asarray(shares[:, :, 0])
