@@ -25,9 +25,9 @@ from ncs_cb.units import LARGEST_PLAUSIBLE_RESPONSE_MV
 LOADED_FROM = 64
 """Batches of at least this many traces run compiled where the kernel is loaded already."""
 KEPT_FROM = 2_000
-"""With this many in all, a kernel kept on disk from an earlier process is loaded."""
+"""Once this many were measured in all, a kernel kept on disk by an earlier process is loaded."""
 COMPILE_FROM = 40_000
-"""With this many in all, the kernel is compiled, once per version and machine."""
+"""A batch of at least this many waits for the compiler, once per version and machine."""
 
 _ROWS_PER_TASK = 2048
 
@@ -231,13 +231,14 @@ _MEASURED_PLAIN: Counter[str] = Counter()
 def _goes_compiled(n: int, dtype: str) -> bool:
     """Whether so many traces are worth the compiled kernel; counts them when they are not.
 
-    Many small calls, as of a worker in a batch, count as one large one: the wait comes once
-    about as much time has gone into measuring plain.
+    Many small calls, as of a worker in a batch, count as one large one for loading: it comes
+    once about as much time has gone into measuring plain. Compiling takes so much more time and
+    memory that only one large call is worth it.
     """
     if _kernels.is_loaded(dtype):
         return n >= LOADED_FROM
     total = n + _MEASURED_PLAIN[dtype]
-    if total >= COMPILE_FROM or (total >= KEPT_FROM and _kernels.is_kept(dtype)):
+    if n >= COMPILE_FROM or (total >= KEPT_FROM and _kernels.is_kept(dtype)):
         return True
     _MEASURED_PLAIN[dtype] = total
     return False
