@@ -340,9 +340,9 @@ def results_text(rows, times, memory, compile_s, n, cores) -> str:
         "- memory beyond the input while it runs, the table of "
         f"{n * 89 / 2**20:.1f} MB included: {memory:.1f} MB (target: 50 MB beyond both)",
         f"- compiling: {compile_s:.1f} s of processor time, once per version and machine, when "
-        f"one call has {measure.COMPILE_FROM} traces; the result is kept on disk and later processes load "
-        f"it in {load_s():.2f} s, numba's import included, once they have measured "
-        f"{measure.KEPT_FROM}; fewer run plain",
+        f"one call has {measure.COMPILE_FROM} traces; the result is kept on disk and later "
+        f"processes load it in {load_s():.2f} s, numba's import included, once they have "
+        f"measured {measure.KEPT_FROM}; fewer run plain",
         "",
         "| what | us per trace | onset, ms | onsets found, % | amplitude, % | duration, ms | "
         "does not compute |",
