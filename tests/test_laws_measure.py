@@ -116,7 +116,7 @@ def test_threads_and_the_compiled_way_change_nothing(monkeypatch):
     monkeypatch.setattr(measure, "_goes_compiled", lambda n, dtype: False)
     expected = pd.concat([measured(samples[i : i + 500]) for i in range(0, 3000, 500)])
     monkeypatch.setattr(measure, "_goes_compiled", lambda n, dtype: True)
-    monkeypatch.setattr(measure, "_ROWS_PER_TASK", 97)
+    monkeypatch.setattr(measure, "_ROWS_COPIED", 97)
     before = samples.copy()
     for threads in (1, 2, 5, None):
         same(expected, measured(samples, threads=threads))

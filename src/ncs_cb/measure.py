@@ -29,7 +29,10 @@ KEPT_FROM = 2_000
 COMPILE_FROM = 40_000
 """A batch of at least this many waits for the compiler, once per version and machine."""
 
-_ROWS_PER_TASK = 2048
+# Rows that must be copied are, so many at a time; those that need not be are shared out among
+# the threads, in a few tasks for each, so that none waits long for another.
+_ROWS_COPIED = 2048
+_TASKS_PER_THREAD = 2
 
 FACTS: dict[int, str] = {
     fact.NON_FINITE: "non_finite_samples",
@@ -274,14 +277,14 @@ def _run_compiled(block: _Block, rows: NDArray[np.int64], rate: float, threads: 
     *tables, ratio, head = arrays
     kernel = _kernels.compiled(block.samples.dtype.name)
     n = block.samples.shape[1]
+    # Rows that do not lie one after the other are copied.
+    whole = block.samples.flags.c_contiguous and block.samples.flags.aligned
 
     def run(part: NDArray[np.int64]) -> None:
         samples, at = block.samples, part
         stimuli, low, high = block.stimuli, block.low_mv, block.high_mv
         out, facts = block.out, block.facts
-        whole = samples.flags.c_contiguous and samples.flags.aligned
         if not whole:
-            # Rows that do not lie one after the other are copied, a part at a time.
             samples = np.ascontiguousarray(samples[part])
             stimuli, low, high = stimuli[part], low[part], high[part]
             out, facts = np.empty((len(part), fact.WIDTH)), np.zeros(len(part), dtype=np.int64)
@@ -293,7 +296,10 @@ def _run_compiled(block: _Block, rows: NDArray[np.int64], rate: float, threads: 
         if not whole:
             block.out[part], block.facts[part] = out, facts
 
-    parts = [rows[i : i + _ROWS_PER_TASK] for i in range(0, len(rows), _ROWS_PER_TASK)]
+    at_once = _ROWS_COPIED
+    if whole:
+        at_once = max(-(-len(rows) // (threads * _TASKS_PER_THREAD)), at_once)
+    parts = [rows[i : i + at_once] for i in range(0, len(rows), at_once)]
     if threads == 1 or len(parts) == 1:
         for part in parts:
             run(part)

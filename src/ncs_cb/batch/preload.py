@@ -1,7 +1,7 @@
 """Imported once by the process that local workers are forked from, so that each begins ready.
 
-It loads what an analysis needs and runs one on made-up responses, which loads the kernels. The
-workers share the memory of all that.
+It loads what an analysis needs and runs one on made-up responses, so that what is made once is
+made. The workers share the memory of all that.
 """
 
 from __future__ import annotations
