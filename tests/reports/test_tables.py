@@ -39,11 +39,13 @@ def test_csv_holds_every_column_in_the_declared_order(result):
 
 
 def test_csv_reads_back_to_the_same_numbers(result):
-    # pandas before 3 reads the last digit only when asked to.
+    # Whether read_csv reads the last digit by itself differs between versions of pandas.
     written = io.StringIO(tables.to_csv(result.segments))
-    back = pd.read_csv(written, float_precision="round_trip")
+    back = pd.read_csv(written, dtype={"area_reduction_pct": str})
     pd.testing.assert_series_equal(
-        back["area_reduction_pct"], result.segments["area_reduction_pct"], check_exact=True
+        back["area_reduction_pct"].astype(float),
+        result.segments["area_reduction_pct"],
+        check_exact=True,
     )
 
 
