@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import naive
 from ncs_cb import _kernels, measure
-from ncs_cb._kernels import compiling, kept, primitives
+from ncs_cb._kernels import kept, primitives
 
 RATE = 20_000.0
 
@@ -54,34 +54,48 @@ def test_plain_and_compiled_give_identical_bits(monkeypatch, dtype):
         assert np.array_equal(out.view(np.int64), fast.view(np.int64))
 
 
-def test_primitives_do_the_same_compiled():
+def compiled_primitives():
+    """One compiled function that runs every primitive on v[a:b]."""
     import numba
 
-    names = ("pointer", "part", "ahead", "largest", "smallest", "place_of", "all_finite")
-    compiled = compiling._primitives(numba.types, line=16)
-    pointer, part, ahead, largest, smallest, place_of, all_finite = (compiled[n] for n in names)
+    from ncs_cb._kernels.vectors import PRIMITIVES
+
+    pointer, part, ahead, largest, smallest, place_of, all_finite, means_of_four = (
+        PRIMITIVES.values()
+    )
 
     @numba.njit
-    def run(v, a, b, value):
+    def run(v, a, b, value, means):
         p = part(pointer(v), a, b)
         n = b - a
         ahead(p, n, 3)
+        means_of_four(p, n // 4, pointer(means))
         found = place_of(p, 0, n, value)
         return largest(p, 0, n), smallest(p, 0, n), found, all_finite(p, n)
 
-    rng = np.random.default_rng(3)
-    for n in [1, 2, 15, 16, 17, 31, 32, 33, 48, 250]:
-        for _ in range(20):
-            v = rng.integers(-4, 5, n + 3) * 0.5
-            value, rest = rng.integers(-5, 6) * 0.5, v[2:].tolist()
+    return run
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_primitives_do_the_same_compiled(dtype):
+    run, rng = compiled_primitives(), np.random.default_rng(3)
+    for n in [1, 2, 15, 16, 17, 31, 32, 33, 48, 63, 64, 250]:
+        for k in range(20):
+            # Few values, so that they tie; and many, so that their sums round.
+            v = rng.integers(-4, 5, n + 3) * 0.5 if k % 2 else rng.standard_normal(n + 3)
+            v = v.astype(dtype)
+            rest, means, plain_means = v[2:].tolist(), np.zeros(n // 4 + 1), [0.0] * (n // 4 + 1)
+            value = float(rng.choice(v))
+            primitives.means_of_four(rest, n // 4, plain_means)
             expected = (
                 primitives.largest(rest, 0, n), primitives.smallest(rest, 0, n),
                 primitives.place_of(rest, 0, n, value), primitives.all_finite(rest, n),
             )  # fmt: skip
-            assert run(v, 2, n + 2, value) == expected
+            assert run(v, 2, n + 2, value, means) == expected
+            assert means.tolist() == plain_means
             assert expected[:2] == (max(rest[:n]), min(rest[:n]))
             v[2 + rng.integers(n)] = rng.choice([np.nan, np.inf, -np.inf])
-            assert not run(v, 2, n + 2, value)[3]
+            assert not run(v, 2, n + 2, value, means)[3]
             assert not primitives.all_finite(v[2:].tolist(), n)
 
 

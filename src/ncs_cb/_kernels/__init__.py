@@ -3,7 +3,7 @@
 One source, two ways to run it: as plain Python for a handful of traces, compiled by numba for
 many. Both give identical bits: scalar loops, ``+ - * /``, comparisons and ``sqrt`` in a fixed
 order; decays and hum come in as tables. A few primitives that do not round exist in two forms
-(``primitives``, ``compiling``).
+(``primitives``, ``vectors``).
 
 A row is first reduced to the means of blocks of 0.2 ms, in one pass. Everything that looks at
 the whole sweep looks at those; samples are read again only about the markers.

@@ -42,10 +42,13 @@ def quiet_line(y, a, b, size, per_block, state):
     slope = 0.0
     if m >= 12:
         sxy = syy = 0.0
-        for i in range(a, b):
-            v = y[i] - mean
-            sxy += (i - middle) * v
-            syy += v * v
+        for j in range(m // 2):
+            before = y[a + j] - mean
+            after = y[b - 1 - j] - mean
+            sxy += (middle - (a + j)) * (after - before)
+            syy += before * before + after * after
+        if m % 2 == 1:
+            syy += (y[a + m // 2] - mean) * (y[a + m // 2] - mean)
         sxx = m * (m * m - 1.0) / 12.0
         slope = sxy / sxx
         rest = syy - slope * sxy

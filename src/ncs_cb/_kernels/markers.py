@@ -103,11 +103,15 @@ def fit_top(v, a, b):
     m = b - a
     middle = 0.5 * (a + b - 1)
     sy = sy1 = sy2 = 0.0
-    for i in range(a, b):
-        u = i - middle
-        sy += v[i]
-        sy1 += u * v[i]
-        sy2 += u * u * v[i]
+    # In pairs about the middle, which all but one of the powers cancel in.
+    for j in range(m // 2):
+        u = middle - (a + j)
+        both = v[b - 1 - j] + v[a + j]
+        sy += both
+        sy1 += u * (v[b - 1 - j] - v[a + j])
+        sy2 += u * u * both
+    if m % 2 == 1:
+        sy += v[a + m // 2]
     s2 = m * (m * m - 1.0) / 12.0
     s4 = s2 * (3.0 * m * m - 7.0) / 20.0
     det = m * s4 - s2 * s2

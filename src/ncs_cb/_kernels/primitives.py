@@ -2,8 +2,8 @@
 
 Everything else in the kernel is one source. These few exist twice, because a list and a place in
 memory are best walked differently: the plain forms stand here, the compiled ones in
-:mod:`ncs_cb._kernels.compiling`. None of them rounds, so there is nothing they could disagree in;
-``tests/test_kernels.py`` compares them all the same.
+:mod:`ncs_cb._kernels.vectors`. Only one of them rounds, and it says in which order it adds;
+``tests/test_kernels.py`` compares them.
 """
 
 # mypy: allow-untyped-defs, allow-untyped-calls
@@ -56,3 +56,10 @@ def place_of(v, a, b, value):
 def all_finite(v, n):
     """Whether none of n values is NaN or infinite."""
     return all(map(isfinite, v[:n]))
+
+
+def means_of_four(x, n_blocks, y):
+    """Write the means of four by four values, added in pairs."""
+    n = 4 * n_blocks
+    quads = zip(x[0:n:4], x[1:n:4], x[2:n:4], x[3:n:4], strict=True)
+    y[:n_blocks] = [((a + b) + (c + d)) * 0.25 for a, b, c, d in quads]

@@ -204,20 +204,27 @@ def mark(x, n, stimulus, step, low_mv, high_mv, size, first, pre, end, n_blocks,
     return facts | doubts(onset_block - pre, size, tables[0], state, out)
 
 
+def phase_end(r, n_blocks, b, strong, low):
+    """Give the first block at `low` or below after one that reaches `strong`."""
+    while b < n_blocks and r[b] < strong:
+        b += 1
+    while b < n_blocks and r[b] > low:
+        b += 1
+    return b
+
+
 def scan_phases(r, n_blocks, b, strong, low, gap, state):
     """Follow the negative phases from block `b` on; give the ends of the first and the last.
 
     The end is n_blocks where the sweep is cut. A phase ends where it has come down to `low`;
     the next must reach `strong` within `gap` blocks.
     """
-    top = 0.0
-    while b < n_blocks and (r[b] > low or top < strong):
-        top = max(top, r[b])
-        b += 1
-    first_end = b
+    first_end = phase_end(r, n_blocks, b, strong, low)
+    top = max(0.0, largest(r, b, first_end)) if b < first_end else 0.0
     state[FIRST_TOP] = top
     state[LAST_TOP] = top
     state[LATE_AREA] = 0.0
+    b = first_end
     limit = min(n_blocks, b + gap)
     end = b
     if b == limit or largest(r, b, limit) < strong:
@@ -230,18 +237,17 @@ def scan_phases(r, n_blocks, b, strong, low, gap, state):
         while b > end and r[b - 1] > 0.0:
             b -= 1
         slow = reached - b > gap // 2
-        area = 0.0
-        top = 0.0
-        while b < n_blocks and (r[b] > low or top < strong):
-            if r[b] > 0.0:
-                area += r[b]
-            top = max(top, r[b])
-            b += 1
+        start = b
+        b = phase_end(r, n_blocks, reached, strong, low)
         if slow and b == n_blocks:
             # What climbs this slowly and never comes down is drift, not a phase.
             break
+        area = 0.0
+        for i in range(start, b):
+            if r[i] > 0.0:
+                area += r[i]
         state[LATE_AREA] += area
-        state[LAST_TOP] = top
+        state[LAST_TOP] = largest(r, start, b)
         end = b
         limit = min(n_blocks, b + gap)
     return first_end, end
