@@ -23,6 +23,7 @@ import venv
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -162,13 +163,26 @@ def read_once(x: np.ndarray, threads: int) -> None:
         worker.join()
 
 
-def extra_memory_mb(run: Callable[[], object]) -> float:
-    """Highest growth of resident memory while `run` works, looked at every millisecond, in MB."""
+def usual_traces() -> tuple[np.ndarray, dict[str, Any], conditions.Made]:
+    """The array that is measured, how it is measured, and the traces it repeats."""
+    usual = next(c for c in conditions.CONDITIONS if c.name == "usual")
+    made = conditions.make(usual, 1000, SEED)
+    call = {"sampling_rate_hz": 20_000, "stimulus_index": made.stimulus_index}
+    return np.tile(made.samples_mv.astype(np.float32), (40, 1)), call, made
+
+
+def extra_memory_mb() -> float:
+    """Highest growth of resident memory in one call, looked at every millisecond, in MB.
+
+    Tells the truth only in a process that has freed nothing before: ``in_fresh_process``.
+    """
     page = os.sysconf("SC_PAGE_SIZE") / 2**20
 
     def resident() -> float:
         return int(Path("/proc/self/statm").read_text().split()[1]) * page
 
+    x, call, _ = usual_traces()
+    measure.measure_traces(x[: measure.KEPT_FROM], **call)
     seen, done = [resident()], threading.Event()
 
     def watch() -> None:
@@ -177,10 +191,20 @@ def extra_memory_mb(run: Callable[[], object]) -> float:
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    run()
+    measure.measure_traces(x, **call)
     done.set()
     watcher.join()
     return max(seen) - seen[0]
+
+
+def in_fresh_process(function: str) -> float:
+    """Call a function of this file in a process of its own."""
+    code = (
+        f"import sys\nsys.path.insert(0, {str(HERE)!r})\n"
+        f"import run_measure\nprint(run_measure.{function}())"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return float(run.stdout)
 
 
 def load_s() -> float:
@@ -268,18 +292,13 @@ def own(frame) -> np.ndarray:
 
 def write_results(with_peers: bool) -> None:
     """Write the measurement part of RESULTS.md and its figure."""
-    usual = next(c for c in conditions.CONDITIONS if c.name == "usual")
-    made = conditions.make(usual, 1000, SEED)
-    x = np.tile(made.samples_mv.astype(np.float32), (40, 1))
-    call = {"sampling_rate_hz": 20_000, "stimulus_index": made.stimulus_index}
+    x, call, made = usual_traces()
     plain = best(lambda: measure.measure_traces(made.samples_mv[:60], **call), 8) / 60
     start = time.process_time()
     compiling.compile_rows("float32")
     compile_s = time.process_time() - start
     _kernels.compiled("float32")
-    measure.measure_traces(x[: measure.KEPT_FROM], **call)
-    # The first large call: later ones find the memory of this one free for reuse.
-    memory = extra_memory_mb(lambda: measure.measure_traces(x, **call))
+    memory = max(in_fresh_process("extra_memory_mb") for _ in range(3))
     cores = len(os.sched_getaffinity(0))
     # Taken in turn, so that a busy machine slows all of them alike.
     times = dict.fromkeys(("read1", "read", "one", "all"), np.inf)
