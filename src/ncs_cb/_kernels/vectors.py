@@ -27,98 +27,28 @@ inline = njit(nogil=True, error_model="numpy", forceinline=True, no_cpython_wrap
               no_cfunc_wrapper=True, _nrt=False)  # fmt: skip
 
 
-# ------------------------------------------------- the primitives
+# ------------------------------------------------- what the steps are written with
 
 
-@intrinsic
-def pointer(typing, array):
-    def code(context, builder, signature, values):
-        return context.make_array(signature.args[0])(context, builder, values[0]).data
-
-    return types.CPointer(array.dtype)(array), code
-
-
-@intrinsic
-def part(typing, start, a, b):
-    def code(context, builder, signature, values):
-        return builder.gep(values[0], [values[1]])
-
-    return start(start, types.intp, types.intp), code
+def _numbers(builder, start, index):
+    """Load the N numbers that begin at `index`, as float64."""
+    place = builder.gep(start, [index])
+    kind = place.type.pointee
+    vector = builder.bitcast(place, ir.VectorType(kind, N).as_pointer())
+    if kind == _DOUBLE:
+        return builder.load(vector, align=8)
+    return builder.fpext(builder.load(vector, align=4), ir.VectorType(_DOUBLE, N))
 
 
-@inline
-def ahead(v, n, quarter):
-    for i in range(n + quarter * n // 4, n + (quarter + 1) * n // 4, _per_line(v)):
-        _fetch(v, i)
+def _pick(builder, vector, places):
+    mask = ir.Constant(ir.VectorType(_I32, len(places)), list(places))
+    return builder.shuffle_vector(vector, vector, mask)
 
 
-@inline
-def largest(v, a, b):
-    top = v[a] * 1.0
-    for i in range(a, b - N + 1, N):
-        top = _larger(top, _largest_from(v, i))
-    if b - a >= N:
-        # The rest, with some of what was seen before it.
-        return _larger(top, _largest_from(v, b - N))
-    for i in range(a + 1, b):
-        top = _larger(top, v[i])
-    return top
-
-
-@inline
-def smallest(v, a, b):
-    bottom = v[a] * 1.0
-    for i in range(a, b - N + 1, N):
-        bottom = _smaller(bottom, _smallest_from(v, i))
-    if b - a >= N:
-        return _smaller(bottom, _smallest_from(v, b - N))
-    for i in range(a + 1, b):
-        bottom = _smaller(bottom, v[i])
-    return bottom
-
-
-@inline
-def place_of(v, a, b, value):
-    i = a
-    while i + N <= b:
-        found = _first_from(v, i, value)
-        if found < N:
-            return i + found
-        i += N
-    while i < b and v[i] != value:
-        i += 1
-    return i
-
-
-@inline
-def all_finite(v, n):
-    good = True
-    i = 0
-    while i + N <= n:
-        good &= _finite_from(v, i)
-        i += N
-    while i < n:
-        good &= v[i] - v[i] == 0.0
-        i += 1
-    return good
-
-
-@inline
-def means_of_four(x, n_blocks, y):
-    b = 0
-    while b + N // 4 <= n_blocks:
-        _means_from(x, b, y)
-        b += N // 4
-    while b < n_blocks:
-        i = b * 4
-        y[b] = ((x[i] * 1.0 + x[i + 1]) + (x[i + 2] * 1.0 + x[i + 3])) * 0.25
-        b += 1
-
-
-PRIMITIVES = {
-    "pointer": pointer, "part": part, "ahead": ahead, "largest": largest, "smallest": smallest,
-    "place_of": place_of, "all_finite": all_finite, "means_of_four": means_of_four,
-}  # fmt: skip
+def _declared(builder, name, *kinds):
+    """Give the compiler's own function of that name, which answers with a float64."""
+    form = ir.FunctionType(_DOUBLE, kinds)
+    return cgutils.get_or_insert_function(builder.module, form, name)
 
 
 # ------------------------------------------------- single steps
@@ -224,25 +154,90 @@ def _means_from(typing, start, block, means):
     return types.void(start, types.intp, means), code
 
 
-# ------------------------------------------------- what the steps are written with
+# ------------------------------------------------- the primitives
 
 
-def _numbers(builder, start, index):
-    """Load the N numbers that begin at `index`, as float64."""
-    place = builder.gep(start, [index])
-    kind = place.type.pointee
-    vector = builder.bitcast(place, ir.VectorType(kind, N).as_pointer())
-    if kind == _DOUBLE:
-        return builder.load(vector, align=8)
-    return builder.fpext(builder.load(vector, align=4), ir.VectorType(_DOUBLE, N))
+@intrinsic
+def pointer(typing, array):
+    def code(context, builder, signature, values):
+        return context.make_array(signature.args[0])(context, builder, values[0]).data
+
+    return types.CPointer(array.dtype)(array), code
 
 
-def _pick(builder, vector, places):
-    mask = ir.Constant(ir.VectorType(_I32, len(places)), list(places))
-    return builder.shuffle_vector(vector, vector, mask)
+@intrinsic
+def part(typing, start, a, b):
+    def code(context, builder, signature, values):
+        return builder.gep(values[0], [values[1]])
+
+    return start(start, types.intp, types.intp), code
 
 
-def _declared(builder, name, *kinds):
-    """Give the compiler's own function of that name, which answers with a float64."""
-    form = ir.FunctionType(_DOUBLE, kinds)
-    return cgutils.get_or_insert_function(builder.module, form, name)
+@inline
+def ahead(v, n, quarter):
+    for i in range(n + quarter * n // 4, n + (quarter + 1) * n // 4, _per_line(v)):
+        _fetch(v, i)
+
+
+def _extreme_of(more, most_from):
+    @inline
+    def extreme(v, a, b):
+        most = v[a] * 1.0
+        for i in range(a, b - N + 1, N):
+            most = more(most, most_from(v, i))
+        if b - a >= N:
+            # The rest, with some of what was seen before it.
+            return more(most, most_from(v, b - N))
+        for i in range(a + 1, b):
+            most = more(most, v[i])
+        return most
+
+    return extreme
+
+
+largest = _extreme_of(_larger, _largest_from)
+smallest = _extreme_of(_smaller, _smallest_from)
+
+
+@inline
+def place_of(v, a, b, value):
+    i = a
+    while i + N <= b:
+        found = _first_from(v, i, value)
+        if found < N:
+            return i + found
+        i += N
+    while i < b and v[i] != value:
+        i += 1
+    return i
+
+
+@inline
+def all_finite(v, n):
+    good = True
+    i = 0
+    while i + N <= n:
+        good &= _finite_from(v, i)
+        i += N
+    while i < n:
+        good &= v[i] - v[i] == 0.0
+        i += 1
+    return good
+
+
+@inline
+def means_of_four(x, n_blocks, y):
+    b = 0
+    while b + N // 4 <= n_blocks:
+        _means_from(x, b, y)
+        b += N // 4
+    while b < n_blocks:
+        i = b * 4
+        y[b] = ((x[i] * 1.0 + x[i + 1]) + (x[i + 2] * 1.0 + x[i + 3])) * 0.25
+        b += 1
+
+
+PRIMITIVES = {
+    "pointer": pointer, "part": part, "ahead": ahead, "largest": largest, "smallest": smallest,
+    "place_of": place_of, "all_finite": all_finite, "means_of_four": means_of_four,
+}  # fmt: skip
