@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 import naive
 from ncs_cb import _kernels, measure
-from ncs_cb._kernels import kept, primitives
+from ncs_cb._kernels import facts, kept, primitives
+from ncs_cb._kernels.baseline import quiet_line
 
 RATE = 20_000.0
 
@@ -97,6 +98,18 @@ def test_primitives_do_the_same_compiled(dtype):
             v[2 + rng.integers(n)] = rng.choice([np.nan, np.inf, -np.inf])
             assert not run(v, 2, n + 2, value, means)[3]
             assert not primitives.all_finite(v[2:].tolist(), n)
+
+
+@pytest.mark.parametrize("m", [12, 25])
+def test_the_line_of_the_baseline_is_that_of_least_squares_shrunk_by_its_error(m):
+    rng, state, at = np.random.default_rng(m), [0.0] * facts.STATE, np.arange(40.0)
+    y = 3.0 + 0.2 * at + 0.1 * rng.standard_normal(40)
+    quiet_line(y.tolist(), 5, 5 + m, 4, 0.01, state)
+    slope, level = np.polyfit(at[5 : 5 + m], y[5 : 5 + m], 1)
+    squares = ((y - slope * at - level)[5 : 5 + m] ** 2).sum() + 4 * 0.01
+    error = 4 * squares / (m + 2) / ((at[:m] - at[:m].mean()) ** 2).sum()
+    assert state[facts.SLOPE] * 4 == pytest.approx(slope * (1 - error / slope**2), rel=1e-12)
+    assert state[facts.LEVEL] == pytest.approx(y[5 : 5 + m].mean(), rel=1e-12)
 
 
 def test_many_small_calls_are_worth_the_kernel_as_one_large_one_is(monkeypatch):

@@ -147,6 +147,14 @@ def test_a_cut_sweep_gives_no_duration_but_keeps_what_was_seen():
     assert row[["negative_peak_duration_ms", "total_negative_area_mv_ms"]].isna().all()
 
 
+def test_a_response_hardly_above_its_noise_is_not_taken_for_a_cut_one():
+    # A response of 0.1 mV in 50 uV noise stands out of the blocks of 0.2 ms, not of the samples.
+    t = (np.arange(5000) - 100) / 100
+    noises = 0.05 * np.random.default_rng(1).standard_normal((200, t.size))
+    found = measured(naive.cmap(t, height=0.1) + noises, rate=100_000, stimulus=100)
+    assert found["quality_flags"].str.contains("sweep_cut").mean() < 0.2
+
+
 def test_an_f_wave_after_a_long_quiet_stretch_is_not_part_of_the_response():
     row = measured(naive.cmap(T) + naive.cmap(T, onset=30.0, height=0.5)).iloc[0]
     assert row["quality_flags"] == ""

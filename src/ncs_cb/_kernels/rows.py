@@ -204,10 +204,8 @@ def mark(x, n, stimulus, step, low_mv, high_mv, size, first, pre, end, n_blocks,
     return facts | doubts(onset_block - pre, size, tables[0], state, out)
 
 
-def phase_end(r, n_blocks, b, strong, low):
-    """Give the first block at `low` or below after one that reaches `strong`."""
-    while b < n_blocks and r[b] < strong:
-        b += 1
+def phase_end(r, n_blocks, b, low):
+    """Give the first block from `b` on that has come down to `low`; n_blocks when none has."""
     while b < n_blocks and r[b] > low:
         b += 1
     return b
@@ -219,7 +217,7 @@ def scan_phases(r, n_blocks, b, strong, low, gap, state):
     The end is n_blocks where the sweep is cut. A phase ends where it has come down to `low`;
     the next must reach `strong` within `gap` blocks.
     """
-    first_end = phase_end(r, n_blocks, b, strong, low)
+    first_end = phase_end(r, n_blocks, b, low)
     top = max(0.0, largest(r, b, first_end)) if b < first_end else 0.0
     state[FIRST_TOP] = top
     state[LAST_TOP] = top
@@ -238,7 +236,7 @@ def scan_phases(r, n_blocks, b, strong, low, gap, state):
             b -= 1
         slow = reached - b > gap // 2
         start = b
-        b = phase_end(r, n_blocks, reached, strong, low)
+        b = phase_end(r, n_blocks, reached, low)
         if slow and b == n_blocks:
             # What climbs this slowly and never comes down is drift, not a phase.
             break
