@@ -246,6 +246,7 @@ CONDITIONS: tuple[Condition, ...] = (
     Condition("drift 10 uV/ms", drift_mv_per_ms=0.010, **_USUAL),
     Condition("0.15-0.6 mV", amplitude_mv=(0.15, 0.6), noise_mv=0.01, hum_mv=0.01),
     Condition("0.15-0.6 mV, artifact", amplitude_mv=(0.15, 0.6), **_USUAL),
+    Condition("0.15-0.6 mV, noise 50 uV", amplitude_mv=(0.15, 0.6), noise_mv=0.05),
     Condition("20 mV", amplitude_mv=(12.0, 20.0), **_USUAL),
     Condition("initial positivity", shape="positivity", **_USUAL),
     Condition("shoulder", shape="shoulder", **_USUAL),

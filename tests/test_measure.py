@@ -147,6 +147,21 @@ def test_a_cut_sweep_gives_no_duration_but_keeps_what_was_seen():
     assert row[["negative_peak_duration_ms", "total_negative_area_mv_ms"]].isna().all()
 
 
+@pytest.mark.parametrize(
+    ("height_mv", "noise_mv", "width_ms", "rate"),
+    [(0.15, 0.05, 6.0, 20_000), (0.3, 0.05, 6.0, 48_000), (0.01, 0.002, 1.5, 20_000),
+     (0.01, 0.002, 1.5, 50_000), (1.5, 0.05, 6.0, 48_000)],
+)  # fmt: skip
+def test_noise_does_not_lift_the_amplitude(height_mv, noise_mv, width_ms, rate):
+    # A proximal response that is measured too high hides a block; a sensory one, its loss.
+    t = (np.arange(rate // 20) - rate // 1000) * 1000 / rate
+    noises = noise_mv * np.random.default_rng(1).standard_normal((300, t.size))
+    found = measured(
+        naive.cmap(t, height=height_mv, width=width_ms) + noises, rate=rate, stimulus=rate // 1000
+    )
+    assert found["negative_peak_amplitude_mv"].mean() == pytest.approx(height_mv, rel=0.05)
+
+
 def test_a_response_hardly_above_its_noise_is_not_taken_for_a_cut_one():
     # A response of 0.1 mV in 50 uV noise stands out of the blocks of 0.2 ms, not of the samples.
     t = (np.arange(5000) - 100) / 100

@@ -130,7 +130,8 @@ def find_top(x, n, r, n_blocks, stimulus, size, peak, sign, tables, ratio, head,
              state, z):  # fmt: skip
     """Height of the extreme at block `peak`, and its place in samples."""
     share = 0.03 if sign > 0.0 else 0.08
-    drop = share * sign * r[peak] + 2.0 * state[WHITE] / sqrt(size * 1.0)
+    # Down to four standard deviations: with fewer, noise chooses the blocks and lifts the top.
+    drop = share * sign * r[peak] + 4.0 * state[WHITE] / sqrt(size * 1.0)
     floor = sign * r[peak] - drop
     a = peak
     while a > 0 and sign * r[a - 1] > floor and peak - a < 12:
@@ -144,23 +145,19 @@ def find_top(x, n, r, n_blocks, stimulus, size, peak, sign, tables, ratio, head,
             # The mean over a block lies below its middle by the bend.
             height -= bend * (size * size - 1.0) / (12.0 * size * size)
             return height, place * size + 0.5 * (size - 1)
-    # A narrow peak: the samples themselves.
-    z_from = max(0, (peak - 4) * size)
-    n_z = min(n, (peak + 5) * size) - z_from
+        a = max(a, peak - 1)
+        b = min(b, peak + 2)
+    # A narrow peak: the samples of the same blocks.
+    z_from = max(0, (a - 1) * size)
+    n_z = min(n, (b + 1) * size) - z_from
     take_baseline_samples(part(x, z_from, z_from + n_z), z_from, n_z, stimulus, size, n_blocks,
                           tables, ratio, head, hum, state, z)  # fmt: skip
-    middle = peak * size - z_from
-    at = middle
-    for i in range(max(0, middle - size), min(n_z, middle + 2 * size)):
+    a = a * size - z_from
+    b = min(b * size - z_from, n_z)
+    at = a
+    for i in range(a, b):
         if sign * z[i] > sign * z[at]:
             at = i
-    floor = sign * z[at] - max(drop, 0.02 * sign * z[at])
-    a = at
-    while a > 0 and sign * z[a - 1] > floor:
-        a -= 1
-    b = at + 1
-    while b < n_z and sign * z[b] > floor:
-        b += 1
     if b - a < 3 and 0 < at < n_z - 1:
         a = at - 1
         b = at + 2
