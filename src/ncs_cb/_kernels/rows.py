@@ -296,7 +296,9 @@ def time_phases(x, n, stimulus, step, size, n_blocks, onset_block, first_end, la
         if j == 0:
             out[DURATION] = (t - onset) * step
             out[AREA] = area_between(z, onset, t) * step
-        total = (t + a - stimulus) * step - out[ONSET]
+            total = out[DURATION]
+        else:
+            total = (t + a - stimulus) * step - out[ONSET]
     out[TOTAL_DURATION] = total
     out[TOTAL_AREA] = out[AREA] + late
     if out[TOTAL_AREA] > 1.1 * out[AREA]:
