@@ -258,7 +258,8 @@ def time_phases(x, n, stimulus, step, size, n_blocks, onset_block, first_end, la
     white = state[WHITE]
     per_ms = 1.0 / step
     # At most 0.25 ms is smoothed over, 0.45 ms where the response is small in its noise.
-    wide = 0.25 if amplitude > 40.0 * white else 0.45
+    # Noise ends the blocks of such a one early: its return may be farther on.
+    wide, beyond = (0.25, 4) if amplitude > 40.0 * white else (0.45, 10)
     half = max(0, int((wide * per_ms - 1.0) * 0.5))
     ahead(x, n, 3)
     onset = 0.0
@@ -267,13 +268,13 @@ def time_phases(x, n, stimulus, step, size, n_blocks, onset_block, first_end, la
     for j in range(2):
         # First from before the onset to after the first return, then about the last return.
         a = max(0, onset_block * size - int(3.0 * per_ms))
-        b = min(n, (first_end + 4) * size + half)
+        b = min(n, (first_end + beyond) * size + half)
         i = (first_end - 2) * size
         if j == 1:
             if last_end == first_end:
                 break
             a = max(0, (last_end - 4) * size - half)
-            b = min(n, (last_end + 4) * size + half)
+            b = min(n, (last_end + beyond) * size + half)
             i = (last_end - 2) * size
         take_baseline_samples(part(x, a, b), a, b - a, stimulus, size, n_blocks, tables, ratio,
                               head, hum, state, z)  # fmt: skip
