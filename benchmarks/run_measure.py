@@ -174,7 +174,7 @@ def usual_traces() -> tuple[np.ndarray, dict[str, Any], conditions.Made]:
 def extra_memory_mb() -> float:
     """Highest growth of resident memory in one call, looked at every millisecond, in MB.
 
-    Tells the truth only in a process that has freed nothing before: ``in_fresh_process``.
+    Tells the truth only in a process that has freed nothing before: ``in_fresh_processes``.
     """
     page = os.sysconf("SC_PAGE_SIZE") / 2**20
 
@@ -197,42 +197,32 @@ def extra_memory_mb() -> float:
     return max(seen) - seen[0]
 
 
-def in_fresh_process(function: str) -> float:
-    """Call a function of this file in a process of its own."""
-    code = (
-        f"import sys\nsys.path.insert(0, {str(HERE)!r})\n"
-        f"import run_measure\nprint(run_measure.{function}())"
-    )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return float(run.stdout)
-
-
 def load_s() -> float:
-    """Time a fresh process needs to have the kept kernel ready, numba's import included, in s."""
-    code = (
-        "import time\nfrom ncs_cb import _kernels\n"
-        "start = time.perf_counter()\n_kernels.compiled('float32')\n"
-        "print(time.perf_counter() - start)"
-    )
-    runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-            for _ in range(3)]  # fmt: skip
-    return min(float(run.stdout) for run in runs)
+    """Time until the kept kernel is ready, numba's import included, in s; in a fresh process."""
+    start = time.perf_counter()
+    _kernels.compiled("float32")
+    return time.perf_counter() - start
 
 
 def first_study_ms() -> float:
-    """One study of 20 traces in a fresh process, imports not counted, in ms."""
+    """One study of 20 traces, imports not counted, in ms; in a fresh process."""
+    x = naive.random_cmaps(np.random.default_rng(0), 20, noise_mv=0.01)
+    start = time.perf_counter()
+    measure.measure_traces(x, sampling_rate_hz=20_000, stimulus_index=20)
+    return (time.perf_counter() - start) * 1e3
+
+
+def in_fresh_processes(function: Callable[[], float], times: int) -> list[float]:
+    """What a function of this file gives in processes of their own."""
     code = (
-        "import sys, time, numpy as np, pandas\n"
-        f"sys.path.insert(0, {str(HERE.parent / 'tests')!r})\n"
-        "import naive\nfrom ncs_cb import measure\n"
-        "x = naive.random_cmaps(np.random.default_rng(0), 20, noise_mv=0.01)\n"
-        "start = time.perf_counter()\n"
-        "measure.measure_traces(x, sampling_rate_hz=20000, stimulus_index=20)\n"
-        "print((time.perf_counter() - start) * 1e3)"
+        f"import sys\nsys.path.insert(0, {str(HERE)!r})\n"
+        f"import run_measure\nprint(run_measure.{function.__name__}())"
     )
-    runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-            for _ in range(5)]  # fmt: skip
-    return min(float(run.stdout) for run in runs)
+    command = [sys.executable, "-c", code]
+    return [
+        float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        for _ in range(times)
+    ]
 
 
 def peer_python(folder: Path) -> Path:
@@ -298,7 +288,7 @@ def write_results(with_peers: bool) -> None:
     compiling.compile_rows("float32")
     compile_s = time.process_time() - start
     _kernels.compiled("float32")
-    memory = max(in_fresh_process("extra_memory_mb") for _ in range(3))
+    memory = max(in_fresh_processes(extra_memory_mb, 3))
     cores = len(os.sched_getaffinity(0))
     # Taken in turn, so that a busy machine slows all of them alike.
     times = dict.fromkeys(("read1", "read", "one", "all"), np.inf)
@@ -339,6 +329,8 @@ def results_text(rows, times, memory, compile_s, n, cores) -> str:
     """The measurement part of RESULTS.md."""
     scipy = next((r[1] for r in rows if r[0].startswith("scipy")), np.nan)
     ours = times["all"] / n
+    study_ms = min(in_fresh_processes(first_study_ms, 5))
+    loading_s = min(in_fresh_processes(load_s, 3))
 
     def number(value: float, digits: int) -> str:
         return "–" if not np.isfinite(value) else f"{value:.{digits}f}"
@@ -357,13 +349,13 @@ def results_text(rows, times, memory, compile_s, n, cores) -> str:
         f"(target: 3), and {times['all'] / times['read1']:.1f} times the "
         f"{times['read1'] * 1e3:.1f} ms of one plain `numpy.max`, which uses one",
         f"- beside the SciPy loop: {number(scipy / ours, 0)} times faster (target: 100)",
-        f"- one study of 20 traces in a fresh process: {first_study_ms():.1f} ms after import, run "
+        f"- one study of 20 traces in a fresh process: {study_ms:.1f} ms after import, run "
         "as plain Python, nothing compiled (target: 50 ms)",
         "- memory beyond the input while it runs, the table of "
         f"{n * 89 / 2**20:.1f} MB included: {memory:.1f} MB (target: 50 MB beyond both)",
         f"- compiling: {compile_s:.1f} s of processor time, once per version and machine, when "
         f"one call has {measure.COMPILE_FROM} traces; the result is kept on disk and later "
-        f"processes load it in {load_s():.2f} s, numba's import included, once they have "
+        f"processes load it in {loading_s:.2f} s, numba's import included, once they have "
         f"measured {measure.KEPT_FROM}; fewer run plain",
         "",
         "| what | us per trace | onset, ms | onsets found, % | amplitude, % | duration, ms | "

@@ -145,9 +145,10 @@ def find_top(x, n, r, n_blocks, stimulus, size, peak, sign, tables, ratio, head,
             # The mean over a block lies below its middle by the bend.
             height -= bend * (size * size - 1.0) / (12.0 * size * size)
             return height, place * size + 0.5 * (size - 1)
+        # No vertex among so many blocks: of their samples, noise would choose the highest.
         a = max(a, peak - 1)
         b = min(b, peak + 2)
-    # A narrow peak: the samples of the same blocks.
+    # The samples of few blocks.
     z_from = max(0, (a - 1) * size)
     n_z = min(n, (b + 1) * size) - z_from
     take_baseline_samples(part(x, z_from, z_from + n_z), z_from, n_z, stimulus, size, n_blocks,

@@ -218,7 +218,7 @@ def scan_phases(r, n_blocks, b, strong, low, gap, state):
     the next must reach `strong` within `gap` blocks.
     """
     first_end = phase_end(r, n_blocks, b, low)
-    top = max(0.0, largest(r, b, first_end)) if b < first_end else 0.0
+    top = largest(r, b, first_end) if b < first_end else 0.0
     state[FIRST_TOP] = top
     state[LAST_TOP] = top
     state[LATE_AREA] = 0.0
