@@ -162,6 +162,14 @@ def test_noise_does_not_lift_the_amplitude(height_mv, noise_mv, width_ms, rate):
     assert found["negative_peak_amplitude_mv"].mean() == pytest.approx(height_mv, rel=0.05)
 
 
+def test_noise_hardly_lifts_a_top_that_the_end_of_the_sweep_cuts_off():
+    # Such a rise has no vertex; its height is a sample's, from the highest blocks only.
+    rise = naive.cmap(T, onset=46.0, height=0.3)
+    noises = 0.05 * np.random.default_rng(1).standard_normal((300, T.size))
+    found = measured(rise + noises)["negative_peak_amplitude_mv"]
+    assert found.mean() < 1.11 * rise.max()
+
+
 def test_a_response_hardly_above_its_noise_is_not_taken_for_a_cut_one():
     # A response of 0.1 mV in 50 uV noise stands out of the blocks of 0.2 ms, not of the samples.
     t = (np.arange(5000) - 100) / 100
