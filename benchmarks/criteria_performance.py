@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ncs_cb import analyze_many, criteria, simulate
+from ncs_cb import analyze_many, simulate
+from ncs_cb.knowledge import criteria
 
 SEED = 4_071
 VISITS = 40

@@ -30,7 +30,7 @@ HOMES = {
     "pyarrow": {"reports/tables.py", "batch"},
     "dask": {"batch"},
     "distributed": {"batch"},
-    "pydantic": {"schema.py"},
+    "pydantic": {"study_file.py"},
     "typer": {"cli"},
     "rich": {"cli"},
 }

@@ -8,9 +8,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ncs_cb import criteria, diagnosis
+from ncs_cb.judging import diagnosis
+from ncs_cb.judging.verdicts import judge
+from ncs_cb.knowledge import criteria
 from ncs_cb.model import Details, SensoryValue
-from ncs_cb.verdicts import judge
 
 FOLDER = Path(__file__).parent / "cases"
 FILES = {one.stem: tomllib.loads(one.read_text("utf-8")) for one in sorted(FOLDER.glob("*.toml"))}

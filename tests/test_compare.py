@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from ncs_cb import compare as serial
-from ncs_cb import segments
 from ncs_cb.columns import conform
 from ncs_cb.errors import StudyError
+from ncs_cb.measuring import segments
 from ncs_cb.model import (
     DataFile,
     Details,

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from ncs_cb import criteria, diagnosis
-from ncs_cb.criteria_clauses import Clause, known_findings
 from ncs_cb.errors import TableError
+from ncs_cb.judging import diagnosis
+from ncs_cb.judging.verdicts import judge
+from ncs_cb.knowledge import criteria
+from ncs_cb.knowledge.clauses import Clause, known_findings
 from ncs_cb.model import Details
-from ncs_cb.verdicts import judge
 
 OWN = """id = "our_lab"
 title = "Our laboratory's own"

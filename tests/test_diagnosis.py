@@ -7,13 +7,14 @@ import math
 import pandas as pd
 import pytest
 
-from ncs_cb import criteria, diagnosis, features
 from ncs_cb.columns import table_columns
+from ncs_cb.judging import diagnosis, features
+from ncs_cb.judging.nerves import nerve_table
+from ncs_cb.judging.sensory import all_normal, sensory_studies, through
+from ncs_cb.judging.verdicts import judge
+from ncs_cb.knowledge import criteria
+from ncs_cb.knowledge.reference import chain
 from ncs_cb.model import Details, FWaveValue, SensoryValue
-from ncs_cb.nerve_table import nerve_table
-from ncs_cb.reference import chain
-from ncs_cb.sensory_status import all_normal, sensory_studies, through
-from ncs_cb.verdicts import judge
 
 EMPTY = pd.DataFrame()
 CORE = {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ncs_cb import criteria
+from ncs_cb.knowledge import criteria
 
 REPOSITORY = Path(__file__).parents[1]
 README = (REPOSITORY / "README.md").read_text("utf-8")

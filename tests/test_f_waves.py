@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ncs_cb import f_waves, simulate
+from ncs_cb import simulate
 from ncs_cb.errors import UnitError
+from ncs_cb.measuring import f_waves
 from ncs_cb.model import FWaveValue, Site, Trace
 
 RATE, STIMULUS = 20_000.0, 40

@@ -13,10 +13,11 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from ncs_cb import figures, nerves, view
+from ncs_cb import figures, view
 from ncs_cb.figures import arm, style, traces
 from ncs_cb.figures.curves import ticks
 from ncs_cb.figures.drawing import Disc, Drawing, Line, Text, plain_shapes, to_matplotlib, to_svg
+from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.model import Trace
 from reports import example
 
@@ -240,7 +241,7 @@ def test_every_segment_on_the_map_carries_its_letter_and_links_to_its_evidence(r
 
 
 def test_every_site_of_every_nerve_has_a_place_on_the_map():
-    for nerve in nerves.anatomy().nerves.values():
+    for nerve in anatomy().nerves.values():
         is_arm = nerve.limb == "arm"
         places = arm._places(nerve.id, is_arm)
         steps = [places[site] for site in nerve.sites]

@@ -1,4 +1,4 @@
-"""What a reader sees on the page of every shipped sample stays; ``--regold`` rewrites it for review.
+"""What a reader sees on the page of every shipped sample; ``--regold`` rewrites it for review.
 
 The words are kept, one line per block of the page, in both languages; curves are left out, since
 their last digits may differ between processors.

@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ncs_cb import inching, measure, simulate, sweeps
+from ncs_cb import simulate
 from ncs_cb.columns import conform
+from ncs_cb.measuring import inching, sweeps
+from ncs_cb.measuring import traces as measure
 
 
 def series(amplitudes, latencies=None, *, step_mm=20.0, start_mm=200.0, **other):

@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import naive
-from ncs_cb import _kernels, measure
+from ncs_cb import _kernels
 from ncs_cb._kernels import facts, kept, primitives
 from ncs_cb._kernels.baseline import quiet_line
+from ncs_cb.measuring import traces as measure
 
 RATE = 20_000.0
 

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from ncs_cb import criteria, diagnosis
+from ncs_cb.judging import diagnosis
+from ncs_cb.judging.verdicts import judge
+from ncs_cb.knowledge import criteria
 from ncs_cb.model import Details, SensoryValue
-from ncs_cb.verdicts import judge
 
 SETS = [
     *map(criteria.load, criteria.available()),

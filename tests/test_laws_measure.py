@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import naive
-from ncs_cb import measure
-from ncs_cb.measure import measure_traces
+from ncs_cb.measuring import traces as measure
+from ncs_cb.measuring.traces import measure_traces
 
 TIMES = ["onset_latency_ms", "negative_peak_latency_ms", "negative_peak_duration_ms",
          "total_negative_duration_ms"]  # fmt: skip

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from ncs_cb.columns import conform
-from ncs_cb.machine import set_beside
+from ncs_cb.measuring.machine import set_beside
 from ncs_cb.model import MachineValues, Site, Trace
 
 

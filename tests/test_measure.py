@@ -13,7 +13,7 @@ import naive
 from ncs_cb.columns import MEASURES, table_columns
 from ncs_cb.errors import UnitError
 from ncs_cb.flags import FLAGS, split
-from ncs_cb.measure import FACTS, measure_study_traces, measure_traces
+from ncs_cb.measuring.traces import FACTS, measure_study_traces, measure_traces
 from ncs_cb.model import Site, Stimulus, Trace
 
 RATE = 20_000.0

@@ -10,10 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ncs_cb import check_words, flags, measure, quality, segments, simulate, sweeps
+from ncs_cb import flags, quality, simulate
 from ncs_cb.columns import conform
+from ncs_cb.measuring import segments, sweeps
+from ncs_cb.measuring import traces as measure
 from ncs_cb.model import Details, MachineValues, RecordingOverride, Site, Stimulus, Trace
 from ncs_cb.quality.shape import Measured, correlations
+from ncs_cb.wording.checks import say, sentences
 
 RATE, STIMULUS = 20_000.0, 40
 DETAILS = Details(
@@ -714,7 +717,7 @@ def test_every_sentence_takes_its_numbers_in_both_languages():
         def __missing__(self, key):
             return 1.0
 
-    for cases in check_words.sentences().values():
+    for cases in sentences().values():
         for texts in cases.values():
             names = [set(re.findall(r"\{(\w+)", text)) for text in texts.values()]
             assert names[0] == names[1], texts
@@ -724,5 +727,5 @@ def test_every_sentence_takes_its_numbers_in_both_languages():
 def test_a_finding_reads_in_chinese_too():
     checks = Study().say(limb_temperature_c={"right_arm": 31.0}).checks()
     cold = checks[checks["flag"] == "cold_limb"].iloc[0]
-    text = check_words.say("cold_limb", cold["case"], cold["numbers"], lang="zh")
+    text = say("cold_limb", cold["case"], cold["numbers"], lang="zh")
     assert text == "31.0 °C（右上肢）；限值 32 °C"

@@ -7,8 +7,8 @@ import math
 import pandas as pd
 import pytest
 
-from ncs_cb import reference
 from ncs_cb.errors import TableError
+from ncs_cb.knowledge import reference
 from ncs_cb.model import Details
 
 OWN = """id = "our_lab"

@@ -9,7 +9,7 @@ from datetime import date
 import jsonschema
 import pytest
 
-from ncs_cb import StudyError, TableError, schema
+from ncs_cb import StudyError, TableError, study_file
 from ncs_cb.model import FWaveValue, RecordingOverride, SensoryValue, TreatmentCourse
 
 # The example of the public contract, section 7, with the additive symptom_onset_date.
@@ -69,13 +69,13 @@ persistence_pct = 90
 
 
 def read(text):
-    return schema.parse_study_toml(text)
+    return study_file.parse_study_toml(text)
 
 
 def filled_template():
     """The template as a user would fill it in: every commented example made live."""
     return "\n".join(
-        re.sub(r"^# (?=[a-z0-9_]+ = |\[)", "", line) for line in schema.template().splitlines()
+        re.sub(r"^# (?=[a-z0-9_]+ = |\[)", "", line) for line in study_file.template().splitlines()
     )
 
 
@@ -106,7 +106,7 @@ def test_every_key_of_the_contract_is_read():
 def test_an_empty_file_leaves_everything_unknown():
     study_id, details = read("")
     assert study_id is None
-    assert details == schema.Details()
+    assert details == study_file.Details()
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_a_value_of_the_wrong_type_or_size_is_refused(text, message):
 def test_a_file_is_read_with_or_without_a_byte_order_mark(tmp_path):
     path = tmp_path / "study.toml"
     path.write_bytes(b"\xef\xbb\xbf[study]\nid = '\xe5\xb0\xba'\n")
-    assert schema.load_study_toml(path).study_id == "尺"
+    assert study_file.load_study_toml(path).study_id == "尺"
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe[study]", b"x" * (1 << 21)])
@@ -182,22 +182,22 @@ def test_a_file_that_is_no_text_or_huge_is_refused(tmp_path, content):
     path = tmp_path / "study.toml"
     path.write_bytes(content)
     with pytest.raises(StudyError, match=r"study\.toml: (not UTF-8|larger than)"):
-        schema.load_study_toml(path)
+        study_file.load_study_toml(path)
     with pytest.raises(StudyError, match="cannot be read"):
-        schema.load_study_toml(tmp_path / "none.toml")
+        study_file.load_study_toml(tmp_path / "none.toml")
 
 
 # ------------------------------------------------------------------ template
 
 
 def test_the_template_as_it_is_says_nothing():
-    assert read(schema.template()) == schema.StudyFile(None, schema.Details())
+    assert read(study_file.template()) == study_file.StudyFile(None, study_file.Details())
 
 
 def test_the_template_filled_in_has_every_key_there_is():
     raw = tomllib.loads(filled_template())
     _, details = read(filled_template())
-    assert set(details.findings) == set(schema.findings())
+    assert set(details.findings) == set(study_file.findings())
     assert set(raw) == set(tomllib.loads(CONTRACT))
     for kind, entry in (
         (RecordingOverride, raw["recordings"]["ulnar_right.edf"]),
@@ -205,11 +205,11 @@ def test_the_template_filled_in_has_every_key_there_is():
         (FWaveValue, raw["f_wave"][0]), (TreatmentCourse, raw["treatment"]["courses"][0]),
     ):  # fmt: skip
         assert set(entry) == set(kind.__dataclass_fields__)
-    assert set(raw["limb_temperature_c"]) == set(schema.LIMBS)
+    assert set(raw["limb_temperature_c"]) == set(study_file.LIMBS)
 
 
 def test_the_json_schema_accepts_the_template_and_refuses_a_typo():
-    checker = jsonschema.Draft202012Validator(schema.json_schema())
+    checker = jsonschema.Draft202012Validator(study_file.json_schema())
 
     def plain(value):
         if isinstance(value, dict):
@@ -238,8 +238,8 @@ def test_the_json_schema_accepts_the_template_and_refuses_a_typo():
 
 
 def test_every_finding_is_worded_in_both_languages_and_has_a_source():
-    for finding in schema.findings().values():
-        assert finding.id.partition(".")[0] in schema.FINDING_TABLES
+    for finding in study_file.findings().values():
+        assert finding.id.partition(".")[0] in study_file.FINDING_TABLES
         assert re.search(r"[\u4e00-\u9fff]", finding.label_zh)
         assert finding.label.isascii()
         assert finding.description.endswith(".")
@@ -255,11 +255,11 @@ def test_every_finding_is_worded_in_both_languages_and_has_a_source():
 )  # fmt: skip
 def test_a_malformed_finding_is_a_table_error(change, message):
     entry = {"type": "boolean", "label": "a", "label_zh": "甲", "description": "A.", "source": "s"}
-    assert schema.build_findings({"clinical": {"a": entry}})["clinical.a"].label == "a"
+    assert study_file.build_findings({"clinical": {"a": entry}})["clinical.a"].label == "a"
     with pytest.raises(TableError, match=message):
-        schema.build_findings({"clinical": {"a": entry | change}})
+        study_file.build_findings({"clinical": {"a": entry | change}})
     with pytest.raises(TableError, match="Did you mean 'clinical'"):
-        schema.build_findings({"clinicl": {}})
+        study_file.build_findings({"clinicl": {}})
 
 
 # ------------------------------------------------------------------ records
@@ -280,8 +280,8 @@ def test_details_of_a_record_come_back_as_they_were():
         "f_waves": [{"nerve": "ulnar", "side": "right", "minimum_latency_ms": 27.1,
                      "persistence_pct": 90.0}],
     }  # fmt: skip
-    assert schema.details_from_plain(plain) == details
+    assert study_file.details_from_plain(plain) == details
     with pytest.raises(StudyError, match="Did you mean 'age_years'"):
-        schema.details_from_plain({"age_year": 4})
+        study_file.details_from_plain({"age_year": 4})
     with pytest.raises(StudyError, match="must be an object"):
-        schema.details_from_plain([])
+        study_file.details_from_plain([])

@@ -8,7 +8,7 @@ import pytest
 
 from ncs_cb.columns import conform
 from ncs_cb.errors import StudyError
-from ncs_cb.segments import pair_sites
+from ncs_cb.measuring.segments import pair_sites
 
 
 def traces(*rows: dict) -> pd.DataFrame:

@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ncs_cb import measure, sensory, simulate
+from ncs_cb import simulate
 from ncs_cb.columns import conform
+from ncs_cb.measuring import sensory
+from ncs_cb.measuring import traces as measure
 
 
 def traces(**values):

@@ -9,10 +9,10 @@ import tomllib
 import numpy as np
 import pytest
 
-from ncs_cb import schema, simulate
+from ncs_cb import simulate, study_file
 from ncs_cb.errors import StudyError, TableError
+from ncs_cb.knowledge.anatomy import anatomy, entrapment_between
 from ncs_cb.model import RecordingOverride
-from ncs_cb.nerves import anatomy, entrapment_between
 from ncs_cb.simulate.geometry import known_paths, path
 
 RECIPES = simulate.available()
@@ -348,7 +348,7 @@ def test_an_unknown_recipe_is_refused_with_the_nearest_name():
 @pytest.mark.parametrize("name", RECIPES)
 def test_study_toml_reads_back_as_the_same_details(name):
     study = simulate.recipe(name)[0].study
-    read = schema.parse_study_toml(simulate.study_toml(study))
+    read = study_file.parse_study_toml(simulate.study_toml(study))
     assert read.study_id == study.study_id
     assert read.details == study.details
 

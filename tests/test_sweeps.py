@@ -10,9 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ncs_cb import flags, measure, simulate, sweeps, thresholds
+from ncs_cb import flags, simulate
 from ncs_cb.columns import conform
 from ncs_cb.errors import TableError
+from ncs_cb.knowledge import thresholds
+from ncs_cb.measuring import sweeps
+from ncs_cb.measuring import traces as measure
 from ncs_cb.model import Site, Stimulus, Study, Trace
 
 RATE = 20_000.0

@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ncs_cb import criteria, evidence
 from ncs_cb.columns import table_columns
 from ncs_cb.errors import StudyError, TableError
+from ncs_cb.judging import truth
+from ncs_cb.judging.verdicts import judge, side_by_side
+from ncs_cb.knowledge import criteria
 from ncs_cb.model import Details
-from ncs_cb.verdicts import judge, side_by_side, truth
 
 # 100 * (7.15 / 5.5 - 1) is 30.000000000000004, 100 * (1 - 21 / 30) is 30.000000000000004.
 NEAR_30 = 100 * (7.15 / 5.5 - 1)
@@ -49,22 +50,22 @@ def grade(sets="efns_pns_2010", **values):
 def test_operators_hold_exactly_with_grace_in_their_direction(value, gt, ge, lt, le):
     expected = {"gt": gt, "ge": ge, "lt": lt, "le": le}
     for op, wanted in expected.items():
-        assert truth([value], op, 30.0).tolist() == [wanted]
-        assert evidence.holds(value, op, 30.0) is wanted
+        assert truth.compared([value], op, 30.0).tolist() == [wanted]
+        assert truth.holds(value, op, 30.0) is wanted
 
 
 def test_at_most_and_more_than_are_complementary_for_any_number():
     values = np.concatenate([30 + np.linspace(-3e-9, 3e-9, 1001), [NEAR_30, -1e9, 1e9]])
     for one, other in (("le", "gt"), ("ge", "lt")):
-        assert (truth(values, one, 30.0) == ~truth(values, other, 30.0)).all()
+        assert (truth.compared(values, one, 30.0) == ~truth.compared(values, other, 30.0)).all()
 
 
 @pytest.mark.parametrize("missing", [math.nan, math.inf, -math.inf])
 def test_what_is_not_a_number_is_unknown_and_never_false(missing):
     for op in ("gt", "ge", "lt", "le"):
-        assert truth([missing], op, 30.0).tolist() == [pd.NA]
-        assert truth([1.0], op, missing).tolist() == [pd.NA]
-        assert evidence.holds(missing, op, 30.0) is pd.NA
+        assert truth.compared([missing], op, 30.0).tolist() == [pd.NA]
+        assert truth.compared([1.0], op, missing).tolist() == [pd.NA]
+        assert truth.holds(missing, op, 30.0) is pd.NA
 
 
 def test_at_least_n_is_false_only_when_the_unknown_cannot_reach_n():
@@ -73,15 +74,15 @@ def test_at_least_n_is_false_only_when_the_unknown_cannot_reach_n():
         ([True, True, na], True), ([True, na, False], na), ([True, False, False], False),
         ([na, na, na], na), ([], False),
     ):  # fmt: skip
-        assert evidence.count(answers, 2) is expected
+        assert truth.count(answers, 2) is expected
     columns = [pd.array([a], dtype="boolean") for a in (True, na, False)]
-    assert evidence.at_least(2, columns).tolist() == [na]
-    assert evidence.at_least(1, columns).tolist() == [True]
-    assert evidence.at_least(3, columns).tolist() == [False]
+    assert truth.at_least(2, columns).tolist() == [na]
+    assert truth.at_least(1, columns).tolist() == [True]
+    assert truth.at_least(3, columns).tolist() == [False]
 
 
 def test_a_limit_between_two_numbers_leaves_the_gap_open():
-    assert evidence.between(np.array([20.0, 30.0, 40.0]), "gt", 27.0, 33.0).tolist() == [
+    assert truth.between(np.array([20.0, 30.0, 40.0]), "gt", 27.0, 33.0).tolist() == [
         False, pd.NA, True
     ]  # fmt: skip
 
@@ -235,7 +236,7 @@ def test_evidence_never_prints_a_number_as_its_limit_when_it_is_not():
     ].item()
     texts = [r["text"] for r in rows]
     assert "duration increase 30.18 % > 30 %" in texts
-    assert evidence.sentence("x_pct", "ge", 49.99996, 50.0, False) == "x 49.99996 % < 50 %"
+    assert truth.sentence("x_pct", "ge", 49.99996, 50.0, False) == "x 49.99996 % < 50 %"
 
 
 def test_evidence_says_what_is_unknown():

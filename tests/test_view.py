@@ -14,12 +14,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ncs_cb import criteria, flags, model, nerves, view
+from ncs_cb import flags, model, view
 from ncs_cb.columns import COLUMNS, table_columns
 from ncs_cb.errors import ReportError
+from ncs_cb.knowledge import criteria
+from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.view.reading import overall
 from ncs_cb.view.rounding import NOTHING, number, plain, signed
-from ncs_cb.view.words import load, read_catalog, registry_texts
+from ncs_cb.wording.catalog import load, read_catalog, registry_texts
 from reports import example
 
 
@@ -359,7 +361,7 @@ def test_a_value_outside_its_normal_limit_is_marked_with_the_set(result):
 
 
 def real_reference(result):
-    from ncs_cb import reference
+    from ncs_cb.knowledge import reference
 
     files = tuple(
         model.DataFile(i, 1, reference.load(i).sha256) for i in ("aanem_2016", "preston_shapiro")
@@ -440,7 +442,7 @@ def test_responses_are_ordered_from_distal_to_proximal(result):
         responses=tuple(result.responses[n] for n in order),
     )  # fmt: skip
     for nerve in view.build(turned).nerves:
-        sites = nerves.anatomy().nerves[nerve.nerve].sites
+        sites = anatomy().nerves[nerve.nerve].sites
         places = [sites.index(s.site) for s in nerve.responses]
         assert places == sorted(places)
 

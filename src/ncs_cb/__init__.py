@@ -24,14 +24,14 @@ if TYPE_CHECKING:
         UnitError,
         UnknownFormatError,
     )
-    from ncs_cb.f_waves import measure_f_waves
-    from ncs_cb.measure import measure_traces
+    from ncs_cb.judging.verdicts import judge
+    from ncs_cb.measuring.f_waves import measure_f_waves
+    from ncs_cb.measuring.traces import measure_traces
     from ncs_cb.model import Result, Study
     from ncs_cb.readers import read_study
     from ncs_cb.readers.edf import write_edf
     from ncs_cb.readers.via_mne import study_from_epochs
     from ncs_cb.reports import show, write_report
-    from ncs_cb.verdicts import judge
 
 _HOMES = {
     "NcsError": "errors",
@@ -47,9 +47,9 @@ _HOMES = {
     "analyze_many": "analysis",
     "compare": "compare",
     "estimate_block": "dispersion",
-    "judge": "verdicts",
-    "measure_f_waves": "f_waves",
-    "measure_traces": "measure",
+    "judge": "judging.verdicts",
+    "measure_f_waves": "measuring.f_waves",
+    "measure_traces": "measuring.traces",
     "read_study": "readers",
     "show": "reports",
     "study_from_epochs": "readers.via_mne",

@@ -13,22 +13,15 @@ import numpy as np
 import pandas as pd
 
 import ncs_cb
-from ncs_cb import criteria as criteria_sets
-from ncs_cb import (
-    diagnosis,
-    dispersion,
-    f_waves,
-    flags,
-    inching,
-    machine,
-    quality,
-    segments,
-    sweeps,
-    thresholds,
-)
-from ncs_cb import measure as measuring
-from ncs_cb import reference as reference_sets
+from ncs_cb import dispersion, flags, quality
 from ncs_cb.columns import conform
+from ncs_cb.judging import diagnosis
+from ncs_cb.judging.verdicts import judge
+from ncs_cb.knowledge import criteria as criteria_sets
+from ncs_cb.knowledge import reference as reference_sets
+from ncs_cb.knowledge import thresholds
+from ncs_cb.measuring import f_waves, inching, machine, segments, sweeps
+from ncs_cb.measuring import traces as measuring
 from ncs_cb.model import (
     DataFile,
     Decision,
@@ -38,7 +31,6 @@ from ncs_cb.model import (
     Trace,
     TypedResponse,
 )
-from ncs_cb.verdicts import judge
 
 TABLES = (
     "traces", "segments", "verdicts", "diagnosis", "checks", "f_waves", "recruitment", "inching",
@@ -74,7 +66,7 @@ def analyze(
         As :func:`ncs_cb.read_study` gives it; it is not changed.
     criteria : sequence of str, optional
         Ids of criteria sets, or paths of a laboratory's own; by default
-        ``ncs_cb.criteria.DEFAULT``.
+        ``ncs_cb.knowledge.criteria.DEFAULT``.
     reference : str
         Id or path of the set of normal limits.
 

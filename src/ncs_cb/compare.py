@@ -17,11 +17,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ncs_cb import check_words, nerves
 from ncs_cb.columns import conform
 from ncs_cb.errors import StudyError
+from ncs_cb.knowledge.anatomy import position
+from ncs_cb.knowledge.thresholds import value as limit
 from ncs_cb.model import DataFile, Result, TreatmentCourse
-from ncs_cb.thresholds import value as limit
+from ncs_cb.wording.checks import say
 
 Floats = NDArray[np.float64]
 
@@ -47,7 +48,7 @@ class Remark:
 
     def say(self, lang: str = "en") -> str:
         """Give the sentence."""
-        return check_words.say("serial_visits", self.case, self.numbers, lang=lang)
+        return say("serial_visits", self.case, self.numbers, lang=lang)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -326,7 +327,7 @@ def _starts_at_the_end(table: pd.DataFrame) -> list[bool]:
     """Tell whether a segment's distal site is the nerve's most distal one in this comparison."""
     place = pd.Series(
         [
-            nerves.position(nerve, site)
+            position(nerve, site)
             for nerve, site in zip(table["nerve"], table["distal_site"], strict=True)
         ],
         index=table.index,

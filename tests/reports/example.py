@@ -13,8 +13,9 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from ncs_cb import criteria, flags, model
+from ncs_cb import flags, model
 from ncs_cb.columns import conform, table_columns
+from ncs_cb.knowledge import criteria
 from ncs_cb.reports import pdf
 
 RATE_HZ = 20_000.0

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ncs_cb import criteria, reference
 from ncs_cb.batch import engine
 from ncs_cb.batch.identity import Pseudonyms
 from ncs_cb.batch.inputs import Task, check_places, find_inputs, look_here, program_digest
 from ncs_cb.batch.order import Chunk, Done, Settings
 from ncs_cb.batch.store import Entry, Record, Store, is_disk_full
 from ncs_cb.errors import NcsError
+from ncs_cb.knowledge import criteria, reference
 
 if TYPE_CHECKING:
     from distributed import Client

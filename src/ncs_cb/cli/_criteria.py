@@ -37,7 +37,7 @@ def _start(context: typer.Context) -> None:
 @friendly
 def list_criteria() -> None:
     """List the criteria sets that ship with the package."""
-    from ncs_cb import criteria as sets
+    from ncs_cb.knowledge import criteria as sets
 
     rows = []
     for name in sets.available():
@@ -55,7 +55,7 @@ def show_criteria(
     ],
 ) -> None:
     """Show one criteria set: every number with its source and how well it is verified."""
-    from ncs_cb import criteria as sets
+    from ncs_cb.knowledge import criteria as sets
 
     try:
         found = sets.load(name)

@@ -20,7 +20,7 @@ def formats() -> None:
 @friendly
 def nerves() -> None:
     """List the nerves with their stimulation sites, muscles and entrapment sites."""
-    from ncs_cb.nerves import anatomy
+    from ncs_cb.knowledge.anatomy import anatomy
 
     rows = [
         (

@@ -59,8 +59,8 @@ DEFAULT_REFERENCE = "aanem_2016"
 
 def known_sets(criteria: Sequence[str] | None, reference: str) -> list[str] | None:
     """Load the criteria and reference sets once, so that a wrong name stops before any work."""
-    from ncs_cb import criteria as criteria_sets
-    from ncs_cb import reference as reference_sets
+    from ncs_cb.knowledge import criteria as criteria_sets
+    from ncs_cb.knowledge import reference as reference_sets
 
     try:
         for name in criteria or ():

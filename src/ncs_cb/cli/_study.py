@@ -193,7 +193,7 @@ def validate(
 ) -> None:
     """Read studies without analyzing them, and say what was understood or what is wrong."""
     if template:
-        from ncs_cb.schema import template as study_toml
+        from ncs_cb.study_file import template as study_toml
 
         sys.stdout.write(study_toml())
     elif not inputs:
@@ -212,7 +212,7 @@ def validate(
 
 def _understood(given: Path) -> Iterator[str]:
     if given.suffix == ".toml" and given.is_file():
-        from ncs_cb.schema import load_study_toml
+        from ncs_cb.study_file import load_study_toml
 
         load_study_toml(given)
         yield f"{given}: good"

@@ -7,9 +7,9 @@ from functools import cache
 
 import numpy as np
 
-from ncs_cb import nerves
 from ncs_cb.figures import style
 from ncs_cb.figures.drawing import PAPER, SOFT, Disc, Drawing, Floats, Line, Link, Shape, Text
+from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.view import Stretch, View
 
 # Sketch coordinates: x grows from the middle of the body outward, y from the shoulder (or knee)
@@ -182,7 +182,7 @@ def _course(limb: _Limb, nerve: str) -> Floats:
 def _places(nerve: str, is_arm: bool) -> dict[str, int]:
     """Give where along its course each site of a nerve lies; sites not drawn lie in between."""
     drawn = [name for name, _, _ in (_ARM if is_arm else _LEG).nerves[nerve]]
-    sites = nerves.anatomy().nerves[nerve].sites
+    sites = anatomy().nerves[nerve].sites
     known = [n for n, site in enumerate(sites) if site in drawn]
     steps = np.interp(range(len(sites)), known, [drawn.index(sites[n]) * _STEPS for n in known])
     return dict(zip(sites, np.rint(steps).astype(int).tolist(), strict=True))

@@ -16,8 +16,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ncs_cb import check_words, flags, reference, sweeps, thresholds
+from ncs_cb import flags
 from ncs_cb.columns import SEGMENT_KEYS, conform
+from ncs_cb.knowledge import reference, thresholds
+from ncs_cb.knowledge.reference import ReferenceSet
+from ncs_cb.knowledge.thresholds import data_file
+from ncs_cb.measuring import sweeps
 from ncs_cb.model import Details, Trace
 from ncs_cb.quality import mimics, shape, technique
 from ncs_cb.quality.pair import (
@@ -31,8 +35,7 @@ from ncs_cb.quality.pair import (
     raised,
     unexamined,
 )
-from ncs_cb.reference import ReferenceSet
-from ncs_cb.thresholds import data_file
+from ncs_cb.wording.checks import say
 
 __all__ = ["CHECKS", "data_file", "examine", "with_flags"]
 
@@ -131,7 +134,7 @@ def examine(
         case=[finding.case for finding in findings],
         numbers=pd.Series([dict(finding.numbers) for finding in findings], dtype=object),
         arithmetic=[
-            check_words.say(name, finding.case, finding.numbers)
+            say(name, finding.case, finding.numbers)
             for name, finding in zip(names * len(pairs), findings, strict=True)
         ],
     )

@@ -6,7 +6,9 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from ncs_cb import nerves
+from ncs_cb.knowledge.anatomy import anatomy, entrapment_between, nerve_of_muscle
+from ncs_cb.knowledge.thresholds import table as limits
+from ncs_cb.knowledge.thresholds import value as limit
 from ncs_cb.quality.pair import (
     Finding,
     Number,
@@ -18,8 +20,6 @@ from ncs_cb.quality.pair import (
     spans_forearm,
     unexamined,
 )
-from ncs_cb.thresholds import table as limits
-from ncs_cb.thresholds import value as limit
 
 _DAYS_PER_MONTH = 30.44
 # Comparisons give 1e-9 of grace in the direction of the written operator (public contract).
@@ -30,7 +30,7 @@ def entrapment_site(pair: Pair) -> Finding:
     """The segment contains a common entrapment or compression site."""
     is_entrapment = pair.row["is_entrapment_site"]
     if is_entrapment is True:
-        trap = nerves.entrapment_between(pair.row["nerve"], *pair.sites)
+        trap = entrapment_between(pair.row["nerve"], *pair.sites)
         return raised("contains", name=trap.name if trap else "")
     return cleared("contains_none") if is_entrapment is False else unexamined("not_said")
 
@@ -40,7 +40,7 @@ def entrapment_site(pair: Pair) -> Finding:
 
 def focal_slowing(pair: Pair) -> Finding:
     """Conduction across an entrapment site is slowed."""
-    trap = nerves.entrapment_between(pair.row["nerve"], *pair.sites)
+    trap = entrapment_between(pair.row["nerve"], *pair.sites)
     if trap is None:
         return cleared("no_entrapment")
     velocity = pair.number("conduction_velocity_m_per_s")
@@ -78,7 +78,7 @@ def _velocity_beside(pair: Pair) -> tuple[str, float]:
     for row in (*reversed(segments[:own]), *segments[own + 1 :]):
         beside = Pair(row, None, None, pair.visit)
         velocity = beside.number("conduction_velocity_m_per_s")
-        if nerves.entrapment_between(row["nerve"], *beside.sites) is None and known(velocity):
+        if entrapment_between(row["nerve"], *beside.sites) is None and known(velocity):
             return row["segment"], velocity
     return "", math.nan
 
@@ -118,7 +118,7 @@ def _anastomosis(pair: Pair, kind: _Anastomosis) -> Finding:
     nerve, _, muscle = pair.series
     if nerve not in (kind.giver, kind.receiver) or not spans_forearm(nerve, pair.sites):
         return cleared("elsewhere")
-    owner = nerves.nerve_of_muscle(muscle)
+    owner = nerve_of_muscle(muscle)
     if nerve == kind.receiver and owner == kind.receiver:
         return _receiver_side(pair, kind)
     if nerve == kind.giver and owner == kind.giver:
@@ -176,7 +176,7 @@ def _giver_side(pair: Pair, kind: _Anastomosis) -> Finding:
         return raised("giver_pattern", fall_pct=fall_pct, other_muscle=other, **numbers)
     crossings = [
         crossing
-        for muscle in nerves.anatomy().nerves[kind.receiver].muscles
+        for muscle in anatomy().nerves[kind.receiver].muscles
         if known(crossing := _crossing_mv(pair.visit, kind, side, muscle))
     ]
     if not crossings:
@@ -209,7 +209,7 @@ def _amplitudes(pair: Pair) -> tuple[float, float]:
 
 def _sizes(visit: Visit, nerve: str, side: str, muscle: str) -> dict[str, float]:
     """Known amplitudes of a nerve recorded from a muscle, by site, distal first."""
-    order = nerves.anatomy().nerves[nerve].sites
+    order = anatomy().nerves[nerve].sites
     found = {
         site: response.amplitude_mv
         for site in order
@@ -220,7 +220,7 @@ def _sizes(visit: Visit, nerve: str, side: str, muscle: str) -> dict[str, float]
 
 def _across_forearm(nerve: str, sizes: dict[str, float]) -> tuple[float, float]:
     """Amplitude at the wrist and at the nearest site beyond the forearm; NaN when missing."""
-    order = nerves.anatomy().nerves[nerve].sites
+    order = anatomy().nerves[nerve].sites
     elbow = next(n for n, site in enumerate(order) if "elbow" in site)
     beyond = [size for site, size in sizes.items() if order.index(site) >= elbow and site != "erb"]
     return sizes.get("wrist", math.nan), beyond[0] if beyond else math.nan
@@ -237,7 +237,7 @@ def _crossing_mv(visit: Visit, kind: _Anastomosis, side: str, muscle: str) -> fl
 
 
 def _changes_pct(visit: Visit, nerve: str, side: str) -> Iterator[tuple[float, str]]:
-    for muscle in nerves.anatomy().nerves[nerve].muscles:
+    for muscle in anatomy().nerves[nerve].muscles:
         wrist_mv, elbow_mv = _across_forearm(nerve, _sizes(visit, nerve, side, muscle))
         if known(wrist_mv, elbow_mv) and wrist_mv > 0.0:
             yield 100.0 * (elbow_mv / wrist_mv - 1.0), muscle

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from ncs_cb import flags
+from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.model import Details, Trace
-from ncs_cb.nerves import anatomy
 
 State = Literal["raised", "cleared", "not_examined"]
 Number = float | int | str

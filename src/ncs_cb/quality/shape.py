@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ncs_cb import thresholds
+from ncs_cb.knowledge import thresholds
 from ncs_cb.model import Trace
 
 Floats = NDArray[np.float64]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from ncs_cb import nerves
+from ncs_cb.knowledge.anatomy import anatomy
+from ncs_cb.knowledge.thresholds import value as limit
 from ncs_cb.quality.pair import (
     Finding,
     Number,
@@ -17,7 +18,6 @@ from ncs_cb.quality.pair import (
     spans_forearm,
     unexamined,
 )
-from ncs_cb.thresholds import value as limit
 
 # Comparisons give 1e-9 of grace in the direction of the written operator (public contract).
 _GRACE = 1e-9
@@ -138,7 +138,7 @@ def _looks_submaximal(pair: Pair) -> Finding:
         return cleared("small_fall", **fall)
     if not known(longer_pct, velocity):
         return unexamined("pattern_unknown", **fall)
-    limb = nerves.anatomy().nerves[pair.row["nerve"]].limb
+    limb = anatomy().nerves[pair.row["nerve"]].limb
     slowest = limit(f"submaximal_proximal.normal_velocity_{limb}_m_per_s")
     is_same = (
         abs(amplitude_pct - area_pct) <= limit("submaximal_proximal.same_shape_difference_pct")
@@ -285,7 +285,7 @@ def erb_without_collision(pair: Pair) -> Finding:
 
 def cold_limb(pair: Pair) -> Finding:
     """The limb was colder than 32 degrees Celsius."""
-    limb, side = nerves.anatomy().nerves[pair.row["nerve"]].limb, pair.row["side"]
+    limb, side = anatomy().nerves[pair.row["nerve"]].limb, pair.row["side"]
     temperature_c = pair.visit.details.limb_temperature_c.get(f"{side}_{limb}")
     if temperature_c is None:
         return unexamined("not_recorded", side=side, limb=limb)

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from ncs_cb.errors import NcsError, ReadError, StudyError, UnknownFormatError, did_you_mean
+from ncs_cb.knowledge.anatomy import resolve
 from ncs_cb.model import Decision, Details, RecordingOverride, Source, Study
-from ncs_cb.nerves import resolve
 from ncs_cb.readers._shared import folders
 from ncs_cb.readers._shared.folders import STUDY_FILE, StudyInput
 from ncs_cb.readers._shared.reader import LARGEST_FILE_BYTES, Input, Reader, Recording
@@ -185,7 +185,7 @@ def _as_input(path: Path) -> StudyInput:
 
 
 def _read_details(path: Path, default_id: str) -> tuple[str, Details, tuple[Source, ...]]:
-    from ncs_cb.schema import load_study_toml
+    from ncs_cb.study_file import load_study_toml
 
     study_id, details = load_study_toml(path)
     source = Source(path.name, hashlib.sha256(path.read_bytes()).hexdigest(), "study_toml")

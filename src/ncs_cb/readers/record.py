@@ -12,8 +12,8 @@ from typing import Any
 
 from ncs_cb.columns import MEASURES
 from ncs_cb.errors import ReadError
+from ncs_cb.knowledge.anatomy import find, position
 from ncs_cb.model import Decision, Details, Site, Stimulus, TypedResponse
-from ncs_cb.nerves import find, position
 from ncs_cb.readers._shared.reader import Input, Reader, Recording
 from ncs_cb.readers._shared.tables import parse_json
 
@@ -63,7 +63,7 @@ def read(source: Input) -> Recording:
 
 
 def _details(raw: Any) -> Details:
-    from ncs_cb.schema import details_from_plain
+    from ncs_cb.study_file import details_from_plain
 
     return Details() if raw is None else details_from_plain(raw)
 

@@ -6,8 +6,8 @@ import math
 
 from ncs_cb.columns import MEASURES
 from ncs_cb.errors import ReadError, StudyError, UnitError, did_you_mean
+from ncs_cb.knowledge.anatomy import position, resolve
 from ncs_cb.model import Decision, Kind, RecordingOverride, Side, Site, Stimulus, TypedResponse
-from ncs_cb.nerves import position, resolve
 from ncs_cb.readers._shared.names import SIDES
 from ncs_cb.readers._shared.plausible import (
     FARTHEST_MM,

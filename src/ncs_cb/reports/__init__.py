@@ -15,8 +15,10 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
-from ncs_cb import criteria, diagnosis, reference, view
+from ncs_cb import view
 from ncs_cb.errors import ReportError, did_you_mean
+from ncs_cb.judging import diagnosis
+from ncs_cb.knowledge import criteria, reference
 from ncs_cb.model import Result
 from ncs_cb.view import View
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ncs_cb.nerves import nerve_of_muscle
+from ncs_cb.knowledge.anatomy import nerve_of_muscle
 from ncs_cb.simulate.geometry import NervePath, path
 from ncs_cb.simulate.lesions import choose_units, draw_delays, lose_axons
 from ncs_cb.simulate.pool import (

@@ -15,9 +15,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ncs_cb import datafile
-from ncs_cb.datafile import Block
-from ncs_cb.nerves import anatomy
+from ncs_cb.knowledge import datafile
+from ncs_cb.knowledge.anatomy import anatomy
+from ncs_cb.knowledge.datafile import Block
 from ncs_cb.simulate.geometry import known_paths, path
 from ncs_cb.simulate.lesions import CHOICES, DELAY_SHAPES
 

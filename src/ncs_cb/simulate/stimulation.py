@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from ncs_cb.nerves import anatomy
+from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.simulate.geometry import path
 from ncs_cb.simulate.limb import Limb, repeat_pool
 from ncs_cb.simulate.pool import last_arrival_ms, respond

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ncs_cb.knowledge.anatomy import anatomy, nerve_of_muscle
 from ncs_cb.model import Details, Kind, MachineValues, Site, Stimulus, Study, Trace
-from ncs_cb.nerves import anatomy, nerve_of_muscle
 from ncs_cb.simulate import recipes
 from ncs_cb.simulate.details import make_details
 from ncs_cb.simulate.limb import Limb, Person, limb_rng, make_limb

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ncs_cb import nerves
-from ncs_cb.explanation import Conclusion
+from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.model import Result
 from ncs_cb.view import finding, notes, studies, tables
 from ncs_cb.view.parts import (
@@ -35,7 +34,8 @@ from ncs_cb.view.reading import (
     strength,
 )
 from ncs_cb.view.rounding import NOTHING, number, with_unit
-from ncs_cb.view.words import Words, capital, languages, load
+from ncs_cb.wording.catalog import Words, capital, languages, load
+from ncs_cb.wording.conclusions import Conclusion
 
 __all__ = [
     "Cell", "DiagnosisView", "Fact", "FeatureList", "FlagNote", "Head", "Legend", "NerveView",
@@ -58,8 +58,8 @@ def build(
     lang : str
         Language of the words, one of :func:`languages`.
     conclusions : sequence of Conclusion, optional
-        What ``ncs_cb.diagnosis.conclusions`` gives for this study: it explains each category and
-        says what would decide it, in every language.
+        What ``ncs_cb.judging.diagnosis.conclusions`` gives for this study: it explains each
+        category and says what would decide it, in every language.
 
     Returns
     -------
@@ -154,7 +154,7 @@ def _printed(r: Reading, place: int) -> str:
 
 def _responses(r: Reading, series: Series) -> list[int]:
     """Give the places in ``result.traces`` of one nerve's responses, distal first."""
-    known = nerves.anatomy().nerves.get(series[0])
+    known = anatomy().nerves.get(series[0])
     order = known.sites if known else ()
 
     def place(item: tuple[int, Row]) -> tuple[int, int]:
@@ -255,7 +255,7 @@ def _legend(r: Reading) -> tuple[Legend, ...]:
 
 def _labels(words: Words, lead: str) -> dict[str, str]:
     """Give the fixed words a writer or a figure needs, with the names of the anatomy."""
-    anatomy = nerves.anatomy()
+    known = anatomy()
     return (
         words.section("label")
         | {"map_caption": words("label.map_caption", lead=lead)}
@@ -264,7 +264,7 @@ def _labels(words: Words, lead: str) -> dict[str, str]:
             "comma": words("list.comma"),
             "colon": words("list.colon"),
         }
-        | {f"nerve_{name}": words.nerve(name) for name in anatomy.nerves}
-        | {f"site_{name}": words.site(name) for name in anatomy.sites}
+        | {f"nerve_{name}": words.nerve(name) for name in known.nerves}
+        | {f"site_{name}": words.site(name) for name in known.sites}
         | {f"short_{name}": text for name, text in words.section("grade_short").items()}
     )

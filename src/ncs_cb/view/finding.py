@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from ncs_cb import flags, nerves
+from ncs_cb import flags
+from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.view.normal import judge_recorded, judge_typed
 from ncs_cb.view.notes import category_word
 from ncs_cb.view.parts import Fact
@@ -264,8 +265,8 @@ def _not_excluded(r: Reading) -> list[str]:
 
 def _not_tested(r: Reading) -> list[str]:
     """Name the nerves, sides and proximal stretches in which nobody looked."""
-    anatomy = nerves.anatomy().nerves
-    arms = [n.id for n in anatomy.values() if n.limb == "arm"]
+    known = anatomy().nerves
+    arms = [n.id for n in known.values() if n.limb == "arm"]
     studied = {(n, s) for n, s, _ in r.series}
     items = []
     for side in ("right", "left"):
@@ -275,7 +276,7 @@ def _not_tested(r: Reading) -> list[str]:
             items.append(r.words("finding.whole_arm", side=word))
         elif missing:
             items.append(_nerves_of_side(r, side, missing))
-    if not any(anatomy[n].limb == "leg" for n, _ in studied if n in anatomy):
+    if not any(known[n].limb == "leg" for n, _ in studied if n in known):
         items.append(r.words("finding.legs"))
     items += _proximal_gaps(r)
     items.append(r.words("finding.roots"))
@@ -292,7 +293,7 @@ def _proximal_gaps(r: Reading) -> list[str]:
     """Name, per nerve, the most proximal site reached when it is not the last one known."""
     reached: dict[tuple[str, str], list[str]] = {}
     for series in r.series:
-        known = nerves.anatomy().nerves.get(series[0])
+        known = anatomy().nerves.get(series[0])
         rows = [row for row in r.adjacent(series) if known and row["proximal_site"] in known.sites]
         if not rows or known is None or known.limb != "arm":
             continue

@@ -7,10 +7,10 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from ncs_cb import reference
+from ncs_cb.judging.sensory import SensoryStudy, sensory_studies
+from ncs_cb.knowledge import reference
+from ncs_cb.knowledge.reference import Limit, ReferenceSet
 from ncs_cb.model import SensoryValue
-from ncs_cb.reference import Limit, ReferenceSet
-from ncs_cb.sensory_status import SensoryStudy, sensory_studies
 from ncs_cb.view.reading import Reading, Row
 from ncs_cb.view.rounding import is_known
 

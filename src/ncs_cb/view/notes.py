@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from ncs_cb import check_words, flags, schema
-from ncs_cb import features as feature_table
-from ncs_cb.explanation import Conclusion, ask_text, explain
+from ncs_cb import flags, study_file
+from ncs_cb.judging import features as feature_table
+from ncs_cb.knowledge.reference import DEFAULT, available
 from ncs_cb.model import TreatmentCourse
-from ncs_cb.reference import DEFAULT, available
 from ncs_cb.view import tables
 from ncs_cb.view.parts import Cell, DiagnosisView, Fact, FeatureList, FlagNote, Table
 from ncs_cb.view.reading import Reading, Row, Series, records, series_of
 from ncs_cb.view.rounding import is_known, number, plain, with_unit
-from ncs_cb.view.words import capital
+from ncs_cb.wording.catalog import capital
+from ncs_cb.wording.checks import say
+from ncs_cb.wording.conclusions import Conclusion, ask_text, explain
 
 _LEVELS = ("primary", "secondary", "unchecked", "doubtful")
 
@@ -122,7 +123,7 @@ def arithmetic(r: Reading, check: Row) -> str:
     """Give the sentence with the numbers of a check, in the reader's language."""
     case, numbers = check.get("case"), check.get("numbers")
     if r.words.lang != "en" and isinstance(case, str) and case and isinstance(numbers, Mapping):
-        return check_words.say(str(check["flag"]), case, numbers, lang=r.words.lang)
+        return say(str(check["flag"]), case, numbers, lang=r.words.lang)
     return str(check["arithmetic"] or "")
 
 
@@ -207,7 +208,7 @@ def clause_word(r: Reading, set_id: str, clause: str, *, ask: bool = False) -> s
         text = found.text_zh if is_chinese else found.text
         question = found.ask_zh if is_chinese else found.ask
         return r.words("phrase.ask", clause=text, ask=question) if ask and question else text
-    finding = schema.findings().get(clause)
+    finding = study_file.findings().get(clause)
     if finding is not None:
         return finding.label_zh if is_chinese else finding.label
     section = "flag" if f"flag.{clause}" in r.words.texts else "column"

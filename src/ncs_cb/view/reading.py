@@ -9,12 +9,13 @@ from typing import Any
 
 import pandas as pd
 
-from ncs_cb import criteria, nerves
-from ncs_cb.criteria import CriteriaSet
+from ncs_cb.knowledge import criteria
+from ncs_cb.knowledge.anatomy import anatomy
+from ncs_cb.knowledge.criteria import CriteriaSet
 from ncs_cb.model import Result
 from ncs_cb.units import unit_of
 from ncs_cb.view.rounding import is_known, number, with_unit
-from ncs_cb.view.words import Words
+from ncs_cb.wording.catalog import Words
 
 Row = dict[str, Any]
 Series = tuple[str, str, str]
@@ -197,6 +198,6 @@ def _limits(verdicts: list[Row]) -> dict[str, tuple[float, ...]]:
 
 def _anatomical(series: Series) -> tuple[int, int, str]:
     nerve, side, muscle = series
-    known = list(nerves.anatomy().nerves)
+    known = list(anatomy().nerves)
     place = known.index(nerve) if nerve in known else len(known)
     return (0 if side == "right" else 1, place, muscle)

@@ -14,7 +14,7 @@ from ncs_cb.view import notes, tables
 from ncs_cb.view.parts import Cell, Fact, Head, Table
 from ncs_cb.view.reading import Reading, Row, read, records, series_of
 from ncs_cb.view.rounding import NOTHING, is_known, number, signed
-from ncs_cb.view.words import capital, load
+from ncs_cb.wording.catalog import capital, load
 
 _COURSES = ("new", "persistent", "resolved", "undetermined", "unchanged", "not_judged")
 _ENDS = ("distal", "proximal")

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from ncs_cb import nerves
+from ncs_cb.judging.sensory import SensoryStudy
+from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.model import SensoryValue
-from ncs_cb.sensory_status import SensoryStudy
 from ncs_cb.view.normal import judge_recorded, judge_typed
 from ncs_cb.view.parts import Cell, Table
 from ncs_cb.view.reading import Reading, Row, Series, records, series_of
@@ -104,7 +104,7 @@ def _reading(r: Reading, study: SensoryStudy | None) -> str:
 def sensory_segment(r: Reading, segment: str | None) -> str:
     """Name a sensory segment such as ``digit5-wrist``; text of another form stays as it is."""
     ends = (segment or "").split("-")
-    known = nerves.anatomy()
+    known = anatomy()
     if len(ends) != 2 or not all(e in known.sites or e in known.muscles for e in ends):
         return segment or NOTHING
     distal, proximal = (

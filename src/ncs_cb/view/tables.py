@@ -19,7 +19,7 @@ from ncs_cb.view.reading import (
     series_of,
 )
 from ncs_cb.view.rounding import NOTHING, is_known, number, plain, with_unit
-from ncs_cb.view.words import capital
+from ncs_cb.wording.catalog import capital
 
 _OPERATORS = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤", "eq": "=", "ne": "≠"}
 _KNOWN_COLUMNS = frozenset(c.name for c in COLUMNS)

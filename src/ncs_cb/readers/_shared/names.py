@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from ncs_cb.knowledge.anatomy import find, normalize
 from ncs_cb.model import Kind, Side
-from ncs_cb.nerves import find, normalize
 
 # The standard label types of EDF+ (design reference, formats section 6).
 LABEL_TYPES = frozenset({

@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from xml.etree import ElementTree
 
+from ncs_cb.knowledge.anatomy import anatomy, find, normalize
 from ncs_cb.model import MachineValues, Side
-from ncs_cb.nerves import anatomy, find, normalize
 from ncs_cb.readers._shared.names import take_nerve, take_side
 
 LONGEST_TEXT = 500

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from ncs_cb.errors import StudyError
+from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.model import MachineValues
-from ncs_cb.nerves import anatomy
 from ncs_cb.readers._shared.stimuli import (
     Note,
     Spoken,

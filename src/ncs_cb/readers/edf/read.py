@@ -11,6 +11,7 @@ from functools import lru_cache
 import numpy as np
 
 from ncs_cb.errors import ReadError, StudyError, UnitError, did_you_mean
+from ncs_cb.knowledge.anatomy import anatomy, nerve_of_muscle, normalize, position
 from ncs_cb.model import (
     Decision,
     Kind,
@@ -20,7 +21,6 @@ from ncs_cb.model import (
     Stimulus,
     Trace,
 )
-from ncs_cb.nerves import anatomy, nerve_of_muscle, normalize, position
 from ncs_cb.readers._shared.names import Named, from_label, from_recording_field
 from ncs_cb.readers._shared.plausible import (
     FARTHEST_MM,

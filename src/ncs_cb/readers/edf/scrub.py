@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from ncs_cb.errors import ReadError
-from ncs_cb.nerves import anatomy
+from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.readers._shared.files import write_atomically
 from ncs_cb.readers._shared.names import LABEL_TYPES, Named, from_label, from_recording_field
 from ncs_cb.readers._shared.stimuli import (

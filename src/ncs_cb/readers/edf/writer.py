@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from ncs_cb.errors import ReportError
+from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.model import Study, Trace
-from ncs_cb.nerves import anatomy
 from ncs_cb.readers._shared.files import write_atomically
 from ncs_cb.readers.edf.tal import encode
 

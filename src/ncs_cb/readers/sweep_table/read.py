@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ncs_cb.errors import ReadError, StudyError, did_you_mean
+from ncs_cb.knowledge.anatomy import find, position, resolve
 from ncs_cb.model import (
     Decision,
     Kind,
@@ -21,7 +22,6 @@ from ncs_cb.model import (
     Stimulus,
     Trace,
 )
-from ncs_cb.nerves import find, position, resolve
 from ncs_cb.readers._shared.names import SIDES
 from ncs_cb.readers._shared.plausible import (
     FARTHEST_MM,

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from ncs_cb.errors import NcsError, ReadError, StudyError, UnitError
+from ncs_cb.knowledge.anatomy import anatomy, nerve_of_muscle
 from ncs_cb.model import Decision, Trace
-from ncs_cb.nerves import anatomy, nerve_of_muscle
 from ncs_cb.readers._shared import windows
 from ncs_cb.readers._shared.names import Named, from_label, from_recording_field
 from ncs_cb.readers._shared.reader import Input, Recording

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ncs_cb.errors import StudyError, did_you_mean
+from ncs_cb.knowledge.anatomy import resolve
 from ncs_cb.model import Details, Kind, Polarity, RecordingOverride, Side, Study
-from ncs_cb.nerves import resolve
 from ncs_cb.readers._shared.names import from_label
 from ncs_cb.readers.via_mne.sweeps import (
     Sweep,

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from ncs_cb.errors import StudyError, did_you_mean
+from ncs_cb.knowledge.anatomy import position, resolve
 from ncs_cb.model import Decision, Kind, RecordingOverride, Side, Site, Stimulus, Trace
-from ncs_cb.nerves import position, resolve
 from ncs_cb.readers._shared import windows
 from ncs_cb.readers._shared.plausible import check_rate, refuse_large
 from ncs_cb.readers._shared.polarity import orient

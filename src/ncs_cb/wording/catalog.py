@@ -13,8 +13,9 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from ncs_cb import columns, flags, nerves
+from ncs_cb import columns, flags
 from ncs_cb.errors import ReportError, did_you_mean
+from ncs_cb.knowledge.anatomy import anatomy
 
 _FOLDER = "tables/words"
 
@@ -98,7 +99,7 @@ class Words:
 
     def muscle(self, name: str) -> str:
         """Name a muscle by its usual abbreviation where it has one."""
-        place = nerves.anatomy().muscles.get(name)
+        place = anatomy().muscles.get(name)
         if place is None:
             return name
         return place.short or (place.label_zh if self.lang == "zh" else place.label)
@@ -108,7 +109,7 @@ class Words:
         return self._place("muscles", name)
 
     def _place(self, what: str, name: str) -> str:
-        place = getattr(nerves.anatomy(), what).get(name)
+        place = getattr(anatomy(), what).get(name)
         if place is None:
             return name.replace("_", " ")
         return str(place.label_zh if self.lang == "zh" else place.label)

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ncs_cb.columns import conform
-from ncs_cb.thresholds import value as limit
+from ncs_cb.knowledge.thresholds import value as limit
 
 Floats = NDArray[np.float64]
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from ncs_cb.criteria import CriteriaSet
-from ncs_cb.nerves import anatomy
+from ncs_cb.knowledge.anatomy import anatomy
+from ncs_cb.knowledge.criteria import CriteriaSet
 
 # A list of what was not examined is cut here: all nerves of both sides would drown the rest.
 _LONGEST_LIST = 6

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from ncs_cb import flags, thresholds
+from ncs_cb import flags
+from ncs_cb.knowledge import thresholds
 from ncs_cb.model import Decision, MachineValues, Trace
 
 

@@ -15,9 +15,9 @@ from importlib.resources import files
 from typing import Any, Literal
 
 from ncs_cb.columns import table_columns
-from ncs_cb.datafile import VERIFIED, Block
 from ncs_cb.errors import did_you_mean
 from ncs_cb.flags import FLAGS
+from ncs_cb.knowledge.datafile import VERIFIED, Block
 
 GRADES = ("definite", "probable", "possible")
 CATEGORIES = ("definite", "probable", "possible")

@@ -15,7 +15,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
-from ncs_cb.criteria_clauses import (
+from ncs_cb.knowledge.anatomy import anatomy, position
+from ncs_cb.knowledge.clauses import (
     CATEGORIES,
     GRADES,
     LIMBS,
@@ -25,8 +26,7 @@ from ncs_cb.criteria_clauses import (
     Term,
     leaves,
 )
-from ncs_cb.datafile import Block, DataText, is_path, read, shipped
-from ncs_cb.nerves import anatomy, position
+from ncs_cb.knowledge.datafile import Block, DataText, is_path, read, shipped
 
 __all__ = [
     "CATEGORIES", "DEFAULT", "GRADES", "Category", "Clause", "CriteriaSet", "Group", "NerveRule",

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ncs_cb.criteria import Clause, CriteriaSet, Rule, leaves
-from ncs_cb.evidence import number, sentence
-from ncs_cb.nerves import anatomy
-from ncs_cb.typed_segments import FALLBACKS, Segments
+from ncs_cb.judging.table import FALLBACKS, Segments
+from ncs_cb.judging.truth import number, sentence
+from ncs_cb.knowledge.anatomy import anatomy
+from ncs_cb.knowledge.criteria import Clause, CriteriaSet, Rule, leaves
 
 Array = np.ndarray[Any, Any]
 Row = dict[str, Any]

@@ -9,9 +9,10 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ncs_cb import flags, thresholds
+from ncs_cb import flags
+from ncs_cb.knowledge import thresholds
+from ncs_cb.measuring.recruitment import attest, recruitment_table
 from ncs_cb.model import Decision, MachineValues, Stimulus, Study, Trace
-from ncs_cb.recruitment import attest, recruitment_table
 
 __all__ = ["Chosen", "attest", "choose_responses", "recruitment_table"]
 

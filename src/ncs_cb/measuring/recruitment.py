@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ncs_cb import flags, thresholds
+from ncs_cb import flags
 from ncs_cb.columns import conform
+from ncs_cb.knowledge import thresholds
 
 Floats = NDArray[np.float64]
 

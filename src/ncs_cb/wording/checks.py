@@ -12,7 +12,7 @@ from functools import cache
 from importlib.resources import files
 
 from ncs_cb.errors import TableError, did_you_mean
-from ncs_cb.nerves import anatomy
+from ncs_cb.knowledge.anatomy import anatomy
 
 LANGUAGES = ("en", "zh")
 _FILE = "tables/checks.toml"

@@ -1,6 +1,6 @@
 """True, false, unknown: every comparison of a rule, and the sentence that shows it.
 
-NaN becomes unknown in one place, :func:`truth`. Numbers are compared unrounded, with a grace of
+NaN becomes unknown in one place, :func:`compared`. Numbers are compared unrounded, with a grace of
 1e-9 in the direction of the written operator, so that "at most 30" and "more than 30" can never
 both hold, and 100 * (7.15 / 5.5 - 1) counts as 30.
 """
@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from ncs_cb.columns import COLUMNS
-from ncs_cb.reference import TOLERANCE
+from ncs_cb.knowledge.reference import TOLERANCE
 from ncs_cb.units import unit_of
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _LABELS = {c.name: c.label.lower() for c in COLUMNS if c.table == "segments"}
 _NEAR = 1.0
 
 
-def truth(
+def compared(
     values: Sequence[float] | Numbers | pd.Series[float], op: str, limit: float | Numbers
 ) -> pd.arrays.BooleanArray:
     """Compare, giving unknown where a value or a limit is unknown.
@@ -52,7 +52,7 @@ def truth(
 
     Examples
     --------
-    >>> truth([50.0, float("nan"), 100 * (7.15 / 5.5 - 1)], "le", 30.0).tolist()
+    >>> compared([50.0, float("nan"), 100 * (7.15 / 5.5 - 1)], "le", 30.0).tolist()
     [False, <NA>, True]
     """
     numbers = np.asarray(values, dtype=np.float64)
@@ -73,7 +73,7 @@ Truth = Any
 
 
 def holds(value: float | None, op: str, limit: float | None) -> Truth:
-    """Compare one number, as :func:`truth` does.
+    """Compare one number, as :func:`compared` does.
 
     Examples
     --------
@@ -100,7 +100,7 @@ def between(
     values: Numbers, op: str, one: float | Numbers, other: float | Numbers
 ) -> pd.arrays.BooleanArray:
     """Compare with a limit that lies somewhere between two numbers: known where both agree."""
-    first, second = truth(values, op, one), truth(values, op, other)
+    first, second = compared(values, op, one), compared(values, op, other)
     holds, also = (one.to_numpy(bool, na_value=False) for one in (first, second))
     known = ~(np.asarray(first.isna()) | np.asarray(second.isna()))
     return pd.arrays.BooleanArray(holds, ~known | (holds != also))

@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ncs_cb import flags, nerves, thresholds
+from ncs_cb import flags
 from ncs_cb.columns import conform
+from ncs_cb.knowledge import thresholds
+from ncs_cb.knowledge.anatomy import entrapment_between, position
 
 _SERIES = ["study_id", "nerve", "side", "muscle"]
 
@@ -85,7 +87,7 @@ def _pairs(used: pd.DataFrame) -> tuple[pd.DataFrame, Ints, Ints, Bools]:
     """Sort the rows distal first within each series and give the positions of each pair."""
     series = used.groupby(_SERIES, sort=False, dropna=False).ngroup().to_numpy()
     places = used[["nerve", "stimulation_site"]].drop_duplicates()
-    known = {(n, s): nerves.position(n, s) for n, s in places.itertuples(index=False)}
+    known = {(n, s): position(n, s) for n, s in places.itertuples(index=False)}
     place = np.array(
         [known[key] for key in zip(used["nerve"], used["stimulation_site"], strict=True)],
         dtype=np.intp,
@@ -104,7 +106,7 @@ def _pairs(used: pd.DataFrame) -> tuple[pd.DataFrame, Ints, Ints, Bools]:
 
 def _entrapment(table: pd.DataFrame) -> list[bool]:
     keys = list(zip(table["nerve"], table["distal_site"], table["proximal_site"], strict=True))
-    found = {key: nerves.entrapment_between(*key) is not None for key in set(keys)}
+    found = {key: entrapment_between(*key) is not None for key in set(keys)}
     return [found[key] for key in keys]
 
 

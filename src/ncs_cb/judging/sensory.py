@@ -17,10 +17,10 @@ from typing import Any
 
 import pandas as pd
 
-from ncs_cb.evidence import Truth, holds
+from ncs_cb.judging.truth import Truth, holds
+from ncs_cb.knowledge.anatomy import anatomy, find
+from ncs_cb.knowledge.reference import ReferenceSet, first_limit
 from ncs_cb.model import Details, SensoryValue
-from ncs_cb.nerves import anatomy, find
-from ncs_cb.reference import ReferenceSet, first_limit
 
 # Sites at which the routine study stimulates; the recording site is a digit or the snuffbox.
 _ROUTINE_SITES = ("wrist", "forearm")

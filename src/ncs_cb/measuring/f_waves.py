@@ -23,8 +23,8 @@ from numpy.typing import ArrayLike, NDArray
 from ncs_cb import flags
 from ncs_cb.columns import conform
 from ncs_cb.errors import UnitError
+from ncs_cb.knowledge.thresholds import value as limit
 from ncs_cb.model import FWaveValue, Trace
-from ncs_cb.thresholds import value as limit
 from ncs_cb.units import LARGEST_PLAUSIBLE_RESPONSE_MV
 
 Floats = NDArray[np.float64]

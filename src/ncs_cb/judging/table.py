@@ -11,8 +11,8 @@ import pandas as pd
 
 from ncs_cb.columns import SEGMENT_KEYS, table_columns
 from ncs_cb.errors import StudyError, did_you_mean
-from ncs_cb.evidence import unknown
-from ncs_cb.nerves import anatomy, entrapment_between, find, position
+from ncs_cb.judging.truth import unknown
+from ncs_cb.knowledge.anatomy import anatomy, entrapment_between, find, position
 
 FALLBACKS = {
     "area_reduction_pct": "total_area_reduction_pct",

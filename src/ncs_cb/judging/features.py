@@ -16,11 +16,11 @@ from typing import Any
 
 import pandas as pd
 
-from ncs_cb.criteria_clauses import OPERATORS, known_findings
-from ncs_cb.datafile import VERIFIED, Block
-from ncs_cb.evidence import Truth, holds
+from ncs_cb.judging.truth import Truth, holds
+from ncs_cb.judging.visit import FACTS, Facts, facts_of_visits, multifocality
+from ncs_cb.knowledge.clauses import OPERATORS, known_findings
+from ncs_cb.knowledge.datafile import VERIFIED, Block
 from ncs_cb.model import Details
-from ncs_cb.visit_facts import FACTS, Facts, facts_of_visits, multifocality
 
 __all__ = [
     "BEARINGS", "Feature", "catalog", "differential", "entities", "features", "multifocality",
@@ -131,7 +131,7 @@ def features(
     details : mapping of study id to Details
         What ``study.toml`` says; absent is unknown.
     reference
-        Normal limits, as in :func:`ncs_cb.verdicts.judge`.
+        Normal limits, as in :func:`ncs_cb.judging.verdicts.judge`.
 
     Returns
     -------

@@ -14,9 +14,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ncs_cb.datafile import VERIFIED, Block, is_path, read, shipped
+from ncs_cb.knowledge.anatomy import anatomy
+from ncs_cb.knowledge.datafile import VERIFIED, Block, is_path, read, shipped
 from ncs_cb.model import Details
-from ncs_cb.nerves import anatomy
 
 if TYPE_CHECKING:
     import pandas as pd

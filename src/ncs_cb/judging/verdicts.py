@@ -14,17 +14,26 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ncs_cb import evidence
 from ncs_cb.columns import SEGMENT_KEYS, conform
-from ncs_cb.criteria import Clause, CriteriaSet, Group, Rule, Scope, Term, chosen, in_scope, leaves
-from ncs_cb.evidence import truth
-from ncs_cb.evidence_rows import EvidenceBook
+from ncs_cb.judging import truth
+from ncs_cb.judging.evidence import EvidenceBook
+from ncs_cb.judging.table import Segments, read_segments
+from ncs_cb.knowledge.criteria import (
+    Clause,
+    CriteriaSet,
+    Group,
+    Rule,
+    Scope,
+    Term,
+    chosen,
+    in_scope,
+    leaves,
+)
+from ncs_cb.knowledge.reference import DEFAULT as DEFAULT_REFERENCE
+from ncs_cb.knowledge.reference import ReferenceSet, lower_amplitude_limits
 from ncs_cb.model import Details
-from ncs_cb.reference import DEFAULT as DEFAULT_REFERENCE
-from ncs_cb.reference import ReferenceSet, lower_amplitude_limits
-from ncs_cb.typed_segments import Segments, read_segments
 
-__all__ = ["evaluate", "judge", "side_by_side", "truth"]
+__all__ = ["evaluate", "judge", "side_by_side"]
 
 Truths = pd.arrays.BooleanArray
 
@@ -107,10 +116,10 @@ def evaluate(term: Term, facts: _Facts) -> Truths:
         return _clause(term, facts)
     parts = [evaluate(one, facts) for one in term.of]
     if term.how == "at_least":
-        answer: Truths = evidence.at_least(term.n, parts).array  # type: ignore[assignment]
+        answer: Truths = truth.at_least(term.n, parts).array  # type: ignore[assignment]
         return answer
     # Nothing asked of a gate is a gate that lets everything through.
-    total = truth(np.zeros(len(facts)), "ge", 0.0) if not parts else parts[0]
+    total = truth.compared(np.zeros(len(facts)), "ge", 0.0) if not parts else parts[0]
     for part in parts[1:]:
         total = total & part if term.how == "all" else total | part  # type: ignore[operator]
     return total
@@ -132,7 +141,7 @@ def _compare(clause: Clause, facts: _Facts) -> Truths:
         return known if clause.value else ~known
     values = facts.table.number(clause.subject)[0]
     low, high = limits_of(clause, facts.limits)
-    return evidence.between(values, clause.op, low, high)
+    return truth.between(values, clause.op, low, high)
 
 
 def limits_of(
@@ -216,7 +225,7 @@ def _mask(scope: Scope, one: CriteriaSet, table: Segments) -> np.ndarray[Any, An
 
 
 def _dispersion(one: CriteriaSet, facts: _Facts) -> Truths:
-    answer = evidence.unknown(len(facts))
+    answer = truth.unknown(len(facts))
     for rule in one.dispersion:
         mask = _mask(rule.scope, one, facts.table)
         holds = evaluate(rule.term, facts)

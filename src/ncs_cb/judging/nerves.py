@@ -11,9 +11,9 @@ from typing import Any
 
 import pandas as pd
 
-from ncs_cb.criteria_clauses import NERVE_COLUMNS
+from ncs_cb.knowledge.anatomy import anatomy
+from ncs_cb.knowledge.clauses import NERVE_COLUMNS
 from ncs_cb.model import Details
-from ncs_cb.nerves import anatomy
 
 KEYS = ["study_id", "nerve", "side", "muscle"]
 # Where the distal response is taken; palm and inching sites are not.
@@ -39,7 +39,7 @@ def nerve_table(
     -------
     DataFrame
         ``study_id``, ``nerve``, ``side``, ``muscle`` and
-        :data:`~ncs_cb.criteria_clauses.NERVE_COLUMNS`; what is not known is NaN. The slowest
+        :data:`~ncs_cb.knowledge.clauses.NERVE_COLUMNS`; what is not known is NaN. The slowest
         velocity is that of adjacent segments that contain no entrapment site.
     """
     parts = [_distal(traces), _slowest(segments), _f_waves(f_waves, details)]

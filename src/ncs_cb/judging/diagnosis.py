@@ -16,17 +16,17 @@ from typing import Any
 import pandas as pd
 
 from ncs_cb.columns import conform
-from ncs_cb.criteria import Clause, CriteriaSet, Term, chosen, leaves
-from ncs_cb.evidence import Truth, count, holds
-from ncs_cb.explanation import Ask, Conclusion, Stretch, ask_text, explain
-from ncs_cb.features import differential, features, multifocality
+from ncs_cb.judging.features import differential, features, multifocality
+from ncs_cb.judging.nerves import nerve_table
+from ncs_cb.judging.sensory import SensoryStudy, all_normal, sensory_studies, through
+from ncs_cb.judging.truth import Truth, count, holds
+from ncs_cb.judging.visit import Row, by_study, nerve_of
+from ncs_cb.knowledge.anatomy import anatomy, position
+from ncs_cb.knowledge.criteria import Clause, CriteriaSet, Term, chosen, leaves
+from ncs_cb.knowledge.reference import DEFAULT as DEFAULT_REFERENCE
+from ncs_cb.knowledge.reference import ReferenceSet, chain, first_limit
 from ncs_cb.model import Details
-from ncs_cb.nerve_table import nerve_table
-from ncs_cb.nerves import anatomy, position
-from ncs_cb.reference import DEFAULT as DEFAULT_REFERENCE
-from ncs_cb.reference import ReferenceSet, chain, first_limit
-from ncs_cb.sensory_status import SensoryStudy, all_normal, sensory_studies, through
-from ncs_cb.visit_facts import Row, by_study, nerve_of
+from ncs_cb.wording.conclusions import Ask, Conclusion, Stretch, ask_text, explain
 
 __all__ = [
     "Ask", "Conclusion", "ask_text", "conclude", "conclusions", "differential", "explain",
@@ -67,13 +67,13 @@ def conclude(
     Parameters
     ----------
     verdicts : DataFrame
-        As :func:`ncs_cb.verdicts.judge` gives it for the same criteria.
+        As :func:`ncs_cb.judging.verdicts.judge` gives it for the same criteria.
     segments, traces, f_waves : DataFrame
         The tables of those names; sensory recordings are taken from `traces`.
     details : mapping of study id to Details
         What ``study.toml`` says; absent is unknown.
     criteria, reference
-        As in :func:`ncs_cb.verdicts.judge`. Sets without categories (block only) give no row.
+        As in :func:`ncs_cb.judging.verdicts.judge`. Sets without categories give no row.
 
     Returns
     -------

@@ -1,0 +1,1 @@
+"""From numbers to grades, categories and what speaks for and against."""

@@ -1,0 +1,1 @@
+"""What was known before the patient came: anatomy, normal limits, thresholds, criteria sets."""

@@ -1,0 +1,1 @@
+"""From traces to numbers: one row per response, one row per segment."""

@@ -1,0 +1,1 @@
+"""The words of every language, and what is said with them."""
