@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_type_hints
 
 from ncs_cb.errors import StudyError, TableError, did_you_mean
 from ncs_cb.model import Details, FWaveValue, RecordingOverride, SensoryValue, TreatmentCourse
+from ncs_cb.units import is_finite
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -235,10 +236,10 @@ def _ranged(path: str, value: Any) -> Any:
     key = path.rpartition(".")[2]
     low, high = _RANGES.get(key, (-math.inf, math.inf))
     if isinstance(value, int | float) and not isinstance(value, bool):
+        if not is_finite(value):
+            raise StudyError(f"{path}: must be a finite number.")
         if not low <= value <= high:
             raise StudyError(f"{path}: {value}; plausible: {low:g} to {high:g}.")
-        if not math.isfinite(value):
-            raise StudyError(f"{path}: must be a finite number.")
     return value
 
 
@@ -306,7 +307,7 @@ def _finding_value(finding: Finding, value: Any) -> bool | float:
         if not isinstance(value, bool):
             raise StudyError(f"{finding.id}: must be true or false; leave it out when unknown.")
         return value
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if not is_finite(value):
         raise StudyError(f"{finding.id}: must be a number; leave it out when unknown.")
     low = -math.inf if finding.minimum is None else finding.minimum
     high = math.inf if finding.maximum is None else finding.maximum

@@ -7,7 +7,6 @@ add readers through the entry point group ``ncs_cb.readers``. Exactly one reader
 from __future__ import annotations
 
 import hashlib
-import os
 import pkgutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,8 +21,9 @@ from ncs_cb.errors import NcsError, ReadError, StudyError, UnknownFormatError, d
 from ncs_cb.knowledge.anatomy import resolve
 from ncs_cb.model import Decision, Details, RecordingOverride, Source, Study
 from ncs_cb.readers._shared import folders
+from ncs_cb.readers._shared.files import read_regular
 from ncs_cb.readers._shared.folders import STUDY_FILE, StudyInput
-from ncs_cb.readers._shared.reader import LARGEST_FILE_BYTES, Input, Reader, Recording
+from ncs_cb.readers._shared.reader import Input, Reader, Recording
 
 __all__ = [
     "READERS",
@@ -188,7 +188,7 @@ def _read_details(path: Path, default_id: str) -> tuple[str, Details, tuple[Sour
     from ncs_cb.study_file import load_study_toml
 
     study_id, details = load_study_toml(path)
-    source = Source(path.name, hashlib.sha256(path.read_bytes()).hexdigest(), "study_toml")
+    source = Source(path.name, hashlib.sha256(read_regular(path)).hexdigest(), "study_toml")
     return study_id or default_id, details, (source,)
 
 
@@ -228,17 +228,17 @@ def _open_all(found: StudyInput, keep_identity: bool) -> tuple[list[Input], list
     if found.path in found.files:
         # A file given by itself: what lies beside it is a companion or no concern of ours.
         name = found.path.name
-        data = _content(found.path, name)
+        data = read_regular(found.path, name)
         return [Input(found.path, name, data, keep_identity=keep_identity)], decisions
     for path, name in folders.unique_names(found):
         if path.name == STUDY_FILE:
             continue
         if path.suffix.lower() in known:
-            inputs.append(Input(path, name, _content(path, name), keep_identity=keep_identity))
+            inputs.append(Input(path, name, read_regular(path, name), keep_identity=keep_identity))
             continue
         head = Input(path, name, _head(path), keep_identity=keep_identity)
         if _claimants(head):
-            inputs.append(replace(head, data=_content(path, name)))
+            inputs.append(replace(head, data=read_regular(path, name)))
         elif not folders.is_plain_text_about(path):
             decisions.append(Decision(name, "choice", "ignored", "no reader claims this file"))
     for path, reason in found.skipped:
@@ -246,25 +246,11 @@ def _open_all(found: StudyInput, keep_identity: bool) -> tuple[list[Input], list
     return inputs, decisions
 
 
-def _content(path: Path, name: str) -> bytes:
-    try:
-        with open(path, "rb", buffering=0) as file:
-            size = os.fstat(file.fileno()).st_size
-            if size <= LARGEST_FILE_BYTES:
-                return file.read()
-    except OSError as problem:
-        raise ReadError(f"cannot be read: {problem.strerror}.", source=name) from None
-    raise ReadError(
-        f"the file has {size / 2**20:.0f} MiB; at most {LARGEST_FILE_BYTES // 2**20} MiB are read.",
-        source=name, hint="Cut the recording to the stimulated part.",
-    )  # fmt: skip
-
-
 def _head(path: Path) -> bytes:
+    """Give the first bytes of a file; none when it cannot be opened, or is a pipe or a device."""
     try:
-        with path.open("rb") as file:
-            return file.read(_HEAD_BYTES)
-    except OSError:
+        return read_regular(path, at_most=_HEAD_BYTES)
+    except ReadError:
         return b""
 
 
@@ -438,7 +424,7 @@ def _sources(read: Sequence[_Read]) -> list[Source]:
     for source, recording in read:
         sources.append(source)
         for companion in recording.companions:
-            digest = hashlib.sha256(companion.read_bytes()).hexdigest()
+            digest = hashlib.sha256(read_regular(companion)).hexdigest()
             sources.append(Source(companion.name, digest, f"{source.reader} companion"))
     return sources
 
