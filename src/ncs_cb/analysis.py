@@ -20,7 +20,7 @@ from ncs_cb.judging.verdicts import judge
 from ncs_cb.knowledge import criteria as criteria_sets
 from ncs_cb.knowledge import reference as reference_sets
 from ncs_cb.knowledge import thresholds
-from ncs_cb.measuring import f_waves, inching, machine, segments, sweeps
+from ncs_cb.measuring import edits, f_waves, inching, machine, segments, sweeps
 from ncs_cb.measuring import traces as measuring
 from ncs_cb.model import (
     DataFile,
@@ -109,8 +109,9 @@ def analyze_together(
 ) -> Tables:
     """Run every step on all studies at once and give the tables of all of them together."""
     details = {_key(number): study.details for number, study in enumerate(studies)}
-    chosen = [sweeps.choose_responses(study) for study in studies]
+    chosen = [edits.choose_responses(study) for study in studies]
     traces, responses, sweep_counts = _measure(studies, chosen)
+    traces, corrected = edits.set_markers(traces, responses, studies)
     recruitment = sweeps.recruitment_table(traces, sweep_counts)
     traces = sweeps.attest(traces, recruitment)
     traces, printed = machine.set_beside(traces, responses)
@@ -125,7 +126,7 @@ def analyze_together(
     frames = (traces, pairs, verdicts, conclusions, checks, waves, recruitment)
     named = dict(zip(TABLES, (*frames, inching.find_inching(traces)), strict=True))
     decisions = tuple(
-        (*study.decisions, *choice.decisions, *printed.get(_key(number), ()))
+        (*study.decisions, *corrected[number], *choice.decisions, *printed.get(_key(number), ()))
         for number, (study, choice) in enumerate(zip(studies, chosen, strict=True))
     )
     return Tables(named, responses, decisions)

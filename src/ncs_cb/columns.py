@@ -144,6 +144,15 @@ MEASURES: tuple[Column, ...] = (
 """The columns of ``measure_traces``. A negative phase is significant when its peak reaches 5 %
 of the highest negative peak and stands clear of the noise."""
 
+_AUTOMATIC = tuple(
+    _number(
+        "traces", f"automatic_{c.name}", f"{c.label}, automatic",
+        f"{c.description} As the program found it, before a person corrected the response; "
+        "unknown where nobody did.", c.definition, c.source,
+    )
+    for c in MEASURES if c.dtype == "float64" and c.name != "baseline_noise_mv"
+)  # fmt: skip
+
 _TRACES: tuple[Column, ...] = (
     _series("traces")[0],
     _text("traces", "recording", "Recording", "The file or object it came from, as named."),
@@ -156,6 +165,7 @@ _TRACES: tuple[Column, ...] = (
     _number("traces", "high_pass_hz", "High-pass", "Low-frequency filter of the amplifier."),
     _number("traces", "low_pass_hz", "Low-pass", "High-frequency filter of the amplifier."),
     *MEASURES,
+    *_AUTOMATIC,
 )
 
 _SEGMENT_KEYS = ("study_id", "nerve", "side", "muscle", "segment")
