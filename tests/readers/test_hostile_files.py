@@ -249,3 +249,26 @@ def test_a_whole_letter_of_two_halves_is_read(record, tmp_path):
     recording = json.loads(record)["traces"][0]["recording"]
     path.write_text(record.replace(f'"{recording}"', '"\\ud83d\\ude00"'), "utf-8")
     assert ncs_cb.read_study(path).typed_responses[0].recording == "\U0001f600"
+
+
+def test_stimuli_that_share_all_their_samples_ask_for_no_memory(tmp_path):
+    """A file of a few hundred kilobytes whose two thousand sweeps would take two gigabytes."""
+    text = "Stimulus right wrist 0.2ms x 12mA at 7cm from recording site"
+    field = "Startdate 02-MAR-2026 X X X MNC R Median Nerve"
+    records = [(0.0, text, np.zeros(archives.N_SAMPLES))]
+    data = archives.edf_plus_d("R APB", records, recording=field)
+    tal = b"+0\x14\x14\x00"
+    assert data.count(tal) >= 1
+    # Every further list of annotations stands in the room that the first record leaves for them.
+    start = data.index(tal) + len(tal)
+    room = data.index(b"\x00\x00", start)
+    end = len(data) - len(data[room:].lstrip(b"\x00"))
+    one = b"+0.0100\x14" + text.encode() + b"\x14\x00"
+    filled = (one * ((end - start) // len(one))).ljust(end - start, b"\x00")
+    path = tmp_path / "bomb.edf"
+    path.write_bytes(data[:start] + filled + data[end:])
+    try:
+        made = ncs_cb.read_study(path)
+    except NcsError:
+        return
+    assert sum(trace.samples_mv.nbytes for trace in made.traces) < 20 * len(data)
