@@ -251,24 +251,19 @@ def test_a_whole_letter_of_two_halves_is_read(record, tmp_path):
     assert ncs_cb.read_study(path).typed_responses[0].recording == "\U0001f600"
 
 
-def test_stimuli_that_share_all_their_samples_ask_for_no_memory(tmp_path):
-    """A file of a few hundred kilobytes whose two thousand sweeps would take two gigabytes."""
-    text = "Stimulus right wrist 0.2ms x 12mA at 7cm from recording site"
+def test_stimuli_that_share_all_their_samples_are_refused_before_memory_is_asked_for(
+    tmp_path, monkeypatch
+):
+    """Two thousand stimuli in one record ask for two thousand times its size."""
+    monkeypatch.setattr(archives, "N_NOTES", 80_000)
+    text = "Stimulus right wrist 0.2ms x"
+    many = "".join(f"\x14\x00+0.0100\x14{text} {10 + n / 100:.2f}mA" for n in range(2000))
     field = "Startdate 02-MAR-2026 X X X MNC R Median Nerve"
-    records = [(0.0, text, np.zeros(archives.N_SAMPLES))]
-    data = archives.edf_plus_d("R APB", records, recording=field)
-    tal = b"+0\x14\x14\x00"
-    assert data.count(tal) >= 1
-    # Every further list of annotations stands in the room that the first record leaves for them.
-    start = data.index(tal) + len(tal)
-    room = data.index(b"\x00\x00", start)
-    end = len(data) - len(data[room:].lstrip(b"\x00"))
-    one = b"+0.0100\x14" + text.encode() + b"\x14\x00"
-    filled = (one * ((end - start) // len(one))).ljust(end - start, b"\x00")
     path = tmp_path / "bomb.edf"
-    path.write_bytes(data[:start] + filled + data[end:])
-    try:
-        made = ncs_cb.read_study(path)
-    except NcsError:
-        return
-    assert sum(trace.samples_mv.nbytes for trace in made.traces) < 20 * len(data)
+    path.write_bytes(
+        archives.edf_plus_d(
+            "R APB", [(0.0, f"{text} 9mA{many}", np.zeros(archives.N_SAMPLES))], recording=field
+        )
+    )
+    with pytest.raises(NcsError, match=r"lie in one another|instant|same"):
+        ncs_cb.read_study(path)
