@@ -52,7 +52,7 @@ def tell_of_plugins() -> None:
         else:
             usual(message, category, *place, **more)
 
-    warnings.showwarning = show  # type: ignore[assignment]
+    warnings.showwarning = show
 
 
 def out() -> Console:
