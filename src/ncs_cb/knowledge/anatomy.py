@@ -65,6 +65,8 @@ class Nerve:
     routine_sites: tuple[str, ...] = ()
     course: tuple[tuple[str, float, float], ...] = ()
     name_at: tuple[float, float] = (0.0, 0.0)
+    large_healthy_fall: str = ""
+    """Source that says how far a healthy response of this nerve falls; empty for other nerves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +146,7 @@ def _nerve(key: str, value: dict[str, Any]) -> Nerve:
         name_at=(float(value["map_label"][0]), float(value["map_label"][1]))
         if "map" in value
         else (0.0, 0.0),
+        large_healthy_fall=value.get("large_healthy_fall", ""),
     )
 
 
