@@ -66,6 +66,10 @@ class ReportError(NcsError):
     """The output cannot be made; the message says what to install or change."""
 
 
+class KernelError(NcsError):
+    """The compiled kernel is missing or was made of other sources; the message says what to do."""
+
+
 def did_you_mean(value: str, known: Iterable[str]) -> str:
     """Give ``" Did you mean 'x'?"`` for the nearest known name, or an empty string.
 
