@@ -22,11 +22,13 @@ from ncs_cb.knowledge.lab import LabFile
 from ncs_cb.knowledge.layouts import Layout
 from ncs_cb.model import Decision, Details, RecordingOverride, Source, Study
 from ncs_cb.readers._shared import folders
-from ncs_cb.readers._shared.asked import Asked, each_visit, one_visit, sources_of, with_lab
+from ncs_cb.readers._shared.asked import Asked, each_visit, one_visit, with_lab
 from ncs_cb.readers._shared.claims import available, by_suffix, claimants, content, head
 from ncs_cb.readers._shared.folders import STUDY_FILE, StudyInput
 from ncs_cb.readers._shared.grid import SPREADSHEETS
 from ncs_cb.readers._shared.reader import Input, Reader, Recording
+from ncs_cb.readers._shared.reviewed import with_review
+from ncs_cb.review_file import is_log
 
 __all__ = [
     "READERS",
@@ -230,9 +232,9 @@ def _read(
     inputs, decisions = _open_all(found, asked.keep_identity)
     inputs = [asked.put_to(source, lab) for source in inputs]
     recordings, ignored = _read_all(inputs, told, lone=lone, part=found.part)
-    sources = (*sources, *sources_of(lab))
     study = _assemble(study_id, told, sources, recordings, (*decisions, *ignored))
-    return study if lab is None else with_lab(study, lab)
+    study = study if lab is None else with_lab(study, lab)
+    return study if found.part else with_review(study, found)
 
 
 def _refuse_one_for_all(told: Details) -> None:
@@ -299,7 +301,7 @@ def _open_all(found: StudyInput, keep_identity: bool) -> tuple[list[Input], list
         data = content(found.path, name)
         return [Input(found.path, name, data, keep_identity=keep_identity)], decisions
     for path, name in folders.unique_names(found):
-        if path.name == STUDY_FILE:
+        if path.name == STUDY_FILE or is_log(path):
             continue
         if path.suffix.lower() in known:
             inputs.append(Input(path, name, content(path, name), keep_identity=keep_identity))

@@ -85,7 +85,7 @@ def with_lab(study: Study, lab: LabFile) -> Study:
         return stimulus
 
     return replace(
-        study, lab=lab.lab,
+        study, lab=lab.lab, sources=(*study.sources, *sources_of(lab)),
         traces=tuple(replace(t, stimulus=told(t.stimulus)) for t in study.traces),
         typed_responses=tuple(replace(t, stimulus=told(t.stimulus)) for t in study.typed_responses),
     )  # fmt: skip

@@ -11,7 +11,7 @@ from ncs_cb.knowledge import lab as labs
 from ncs_cb.knowledge import layouts
 from ncs_cb.knowledge.layouts import Layout
 from ncs_cb.model import Source, Study
-from ncs_cb.readers._shared.asked import Asked, sources_of, with_lab
+from ncs_cb.readers._shared.asked import Asked, with_lab
 from ncs_cb.readers._shared.grid import Grid, of_frame
 from ncs_cb.readers._shared.reader import Input
 from ncs_cb.readers.mapped_table.build import recordings
@@ -102,7 +102,7 @@ def _from_frame(
             raise found
         study = Study(
             name or "table", typed_responses=found.typed_responses, details=found.details,
-            sources=(Source(_NAME, digest, "mapped_table"), *sources_of(lab)),
+            sources=(Source(_NAME, digest, "mapped_table"),),
             decisions=found.decisions, printed_segments=found.printed_segments,
         )  # fmt: skip
         studies.append(study if lab is None else with_lab(study, lab))
