@@ -62,6 +62,10 @@ class TableError(NcsError):
     """A nerves, findings, reference, criteria or recipe file is malformed."""
 
 
+class StoppedError(NcsError):
+    """A batch could not go on: disk full, folder in use, workers lost. What is done is kept."""
+
+
 class ReportError(NcsError):
     """The output cannot be made; the message says what to install or change."""
 

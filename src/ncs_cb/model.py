@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -135,6 +135,27 @@ class TypedResponse:
 
 
 @dataclass(frozen=True, slots=True)
+class PrintedSegment:
+    """What a machine printed of one segment; used where the distances of its sites are unknown.
+
+    Attributes
+    ----------
+    nerve, side, muscle : str
+    distal_site, proximal_site : str
+    length_mm : float or None
+    velocity_m_per_s : float or None
+    """
+
+    nerve: str
+    side: Side
+    muscle: str
+    distal_site: str
+    proximal_site: str
+    length_mm: float | None = None
+    velocity_m_per_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RecordingOverride:
     """What ``study.toml`` says of one recording: what the file does not say, or says wrongly."""
 
@@ -208,6 +229,29 @@ class Details:
 
 
 @dataclass(frozen=True, slots=True)
+class Lab:
+    """What ``lab.toml`` says of the laboratory.
+
+    Attributes
+    ----------
+    sha256, name : str
+        Of the file.
+    letterhead : mapping of str to str
+        ``name``, ``address``, ``physician``, ``logo``, ``phone``, ``email``.
+    defaults : mapping
+        ``criteria``, ``reference``, ``language``, ``supramaximal``, ``collision_used``.
+    words : mapping
+        By kind and id, the laboratory's own words, as written.
+    """
+
+    sha256: str
+    name: str = "lab.toml"
+    letterhead: Mapping[str, str] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    words: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """One input file: its name (never its folder), its SHA-256 and the reader that took it."""
 
@@ -238,6 +282,58 @@ class Decision:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """One event of a review: who corrected what, when, from what to what, and why.
+
+    Attributes
+    ----------
+    id, at, who : str
+        The event's own id, the time (UTC, ISO 8601) and the person.
+    action : str
+        ``move``, ``reset``, ``exclude``, ``choose``, ``set``, ``accept`` or ``undo``.
+    recording, site : str
+    sweep : int or None
+        The response it concerns: number of its first sweep; None for a recording as a whole.
+    samples : str
+        Digest of that response's samples, by which a recording that has changed is noticed.
+    text : str
+        The annotation of an unassigned stimulus that is given a site; else empty.
+    marker : str or None
+        ``onset``, ``peak``, ``end`` or ``baseline``.
+    key : str or None
+        What is set: ``site``, ``side``, ``distance_mm``, ``polarity``, ``supramaximal``,
+        ``collision_used``.
+    from_value, to_value : str, float, bool or None
+        Before and after; markers in ms from the stimulus.
+    from_by : str
+        ``auto``, or who had set the value before.
+    why : str
+    undoes : str or None
+        Id of the event that is taken back.
+    version : str
+        Version of ncs_cb that wrote it.
+    """
+
+    id: str
+    at: str
+    who: str
+    action: str
+    recording: str = ""
+    sweep: int | None = None
+    site: str | None = None
+    samples: str = ""
+    text: str = ""
+    marker: str | None = None
+    key: str | None = None
+    from_value: str | float | bool | None = None
+    to_value: str | float | bool | None = None
+    from_by: str = ""
+    why: str = ""
+    undoes: str | None = None
+    version: str = ""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Study:
     """One patient visit as read: responses, typed-in values, details and reader decisions."""
@@ -250,6 +346,11 @@ class Study:
     decisions: tuple[Decision, ...] = ()
     notes: tuple[str, ...] = ()
     """Free annotations of the recordings that no grammar understood, kept as text."""
+    printed_segments: tuple[PrintedSegment, ...] = ()
+    """Lengths and velocities as printed, for sites whose distances are unknown."""
+    lab: Lab | None = None
+    corrections: tuple[Correction, ...] = ()
+    """The events of the review, in the order in which they were made, those taken back too."""
 
 
 @dataclass(frozen=True, slots=True)

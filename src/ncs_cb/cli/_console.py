@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from functools import wraps
@@ -15,10 +16,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ncs_cb.errors import NcsError
+from ncs_cb.errors import NcsError, StoppedError
+from ncs_cb.plugins import PluginWarning
 
 SOME_FAILED = 1
 WRONG_USAGE = 2
+STOPPED = 3
 
 # No table is folded in a file or a pipe, where a line is for a program or for grep.
 _WIDTH_OF_A_PIPE = 100_000
@@ -38,6 +41,19 @@ def never_fail_to_print() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
+
+
+def tell_of_plugins() -> None:
+    """Say in one line what another package's broken part costs, where Python would add a path."""
+    usual = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+        if issubclass(category, PluginWarning):
+            tell(f"warning: {message}")
+        else:
+            usual(message, category, *place, **more)
+
+    warnings.showwarning = show
 
 
 def out() -> Console:
@@ -103,7 +119,7 @@ def wrong_usage(message: str) -> NoReturn:
 
 
 def friendly(command: Command) -> Command:
-    """Turn every exception that leaves `command` into one line and exit status 1."""
+    """Turn every exception that leaves `command` into one line and an exit status."""
 
     @wraps(command)
     def guarded(*args: Any, **kwargs: Any) -> None:
@@ -115,6 +131,9 @@ def friendly(command: Command) -> Command:
             # The reader of our output has left (``| head``): nothing to say, nobody to tell.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(SOME_FAILED) from None
+        except StoppedError as error:
+            tell(f"ncs-cb: {explain(error)}")
+            raise typer.Exit(STOPPED) from None
         except Exception as error:
             tell(f"ncs-cb: {explain(error)}")
             raise typer.Exit(SOME_FAILED) from None
