@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 Side = Literal["left", "right"]
 Kind = Literal["motor", "sensory", "f_wave"]
 Polarity = Literal["negative_up", "negative_down", "auto"]
+Sayer = Literal["file", "table", "study.toml", "lab.toml", "call", "review", "plateau"]
+"""Who attested or denied something."""
+ResponseStatus = Literal["present", "absent", "not_done", "not_measurable"]
+"""Four different things; a fifth is None, unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,8 @@ class Stimulus:
         Attested by the recording or by ``study.toml``; None when nobody said.
     collision_used : bool or None
         Whether a collision technique was used.
+    supramaximal_by, collision_by : str or None
+        Who said so (see :data:`Sayer`); None when nobody did.
     """
 
     distance_mm: float | None = None
@@ -54,6 +60,8 @@ class Stimulus:
     duration_ms: float | None = None
     is_supramaximal: bool | None = None
     collision_used: bool | None = None
+    supramaximal_by: Sayer | None = None
+    collision_by: Sayer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +128,8 @@ class TypedResponse:
     """One row of a site table: numbers from a machine that exports no waveform.
 
     ``values`` maps columns of ``measure_traces`` to numbers; a missing one is unknown.
+    ``response`` says whether there was one; None when the table does not say. ``flags`` are
+    those that only the reader can raise.
     """
 
     site: Site
@@ -130,11 +140,69 @@ class TypedResponse:
     high_pass_hz: float | None = None
     low_pass_hz: float | None = None
     sampling_rate_hz: float | None = None
+    response: ResponseStatus | None = None
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class UnassignedStimulus:
+    """A stretch of signal whose annotation or trigger names no stimulation site.
+
+    Attributes
+    ----------
+    recording : str
+        The recording it stands in.
+    text : str
+        The annotation or trigger code; words that may name a person are left out.
+    sweep : int
+        Number of the data record, epoch or column it lies in, from 0.
+    time_s : float or None
+        When it was given, from the start of the recording.
+    """
+
+    recording: str
+    text: str
+    sweep: int
+    time_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseOverride:
+    """What ``study.toml`` says of the response of one site.
+
+    ``onset_latency_ms`` and ``end_latency_ms`` are markers set by hand; the automatic ones are
+    kept beside them. Nothing before ``ignore_until_ms`` is response.
+    """
+
+    supramaximal: bool | None = None
+    exclude: bool | None = None
+    ignore_until_ms: float | None = None
+    onset_latency_ms: float | None = None
+    end_latency_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RecordingOverride:
-    """What ``study.toml`` says of one recording: what the file does not say, or says wrongly."""
+    """What ``study.toml`` says of one recording: what the file does not say, or says wrongly.
+
+    Attributes
+    ----------
+    nerve, side, muscle, polarity : str or None
+    supramaximal, collision_used : bool or None
+        Attested for every site of the recording.
+    unit : str or None
+        Where the file names none.
+    stimulus_delay_ms : float or None
+        The pulse came so long after the file's trigger.
+    sites : mapping of str to str
+        From annotation text or trigger code to stimulation site.
+    distances_mm : mapping of str to float
+        By site, from the recording electrode.
+    segment_lengths_mm : mapping of str to float
+        By segment (``wrist-below_elbow``).
+    responses : mapping of str to ResponseOverride
+        By site.
+    """
 
     nerve: str | None = None
     side: Side | None = None
@@ -142,6 +210,12 @@ class RecordingOverride:
     polarity: Polarity | None = None
     supramaximal: bool | None = None
     collision_used: bool | None = None
+    unit: str | None = None
+    stimulus_delay_ms: float | None = None
+    sites: Mapping[str, str] = field(default_factory=dict)
+    distances_mm: Mapping[str, float] = field(default_factory=dict)
+    segment_lengths_mm: Mapping[str, float] = field(default_factory=dict)
+    responses: Mapping[str, ResponseOverride] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +322,8 @@ class Study:
     decisions: tuple[Decision, ...] = ()
     notes: tuple[str, ...] = ()
     """Free annotations of the recordings that no grammar understood, kept as text."""
+    unassigned: tuple[UnassignedStimulus, ...] = ()
+    """Stimuli whose site nobody named; they stand in no table."""
 
 
 @dataclass(frozen=True, slots=True)

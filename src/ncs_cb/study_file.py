@@ -17,7 +17,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_type_hints
 
 from ncs_cb.errors import StudyError, TableError, did_you_mean
-from ncs_cb.model import Details, FWaveValue, RecordingOverride, SensoryValue, TreatmentCourse
+from ncs_cb.model import (
+    Details,
+    FWaveValue,
+    RecordingOverride,
+    ResponseOverride,
+    SensoryValue,
+    TreatmentCourse,
+)
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -51,7 +58,18 @@ _RANGES: dict[str, tuple[float, float]] = {
     "maximum_latency_ms": (0, 200),
     "persistence_pct": (0, 100),
     "n_stimuli": (0, 10_000),
+    "stimulus_delay_ms": (-50, 50),
+    "ignore_until_ms": (0, 100),
+    "end_latency_ms": (0, 200),
 }
+# From the recording electrode to the stimulus, and between two stimuli.
+_LONGEST_MM = 2_000.0
+_MOST_SITES = 200
+_LENGTHS = ("distances_mm", "distances_cm", "segment_lengths_mm")
+_OVERRIDE_KEYS = (
+    "nerve", "side", "muscle", "polarity", "supramaximal", "collision_used", "unit",
+    "stimulus_delay_ms", "sites", *_LENGTHS, "responses",
+)  # fmt: skip
 _EARLIEST, _LATEST = date(1900, 1, 1), date(2200, 1, 1)
 
 
@@ -143,7 +161,7 @@ def load_study_toml(path: str | Path) -> StudyFile:
     Returns
     -------
     StudyFile
-        ``(study_id, details)``. Names of nerves and muscles are as written.
+        ``(study_id, details)``. Names of nerves, sides, muscles and sites are as written.
 
     Raises
     ------
@@ -267,8 +285,55 @@ def _overrides(table: dict[str, Any]) -> dict[str, RecordingOverride]:
         path = f'recordings."{name[:120]}"'
         if not isinstance(entry, dict):
             raise StudyError(f"{path}: must be a table.")
-        _known(path, entry, [f.name for f in fields(RecordingOverride)])
-        made[name] = _validate(RecordingOverride, entry, path)
+        _known(path, entry, _OVERRIDE_KEYS)
+        made[name] = _override(entry, path)
+    return made
+
+
+def _override(entry: Mapping[str, Any], path: str) -> RecordingOverride:
+    plain = {k: v for k, v in entry.items() if k not in (*_LENGTHS, "responses")}
+    for key, value in plain.items():
+        _ranged(f"{path}.{key}", value)
+    said = [key for key in _LENGTHS if key in entry]
+    if "distances_mm" in said and "distances_cm" in said:
+        raise StudyError(f"{path}: distances_mm and distances_cm say the same; keep one of them.")
+    for key in said:
+        lengths = _lengths(f"{path}.{key}", entry[key], 10.0 if key.endswith("_cm") else 1.0)
+        plain["segment_lengths_mm" if key == "segment_lengths_mm" else "distances_mm"] = lengths
+    answers = entry.get("responses", {})
+    if not isinstance(answers, dict) or not all(isinstance(v, dict) for v in answers.values()):
+        raise StudyError(f"{path}.responses: must hold one table per site.")
+    plain["responses"] = {
+        site: _response_override(values, f"{path}.responses.{site[:80]}")
+        for site, values in answers.items()
+    }
+    made: RecordingOverride = _validate(RecordingOverride, plain, path)
+    if len(made.sites) > _MOST_SITES:
+        raise StudyError(f"{path}.sites: {len(made.sites)} entries; at most {_MOST_SITES}.")
+    return made
+
+
+def _lengths(path: str, value: Any, factor: float) -> dict[str, float]:
+    """Give lengths in mm by site or segment; only a finite number above 0 is a length."""
+    if not isinstance(value, dict):
+        raise StudyError(f"{path}: must be a table such as {{ wrist = 70 }}.")
+    for key, length in value.items():
+        if isinstance(length, bool) or not isinstance(length, int | float):
+            raise StudyError(f"{path}.{key[:80]}: must be a number.")
+        if not 0 <= length * factor <= _LONGEST_MM:
+            most = _LONGEST_MM / factor
+            raise StudyError(f"{path}.{key[:80]}: {length}; plausible: 0 to {most:g}.")
+    return {key: round(float(length) * factor, 6) for key, length in value.items()}
+
+
+def _response_override(entry: Mapping[str, Any], path: str) -> ResponseOverride:
+    _known(path, entry, [f.name for f in fields(ResponseOverride)])
+    for key, value in entry.items():
+        _ranged(f"{path}.{key}", value)
+    made: ResponseOverride = _validate(ResponseOverride, entry, path)
+    onset, end = made.onset_latency_ms, made.end_latency_ms
+    if onset is not None and end is not None and end <= onset:
+        raise StudyError(f"{path}: the response ends ({end:g} ms) before it begins ({onset:g} ms).")
     return made
 
 
@@ -317,7 +382,14 @@ def _finding_value(finding: Finding, value: Any) -> bool | float:
 
 _VALIDATED = {
     kind.__name__: kind
-    for kind in (Details, FWaveValue, RecordingOverride, SensoryValue, TreatmentCourse)
+    for kind in (
+        Details,
+        FWaveValue,
+        RecordingOverride,
+        ResponseOverride,
+        SensoryValue,
+        TreatmentCourse,
+    )
 }
 
 
@@ -346,6 +418,10 @@ def _validate(kind: type[Any], values: Mapping[str, Any], path: str) -> Any:
     adapters = _field_adapters(kind.__name__)
     checked = {}
     for key, value in values.items():
+        if key == "side" and isinstance(value, str):
+            # Every spelling of a side is known to the readers, as those of nerves and sites are.
+            checked[key] = value
+            continue
         try:
             checked[key] = adapters[key].validate_python(value, strict=True)
         except ValidationError as problem:
@@ -382,6 +458,11 @@ def json_schema() -> dict[str, Any]:
 
     def of(kind: type[Any]) -> dict[str, Any]:
         schema = _adapter(kind.__name__).json_schema()
+        if kind is RecordingOverride:
+            properties = schema["properties"]
+            properties["distances_cm"] = properties["distances_mm"]
+        if "side" in schema["properties"]:
+            schema["properties"]["side"] = {"type": "string"}
         return {**schema, "additionalProperties": False}
 
     tables: dict[str, dict[str, Any]] = {name: {} for name in FINDING_TABLES}
