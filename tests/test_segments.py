@@ -89,8 +89,15 @@ def test_studies_nerves_sides_and_muscles_are_never_mixed():
     assert table[["study_id", "segment"]].values.tolist() == [["t", "wrist-below_elbow"]]
 
 
-def test_a_missing_proximal_response_leaves_the_change_unknown_and_flagged():
+def test_a_value_that_nobody_wrote_is_unknown_and_not_an_absent_response():
     table = pair_sites(traces(site("wrist"), {"stimulation_site": "below_elbow"}))
+    assert np.isnan(table["amplitude_reduction_pct"].item())
+    assert "response_absent_at_site" not in table["quality_flags"].item().split(";")
+
+
+def test_a_missing_proximal_response_leaves_the_change_unknown_and_flagged():
+    absent = {"stimulation_site": "below_elbow", "response": "absent"}
+    table = pair_sites(traces(site("wrist"), absent))
     assert np.isnan(table["amplitude_reduction_pct"].item())
     assert "response_absent_at_site" in table["quality_flags"].item().split(";")
 

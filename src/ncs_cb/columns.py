@@ -155,6 +155,12 @@ _TRACES: tuple[Column, ...] = (
     _number("traces", "sampling_rate_hz", "Sampling rate", "Samples per second."),
     _number("traces", "high_pass_hz", "High-pass", "Low-frequency filter of the amplifier."),
     _number("traces", "low_pass_hz", "Low-pass", "High-frequency filter of the amplifier."),
+    _text(
+        "traces",
+        "response",
+        "Response",
+        "present, absent, not_done or not_measurable; NA when nobody said.",
+    ),
     *MEASURES,
 )
 

@@ -31,7 +31,8 @@ SCHEMA = "ncs_cb/result/1"
 TABLES = (
     "traces", "segments", "verdicts", "diagnosis", "checks", "f_waves", "recruitment", "inching",
 )  # fmt: skip
-_STUDY_FIELDS = ("study_id", "typed_responses", "details", "sources", "decisions", "notes")
+_STUDY_FIELDS = ("study_id", "typed_responses", "details", "sources", "decisions", "notes",
+                 "unassigned")  # fmt: skip
 
 
 def to_record(result: Result) -> dict[str, Any]:

@@ -76,11 +76,11 @@ class Notes:
     def decisions(self, name: str) -> list[Decision]:
         made = []
         if self.marks:
-            made.append(Decision(name, "marks", "left out",
-                                 f"{self.marks} numbers have a mark behind them, such as '*'"))  # fmt: skip
+            why = f"{self.marks} numbers have a mark behind them, such as '*'"
+            made.append(Decision(name, "marks", "left out", why))
         if self.bounds:
-            made.append(Decision(name, "bounds", "unknown",
-                                 f"{self.bounds} cells give a bound, such as '<0.1', not a value"))  # fmt: skip
+            why = f"{self.bounds} cells give a bound, such as '<0.1', not a value"
+            made.append(Decision(name, "bounds", "unknown", why))
         return made
 
 
@@ -198,9 +198,9 @@ def one_per_site(
         used = max(members, key=lambda i: _rank(rows[i]))
         differ = _differ([rows[i] for i in members])
         for i in members:
-            raised = ("repeats_differ",) if differ else ()
-            raised += () if i == used else ("not_used",)
-            rows[i] = replace(rows[i], flags=(*rows[i].flags, *raised))
+            differs = ("repeats_differ",) if differ else ()
+            unused = () if i == used else ("not_used",)
+            rows[i] = replace(rows[i], flags=(*rows[i].flags, *differs, *unused))
         decisions.append(Decision(
             name, "site", f"{site.stimulation_site}: one of {len(members)} rows is used",
             "the site is listed more than once; the supramaximal, strongest or largest one counts",
