@@ -25,8 +25,8 @@ def find_inching(traces: pd.DataFrame) -> pd.DataFrame:
     A series is four or more stimuli of one nerve in one recording, each at most 30 mm from the
     next. Steps share the names of sites: stimuli that each bear a name of their own are the
     sites of an ordinary study, never one series. The focal step is the one with the most abrupt
-    change: its fall of amplitude or area exceeds the median of the other steps by more than 20 points,
-    or its latency exceeds what the other steps predict for its length by more than 0.4 ms.
+    change: its fall of amplitude or area exceeds the median of the other steps by more than 20
+    points, or its latency exceeds what the other steps predict for its length by more than 0.4 ms.
 
     Parameters
     ----------
