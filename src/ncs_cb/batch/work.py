@@ -157,12 +157,12 @@ class _Examination:
 
     def report(self, studies: Sequence[tuple[Task, Study]], tables: Tables) -> None:
         """Write each study's report; one that cannot be written leaves its tables in place."""
-        from ncs_cb.analysis import data_files, split
+        from ncs_cb.analysis import results
 
-        files = data_files(self.settings.criteria, self.settings.reference)
-        results = split(tables, [s for _, s in studies], files, reference=self.settings.reference)
+        own = self.settings
+        made = results(tables, [s for _, s in studies], own.criteria, reference=own.reference)
         self.reports.mkdir(exist_ok=True)
-        for (task, _), result in zip(studies, results, strict=True):
+        for (task, _), result in zip(studies, made, strict=True):
             written = self.attempt(task, "report", partial(self.write_report, result))
             if written is not None:
                 self.found.reported[task.key] = written

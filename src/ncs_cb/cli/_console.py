@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable
+from contextvars import ContextVar
 from functools import wraps
-from typing import Any, NoReturn, TypeVar
+from io import TextIOWrapper
+from typing import Any, Literal, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
@@ -22,6 +24,20 @@ WRONG_USAGE = 2
 _WIDTH_OF_A_PIPE = 100_000
 
 Command = TypeVar("Command", bound=Callable[..., None])
+
+
+VOICE: ContextVar[Literal["quiet", "usual", "verbose"]] = ContextVar("VOICE", default="usual")
+"""How much this run of the command line says; set once, where the options are read."""
+
+
+def never_fail_to_print() -> None:
+    """Let a console that cannot show a letter show a question mark; a report is never lost to it.
+
+    A Windows console may hold only 256 letters, and sites, names and reports hold any.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def out() -> Console:
@@ -45,6 +61,18 @@ def _console(*, stderr: bool) -> Console:
 def tell(message: str) -> None:
     """Print one message on standard error, as it is, without folding."""
     typer.echo(plain(message), err=True)
+
+
+def note(message: str) -> None:
+    """Tell of progress; ``--quiet`` leaves it out."""
+    if VOICE.get() != "quiet":
+        tell(message)
+
+
+def detail(message: str) -> None:
+    """Tell what a step decided; only ``--verbose`` shows it."""
+    if VOICE.get() == "verbose":
+        tell(message)
 
 
 def plain(text: object) -> str:
