@@ -88,6 +88,8 @@ def from_record(record: Mapping[str, Any]) -> Result:
                 name: _typed(record["study"][name], hint)
                 for name, hint in get_type_hints(Study, vars(model)).items()
                 if name in _STUDY_FIELDS
+                # The first schema knows no unassigned stimuli.
+                and (name != "unassigned" or name in record["study"])
             }
         )
         provenance = _typed(record["provenance"], Provenance)
