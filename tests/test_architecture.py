@@ -22,7 +22,6 @@ NAMES = [str(path.relative_to(PACKAGE)) for path in MODULES]
 
 # One home per library; the part of the package named here may import it, nobody else.
 HOMES = {
-    "numba": {"_kernels"},
     "scipy": {"dispersion", "simulate"},
     "edfio": {"readers/edf"},
     "mne": {"readers/via_mne.py"},
@@ -142,8 +141,7 @@ def test_modules_and_functions_stay_small(path):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             body = node.body[1:] if ast.get_docstring(node) else node.body
             lines = body[-1].end_lineno - body[0].lineno + 1 if body else 0
-            limit = 60 if "_kernels" not in path.parts else 80  # written for the compiler
-            assert lines <= limit, f"{node.name} has {lines} lines"
+            assert lines <= 60, f"{node.name} has {lines} lines"
 
 
 @pytest.mark.parametrize("name", [n for n in ncs_cb.__all__ if n != "__version__"])

@@ -1,10 +1,11 @@
-"""Facts, cells and constants of the kernel, each said once."""
+"""Facts, cells and constants of the kernel, each said once.
+
+``build.py`` makes a C header of the numbers here, so that both languages read the same ones.
+"""
 
 from __future__ import annotations
 
-NAN = float("nan")
-
-# Facts, as bits. Meaning is given to them in measure.py.
+# Facts, as bits. measuring/traces.py names them.
 NON_FINITE = 1
 FLAT = 2
 STIMULUS_OUTSIDE = 4
@@ -25,20 +26,7 @@ DURATION, AREA, TOTAL_DURATION, TOTAL_AREA = 4, 5, 6, 7
 BASELINE, NOISE = 8, 9
 WIDTH = 10
 
-# Cells of the working state of one row.
-LEVEL, SLOPE, ORIGIN = 0, 1, 2  # baseline: level + slope * (sample - origin)
-DECAY, W0, W1, W2, AT = 3, 4, 5, 6, 7  # artefact: size, three neighboring decays, their index
-QUIET_FROM, QUIET_TO = 8, 9  # blocks the baseline was taken from
-WHITE, SPREAD = 10, 11  # noise: sample to sample, and about the baseline
-DIP = 12  # depth of an initial positivity
-HUM = 13  # 1 when hum was removed, -1 when there was none, 0 when nobody looked
-BEND = 14  # sample from which on the baseline stays level
-TOP = 15  # block of the highest negative peak
-FIRST_TOP, LATE_AREA = 16, 17  # height of the first phase, sum of the blocks of later ones
-EARLY = 18  # the artefact in the first usable block
-LAST_TOP = 19  # height of the last phase
-STATE = 20
-# Cells of the normal equations of hum: six rows of seven, and one row of the basis.
+# Cells of the normal equations of hum: six rows of seven, and what they began with.
 SOLVE = 48
 
 BLOCK_MS = 0.2
@@ -50,6 +38,9 @@ FIRST_PEAK_MS = 1.2
 # follows the end of a distal response by 15 ms and more.
 GAP_MS = 12.0
 LARGEST_MV = 100.0
+# Beyond this squares overflow, below that they vanish; neither is a recording in mV.
+HUGE_MV = 1e100
+TINY_MV = 1e-100
 # A converter range beyond this is none.
 UNLIMITED_MV = 1e300
 SIGNIFICANT = 0.05

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import uuid
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -89,7 +90,8 @@ def carry_out(
             "a worker runs another version of ncs_cb than the one that plans the work.",
             hint="Install the same version on every machine of the cluster.",
         )
-    staged = Path(chunk.out, "_batch", "staging", token)
+    # A cluster that loses a worker gives the same chunk, with the same token, to another one.
+    staged = Path(chunk.out, "_batch", "staging", f"{token}-{uuid.uuid4().hex}")
     with _ONE_AT_A_TIME:
         try:
             staged_part(staged, "").parent.mkdir(parents=True)
@@ -315,7 +317,8 @@ def _write(chunk: Chunk, found: Found, staged: Path) -> Done:
         counted |= histograms(table, whole)
     sync(staged)
     fresh = (_entry(task, found, chunk.settings) for task in chunk.tasks)
-    entries = sorted((*fresh, *chunk.kept), key=lambda entry: entry.key)
+    # By the name that is shown: the order of hidden names would tell them from each other.
+    entries = sorted((*fresh, *chunk.kept), key=lambda entry: entry.input)
     keys = frozenset(task.key for task in chunk.tasks)
     return Done(chunk.slot, str(staged), tuple(entries), keys, counted)
 

@@ -1,6 +1,7 @@
 """The command line: arguments in, exit status out; everything else is called, not done here.
 
-Exit status: 0 all inputs done, 1 some inputs failed (the rest are done), 2 wrong usage.
+Exit status: 0 all inputs done, 1 some inputs failed (the rest are done), 2 wrong usage, 3 a batch
+had to stop (disk full, output in use, workers lost; what is done is kept).
 Results go to standard output or to files; progress and messages go to standard error.
 Only typer and rich are imported here; each command imports what it needs when it runs, so that
 ``ncs-cb --help`` answers at once.
@@ -23,7 +24,8 @@ app = typer.Typer(
         "and apply the published criteria for multifocal motor neuropathy. Describes findings "
         "against published criteria; it does not replace the physician's diagnosis."
     ),
-    epilog="Exit status: 0 all inputs done, 1 some inputs failed, 2 wrong usage.",
+    epilog="Exit status: 0 all inputs done, 1 some inputs failed, 2 wrong usage, "
+    "3 a batch had to stop before its end.",
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -58,6 +58,10 @@ def batch(
         int,
         typer.Option("--memory-limit", min=64, metavar="MB", help="Most memory per study."),
     ] = 2048,
+    allow_empty: Annotated[
+        bool,
+        typer.Option("--allow-empty", help="Let a ROOT without a study empty the tables of DIR."),
+    ] = False,
 ) -> None:
     """Analyze an archive: tables for all studies, failures.csv, index.html, reports if asked.
 
@@ -85,7 +89,7 @@ def batch(
     with showing() as progress:
         summary = run_batch(
             root, target, settings=settings, workers=workers, scheduler=scheduler, key=key,
-            progress=progress,
+            allow_empty=allow_empty, progress=progress,
         )  # fmt: skip
     note(summary.sentence(target))
     gc.freeze()  # or the end of the process would look through all that was loaded

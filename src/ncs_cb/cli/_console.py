@@ -15,10 +15,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ncs_cb.errors import NcsError
+from ncs_cb.errors import NcsError, StoppedError
 
 SOME_FAILED = 1
 WRONG_USAGE = 2
+STOPPED = 3
 
 # No table is folded in a file or a pipe, where a line is for a program or for grep.
 _WIDTH_OF_A_PIPE = 100_000
@@ -103,7 +104,7 @@ def wrong_usage(message: str) -> NoReturn:
 
 
 def friendly(command: Command) -> Command:
-    """Turn every exception that leaves `command` into one line and exit status 1."""
+    """Turn every exception that leaves `command` into one line and an exit status."""
 
     @wraps(command)
     def guarded(*args: Any, **kwargs: Any) -> None:
@@ -115,6 +116,9 @@ def friendly(command: Command) -> Command:
             # The reader of our output has left (``| head``): nothing to say, nobody to tell.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(SOME_FAILED) from None
+        except StoppedError as error:
+            tell(f"ncs-cb: {explain(error)}")
+            raise typer.Exit(STOPPED) from None
         except Exception as error:
             tell(f"ncs-cb: {explain(error)}")
             raise typer.Exit(SOME_FAILED) from None
