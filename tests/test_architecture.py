@@ -31,7 +31,7 @@ HOMES = {
     "pyarrow": {"reports/tables.py", "batch"},
     "dask": {"batch"},
     "distributed": {"batch"},
-    "pydantic": {"study_file.py"},
+    "pydantic": {"study_file"},
     "typer": {"cli"},
     "rich": {"cli"},
 }
