@@ -31,6 +31,7 @@ from ncs_cb.model import (
     Provenance,
     Result,
     SetWords,
+    Stimulus,
     Study,
     Trace,
     TypedResponse,
@@ -117,12 +118,14 @@ def analyze_together(
     """
     details = _details(studies)
     chosen = [sweeps.choose_responses(study) for study in studies]
-    traces, responses, sweep_counts = _measure(studies, chosen)
+    traces, responses, stimuli, sweep_counts = _measure(studies, chosen)
     recruitment = sweeps.recruitment_table(traces, sweep_counts)
     traces = sweeps.attest(traces, recruitment)
     traces, printed = machine.set_beside(traces, responses)
     pairs, fits = _estimate(segments.pair_sites(traces), traces, responses)
-    checks = quality.examine(pairs, traces, details, responses, reference=reference)
+    checks = quality.examine(
+        pairs, traces, details, responses, stimuli=stimuli, reference=reference
+    )
     pairs = quality.with_flags(pairs, checks)
     verdicts = judge(pairs, criteria, reference=reference, details=details, checks=checks)
     waves = _f_waves(studies)
@@ -152,7 +155,7 @@ def _details(studies: Sequence[Study]) -> dict[str, Details]:
 
 def _measure(
     studies: Sequence[Study], chosen: Sequence[sweeps.Chosen]
-) -> tuple[pd.DataFrame, tuple[Trace | None, ...], list[int]]:
+) -> tuple[pd.DataFrame, tuple[Trace | None, ...], tuple[Stimulus, ...], list[int]]:
     """Measure all responses in one pass and put the typed-in rows behind those of their study."""
     counts = [count for choice in chosen for count in choice.sweep_counts]
     responses = [trace for choice in chosen for trace in choice.responses]
@@ -165,15 +168,20 @@ def _measure(
         for number, study in enumerate(studies)
         for row in study.typed_responses
     ]
+    stimuli = [trace.stimulus for trace in responses]
     if not typed:
-        return conform(measured, "traces"), tuple(responses), counts
+        return conform(measured, "traces"), tuple(responses), tuple(stimuli), counts
+    stimuli += [row.stimulus for study in studies for row in study.typed_responses]
     both = pd.concat([measured, conform(pd.DataFrame(typed), "traces")], ignore_index=True)
     order = np.argsort(both["study_id"].to_numpy(dtype=str), kind="stable")
     everything: list[Trace | None] = [*responses, *[None] * len(typed)]
     counts += [1] * len(typed)
     traces = conform(both.iloc[order], "traces")
     places = order.tolist()
-    return traces, tuple(everything[i] for i in places), [counts[i] for i in places]
+    return (
+        traces, tuple(everything[i] for i in places), tuple(stimuli[i] for i in places),
+        [counts[i] for i in places],
+    )  # fmt: skip
 
 
 def _typed_row(row: TypedResponse) -> dict[str, object]:

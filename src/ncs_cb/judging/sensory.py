@@ -293,6 +293,20 @@ def through(studies: Iterable[SensoryStudy], nerve: str, side: str, low: int, hi
     return reduce(operator.and_, answers) if answers else pd.NA
 
 
+def routine(studies: Iterable[SensoryStudy], nerve: str, side: str) -> Truth:
+    """Tell whether the routine sensory studies of a nerve, from beyond the wrist, are normal.
+
+    False when one of the nerve's studies is abnormal, wherever; unknown when none is routine.
+    """
+    mine = [one for one in studies if (one.nerve, one.side) == (nerve, side)]
+    if any(one.is_normal is False for one in mine):
+        return False
+    answers = [
+        one.is_normal for one in mine if one.stretch is not None and one.stretch[0] == _BEYOND
+    ]
+    return reduce(operator.and_, answers) if answers else pd.NA
+
+
 def all_normal(studies: Sequence[SensoryStudy], at_least: int) -> Truth:
     """Tell whether all sensory studies are normal, in at least so many nerves.
 

@@ -51,6 +51,8 @@ class Nerve:
     sensory_sites: tuple[str, ...]
     sites: tuple[str, ...]
     entrapments: tuple[Entrapment, ...]
+    large_healthy_fall: str = ""
+    """Source that says how far a healthy response of this nerve falls; empty for other nerves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,7 @@ def _nerve(key: str, value: dict[str, Any]) -> Nerve:
         sensory_sites=tuple(value["sensory_sites"]),
         sites=tuple(value["sites"]),
         entrapments=traps,
+        large_healthy_fall=value.get("large_healthy_fall", ""),
     )
 
 

@@ -51,7 +51,7 @@ def pair_sites(traces: pd.DataFrame) -> pd.DataFrame:
         ``reduction_pct = 100 * (1 - proximal / distal)``,
         ``increase_pct = 100 * (proximal / distal - 1)``,
         velocity = length / latency difference. NaN in, NaN out; a distal value of zero or less
-        gives NaN.
+        gives NaN. A proximal response that is known to be absent is a reduction of 100 %.
 
     Raises
     ------
@@ -68,10 +68,13 @@ def pair_sites(traces: pd.DataFrame) -> pd.DataFrame:
     table["is_adjacent"] = is_adjacent
     table["is_entrapment_site"] = _entrapment(table)
     table["distal_amplitude_mv"] = _values(near, "negative_peak_amplitude_mv")
+    gone = _absent(far) & (_values(near, "negative_peak_amplitude_mv") > 0.0)
     for name, measure in _REDUCTIONS.items():
-        table[name] = 100.0 * (1.0 - _ratio(near, far, measure))
+        reduction = 100.0 * (1.0 - _ratio(near, far, measure))
+        # Nothing is left of any measure of a response that is not there.
+        table[name] = np.where(gone, 100.0, reduction)
     for name, measure in _INCREASES.items():
-        table[name] = 100.0 * (_ratio(near, far, measure) - 1.0)
+        table[name] = np.where(gone, np.nan, 100.0 * (_ratio(near, far, measure) - 1.0))
     table["length_mm"] = _values(far, "distance_mm") - _values(near, "distance_mm")
     table["conduction_velocity_m_per_s"], doubts = _velocity(table, near, far)
     table["quality_flags"] = _flags(table, near, far, doubts)
@@ -106,14 +109,6 @@ def _pairs(used: pd.DataFrame) -> tuple[pd.DataFrame, Ints, Ints, Bools]:
     return rows, distal[tidy], proximal[tidy], is_adjacent[tidy]
 
 
-def _is_absent(rows: pd.DataFrame) -> Bools:
-    """Tell where a response was looked for and not seen; a value nobody wrote is unknown."""
-    said = (rows["response"] == "absent").fillna(False).to_numpy(dtype=bool)
-    flagged = rows["quality_flags"].str.contains(r"\bresponse_absent\b", regex=True)
-    is_absent: Bools = said | flagged.fillna(False).to_numpy(dtype=bool)
-    return is_absent
-
-
 def _entrapment(table: pd.DataFrame) -> list[bool]:
     keys = list(zip(table["nerve"], table["distal_site"], table["proximal_site"], strict=True))
     found = {key: entrapment_between(*key) is not None for key in set(keys)}
@@ -124,6 +119,14 @@ def _values(rows: pd.DataFrame, name: str) -> Floats:
     return rows[name].to_numpy(dtype=np.float64, na_value=np.nan)
 
 
+def _absent(rows: pd.DataFrame) -> Bools:
+    """Tell where a response was looked for and none was there."""
+    flagged = rows["quality_flags"].str.contains(r"\bresponse_absent\b", regex=True).fillna(False)
+    is_zero = _values(rows, "negative_peak_amplitude_mv") == 0.0
+    absent: Bools = np.logical_or(flagged.to_numpy(dtype=bool), is_zero)
+    return absent
+
+
 def _ratio(near: pd.DataFrame, far: pd.DataFrame, measure: str) -> Floats:
     distal = _values(near, measure)
     return _values(far, measure) / np.where(distal > 0.0, distal, np.nan)
@@ -132,6 +135,7 @@ def _ratio(near: pd.DataFrame, far: pd.DataFrame, measure: str) -> Floats:
 def _velocity(table: pd.DataFrame, near: pd.DataFrame, far: pd.DataFrame) -> tuple[Floats, Doubts]:
     """Give the velocity of each segment where nothing speaks against it, and what does."""
     delay_ms = _values(far, "onset_latency_ms") - _values(near, "onset_latency_ms")
+    delay_ms = np.where(_absent(near) | _absent(far), np.nan, delay_ms)
     length_mm = table["length_mm"].to_numpy()
     positive_mm = np.where(length_mm > 0.0, length_mm, np.nan)
     velocity = positive_mm / np.where(delay_ms > 0.0, delay_ms, np.nan)
@@ -213,14 +217,13 @@ def guess_distances(
 def _flags(table: pd.DataFrame, near: pd.DataFrame, far: pd.DataFrame, doubts: Doubts) -> list[str]:
     area = table["area_reduction_pct"].notna() & table["total_area_reduction_pct"].isna()
     duration = table["duration_increase_pct"].notna() & table["total_duration_increase_pct"].isna()
-    is_absent = (_is_absent(rows) for rows in (near, far))
     largest = 1.0 + thresholds.value("proximal_larger.maximum_gain_pct") / 100.0
     gains = [
         _ratio(near, far, m) for m in ("negative_peak_amplitude_mv", "total_negative_area_mv_ms")
     ]
     raised = {
         "first_phase_only": (area | duration).to_numpy(),
-        "response_absent_at_site": np.logical_or(*is_absent),
+        "response_absent_at_site": _absent(near) | _absent(far),
         "entrapment_site": table["is_entrapment_site"].to_numpy(),
         "proximal_larger": np.logical_or(*(g > largest + 1e-9 for g in gains)),
         "length_implausible": table["length_mm"].to_numpy() <= 0.0,
