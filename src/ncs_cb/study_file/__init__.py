@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import date, datetime
 from functools import cache
 from importlib.resources import files
@@ -307,6 +307,9 @@ def json_schema() -> dict[str, Any]:
         if kind is RecordingOverride:
             properties = schema["properties"]
             properties["distances_cm"] = properties["distances_mm"]
+            # Written out: a reference would point into the schema of this part alone.
+            answers = {**schema.pop("$defs")["ResponseOverride"], "additionalProperties": False}
+            properties["responses"] = {"type": "object", "additionalProperties": answers}
         if "side" in schema["properties"]:
             schema["properties"]["side"] = {"type": "string"}
         return {**schema, "additionalProperties": False}
