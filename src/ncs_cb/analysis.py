@@ -21,7 +21,7 @@ from ncs_cb.judging.verdicts import judge
 from ncs_cb.knowledge import criteria as criteria_sets
 from ncs_cb.knowledge import reference as reference_sets
 from ncs_cb.knowledge import set_words, thresholds
-from ncs_cb.measuring import f_waves, inching, machine, segments, sweeps
+from ncs_cb.measuring import edits, f_waves, inching, machine, segments, sweeps
 from ncs_cb.measuring import traces as measuring
 from ncs_cb.model import (
     BlockFit,
@@ -117,8 +117,9 @@ def analyze_together(
     to :func:`results`.
     """
     details = _details(studies)
-    chosen = [sweeps.choose_responses(study) for study in studies]
+    chosen = [edits.choose_responses(study) for study in studies]
     traces, responses, stimuli, sweep_counts = _measure(studies, chosen)
+    traces, corrected = edits.set_markers(traces, responses, studies)
     recruitment = sweeps.recruitment_table(traces, sweep_counts)
     traces = sweeps.attest(traces, recruitment)
     traces, printed = machine.set_beside(traces, responses)
@@ -139,7 +140,7 @@ def analyze_together(
         "asks": diagnosis.asks(concluded), "reasons": diagnosis.reasons(concluded),
     }  # fmt: skip
     decisions = tuple(
-        (*study.decisions, *choice.decisions, *printed.get(_key(number), ()))
+        (*study.decisions, *corrected[number], *choice.decisions, *printed.get(_key(number), ()))
         for number, (study, choice) in enumerate(zip(studies, chosen, strict=True))
     )
     return Tables(frames, responses, fits, decisions)

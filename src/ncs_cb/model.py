@@ -312,6 +312,58 @@ class Decision:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """One event of a review: who corrected what, when, from what to what, and why.
+
+    Attributes
+    ----------
+    id, at, who : str
+        The event's own id, the time (UTC, ISO 8601) and the person.
+    action : str
+        ``move``, ``reset``, ``exclude``, ``choose``, ``set``, ``accept`` or ``undo``.
+    recording, site : str
+    sweep : int or None
+        The response it concerns: number of its first sweep; None for a recording as a whole.
+    samples : str
+        Digest of that response's samples, by which a recording that has changed is noticed.
+    text : str
+        The annotation of an unassigned stimulus that is given a site; else empty.
+    marker : str or None
+        ``onset``, ``peak``, ``end`` or ``baseline``.
+    key : str or None
+        What is set: ``site``, ``side``, ``distance_mm``, ``polarity``, ``supramaximal``,
+        ``collision_used``.
+    from_value, to_value : str, float, bool or None
+        Before and after; markers in ms from the stimulus.
+    from_by : str
+        ``auto``, or who had set the value before.
+    why : str
+    undoes : str or None
+        Id of the event that is taken back.
+    version : str
+        Version of ncs_cb that wrote it.
+    """
+
+    id: str
+    at: str
+    who: str
+    action: str
+    recording: str = ""
+    sweep: int | None = None
+    site: str | None = None
+    samples: str = ""
+    text: str = ""
+    marker: str | None = None
+    key: str | None = None
+    from_value: str | float | bool | None = None
+    to_value: str | float | bool | None = None
+    from_by: str = ""
+    why: str = ""
+    undoes: str | None = None
+    version: str = ""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Study:
     """One patient visit as read: responses, typed-in values, details and reader decisions."""
@@ -326,6 +378,8 @@ class Study:
     """Free annotations of the recordings that no grammar understood, kept as text."""
     unassigned: tuple[UnassignedStimulus, ...] = ()
     """Stimuli whose site nobody named; they stand in no table."""
+    corrections: tuple[Correction, ...] = ()
+    """The events of the review, in the order in which they were made, those taken back too."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -436,7 +436,7 @@ def test_a_result_is_read_back_as_numbers(tmp_path):
 @pytest.mark.parametrize(
     "text",
     [
-        record(schema="ncs_cb/result/2"), record(traces={}), record(study=None),
+        record(schema="ncs_cb/result/9"), record(traces={}), record(study=None),
         record(traces=[1]), record(traces=[{"nerve": "x"}]), record()[:200],
         record(study={"details": {"age_years": "old"}}), record(study={"details": {"agee": 1}}),
     ],

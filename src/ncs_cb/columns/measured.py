@@ -64,6 +64,15 @@ MEASURES: tuple[Column, ...] = (
 """The columns of ``measure_traces``. A negative phase is significant when its peak reaches 5 %
 of the highest negative peak and stands clear of the noise."""
 
+_AUTOMATIC = tuple(
+    number(
+        "traces", f"automatic_{c.name}", f"{c.label}, automatic",
+        f"{c.description} As the program found it, before a person corrected the response; "
+        "unknown where nobody did.", c.definition, c.source,
+    )
+    for c in MEASURES if c.dtype == "float64" and c.name != "baseline_noise_mv"
+)  # fmt: skip
+
 TRACES: tuple[Column, ...] = (
     series("traces")[0],
     text("traces", "recording", "Recording", "The file or object it came from, as named."),
@@ -82,6 +91,7 @@ TRACES: tuple[Column, ...] = (
         "present, absent, not_done or not_measurable; NA when nobody said.",
     ),
     *MEASURES,
+    *_AUTOMATIC,
 )
 
 

@@ -14,7 +14,7 @@ from ncs_cb.knowledge import thresholds
 from ncs_cb.measuring.recruitment import attest, recruitment_table
 from ncs_cb.model import Decision, MachineValues, Stimulus, Study, Trace
 
-__all__ = ["Chosen", "attest", "choose_responses", "recruitment_table"]
+__all__ = ["Chosen", "attest", "choose_responses", "recruitment_table", "repeats"]
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -97,6 +97,11 @@ def choose_responses(study: Study) -> Chosen:
         tuple(response.group for response in responses),
         tuple(response.n_sweeps for response in responses),
     )
+
+
+def repeats(traces: Iterable[Trace]) -> list[list[Trace]]:
+    """Give the sweeps that belong to one response together: repeats of one stimulus setting."""
+    return _grouped(traces, _setting)
 
 
 def _grouped(items: Iterable[_Item], key: Callable[[_Item], Hashable]) -> list[list[_Item]]:

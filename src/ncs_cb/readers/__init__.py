@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import pkgutil
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -24,6 +25,8 @@ from ncs_cb.readers._shared import folders
 from ncs_cb.readers._shared import told as told_of
 from ncs_cb.readers._shared.folders import STUDY_FILE, StudyInput
 from ncs_cb.readers._shared.reader import LARGEST_FILE_BYTES, Input, Reader, Recording
+from ncs_cb.review_file import LOG_FILE, is_log, log_path
+from ncs_cb.review_file import load as load_log
 
 __all__ = [
     "READERS",
@@ -171,7 +174,8 @@ def read_study(
         study_id, told, sources = _read_details(toml, found.name)
     inputs, decisions = _open_all(found, keep_identity)
     recordings, ignored = _read_all(inputs, told, lone=lone)
-    return _assemble(study_id, told, sources, recordings, (*decisions, *ignored))
+    study = _assemble(study_id, told, sources, recordings, (*decisions, *ignored))
+    return _with_review(study, found)
 
 
 def _as_input(path: Path) -> StudyInput:
@@ -192,6 +196,36 @@ def _read_details(path: Path, default_id: str) -> tuple[str, Details, tuple[Sour
     return study_id or default_id, details, (source,)
 
 
+def _with_review(study: Study, found: StudyInput) -> Study:
+    """Add the corrections that lie beside the recordings; others' are named, not applied."""
+    path = log_path(found.path)
+    log = load_log(path)
+    decisions = [
+        Decision(other.name, "review", "not applied", "the corrections of another study")
+        for other in _other_logs(found, path)
+    ]
+    if log.torn:
+        torn = "its last line is torn (a power cut?) and was left out"
+        decisions.append(Decision(path.name, "review", "last line dropped", torn))
+        warnings.warn(f"{path.name}: {torn}.", stacklevel=3)
+    if not (log.sha256 or decisions):
+        return study
+    source = (Source(path.name, log.sha256, "review"),) if log.sha256 else ()
+    return replace(
+        study, corrections=log.corrections, sources=(*study.sources, *source),
+        decisions=(*study.decisions, *decisions),
+    )  # fmt: skip
+
+
+def _other_logs(found: StudyInput, own: Path) -> list[Path]:
+    """List logs that speak of these recordings but belong to a file or folder by itself."""
+    logs = [path for path in found.files if is_log(path) and path != own]
+    folder = found.path.parent / LOG_FILE
+    if found.path in found.files and folder.is_file():
+        logs.append(folder)
+    return logs
+
+
 # --------------------------------------------------------------------------- files to inputs
 
 
@@ -206,7 +240,7 @@ def _open_all(found: StudyInput, keep_identity: bool) -> tuple[list[Input], list
         data = _content(found.path, name)
         return [Input(found.path, name, data, keep_identity=keep_identity)], decisions
     for path, name in folders.unique_names(found):
-        if path.name == STUDY_FILE:
+        if path.name == STUDY_FILE or is_log(path):
             continue
         if path.suffix.lower() in known:
             inputs.append(Input(path, name, _content(path, name), keep_identity=keep_identity))

@@ -33,14 +33,11 @@ if TYPE_CHECKING:
 SCHEMA = "ncs_cb/result/2"
 _FIRST_SCHEMA = "ncs_cb/result/1"
 _STUDY_FIELDS = (
-    "study_id",
-    "typed_responses",
-    "details",
-    "sources",
-    "decisions",
-    "notes",
+    "study_id", "typed_responses", "details", "sources", "decisions", "notes", "corrections",
     "unassigned",
-)
+)  # fmt: skip
+# Records of earlier versions have none of these.
+_LATER_FIELDS = ("corrections", "unassigned")
 
 
 def to_record(result: Result) -> dict[str, Any]:
@@ -87,9 +84,7 @@ def from_record(record: Mapping[str, Any]) -> Result:
             **{
                 name: _typed(record["study"][name], hint)
                 for name, hint in get_type_hints(Study, vars(model)).items()
-                if name in _STUDY_FIELDS
-                # The first schema knows no unassigned stimuli.
-                and (name != "unassigned" or name in record["study"])
+                if name in _STUDY_FIELDS and (name in record["study"] or name not in _LATER_FIELDS)
             }
         )
         provenance = _typed(record["provenance"], Provenance)
