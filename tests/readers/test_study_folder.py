@@ -10,12 +10,13 @@ import subprocess
 import sys
 from dataclasses import asdict
 from datetime import date
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import ncs_cb
-from ncs_cb import ReadError, StudyError, UnknownFormatError, read_study
+from ncs_cb import ReadError, StudyError, UnknownFormatError, plugins, read_study
 from ncs_cb.readers import READERS, Reader, find_studies
 from ncs_cb.readers.sweep_table import write_sweep_table
 from readers.handmade import ELBOW, WRIST, median_mnc, tal
@@ -375,13 +376,37 @@ def test_a_reader_of_another_distribution_is_found(monkeypatch):
             return Reader("other", (".xyz",), lambda source: False, READERS[0].read)
 
     readers.available.cache_clear()
-    monkeypatch.setattr(readers, "entry_points", lambda group: [Point])
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [Point])
     try:
         assert readers.available()[-1].name == "other"
-        Point.load = staticmethod(lambda: 5)
+    finally:
         readers.available.cache_clear()
-        with pytest.raises(ReadError, match="is no Reader"):
-            readers.available()
+
+
+def failing(*_):
+    raise RuntimeError("no such luck")
+
+
+@pytest.mark.parametrize(
+    ("load", "message"),
+    [
+        (lambda: 5, "'broken' of another package .*: it is no Reader"),
+        (failing, "cannot be loaded .RuntimeError: no such luck"),
+        (lambda: Reader("edf", (".edf",), failing, failing), "the name 'edf' is taken"),
+        (lambda: Reader("broken", (".edf",), failing, failing), "'broken' .* it failed"),
+    ],
+    ids=["no reader", "cannot be loaded", "taken name", "fails at a look"],
+)
+def test_a_broken_reader_of_another_package_disables_only_itself(visit, monkeypatch, load, message):
+    from ncs_cb import readers
+
+    point = SimpleNamespace(name="broken", load=load)
+    readers.available.cache_clear()
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [point])
+    try:
+        with pytest.warns(plugins.PluginWarning, match=message):
+            study = read_study(visit / "median.edf")
+        assert study.traces
     finally:
         readers.available.cache_clear()
 

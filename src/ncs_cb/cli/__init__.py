@@ -89,4 +89,5 @@ def main(arguments: list[str] | None = None) -> None:
         Always, with the exit status.
     """
     _console.never_fail_to_print()
+    _console.tell_of_plugins()
     app(args=arguments, prog_name="ncs-cb")

@@ -25,8 +25,6 @@ from ncs_cb.knowledge.reference import ReferenceSet, chain, first_limit
 from ncs_cb.measuring import sensory as measured
 from ncs_cb.model import Details, SensoryValue
 
-# Sites at which the routine study stimulates; the recording site is a digit or the snuffbox.
-_ROUTINE_SITES = ("wrist", "forearm")
 # A digit lies distal to every stimulation site of the nerve.
 _BEYOND = -1
 _TIMES = ("onset_latency_ms", "peak_latency_ms", "velocity_m_per_s")
@@ -168,7 +166,7 @@ def _typed(value: SensoryValue, details: Details, sets: tuple[ReferenceSet, ...]
         return SensoryStudy(*key, value.is_normal, "reading", "as read by the physician")
     digits = (find("muscles", name) for name in names if name)
     digit = next((m for m in digits if m in anatomy().nerves[value.nerve].sensory_sites), None)
-    at_wrist = any(name in _ROUTINE_SITES for name in names)
+    at_wrist = any(name in anatomy().nerves[value.nerve].routine_sites for name in names)
     routine = stretch is None or (at_wrist and digit is not None)
     measured = {
         "amplitude_uv": value.amplitude_uv, "velocity_m_per_s": value.velocity_m_per_s,
@@ -197,7 +195,7 @@ def _recorded(
                 "onset_latency_ms": latency,
                 "peak_latency_ms": _number(row["negative_peak_latency_ms"]),
             }
-            routine = _text(row["stimulation_site"]) in _ROUTINE_SITES
+            routine = _text(row["stimulation_site"]) in anatomy().nerves[nerve].routine_sites
             judged = _judged(nerve, muscle, measured, routine, distance, details, sets)
             yield SensoryStudy(nerve, side, (_BEYOND, place), *judged)
         for low, high in pairwise(known):

@@ -15,10 +15,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+from ncs_cb import plugins
 from ncs_cb.errors import NcsError, ReadError, StudyError, UnknownFormatError, did_you_mean
 from ncs_cb.model import Decision, Details, RecordingOverride, Source, Study
 from ncs_cb.readers._shared import folders
@@ -52,24 +52,14 @@ _NOTHING_TOLD = Details()
 def available() -> tuple[Reader, ...]:
     """Give every reader: those of this folder by name, then those of entry points.
 
-    Raises
-    ------
-    ReadError
-        If an entry point cannot be loaded or is no :class:`Reader`.
+    A reader of another package that is broken is left out with a
+    :class:`ncs_cb.plugins.PluginWarning` that names it.
     """
     names = sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
     found = [import_module(f"{__name__}.{name}").READER for name in names]
-    for point in sorted(entry_points(group=_GROUP), key=lambda p: p.name):
-        try:
-            reader = point.load()
-        except (ImportError, AttributeError) as problem:
-            raise ReadError(
-                f"the reader '{point.name}' of another package cannot be loaded: {problem}."
-            ) from None
-        if not isinstance(reader, Reader):
-            raise ReadError(f"the entry point '{point.name}' of group {_GROUP} is no Reader.")
-        found.append(reader)
-    return tuple(found)
+    others = plugins.load(_GROUP, Reader, [reader.name for reader in found])
+    safe = (replace(r, claims=plugins.guarded(_GROUP, r.name, r.claims, False)) for r in others)
+    return (*found, *safe)
 
 
 def __getattr__(name: str) -> Any:
