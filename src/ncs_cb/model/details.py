@@ -1,4 +1,4 @@
-"""What ``study.toml`` and ``lab.toml`` say: of the patient, of the visit, and of single recordings."""
+"""What ``study.toml`` and ``lab.toml`` say: of patient, visit, recordings, laboratory."""
 
 from __future__ import annotations
 
