@@ -158,7 +158,6 @@ def test_a_wrist_that_was_not_recorded_is_unknown_and_not_zero(visit):
     assert verdict(visit(BLOCKED + part))["conduction_block"] == "definite"
 
 
-
 def complete(visit, supramaximal="true", toml=CORE + FOREARM_NORMAL, criteria="efns_pns_2010"):
     rows = ulnar((8.8, 26.0, 5.7), (0, "", ""), supramaximal)
     return visit(rows, toml, criteria)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -135,6 +135,27 @@ class TypedResponse:
 
 
 @dataclass(frozen=True, slots=True)
+class PrintedSegment:
+    """What a machine printed of one segment; used where the distances of its sites are unknown.
+
+    Attributes
+    ----------
+    nerve, side, muscle : str
+    distal_site, proximal_site : str
+    length_mm : float or None
+    velocity_m_per_s : float or None
+    """
+
+    nerve: str
+    side: Side
+    muscle: str
+    distal_site: str
+    proximal_site: str
+    length_mm: float | None = None
+    velocity_m_per_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RecordingOverride:
     """What ``study.toml`` says of one recording: what the file does not say, or says wrongly."""
 
@@ -205,6 +226,29 @@ class Details:
     courses: tuple[TreatmentCourse, ...] = ()
     sensory: tuple[SensoryValue, ...] = ()
     f_waves: tuple[FWaveValue, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """What ``lab.toml`` says of the laboratory.
+
+    Attributes
+    ----------
+    sha256, name : str
+        Of the file.
+    letterhead : mapping of str to str
+        ``name``, ``address``, ``physician``, ``logo``, ``phone``, ``email``.
+    defaults : mapping
+        ``criteria``, ``reference``, ``language``, ``supramaximal``, ``collision_used``.
+    words : mapping
+        By kind and id, the laboratory's own words, as written.
+    """
+
+    sha256: str
+    name: str = "lab.toml"
+    letterhead: Mapping[str, str] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    words: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,6 +346,9 @@ class Study:
     decisions: tuple[Decision, ...] = ()
     notes: tuple[str, ...] = ()
     """Free annotations of the recordings that no grammar understood, kept as text."""
+    printed_segments: tuple[PrintedSegment, ...] = ()
+    """Lengths and velocities as printed, for sites whose distances are unknown."""
+    lab: Lab | None = None
     corrections: tuple[Correction, ...] = ()
     """The events of the review, in the order in which they were made, those taken back too."""
 

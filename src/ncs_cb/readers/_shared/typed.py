@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 from ncs_cb.columns import MEASURES
 from ncs_cb.errors import ReadError, StudyError, UnitError
-from ncs_cb.knowledge.anatomy import position, resolve
-from ncs_cb.model import Kind, RecordingOverride, Side, Site, Stimulus, TypedResponse
+from ncs_cb.knowledge.anatomy import position
+from ncs_cb.model import Kind, Side, Site, Stimulus, TypedResponse
 from ncs_cb.readers._shared.names import SIDES
 from ncs_cb.readers._shared.plausible import (
     FARTHEST_MM,
@@ -18,6 +18,7 @@ from ncs_cb.readers._shared.plausible import (
 )
 from ncs_cb.readers._shared.reader import Input
 from ncs_cb.readers._shared.tables import Table, number
+from ncs_cb.readers._shared.words import named
 from ncs_cb.units import LARGEST_PLAUSIBLE_RESPONSE_MV
 
 NEEDED = ("nerve", "side", "muscle", "stimulation_site")
@@ -64,7 +65,7 @@ def typed_response(
         If a nerve, side, muscle or site is unknown.
     """
     told = source.override
-    site = _site(cells, row, told)
+    site = _site(cells, row, source)
     kind = _KINDS.get(cells.get("kind", "").strip().casefold())
     if kind is None:
         raise StudyError(f"{row}, column 'kind': allowed: motor, sensory.")
@@ -108,14 +109,15 @@ def _limited(
     return value
 
 
-def _site(cells: Mapping[str, str], row: str, told: RecordingOverride) -> Site:
+def _site(cells: Mapping[str, str], row: str, source: Input) -> Site:
+    told = source.override
     texts = {name: cells.get(name, "").strip() for name in NEEDED}
-    nerve = told.nerve or resolve("nerves", texts["nerve"][:80])
-    muscle = told.muscle or resolve("muscles", texts["muscle"][:80])
+    nerve = told.nerve or named("nerves", texts["nerve"], source)
+    muscle = told.muscle or named("muscles", texts["muscle"], source)
     side: Side | None = told.side or SIDES.get(texts["side"].casefold())
     if side is None:
         raise StudyError(f"{row}, column 'side': allowed: left, right.")
-    site = resolve("sites", texts["stimulation_site"][:80])
+    site = named("sites", texts["stimulation_site"], source)
     position(nerve, site)
     return Site(nerve, side, muscle, site)
 
