@@ -36,7 +36,7 @@ def _lines(v: View) -> Iterator[str]:
 def _front(v: View) -> Iterator[str]:
     """Give what is signed first: who, the impression, how it was recorded."""
     labels = v.labels
-    if v.letterhead is not None:
+    if v.letterhead.name:
         yield from map(_one_line, (v.letterhead.name, *v.letterhead.lines, ""))
     yield from (_one_line(v.title), "=" * _width(_one_line(v.title)))
     for label in (labels["patient"], labels["patient_id"], labels["born"]):
@@ -59,7 +59,7 @@ def _studies(v: View) -> Iterator[str]:
     for key, table in tables.items():
         yield from _section(labels[key], table)
     yield ""
-    for label, name in ((labels["signature"], v.physician), (labels["signed_on"], "")):
+    for label, name in ((labels["signature"], v.letterhead.physician), (labels["signed_on"], "")):
         yield f"{label}{labels['colon']}".rstrip() + " " + (_one_line(name) or "_" * 24)
     yield from ("", *_wrap(v.disclaimer))
 

@@ -88,7 +88,6 @@ def build(
         motor=motor.motor(r, [(one, _nerve_heading(r, one), _used(r, one)) for one in r.series]),
         sides=sides.sides(r),
         corrections=front.corrections(r),
-        physician=(front.letterhead(r) or Letterhead("", (), "", "")).physician,
         stretches=_stretches(r),
         legend=_legend(r),
         nerves=nerve_views,
@@ -202,7 +201,8 @@ def _segment(r: Reading, row: Row) -> SegmentView:
         id=tables.segment_row_key(row), title=r.segment_title(row),
         distal_site=str(row["distal_site"]), proximal_site=str(row["proximal_site"]),
         grade=grade, word=r.words.term("grade", grade), short=r.words.term("grade_short", grade),
-        numbers=_numbers(r, row), is_silent=motor.is_silent(r, row), share=_share(r, row), estimate=_estimate(r, row),
+        numbers=_numbers(r, row), is_silent=motor.is_silent(r, row),
+        share=_share(r, row), estimate=_estimate(r, row),
         heads=tables.evidence_heads(r), sets=sets,
     )  # fmt: skip
 

@@ -11,6 +11,7 @@ from ncs_cb.view.reading import Reading, records
 from ncs_cb.view.rounding import NOTHING, is_known, plain, with_unit
 from ncs_cb.view.tables import empty, word_heads
 
+
 def impression(r: Reading) -> tuple[Fact, ...]:
     """Give the impression line by line, each labelled with its topic."""
     statements = getattr(r.result, "statements", None)
@@ -28,13 +29,11 @@ def is_normal(r: Reading) -> bool:
     return any(fact.label == "normal" for fact in impression(r))
 
 
-def letterhead(r: Reading) -> Letterhead | None:
-    """Give the laboratory's name, address and logo; None where no laboratory is known."""
+def letterhead(r: Reading) -> Letterhead:
+    """Give the laboratory's name, address and logo; empty where no laboratory is known."""
     lab: Any = getattr(r.result.study, "lab", None)
     said = dict(lab.letterhead) if lab is not None else {}
-    if not said:
-        return None
-    lines = [*str(said.get("address", "")).splitlines(), said.get("phone"), said.get("email")]
+    lines = [*str(said.get("address") or "").splitlines(), said.get("phone"), said.get("email")]
     return Letterhead(
         str(said.get("name", "")), tuple(str(line) for line in lines if line),
         str(said.get("physician", "")), "",

@@ -56,7 +56,11 @@ def motor(r: Reading, nerves: Sequence[tuple[Series, str, Sequence[Row]]]) -> Ta
             cells, sets = _line(r, row, segments.get(str(row["stimulation_site"])))
             body.append(cells)
             outside |= sets
-    heads = [*word_heads(r, "site"), *(_head(r, n) for n in columns), *word_heads(r, "block", "remarks")]
+    heads = [
+        *word_heads(r, "site"),
+        *(_head(r, n) for n in columns),
+        *word_heads(r, "block", "remarks"),
+    ]
     table = _without_empty(tuple(heads), body)
     parts = [r.words("note.from_above"), dash_note(r, table.rows), outside_note(r, outside)]
     return Table(table.heads, table.rows, note=r.words.sentences(filter(None, parts)))
@@ -120,7 +124,9 @@ def is_silent(r: Reading, row: Row) -> bool:
     if r.grade(row) != "excluded" or row["is_entrapment_site"] is not True:
         return False
     by_numbers = str((r.verdict(row) or {}).get("grade_by_numbers") or "none")
-    return "focal_slowing" not in flags.split(row["quality_flags"] or "") and not is_block(by_numbers)
+    return "focal_slowing" not in flags.split(row["quality_flags"] or "") and not is_block(
+        by_numbers
+    )
 
 
 def _remarks(r: Reading, *rows: Row) -> str:

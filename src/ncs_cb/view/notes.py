@@ -156,27 +156,30 @@ _WITHOUT = ("no_waveform", "nothing_printed", "not_measured")
 
 
 def not_examined(r: Reading, series: Series) -> tuple[Fact, ...]:
-    """Name the checks that could not be made on one nerve, by what was missing."""
-    found: dict[str, dict[str, list[str]]] = {}
+    """Name the checks that could not be made on one nerve, and what was missing; each once."""
+    whole: dict[str, dict[str, None]] = {}
+    single: dict[tuple[str, str], dict[str, None]] = {}
     for row in r.adjacent(series):
         for check in r.checks.get((*series, str(row["segment"])), ()):
-            if check["state"] == "not_examined":
-                case = str(check.get("case") or "")
-                why = r.words(f"missing.{case}") if case in _WITHOUT else arithmetic(r, check)
-                flag = r.words.term("flag", str(check["flag"]))
-                where = "" if case in _WITHOUT else r.segment_title(row)
-                found.setdefault(why, {}).setdefault(flag, []).append(where)
-    return tuple(
-        Fact(capital(why), r.words.join((_named_at(r, *one) for one in names.items()),
-                                        weight="heavy" if any(map(any, names.values())) else "comma"))
-        for why, names in found.items()
+            if check["state"] != "not_examined":
+                continue
+            flag, case = r.words.term("flag", str(check["flag"])), str(check.get("case") or "")
+            if case in _WITHOUT:
+                whole.setdefault(case, {})[flag] = None
+            else:
+                key = (arithmetic(r, check), r.segment_title(row))
+                single.setdefault(key, {})[flag] = None
+    places: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for (why, where), names in single.items():
+        places.setdefault((why, tuple(names)), []).append(where)
+    join = r.words.join
+    return (
+        *(Fact(capital(r.words(f"missing.{case}")), join(names, weight="comma"))
+          for case, names in whole.items()),
+        *(Fact(capital(join(names, weight="comma")),
+               join(filter(None, [join(where, weight="comma"), why]), weight="colon"))
+          for (why, names), where in places.items()),
     )  # fmt: skip
-
-
-def _named_at(r: Reading, flag: str, places: Sequence[str]) -> str:
-    """Name a check and, where that matters, the segments it was not made on."""
-    where = r.words.join(filter(None, places), weight="comma")
-    return r.words("phrase.nerve_segments", nerve=flag, segments=where) if where else flag
 
 
 def diagnosis(r: Reading) -> tuple[DiagnosisView, ...]:

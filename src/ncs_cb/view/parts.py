@@ -44,7 +44,7 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Letterhead:
-    """The laboratory as it wants to be named; ``logo`` is an image as a data URI, or empty."""
+    """The laboratory as it wants to be named, or nothing; ``logo`` is an image as a data URI."""
 
     name: str
     lines: tuple[str, ...]
@@ -187,7 +187,7 @@ class View:
     title: str
     study_id: str
     lead: str
-    letterhead: Letterhead | None
+    letterhead: Letterhead
     status: str
     header: tuple[Fact, ...]
     technique: tuple[Fact, ...]
@@ -197,7 +197,6 @@ class View:
     motor: Table
     sides: Table
     corrections: Table
-    physician: str
     stretches: tuple[Stretch, ...]
     legend: tuple[Legend, ...]
     nerves: tuple[NerveView, ...]
