@@ -104,8 +104,8 @@ def _response(
         "is_used": "not_used" not in names, "is_reviewed": "reviewed" in names,
         "flags": [words.term("flag", name) for name in names],
         "values": [
-            {"name": words.term("column", name), "now": number(row[name], _unit(name)),
-             "automatic": number(row[f"automatic_{name}"], _unit(name)), "unit": _unit(name)}
+            {"name": words.term("column", name), "now": _rounded(row[name], name),
+             "automatic": _rounded(row[f"automatic_{name}"], name), "unit": _unit(name)}
             for name in _SHOWN
         ],
     }  # fmt: skip
@@ -113,6 +113,13 @@ def _response(
         edit = review.of(trace) or edits.Edit()
         shown |= _editable(trace, edit, row)
     return shown
+
+
+def _rounded(value: float, name: str) -> str:
+    # A marker moves in steps of 0.05 ms, which a report would round away.
+    if _unit(name) == "ms" and not math.isnan(value):
+        return f"{value:.2f}"
+    return number(value, _unit(name))
 
 
 def _unit(name: str) -> str:

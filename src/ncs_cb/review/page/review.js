@@ -283,7 +283,7 @@ function render() {
   segments();
   finding();
   history();
-  if (kept) handle(kept[0], kept[1])?.focus();
+  if (kept) handle(look.selected, kept[1])?.focus();
   else if (id) $(id)?.focus();
 }
 
