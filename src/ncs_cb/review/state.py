@@ -77,8 +77,44 @@ def describe(
         "finding": [line.text for line in built.finding],
         "diagnosis": [{"title": d.title, "word": d.word} for d in built.diagnosis],
         "disclaimer": built.disclaimer, "nerves": nerves,
+        "differences": _differences(result, words),
         "events": [_event(e, review, refused, words) for e in events],
     }  # fmt: skip
+
+
+# A difference worth looking at, by latency and by amplitude: issue of the review, project policy.
+_APART_MS = 0.3
+_APART_SHARE = 0.10
+
+
+def _differences(result: Result, words: Any) -> list[dict[str, Any]]:
+    """List where the machine's own markers and ours differ, the largest first."""
+    found = []
+    for place, (row, trace) in enumerate(
+        zip(result.traces.to_dict("records"), result.responses, strict=True)
+    ):
+        if trace is None:
+            continue
+        machine = trace.machine
+        pairs = (
+            ("onset_latency_ms", machine.onset_latency_ms, _APART_MS, 0.0),
+            ("negative_peak_amplitude_mv", machine.amplitude_mv, 0.0, _APART_SHARE),
+        )
+        for name, theirs, apart, share in pairs:
+            ours = float(row[name])
+            if theirs is None or math.isnan(ours):
+                continue
+            limit = apart + share * abs(theirs)
+            if abs(ours - theirs) > limit + 1e-9:
+                key = (*(str(row[part]) for part in _SERIES), str(row["kind"]))
+                found.append({
+                    "place": place, "nerve": "-".join(key), "size": abs(ours - theirs) / limit,
+                    "title": words.join([_title(words, key), words.site(str(row["stimulation_site"]))],
+                                        weight="comma"),
+                    "name": words.term("column", name), "unit": _unit(name),
+                    "ours": _rounded(ours, name), "theirs": _rounded(theirs, name),
+                })  # fmt: skip
+    return sorted(found, key=lambda one: -one["size"])
 
 
 def _title(words: Any, key: tuple[str, ...]) -> str:

@@ -40,8 +40,20 @@ def header(r: Reading) -> tuple[Fact, ...]:
         "sampling": _sampling(r) or unknown,
         "criteria": w.join(map(r.set_title, r.sets), weight="comma"),
         "treatment": _treatment(r),
+        "review": _review(r),
     }
     return tuple(Fact(w(f"header.{key}"), text) for key, text in facts.items() if text)
+
+
+def _review(r: Reading) -> str:
+    """Say who reviewed the markers, and that nobody did."""
+    names = dict.fromkeys(event.who for event in r.result.study.corrections)
+    is_any = any("reviewed" in flags.split(row["quality_flags"] or "") for row in r.traces)
+    if not is_any:
+        return r.words("header.not_reviewed")
+    who = r.words.join(names, weight="comma") or "study.toml"
+    n = sum("reviewed" in flags.split(row["quality_flags"] or "") for row in r.traces)
+    return r.words("header.reviewed", who=who, n=n, of=len(r.traces))
 
 
 def _filters(r: Reading) -> str:
