@@ -341,7 +341,9 @@ def test_a_batch_redoes_the_study_whose_log_changed_and_lists_who_moved_what(tmp
         ulnar_visit(root / name)
     recording = root / "alone.csv"
     for suffix in (".csv", ".json"):
-        recording.with_suffix(suffix).write_bytes((root / "a" / f"ulnar_right{suffix}").read_bytes())
+        recording.with_suffix(suffix).write_bytes(
+            (root / "a" / f"ulnar_right{suffix}").read_bytes()
+        )
     run_batch(root, out, workers=1)
     assert len(pd.read_parquet(out / "reviews")) == 0
     event = review(root / "a", "move", marker="onset", to_ms=7.6, why="artefact")
@@ -376,4 +378,6 @@ def test_a_report_says_who_reviewed_or_that_nobody_did(visit, lang):
     assert len(rows) == 4
     texts = [[cell.text for cell in line] for line in rows]
     assert any("7.6" in line for line in texts)
-    assert any(line[0] == {"en": "automatic", "zh": "自动"}[lang] and "7.0" in line for line in texts)
+    assert any(
+        line[0] == {"en": "automatic", "zh": "自动"}[lang] and "7.0" in line for line in texts
+    )

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ncs_cb import flags, view
+from ncs_cb.knowledge import thresholds
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.measuring import edits
 from ncs_cb.model import Correction, Result, Trace
@@ -82,13 +83,10 @@ def describe(
     }  # fmt: skip
 
 
-# A difference worth looking at, by latency and by amplitude: issue of the review, project policy.
-_APART_MS = 0.3
-_APART_SHARE = 0.10
-
-
 def _differences(result: Result, words: Any) -> list[dict[str, Any]]:
     """List where the machine's own markers and ours differ, the largest first."""
+    apart_ms = thresholds.value("differs_from_machine.listed_latency_ms")
+    apart = thresholds.value("differs_from_machine.amplitude_pct") / 100.0
     found = []
     for place, (row, trace) in enumerate(
         zip(result.traces.to_dict("records"), result.responses, strict=True)
@@ -97,14 +95,14 @@ def _differences(result: Result, words: Any) -> list[dict[str, Any]]:
             continue
         machine = trace.machine
         pairs = (
-            ("onset_latency_ms", machine.onset_latency_ms, _APART_MS, 0.0),
-            ("negative_peak_amplitude_mv", machine.amplitude_mv, 0.0, _APART_SHARE),
+            ("onset_latency_ms", machine.onset_latency_ms, apart_ms, 0.0),
+            ("negative_peak_amplitude_mv", machine.amplitude_mv, 0.0, apart),
         )
-        for name, theirs, apart, share in pairs:
+        for name, theirs, least, share in pairs:
             ours = float(row[name])
             if theirs is None or math.isnan(ours):
                 continue
-            limit = apart + share * abs(theirs)
+            limit = least + share * abs(theirs)
             if abs(ours - theirs) > limit + 1e-9:
                 key = (*(str(row[part]) for part in _SERIES), str(row["kind"]))
                 found.append({
