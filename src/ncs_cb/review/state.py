@@ -105,10 +105,10 @@ def _differences(result: Result, words: Any) -> list[dict[str, Any]]:
             limit = least + share * abs(theirs)
             if abs(ours - theirs) > limit + 1e-9:
                 key = (*(str(row[part]) for part in _SERIES), str(row["kind"]))
+                title = [_title(words, key), words.site(str(row["stimulation_site"]))]
                 found.append({
                     "place": place, "nerve": "-".join(key), "size": abs(ours - theirs) / limit,
-                    "title": words.join([_title(words, key), words.site(str(row["stimulation_site"]))],
-                                        weight="comma"),
+                    "title": words.join(title, weight="comma"),
                     "name": words.term("column", name), "unit": _unit(name),
                     "ours": _rounded(ours, name), "theirs": _rounded(theirs, name),
                 })  # fmt: skip
