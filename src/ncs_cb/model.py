@@ -146,6 +146,37 @@ class TypedResponse:
     flags: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Response:
+    """The answer of one site, measured or printed alike: what stands behind a row of ``traces``.
+
+    Attributes
+    ----------
+    site : Site
+    recording : str
+        The file or object it came from.
+    kind : str
+        ``motor`` or ``sensory``.
+    stimulus : Stimulus
+        With what was attested of it, and by whom; a printed row counts as a waveform does.
+    status : str or None
+        ``present``, ``absent`` (looked for, nothing seen), ``not_done`` or ``not_measurable``;
+        None when nobody said.
+    machine : MachineValues
+        What the recording machine printed beside its waveform.
+    trace : Trace or None
+        The waveform that was measured; None for a printed row, and in a result read back.
+    """
+
+    site: Site
+    recording: str
+    kind: Kind = "motor"
+    stimulus: Stimulus = Stimulus()
+    status: ResponseStatus | None = None
+    machine: MachineValues = MachineValues()
+    trace: Trace | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class UnassignedStimulus:
     """A stretch of signal whose annotation or trigger names no stimulation site.
@@ -493,8 +524,8 @@ class Result:
     each motor value that has one, and whether the value lies outside; ``asks`` what would settle
     what is unknown; ``reasons`` what explains each row of ``diagnosis``.
 
-    ``responses`` holds, for each row of ``traces``, the trace that was measured (None for a
-    typed-in row), so that figures draw what the numbers were taken from; ``fits`` the curves
+    ``responses`` holds, for each row of ``traces``, the :class:`Response` behind it, so that
+    figures draw what the numbers were taken from; ``fits`` the curves
     behind the block estimate of each segment, by nerve, side, muscle and segment; ``sets`` the
     words of every criteria and reference set. A result read back from its record has everything
     but the waveforms and the curves.
@@ -515,7 +546,7 @@ class Result:
     limits: pd.DataFrame
     asks: pd.DataFrame
     reasons: pd.DataFrame
-    responses: tuple[Trace | None, ...]
+    responses: tuple[Response, ...]
     provenance: Provenance
     sets: tuple[SetWords, ...] = ()
     fits: Mapping[tuple[str, str, str, str], BlockFit] = field(default_factory=dict)

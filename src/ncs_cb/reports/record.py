@@ -23,7 +23,7 @@ from ncs_cb import model
 from ncs_cb.columns import Column, conform, table_columns
 from ncs_cb.errors import ReadError
 from ncs_cb.knowledge import set_words
-from ncs_cb.model import Details, Provenance, Result, SetWords, Study
+from ncs_cb.model import Details, Provenance, Response, Result, SetWords, Site, Stimulus, Study
 from ncs_cb.reports import Writer
 from ncs_cb.vocabulary import ID_LISTS, JUDGEMENT_TABLES, RESULT_TABLES
 
@@ -32,12 +32,8 @@ if TYPE_CHECKING:
 
 SCHEMA = "ncs_cb/result/2"
 _FIRST_SCHEMA = "ncs_cb/result/1"
-_STUDY_FIELDS = (
-    "study_id", "typed_responses", "details", "sources", "decisions", "notes", "corrections",
-    "unassigned",
-)  # fmt: skip
-# Records of earlier versions have none of these.
-_LATER_FIELDS = ("corrections", "unassigned")
+_STUDY_FIELDS = tuple(field.name for field in fields(Study) if field.name != "traces")
+_RESPONSE_FIELDS = tuple(field.name for field in fields(Response) if field.name != "trace")
 
 
 def to_record(result: Result) -> dict[str, Any]:
@@ -50,12 +46,16 @@ def to_record(result: Result) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``{"schema", "study", <every table>, "sets", "provenance"}``. NaN and NA are None;
-        numbers keep full precision. The waveforms are left out.
+        ``{"schema", "study", <every table>, "responses", "sets", "provenance"}``. NaN and NA are
+        None; numbers keep full precision. The waveforms are left out.
     """
     study = {name: _plain(getattr(result.study, name)) for name in _STUDY_FIELDS}
     tables = {name: _rows(getattr(result, name)) for name in RESULT_TABLES}
-    rest = {"sets": _plain(result.sets), "provenance": _plain(result.provenance)}
+    responses = [
+        {name: _plain(getattr(one, name)) for name in _RESPONSE_FIELDS} for one in result.responses
+    ]
+    rest = {"responses": responses, "sets": _plain(result.sets)}
+    rest["provenance"] = _plain(result.provenance)
     return {"schema": SCHEMA, "study": study, **tables, **rest}
 
 
@@ -65,7 +65,7 @@ def to_json(result: Result) -> str:
 
 
 def from_record(record: Mapping[str, Any]) -> Result:
-    """Make a result from its record; ``responses`` holds None for every trace.
+    """Make a result from its record; its responses hold no traces.
 
     Raises
     ------
@@ -84,22 +84,38 @@ def from_record(record: Mapping[str, Any]) -> Result:
             **{
                 name: _typed(record["study"][name], hint)
                 for name, hint in get_type_hints(Study, vars(model)).items()
-                if name in _STUDY_FIELDS and (name in record["study"] or name not in _LATER_FIELDS)
+                if name in _STUDY_FIELDS and name in record["study"]
             }
         )
         provenance = _typed(record["provenance"], Provenance)
         tables: dict[str, Any] = {
             name: _frame([] if name in later else record[name], name) for name in RESULT_TABLES
         }
-        sets = (
-            set_words.shipped(provenance.criteria)
-            if schema == _FIRST_SCHEMA
-            else _typed(record["sets"], tuple[SetWords, ...])
-        )
+        if schema == _FIRST_SCHEMA:
+            sets = set_words.shipped(provenance.criteria)
+            responses = _responses(tables["traces"])
+        else:
+            sets = _typed(record["sets"], tuple[SetWords, ...])
+            responses = _typed(record["responses"], tuple[Response, ...])
     except (KeyError, TypeError, ValueError) as error:
         raise ReadError(f"the record is incomplete or damaged: {error}") from None
-    responses = (None,) * len(tables["traces"])
     return Result(study=study, **tables, responses=responses, provenance=provenance, sets=sets)
+
+
+def _responses(traces: pd.DataFrame) -> tuple[Response, ...]:
+    """Give what the rows of an early record say of their responses."""
+    rows = [_typed_row(row) for row in traces.to_dict("records")]
+    return tuple(
+        Response(
+            Site(row["nerve"], row["side"], row["muscle"], row["stimulation_site"]),
+            row["recording"], row["kind"], Stimulus(row["distance_mm"], row["stimulus_ma"]),
+        )
+        for row in rows
+    )  # fmt: skip
+
+
+def _typed_row(row: Mapping[Any, Any]) -> dict[str, Any]:
+    return {str(name): _plain(value) for name, value in row.items()}
 
 
 def from_json(text: str) -> Result:
@@ -130,8 +146,8 @@ def load_result(path: str | Path) -> Result:
     Returns
     -------
     Result
-        With the same study, tables, words and provenance; ``responses`` holds None for every
-        trace and ``fits`` is empty, so that reports say that there are no waveforms.
+        With the same study, tables, words and provenance; no response holds a trace and ``fits``
+        is empty, so that reports say that there are no waveforms.
 
     Raises
     ------
@@ -218,12 +234,13 @@ def json_schema() -> dict[str, Any]:
         "$id": SCHEMA,
         "title": "Result of a motor nerve conduction study",
         "type": "object",
-        "required": ["schema", "study", *RESULT_TABLES, "sets", "provenance"],
+        "required": ["schema", "study", *RESULT_TABLES, "responses", "sets", "provenance"],
         "additionalProperties": False,
         "properties": {
             "schema": {"const": SCHEMA},
             "study": _object_schema(_STUDY_FIELDS),
             **tables,
+            "responses": {"type": "array", "items": _object_schema(_RESPONSE_FIELDS)},
             "sets": {"type": "array", "items": _object_schema([f.name for f in fields(SetWords)])},
             "provenance": _object_schema([f.name for f in fields(Provenance)]),
         },
