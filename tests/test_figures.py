@@ -249,8 +249,7 @@ def test_every_segment_on_the_map_carries_its_letter_and_links_to_its_evidence(r
 
 def test_every_site_of_every_nerve_has_a_place_on_the_map():
     for nerve in anatomy().nerves.values():
-        is_arm = nerve.limb == "arm"
-        places = arm._places(nerve.id, is_arm)
+        places = arm.places(nerve.id)
         steps = [places[site] for site in nerve.sites]
         assert steps == sorted(steps)
         assert len(set(steps)) == len(steps)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
 from typing import TYPE_CHECKING, Literal
 
 from ncs_cb.model.details import (
@@ -312,7 +311,7 @@ class Study:
     study_id: str
     traces: tuple[Trace, ...] = ()
     typed_responses: tuple[TypedResponse, ...] = ()
-    details: Details = Details()
+    details: Details = field(default_factory=Details)
     sources: tuple[Source, ...] = ()
     decisions: tuple[Decision, ...] = ()
     notes: tuple[str, ...] = ()

@@ -252,6 +252,9 @@ _SET_TEXTS = (
 )  # fmt: skip
 
 
+_OBJECTS = ("categories", "clauses", "site", "stimulus", "machine")
+
+
 def _object_schema(names: Any) -> dict[str, Any]:
     """Describe one of the model's objects, whose parts are described by the model itself."""
     known: dict[str, Any] = {
@@ -265,8 +268,10 @@ def _object_schema(names: Any) -> dict[str, Any]:
         "notes": _LISTS,
         **{name: {"type": "string"} for name in _SET_TEXTS},
         **{name: {"type": "boolean"} for name in ("is_shipped", "enabled")},
-        **{name: {"type": "object"} for name in ("categories", "clauses")},
-        "kind": {"enum": ["criteria", "reference"]}, "n_unchecked": {"type": "integer"},
+        **{name: {"type": "object"} for name in _OBJECTS},
+        "recording": {"type": "string"}, "status": {"type": ["string", "null"]},
+        "kind": {"enum": ["criteria", "reference", "motor", "sensory"]},
+        "n_unchecked": {"type": "integer"},
     }  # fmt: skip
     objects = {"type": "array", "items": {"type": "object"}}
     return {
