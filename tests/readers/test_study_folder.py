@@ -18,6 +18,7 @@ import pytest
 import ncs_cb
 from ncs_cb import ReadError, StudyError, UnknownFormatError, plugins, read_study
 from ncs_cb.readers import READERS, Reader, find_studies
+from ncs_cb.readers._shared import claims
 from ncs_cb.readers.sweep_table import write_sweep_table
 from readers.handmade import ELBOW, WRIST, median_mnc, tal
 from readers.studies import arm
@@ -340,7 +341,9 @@ def test_two_persons_in_one_folder_are_refused_without_naming_them(tmp_path):
 
 
 def test_every_reader_is_found_and_described():
-    assert [r.name for r in READERS] == ["edf", "record", "site_table", "sweep_table", "via_mne"]
+    assert [r.name for r in READERS] == [
+        "edf", "mapped_table", "record", "site_table", "sweep_table", "via_mne",
+    ]  # fmt: skip
     for reader in READERS:
         assert isinstance(reader, Reader)
         assert reader.label
@@ -357,10 +360,8 @@ def test_listing_the_readers_loads_no_numerical_library():
 
 
 def test_a_file_that_two_readers_claim_is_refused(visit, monkeypatch):
-    from ncs_cb import readers
-
     twin = Reader("twin", (".edf",), lambda source: True, READERS[0].read)
-    monkeypatch.setattr(readers, "_by_suffix", lambda _: {".edf": [READERS[0], twin]})
+    monkeypatch.setattr(claims, "by_suffix", lambda _: {".edf": [READERS[0], twin]})
     with pytest.raises(ReadError, match="claimed by edf and twin"):
         read_study(visit / "median.edf")
 

@@ -12,29 +12,48 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from ncs_cb.model.details import (
-    Details as Details,
+    Details,
+    FWaveValue,
+    Lab,
+    Polarity,
+    RecordingOverride,
+    ResponseOverride,
+    SensoryValue,
+    Side,
+    TreatmentCourse,
 )
-from ncs_cb.model.details import (
-    FWaveValue as FWaveValue,
-)
-from ncs_cb.model.details import (
-    Polarity as Polarity,
-)
-from ncs_cb.model.details import (
-    RecordingOverride as RecordingOverride,
-)
-from ncs_cb.model.details import (
-    ResponseOverride as ResponseOverride,
-)
-from ncs_cb.model.details import (
-    SensoryValue as SensoryValue,
-)
-from ncs_cb.model.details import (
-    Side as Side,
-)
-from ncs_cb.model.details import (
-    TreatmentCourse as TreatmentCourse,
-)
+
+__all__ = [
+    "BlockFit",
+    "Correction",
+    "DataFile",
+    "Decision",
+    "Details",
+    "FWaveValue",
+    "Kind",
+    "Lab",
+    "MachineValues",
+    "Polarity",
+    "PrintedSegment",
+    "Provenance",
+    "RecordingOverride",
+    "ResponseOverride",
+    "ResponseStatus",
+    "Result",
+    "Sayer",
+    "SensoryValue",
+    "SetWords",
+    "Side",
+    "Site",
+    "Source",
+    "Stimulus",
+    "Study",
+    "Trace",
+    "TreatmentCourse",
+    "TypedResponse",
+    "UnassignedStimulus",
+    "Wording",
+]
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,6 +63,7 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
+_NOTHING_KNOWN = Details()
 Kind = Literal["motor", "sensory", "f_wave"]
 Sayer = Literal["file", "table", "study.toml", "lab.toml", "call", "review", "plateau"]
 """Who attested or denied something."""
@@ -200,6 +220,27 @@ class Response:
 
 
 @dataclass(frozen=True, slots=True)
+class PrintedSegment:
+    """What a machine printed of one segment; used where the distances of its sites are unknown.
+
+    Attributes
+    ----------
+    nerve, side, muscle : str
+    distal_site, proximal_site : str
+    length_mm : float or None
+    velocity_m_per_s : float or None
+    """
+
+    nerve: str
+    side: Side
+    muscle: str
+    distal_site: str
+    proximal_site: str
+    length_mm: float | None = None
+    velocity_m_per_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class UnassignedStimulus:
     """A stretch of signal whose annotation or trigger names no stimulation site.
 
@@ -311,13 +352,16 @@ class Study:
     study_id: str
     traces: tuple[Trace, ...] = ()
     typed_responses: tuple[TypedResponse, ...] = ()
-    details: Details = field(default_factory=Details)
+    details: Details = _NOTHING_KNOWN
     sources: tuple[Source, ...] = ()
     decisions: tuple[Decision, ...] = ()
     notes: tuple[str, ...] = ()
     """Free annotations of the recordings that no grammar understood, kept as text."""
     unassigned: tuple[UnassignedStimulus, ...] = ()
     """Stimuli whose site nobody named; they stand in no table."""
+    printed_segments: tuple[PrintedSegment, ...] = ()
+    """Lengths and velocities as printed, for sites whose distances are unknown."""
+    lab: Lab | None = None
     corrections: tuple[Correction, ...] = ()
     """The events of the review, in the order in which they were made, those taken back too."""
 

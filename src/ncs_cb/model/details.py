@@ -1,11 +1,11 @@
-"""What ``study.toml`` says: of the patient, of the visit, and of single recordings."""
+"""What ``study.toml`` and ``lab.toml`` say: of patient, visit, recordings, laboratory."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 
 Side = Literal["left", "right"]
 Polarity = Literal["negative_up", "negative_down", "auto"]
@@ -122,3 +122,26 @@ class Details:
     courses: tuple[TreatmentCourse, ...] = ()
     sensory: tuple[SensoryValue, ...] = ()
     f_waves: tuple[FWaveValue, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """What ``lab.toml`` says of the laboratory.
+
+    Attributes
+    ----------
+    sha256, name : str
+        Of the file.
+    letterhead : mapping of str to str
+        ``name``, ``address``, ``physician``, ``logo``, ``phone``, ``email``.
+    defaults : mapping
+        ``criteria``, ``reference``, ``language``, ``supramaximal``, ``collision_used``.
+    words : mapping
+        By kind and id, the laboratory's own words, as written.
+    """
+
+    sha256: str
+    name: str = "lab.toml"
+    letterhead: Mapping[str, str] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    words: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)

@@ -268,6 +268,7 @@ def _object_schema(names: Any) -> dict[str, Any]:
         **{name: {"type": "string"} for name in _SET_TEXTS},
         **{name: {"type": "boolean"} for name in ("is_shipped", "enabled")},
         **{name: {"type": "object"} for name in _OBJECTS},
+        "lab": {"type": ["object", "null"]},
         "recording": {"type": "string"}, "status": {"type": ["string", "null"]},
         "kind": {"enum": ["criteria", "reference", "motor", "sensory"]},
         "n_unchecked": {"type": "integer"},

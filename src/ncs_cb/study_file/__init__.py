@@ -191,6 +191,11 @@ def parse_study_toml(text: str, *, source: str = "study.toml") -> StudyFile:
         raise StudyError(problem.message, source=source, hint=problem.hint) from None
 
 
+def build_study(raw: dict[str, Any]) -> StudyFile:
+    """Make what a ``study.toml`` holds from its parsed tables; see :func:`load_study_toml`."""
+    return _study(raw)
+
+
 def _study(raw: dict[str, Any]) -> StudyFile:
     refuse_unknown("", raw, _TABLES)
     study, person = _table(raw, "study"), _table(raw, "person")

@@ -41,6 +41,8 @@ class StudyInput:
     files: tuple[Path, ...]
     study_file: Path | None = None
     skipped: tuple[tuple[Path, str], ...] = ()
+    part: str = ""
+    """The study id of one visit among several in one table; empty otherwise."""
 
 
 def describe(path: Path) -> StudyInput:

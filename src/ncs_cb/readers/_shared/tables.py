@@ -36,7 +36,7 @@ _INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 _IDENTITY = re.compile(
     r"(patient|subject|hospital|medical|record|case|person)?[_\s]*"
     r"(name|first_?name|last_?name|surname|given_?name|birth.*|dob|date_of_birth|mrn|ssn"
-    r"|patient.*|hospital.*|insurance.*|address|phone|email|identifier|medical_record.*)",
+    r"|patient.*|hospital.*|insurance.*|address|phone|email|identifier|medical_record.*|vorname|nachname|geburts.*|姓名)",
     re.IGNORECASE,
 )
 
@@ -203,7 +203,7 @@ def number(cell: str, table: Table, where: str) -> float:
 
 def is_identity(name: str) -> bool:
     """Tell whether a column or key names a person."""
-    return _IDENTITY.fullmatch(name.strip()) is not None
+    return _IDENTITY.fullmatch(re.sub(r"[\s-]+", "_", name.strip())) is not None
 
 
 # --------------------------------------------------------------------------- sidecars

@@ -9,12 +9,11 @@ from dataclasses import dataclass, replace
 
 from ncs_cb.columns import MEASURES
 from ncs_cb.errors import ReadError, StudyError, UnitError
-from ncs_cb.knowledge.anatomy import position, resolve
+from ncs_cb.knowledge.anatomy import position
 from ncs_cb.knowledge.thresholds import value
 from ncs_cb.model import (
     Decision,
     Kind,
-    RecordingOverride,
     ResponseStatus,
     Side,
     Site,
@@ -32,6 +31,7 @@ from ncs_cb.readers._shared.reader import Input
 from ncs_cb.readers._shared.tables import FOOTNOTES, Table, number
 from ncs_cb.readers._shared.told import attested
 from ncs_cb.readers._shared.truth import UNKNOWN_WORDS, truth
+from ncs_cb.readers._shared.words import named
 from ncs_cb.units import LARGEST_PLAUSIBLE_RESPONSE_MV
 
 NEEDED = ("nerve", "side", "muscle", "stimulation_site")
@@ -112,7 +112,7 @@ def typed_response(
         If a nerve, side, muscle or site is unknown, or the row contradicts itself.
     """
     notes = notes or Notes()
-    site = _site(cells, row, source.override)
+    site = _site(cells, row, source)
     kind = _KINDS.get(cells.get("kind", "").strip().casefold())
     if kind is None:
         raise StudyError(f"{row}, column 'kind': allowed: motor, sensory.")
@@ -261,13 +261,14 @@ def _limited(
     return found
 
 
-def _site(cells: Mapping[str, str], row: str, told: RecordingOverride) -> Site:
+def _site(cells: Mapping[str, str], row: str, source: Input) -> Site:
+    told = source.override
     texts = {name: cells.get(name, "").strip() for name in NEEDED}
-    nerve = told.nerve or resolve("nerves", texts["nerve"][:80])
-    muscle = told.muscle or resolve("muscles", texts["muscle"][:80])
+    nerve = told.nerve or named("nerves", texts["nerve"], source)
+    muscle = told.muscle or named("muscles", texts["muscle"], source)
     side: Side | None = told.side or SIDES.get(texts["side"].casefold())
     if side is None:
         raise StudyError(f"{row}, column 'side': allowed: left, right.")
-    site = resolve("sites", texts["stimulation_site"][:80])
+    site = named("sites", texts["stimulation_site"], source)
     position(nerve, site)
     return Site(nerve, side, muscle, site)
