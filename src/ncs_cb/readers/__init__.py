@@ -56,8 +56,9 @@ def __getattr__(name: str) -> Any:
 
 
 def find_studies(
-    root: str | Path, *, layout: Layout | None = None, lab: LabFile | None = None
-) -> list[StudyInput]:
+    root: str | Path, *, layout: Layout | str | Path | None = None,
+    lab: LabFile | str | Path | None = None,
+) -> list[StudyInput]:  # fmt: skip
     """List the studies under `root`, in order of path, without reading them.
 
     Every folder below `root` that directly holds recordings or a ``study.toml`` is one study; a
@@ -69,9 +70,9 @@ def find_studies(
     ----------
     root : str or Path
         A folder, or one recording.
-    layout : Layout, optional
+    layout : Layout, str or Path, optional
         How tables are to be read; see :func:`read_study`.
-    lab : LabFile, optional
+    lab : LabFile, str or Path, optional
         The laboratory's file for all of them; by default the nearest ``lab.toml``.
 
     Returns
@@ -89,8 +90,9 @@ def find_studies(
 
 
 def iter_studies(
-    root: str | Path, *, layout: Layout | None = None, lab: LabFile | None = None
-) -> Iterator[StudyInput]:
+    root: str | Path, *, layout: Layout | str | Path | None = None,
+    lab: LabFile | str | Path | None = None,
+) -> Iterator[StudyInput]:  # fmt: skip
     """Give the studies of :func:`find_studies` one by one, as the tree is walked.
 
     An archive of many thousand studies need not be held in memory so. A table that holds several
@@ -103,7 +105,7 @@ def iter_studies(
     """
     suffixes = tuple({s for reader in available() for s in reader.suffixes})
     try:
-        asked = Asked(layout, lab, Path(root))
+        asked = _asked(Path(root), layout, lab, Path(root), False)[0]
         for found in folders.find(Path(root), suffixes, partial(_is_recording, asked)):
             yield from each_visit(found, asked)
     except OSError as problem:
@@ -166,16 +168,16 @@ def read_study(
         If there is no stimulus, a nerve or site is unknown, or ``study.toml`` is faulty.
     """
     found = path if isinstance(path, StudyInput) else _as_input(Path(path))
-    return _read(found, *_asked(found, layout, lab, root, keep_identity), details)
+    return _read(found, *_asked(found.path, layout, lab, root, keep_identity), details)
 
 
 def _asked(
-    found: StudyInput, layout: Layout | str | Path | None, lab: LabFile | str | Path | None,
+    path: Path, layout: Layout | str | Path | None, lab: LabFile | str | Path | None,
     root: Path | None, keep_identity: bool,
 ) -> tuple[Asked, LabFile | None]:  # fmt: skip
     """Load what the caller names by id or path."""
     own = lab if isinstance(lab, LabFile) or lab is None else labs.load(lab)
-    lab_file = Asked(None, own, root).lab_for(found.path)
+    lab_file = Asked(None, own, root).lab_for(path)
     if layout is not None and not isinstance(layout, Layout):
         layout = layouts.resolve(layout, {} if lab_file is None else lab_file.layouts)
     return Asked(layout, own, root, keep_identity), lab_file
@@ -202,7 +204,7 @@ def read_studies(
         If the input as a whole cannot be read; see :func:`read_study`.
     """
     found = _as_input(Path(path))
-    asked, lab_file = _asked(found, layout, lab, None, keep_identity)
+    asked, lab_file = _asked(found.path, layout, lab, None, keep_identity)
     each = each_visit(found, asked)
     if len(each) == 1:
         study = _read(found, asked, lab_file, details)
@@ -399,6 +401,12 @@ def _unknown_format(source: Input) -> ReadError:
     if not source.data:
         return ReadError("the file is empty.", source=source.name)
     known = ", ".join(sorted({s for reader in available() for s in reader.suffixes}))
+    if source.path.suffix.lower() in _TABLE_SUFFIXES:
+        return UnknownFormatError(
+            "no reader and no known layout fits this table.", source=source.name,
+            hint="'ncs-cb validate FILE --layout' prints a layout guessed from it, to check and "
+            "use with --layout; docs/tables.md explains.",
+        )  # fmt: skip
     return UnknownFormatError(
         "no reader claims this file.", source=source.name,
         hint=f"Known suffixes: {known}; 'ncs-cb formats' lists what each format needs.",
