@@ -56,8 +56,22 @@ def as_mapped_table(folder):
     return path
 
 
+def as_natus_text(folder):
+    sweep = arm().traces[0]
+    numbers = ",".join(f"{v:.4f}" for v in sweep.samples_mv)
+    path = folder / "export.txt"
+    path.write_bytes(
+        (
+            "; Viking v.22.1\r\n[1 - Test Info]\r\nMaster Anatomy=R Median - APB\r\n"
+            "Stimulus Site=Wrist\r\n[1.1 - Channel 1]\r\nSampling Frequency(kHz)=20.0\r\n"
+            f"[1.1.1 - Trace Data]\r\nSweep  Data(mV)<{len(sweep.samples_mv)}>={numbers}\r\n"
+        ).encode("utf-16")
+    )
+    return path
+
+
 MAKERS = {"edf": as_edf, "sweep_table": as_sweep_table, "via_mne": as_fif,
-          "mapped_table": as_mapped_table,
+          "mapped_table": as_mapped_table, "natus_text": as_natus_text,
           "site_table": as_site_table, "record": as_record}  # fmt: skip
 
 

@@ -17,11 +17,11 @@ from typing import Any
 from ncs_cb.errors import NcsError, ReadError, StudyError, UnknownFormatError, did_you_mean
 from ncs_cb.knowledge import lab as labs
 from ncs_cb.knowledge import layouts
-from ncs_cb.knowledge.anatomy import resolve
 from ncs_cb.knowledge.lab import LabFile
 from ncs_cb.knowledge.layouts import Layout
 from ncs_cb.model import Decision, Details, RecordingOverride, Source, Study
 from ncs_cb.readers._shared import folders
+from ncs_cb.readers._shared import told as told_of
 from ncs_cb.readers._shared.asked import Asked, each_visit, one_visit, with_lab
 from ncs_cb.readers._shared.claims import available, by_suffix, claimants, content, head
 from ncs_cb.readers._shared.folders import STUDY_FILE, StudyInput
@@ -227,16 +227,22 @@ def _read(
     sources: tuple[Source, ...] = ()
     if toml is not None:
         study_id, told, sources = _read_details(toml, found.name)
-    told = _settle_names(told)
     if found.part:
         _refuse_one_for_all(told)
         study_id = found.part
     inputs, decisions = _open_all(found, asked.keep_identity)
     inputs = [asked.put_to(source, lab) for source in inputs]
     recordings, ignored = _read_all(inputs, told, lone=lone, part=found.part)
+    if lone and study_id == found.name and recordings and not found.part:
+        study_id = _id_of(found, recordings[0][0].name)
     study = _assemble(study_id, told, sources, recordings, (*decisions, *ignored))
     study = study if lab is None else with_lab(study, lab)
     return study if found.part else with_review(study, found)
+
+
+def _id_of(found: StudyInput, shown: str) -> str:
+    """Give the id of a lone file: its name, unless that is not to be shown."""
+    return found.name if shown == found.path.name else Path(shown).stem
 
 
 def _refuse_one_for_all(told: Details) -> None:
@@ -260,33 +266,9 @@ def _read_details(path: Path, default_id: str) -> tuple[str, Details, tuple[Sour
     from ncs_cb.study_file import load_study_toml
 
     study_id, details = load_study_toml(path)
+    details = told_of.settle(details)
     source = Source(path.name, hashlib.sha256(path.read_bytes()).hexdigest(), "study_toml")
     return study_id or default_id, details, (source,)
-
-
-def _settle_names(details: Details) -> Details:
-    """Turn the spellings of nerves and muscles in ``study.toml`` into ids."""
-    if not (details.recordings or details.sensory or details.f_waves):
-        return details
-    overrides = {
-        name: replace(
-            told,
-            nerve=_resolved("nerves", told.nerve), muscle=_resolved("muscles", told.muscle),
-        )
-        for name, told in details.recordings.items()
-    }  # fmt: skip
-    sensory = tuple(replace(v, nerve=resolve("nerves", v.nerve, source=STUDY_FILE))
-                    for v in details.sensory)  # fmt: skip
-    f_waves = tuple(
-        replace(v, nerve=resolve("nerves", v.nerve, source=STUDY_FILE),
-                muscle=_resolved("muscles", v.muscle))
-        for v in details.f_waves
-    )  # fmt: skip
-    return replace(details, recordings=overrides, sensory=sensory, f_waves=f_waves)
-
-
-def _resolved(what: Any, text: str | None) -> str | None:
-    return None if text is None else resolve(what, text, source=STUDY_FILE)
 
 
 # --------------------------------------------------------------------------- files to inputs
@@ -329,6 +311,7 @@ def _read_all(
     """Let the one reader that claims each input read it."""
     claimed, decisions = _claim_all(inputs, lone=lone)
     overrides = _overrides(told.recordings, [source for source, _ in claimed], lone=lone)
+    claimed = [(_shown(source, reader, overrides), reader) for source, reader in claimed]
     seen: dict[str, str] = {}
     read: list[_Read] = []
     for source, reader in claimed:
@@ -339,10 +322,15 @@ def _read_all(
             decisions.append(Decision(source.name, "choice", "ignored", same))
             continue
         seen[digest] = source.name
-        told_of = overrides.get(source.name)
-        asked = source if told_of is None else replace(source, override=told_of)
-        read.append((Source(source.name, digest, reader.name), _read_one(asked, reader, part)))
+        recording = told_of.apply(_read_one(source, reader, part), source.override, source.name)
+        read.append((Source(source.name, digest, reader.name), recording))
     return read, decisions
+
+
+def _shown(source: Input, reader: Reader, overrides: Mapping[str, RecordingOverride]) -> Input:
+    """Give an input what was told of it, and the name under which it may be shown."""
+    override = overrides.get(source.name, source.override)
+    return replace(source, name=reader.shown(source.name), override=override)
 
 
 def _claim_all(

@@ -1,12 +1,7 @@
-"""Text exports of Natus machines (Viking, Keypoint): experimental, written from their structure.
-
-No export of a nerve conduction test was at hand, so that how such a file names its stimuli is not
-known: sites are taken from keys that name one, else from ``study.toml``.
-"""
+"""The sections of a Natus text to sweeps."""
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,15 +13,14 @@ from ncs_cb.model import Decision, Side, Site, Stimulus, Trace
 from ncs_cb.readers._shared.names import SIDES, from_label, take_nerve, take_side, words
 from ncs_cb.readers._shared.plausible import check_rate, refuse_large
 from ncs_cb.readers._shared.polarity import orient
-from ncs_cb.readers._shared.reader import Input, Reader, Recording
+from ncs_cb.readers._shared.reader import Input, Recording
 from ncs_cb.readers._shared.words import named
+from ncs_cb.readers.natus_text import BOMS, SECTION
 from ncs_cb.units import millivolts_per
 
 if TYPE_CHECKING:
     import numpy as np
 
-_BOMS = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"\xef\xbb\xbf", "utf-8-sig"))
-_SECTION = re.compile(r"\[\s*(\d+(?:\.\d+)*)\s*-\s*(.*?)\s*\]")
 _KEY = re.compile(
     r"(?P<name>[^=<(]+?)\s*(?:\((?P<unit>[^)]*)\))?\s*(?:<(?P<n>\d+)>)?\s*=(?P<value>.*)"
 )
@@ -51,21 +45,6 @@ class _Section:
     data: list[tuple[str, str, np.ndarray]] = field(default_factory=list)
 
 
-def _claims(source: Input) -> bool:
-    if source.path.suffix.lower() not in (".txt", ".asc", ".csv"):
-        return False
-    text = _start(source.data)
-    return _SECTION.search(text) is not None and re.search(
-        r"^;.*(Natus|Viking|Keypoint|Nicolet)", text, re.IGNORECASE | re.MULTILINE
-    ) is not None  # fmt: skip
-
-
-def _start(data: bytes) -> str:
-    name = next((n for mark, n in _BOMS if data.startswith(mark)), "utf-8")
-    cut = data[:4096] if len(data[:4096]) % 2 == 0 else data[:4095]
-    return cut.decode(name, "ignore")
-
-
 def read(source: Input) -> Recording:
     """Read the sweeps of a text export.
 
@@ -79,7 +58,7 @@ def read(source: Input) -> Recording:
         If nerve, side, muscle or the site of every sweep cannot be told.
     """
     sections, dropped = _parse(_text(source.data))
-    name = hidden_name(source.name)
+    name = source.name
     sweeps = list(_sweeps(sections))
     if not sweeps:
         raise StudyError("no samples were found in the sections of this export.")
@@ -96,18 +75,11 @@ def read(source: Input) -> Recording:
     return Recording(traces, decisions=(*decisions, *said))
 
 
-def hidden_name(name: str) -> str:
-    """Replace a file's name that begins with a number of a patient by a hash."""
-    if not re.match(r"\d{4,}", name):
-        return name
-    return f"natus-{hashlib.sha256(name.encode()).hexdigest()[:12]}.txt"
-
-
 # --------------------------------------------------------------------------- text
 
 
 def _text(data: bytes) -> str:
-    encoding = next((n for mark, n in _BOMS if data.startswith(mark)), "utf-8")
+    encoding = next((n for mark, n in BOMS if data.startswith(mark)), "utf-8")
     try:
         return data.decode(encoding)
     except UnicodeDecodeError:
@@ -135,7 +107,7 @@ def _parse(text: str) -> tuple[dict[str, _Section], int]:
     for line in _lines(text):
         if not line.strip() or line.lstrip().startswith(";"):
             continue
-        heading = _SECTION.fullmatch(line.strip())
+        heading = SECTION.fullmatch(line.strip())
         if heading is not None:
             current = sections.setdefault(heading[1], _Section(heading[1], heading[2]))
             continue
@@ -232,7 +204,7 @@ def _placed(
     StudyError
         If no sweep has a site.
     """
-    told: Mapping[str, str] = getattr(source.override, "sites", {})
+    told = source.override.sites
     placed, lost = [], []
     for order, sweep in enumerate(sweeps, start=1):
         site = told.get(sweep.number) or told.get(str(order)) or _named_site(
@@ -340,9 +312,3 @@ def _anatomy(sections: Mapping[str, _Section], number: str, source: Input) -> tu
             hint='Say it in study.toml, under [recordings."<file>"].',
         )
     return nerve, side, muscle
-
-
-READER = Reader(
-    "natus_text", (".txt", ".asc"), _claims, read,
-    label="text export of Natus machines (experimental): sites by study.toml",
-)  # fmt: skip
