@@ -9,7 +9,7 @@ from pathlib import Path
 from ncs_cb.errors import NcsError, ReadError, StudyError
 from ncs_cb.knowledge import layouts
 from ncs_cb.knowledge.layouts import Layout
-from ncs_cb.readers._shared.claims import content
+from ncs_cb.readers._shared.files import read_regular
 from ncs_cb.readers._shared.grid import SPREADSHEETS, Grid, is_spreadsheet, read_grid
 from ncs_cb.readers._shared.reader import Input, Reader, Recording
 from ncs_cb.readers._shared.tables import first_lines
@@ -119,7 +119,7 @@ def guess(path: Path) -> str:
     ReadError
         If it is no table, or no row looks like a header.
     """
-    return guess_layout(read_grid(content(path, path.name), path.suffix), path.name)
+    return guess_layout(read_grid(read_regular(path), path.suffix), path.name)
 
 
 READER = Reader(
