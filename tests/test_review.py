@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ncs_cb import analyze, measure_traces, read_study, write_report
+from ncs_cb import StudyError, analyze, measure_traces, read_study, review_file, write_report
 from ncs_cb.measuring.between import Markers, measure_between
 from ncs_cb.model import Site, Trace
 from ncs_cb.review import append, events
@@ -440,3 +440,29 @@ def test_study_toml_says_until_when_nothing_is_response(tmp_path):
     for name in ("onset_latency_ms", "negative_peak_amplitude_mv", "total_negative_area_mv_ms"):
         assert told[name] == pytest.approx(alone[name], rel=0.02)
     assert told["automatic_onset_latency_ms"] < 3.5
+
+
+def test_a_stimulus_that_names_no_site_gets_one_from_the_log(tmp_path):
+    visit = tmp_path / "v"
+    traces = {"wrist": (response(3.0, 10.0), 70), "S 3": (response(7.0, 9.0), 290)}
+    path = write_table(visit, "u", traces)
+    sidecar = json.loads(path.with_suffix(".json").read_text("utf-8"))
+    del sidecar["traces"]["S 3"]["site"]
+    path.with_suffix(".json").write_text(json.dumps(sidecar), "utf-8")
+    event = {
+        "id": "1", "at": "2026-03-02T10:11:12Z", "who": "mt", "action": "set",
+        "trace": {"recording": "u.csv", "text": "S 3"}, "key": "site", "from": None,
+        "to": "below_elbow", "why": "protocol sheet",
+    }  # fmt: skip
+    review_file.append(visit / "review.jsonl", event)
+    result = found(visit)
+    assert list(result.segments["segment"]) == ["wrist-below_elbow"]
+    (told,) = (d for d in result.provenance.decisions if d.topic == "review")
+    assert "S 3: site from unknown to below_elbow" in told.choice
+
+
+def test_a_text_that_no_unassigned_stimulus_has_is_refused(visit):
+    with pytest.raises(StudyError, match="only an unassigned stimulus has a text"):
+        review(
+            visit, "set", {"recording": "ulnar_right.csv", "text": "S 9"}, key="site", to="axilla"
+        )

@@ -22,6 +22,7 @@ from ncs_cb.measuring import sweeps
 from ncs_cb.measuring.between import Markers, automatic_end, measure_between
 from ncs_cb.measuring.traces import FACTS, measure_study_traces
 from ncs_cb.model import Correction, Decision, Stimulus, Study, Trace
+from ncs_cb.review_file import still_standing
 
 _NUMBERS = tuple(c.name for c in MEASURES if c.dtype == "float64")
 _KEPT = tuple(name for name in _NUMBERS if name != "baseline_noise_mv")
@@ -98,19 +99,6 @@ def responses_of(study: Study) -> dict[Key, list[Trace]]:
     recorded = [trace for trace in study.traces if trace.kind != "f_wave"]
     groups = sweeps.repeats(recorded)
     return {(g[0].recording, min(t.sweep for t in g)): g for g in groups}
-
-
-def still_standing(corrections: Sequence[Correction]) -> tuple[list[Correction], frozenset[str]]:
-    """Give the events that were not taken back, and the ids of those that were.
-
-    An undo that was itself undone takes nothing back.
-    """
-    undone: set[str] = set()
-    for event in reversed(corrections):
-        if event.action == "undo" and event.id not in undone and event.undoes:
-            undone.add(event.undoes)
-    standing = [e for e in corrections if e.action != "undo" and e.id not in undone]
-    return standing, frozenset(undone)
 
 
 def replay(study: Study) -> Review:
