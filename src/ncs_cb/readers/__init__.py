@@ -28,7 +28,7 @@ from ncs_cb.readers._shared.files import read_regular
 from ncs_cb.readers._shared.folders import STUDY_FILE, StudyInput
 from ncs_cb.readers._shared.grid import SPREADSHEETS
 from ncs_cb.readers._shared.reader import Input, Reader, Recording
-from ncs_cb.readers._shared.reviewed import with_review
+from ncs_cb.readers._shared.reviewed import with_assigned, with_review
 from ncs_cb.review_file import is_log
 
 __all__ = [
@@ -226,6 +226,7 @@ def _read(
     sources: tuple[Source, ...] = ()
     if toml is not None:
         study_id, told, sources = _read_details(toml, found.name)
+    told = with_assigned(told, found)
     if found.part:
         _refuse_one_for_all(told)
         study_id = found.part
