@@ -11,15 +11,18 @@ from math import sqrt
 from ncs_cb._kernels.correct import take_baseline
 from ncs_cb._kernels.decay import fit_decay, grow_window, take_decay
 from ncs_cb._kernels.facts import (
+    BEFORE,
     BEND,
     DECAY,
     DIP,
     DRIFT_MS,
     EARLY,
+    FAR_FIELD_SHARE,
     FIRST_PEAK_MS,
     HUM,
     LEVEL,
     LONG_QUIET_MS,
+    LONGEST_BEFORE_MS,
     MOVED_SHARE,
     N_TABLE,
     ORIGIN,
@@ -168,6 +171,8 @@ def settle(y, n_blocks, pre, first, size, step, n_pre, tables, s, state, r):
     else:
         end = peel_artifact(y, n_blocks, pre, first, size, n_pre, per_block, reach, peak_from,
                             tables, s, state, r)  # fmt: skip
+    if n_pre > 0:
+        prefer_before(y, n_blocks, pre, first, peak, size, step, per_block, state)
     long = (state[QUIET_TO] - state[QUIET_FROM]) * size * step > LONG_QUIET_MS
     hold = DRIFT_MS if state[HUM] != 0.0 and long else SLOPE_MS
     state[BEND] = state[QUIET_TO] * size + hold / step
@@ -183,6 +188,42 @@ def settle(y, n_blocks, pre, first, size, step, n_pre, tables, s, state, r):
             peak = other
     state[TOP] = peak * 1.0
     return end
+
+
+def prefer_before(y, n_blocks, origin, first, peak, size, step, per_block, state):
+    """Take the level before the stimulus where something local lies before the response.
+
+    A far-field potential lowers the stretch before the response; drift and hum move it too, but
+    drift goes on to the end of the sweep, and hum is seen there.
+    """
+    before = int(state[BEFORE])
+    begin = max(0, before - int(LONGEST_BEFORE_MS / (size * step)))
+    quiet = int(state[QUIET_TO])
+    last = n_blocks - int(LONGEST_BEFORE_MS / (size * step))
+    if before - begin < 2 or last < peak:
+        return
+    early = mean_of(y, begin, before)
+    middle = 0.5 * (state[QUIET_FROM] + quiet)
+    local = state[LEVEL] + state[SLOPE] * (middle * size - state[ORIGIN])
+    late = mean_of(y, last, n_blocks)
+    squares = 0.0
+    for b in range(last, n_blocks):
+        squares += (y[b] - late) * (y[b] - late)
+    swing = sqrt(squares / (n_blocks - last))
+    drift = (late - early) * (middle - before) / max(1, last - before)
+    off = local - early
+    # What is there from the pulse on is an amplifier that recovers.
+    start = origin + first
+    third = mean_of(y, start, max(start + 1, start + (quiet - start) // 3))
+    if (third - early) * off > 0.5 * off * off:
+        return
+    # What level, hum and drift may do between stimulus and response.
+    height = abs(y[peak] - early)
+    allowed = max(FAR_FIELD_SHARE * height, 3.0 * swing, 4.0 * sqrt(per_block)) + 2.0 * abs(drift)
+    if abs(off) <= allowed:
+        return
+    state[LEVEL] = early
+    state[SLOPE] = 0.0
 
 
 def spread_of_blocks(r, state, size):
@@ -211,7 +252,8 @@ def peel_artifact(y, n_blocks, pre, first, size, n_pre, per_block, reach, peak_f
         # As good as its noise, and as what hum and drift may have done since.
         moved = MOVED_SHARE * span
         weight = variance / (variance * size / n_pre + moved * moved)
-        reference = mean_of(y, max(0, pre - 26), pre - 1)
+        before = int(state[BEFORE])
+        reference = mean_of(y, max(0, before - 25), before)
     for b in range(n_blocks):
         y[b] -= reference
     prior = mean_of(y, n_blocks - max(1, n_after // 5), n_blocks)

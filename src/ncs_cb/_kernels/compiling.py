@@ -12,9 +12,20 @@ from __future__ import annotations
 from types import FunctionType
 from typing import Any
 
-from ncs_cb._kernels import baseline, correct, decay, facts, hum, markers, reduce, rows
+from ncs_cb._kernels import (
+    baseline,
+    color,
+    correct,
+    decay,
+    facts,
+    hum,
+    markers,
+    pulse,
+    reduce,
+    rows,
+)
 
-_PARTS = (facts, reduce, correct, decay, baseline, hum, markers, rows)
+_PARTS = (facts, reduce, correct, decay, baseline, hum, markers, color, pulse, rows)
 # Rarely run, or run from several places: kept as calls. The rest is one body, because a call
 # hands over every array in seven pieces.
 _OUT_OF_LINE = frozenset({

@@ -18,12 +18,16 @@ ARTIFACT = 512
 ARTIFACT_AT_ONSET = 1024
 NOISY = 2048
 IMPLAUSIBLE = 4096
+ARTIFACT_CLIPPED = 8192
+REALIGNED = 16384
+LATE_RESPONSE = 32768
 
 # Cells of one row of `out`, in the order of the contract.
 ONSET, PEAK, AMPLITUDE, PEAK_TO_PEAK = 0, 1, 2, 3
 DURATION, AREA, TOTAL_DURATION, TOTAL_AREA = 4, 5, 6, 7
 BASELINE, NOISE = 8, 9
-WIDTH = 10
+LATE_LATENCY = 10
+WIDTH = 11
 
 # Cells of the working state of one row.
 LEVEL, SLOPE, ORIGIN = 0, 1, 2  # baseline: level + slope * (sample - origin)
@@ -36,14 +40,33 @@ BEND = 14  # sample from which on the baseline stays level
 TOP = 15  # block of the highest negative peak
 FIRST_TOP, LATE_AREA = 16, 17  # height of the first phase, sum of the blocks of later ones
 EARLY = 18  # the artefact in the first usable block
-LAST_TOP = 19  # height of the last phase
-STATE = 20
+PULSE_FROM, PULSE_TO = 19, 20  # first sample of the stimulus pulse, and first after it
+RAILED = 21  # longest run of equal samples on a rail
+BEFORE = 22  # blocks before the pulse
+LATE_BLOCK = 23  # where a late response begins; negative when there is none
+COLOR = 24  # how far 1 ms of the quieter pieces strays from its surroundings
+STATE = 25
 # Cells of the normal equations of hum: six rows of seven, and one row of the basis.
 SOLVE = 48
 
 BLOCK_MS = 0.2
-# Whatever the amplifier does in the first 0.4 ms is artefact (brief of the project: 0.3-0.5 ms).
+# Behind the last edge of the pulse this much is artefact; where no pulse is seen it may hide
+# in as much after the stimulus.
 BLANK_MS = 0.4
+# The edges of a pulse are over within this; a response takes longer to rise.
+EDGE_MS = 0.1
+# A pulse begins this near the marker (and its phases last no longer).
+MARKER_MS = 1.2
+# Latencies are counted from the pulse where it begins farther from the marker than this.
+REALIGN_MS = 0.25
+# An edge is this share of the sharpest one, and bends by this share of the sharpest bend of
+# blocks, twice as long, that the sweep shows later than RESPONSE_FROM_MS.
+EDGE_SHARE = 0.25
+BENDS = 0.75
+RESPONSE_FROM_MS = 3.0
+# An amplifier may stay on its rail for this long, and this much of it is worth a word.
+RAIL_MS = 12.0
+CLIPPED_MS = 0.5
 FIRST_PEAK_MS = 1.2
 # A phase that begins later than this after the last return is another response. Units delayed
 # by 16 ms behind 5 ms of negativity leave 11 ms (design reference, section 7.4); an F wave
@@ -53,15 +76,40 @@ LARGEST_MV = 100.0
 # A converter range beyond this is none.
 UNLIMITED_MV = 1e300
 SIGNIFICANT = 0.05
+# A bump is 1 ms against what lies 2.4 ms to either side of it. Of 900 sweeps without response
+# (volume_conductor.py: white, 1/f, hum, heart) none had one above 11 times the quieter pieces,
+# of 0.15 to 0.5 mV in the same noise one in a hundred had less than 16 times.
+SMOOTH_MS = 1.0
+BUMP_MS = 2.4
+LULL_MS = 3.0
+STANDS_OUT = 11.0
+# An amplifier's recovery (4 to 12 ms) keeps more than RECOVERS of its height for 2.4 ms.
+RECOVERED_MS = 2.0
+RECOVERS = 0.45
+# A phase in noise of any color is this many times what the quieter pieces stray.
+CLEAR_OF_COLOR = 5.0
+# Larger than this against white noise and baseline it needs no such question.
+OBVIOUS = 150.0
+# A component that begins after so long a rest is another response: small ones (satellites,
+# A waves) after the shorter rest. Delayed parts of a response begin in its positive phase.
+REST_MS = 2.0
+SMALL_SHARE = 0.15
+LONG_REST_MS = 4.0
+REST_LEVEL = 0.02
+# The swing behind a high-pass filter: falls to half in at least this, and from there to a
+# quarter in about as long again, as an exponential does and no phase.
+SWING_MS = 2.4
+SWING_SHARE = 0.6
 # What is left of a removed artefact is no response: a response has more than this share of it.
 SMALLEST_SHARE = 0.003
 ONSET_LEVEL = 0.01
 RETURN_LEVEL = 0.005
-N_DECAYS = 16
+N_DECAYS = 20
 SHORTEST_DECAY_MS = 0.12
-LONGEST_DECAY_MS = 3.2
-# Rows of the tables of decays: 20 ms in blocks of 0.2 ms, and the blanked ones.
-N_TABLE = 104
+# Electrodes discharge within 3 ms, amplifiers recover within some 12 ms.
+LONGEST_DECAY_MS = 12.8
+# Rows of the tables of decays: 60 ms in blocks of 0.2 ms, five times the longest decay.
+N_TABLE = 304
 # Beyond this a slope seen before the response says little: hum has turned by then.
 SLOPE_MS = 3.0
 # Where hum was looked for, what slope is left is drift and goes on.
@@ -69,6 +117,10 @@ DRIFT_MS = 15.0
 LONG_QUIET_MS = 3.5
 # How far hum and drift may move the level between stimulus and response, of the response.
 MOVED_SHARE = 0.005
+# The level before the stimulus is taken from no more than this, and preferred to that before
+# the response where they differ by more than this share of it and no drift or hum explains it.
+LONGEST_BEFORE_MS = 5.0
+FAR_FIELD_SHARE = 0.006
 # Removing hum must not shorten the quiet stretch before the response by more than this.
 UNDONE_MS = 0.7
 HUM_HZ = (50.0, 60.0)

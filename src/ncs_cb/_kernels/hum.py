@@ -13,6 +13,7 @@ from ncs_cb._kernels.decay import fit_decay, take_decay
 from ncs_cb._kernels.facts import (
     AFTER_MS,
     AT,
+    BEFORE,
     DECAY,
     HUM,
     LEVEL,
@@ -227,7 +228,7 @@ def look_for_hum(y, n_blocks, pre, first, step, size, n_pre, tables, s, state, r
     state[SLOPE] = slope
     early = 0
     if n_pre > 0:
-        early = pre - 1
+        early = int(state[BEFORE])
     after = min(n_blocks, peak + int(AFTER_MS / (size * step)))
     b = int(state[QUIET_TO])
     if early + (b - a) < 8:

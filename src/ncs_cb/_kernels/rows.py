@@ -9,6 +9,7 @@ from __future__ import annotations
 from math import sqrt
 
 from ncs_cb._kernels.baseline import response_start, settle, spread_of_blocks
+from ncs_cb._kernels.color import is_response
 from ncs_cb._kernels.correct import take_baseline, take_baseline_samples
 from ncs_cb._kernels.facts import (
     ABSENT,
@@ -16,9 +17,14 @@ from ncs_cb._kernels.facts import (
     AREA,
     ARTIFACT,
     ARTIFACT_AT_ONSET,
+    ARTIFACT_CLIPPED,
     AT,
     BASELINE,
+    BEFORE,
+    CLEAR_OF_COLOR,
     CLIPPED,
+    CLIPPED_MS,
+    COLOR,
     CUT,
     DECAY,
     DIP,
@@ -30,10 +36,13 @@ from ncs_cb._kernels.facts import (
     HUM,
     IMPLAUSIBLE,
     LARGEST_MV,
-    LAST_TOP,
     LATE,
     LATE_AREA,
+    LATE_BLOCK,
+    LATE_LATENCY,
+    LATE_RESPONSE,
     LEVEL,
+    LONG_REST_MS,
     N_DECAYS,
     N_TABLE,
     NAN,
@@ -41,20 +50,31 @@ from ncs_cb._kernels.facts import (
     NOISE,
     NOISY,
     NON_FINITE,
+    OBVIOUS,
     ONSET,
     ORIGIN,
     PEAK,
     PEAK_TO_PEAK,
     POSITIVITY,
+    PULSE_FROM,
+    PULSE_TO,
     QUIET_TO,
+    RAILED,
+    REALIGN_MS,
+    REALIGNED,
+    REST_LEVEL,
+    REST_MS,
     RETURN_LEVEL,
     SIGNIFICANT,
     SLOPE,
     SLOPE_MS,
     SLOW_RISE_MS,
+    SMALL_SHARE,
     SMALLEST_SHARE,
     SPREAD,
     STIMULUS_OUTSIDE,
+    SWING_MS,
+    SWING_SHARE,
     TOP,
     TOTAL_AREA,
     TOTAL_DURATION,
@@ -67,7 +87,8 @@ from ncs_cb._kernels.facts import (
 )
 from ncs_cb._kernels.hum import look_for_hum
 from ncs_cb._kernels.markers import area_between, find_onset, find_return, find_top, is_clipped
-from ncs_cb._kernels.primitives import ahead, all_finite, largest, part, pointer
+from ncs_cb._kernels.primitives import ahead, all_finite, largest, part, place_of, pointer, smallest
+from ncs_cb._kernels.pulse import look_for_pulse
 from ncs_cb._kernels.reduce import all_equal, block_means, deviation, lowest, white_noise
 
 
@@ -94,20 +115,33 @@ def measure_row(x, n, stimulus, step, low_mv, high_mv, size, first, tables, rati
         return NON_FINITE
     facts = 0
     guard = int(0.1 * per_ms + 0.5)
-    n_pre = stimulus - guard
-    has_pre = n_pre * step >= 0.35 and n_pre >= 3 and pre >= 2
+    tail = min(64, n - stimulus)
+    white = white_noise(part(x, n - tail, n), tail, z)
+    state[WHITE] = white
+    look_for_pulse(x, n, stimulus, per_ms, y, n_blocks, pre, size, state)
+    begin = int(state[PULSE_FROM])
+    n_pre = max(0, min(stimulus, begin) - guard)
+    state[BEFORE] = n_pre // size * 1.0
+    has_pre = n_pre * step >= 0.35 and n_pre >= 3 and state[BEFORE] >= 1.0
     if not has_pre:
         facts = NO_BASELINE
         n_pre = 0
+    # Blocks count as artefact, and its tail as a decay, from the last edge of the pulse on.
+    zero = stimulus
+    if abs(begin - stimulus) > max(1, int(REALIGN_MS * per_ms)):
+        zero = begin
+        facts |= REALIGNED
+    if state[RAILED] * step >= CLIPPED_MS:
+        facts |= ARTIFACT_CLIPPED
+    pre = max(pre, (int(state[PULSE_TO]) + guard + size - 1) // size - first)
+    stimulus = pre * size
     if n_blocks - pre < first + 6:
         if all_equal(x, n):
             return FLAT
         return facts | CUT
-    tail = min(64, n - stimulus)
-    white = white_noise(part(x, n - tail, n), tail, z)
     spread = 0.0
     if has_pre:
-        before = part(x, stimulus - guard - n_pre, stimulus - guard)
+        before = part(x, 0, n_pre)
         white = max(white, white_noise(before, n_pre, z))
         spread = deviation(before, n_pre, z)
     state[WHITE] = white
@@ -143,8 +177,12 @@ def measure_row(x, n, stimulus, step, low_mv, high_mv, size, first, tables, rati
             break
     if not has_pre:
         state[SPREAD] = spread_of_blocks(r, state, size)
-    return mark(x, n, stimulus, step, low_mv, high_mv, size, first, pre, end, n_blocks,
-                facts, tables, ratio, head, hum, r, z, state, out)  # fmt: skip
+    facts = mark(x, n, stimulus, step, low_mv, high_mv, size, first, pre, end, n_blocks,
+                 facts, tables, ratio, head, hum, r, z, state, out)  # fmt: skip
+    if stimulus != zero:
+        for j in (ONSET, PEAK, LATE_LATENCY):
+            out[j] += (stimulus - zero) * step
+    return facts
 
 
 def mark(x, n, stimulus, step, low_mv, high_mv, size, first, pre, end, n_blocks, facts,
@@ -167,14 +205,22 @@ def mark(x, n, stimulus, step, low_mv, high_mv, size, first, pre, end, n_blocks,
             out[NOISE] = NAN
             return FLAT
         return facts | ABSENT
-    strong = max(SIGNIFICANT * height, 4.0 * sd, 2.0 * white)
-    weak = max(0.02 * height, 2.5 * sd)
-    low = max(RETURN_LEVEL * height, sd)
+    state[COLOR] = 0.0
+    if height < OBVIOUS * max(white, spread) and not is_response(
+        r, pre + first, peak, n_blocks, size * step, z, state
+    ):
+        return facts | ABSENT
+    strong = max(SIGNIFICANT * height, 4.0 * sd, 2.0 * white, CLEAR_OF_COLOR * state[COLOR])
+    weak = max(0.02 * height, 2.5 * sd, 1.5 * state[COLOR])
+    low = max(RETURN_LEVEL * height, sd, 0.5 * state[COLOR])
     onset_block, dip = response_start(r, pre + first, peak, pre + max(first, end - 1), strong,
                                       weak, state)  # fmt: skip
     ahead(x, n, 2)
-    gap = int(GAP_MS / (size * step))
-    first_end, last_end = scan_phases(r, n_blocks, onset_block, strong, low, gap, state)
+    first_end, last_end = scan_phases(r, n_blocks, onset_block, strong, low, size * step, height,
+                                      state)  # fmt: skip
+    if state[LATE_BLOCK] >= 0.0:
+        facts |= LATE_RESPONSE
+        out[LATE_LATENCY] = (state[LATE_BLOCK] * size + 0.5 * size - stimulus) * step
     # The positive peak lies before the end of the response or within 15 ms after it.
     stop = min(n_blocks, last_end + int(15.0 / (size * step)))
     trough = lowest(r, dip, stop)
@@ -211,17 +257,18 @@ def phase_end(r, n_blocks, b, low):
     return b
 
 
-def scan_phases(r, n_blocks, b, strong, low, gap, state):
+def scan_phases(r, n_blocks, b, strong, low, block_ms, height, state):
     """Follow the negative phases from block `b` on; give the ends of the first and the last.
 
     The end is n_blocks where the sweep is cut. A phase ends where it has come down to `low`;
-    the next must reach `strong` within `gap` blocks.
+    the next must reach `strong` within 12 ms. What follows a rest is another response.
     """
+    gap = int(GAP_MS / block_ms)
     first_end = phase_end(r, n_blocks, b, low)
     top = largest(r, b, first_end) if b < first_end else 0.0
     state[FIRST_TOP] = top
-    state[LAST_TOP] = top
     state[LATE_AREA] = 0.0
+    state[LATE_BLOCK] = -1.0
     b = first_end
     limit = min(n_blocks, b + gap)
     end = b
@@ -240,15 +287,47 @@ def scan_phases(r, n_blocks, b, strong, low, gap, state):
         if slow and b == n_blocks:
             # What climbs this slowly and never comes down is drift, not a phase.
             break
+        if is_swing(r, n_blocks, end, start, reached, block_ms):
+            break
+        rest = rest_before(r, end, start, max(REST_LEVEL * height, low)) * block_ms
+        small = largest(r, start, b) < SMALL_SHARE * height
+        if rest >= LONG_REST_MS or (small and rest >= REST_MS):
+            state[LATE_BLOCK] = start * 1.0
+            break
         area = 0.0
         for i in range(start, b):
             if r[i] > 0.0:
                 area += r[i]
         state[LATE_AREA] += area
-        state[LAST_TOP] = largest(r, start, b)
         end = b
         limit = min(n_blocks, b + gap)
     return first_end, end
+
+
+def rest_before(r, end, start, level):
+    """How many blocks before `start`, and after `end`, the trace lies at baseline."""
+    b = start
+    while b > end and -level < r[b - 1] < level:
+        b -= 1
+    return start - b
+
+
+def is_swing(r, n_blocks, end, start, reached, block_ms):
+    """Whether what follows a deeper positive phase falls as an exponential, and no further."""
+    top = largest(r, start, min(n_blocks, reached + int(GAP_MS / block_ms)))
+    at = place_of(r, start, n_blocks, top)
+    half = at
+    while half < n_blocks and r[half] > 0.5 * top:
+        half += 1
+    quarter = half
+    while quarter < n_blocks and r[quarter] > 0.25 * top:
+        quarter += 1
+    falls = (half - at) * block_ms
+    if falls < SWING_MS or quarter - half < SWING_SHARE * (half - at):
+        return False
+    if end >= start or smallest(r, end, start) > -top:
+        return False
+    return smallest(r, at, n_blocks) > -0.25 * top
 
 
 def time_phases(x, n, stimulus, step, size, n_blocks, onset_block, first_end, last_end,
@@ -289,9 +368,9 @@ def time_phases(x, n, stimulus, step, size, n_blocks, onset_block, first_end, la
         cut = CUT if j == 0 or not late > 0.1 * out[AREA] else CUT | LATE
         if (first_end if j == 0 else last_end) >= n_blocks:
             return cut
-        top = state[FIRST_TOP] if j == 0 else state[LAST_TOP]
         search = max(i - a, int(onset) + 1 if j == 0 else 0)
-        t = find_return(z, search, b - a, top, white, half)
+        # Judged against the highest peak: a small phase comes back to the same level.
+        t = find_return(z, search, b - a, amplitude, white, half)
         if t < 0.0:
             return cut
         if j == 0:

@@ -47,6 +47,9 @@ FACTS: dict[int, str] = {
     fact.ARTIFACT: "artifact_removed",
     fact.ARTIFACT_AT_ONSET: "artifact_overlaps_onset",
     fact.NOISY: "noisy_baseline",
+    fact.ARTIFACT_CLIPPED: "artifact_clipped",
+    fact.REALIGNED: "stimulus_realigned",
+    fact.LATE_RESPONSE: "late_response",
 }
 """What each bit of the kernel's facts is called."""
 
