@@ -171,13 +171,13 @@ def settle(y, n_blocks, pre, first, size, step, n_pre, tables, s, state, r):
     else:
         end = peel_artifact(y, n_blocks, pre, first, size, n_pre, per_block, reach, peak_from,
                             tables, s, state, r)  # fmt: skip
-    if n_pre > 0:
-        prefer_before(y, n_blocks, pre, first, peak, size, step, per_block, state)
     long = (state[QUIET_TO] - state[QUIET_FROM]) * size * step > LONG_QUIET_MS
     hold = DRIFT_MS if state[HUM] != 0.0 and long else SLOPE_MS
     state[BEND] = state[QUIET_TO] * size + hold / step
     state[EARLY] = abs(y[pre + first] - state[LEVEL])
     take_baseline(y, n_blocks, pre, size, tables[0], state, r)
+    if n_pre > 0 and prefer_before(r, n_blocks, pre, first, peak, size, step, per_block, state):
+        take_baseline(y, n_blocks, pre, size, tables[0], state, r)
     if not flat:
         peak = highest(r, max(pre + peak_from, min(pre + end, n_blocks - 2)), n_blocks)
     elif state[SLOPE] != 0.0:
@@ -190,40 +190,40 @@ def settle(y, n_blocks, pre, first, size, step, n_pre, tables, s, state, r):
     return end
 
 
-def prefer_before(y, n_blocks, origin, first, peak, size, step, per_block, state):
+def prefer_before(r, n_blocks, origin, first, peak, size, step, per_block, state):
     """Take the level before the stimulus where something local lies before the response.
 
-    A far-field potential lowers the stretch before the response; drift and hum move it too, but
-    drift goes on to the end of the sweep, and hum is seen there.
+    A far-field potential moves the stretch before the response; drift and hum move it too, but
+    drift goes on to the end of the sweep, and hum is seen there; an amplifier that recovers
+    begins with the pulse. Whether the level was changed.
     """
     before = int(state[BEFORE])
-    begin = max(0, before - int(LONGEST_BEFORE_MS / (size * step)))
+    some = int(LONGEST_BEFORE_MS / (size * step))
+    begin = max(0, before - some)
     quiet = int(state[QUIET_TO])
-    last = n_blocks - int(LONGEST_BEFORE_MS / (size * step))
-    if before - begin < 2 or last < peak:
-        return
-    early = mean_of(y, begin, before)
+    last = n_blocks - some
+    start = origin + first
+    if before - begin < 2 or last < peak or quiet <= start:
+        return False
+    # All levels are against that of the stretch before the response, at its middle.
+    slope = state[SLOPE] * size
     middle = 0.5 * (state[QUIET_FROM] + quiet)
-    local = state[LEVEL] + state[SLOPE] * (middle * size - state[ORIGIN])
-    late = mean_of(y, last, n_blocks)
+    early = mean_of(r, begin, before) + slope * (0.5 * (begin + before) - middle)
+    third = start + max(1, (quiet - start) // 3)
+    recovering = mean_of(r, start, third) + slope * (0.5 * (start + third) - middle)
+    end = mean_of(r, last, n_blocks)
     squares = 0.0
     for b in range(last, n_blocks):
-        squares += (y[b] - late) * (y[b] - late)
+        squares += (r[b] - end) * (r[b] - end)
     swing = sqrt(squares / (n_blocks - last))
-    drift = (late - early) * (middle - before) / max(1, last - before)
-    off = local - early
-    # What is there from the pulse on is an amplifier that recovers.
-    start = origin + first
-    third = mean_of(y, start, max(start + 1, start + (quiet - start) // 3))
-    if (third - early) * off > 0.5 * off * off:
-        return
-    # What level, hum and drift may do between stimulus and response.
-    height = abs(y[peak] - early)
-    allowed = max(FAR_FIELD_SHARE * height, 3.0 * swing, 4.0 * sqrt(per_block)) + 2.0 * abs(drift)
-    if abs(off) <= allowed:
-        return
-    state[LEVEL] = early
+    end += slope * (min(state[BEND] / size, n_blocks * 1.0) - middle)
+    drift = abs(end - early) * (middle - before) / max(1, last - before)
+    allowed = max(FAR_FIELD_SHARE * (r[peak] - early), 3.0 * swing, 4.0 * sqrt(per_block))
+    if abs(early) <= allowed + 2.0 * drift or abs(recovering - early) > 0.5 * abs(early):
+        return False
+    state[LEVEL] += early + state[SLOPE] * (middle * size - state[ORIGIN])
     state[SLOPE] = 0.0
+    return True
 
 
 def spread_of_blocks(r, state, size):

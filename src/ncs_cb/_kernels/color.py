@@ -12,10 +12,13 @@ from ncs_cb._kernels.facts import (
     BUMP_MS,
     COLOR,
     LULL_MS,
+    NEARLY_WHITE,
     RECOVERED_MS,
     RECOVERS,
     SMOOTH_MS,
     STANDS_OUT,
+    STANDS_OUT_OF_WHITE,
+    WHITE,
 )
 
 
@@ -42,7 +45,7 @@ def bumps(r, a, n_blocks, block_ms, z):
     return m - 2 * lag
 
 
-def stands_out(r, a, n_blocks, block_ms, z, state):
+def stands_out(r, a, n_blocks, size, block_ms, z, state):
     """Whether the largest bump from block `a` on is more than the quieter stretches explain.
 
     Those are the second quietest of pieces of 3 ms: a response leaves some of the sweep quiet,
@@ -65,21 +68,25 @@ def stands_out(r, a, n_blocks, block_ms, z, state):
         elif squares < second:
             second = squares
     quiet = sqrt(second / piece)
-    state[COLOR] = quiet / max(1, int(SMOOTH_MS / block_ms + 0.5))
-    return most > STANDS_OUT * quiet
+    wide = max(1, int(SMOOTH_MS / block_ms + 0.5))
+    state[COLOR] = quiet / wide
+    # White noise: six times the variance of a sum of so many blocks.
+    white = sqrt(6.0 * wide / size) * state[WHITE]
+    times = STANDS_OUT_OF_WHITE if quiet < NEARLY_WHITE * white else STANDS_OUT
+    return most > times * quiet
 
 
-def is_response(r, a, peak, n_blocks, block_ms, z, state):
+def is_response(r, a, peak, n_blocks, size, block_ms, z, state):
     """Whether a small negative peak is a response: from usable block `a` on, `r` holds no pulse.
 
     The first 2 ms are left to the amplifier that recovers; what peaks there is a response only
     if it comes down as fast as one.
     """
     late = a + int(RECOVERED_MS / block_ms)
-    if stands_out(r, late, n_blocks, block_ms, z, state):
+    if stands_out(r, late, n_blocks, size, block_ms, z, state):
         return True
     lag = max(1, int(BUMP_MS / block_ms + 0.5))
     down = peak + lag
     if peak > late + lag or down >= n_blocks or r[down] > RECOVERS * r[peak]:
         return False
-    return stands_out(r, a, n_blocks, block_ms, z, state)
+    return stands_out(r, a, n_blocks, size, block_ms, z, state)

@@ -64,6 +64,7 @@ REALIGN_MS = 0.25
 EDGE_SHARE = 0.25
 BENDS = 0.75
 RESPONSE_FROM_MS = 3.0
+SMOOTH_BEND = 2.6
 # An amplifier may stay on its rail for this long, and this much of it is worth a word.
 RAIL_MS = 12.0
 CLIPPED_MS = 0.5
@@ -83,6 +84,9 @@ SMOOTH_MS = 1.0
 BUMP_MS = 2.4
 LULL_MS = 3.0
 STANDS_OUT = 11.0
+# Where the quieter pieces stray no more than white noise does, less is enough.
+STANDS_OUT_OF_WHITE = 6.0
+NEARLY_WHITE = 1.4
 # An amplifier's recovery (4 to 12 ms) keeps more than RECOVERS of its height for 2.4 ms.
 RECOVERED_MS = 2.0
 RECOVERS = 0.45

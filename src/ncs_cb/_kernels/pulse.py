@@ -16,6 +16,7 @@ from ncs_cb._kernels.facts import (
     RAIL_MS,
     RAILED,
     RESPONSE_FROM_MS,
+    SMOOTH_BEND,
     WHITE,
 )
 from ncs_cb._kernels.reduce import mean_of
@@ -47,13 +48,16 @@ def look_for_pulse(x, n, stimulus, per_ms, y, n_blocks, pre, size, state):
     reach = int(MARKER_MS * per_ms)
     lo = max(lag, stimulus - reach)
     hi = min(n - lag, stimulus + reach)
-    top = 0.0
+    top = wider = 0.0
     for i in range(lo, hi):
         top = max(top, bend(x, i, lag))
+        if lag <= i - lag and i + 2 * lag < n:
+            wider = max(wider, bend(x, i, 2 * lag))
     later = pre + int(RESPONSE_FROM_MS * per_ms / size)
     edge = max(BENDS * sharpest_bend(y, max(1, min(later, n_blocks - 2)), n_blocks),
                15.0 * state[WHITE])  # fmt: skip
-    if top <= edge:
+    # Over twice the time a step bends as much, a smooth wave four times as much.
+    if top <= edge or wider > SMOOTH_BEND * top:
         return
     edge = max(edge, EDGE_SHARE * top)
     start = lo

@@ -207,7 +207,7 @@ def mark(x, n, stimulus, step, low_mv, high_mv, size, first, pre, end, n_blocks,
         return facts | ABSENT
     state[COLOR] = 0.0
     if height < OBVIOUS * max(white, spread) and not is_response(
-        r, pre + first, peak, n_blocks, size * step, z, state
+        r, pre + first, peak, n_blocks, size, size * step, z, state
     ):
         return facts | ABSENT
     strong = max(SIGNIFICANT * height, 4.0 * sd, 2.0 * white, CLEAR_OF_COLOR * state[COLOR])
