@@ -33,8 +33,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "tests")]
 import measure_conditions as conditions  # noqa: E402
 
 import naive  # noqa: E402
-from ncs_cb import _kernels, measure  # noqa: E402
-from ncs_cb._kernels import compiling  # noqa: E402
+from ncs_cb.measuring import traces as measure  # noqa: E402
 
 SEED = 2026
 PER_CONDITION = 400
@@ -182,7 +181,7 @@ def extra_memory_mb() -> float:
         return int(Path("/proc/self/statm").read_text().split()[1]) * page
 
     x, call, _ = usual_traces()
-    measure.measure_traces(x[: measure.KEPT_FROM], **call)
+    measure.measure_traces(x[:2000], **call)
     seen, done = [resident()], threading.Event()
 
     def watch() -> None:
@@ -195,13 +194,6 @@ def extra_memory_mb() -> float:
     done.set()
     watcher.join()
     return max(seen) - seen[0]
-
-
-def load_s() -> float:
-    """Time until the kept kernel is ready, numba's import included, in s; in a fresh process."""
-    start = time.perf_counter()
-    _kernels.compiled("float32")
-    return time.perf_counter() - start
 
 
 def first_study_ms() -> float:
@@ -283,11 +275,6 @@ def own(frame) -> np.ndarray:
 def write_results(with_peers: bool) -> None:
     """Write the measurement part of RESULTS.md and its figure."""
     x, call, made = usual_traces()
-    plain = best(lambda: measure.measure_traces(made.samples_mv[:60], **call), 8) / 60
-    start = time.process_time()
-    compiling.compile_rows("float32")
-    compile_s = time.process_time() - start
-    _kernels.compiled("float32")
     memory = max(in_fresh_processes(extra_memory_mb, 3))
     cores = len(os.sched_getaffinity(0))
     # Taken in turn, so that a busy machine slows all of them alike.
@@ -311,7 +298,6 @@ def write_results(with_peers: bool) -> None:
         ("memory read once, 1 thread", times["read1"] / len(x), nothing, ""),
         (f"`measure_traces`, {cores} threads", times["all"] / len(x), errors, ""),
         ("`measure_traces`, 1 thread", times["one"] / len(x), errors, ""),
-        ("`measure_traces`, plain Python", plain, errors, ""),
         (
             "oracle (`tests/naive.py`)",
             oracle,
@@ -322,15 +308,14 @@ def write_results(with_peers: bool) -> None:
     if with_peers:
         rows += run_peers(made)
     draw(rows)
-    _put(results_text(rows, times, memory, compile_s, len(x), cores))
+    _put(results_text(rows, times, memory, len(x), cores))
 
 
-def results_text(rows, times, memory, compile_s, n, cores) -> str:
+def results_text(rows, times, memory, n, cores) -> str:
     """The measurement part of RESULTS.md."""
     scipy = next((r[1] for r in rows if r[0].startswith("scipy")), np.nan)
     ours = times["all"] / n
     study_ms = min(in_fresh_processes(first_study_ms, 5))
-    loading_s = min(in_fresh_processes(load_s, 3))
 
     def number(value: float, digits: int) -> str:
         return "–" if not np.isfinite(value) else f"{value:.{digits}f}"
@@ -349,14 +334,10 @@ def results_text(rows, times, memory, compile_s, n, cores) -> str:
         f"(target: 3), and {times['all'] / times['read1']:.1f} times the "
         f"{times['read1'] * 1e3:.1f} ms of one plain `numpy.max`, which uses one",
         f"- beside the SciPy loop: {number(scipy / ours, 0)} times faster (target: 100)",
-        f"- one study of 20 traces in a fresh process: {study_ms:.1f} ms after import, run "
-        "as plain Python, nothing compiled (target: 50 ms)",
+        f"- one study of 20 traces in a fresh process: {study_ms:.1f} ms after import "
+        "(target: 50 ms)",
         "- memory beyond the input while it runs, the table of "
         f"{n * 89 / 2**20:.1f} MB included: {memory:.1f} MB (target: 50 MB beyond both)",
-        f"- compiling: {compile_s:.1f} s of processor time, once per version and machine, when "
-        f"one call has {measure.COMPILE_FROM} traces; the result is kept on disk and later "
-        f"processes load it in {loading_s:.2f} s, numba's import included, once they have "
-        f"measured {measure.KEPT_FROM}; fewer run plain",
         "",
         "| what | us per trace | onset, ms | onsets found, % | amplitude, % | duration, ms | "
         "does not compute |",
@@ -409,7 +390,7 @@ def _put(text: str) -> None:
 
 
 def _versions() -> str:
-    packages = ", ".join(f"{p} {version(p)}" for p in ("numpy", "pandas", "numba", "scipy"))
+    packages = ", ".join(f"{p} {version(p)}" for p in ("numpy", "pandas", "scipy"))
     return f"Python {platform.python_version()}, {packages}"
 
 

@@ -153,13 +153,6 @@ def test_an_archive_without_a_sound_study_still_has_tables_with_columns(tmp_path
         assert "study_id" in pq.ParquetFile(part).schema_arrow.names
 
 
-def test_an_empty_archive_is_no_error(tmp_path):
-    (tmp_path / "root").mkdir()
-    summary = run_batch(tmp_path / "root", tmp_path / "out", workers=1)
-    assert (summary.n_studies, summary.n_done, summary.n_failed) == (0, 0, 0)
-    assert failures(tmp_path / "out") == []
-
-
 def test_the_index_page_lists_every_study_and_counts_every_set(archive, done):
     page = (done / "index.html").read_text()
     for name in ("p00000", "p00009", "lone", "p00004", "efns_pns_2010", "ean_pns_cidp_2021"):

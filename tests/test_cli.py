@@ -122,7 +122,7 @@ def test_json_on_standard_output_stands_alone(run, visit):
     status, out, _ = run("analyze", visit, "--out", "-", "--format", "json")
     assert status == 0
     record = json.loads(out)
-    assert record["schema"] == "ncs_cb/result/1"
+    assert record["schema"] == "ncs_cb/result/2"
     assert run("analyze", visit, "--out", "-", "--format", "json")[1] == out
 
 

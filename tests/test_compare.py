@@ -22,6 +22,7 @@ from ncs_cb.model import (
     Study,
     TreatmentCourse,
 )
+from ncs_cb.vocabulary import RESULT_TABLES
 
 EFNS = DataFile("efns_pns_2010", 1, "a" * 64)
 AANEM = DataFile("aanem_2016", 1, "b" * 64)
@@ -56,7 +57,8 @@ def visit(
     )
     empty = {
         table: conform(pd.DataFrame(), table)
-        for table in ("diagnosis", "checks", "f_waves", "recruitment", "inching")
+        for table in RESULT_TABLES
+        if table not in ("traces", "segments", "verdicts")
     }
     study = Study(name, details=Details(visit_date=day, **details))
     return Result(

@@ -15,6 +15,7 @@ from ncs_cb.judging.verdicts import judge
 from ncs_cb.knowledge import criteria
 from ncs_cb.knowledge.reference import chain
 from ncs_cb.model import Details, FWaveValue, SensoryValue
+from ncs_cb.wording.conclusions import explain
 
 EMPTY = pd.DataFrame()
 CORE = {
@@ -58,7 +59,7 @@ def conclude(rows, details, sets="efns_pns_2010", traces=EMPTY, f_waves=EMPTY):
 
 
 def explanation(rows, details, sets="efns_pns_2010", lang="en"):
-    return diagnosis.explain(conclude(rows, details, sets)[0], lang)
+    return explain(conclude(rows, details, sets)[0], lang)
 
 
 # ---- the table ----
@@ -356,12 +357,17 @@ def test_the_nerve_table_takes_the_most_distal_site_and_the_slowest_free_segment
 
 # ---- features ----
 
+FEATURES, DIFFERENTIAL = 0, 1
 
-def listed(rows, details, which=diagnosis.features):
+
+def bearings(*tables):
+    return features.features_and_differential(*tables, reference="aanem_2016")
+
+
+def listed(rows, details, which=FEATURES):
     segments = pd.DataFrame(rows)
-    return which(
-        judge(segments, "efns_pns_2010"), segments, EMPTY, EMPTY, {"p": details}
-    )  # fmt: skip
+    verdicts = judge(segments, "efns_pns_2010")
+    return bearings(verdicts, segments, EMPTY, EMPTY, {"p": details})[which]
 
 
 def test_every_feature_has_words_in_both_languages_and_a_source():
@@ -394,14 +400,14 @@ def test_features_bear_for_against_or_not_at_all_and_carry_no_score():
 
 def test_nothing_known_is_unknown_and_never_absent():
     none = pd.DataFrame({"nerve": [], "segment": []})
-    table = diagnosis.features(judge(none), none, EMPTY, EMPTY, {"p": Details()})
+    table = bearings(judge(none), none, EMPTY, EMPTY, {"p": Details()})[FEATURES]
     assert set(table["bearing"]) == {"unknown"}
     assert table["observed"].isna().all()
 
 
 def test_the_differential_names_what_speaks_for_and_against():
     als = {**CORE, "clinical.upper_motor_neuron_signs": True}
-    table = listed([segment(area=1.0)], Details(findings=als), diagnosis.differential)
+    table = listed([segment(area=1.0)], Details(findings=als), DIFFERENTIAL)
     found = table.set_index(["entity", "feature"])["bearing"]
     assert found["als", "upper_motor_neuron_signs"] == "supportive"
     assert found["als", "block"] == "supportive"
@@ -411,24 +417,9 @@ def test_the_differential_names_what_speaks_for_and_against():
 
 def test_a_drop_across_the_elbow_speaks_for_entrapment():
     rows = [segment(segment="below_elbow-above_elbow", area=43.0, quality_flags="focal_slowing")]
-    table = listed(rows, Details(), diagnosis.differential).set_index(["entity", "feature"])
+    table = listed(rows, Details(), DIFFERENTIAL).set_index(["entity", "feature"])
     assert table.loc[("entrapment", "drop_at_entrapment_site"), "bearing"] == "supportive"
     assert table.loc[("entrapment", "slow_at_entrapment_site"), "bearing"] == "supportive"
-
-
-def test_multifocality_counts_nerves_and_segments_and_tells_velocities_apart():
-    rows = [
-        segment(conduction_velocity_m_per_s=45.0),
-        segment(segment="above_elbow-axilla", area=40.0, conduction_velocity_m_per_s=50.0),
-        segment(nerve="median", area=1.0, conduction_velocity_m_per_s=56.0),
-    ]
-    segments = pd.DataFrame(rows)
-    row = diagnosis.multifocality(judge(segments, "efns_pns_2010"), segments).iloc[0]
-    assert row["nerves"] == ["right ulnar"]
-    assert row["segments"] == ["right ulnar wrist-below_elbow", "right ulnar above_elbow-axilla"]
-    assert row["is_multifocal"]
-    assert (row["in_block_m_per_s"], row["outside_block_m_per_s"]) == (45.0, 56.0)
-    assert row["outside_block_pct_of_lower_limit"] == pytest.approx(100 * 56 / 49)
 
 
 def test_slowing_at_the_elbow_is_no_slowing_outside_the_blocks():
@@ -438,14 +429,3 @@ def test_slowing_at_the_elbow_is_no_slowing_outside_the_blocks():
     ]
     table = listed(rows, Details()).set_index("feature")
     assert table.loc["velocity_outside_block", "bearing"] == "supportive"
-    segments = pd.DataFrame(rows)
-    row = diagnosis.multifocality(judge(segments, "efns_pns_2010"), segments).iloc[0]
-    assert row["outside_block_m_per_s"] == 56.0
-
-
-def test_one_block_is_not_multifocal_unless_another_segment_is_open():
-    one = pd.DataFrame([segment(), segment(nerve="median", area=1.0)])
-    assert not diagnosis.multifocality(judge(one, "efns_pns_2010"), one)["is_multifocal"].item()
-    open_ = pd.DataFrame([segment(), segment(nerve="median", area=math.nan)])
-    found = diagnosis.multifocality(judge(open_, "efns_pns_2010"), open_)["is_multifocal"]
-    assert found.isna().item()

@@ -1,9 +1,12 @@
-"""The kernel: plain equals compiled, bit for bit; both equal the oracle within tolerance."""
+"""The kernel: the same bits from every build; equal to the oracle within tolerance."""
 
 from __future__ import annotations
 
-import pickle
-from collections import Counter
+import ctypes
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import naive
+import ncs_cb
 from ncs_cb import _kernels
-from ncs_cb._kernels import facts, kept, primitives
-from ncs_cb._kernels.baseline import quiet_line
+from ncs_cb._kernels import build, facts
+from ncs_cb.errors import UnitError
 from ncs_cb.measuring import traces as measure
 
 RATE = 20_000.0
@@ -40,87 +44,227 @@ def every_kind(rng, n_samples=600):
     return np.array(rows, dtype=np.float32)
 
 
-@pytest.mark.parametrize("dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)])
-def test_plain_and_compiled_give_identical_bits(monkeypatch, dtype):
-    samples = every_kind(np.random.default_rng(1)).astype(dtype)
-    n = len(samples)
-    for rate, stimulus in ((20_000.0, 20), (5_000.0, 3), (48_000.0, 0), (100_000.0, 250)):
-        arguments = (
-            samples, np.full(n, rate), np.full(n, stimulus), np.full(n, -np.inf), np.full(n, np.inf)
-        )  # fmt: skip
-        monkeypatch.setattr(measure, "_goes_compiled", lambda n, dtype: False)
-        out, facts = measure._run(*arguments, threads=1)
-        monkeypatch.setattr(measure, "_goes_compiled", lambda n, dtype: True)
-        fast, fast_facts = measure._run(*arguments, threads=2)
-        assert np.array_equal(facts, fast_facts)
-        assert np.array_equal(out.view(np.int64), fast.view(np.int64))
+def bits(samples, rate, stimulus, which="", threads=1):
+    """The numbers of every row as whole numbers, and its facts."""
+    n, rows = len(samples), np.arange(len(samples))
+    out, found = np.zeros((n, facts.WIDTH)), np.zeros(n, dtype=np.int64)
+    limit, scale = np.full(n, np.inf), _kernels.scale_of(rate, samples.shape[1])
+    _kernels.measure_rows(
+        samples, rows, np.full(n, stimulus), -limit, limit, np.full(n, np.nan), scale, out, found,
+        which,
+    )  # fmt: skip
+    return np.column_stack([out.view(np.int64), found])
 
 
-def compiled_primitives():
-    """One compiled function that runs every primitive on v[a:b]."""
-    import numba
-
-    from ncs_cb._kernels.vectors import PRIMITIVES
-
-    pointer, part, ahead, largest, smallest, place_of, all_finite, means_of_four = (
-        PRIMITIVES.values()
-    )
-
-    @numba.njit
-    def run(v, a, b, value, means):
-        p = part(pointer(v), a, b)
-        n = b - a
-        ahead(p, n, 3)
-        means_of_four(p, n // 4, pointer(means))
-        found = place_of(p, 0, n, value)
-        return largest(p, 0, n), smallest(p, 0, n), found, all_finite(p, n)
-
-    return run
+SETTINGS = [(20_000.0, 20), (5_000.0, 3), (48_000.0, 0), (100_000.0, 250), (60.0, 1)]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_primitives_do_the_same_compiled(dtype):
-    run, rng = compiled_primitives(), np.random.default_rng(3)
-    for n in [1, 2, 15, 16, 17, 31, 32, 33, 48, 63, 64, 250]:
+def test_every_build_gives_identical_bits(dtype):
+    samples = every_kind(np.random.default_rng(1)).astype(dtype)
+    for rate, stimulus in SETTINGS:
+        assert np.array_equal(
+            bits(samples, rate, stimulus, "baseline"),
+            bits(samples, rate, stimulus, _kernels.best_build()),
+        )
+
+
+def test_float64_and_float32_of_the_same_numbers_give_identical_bits():
+    samples = every_kind(np.random.default_rng(4))
+    for rate, stimulus in SETTINGS:
+        assert np.array_equal(
+            bits(samples, rate, stimulus), bits(samples.astype(np.float64), rate, stimulus)
+        )
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_threads_and_sizes_of_calls_change_no_bit(threads):
+    samples = np.tile(every_kind(np.random.default_rng(6)), (40, 1))
+    call = {"sampling_rate_hz": RATE, "stimulus_index": 20}
+    at_once = measure.measure_traces(samples, **call, threads=threads)
+    single = [measure.measure_traces(row, **call).iloc[0] for row in samples[:70]]
+    for i, row in enumerate(single):
+        assert row.equals(at_once.iloc[i])
+    assert at_once.iloc[:70].equals(at_once.iloc[70:140].reset_index(drop=True))
+
+
+class Parts:
+    """The functions of the kernel that the library does not show, on numpy arrays."""
+
+    def __init__(self, path):
+        self._library = ctypes.CDLL(str(path))
+
+    def call(self, name, *arguments, gives=None):
+        function = getattr(self._library, f"part_{name}")
+        function.restype = gives
+        function.argtypes = [_C_TYPES[type(a)] for a in arguments]
+        return function(*(a.ctypes.data if isinstance(a, np.ndarray) else a for a in arguments))
+
+    def number(self, name, *arguments):
+        return self.call(name, *arguments, gives=ctypes.c_double)
+
+    def whole(self, name, *arguments):
+        return self.call(name, *arguments, gives=ctypes.c_int64)
+
+
+_C_TYPES = {np.ndarray: ctypes.c_void_p, int: ctypes.c_int64, float: ctypes.c_double}
+
+
+@pytest.fixture(scope="session")
+def parts(tmp_path_factory):
+    if not build.find_compiler():
+        pytest.skip("no C compiler here")
+    folder = tmp_path_factory.mktemp("parts")
+    return Parts(build.build(folder, source=Path(__file__).with_name("kernel_parts.c")))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_reductions_give_what_their_names_say(parts, dtype):
+    rng, wide = np.random.default_rng(3), int(dtype == "float64")
+    for n in [1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 33, 64, 250]:
         for k in range(20):
             # Few values, so that they tie; and many, so that their sums round.
             v = rng.integers(-4, 5, n + 3) * 0.5 if k % 2 else rng.standard_normal(n + 3)
-            v = v.astype(dtype)
-            rest, means, plain_means = v[2:].tolist(), np.zeros(n // 4 + 1), [0.0] * (n // 4 + 1)
-            value = float(rng.choice(v))
-            primitives.means_of_four(rest, n // 4, plain_means)
-            expected = (
-                primitives.largest(rest, 0, n), primitives.smallest(rest, 0, n),
-                primitives.place_of(rest, 0, n, value), primitives.all_finite(rest, n),
-            )  # fmt: skip
-            assert run(v, 2, n + 2, value, means) == expected
-            assert means.tolist() == plain_means
-            assert expected[:2] == (max(rest[:n]), min(rest[:n]))
-            v[2 + rng.integers(n)] = rng.choice([np.nan, np.inf, -np.inf])
-            assert not run(v, 2, n + 2, value, means)[3]
-            assert not primitives.all_finite(v[2:].tolist(), n)
+            x = v.astype(dtype)[3:].copy()
+            v = x.astype(np.float64)
+            assert parts.number("largest", v, 0, n) == v.max()
+            assert parts.number("smallest", v, 0, n) == v.min()
+            assert parts.whole("highest", v, 0, n) == v.argmax()
+            assert parts.whole("lowest", v, 0, n) == v.argmin()
+            assert parts.whole("place_of", v, 0, n, 9.0) == n
+            assert parts.number("mean_of", v, 0, n) == pytest.approx(v.mean(), abs=1e-13)
+            assert parts.number("mean_of", v, 1, 1) == 0.0
+            assert parts.whole("all_equal", x, wide, n) == (v == v[0]).all()
+            assert parts.whole("within", x, wide, n, 1e100)
+            for bad in (np.nan, np.inf, -np.inf):
+                y = x.copy()
+                y[rng.integers(n)] = bad
+                assert not parts.whole("within", y, wide, n, 1e100)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("size", [1, 3, 4, 20])
+def test_blocks_hold_the_means_of_their_samples(parts, dtype, size):
+    x = np.random.default_rng(size).standard_normal(23 * size + size - 1).astype(dtype)
+    y = np.full(24, 7.0)
+    parts.call("block_means", x, int(dtype == "float64"), size, 23, y)
+    expected = x[: 23 * size].reshape(23, size).astype(np.float64).mean(axis=1)
+    assert np.allclose(y[:23], expected, rtol=1e-13, atol=1e-14)
+    assert y[23] == 7.0
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_noise_is_that_of_its_definition(parts, dtype):
+    x = np.random.default_rng(8).standard_normal(50).astype(dtype)
+    v, z, wide = x.astype(np.float64), np.zeros(50), int(dtype == "float64")
+    second = np.sqrt((np.diff(v, 2) ** 2).sum() / (6 * 48))
+    assert parts.number("white_noise", x, wide, 50, z) == pytest.approx(second, rel=1e-12)
+    assert parts.number("deviation", x, wide, 50, z) == pytest.approx(v.std(ddof=1), rel=1e-12)
+    assert parts.number("white_noise", x, wide, 2, z) == 0.0
+    assert parts.number("deviation", x, wide, 1, z) == 0.0
 
 
 @pytest.mark.parametrize("m", [12, 25])
-def test_the_line_of_the_baseline_is_that_of_least_squares_shrunk_by_its_error(m):
-    rng, state, at = np.random.default_rng(m), [0.0] * facts.STATE, np.arange(40.0)
+def test_the_line_of_the_baseline_is_that_of_least_squares_shrunk_by_its_error(parts, m):
+    rng, found, at = np.random.default_rng(m), np.zeros(2), np.arange(40.0)
     y = 3.0 + 0.2 * at + 0.1 * rng.standard_normal(40)
-    quiet_line(y.tolist(), 5, 5 + m, 4, 0.01, state)
+    parts.call("quiet_line", y, 5, 5 + m, 4, 0.01, found)
     slope, level = np.polyfit(at[5 : 5 + m], y[5 : 5 + m], 1)
     squares = ((y - slope * at - level)[5 : 5 + m] ** 2).sum() + 4 * 0.01
     error = 4 * squares / (m + 2) / ((at[:m] - at[:m].mean()) ** 2).sum()
-    assert state[facts.SLOPE] * 4 == pytest.approx(slope * (1 - error / slope**2), rel=1e-12)
-    assert state[facts.LEVEL] == pytest.approx(y[5 : 5 + m].mean(), rel=1e-12)
+    assert found[1] == pytest.approx(slope * (1 - error / slope**2), rel=1e-12)
+    assert found[0] == pytest.approx(y[5 : 5 + m].mean(), rel=1e-12)
 
 
-def test_many_small_calls_are_worth_the_kernel_as_one_large_one_is(monkeypatch):
-    monkeypatch.setattr(measure, "_MEASURED_PLAIN", Counter())
-    monkeypatch.setattr(_kernels, "is_loaded", lambda dtype: False)
-    monkeypatch.setattr(_kernels, "is_kept", lambda dtype: dtype == "float32")
-    assert not any(measure._goes_compiled(499, "float32") for _ in range(4))
-    assert measure._goes_compiled(499, "float32")
-    assert not any(measure._goes_compiled(measure.COMPILE_FROM - 1, "float64") for _ in range(4))
-    assert measure._goes_compiled(measure.COMPILE_FROM, "float64")
+def test_the_normal_equations_are_solved(parts):
+    rng = np.random.default_rng(2)
+    root = rng.standard_normal((8, 6))
+    a, b = root.T @ root, rng.standard_normal(6)
+    g = np.ascontiguousarray(np.column_stack([a, b]))
+    assert parts.whole("solve", g)
+    assert np.allclose(g[:, 6], np.linalg.solve(a, b), rtol=1e-9)
+    assert not parts.whole("solve", np.zeros((6, 7)))
+
+
+@pytest.mark.parametrize("m", [3, 4, 11])
+def test_the_top_of_a_parabola_is_found(parts, m):
+    at, found = np.arange(20.0), np.zeros(3)
+    middle = 5 + (m - 1) / 2 + 0.3
+    parts.call("fit_top", 7.0 - 0.2 * (at - middle) ** 2, 5, 5 + m, found)
+    assert found == pytest.approx([7.0, middle, -0.2], rel=1e-9)
+
+
+def test_areas_are_trapezoids_with_zero_at_both_ends(parts):
+    z = np.random.default_rng(1).uniform(1, 2, 30)
+    at, heights = [2.4, *range(3, 18), 17.25], [0.0, *z[3:18], 0.0]
+    assert parts.number("area_between", z, 2.4, 17.25) == pytest.approx(np.trapezoid(heights, at))
+    assert parts.number("area_between", z, 4.2, 4.6) == 0.0
+
+
+def test_a_return_is_where_the_edge_crosses_half_a_percent_of_the_peak(parts):
+    z = np.linspace(10.0, -1.0, 111)
+    expected = (10.0 - 0.05) / 0.1
+    assert parts.number("find_return", z, 3, 111, 10.0, 0.0, 5) == pytest.approx(expected)
+    assert parts.number("find_return", z + 2.0, 3, 111, 10.0, 0.0, 5) == -1.0
+
+
+def test_an_artefact_is_fitted_between_the_decays_of_the_table(parts):
+    scale, found = _kernels.scale_of(RATE, 1000), np.zeros(3)
+    taus = np.geomspace(facts.SHORTEST_DECAY_MS, facts.LONGEST_DECAY_MS, facts.N_DECAYS)
+    tau = np.sqrt(taus[8] * taus[9])
+    y = 0.5 + 2.0 * np.exp(-np.arange(400).reshape(100, 4) * 0.05 / tau).mean(axis=1)
+    parts.call("fit_decay", y, 60, scale.first, scale.means, scale.sums, scale.squares, found)
+    assert found[:2] == pytest.approx([0.5, 2.0], rel=0.01)
+    assert found[2] in (8, 9)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(2.9, 2), (-2.9, -2), (np.nan, -(2**62)), (np.inf, 2**62), (-1e300, -(2**62))],
+)
+def test_a_number_that_no_index_can_hold_becomes_one_that_is_never_reached(parts, value, expected):
+    assert parts.whole("whole", float(value)) == expected
+
+
+HUGE = [1e101, 1e154, 1e155, 1e200, 1e307, 1.7e308]
+TINY = [1e-323, 1e-310, 1e-200, 1e-170, 1e-150, 1e-102]
+
+
+@pytest.mark.parametrize("size", HUGE)
+def test_samples_too_large_for_mv_are_refused_and_end(size):
+    call = {"sampling_rate_hz": RATE, "stimulus_index": 20}
+    row = naive.random_cmaps(np.random.default_rng(7), 1)[0]
+    spike, blocks = row.copy(), np.zeros(1000)
+    spike[500] = size
+    blocks[::2], blocks[1::2] = size, -size
+    for samples in (row / np.abs(row).max() * size, spike, blocks):
+        with pytest.raises(UnitError, match="100 mV"):
+            measure.measure_traces(samples, **call)
+    level = measure.measure_traces(np.full(1000, size), **call)
+    assert level["quality_flags"].tolist() == ["flat_trace"]
+
+
+@pytest.mark.parametrize("size", TINY)
+def test_samples_too_small_for_any_response_are_an_absent_response(size):
+    rows = naive.random_cmaps(np.random.default_rng(7), 3, noise_mv=0.01)
+    rows = rows / np.abs(rows).max() * size
+    for stimulus, alone in ((20, ""), (0, ";no_prestimulus_baseline")):
+        found = measure.measure_traces(rows, sampling_rate_hz=RATE, stimulus_index=stimulus)
+        flags = found["quality_flags"].str.split(";").map(sorted)
+        assert flags.tolist() == [sorted(f"response_absent{alone}".split(";"))] * 3
+        assert found["negative_peak_amplitude_mv"].isna().all()
+        assert (found["baseline_mv"].abs() <= size).all()
+    for which in ("baseline", _kernels.best_build()):
+        assert np.array_equal(bits(rows, RATE, 20, which), bits(rows, RATE, 20))
+
+
+@pytest.mark.parametrize("rate", [1e-6, 1.0, 1e9, 1e12, 1e300])
+def test_rates_that_no_amplifier_has_are_bounded(rate):
+    rows = naive.random_cmaps(np.random.default_rng(7), 2, noise_mv=0.01)
+    found = measure.measure_traces(rows, sampling_rate_hz=rate, stimulus_index=20)
+    assert len(found) == 2
+    if rate > 1e6:
+        assert found["quality_flags"].str.contains("sweep_cut").all()
 
 
 def slow_rises(n=300):
@@ -133,45 +277,14 @@ def slow_rises(n=300):
     return np.array(rows)
 
 
-def test_an_onset_before_the_part_looked_at_gives_the_same_area_both_ways(monkeypatch):
+def test_an_onset_before_the_part_looked_at_leaves_a_sensible_area():
     samples = slow_rises().astype(np.float32)
-    monkeypatch.setattr(measure, "_goes_compiled", lambda n, dtype: False)
-    slow = measure.measure_traces(samples, sampling_rate_hz=10_000, stimulus_index=0)
-    monkeypatch.setattr(measure, "_goes_compiled", lambda n, dtype: True)
-    fast = measure.measure_traces(samples, sampling_rate_hz=10_000, stimulus_index=0)
-    assert slow.equals(fast)
-    height, duration = slow["negative_peak_amplitude_mv"], slow["negative_peak_duration_ms"]
-    known = slow["negative_peak_area_mv_ms"].notna()
-    share = (slow["negative_peak_area_mv_ms"] / (height * duration))[known]
+    found = measure.measure_traces(samples, sampling_rate_hz=10_000, stimulus_index=0)
+    height, duration = found["negative_peak_amplitude_mv"], found["negative_peak_duration_ms"]
+    known = found["negative_peak_area_mv_ms"].notna()
+    share = (found["negative_peak_area_mv_ms"] / (height * duration))[known]
     assert known.sum() > 100
     assert share.between(0.2, 0.9).all()
-
-
-class Guarded(list):
-    """A list that refuses what compiled code would read outside of its array."""
-
-    def __getitem__(self, place):
-        if isinstance(place, slice):
-            assert 0 <= (place.start or 0) <= place.stop <= len(self), place
-            return Guarded(super().__getitem__(place))
-        assert 0 <= place < len(self), place
-        return super().__getitem__(place)
-
-
-@pytest.mark.parametrize(("rate", "stimulus"), [(20_000.0, 20), (5_000.0, 3), (48_000.0, 0)])
-def test_nothing_outside_of_an_array_is_looked_at(rate, stimulus):
-    size, first, *arrays = _kernels.decay_tables(rate)
-    *tables, ratio, head = (Guarded(a.tolist()) for a in arrays)
-    rows = [*every_kind(np.random.default_rng(2)).astype(float), *slow_rises(60)]
-    for row in rows:
-        work = [Guarded([0.0] * row.size) for _ in range(4)]
-        sizes = (_kernels.facts.N_DECAYS, _kernels.facts.SOLVE, _kernels.facts.STATE)
-        cells = [Guarded([0.0] * m) for m in sizes]
-        out = Guarded([0.0] * _kernels.facts.WIDTH)
-        _kernels.measure_row(
-            Guarded(row.tolist()), row.size, stimulus, 1000.0 / rate, -np.inf, np.inf, size,
-            first, tables, ratio, head, *work, *cells, out,
-        )  # fmt: skip
 
 
 def agrees(found, expected, flags, tolerance=1.0):
@@ -269,42 +382,107 @@ def test_a_plateau_with_an_abrupt_entry_is_clipped(share, noise):
 
 
 def test_decay_tables_hold_the_means_of_exponentials():
-    size, first, means, sums, squares, hum, ratio, head = _kernels.decay_tables(RATE)
-    assert (size, first) == (4, 2)
+    scale = _kernels.scale_of(RATE, 1000)
+    assert (scale.size, scale.first) == (4, 2)
     taus = np.geomspace(0.12, 3.2, 16)
     t = np.arange(4 * 50).reshape(50, 4) / 20
     expected = np.exp(-t[:, :, None] / taus).mean(axis=1)
-    assert np.allclose(means.reshape(-1, 16)[:50], expected, rtol=1e-12)
-    assert np.allclose(sums.reshape(-1, 16)[50], expected[2:].sum(axis=0), rtol=1e-12)
-    assert np.allclose(squares.reshape(-1, 16)[50], (expected[2:] ** 2).sum(axis=0), rtol=1e-12)
-    assert np.allclose(ratio, np.exp(-0.05 / taus))
-    assert np.allclose(head * expected[0], 1.0)
-    assert hum == pytest.approx([np.cos(x) if c else np.sin(x) for x in
-                                 (0.02 * np.pi, 0.024 * np.pi) for c in (1, 0)])  # fmt: skip
+    assert np.allclose(scale.means.reshape(-1, 16)[:50], expected, rtol=1e-12)
+    assert np.allclose(scale.sums.reshape(-1, 16)[50], expected[2:].sum(axis=0), rtol=1e-12)
+    squares = (expected[2:] ** 2).sum(axis=0)
+    assert np.allclose(scale.squares.reshape(-1, 16)[50], squares, rtol=1e-12)
+    assert np.allclose(scale.ratio, np.exp(-0.05 / taus))
+    assert np.allclose(scale.head * expected[0], 1.0)
+    turns = [
+        np.cos(0.02 * np.pi),
+        np.sin(0.02 * np.pi),
+        np.cos(0.024 * np.pi),
+        np.sin(0.024 * np.pi),
+    ]
+    assert scale.turns == pytest.approx(turns)
 
 
-@pytest.fixture
-def folder(monkeypatch, tmp_path):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    return tmp_path / "ncs_cb"
+def test_long_blocks_are_made_some_at_a_time_to_the_same_tables(monkeypatch):
+    from ncs_cb._kernels import tables
+
+    at_once = _kernels.scale_of(1e6, 20_000)
+    monkeypatch.setattr(tables, "_AT_ONCE", 300)
+    tables._scale.cache_clear()
+    assert np.array_equal(_kernels.scale_of(1e6, 20_000).means, at_once.means)
 
 
-def test_a_kept_kernel_is_read_back_whole_or_not_at_all(folder):
-    path = kept.place("float32")
-    assert path.parent == folder
-    assert kept.load(path) is None
-    kept.keep(path, pickle.dumps({"a": 1}))
-    assert kept.load(path) == {"a": 1}
-    assert [p.name for p in folder.iterdir()] == [path.name]
-    held = path.read_bytes()
-    for damaged in (held[:-1], held[:40], b"", held[:-1] + b"x"):
-        path.write_bytes(damaged)
-        assert kept.load(path) is None
+def copied(folder, *, with_sources):
+    """A copy of the package in `folder`, and what a call in it says."""
+    shutil.copytree(Path(ncs_cb.__file__).parent, folder / "ncs_cb")
+    kernels = folder / "ncs_cb" / "_kernels"
+    if not with_sources:
+        for path in kernels.glob("*.[ch]"):
+            path.unlink()
+    return kernels
 
 
-def test_nothing_is_kept_where_others_may_write(folder):
-    assert kept.place("float32") != kept.place("float64")
-    folder.chmod(0o777)
-    assert kept.place("float32") is None
-    kept.keep(None, b"")
-    assert kept.load(None) is None
+def said_by(folder):
+    call = "ncs_cb.measure_traces([0.0] * 9, sampling_rate_hz=1e4, stimulus_index=0)"
+    code = f"import ncs_cb; print(len({call}))"
+    run = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True,
+                         env={"PYTHONPATH": str(folder)}, check=False)  # fmt: skip
+    return run.stdout + run.stderr
+
+
+def test_a_source_tree_without_its_library_says_how_to_build_it(tmp_path):
+    kernels = copied(tmp_path, with_sources=True)
+    (kernels / build.library_name()).unlink()
+    assert "kernel is missing" in said_by(tmp_path)
+    assert "python -m ncs_cb._kernels.build" in said_by(tmp_path)
+
+
+def test_a_library_made_of_other_sources_is_refused(tmp_path):
+    kernels = copied(tmp_path, with_sources=True)
+    assert said_by(tmp_path) == "1\n"
+    source = kernels / "hum.c"
+    source.write_text(source.read_text("utf-8") + "/* changed */\n", "utf-8")
+    assert "made of other sources" in said_by(tmp_path)
+    (kernels / build.library_name()).write_bytes(b"no library")
+    assert "cannot be loaded" in said_by(tmp_path)
+
+
+def test_an_installed_package_holds_no_sources_and_needs_none(tmp_path):
+    kernels = copied(tmp_path, with_sources=False)
+    assert said_by(tmp_path) == "1\n"
+    (kernels / build.library_name()).unlink()
+    assert "Install ncs_cb again" in said_by(tmp_path)
+
+
+def test_without_a_compiler_building_says_what_to_install(monkeypatch, tmp_path):
+    monkeypatch.setattr(build, "find_compiler", lambda: None)
+    with pytest.raises(build.BuildError, match="pip install ziglang"):
+        build.build(tmp_path)
+    monkeypatch.setattr(
+        build, "find_compiler", lambda: [sys.executable, "-c", "raise SystemExit(3)"]
+    )
+    with pytest.raises(build.BuildError, match="SystemExit"):
+        build.build(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_no_address_is_wrong_and_nothing_undefined(tmp_path):
+    """All kinds of traces, and many random ones, under the sanitizers of the compiler."""
+    compiler = build.find_compiler()
+    if not compiler or not sys.platform.startswith("linux"):
+        pytest.skip("needs gcc or clang")
+    flags = ["-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    build.build(tmp_path, extra=flags)
+    wanted = subprocess.run([*compiler, "-print-file-name=libasan.so"], capture_output=True,
+                            text=True, check=True).stdout.strip()  # fmt: skip
+    if not Path(wanted).is_file():
+        pytest.skip("the compiler has no address sanitizer")
+    script = Path(__file__).with_name("fuzz_kernel.py")
+    run = subprocess.run(
+        [sys.executable, str(script), str(tmp_path / build.library_name()), "--rows", "4000"],
+        env={"LD_PRELOAD": wanted, "ASAN_OPTIONS": "detect_leaks=0",
+             "PYTHONPATH": ":".join(sys.path)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    assert "4000 random rows" in run.stdout

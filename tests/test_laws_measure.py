@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -110,13 +109,10 @@ def test_the_input_is_left_alone():
     assert np.array_equal(samples, before)
 
 
-@pytest.mark.slow
-def test_threads_and_the_compiled_way_change_nothing(monkeypatch):
+def test_threads_copies_and_the_size_of_a_call_change_nothing(monkeypatch):
     samples = np.vstack([make(seed, n=50) for seed in range(60)]).astype(np.float32)
-    monkeypatch.setattr(measure, "_goes_compiled", lambda n, dtype: False)
     expected = pd.concat([measured(samples[i : i + 500]) for i in range(0, 3000, 500)])
-    monkeypatch.setattr(measure, "_goes_compiled", lambda n, dtype: True)
-    monkeypatch.setattr(measure, "_ROWS_COPIED", 97)
+    monkeypatch.setattr(measure, "_ROWS_AT_ONCE", 97)
     before = samples.copy()
     for threads in (1, 2, 5, None):
         same(expected, measured(samples, threads=threads))

@@ -39,9 +39,8 @@ def test_without_distance_or_latency_there_is_no_velocity(missing):
     assert np.isnan(sensory.sensory_table(traces(**missing))["velocity_m_per_s"].item())
 
 
-def test_motor_and_unused_responses_are_passed_over():
+def test_motor_responses_are_passed_over():
     assert sensory.sensory_table(traces(kind="motor")).empty
-    assert sensory.sensory_table(traces(quality_flags="not_used;noisy_baseline")).empty
 
 
 def test_the_traces_table_is_not_changed():

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from ncs_cb import flags, model, view
 from ncs_cb.columns import COLUMNS, table_columns
 from ncs_cb.errors import ReportError
+from ncs_cb.judging.limits import limits_table
 from ncs_cb.knowledge import criteria
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.view.reading import overall
@@ -353,27 +354,12 @@ def test_the_estimate_is_called_research_wherever_it_is_shown(built):
 def test_a_value_outside_its_normal_limit_is_marked_with_the_set(result):
     weak = result.traces.copy()
     weak.loc[weak.index[4], "negative_peak_amplitude_mv"] = 3.0
-    built = view.build(replace(result, traces=weak, provenance=real_reference(result)))
+    marks = limits_table(weak, result.segments, {}, reference="aanem_2016")
+    built = view.build(replace(result, traces=weak, limits=marks))
     median = next(n for n in built.nerves if n.id == "median-right-apb")
     cells = [c for c in median.sites.rows[0] if c.tone == "outside"]
     assert [c.text for c in cells] == ["3.0"]
     assert "aanem_2016" in median.sites.note
-
-
-def real_reference(result):
-    from ncs_cb.knowledge import reference
-
-    files = tuple(
-        model.DataFile(i, 1, reference.load(i).sha256) for i in ("aanem_2016", "preston_shapiro")
-    )
-    return replace(result.provenance, reference=files)
-
-
-def test_limits_of_another_content_under_the_same_name_are_not_applied(result):
-    weak = result.traces.assign(negative_peak_amplitude_mv=0.5)
-    built = view.build(replace(result, traces=weak))
-    tones = {c.tone for n in built.nerves for row in n.sites.rows for c in row}
-    assert "outside" not in tones
 
 
 def test_missing_evidence_says_what_would_decide(built):

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ncs_cb.readers.edf import write_edf
     from ncs_cb.readers.via_mne import study_from_epochs
     from ncs_cb.reports import show, write_report
+    from ncs_cb.reports.record import load_result
 
 _HOMES = {
     "NcsError": "errors",
@@ -48,6 +49,7 @@ _HOMES = {
     "compare": "compare",
     "estimate_block": "dispersion",
     "judge": "judging.verdicts",
+    "load_result": "reports.record",
     "measure_f_waves": "measuring.f_waves",
     "measure_traces": "measuring.traces",
     "read_study": "readers",
@@ -73,6 +75,7 @@ __all__ = [
     "compare",
     "estimate_block",
     "judge",
+    "load_result",
     "measure_f_waves",
     "measure_traces",
     "read_study",
@@ -87,9 +90,11 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name == "simulate":
         return import_module("ncs_cb.simulate")
-    if name in _HOMES:
-        return getattr(import_module(f"ncs_cb.{_HOMES[name]}"), name)
-    raise AttributeError(f"module 'ncs_cb' has no attribute '{name}'")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'ncs_cb' has no attribute '{name}'")
+    found = getattr(import_module(f"ncs_cb.{_HOMES[name]}"), name)
+    import_module("ncs_cb.display").attach()
+    return found
 
 
 def __dir__() -> list[str]:

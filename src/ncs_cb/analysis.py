@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,26 +16,27 @@ import pandas as pd
 import ncs_cb
 from ncs_cb import dispersion, flags, quality
 from ncs_cb.columns import conform
-from ncs_cb.judging import diagnosis
+from ncs_cb.judging import diagnosis, features, limits, sensory
 from ncs_cb.judging.verdicts import judge
 from ncs_cb.knowledge import criteria as criteria_sets
 from ncs_cb.knowledge import reference as reference_sets
-from ncs_cb.knowledge import thresholds
+from ncs_cb.knowledge import set_words, thresholds
 from ncs_cb.measuring import f_waves, inching, machine, segments, sweeps
 from ncs_cb.measuring import traces as measuring
 from ncs_cb.model import (
+    BlockFit,
     DataFile,
     Decision,
+    Details,
     Provenance,
     Result,
+    SetWords,
     Study,
     Trace,
     TypedResponse,
 )
+from ncs_cb.vocabulary import RESULT_TABLES
 
-TABLES = (
-    "traces", "segments", "verdicts", "diagnosis", "checks", "f_waves", "recruitment", "inching",
-)  # fmt: skip
 _SERIES = ["study_id", "nerve", "side", "muscle"]
 
 
@@ -42,13 +44,15 @@ _SERIES = ["study_id", "nerve", "side", "muscle"]
 class Tables:
     """What was found in many studies together, before it is split study by study.
 
-    ``frames`` maps the names in :data:`TABLES` to DataFrames whose ``study_id`` is the running
-    number of the study as text, since two studies may carry the same id; ``responses`` holds one
-    trace (or None) per row of ``traces``; ``decisions`` one tuple per study.
+    ``frames`` maps names of tables to DataFrames whose ``study_id`` is the running number of the
+    study as text, since two studies may carry the same id; ``responses`` holds one trace (or
+    None) per row of ``traces``; ``fits`` the fit of each row of ``segments`` that has one;
+    ``decisions`` one tuple per study.
     """
 
     frames: Mapping[str, pd.DataFrame]
     responses: tuple[Trace | None, ...]
+    fits: Mapping[int, dispersion.Fitted]
     decisions: tuple[tuple[Decision, ...], ...]
 
 
@@ -97,8 +101,7 @@ def analyze_many(
         One per study, in order; the same as analyzing each study alone.
     """
     tables = analyze_together(studies, criteria, reference=reference)
-    files = data_files(criteria, reference)
-    return split(tables, studies, files, reference=reference)
+    return results(tables, studies, criteria, reference=reference)
 
 
 def analyze_together(
@@ -107,32 +110,44 @@ def analyze_together(
     *,
     reference: str = reference_sets.DEFAULT,
 ) -> Tables:
-    """Run every step on all studies at once and give the tables of all of them together."""
-    details = {_key(number): study.details for number, study in enumerate(studies)}
+    """Run every step on all studies at once and give the tables of all of them together.
+
+    What only a report of one study shows (features, sensory readings, limits of normal) is left
+    to :func:`results`.
+    """
+    details = _details(studies)
     chosen = [sweeps.choose_responses(study) for study in studies]
     traces, responses, sweep_counts = _measure(studies, chosen)
     recruitment = sweeps.recruitment_table(traces, sweep_counts)
     traces = sweeps.attest(traces, recruitment)
     traces, printed = machine.set_beside(traces, responses)
-    pairs = _estimate(segments.pair_sites(traces), traces, responses)
+    pairs, fits = _estimate(segments.pair_sites(traces), traces, responses)
     checks = quality.examine(pairs, traces, details, responses, reference=reference)
     pairs = quality.with_flags(pairs, checks)
     verdicts = judge(pairs, criteria, reference=reference, details=details, checks=checks)
     waves = _f_waves(studies)
-    conclusions = diagnosis.conclude(
+    concluded = diagnosis.conclusions(
         verdicts, pairs, traces, waves, details, criteria=criteria, reference=reference
     )
-    frames = (traces, pairs, verdicts, conclusions, checks, waves, recruitment)
-    named = dict(zip(TABLES, (*frames, inching.find_inching(traces)), strict=True))
+    frames = {
+        "traces": traces, "segments": pairs, "verdicts": verdicts,
+        "diagnosis": diagnosis.table(concluded), "checks": checks, "f_waves": waves,
+        "recruitment": recruitment, "inching": inching.find_inching(traces),
+        "asks": diagnosis.asks(concluded), "reasons": diagnosis.reasons(concluded),
+    }  # fmt: skip
     decisions = tuple(
         (*study.decisions, *choice.decisions, *printed.get(_key(number), ()))
         for number, (study, choice) in enumerate(zip(studies, chosen, strict=True))
     )
-    return Tables(named, responses, decisions)
+    return Tables(frames, responses, fits, decisions)
 
 
 def _key(number: int) -> str:
     return f"{number:09d}"
+
+
+def _details(studies: Sequence[Study]) -> dict[str, Details]:
+    return {_key(number): study.details for number, study in enumerate(studies)}
 
 
 def _measure(
@@ -180,7 +195,7 @@ def _typed_row(row: TypedResponse) -> dict[str, object]:
 
 def _estimate(
     pairs: pd.DataFrame, traces: pd.DataFrame, responses: Sequence[Trace | None]
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, dict[int, dispersion.Fitted]]:
     """Add the block estimate of each adjacent segment; it enters no published criterion."""
     used = ~traces["quality_flags"].str.contains("not_used", regex=False)
     keys = traces.loc[used, [*_SERIES, "stimulation_site"]].itertuples(index=False, name=None)
@@ -194,7 +209,7 @@ def _estimate(
             adjacent, [*_SERIES, "distal_site", "proximal_site"]
         ].itertuples(index=False, name=None)
     ]
-    estimates = dispersion.estimate_segments(wanted)
+    estimates, fits = dispersion.fit_segments(wanted)
     table = pairs.copy()
     for name in (
         "blocked_fraction", "blocked_fraction_low", "blocked_fraction_high", "added_dispersion_ms",
@@ -202,7 +217,8 @@ def _estimate(
         table.loc[adjacent, name] = estimates[name].to_numpy()
     both = table.loc[adjacent, "quality_flags"] + ";" + estimates["quality_flags"].to_numpy()
     table.loc[adjacent, "quality_flags"] = [flags.join(flags.split(text)) for text in both]
-    return conform(table, "segments")
+    rows = np.flatnonzero(adjacent).tolist()
+    return conform(table, "segments"), {rows[place]: fit for place, fit in fits.items()}
 
 
 def _f_waves(studies: Sequence[Study]) -> pd.DataFrame:
@@ -220,54 +236,99 @@ def _f_waves(studies: Sequence[Study]) -> pd.DataFrame:
 # ------------------------------------------------------------------ from tables to results
 
 
-@dataclass(frozen=True, slots=True)
-class Files:
-    """The data files a result rests on."""
+def results(
+    tables: Tables,
+    studies: Sequence[Study],
+    criteria: Sequence[str] | None = None,
+    *,
+    reference: str = reference_sets.DEFAULT,
+) -> list[Result]:
+    """Say what the numbers mean and cut the tables of many studies into one result per study.
 
-    criteria: tuple[DataFile, ...]
-    reference: tuple[DataFile, ...]
+    Parameters
+    ----------
+    tables : Tables
+        As :func:`analyze_together` gives them for the same studies and settings.
+    studies : sequence of Study
+    criteria, reference
+        As in :func:`analyze`.
+
+    Returns
+    -------
+    list of Result
+        One per study, in order.
+    """
+    frames = {**tables.frames, **_judgement(tables, _details(studies), reference)}
+    parts = {
+        name: dict(tuple(frame.groupby("study_id", sort=False))) for name, frame in frames.items()
+    }
+    responses, fits = _responses_by_study(tables), _fits_by_study(tables)
+    files, sets = _data_files(criteria, reference), _set_words(criteria, reference)
+    made = []
+    for number, study in enumerate(studies):
+        key = _key(number)
+        own: dict[str, Any] = {
+            name: _own_part(parts[name].get(key), frames[name], study.study_id)
+            for name in RESULT_TABLES
+        }
+        provenance = Provenance(
+            version=ncs_cb.__version__, **files, sources=study.sources,
+            settings={"reference": reference}, decisions=tables.decisions[number],
+        )  # fmt: skip
+        made.append(Result(
+            study=study, **own, responses=responses.get(key, ()), provenance=provenance,
+            sets=sets, fits=fits.get(key, {}),
+        ))  # fmt: skip
+    return made
 
 
-def data_files(criteria: Sequence[str] | None, reference: str) -> Files:
+def _judgement(
+    tables: Tables, details: Mapping[str, Details], reference: str
+) -> dict[str, pd.DataFrame]:
+    """Say what the numbers mean for whoever reads the report of one study."""
+    traces, pairs, verdicts, waves = (
+        tables.frames[name] for name in ("traces", "segments", "verdicts", "f_waves")
+    )
+    typical, others = features.features_and_differential(
+        verdicts, pairs, traces, waves, details, reference=reference
+    )
+    return {
+        "features": typical,
+        "differential": others,
+        "sensory": sensory.sensory_table(traces, details, reference=reference),
+        "limits": limits.limits_table(traces, pairs, details, reference=reference),
+    }
+
+
+def _data_files(criteria: Sequence[str] | None, reference: str) -> dict[str, tuple[DataFile, ...]]:
     """Give id, revision and SHA-256 of every data file that these settings use."""
-    sets = criteria_sets.chosen(criteria)
-    limits = reference_sets.chain(reference)
-    return Files(
-        tuple(DataFile(s.id, s.revision, s.sha256) for s in sets),
-        (
-            *(DataFile(s.id, s.revision, s.sha256) for s in limits),
+    sets, chain = criteria_sets.chosen(criteria), reference_sets.chain(reference)
+    return {
+        "criteria": tuple(DataFile(s.id, s.revision, s.sha256) for s in sets),
+        "reference": (
+            *(DataFile(s.id, s.revision, s.sha256) for s in chain),
             thresholds.data_file(),
             dispersion.data_file(),
         ),
+    }
+
+
+def _set_words(criteria: Sequence[str] | None, reference: str) -> tuple[SetWords, ...]:
+    return (
+        *map(set_words.of_criteria, criteria_sets.chosen(criteria)),
+        *map(set_words.of_reference, reference_sets.chain(reference)),
     )
 
 
-def split(
-    tables: Tables, studies: Sequence[Study], files: Files, *, reference: str
-) -> list[Result]:
-    """Cut the tables of many studies into one result per study, in order."""
-    parts = {
-        name: dict(tuple(frame.groupby("study_id", sort=False)))
-        for name, frame in tables.frames.items()
-    }
-    responses = _responses_by_study(tables)
-    results = []
-    for number, study in enumerate(studies):
-        frames = {
-            name: _own_part(parts[name].get(_key(number)), tables.frames[name], study.study_id)
-            for name in TABLES
-        }
-        provenance = Provenance(
-            version=ncs_cb.__version__,
-            criteria=files.criteria,
-            reference=files.reference,
-            sources=study.sources,
-            settings={"reference": reference},
-            decisions=tables.decisions[number],
-        )
-        own = responses.get(_key(number), ())
-        results.append(Result(study=study, **frames, responses=own, provenance=provenance))
-    return results
+def _fits_by_study(tables: Tables) -> dict[str, dict[tuple[str, str, str, str], BlockFit]]:
+    """Give the curves of each fit, by study and segment."""
+    names = ["study_id", "nerve", "side", "muscle", "segment"]
+    keys = tables.frames["segments"][names].to_numpy(dtype=str)
+    found: dict[str, dict[tuple[str, str, str, str], BlockFit]] = {}
+    for row, fitted in tables.fits.items():
+        study, nerve, side, muscle, segment = keys[row].tolist()
+        found.setdefault(study, {})[nerve, side, muscle, segment] = dispersion.curves(fitted)
+    return found
 
 
 def _own_part(part: pd.DataFrame | None, whole: pd.DataFrame, study_id: str) -> pd.DataFrame:

@@ -62,8 +62,16 @@ class TableError(NcsError):
     """A nerves, findings, reference, criteria or recipe file is malformed."""
 
 
+class StoppedError(NcsError):
+    """A batch could not go on: disk full, folder in use, workers lost. What is done is kept."""
+
+
 class ReportError(NcsError):
     """The output cannot be made; the message says what to install or change."""
+
+
+class KernelError(NcsError):
+    """The compiled kernel is missing or was made of other sources; the message says what to do."""
 
 
 def did_you_mean(value: str, known: Iterable[str]) -> str:

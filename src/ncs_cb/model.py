@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from importlib import import_module
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     import numpy as np
+    import numpy.typing as npt
     import pandas as pd
     from matplotlib.figure import Figure
+
+    Floats = npt.NDArray[np.float64]
 
 Side = Literal["left", "right"]
 Kind = Literal["motor", "sensory", "f_wave"]
@@ -271,16 +273,101 @@ class Provenance:
     decisions: tuple[Decision, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """One thing that a set names, in words: what it is, and what to do where it is unknown."""
+
+    text: str = ""
+    text_zh: str = ""
+    ask: str = ""
+    ask_zh: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SetWords:
+    """What a criteria or reference set says of itself, shipped or a laboratory's own.
+
+    Attributes
+    ----------
+    id, sha256 : str
+        As provenance names the file.
+    kind : str
+        ``criteria`` or ``reference``.
+    is_shipped : bool
+        Whether it is the file of this version, whose title may stand in the catalogs too.
+    title, title_zh, citation, doi : str
+    purpose : str
+        ``mmn``, ``cidp``, ``block`` or ``screening``; empty for reference sets.
+    enabled : bool
+        False while the limits of a criteria set wait for the publication.
+    why_not_enabled : str
+    n_unchecked : int
+        Number of limits in use that were not checked against the publication.
+    categories, clauses : mapping of id to Wording
+        The categories of the diagnosis, and the clauses they are made of.
+    """
+
+    id: str
+    sha256: str
+    kind: Literal["criteria", "reference"]
+    is_shipped: bool
+    title: str
+    title_zh: str = ""
+    citation: str = ""
+    doi: str = ""
+    purpose: str = ""
+    enabled: bool = True
+    why_not_enabled: str = ""
+    n_unchecked: int = 0
+    categories: Mapping[str, Wording] = field(default_factory=dict)
+    clauses: Mapping[str, Wording] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BlockFit:
+    """The estimate of one pair of responses with the curves behind it.
+
+    Attributes
+    ----------
+    estimate : mapping
+        The row of the ``estimates`` table.
+    time_ms, distal_mv, proximal_mv : ndarray of shape (n,) and (n,), (m,)
+        Time from the stimulus; the two responses without baseline and artefact.
+    fitted_mv : ndarray of shape (n,)
+        The delayed part of the distal response that fits the proximal one; NaN without estimate.
+    delays_ms, delay_density_per_ms : ndarray of shape (k,)
+        Distribution of the segment's delays; its integral is ``1 - blocked_fraction``.
+    """
+
+    estimate: Mapping[str, float | str]
+    time_ms: Floats
+    distal_mv: Floats
+    proximal_time_ms: Floats
+    proximal_mv: Floats
+    fitted_mv: Floats
+    delays_ms: Floats
+    delay_density_per_ms: Floats
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Result:
-    """A study, what was found in it, and what that rests on.
+    """A study, what was found in it, what that means, and what it rests on.
 
     All tables are pandas DataFrames with the columns of :mod:`ncs_cb.columns`: ``traces``,
     ``segments``, ``verdicts`` and ``diagnosis`` are the four of the public contract; ``checks``
     says for every quality check of a segment whether it was raised, cleared or not examined;
     ``f_waves``, ``recruitment`` and ``inching`` are empty unless such recordings are there.
+
+    ``features`` lists what speaks for and against MMN, ``differential`` the same for other
+    diseases; ``sensory`` every sensory study with its reading; ``limits`` the limit of normal of
+    each motor value that has one, and whether the value lies outside; ``asks`` what would settle
+    what is unknown; ``reasons`` what explains each row of ``diagnosis``.
+
     ``responses`` holds, for each row of ``traces``, the trace that was measured (None for a
-    typed-in row), so that figures draw what the numbers were taken from.
+    typed-in row), so that figures draw what the numbers were taken from; ``fits`` the curves
+    behind the block estimate of each segment, by nerve, side, muscle and segment; ``sets`` the
+    words of every criteria and reference set. A result read back from its record has everything
+    but the waveforms and the curves.
     """
 
     study: Study
@@ -292,25 +379,20 @@ class Result:
     f_waves: pd.DataFrame
     recruitment: pd.DataFrame
     inching: pd.DataFrame
+    features: pd.DataFrame
+    differential: pd.DataFrame
+    sensory: pd.DataFrame
+    limits: pd.DataFrame
+    asks: pd.DataFrame
+    reasons: pd.DataFrame
     responses: tuple[Trace | None, ...]
     provenance: Provenance
+    sets: tuple[SetWords, ...] = ()
+    fits: Mapping[tuple[str, str, str, str], BlockFit] = field(default_factory=dict)
 
-    # The two methods below are the only arrows that point up, taken late and by name, so that
-    # a notebook can show a result without the science knowing a page.
+    if TYPE_CHECKING:
+        # Display lies above the science: ``ncs_cb.display`` hooks it on.
+        def _repr_html_(self) -> str: ...
 
-    def _repr_html_(self) -> str:
-        html: str = import_module("ncs_cb.reports.html").render(self)
-        return html
-
-    def plot(self, nerve: str, side: Side, *, muscle: str | None = None) -> Figure:
-        """Draw the stacked traces of one nerve, distal at the bottom, negative up.
-
-        Raises
-        ------
-        ValueError
-            If the result holds no such nerve and side; the message names those it holds.
-        """
-        figure: Figure = import_module("ncs_cb.figures").nerve_figure(
-            self, nerve, side, muscle=muscle
-        )
-        return figure
+        def plot(self, nerve: str, side: Side, *, muscle: str | None = None) -> Figure:
+            """Draw the stacked traces of one nerve."""

@@ -13,10 +13,12 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from ncs_cb import flags, model
+from ncs_cb import dispersion, flags, model
 from ncs_cb.columns import conform, table_columns
-from ncs_cb.knowledge import criteria
+from ncs_cb.judging import features, limits, sensory
+from ncs_cb.knowledge import criteria, set_words
 from ncs_cb.reports import pdf
+from ncs_cb.vocabulary import RESULT_TABLES
 
 RATE_HZ = 20_000.0
 STIMULUS = 60
@@ -324,19 +326,39 @@ def result(study_id: str = "p014-2026-03", arm=ARM, *, with_typed: bool = True) 
                    model.DataFile("preston_shapiro", 1, "45" * 32)),
         sources=sources, settings={"reference": "aanem_2016"}, decisions=decisions,
     )  # fmt: skip
+    people = {study_id: study.details}
+    verdicts, f_waves = verdicts_of(segments), _f_waves(study_id)
+    typical, others = features.features_and_differential(
+        verdicts, segments, traces, f_waves, people, reference="aanem_2016")  # fmt: skip
     return model.Result(
-        study, traces, segments, verdicts_of(segments), _diagnosis(study_id), _checks(segments),
-        _f_waves(study_id), _recruitment(study_id), _inching(study_id),
+        study, traces, segments, verdicts, _diagnosis(study_id), _checks(segments),
+        f_waves, _recruitment(study_id), _inching(study_id), typical, others,
+        sensory.sensory_table(traces, people, reference="aanem_2016"),
+        limits.limits_table(traces, segments, people, reference="aanem_2016"),
+        empty("asks"), empty("reasons"),
         responses=(*items, *(None for _ in typed)), provenance=provenance,
+        sets=set_words.shipped(provenance.criteria), fits=_fits(segments, items),
     )  # fmt: skip
+
+
+def _fits(segments: pd.DataFrame, items: list[model.Trace]) -> dict:
+    """Give the curves behind the estimate of every pair of waveforms."""
+    found = {(i.site.nerve, i.site.side, i.site.muscle, i.site.stimulation_site): i for i in items}
+    keys = segments[["nerve", "side", "muscle", "segment"]].itertuples(index=False, name=None)
+    keys = list(keys)
+    pairs = [
+        tuple(found.get((*series, site)) for site in segment.split("-"))
+        for *series, segment in keys
+    ]
+    _, fits = dispersion.fit_segments(pairs)
+    return {keys[place]: dispersion.curves(fit) for place, fit in fits.items()}
 
 
 def empty_result() -> model.Result:
     """Give the result of a study in which nothing could be measured."""
     full = result()
-    names = ("traces", "segments", "verdicts", "diagnosis", "checks", "f_waves", "recruitment",
-             "inching")  # fmt: skip
-    return replace(full, study=model.Study("nothing"), responses=(), **{n: empty(n) for n in names})
+    tables = {name: empty(name) for name in RESULT_TABLES}
+    return replace(full, study=model.Study("nothing"), responses=(), fits={}, **tables)
 
 
 HOSTILE = "<script>alert('x')</script>"

@@ -63,7 +63,7 @@ def test_a_martin_gruber_anastomosis_is_named_beside_the_block_it_imitates(resul
 
 def test_what_would_decide_is_asked_in_both_languages(results):
     result = results["trap_martin_gruber"]
-    english, chinese = (reports.build_view(result, lang=lang).diagnosis[0] for lang in ("en", "zh"))
+    english, chinese = (view.build(result, lang=lang).diagnosis[0] for lang in ("en", "zh"))
     assert english.asks
     assert len(english.asks) == len(chinese.asks)
     assert english.asks != chinese.asks

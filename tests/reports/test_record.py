@@ -6,14 +6,18 @@ import json
 import math
 from dataclasses import replace
 from importlib.resources import files
+from pathlib import Path
 
 import jsonschema
 import numpy as np
 import pandas as pd
 import pytest
 
+import ncs_cb
+from ncs_cb import view
 from ncs_cb.errors import ReadError
 from ncs_cb.reports import record
+from ncs_cb.vocabulary import JUDGEMENT_TABLES, RESULT_TABLES
 from reports import example
 
 
@@ -84,18 +88,19 @@ def test_not_measurable_and_unknown_are_null(result):
 
 def test_a_result_is_read_back_exactly(result):
     back = record.from_json(record.to_json(result))
-    for name in record.TABLES:
+    for name in RESULT_TABLES:
         pd.testing.assert_frame_equal(getattr(result, name), getattr(back, name))
     assert back.provenance == result.provenance
     assert back.study.details == result.study.details
     assert back.study.sources == result.study.sources
     assert back.study.notes == result.study.notes
+    assert back.sets == result.sets
     assert record.to_json(back) == record.to_json(result)
 
 
 def test_an_empty_result_is_read_back(result):
     back = record.from_json(record.to_json(example.empty_result()))
-    assert [len(getattr(back, name)) for name in record.TABLES] == [0] * 8
+    assert [len(getattr(back, name)) for name in RESULT_TABLES] == [0] * len(RESULT_TABLES)
     assert back.traces.dtypes.equals(result.traces.dtypes)
 
 
@@ -114,13 +119,52 @@ def test_typed_responses_are_read_back(result):
     assert back.study.typed_responses == (typed,)
 
 
+SAMPLE = Path(__file__).parents[2] / "data" / "samples" / "mmn_ulnar_radial"
+
+
+def test_a_result_is_loaded_from_its_file_as_it_was_but_for_the_waveforms(tmp_path):
+    result = ncs_cb.analyze(ncs_cb.read_study(SAMPLE))
+    (path,) = ncs_cb.write_report(result, tmp_path, formats=["json"])
+    back = ncs_cb.load_result(path)
+    for name in RESULT_TABLES:
+        pd.testing.assert_frame_equal(getattr(result, name), getattr(back, name))
+    assert (back.sets, back.provenance) == (result.sets, result.provenance)
+    assert back.study.details == result.study.details
+    assert record.to_json(back) == path.read_text("utf-8")
+    for lang in ("en", "zh"):
+        said, said_before = (view.build(one, lang=lang) for one in (back, result))
+        assert said.finding_text == said_before.finding_text
+        assert said.diagnosis == said_before.diagnosis
+        assert (said.features, said.sensory) == (said_before.features, said_before.sensory)
+
+
+def test_a_record_of_the_first_version_is_still_read(result):
+    old = record.to_record(result) | {"schema": "ncs_cb/result/1"}
+    for name in (*JUDGEMENT_TABLES, "sets"):
+        del old[name]
+    back = record.from_record(old)
+    pd.testing.assert_frame_equal(back.verdicts, result.verdicts)
+    assert [one.id for one in back.sets] == ["efns_pns_2010"], "the file of this version"
+    assert back.features.empty
+    assert "definite" in view.build(back).finding_text.lower()
+
+
+def test_a_file_that_is_no_record_is_refused_by_name(tmp_path):
+    with pytest.raises(ReadError, match="cannot read the record"):
+        ncs_cb.load_result(tmp_path / "absent.json")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("{", "not a JSON record"),
         ("[]", "no object"),
-        ('{"schema": "other/1"}', "unknown record schema 'other/1'; known: ncs_cb/result/1"),
+        (
+            '{"schema": "other/1"}',
+            "unknown record schema 'other/1'; known: ncs_cb/result/2, ncs_cb/result/1",
+        ),
         ('{"schema": "ncs_cb/result/1"}', "incomplete or damaged"),
+        ('{"schema": "ncs_cb/result/2"}', "incomplete or damaged"),
     ],
 )
 def test_a_damaged_record_says_what_is_wrong(text, message):

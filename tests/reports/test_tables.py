@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from ncs_cb.columns import conform, table_columns
-from ncs_cb.reports import record, tables
+from ncs_cb.reports import tables
+from ncs_cb.vocabulary import RESULT_TABLES
 from reports import example
 
 
@@ -61,7 +62,7 @@ def test_csv_writes_the_four_tables_of_the_contract_even_when_they_are_empty():
     assert all(text.count("\r\n") == 1 for text in files.values())
 
 
-@pytest.mark.parametrize("name", record.TABLES)
+@pytest.mark.parametrize("name", RESULT_TABLES)
 def test_parquet_has_one_schema_whether_empty_or_not(result, name):
     full = tables.to_arrow(getattr(result, name), name)
     empty = tables.to_arrow(getattr(example.empty_result(), name), name)

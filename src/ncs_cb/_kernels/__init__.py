@@ -1,72 +1,34 @@
 """The hot loop: one row of samples in, one row of numbers and a word of facts out.
 
-One source, two ways to run it: as plain Python for a handful of traces, compiled by numba for
-many. Both give identical bits: scalar loops, ``+ - * /``, comparisons and ``sqrt`` in a fixed
-order; decays and hum come in as tables. A few primitives that do not round exist in two forms
-(``primitives``, ``vectors``).
+Written in C, built by ``build.py`` for every processor and, on x86-64, for those with AVX2, and
+called through ctypes. All builds give identical bits: ``+ - * /``, comparisons and ``sqrt`` in a
+fixed order, without contraction; decays and hum come in as tables. It never raises, allocates
+nothing and reads float32 and float64 as they are.
 
 A row is first reduced to the means of blocks of 0.2 ms, in one pass. Everything that looks at
 the whole sweep looks at those; samples are read again only about the markers.
 
 1. Baseline. Most rows show a flat stretch before the response: a line through its last 5 ms
-   is the baseline (``baseline.flat_before``). Elsewhere an exponential is fitted to the stretch
-   from the stimulus on, lengthened while it holds, and removed (``baseline.peel_artifact``).
+   is the baseline (``flat_before`` in ``baseline.c``). Elsewhere an exponential is fitted to the
+   stretch from the stimulus on, lengthened while it holds, and removed (``peel_artifact``).
    Where hum could matter beside the response it is fitted to what surrounds the response and
-   removed; a sweep that artefact, line, hum and noise explain holds no response (``hum``).
+   removed; a sweep that artefact, line, hum and noise explain holds no response (``hum.c``).
 2. Response. The highest block is the negative peak; the first significant phase is sought
-   before it, an initial positivity before that, later phases after it (``rows.scan_phases``).
+   before it, an initial positivity before that, later phases after it (``scan_phases`` in
+   ``phases.c``).
 3. Markers. The rising edge is crossed at 1, 2, 4 ... % of the peak, from the lowest level that
    stands clear of the noise, and taken back to 1 % in the ratio of the steps between the
-   crossings (``markers.find_onset``). Peaks are vertices of parabolas.
+   crossings (``find_onset`` in ``markers.c``). Peaks are vertices of parabolas.
 
-Names: `x` raw samples, `y` block means, `r` block means less baseline, `z` samples less
-baseline about a marker, `b` a block, `i` a sample, `h` half a smoothing width, `pre` the
-blocks before the stimulus, `first` the blocks blanked after it, `s` and `g` working cells.
+Files: ``row.h`` the state of a row; ``reduce.c`` passes over samples; ``correct.c``, ``decay.c``,
+``baseline.c``, ``hum.c``, ``markers.c``, ``phases.c`` the steps; ``kernel.c`` the row and the loop
+over rows; ``facts.py`` the constants of both languages.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-from threading import Lock
-from typing import Any
+from ncs_cb._kernels import facts
+from ncs_cb._kernels.library import best_build, measure_rows
+from ncs_cb._kernels.tables import Scale, scale_of
 
-from ncs_cb._kernels import compiling, facts, kept, rows
-from ncs_cb._kernels.tables import decay_tables
-
-__all__ = ["compiled", "decay_tables", "facts", "is_kept", "is_loaded", "measure_row"]
-
-measure_row: Any = rows.measure_row
-"""The kernel as plain Python: one trace, on lists."""
-
-_LOADED: dict[str, Any] = {}
-_LOADING = Lock()
-
-
-def is_loaded(dtype: str) -> bool:
-    """Whether :func:`compiled` answers at once."""
-    return dtype in _LOADED
-
-
-def is_kept(dtype: str) -> bool:
-    """Whether :func:`compiled` finds a kernel on disk, so that it answers within a second."""
-    path = kept.place(dtype)
-    return path is not None and path.exists()
-
-
-def compiled(dtype: str) -> Any:
-    """Give ``rows.measure_rows`` compiled by numba for samples of `dtype`.
-
-    Taken from memory, else from disk (:mod:`ncs_cb._kernels.kept`), else compiled, which takes
-    some ten seconds, and kept.
-    """
-    with _LOADING:
-        if dtype not in _LOADED:
-            path = kept.place(dtype)
-            _LOADED[dtype] = compiling.restore(kept.load(path)) or _fresh(dtype, path)
-    return _LOADED[dtype]
-
-
-def _fresh(dtype: str, path: Path | None) -> Any:
-    kernel, payload = compiling.compile_rows(dtype)
-    kept.keep(path, payload)
-    return kernel
+__all__ = ["Scale", "best_build", "facts", "measure_rows", "scale_of"]

@@ -1,10 +1,11 @@
-"""Facts, cells and constants of the kernel, each said once."""
+"""Facts, cells and constants of the kernel, each said once.
+
+``build.py`` makes a C header of the numbers here, so that both languages read the same ones.
+"""
 
 from __future__ import annotations
 
-NAN = float("nan")
-
-# Facts, as bits. Meaning is given to them in measure.py.
+# Facts, as bits. measuring/traces.py names them.
 NON_FINITE = 1
 FLAT = 2
 STIMULUS_OUTSIDE = 4
@@ -29,24 +30,7 @@ BASELINE, NOISE = 8, 9
 LATE_LATENCY = 10
 WIDTH = 11
 
-# Cells of the working state of one row.
-LEVEL, SLOPE, ORIGIN = 0, 1, 2  # baseline: level + slope * (sample - origin)
-DECAY, W0, W1, W2, AT = 3, 4, 5, 6, 7  # artefact: size, three neighboring decays, their index
-QUIET_FROM, QUIET_TO = 8, 9  # blocks the baseline was taken from
-WHITE, SPREAD = 10, 11  # noise: sample to sample, and about the baseline
-DIP = 12  # depth of an initial positivity
-HUM = 13  # 1 when hum was removed, -1 when there was none, 0 when nobody looked
-BEND = 14  # sample from which on the baseline stays level
-TOP = 15  # block of the highest negative peak
-FIRST_TOP, LATE_AREA = 16, 17  # height of the first phase, sum of the blocks of later ones
-EARLY = 18  # the artefact in the first usable block
-PULSE_FROM, PULSE_TO = 19, 20  # first sample of the stimulus pulse, and first after it
-RAILED = 21  # longest run of equal samples on a rail
-BEFORE = 22  # blocks before the pulse
-LATE_BLOCK = 23  # where a late response begins; negative when there is none
-COLOR = 24  # how far 1 ms of the quieter pieces strays from its surroundings
-STATE = 25
-# Cells of the normal equations of hum: six rows of seven, and one row of the basis.
+# Cells of the normal equations of hum: six rows of seven, and what they began with.
 SOLVE = 48
 
 BLOCK_MS = 0.2
@@ -74,6 +58,9 @@ FIRST_PEAK_MS = 1.2
 # follows the end of a distal response by 15 ms and more.
 GAP_MS = 12.0
 LARGEST_MV = 100.0
+# Beyond this squares overflow, below that they vanish; neither is a recording in mV.
+HUGE_MV = 1e100
+TINY_MV = 1e-100
 # A converter range beyond this is none.
 UNLIMITED_MV = 1e300
 SIGNIFICANT = 0.05
@@ -103,7 +90,7 @@ REST_LEVEL = 0.02
 # The swing behind a high-pass filter: falls to half in at least this, and from there to a
 # quarter in about as long again, as an exponential does and no phase.
 SWING_MS = 2.4
-SWING_SHARE = 0.6
+SWING_SHARE = 0.5
 # What is left of a removed artefact is no response: a response has more than this share of it.
 SMALLEST_SHARE = 0.003
 ONSET_LEVEL = 0.01
@@ -112,6 +99,15 @@ N_DECAYS = 20
 SHORTEST_DECAY_MS = 0.12
 # Electrodes discharge within 3 ms, amplifiers recover within some 12 ms.
 LONGEST_DECAY_MS = 12.8
+# The first N_FAST decays end with 3.5 ms. A slower one is believed only where it comes back to
+# the level before the stimulus: else it is something else, a far-field potential, that bends.
+N_FAST = 15
+COMES_BACK = 0.5
+# Where the first decay is over so soon, a slower one may lie under it: look again 1 and 2 ms
+# later, and believe what leaves this much of the trace quiet.
+SOON_MS = 1.4
+AGAIN_MS = 1.0
+QUIET_AGAIN_MS = 1.6
 # Rows of the tables of decays: 60 ms in blocks of 0.2 ms, five times the longest decay.
 N_TABLE = 304
 # Beyond this a slope seen before the response says little: hum has turned by then.

@@ -14,7 +14,7 @@ from ncs_cb.batch.identity import Pseudonyms
 from ncs_cb.batch.inputs import Task, check_places, find_inputs, look_here, program_digest
 from ncs_cb.batch.order import Chunk, Done, Settings
 from ncs_cb.batch.store import Entry, Record, Store, is_disk_full
-from ncs_cb.errors import NcsError
+from ncs_cb.errors import NcsError, StoppedError
 from ncs_cb.knowledge import criteria, reference
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ def run_batch(
     workers: int | None = None,
     scheduler: str | None = None,
     key: str | Path | None = None,
+    allow_empty: bool = False,
     progress: Progress = _no_progress,
 ) -> Summary:
     """Analyze every study below `root` that is missing in `out` or has changed.
@@ -96,6 +97,9 @@ def run_batch(
         `root` and `out` under the same paths.
     key : str or Path, optional
         File with the laboratory's secret; with it, names of folders and files become hashes.
+    allow_empty : bool
+        Whether a `root` without a study may empty the tables of an `out` that has some. It may
+        be a disk that is not mounted, so that the default is no.
     progress : callable, optional
         Called with the numbers of studies done, found and failed.
 
@@ -105,10 +109,12 @@ def run_batch(
 
     Raises
     ------
+    StoppedError
+        If another batch writes to `out`, workers are lost again and again, or the disk is full.
+        What was done until then is kept, and the next start goes on from there.
     NcsError
-        If another batch writes to `out`, a criteria or reference set is faulty, the cluster
-        cannot be reached, or the disk is full. What was done until then is kept, and the next
-        start goes on from there.
+        If `root` holds no study, a criteria or reference set is faulty, or the cluster cannot be
+        reached.
     """
     settings = settings or Settings()
     root, out = Path(root), Path(out)
@@ -118,7 +124,7 @@ def run_batch(
     try:
         with Store(out) as store:
             store.recover()
-            run = _Run(store, settings, progress)
+            run = _Run(store, root, settings, progress, allow_empty=allow_empty)
             if scheduler is not None:
                 return _run_there(run, root, out, digest, pseudonyms, scheduler)
             with engine.when_needed(workers) as (begin, end):
@@ -133,7 +139,7 @@ def run_batch(
     except OSError as error:
         if not is_disk_full(error):
             raise
-        raise NcsError(
+        raise StoppedError(
             "the disk is full.",
             source=str(out),
             hint="What is done is kept; make room and start the same command again.",
@@ -165,20 +171,46 @@ def _settings_digest(settings: Settings, key: Pseudonyms | None) -> str:
 class _Run:
     """One run over an open store: what is known, what is to do, and how far it is."""
 
-    def __init__(self, store: Store, settings: Settings, progress: Progress) -> None:
+    def __init__(
+        self, store: Store, root: Path, settings: Settings, progress: Progress, *, allow_empty: bool
+    ) -> None:
+        self._root, self._allow_empty = root, allow_empty
         self._store = store
         self._settings = settings
         self._progress = progress
         self._done = self._total = self._failed = self._to_do = 0
 
     def do(self, tasks: Sequence[Task], client: Callable[[], Client]) -> None:
-        """Do what is missing and drop what is gone."""
+        """Do what is missing and drop what is gone.
+
+        Raises
+        ------
+        NcsError
+            If there is no study at all, and nobody said that this is meant.
+        """
+        if not tasks and not self._allow_empty:
+            self._refuse_empty()
         chunks = self._plan(tasks)
         self._to_do = sum(len(chunk.tasks) for chunk in chunks)
         self._total, self._done = len(tasks), len(tasks) - self._to_do
         self._progress(self._done, self._total, self._failed)
         if chunks:
             engine.run(client(), chunks, self._take)
+
+    def _refuse_empty(self) -> None:
+        n_before = sum(len(record.entries) for record in self._store.records())
+        if not n_before:
+            raise NcsError(
+                "no study was found: no folder below it holds a recording or a study.toml.",
+                source=str(self._root),
+                hint="'ncs-cb formats' lists what can be read.",
+            )
+        raise NcsError(
+            f"no study was found, but the output holds {n_before} from before; nothing was "
+            "changed. A disk that is not mounted looks empty.",
+            source=str(self._root),
+            hint="Where the recordings are really gone, say so with --allow-empty.",
+        )
 
     def finish(self) -> Summary:
         """Write the overviews."""
@@ -201,7 +233,7 @@ class _Run:
                 self._store.remove(record.slot)
             elif redo or len(there) < len(record.entries):
                 chunks.append(self._chunk(record.slot, redo, kept))
-        fresh = sorted(new.values(), key=lambda task: task.key)
+        fresh = sorted(new.values(), key=lambda task: task.shown)
         size = _slot_size(len(tasks), self._settings.reports)
         starts = range(0, len(fresh), size)
         for number, start in enumerate(starts, start=last + 1):

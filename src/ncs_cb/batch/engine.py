@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from ncs_cb.batch.inputs import Content, Found, look_at
 from ncs_cb.batch.order import Chunk, Done
-from ncs_cb.errors import NcsError
+from ncs_cb.errors import NcsError, StoppedError
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -225,7 +225,7 @@ def run(client: Client, chunks: Sequence[Chunk], take: Callable[[Done], None]) -
             return
         lost = _run_once(client, lost, _process_guarded, take)
     if lost:
-        raise NcsError(
+        raise StoppedError(
             f"workers were lost again and again over {len(lost)} parts of the work.",
             hint="Look at the memory of the machine; start again to do what is missing.",
         )

@@ -313,15 +313,22 @@ def check_places(root: Path, out: Path) -> None:
     Raises
     ------
     NcsError
-        If `root` is not a folder, or `out` is `root` itself.
+        If `root` is not a folder, or `out` is `root` itself or a folder above it.
     """
     if not root.is_dir():
         raise NcsError("is not a folder.", source=str(root))
-    if root.resolve() == out.resolve():
+    real_root, real_out = root.resolve(), out.resolve()
+    if real_root == real_out:
         raise NcsError(
             "the output folder is the folder of the recordings.",
             source=str(out),
             hint="Choose another --out folder.",
+        )
+    if real_out in real_root.parents:
+        raise NcsError(
+            "the folder of the recordings lies inside the output folder.",
+            source=str(out),
+            hint="Choose an --out folder beside the recordings.",
         )
 
 

@@ -65,7 +65,7 @@ def write(store: Store) -> int:
 def _totals(store: Store) -> _Totals:
     totals = _Totals()
     for record in store.records():
-        totals.first_keys += [(entry.key, record.slot) for entry in record.entries[:1]]
+        totals.first_keys += [(entry.input, record.slot) for entry in record.entries[:1]]
         for name, counts in record.histograms.items():
             before = totals.histograms.get(name, [0] * BINS)
             totals.histograms[name] = [a + b for a, b in zip(before, counts, strict=True)]

@@ -24,7 +24,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ncs_cb.errors import NcsError
+from ncs_cb.errors import NcsError, StoppedError
 
 LAYOUT = "ncs_cb/batch/1"
 """Name and version of the folder's layout and of its records."""
@@ -32,6 +32,7 @@ TABLES = ("traces", "segments", "verdicts", "diagnosis", "studies")
 """The Parquet data sets, one folder each: those of a result, and the list of studies."""
 
 _PART = re.compile(r"part-(\d{5,})\.parquet")
+_SLOT = re.compile(r"\d{5,}")
 _HIDDEN = "_batch"
 _MOVED_DATA = "data"
 _MOVED_REPORTS = "reports"
@@ -148,9 +149,22 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._hidden = folder / _HIDDEN
+        self._refuse_links()
         for part in ("staging", "ready", "slots"):
             (self._hidden / part).mkdir(parents=True, exist_ok=True)
         self._lock = _lock(self._hidden / "lock", folder)
+
+    def _refuse_links(self) -> None:
+        """Refuse folders of ours that lead elsewhere: what lies there is not ours to change."""
+        parts = (self._hidden / name for name in ("", "lock", "staging", "ready", "slots"))
+        tables = (self.folder / name for name in (*TABLES, _MOVED_REPORTS))
+        for place in (*parts, *tables):
+            if place.is_symlink():
+                raise NcsError(
+                    f"holds a link where a batch keeps its own: {place.relative_to(self.folder)}.",
+                    source=str(self.folder),
+                    hint="Nothing was changed. Remove the link, or choose another --out folder.",
+                )
 
     def __enter__(self) -> Store:
         return self
@@ -171,7 +185,9 @@ class Store:
     def recover(self) -> None:
         """Finish what was done and forget what was not; called once after opening."""
         for ready in sorted((self._hidden / "ready").iterdir()):
-            self._settle(ready)
+            # What a file manager or a synchronizing program leaves here is not ours.
+            if _SLOT.fullmatch(ready.name) and ready.is_dir() and not ready.is_symlink():
+                self._settle(ready)
         shutil.rmtree(self.staging, ignore_errors=True)
         self.staging.mkdir(exist_ok=True)
         slots = set(self.slots())
@@ -183,7 +199,8 @@ class Store:
 
     def slots(self) -> list[int]:
         """Give the numbers of all slots that are done."""
-        return sorted(int(path.stem) for path in (self._hidden / "slots").glob("*.json"))
+        found = (self._hidden / "slots").glob("*.json")
+        return sorted(int(path.stem) for path in found if _SLOT.fullmatch(path.stem))
 
     def records(self, order: Iterable[int] | None = None) -> Iterator[Record]:
         """Give the record of every slot that is done and whose files are as they were written.
@@ -239,7 +256,7 @@ class Store:
         """Remove the reports of studies that are gone, failed or changed their id."""
         for folder in (self.folder / _MOVED_REPORTS).glob("*"):
             if folder.name not in names and (folder / "report.html").is_file():
-                shutil.rmtree(folder)
+                _clear(folder)
 
     def _record(self, slot: int) -> Path:
         return self._hidden / "slots" / f"{slot:05d}.json"
@@ -249,7 +266,7 @@ class Store:
         slot = int(ready.name)
         for staged in sorted((ready / _MOVED_REPORTS).glob("*")):
             place = self.folder / _MOVED_REPORTS / staged.name
-            shutil.rmtree(place, ignore_errors=True)
+            _clear(place)
             place.parent.mkdir(exist_ok=True)
             staged.rename(place)
         for table in TABLES:
@@ -262,6 +279,14 @@ class Store:
         if record.exists():
             os.replace(record, self._record(slot))
         shutil.rmtree(ready)
+
+
+def _clear(place: Path) -> None:
+    """Make room for a folder; a link that stands there goes, what it leads to stays."""
+    if place.is_symlink() or place.is_file():
+        place.unlink()
+    else:
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def part_path(folder: Path, table: str, slot: int) -> Path:
@@ -323,7 +348,7 @@ def _lock(path: Path, folder: Path) -> int:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(handle)
-        raise NcsError(
+        raise StoppedError(
             "another batch is writing to this folder.",
             source=str(folder),
             hint="Wait until it is done, or choose another --out folder.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import uuid
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -89,7 +90,8 @@ def carry_out(
             "a worker runs another version of ncs_cb than the one that plans the work.",
             hint="Install the same version on every machine of the cluster.",
         )
-    staged = Path(chunk.out, "_batch", "staging", token)
+    # A cluster that loses a worker gives the same chunk, with the same token, to another one.
+    staged = Path(chunk.out, "_batch", "staging", f"{token}-{uuid.uuid4().hex}")
     with _ONE_AT_A_TIME:
         try:
             staged_part(staged, "").parent.mkdir(parents=True)
@@ -157,12 +159,12 @@ class _Examination:
 
     def report(self, studies: Sequence[tuple[Task, Study]], tables: Tables) -> None:
         """Write each study's report; one that cannot be written leaves its tables in place."""
-        from ncs_cb.analysis import data_files, split
+        from ncs_cb.analysis import results
 
-        files = data_files(self.settings.criteria, self.settings.reference)
-        results = split(tables, [s for _, s in studies], files, reference=self.settings.reference)
+        own = self.settings
+        made = results(tables, [s for _, s in studies], own.criteria, reference=own.reference)
         self.reports.mkdir(exist_ok=True)
-        for (task, _), result in zip(studies, results, strict=True):
+        for (task, _), result in zip(studies, made, strict=True):
             written = self.attempt(task, "report", partial(self.write_report, result))
             if written is not None:
                 self.found.reported[task.key] = written
@@ -315,7 +317,8 @@ def _write(chunk: Chunk, found: Found, staged: Path) -> Done:
         counted |= histograms(table, whole)
     sync(staged)
     fresh = (_entry(task, found, chunk.settings) for task in chunk.tasks)
-    entries = sorted((*fresh, *chunk.kept), key=lambda entry: entry.key)
+    # By the name that is shown: the order of hidden names would tell them from each other.
+    entries = sorted((*fresh, *chunk.kept), key=lambda entry: entry.input)
     keys = frozenset(task.key for task in chunk.tasks)
     return Done(chunk.slot, str(staged), tuple(entries), keys, counted)
 

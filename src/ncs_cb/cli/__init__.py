@@ -1,6 +1,7 @@
 """The command line: arguments in, exit status out; everything else is called, not done here.
 
-Exit status: 0 all inputs done, 1 some inputs failed (the rest are done), 2 wrong usage.
+Exit status: 0 all inputs done, 1 some inputs failed (the rest are done), 2 wrong usage, 3 a batch
+had to stop (disk full, output in use, workers lost; what is done is kept).
 Results go to standard output or to files; progress and messages go to standard error.
 Only typer and rich are imported here; each command imports what it needs when it runs, so that
 ``ncs-cb --help`` answers at once.
@@ -14,7 +15,7 @@ from typing import Annotated
 import typer
 
 from ncs_cb import __version__
-from ncs_cb.cli import _archive, _console, _criteria, _lists, _simulate, _study
+from ncs_cb.cli import _archive, _console, _criteria, _lists, _shelf, _simulate, _study
 
 app = typer.Typer(
     name="ncs-cb",
@@ -23,8 +24,8 @@ app = typer.Typer(
         "and apply the published criteria for multifocal motor neuropathy. Describes findings "
         "against published criteria; it does not replace the physician's diagnosis."
     ),
-    epilog="Exit status: 0 all inputs done, 1 some inputs failed, 2 wrong usage.",
-    add_completion=False,
+    epilog="Exit status: 0 all inputs done, 1 some inputs failed, 2 wrong usage, "
+    "3 a batch had to stop before its end.",
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -43,7 +44,14 @@ def _start(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only what went wrong.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Say also what the readers decided.")
+    ] = False,
 ) -> None:
+    if quiet and verbose:
+        _console.wrong_usage("--quiet and --verbose ask for opposite things; give one")
+    _console.VOICE.set("quiet" if quiet else "verbose" if verbose else "usual")
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
         raise typer.Exit(_console.WRONG_USAGE)
@@ -59,6 +67,8 @@ _COMMANDS: dict[str, tuple[Callable[..., None], str]] = {
     "simulate": (_simulate.simulate, "Make recordings with a known truth."),
     "validate": (_study.validate, "Check inputs, or print a study.toml template."),
     "anonymize": (_archive.anonymize, "Copy EDF+ files without identities."),
+    "samples": (_shelf.samples, "Copy sample visits and notebooks to a folder."),
+    "doctor": (_shelf.doctor, "Show versions, extras, fonts: for a report of a fault."),
 }
 for _name, (_command, _help) in _COMMANDS.items():
     app.command(_name, short_help=_help)(_command)
@@ -78,4 +88,5 @@ def main(arguments: list[str] | None = None) -> None:
     SystemExit
         Always, with the exit status.
     """
+    _console.never_fail_to_print()
     app(args=arguments, prog_name="ncs-cb")

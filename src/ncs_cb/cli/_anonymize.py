@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path, PurePath
 
-from ncs_cb.cli._console import explain, tell, wrong_usage
+from ncs_cb.cli._console import explain, note, tell, wrong_usage
 from ncs_cb.errors import ReadError
 
 _SUFFIXES = (".edf", ".rec")
@@ -56,7 +56,7 @@ def copies(source: Path, target: Path, key: Path | None) -> int:
         except Exception as error:  # a failed file is reported, the others are still copied
             failed += 1
             tell(f"{path}: {explain(error)}")
-    tell(f"wrote {done} files to {target}; {failed} failed; {left} are not EDF and were left out")
+    note(f"wrote {done} files to {target}; {failed} failed; {left} are not EDF and were left out")
     return failed
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ncs_cb.cli._console import SOME_FAILED, friendly, tell, wrong_usage
+from ncs_cb.cli._console import SOME_FAILED, friendly, note, wrong_usage
 from ncs_cb.cli._options import (
     DEFAULT_REFERENCE,
     Criteria,
@@ -58,6 +58,10 @@ def batch(
         int,
         typer.Option("--memory-limit", min=64, metavar="MB", help="Most memory per study."),
     ] = 2048,
+    allow_empty: Annotated[
+        bool,
+        typer.Option("--allow-empty", help="Let a ROOT without a study empty the tables of DIR."),
+    ] = False,
 ) -> None:
     """Analyze an archive: tables for all studies, failures.csv, index.html, reports if asked.
 
@@ -85,9 +89,9 @@ def batch(
     with showing() as progress:
         summary = run_batch(
             root, target, settings=settings, workers=workers, scheduler=scheduler, key=key,
-            progress=progress,
+            allow_empty=allow_empty, progress=progress,
         )  # fmt: skip
-    tell(summary.sentence(target))
+    note(summary.sentence(target))
     gc.freeze()  # or the end of the process would look through all that was loaded
     if summary.n_failed:
         raise typer.Exit(SOME_FAILED)
@@ -113,7 +117,7 @@ def anonymize(
         wrong_usage(f"IN {source}: no such file or folder")
     if source.is_file():
         one(source, target)
-        tell(f"wrote {target}")
+        note(f"wrote {target}")
         return
     failed = copies(source, target, key)
     if failed:

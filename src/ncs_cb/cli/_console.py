@@ -5,23 +5,40 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable
+from contextvars import ContextVar
 from functools import wraps
-from typing import Any, NoReturn, TypeVar
+from io import TextIOWrapper
+from typing import Any, Literal, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ncs_cb.errors import NcsError
+from ncs_cb.errors import NcsError, StoppedError
 
 SOME_FAILED = 1
 WRONG_USAGE = 2
+STOPPED = 3
 
 # No table is folded in a file or a pipe, where a line is for a program or for grep.
 _WIDTH_OF_A_PIPE = 100_000
 
 Command = TypeVar("Command", bound=Callable[..., None])
+
+
+VOICE: ContextVar[Literal["quiet", "usual", "verbose"]] = ContextVar("VOICE", default="usual")
+"""How much this run of the command line says; set once, where the options are read."""
+
+
+def never_fail_to_print() -> None:
+    """Let a console that cannot show a letter show a question mark; a report is never lost to it.
+
+    A Windows console may hold only 256 letters, and sites, names and reports hold any.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def out() -> Console:
@@ -45,6 +62,18 @@ def _console(*, stderr: bool) -> Console:
 def tell(message: str) -> None:
     """Print one message on standard error, as it is, without folding."""
     typer.echo(plain(message), err=True)
+
+
+def note(message: str) -> None:
+    """Tell of progress; ``--quiet`` leaves it out."""
+    if VOICE.get() != "quiet":
+        tell(message)
+
+
+def detail(message: str) -> None:
+    """Tell what a step decided; only ``--verbose`` shows it."""
+    if VOICE.get() == "verbose":
+        tell(message)
 
 
 def plain(text: object) -> str:
@@ -75,7 +104,7 @@ def wrong_usage(message: str) -> NoReturn:
 
 
 def friendly(command: Command) -> Command:
-    """Turn every exception that leaves `command` into one line and exit status 1."""
+    """Turn every exception that leaves `command` into one line and an exit status."""
 
     @wraps(command)
     def guarded(*args: Any, **kwargs: Any) -> None:
@@ -87,6 +116,9 @@ def friendly(command: Command) -> Command:
             # The reader of our output has left (``| head``): nothing to say, nobody to tell.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(SOME_FAILED) from None
+        except StoppedError as error:
+            tell(f"ncs-cb: {explain(error)}")
+            raise typer.Exit(STOPPED) from None
         except Exception as error:
             tell(f"ncs-cb: {explain(error)}")
             raise typer.Exit(SOME_FAILED) from None

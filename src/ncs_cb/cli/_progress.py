@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from ncs_cb.cli._console import err, tell
+from ncs_cb.cli._console import err, note
 
 Report = Callable[[int, int, int], None]
 """Called with the number of studies done, the number of all, and the number that failed."""
@@ -22,7 +22,7 @@ def showing(*, every_s: float = _SECONDS_BETWEEN_LINES) -> Iterator[Report]:
         with _bar() as report:
             yield report
     else:
-        yield lines(tell, time.monotonic, every_s=every_s)
+        yield lines(note, time.monotonic, every_s=every_s)
 
 
 def lines(say: Callable[[str], None], now: Callable[[], float], *, every_s: float) -> Report:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ncs_cb.cli._console import friendly, tell, wrong_usage
+from ncs_cb.cli._console import friendly, note, wrong_usage
 from ncs_cb.cli._options import Out
 from ncs_cb.errors import TableError
 
@@ -42,7 +42,7 @@ def simulate(
         wrong_usage(str(error))
     for one in made:
         _write(one, target)
-    tell(f"wrote {len(made)} {'study' if len(made) == 1 else 'studies'} to {target}")
+    note(f"wrote {len(made)} {'study' if len(made) == 1 else 'studies'} to {target}")
 
 
 def _write(one: Simulated, target: Path) -> None:

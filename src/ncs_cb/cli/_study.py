@@ -11,8 +11,10 @@ import typer
 
 from ncs_cb.cli._console import (
     SOME_FAILED,
+    detail,
     explain,
     friendly,
+    note,
     out,
     plain,
     tell,
@@ -32,7 +34,7 @@ from ncs_cb.cli._options import (
 )
 
 if TYPE_CHECKING:
-    from ncs_cb.model import Result, Study, Trace, TypedResponse
+    from ncs_cb.model import Decision, Result, Study, Trace, TypedResponse
 
 _STDOUT = Path("-")
 _FORMATS = [Format.html, Format.json, Format.csv]
@@ -69,6 +71,10 @@ def analyze(
     for given in inputs:
         try:
             study = _read(given, clinical, keep_identity)
+            for decision in study.decisions:
+                detail(
+                    f"{decision.source}: {decision.topic}: {decision.choice} ({decision.reason})"
+                )
             if target != _STDOUT:
                 _refuse_taken(study.study_id, given, taken)
             result = _analyze(study, sets, reference)
@@ -137,7 +143,7 @@ def _deliver(result: Result, target: Path, formats: list[Format], lang: Language
 
     paths = write_report(result, target, formats=[f.value for f in formats], lang=lang.value)
     print_result(out(), result, lang=lang.value)
-    tell(f"{result.study.study_id}: wrote {_shown(paths)}")
+    note(f"{result.study.study_id}: wrote {_shown(paths)}")
 
 
 def _shown(paths: Iterable[Path]) -> str:
@@ -178,7 +184,7 @@ def compare(
     comparison = compare_results(analyze_many(studies, sets, reference=reference))
     paths = write_comparison(comparison, target, lang=lang.value)
     print_comparison(out(), comparison)
-    tell(f"wrote {_shown(paths)}")
+    note(f"wrote {_shown(paths)}")
 
 
 @friendly
@@ -228,6 +234,10 @@ def _understood(given: Path) -> Iterator[str]:
             f"{site.muscle}, {site.stimulation_site}{far}"
         )
     for decision in study.decisions:
-        yield f"  {decision.source}: {decision.topic}: {decision.choice} ({decision.reason})"
-    for note in study.notes:
-        yield f"  not understood, kept as text: {note}"
+        yield f"  {_decided(decision)}"
+    for text in study.notes:
+        yield f"  not understood, kept as text: {text}"
+
+
+def _decided(decision: Decision) -> str:
+    return f"{decision.source}: {decision.topic}: {decision.choice} ({decision.reason})"

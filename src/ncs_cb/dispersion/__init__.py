@@ -7,18 +7,20 @@ from __future__ import annotations
 
 from ncs_cb.dispersion.calibration import data_file
 from ncs_cb.dispersion.estimate import (
-    BlockFit,
+    Fitted,
+    curves,
     estimate_block,
     estimate_segments,
     fit_details,
-    fit_segment,
+    fit_segments,
 )
 
 __all__ = [
-    "BlockFit",
+    "Fitted",
+    "curves",
     "data_file",
     "estimate_block",
     "estimate_segments",
     "fit_details",
-    "fit_segment",
+    "fit_segments",
 ]

@@ -17,10 +17,11 @@ from ncs_cb.dispersion.fitting import LIMITS, refine
 from ncs_cb.dispersion.recordings import EARLIEST_ONSET_MS, Responses, Sweep, clean, spectra
 from ncs_cb.dispersion.screening import screen
 from ncs_cb.errors import UnitError
-from ncs_cb.model import Trace
+from ncs_cb.model import BlockFit, Trace
 from ncs_cb.units import LARGEST_PLAUSIBLE_RESPONSE_MV
 
 Floats = npt.NDArray[np.float64]
+Row = dict[str, float | str]
 
 # The contract's own limit: below it, too few units are left for shares to mean anything.
 SMALLEST_DISTAL_MV = 1.0
@@ -34,32 +35,6 @@ _UNEXPLAINED = 0.02
 # Signal beyond the distal one that no interval reaches: not block, but a fault of the recording.
 _SURPLUS = 0.05
 _CLEARLY_MISSING = 0.1
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class BlockFit:
-    """One pair's estimate with what a figure needs.
-
-    Attributes
-    ----------
-    estimate : dict
-        The row of the ``estimates`` table.
-    time_ms, distal_mv, proximal_mv : ndarray of shape (n,) and (n,), (m,)
-        Time from the stimulus; the two responses without baseline and artefact.
-    fitted_mv : ndarray of shape (n,)
-        The delayed part of the distal response that fits the proximal one; NaN without estimate.
-    delays_ms, delay_density_per_ms : ndarray of shape (k,)
-        Distribution of the segment's delays; its integral is ``1 - blocked_fraction``.
-    """
-
-    estimate: dict[str, float | str]
-    time_ms: Floats
-    distal_mv: Floats
-    proximal_time_ms: Floats
-    proximal_mv: Floats
-    fitted_mv: Floats
-    delays_ms: Floats
-    delay_density_per_ms: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +56,21 @@ class Pairs:
     fit: Fit
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Fitted:
+    """One pair with its fit, from which :func:`curves` draws the curves when they are wanted."""
+
+    estimate: Row
+    distal: Sweep
+    proximal: Sweep
+    pairs: Pairs
+    row: int
+
+
 _NAMES = (
     "blocked_fraction", "blocked_fraction_low", "blocked_fraction_high", "added_dispersion_ms",
     "delay_ms", "residual_pct",
 )  # fmt: skip
-Row = dict[str, float | str]
 # As many pairs at once as the processor's cache holds.
 _TOGETHER = 32
 
@@ -408,19 +393,29 @@ def estimate_segments(pairs: Sequence[tuple[Trace | None, Trace | None]]) -> pd.
     UnitError
         If a response is larger than 100 mV.
     """
+    return fit_segments(pairs)[0]
+
+
+def fit_segments(
+    pairs: Sequence[tuple[Trace | None, Trace | None]],
+) -> tuple[pd.DataFrame, dict[int, Fitted]]:
+    """Give :func:`estimate_segments` with the fit of each pair that has one, by its place."""
     there = [
         (i, distal, proximal)
         for i, (distal, proximal) in enumerate(pairs)
         if distal is not None and proximal is not None
     ]
-    found, _ = _estimate(
-        [(_sweep_of(distal), _sweep_of(proximal)) for _, distal, proximal in there],
-        [_known_of(distal, proximal) for _, distal, proximal in there],
-    )
+    sweeps = [(_sweep_of(distal), _sweep_of(proximal)) for _, distal, proximal in there]
+    found, fitted = _estimate(sweeps, [_known_of(*both) for _, *both in there])
     rows = [_nothing("estimate_response_absent")] * len(pairs)
     for (i, _, _), row in zip(there, found, strict=True):
         rows[i] = row
-    return _table(rows)
+    fits = {
+        there[place][0]: Fitted(found[place], sweeps[place][0], sweeps[place][1], some, row)
+        for some in fitted
+        for row, place in enumerate(some.place.tolist())
+    }
+    return _table(rows), fits
 
 
 def fit_details(
@@ -437,34 +432,35 @@ def fit_details(
     pairs = _sweeps(distal_mv, proximal_mv, sampling_rate_hz, stimulus_index)
     if len(pairs) != 1:
         raise ValueError(f"{len(pairs)} pairs were given; fit_details takes one.")
-    return _details(*pairs[0], _Known())
+    (row,), fitted = _estimate(pairs, [_Known()])
+    distal, proximal = pairs[0]
+    if fitted:
+        return curves(Fitted(row, distal, proximal, fitted[0], 0))
+    return BlockFit(
+        row, distal.time_ms, distal.samples_mv, proximal.time_ms, proximal.samples_mv,
+        np.full(distal.time_ms.size, np.nan), _DELAYS_MS, np.zeros(_DELAYS_MS.size),
+    )  # fmt: skip
 
 
-def fit_segment(distal: Trace, proximal: Trace) -> BlockFit:
-    """Give :func:`fit_details` for two traces with what is known of them."""
-    return _details(_sweep_of(distal), _sweep_of(proximal), _known_of(distal, proximal))
+# The distribution of delays is drawn on this grid.
+_DELAY_STEP_MS = 0.05
+_DELAYS_MS = np.arange(0.0, 60.0, _DELAY_STEP_MS)
+_DELAYS_MS.flags.writeable = False
 
 
-def _details(distal: Sweep, proximal: Sweep, known: _Known) -> BlockFit:
-    (row,), fitted = _estimate([(distal, proximal)], [known])
-    samples = [sweep.samples_mv for sweep in (distal, proximal)]
-    times = [sweep.time_ms for sweep in (distal, proximal)]
-    delays, density = np.arange(0.0, 60.0, 0.05), np.zeros(1200)
-    if not fitted:
-        return BlockFit(
-            row, times[0], samples[0], times[1], samples[1], np.full(times[0].size, np.nan),
-            delays, density,
-        )  # fmt: skip
-    (found,) = fitted
-    near, far = (
-        response.clean(0, *both)
-        for response, *both in zip((found.distal, found.proximal), samples, times, strict=True)
-    )
-    density = deconvolution.density(found.fit, 0, delays)
-    response = np.where(times[0] >= found.distal.onset_ms[0] - 1.0, near, 0.0)
+def curves(fitted: Fitted) -> BlockFit:
+    """Give the curves behind one pair's estimate."""
+    found, row, distal = fitted.pairs, fitted.row, fitted.distal
+    times = [sweep.time_ms for sweep in (distal, fitted.proximal)]
+    near = found.distal.clean(row, distal.samples_mv, times[0])
+    far = found.proximal.clean(row, fitted.proximal.samples_mv, times[1])
+    density = deconvolution.density(found.fit, row, _DELAYS_MS)
+    response = np.where(times[0] >= found.distal.onset_ms[row] - 1.0, near, 0.0)
     step = 1e3 / distal.sampling_rate_hz
-    kernel = np.interp(np.arange(0.0, 60.0, step), delays, density) * step
-    mass = density.sum() * 0.05
+    kernel = np.interp(np.arange(0.0, 60.0, step), _DELAYS_MS, density) * step
+    mass = density.sum() * _DELAY_STEP_MS
     kernel = kernel * (mass / kernel.sum()) if kernel.sum() > 0 else kernel
     fitted_mv = np.convolve(response, kernel)[: response.size]
-    return BlockFit(row, times[0], near, times[1], far, fitted_mv, delays, density)
+    return BlockFit(
+        fitted.estimate, times[0], near, times[1], far, fitted_mv, _DELAYS_MS, density
+    )  # fmt: skip

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from ncs_cb import dispersion
 from ncs_cb import view as views
 from ncs_cb.figures import arm, course, curves, traces
 from ncs_cb.figures.drawing import Drawing, to_matplotlib, to_svg
@@ -134,15 +133,9 @@ def block_estimate(
 def _fit(
     result: Result, view: views.View, nerve: views.NerveView, segment: views.SegmentView
 ) -> Drawing | None:
-    used = {
-        site.site: traces.response_of(result, site)
-        for site in reversed(nerve.responses)
-        if not traces.is_spare(result, site)
-    }
-    distal, proximal = used.get(segment.distal_site), used.get(segment.proximal_site)
-    if distal is None or proximal is None:
-        return None
-    return curves.fit(dispersion.fit_segment(distal, proximal), view.labels, segment.share)
+    place = f"{segment.distal_site}-{segment.proximal_site}"
+    found = result.fits.get((nerve.nerve, nerve.side, nerve.muscle, place))
+    return None if found is None else curves.fit(found, view.labels, segment.share)
 
 
 def _rows(table: pd.DataFrame, nerve: views.NerveView) -> list[dict[str, Any]]:

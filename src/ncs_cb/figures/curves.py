@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ncs_cb.dispersion import BlockFit
 from ncs_cb.figures.drawing import FAINT, INK, PAPER, SOFT, Disc, Drawing, Floats, Line, Text
+from ncs_cb.model import BlockFit
 from ncs_cb.view.rounding import number
 
 BLUE, RED = "#2a6f97", "#9e1b1b"
@@ -142,7 +142,7 @@ def fit(found: BlockFit, labels: Mapping[str, str], share: str) -> Drawing | Non
     Parameters
     ----------
     found : BlockFit
-        As :func:`ncs_cb.dispersion.fit_segment` gives it.
+        As ``Result.fits`` holds it.
     labels : mapping
         Words of the view.
     share : str

@@ -238,11 +238,16 @@ def _font_families(drawing: Drawing) -> list[str]:
     texts = [s.text for s in plain_shapes(drawing.shapes) if isinstance(s, Text)]
     families = ["DejaVu Sans"]
     if any(ord(letter) >= 0x2E80 for text in texts for letter in text):
-        from matplotlib import font_manager
-
-        installed = {font.name for font in font_manager.fontManager.ttflist}
-        families += [name for name in _CHINESE_FONTS if name in installed][:1]
+        families += chinese_fonts()[:1]
     return families
+
+
+def chinese_fonts() -> list[str]:
+    """Give the installed fonts that hold Chinese, the best first."""
+    from matplotlib import font_manager
+
+    installed = {font.name for font in font_manager.fontManager.ttflist}
+    return [name for name in _CHINESE_FONTS if name in installed]
 
 
 _CHINESE_FONTS = (

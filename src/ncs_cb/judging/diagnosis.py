@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -16,22 +16,17 @@ from typing import Any
 import pandas as pd
 
 from ncs_cb.columns import conform
-from ncs_cb.judging.features import differential, features, multifocality
 from ncs_cb.judging.nerves import nerve_table
 from ncs_cb.judging.sensory import SensoryStudy, all_normal, sensory_studies, through
 from ncs_cb.judging.truth import Truth, count, holds
 from ncs_cb.judging.visit import Row, by_study, nerve_of
+from ncs_cb.knowledge import set_words
 from ncs_cb.knowledge.anatomy import anatomy, position
 from ncs_cb.knowledge.criteria import Clause, CriteriaSet, Term, chosen, leaves
 from ncs_cb.knowledge.reference import DEFAULT as DEFAULT_REFERENCE
 from ncs_cb.knowledge.reference import ReferenceSet, chain, first_limit
 from ncs_cb.model import Details
-from ncs_cb.wording.conclusions import Ask, Conclusion, Stretch, ask_text, explain
-
-__all__ = [
-    "Ask", "Conclusion", "ask_text", "conclude", "conclusions", "differential", "explain",
-    "features", "multifocality",
-]  # fmt: skip
+from ncs_cb.wording.conclusions import Ask, Conclusion, Stretch, explain
 
 Criteria = Sequence[str | Path | CriteriaSet] | str | Path | CriteriaSet | None
 Nerve = tuple[str, str]
@@ -83,6 +78,11 @@ def conclude(
     found = conclusions(
         verdicts, segments, traces, f_waves, details, criteria=criteria, reference=reference
     )
+    return table(found)
+
+
+def table(found: Sequence[Conclusion]) -> pd.DataFrame:
+    """Give conclusions as the ``diagnosis`` table."""
     return conform(
         pd.DataFrame(
             {
@@ -98,6 +98,34 @@ def conclude(
         ),
         "diagnosis",
     )
+
+
+def asks(found: Sequence[Conclusion]) -> pd.DataFrame:
+    """Give what would settle the unknown clauses of conclusions, as the table ``asks``."""
+    rows = [
+        {
+            "study_id": one.study_id, "criteria": one.criteria.id, "kind": ask.kind,
+            "clause": ask.clause, "nerve": ask.nerve, "side": ask.side,
+            "distal_site": ask.distal_site, "proximal_site": ask.proximal_site,
+            "unknown": list(ask.unknown),
+        }
+        for one in found
+        for ask in one.asks
+    ]  # fmt: skip
+    return conform(pd.DataFrame(rows), "asks")
+
+
+def reasons(found: Sequence[Conclusion]) -> pd.DataFrame:
+    """Give what explains the categories of conclusions, as the table ``reasons``."""
+    rows = [
+        {
+            "study_id": one.study_id, "criteria": one.criteria.id,
+            "relevant": list(one.relevant), "block_found": one.block_found,
+            "unexamined": [asdict(stretch) for stretch in one.unexamined],
+        }
+        for one in found
+    ]  # fmt: skip
+    return conform(pd.DataFrame(rows), "reasons")
 
 
 def conclusions(
@@ -145,7 +173,8 @@ def _conclude_one(study_id: str, made: CriteriaSet, visit: _Visit) -> Conclusion
     grades = [row["conduction_block"] for row in visit.verdicts]
     seen = [grade for grade in grades if grade in _JUDGED]
     return Conclusion(
-        study_id, made, category, not_excluded, ids["met"], ids["not_met"], ids["missing"],
+        study_id, set_words.of_criteria(made), category, not_excluded,
+        ids["met"], ids["not_met"], ids["missing"],
         _relevant(made, answers, category), _asks(made, visit, answers, beyond, category),
         any(grade in made.grades for grade in seen) if seen else None, where,
     )  # fmt: skip

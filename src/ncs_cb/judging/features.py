@@ -8,23 +8,22 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from ncs_cb.columns import conform
 from ncs_cb.judging.truth import Truth, holds
-from ncs_cb.judging.visit import FACTS, Facts, facts_of_visits, multifocality
+from ncs_cb.judging.visit import FACTS, Facts, facts_of_visits
 from ncs_cb.knowledge.clauses import OPERATORS, known_findings
 from ncs_cb.knowledge.datafile import VERIFIED, Block
+from ncs_cb.knowledge.reference import ReferenceSet
 from ncs_cb.model import Details
-
-__all__ = [
-    "BEARINGS", "Feature", "catalog", "differential", "entities", "features", "multifocality",
-]  # fmt: skip
 
 _FILE = "tables/features.toml"
 BEARINGS = {"for": "supportive", "against": "against", "neutral": "neutral"}
@@ -113,16 +112,16 @@ def _observed(feature: Feature, facts: Facts, details: Details) -> tuple[Truth, 
     return holds(float(value), feature.op, feature.value), None if math.isnan(value) else value
 
 
-def features(
+def features_and_differential(
     verdicts: pd.DataFrame,
     segments: pd.DataFrame,
     traces: pd.DataFrame,
     f_waves: pd.DataFrame,
     details: Mapping[str, Details],
     *,
-    reference: Any = "aanem_2016",
-) -> pd.DataFrame:
-    """List what the literature calls typical of MMN, and whether this visit shows it.
+    reference: str | Path | ReferenceSet,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """List what the literature calls typical of MMN and of the diseases it is mistaken for.
 
     Parameters
     ----------
@@ -135,86 +134,44 @@ def features(
 
     Returns
     -------
-    DataFrame
-        One row per study and feature: ``study_id``, ``feature``, ``observed`` (nullable: True
-        present, False absent), ``bearing`` (``supportive``, ``neutral``, ``against`` or
-        ``unknown``), ``value``, ``text`` and ``text_zh`` (what was observed, in words),
-        ``frequency`` and ``frequency_zh``, ``source``, ``verified``.
+    tuple of DataFrame
+        Table ``features``, one row per study and feature of MMN: ``bearing`` is ``supportive``,
+        ``neutral``, ``against`` or ``unknown``. Table ``differential``, one row per study,
+        disease and feature that speaks for or against it.
     """
-    rows = []
-    for study_id, facts in facts_of_visits(
-        verdicts, segments, traces, f_waves, details, reference
-    ).items():
-        for feature in catalog():
-            observed, value = _observed(feature, facts, details.get(study_id, Details()))
-            rows.append(_row(study_id, feature, observed, value, "mmn"))
-    return _table(
-        rows,
-        ["study_id", "feature", "observed", "bearing", "value", "text", "text_zh", "frequency",
-         "frequency_zh", "source", "verified"],
-    )  # fmt: skip
-
-
-def differential(
-    verdicts: pd.DataFrame,
-    segments: pd.DataFrame,
-    traces: pd.DataFrame,
-    f_waves: pd.DataFrame,
-    details: Mapping[str, Details],
-    *,
-    reference: Any = "aanem_2016",
-) -> pd.DataFrame:
-    """List what speaks for and against each disease that MMN is mistaken for.
-
-    Parameters
-    ----------
-    verdicts, segments, traces, f_waves, details, reference
-        As in :func:`features`.
-
-    Returns
-    -------
-    DataFrame
-        One row per study, entity and feature that bears on it and is known: ``study_id``,
-        ``entity``, ``entity_text``, ``entity_text_zh``, ``feature``, ``observed``, ``bearing``
-        (``supportive`` or ``against``), ``text``, ``text_zh``, ``source``, ``verified``.
-    """
-    rows = []
+    typical, others = [], []
     visits = facts_of_visits(verdicts, segments, traces, f_waves, details, reference)
     for study_id, facts in visits.items():
+        person = details.get(study_id, Details())
+        seen = [(feature, *_observed(feature, facts, person)) for feature in catalog()]
+        typical += [{**_row(*one, "mmn"), "study_id": study_id} for one in seen]
         for entity, names in entities().items():
-            if entity == "mmn":
-                continue
-            for feature in catalog():
-                observed, value = _observed(feature, facts, details.get(study_id, Details()))
-                row = _row(study_id, feature, observed, value, entity)
-                if row["bearing"] in ("supportive", "against"):
-                    more = {"entity_text": names["text"], "entity_text_zh": names["text_zh"]}
-                    rows.append({**row, "entity": entity, **more})
-    return _table(
-        rows,
-        ["study_id", "entity", "entity_text", "entity_text_zh", "feature", "observed", "bearing",
-         "text", "text_zh", "source", "verified"],
-    )  # fmt: skip
+            rows = [] if entity == "mmn" else [_row(*one, entity) for one in seen]
+            more = {
+                "study_id": study_id, "entity": entity,
+                "entity_text": names["text"], "entity_text_zh": names["text_zh"],
+            }  # fmt: skip
+            others += [
+                {name: value for name, value in row.items() if name not in _OF_MMN} | more
+                for row in rows
+                if row["bearing"] in ("supportive", "against")
+            ]
+    return conform(pd.DataFrame(typical), "features"), conform(pd.DataFrame(others), "differential")
 
 
-def _row(
-    study_id: str, feature: Feature, observed: Truth, value: Any, entity: str
-) -> dict[str, Any]:
+_OF_MMN = ("value", "frequency", "frequency_zh")
+
+
+def _row(feature: Feature, observed: Truth, value: Any, entity: str) -> dict[str, Any]:
     if observed is pd.NA:
         bearing = "unknown"
     else:
         bearing = BEARINGS[(feature.present if observed else feature.absent).get(entity, "neutral")]
     absent = observed is False
     return {
-        "study_id": study_id, "feature": feature.id, "observed": observed, "bearing": bearing,
+        "feature": feature.id, "observed": observed, "bearing": bearing,
         "value": value, "text": feature.absent_text if absent else feature.text,
         "text_zh": feature.absent_text_zh if absent else feature.text_zh,
         "frequency": feature.frequency, "frequency_zh": feature.frequency_zh,
         "source": feature.source, "verified": feature.verified,
     }  # fmt: skip
-
-
-def _table(rows: Sequence[Mapping[str, Any]], columns: Iterable[str]) -> pd.DataFrame:
-    table = pd.DataFrame(rows, columns=list(columns))
-    types = {name: "object" if name == "value" else "string" for name in table.columns}
-    return table.astype({**types, "observed": "boolean"})

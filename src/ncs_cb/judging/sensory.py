@@ -10,16 +10,19 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from ncs_cb.columns import conform
 from ncs_cb.judging.truth import Truth, holds
 from ncs_cb.knowledge.anatomy import anatomy, find
-from ncs_cb.knowledge.reference import ReferenceSet, first_limit
+from ncs_cb.knowledge.reference import ReferenceSet, chain, first_limit
+from ncs_cb.measuring import sensory as measured
 from ncs_cb.model import Details, SensoryValue
 
 # Sites at which the routine study stimulates; the recording site is a digit or the snuffbox.
@@ -76,6 +79,71 @@ def sensory_studies(
     return tuple(
         one for one in rest if one.by == "reading" or (one.nerve, one.side, one.stretch) not in read
     )
+
+
+def sensory_table(
+    traces: pd.DataFrame,
+    details: Mapping[str, Details],
+    *,
+    reference: str | Path | ReferenceSet,
+) -> pd.DataFrame:
+    """Give every sensory study, typed in or recorded, with what is known of its normality.
+
+    Each is judged by itself: the physician's own reading, else the limits of normal.
+
+    Parameters
+    ----------
+    traces : DataFrame
+        Table ``traces``; its sensory rows are taken.
+    details : mapping of study id to Details
+        With the typed-in values, and age and sex for the limits.
+    reference
+        As in :func:`ncs_cb.judging.verdicts.judge`.
+
+    Returns
+    -------
+    DataFrame
+        Table ``sensory``: study by study, typed-in values first.
+    """
+    sets = chain(reference)
+    is_sensory = (traces["kind"] == "sensory").fillna(False).to_numpy(dtype=bool)
+    rows = traces[is_sensory].to_dict("records")
+    recorded = measured.sensory_table(traces)
+    judged = [_alone(replace(details.get(str(row["study_id"]), Details()), sensory=()), [row], sets)
+              for row in rows]  # fmt: skip
+    typed = [
+        _typed_row(study_id, value) | _alone(replace(person, sensory=(value,)), (), sets)
+        for study_id, person in details.items()
+        for value in person.sensory
+    ]
+    told = pd.DataFrame(judged, columns=_JUDGEMENT, index=recorded.index)
+    both = pd.concat(
+        [conform(pd.DataFrame(typed), "sensory"),
+         conform(recorded.drop(columns=_JUDGEMENT).join(told), "sensory")],
+        ignore_index=True,
+    )  # fmt: skip
+    return both.sort_values("study_id", kind="stable", ignore_index=True)
+
+
+_JUDGEMENT = ["is_normal", "judged_by", "reason"]
+
+
+def _alone(
+    person: Details, rows: Sequence[Mapping[Any, Any]], sets: tuple[ReferenceSet, ...]
+) -> dict[str, Any]:
+    """Judge one study by itself."""
+    for one in sensory_studies(person, rows, sets):
+        return dict(zip(_JUDGEMENT, (one.is_normal, one.by, one.reason), strict=True))
+    return dict(zip(_JUDGEMENT, (pd.NA, "unknown", ""), strict=True))
+
+
+def _typed_row(study_id: str, value: SensoryValue) -> dict[str, Any]:
+    return {
+        "study_id": study_id, "nerve": value.nerve, "side": value.side, "segment": value.segment,
+        "origin": "typed", "amplitude_uv": value.amplitude_uv,
+        "velocity_m_per_s": value.velocity_m_per_s, "onset_latency_ms": value.onset_latency_ms,
+        "peak_latency_ms": value.peak_latency_ms,
+    }  # fmt: skip
 
 
 def _place(nerve: str, name: str) -> int | None:

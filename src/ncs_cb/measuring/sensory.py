@@ -40,22 +40,20 @@ def sensory_table(traces: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     traces : DataFrame
-        Table ``traces``; it is not changed. Rows of another kind, and those flagged
-        ``not_used``, are passed over.
+        Table ``traces``; it is not changed. Rows of another kind are passed over.
 
     Returns
     -------
     DataFrame
-        Table ``sensory``, rows in order. What was not measurable is NaN, and so is the velocity
-        of a response without distance or with a latency of zero or less.
+        Table ``sensory``, rows in order and not judged. What was not measurable is NaN, and so is
+        the velocity of a response without distance or with a latency of zero or less.
 
     References
     ----------
     Stalberg E et al. Clin Neurophysiol 2019;130:1688-1729, doi:10.1016/j.clinph.2019.05.008
     """
     is_sensory = (traces["kind"] == "sensory").fillna(False).to_numpy(dtype=bool)
-    unused = traces["quality_flags"].str.contains("not_used", regex=False).fillna(False)
-    rows = traces[is_sensory & ~unused.to_numpy(dtype=bool)]
+    rows = traces[is_sensory]
     table = rows[list(_FROM_TRACES)].rename(columns=_FROM_TRACES)
     for source, name in _IN_MICROVOLT.items():
         table[name] = rows[source].to_numpy(dtype=np.float64) / MILLIVOLTS_PER["uV"]
@@ -63,4 +61,6 @@ def sensory_table(traces: pd.DataFrame) -> pd.DataFrame:
     distance_mm = table["distance_mm"].to_numpy(dtype=np.float64)
     later = np.where(latency_ms > 0.0, latency_ms, np.nan)
     table["velocity_m_per_s"] = np.where(distance_mm > 0.0, distance_mm, np.nan) / later
+    table["segment"] = table["recording_site"] + "-" + table["stimulation_site"]
+    table["origin"] = "recorded"
     return conform(table, "sensory")

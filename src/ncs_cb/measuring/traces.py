@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,18 +19,10 @@ from ncs_cb.errors import UnitError
 from ncs_cb.model import Trace
 from ncs_cb.units import LARGEST_PLAUSIBLE_RESPONSE_MV
 
-# A trace takes about 0.14 ms plain and 1 us compiled; a kernel takes about 0.4 s to load and
-# 10 s to compile (benchmarks/RESULTS.md). The answer does not depend on which one runs.
-LOADED_FROM = 64
-"""Batches of at least this many traces run compiled where the kernel is loaded already."""
-KEPT_FROM = 2_000
-"""Once this many were measured in all, a kernel kept on disk by an earlier process is loaded."""
-COMPILE_FROM = 40_000
-"""A batch of at least this many waits for the compiler, once per version and machine."""
-
 # Rows that must be copied are, so many at a time; those that need not be are shared out among
-# the threads, in a few tasks for each, so that none waits long for another.
-_ROWS_COPIED = 2048
+# the threads, in a few tasks for each, so that none waits long for another. Fewer rows than this
+# take less time than to hand them to a thread.
+_ROWS_AT_ONCE = 512
 _TASKS_PER_THREAD = 2
 
 FACTS: dict[int, str] = {
@@ -92,14 +83,16 @@ def measure_traces(
     samples = _samples(samples_mv)
     n = samples.shape[0]
     rates = _per_trace(sampling_rate_hz, n, "sampling_rate_hz").astype(np.float64)
-    if not (np.isfinite(rates) & (rates > 0)).all():
+    with np.errstate(divide="ignore", over="ignore"):
+        usable = np.isfinite(rates) & (rates > 0) & np.isfinite(1000.0 / rates)
+    if not usable.all():
         raise ValueError("sampling_rate_hz must be positive and finite, in Hz")
     stimuli = _per_trace(stimulus_index, n, "stimulus_index")
     if stimuli.dtype.kind == "f" and not np.array_equal(stimuli, np.floor(stimuli)):
         raise ValueError("stimulus_index must be whole numbers: the index of a sample")
     stimuli = np.clip(stimuli, -1, samples.shape[1]).astype(np.int64)
-    limits = np.full(n, np.inf)
-    out, facts = _run(samples, rates, stimuli, -limits, limits, threads)
+    limits, pulses = np.full(n, np.inf), np.full(n, np.nan)
+    out, facts = _run(samples, rates, stimuli, -limits, limits, pulses, threads)
     return _frame(out, facts)
 
 
@@ -138,6 +131,7 @@ def measure_study_traces(traces: Sequence[Trace]) -> pd.DataFrame:
             np.array([t.stimulus_index for t in chosen], dtype=np.int64),
             np.array([r[0] for r in ranges], dtype=np.float64),
             np.array([r[1] for r in ranges], dtype=np.float64),
+            np.array([t.stimulus.duration_ms or np.nan for t in chosen], dtype=np.float64),
             None,
         )
     frame = _frame(out, facts)
@@ -204,6 +198,7 @@ class _Block:
     stimuli: NDArray[np.int64]
     low_mv: NDArray[np.float64]
     high_mv: NDArray[np.float64]
+    pulse_ms: NDArray[np.float64]
     out: NDArray[np.float64]
     facts: NDArray[np.int64]
 
@@ -214,40 +209,18 @@ def _run(
     stimuli: NDArray[np.int64],
     low: NDArray[np.float64],
     high: NDArray[np.float64],
+    pulses: NDArray[np.float64],
     threads: int | None,
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Measure traces of equal length, plain or compiled; the answer is the same."""
+    """Measure traces of equal length."""
     n = samples.shape[0]
     block = _Block(
-        samples, rates, stimuli, low, high,
+        samples, rates, stimuli, low, high, pulses,
         np.full((n, fact.WIDTH), np.nan), np.zeros(n, dtype=np.int64),
     )  # fmt: skip
     for rate in np.unique(rates):
-        rows = np.flatnonzero(rates == rate)
-        if _goes_compiled(n, samples.dtype.name):
-            _run_compiled(block, rows, float(rate), threads or _cores())
-        else:
-            _run_plain(block, rows, float(rate))
+        _run_rate(block, np.flatnonzero(rates == rate), float(rate), threads or _cores())
     return block.out, block.facts
-
-
-_MEASURED_PLAIN: Counter[str] = Counter()
-
-
-def _goes_compiled(n: int, dtype: str) -> bool:
-    """Whether so many traces are worth the compiled kernel; counts them when they are not.
-
-    Many small calls, as of a worker in a batch, count as one large one for loading: it comes
-    once about as much time has gone into measuring plain. Compiling takes so much more time and
-    memory that only one large call is worth it.
-    """
-    if _kernels.is_loaded(dtype):
-        return n >= LOADED_FROM
-    total = n + _MEASURED_PLAIN[dtype]
-    if n >= COMPILE_FROM or (total >= KEPT_FROM and _kernels.is_kept(dtype)):
-        return True
-    _MEASURED_PLAIN[dtype] = total
-    return False
 
 
 def _cores() -> int:
@@ -257,49 +230,27 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def _run_plain(block: _Block, rows: NDArray[np.int64], rate: float) -> None:
-    """Run the kernel as plain Python on lists, which Python walks faster than arrays."""
-    size, first, *arrays = _kernels.decay_tables(rate)
-    *tables, ratio, head = (a.tolist() for a in arrays)
-    n = block.samples.shape[1]
-    work = [[0.0] * max(n, 1) for _ in range(4)]
-    cells = [[0.0] * m for m in (fact.N_DECAYS, fact.SOLVE, fact.STATE)]
-    out = [0.0] * fact.WIDTH
-    for i in rows.tolist():
-        block.facts[i] = _kernels.measure_row(
-            block.samples[i].tolist(), n, int(block.stimuli[i]), 1000.0 / rate,
-            float(block.low_mv[i]), float(block.high_mv[i]), size, first, tables, ratio, head,
-            *work, *cells, out,
-        )  # fmt: skip
-        block.out[i] = out
-
-
-def _run_compiled(block: _Block, rows: NDArray[np.int64], rate: float, threads: int) -> None:
-    """Run the compiled kernel over parts of the rows, each on a thread of its own."""
-    size, first, *arrays = _kernels.decay_tables(rate)
-    *tables, ratio, head = arrays
-    kernel = _kernels.compiled(block.samples.dtype.name)
-    n = block.samples.shape[1]
+def _run_rate(block: _Block, rows: NDArray[np.int64], rate: float, threads: int) -> None:
+    """Run the kernel over parts of the rows, each on a thread of its own."""
+    scale = _kernels.scale_of(rate, block.samples.shape[1])
     # Rows that do not lie one after the other are copied.
     whole = block.samples.flags.c_contiguous and block.samples.flags.aligned
 
     def run(part: NDArray[np.int64]) -> None:
-        samples, at = block.samples, part
-        stimuli, low, high = block.stimuli, block.low_mv, block.high_mv
-        out, facts = block.out, block.facts
-        if not whole:
-            samples = np.ascontiguousarray(samples[part])
-            stimuli, low, high = stimuli[part], low[part], high[part]
-            out, facts = np.empty((len(part), fact.WIDTH)), np.zeros(len(part), dtype=np.int64)
-            at = np.arange(len(part))
-        work = [np.zeros(max(n, 1)) for _ in range(4)]
-        cells = [np.zeros(m) for m in (fact.N_DECAYS, fact.SOLVE, fact.STATE)]
-        kernel(samples, at, stimuli, low, high, n, 1000.0 / rate, size, first, tuple(tables),
-               ratio, head, *work, *cells, out, facts)  # fmt: skip
-        if not whole:
-            block.out[part], block.facts[part] = out, facts
+        if whole:
+            _kernels.measure_rows(
+                block.samples, part, block.stimuli, block.low_mv, block.high_mv,
+                block.pulse_ms, scale, block.out, block.facts,
+            )  # fmt: skip
+            return
+        out, facts = np.empty((len(part), fact.WIDTH)), np.zeros(len(part), dtype=np.int64)
+        _kernels.measure_rows(
+            np.ascontiguousarray(block.samples[part]), np.arange(len(part)), block.stimuli[part],
+            block.low_mv[part], block.high_mv[part], block.pulse_ms[part], scale, out, facts,
+        )  # fmt: skip
+        block.out[part], block.facts[part] = out, facts
 
-    at_once = _ROWS_COPIED
+    at_once = _ROWS_AT_ONCE
     if whole:
         at_once = max(-(-len(rows) // (threads * _TASKS_PER_THREAD)), at_once)
     parts = [rows[i : i + at_once] for i in range(0, len(rows), at_once)]

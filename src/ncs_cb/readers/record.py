@@ -17,7 +17,7 @@ from ncs_cb.model import Decision, Details, Site, Stimulus, TypedResponse
 from ncs_cb.readers._shared.reader import Input, Reader, Recording
 from ncs_cb.readers._shared.tables import parse_json
 
-SCHEMA = "ncs_cb/result/1"
+SCHEMAS = ("ncs_cb/result/1", "ncs_cb/result/2")
 _FAMILY = b'"ncs_cb/result/'
 _VALUES = tuple(c.name for c in MEASURES if c.dtype == "float64")
 _CONTEXT = ("distance_mm", "stimulus_ma", "high_pass_hz", "low_pass_hz", "sampling_rate_hz")
@@ -32,7 +32,7 @@ def _claims(source: Input) -> bool:
 
 
 def read(source: Input) -> Recording:
-    """Read a record of schema ``ncs_cb/result/1``.
+    """Read a record of schema ``ncs_cb/result/1`` or ``/2``.
 
     Raises
     ------
@@ -40,9 +40,9 @@ def read(source: Input) -> Recording:
         If it is of another version, incomplete or damaged.
     """
     record = parse_json(source.data, source.name)
-    if record.get("schema") != SCHEMA:
+    if record.get("schema") not in SCHEMAS:
         raise ReadError(
-            f"a record of another version; known: {SCHEMA}.",
+            f"a record of another version; known: {', '.join(SCHEMAS)}.",
             hint="Analyze the recordings again with this version of ncs_cb.",
         )
     study, rows = record.get("study"), record.get("traces")

@@ -15,18 +15,14 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
-from ncs_cb import view
 from ncs_cb.errors import ReportError, did_you_mean
-from ncs_cb.judging import diagnosis
-from ncs_cb.knowledge import criteria, reference
 from ncs_cb.model import Result
-from ncs_cb.view import View
 
 if TYPE_CHECKING:
     from ncs_cb.compare import Comparison
 
 __all__ = [
-    "Writer", "build_view", "safe_name", "show", "write_atomically", "write_comparison",
+    "Writer", "safe_name", "show", "write_atomically", "write_comparison",
     "write_report", "writers",
 ]  # fmt: skip
 
@@ -54,28 +50,6 @@ class Writer:
     description: str
     write: Callable[..., Mapping[str, Content]]
     write_comparison: Callable[..., Mapping[str, Content]] | None = None
-
-
-def build_view(result: Result, *, lang: str = "en") -> View:
-    """Word a result for any writer, with what explains each diagnostic category.
-
-    Only criteria sets of this version are explained anew; of others the record's own
-    explanation is kept.
-    """
-    study_id = result.study.study_id
-    known = [
-        criteria.load(f.id) for f in result.provenance.criteria if f.id in criteria.available()
-    ]
-    hashes = {f.sha256 for f in result.provenance.criteria}
-    chosen = str(result.provenance.settings.get("reference", reference.DEFAULT))
-    found = diagnosis.conclusions(
-        result.verdicts, result.segments, result.traces, result.f_waves,
-        {study_id: result.study.details}, criteria=[s for s in known if s.sha256 in hashes],
-        reference=chosen if chosen in reference.available() else reference.DEFAULT,
-    )  # fmt: skip
-    told = {(str(i), str(c)) for i, c in result.diagnosis[["criteria", "category"]].to_numpy()}
-    kept = [c for c in found if (c.criteria.id, c.category) in told]
-    return view.build(result, lang=lang, conclusions=kept)
 
 
 @cache

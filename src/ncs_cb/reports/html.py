@@ -7,9 +7,9 @@ from functools import cache, partial
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from ncs_cb import figures
+from ncs_cb import figures, view
 from ncs_cb.model import Result
-from ncs_cb.reports import Writer, build_view
+from ncs_cb.reports import Writer
 from ncs_cb.view.serial import build_comparison
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def render(result: Result, *, lang: str = "en") -> str:
     ReportError
         If there are no words for `lang`.
     """
-    v = build_view(result, lang=lang)
+    v = view.build(result, lang=lang)
     grades = {stretch.grade: stretch.short for stretch in v.stretches}
     template = _environment().get_template("report.html")
     return template.render(

@@ -12,10 +12,10 @@ from dataclasses import asdict
 from importlib.resources import files
 from typing import Any
 
-from ncs_cb import figures
+from ncs_cb import figures, view
 from ncs_cb.errors import ReportError
 from ncs_cb.model import Result
-from ncs_cb.reports import Writer, build_view
+from ncs_cb.reports import Writer
 
 _TEMPLATE = "reports/templates/report.typ"
 _LATIN = ("Helvetica Neue", "Arial", "Liberation Sans", "DejaVu Sans")
@@ -54,7 +54,7 @@ def render(result: Result, *, lang: str = "en") -> bytes:
             "the format 'pdf' needs typst, which is not installed",
             hint="Install it with: pip install 'ncs_cb[pdf]'",
         ) from None
-    v = build_view(result, lang=lang)
+    v = view.build(result, lang=lang)
     data = {
         "view": asdict(v), "figures": asdict(figures.draw_all(result, v)),
         "grades": sorted({*_GRADES, *(s.grade for s in v.stretches)}),

@@ -1,9 +1,9 @@
-"""The JSON record ``ncs_cb/result/1``: a result at full precision, and back.
+"""The JSON record ``ncs_cb/result/2``: a result at full precision, and back.
 
-The record holds the study, all tables and the provenance. It holds no waveforms: those stay in
-the recordings, whose SHA-256 it names. A result read back therefore has the same tables, study
-and provenance, but no traces to draw. Same input, settings and version give the same bytes;
-there is no clock in it.
+The record holds the study, all tables, the words of the sets and the provenance. It holds no
+waveforms: those stay in the recordings, whose SHA-256 it names. A result read back is the same in
+all else, but has no traces to draw. Same input, settings and version give the same bytes; there
+is no clock in it. Records of version 1 lack the tables of the judgement; those stay empty.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import date
+from pathlib import Path
 from types import UnionType
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
 
@@ -21,16 +22,16 @@ import pandas as pd
 from ncs_cb import model
 from ncs_cb.columns import Column, conform, table_columns
 from ncs_cb.errors import ReadError
-from ncs_cb.model import Details, Provenance, Result, Study
+from ncs_cb.knowledge import set_words
+from ncs_cb.model import Details, Provenance, Result, SetWords, Study
 from ncs_cb.reports import Writer
+from ncs_cb.vocabulary import ID_LISTS, JUDGEMENT_TABLES, RESULT_TABLES
 
 if TYPE_CHECKING:
     from ncs_cb.compare import Comparison
 
-SCHEMA = "ncs_cb/result/1"
-TABLES = (
-    "traces", "segments", "verdicts", "diagnosis", "checks", "f_waves", "recruitment", "inching",
-)  # fmt: skip
+SCHEMA = "ncs_cb/result/2"
+_FIRST_SCHEMA = "ncs_cb/result/1"
 _STUDY_FIELDS = ("study_id", "typed_responses", "details", "sources", "decisions", "notes")
 
 
@@ -44,13 +45,13 @@ def to_record(result: Result) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``{"schema", "study", "traces", "segments", "verdicts", "diagnosis", "checks", "f_waves",
-        "recruitment", "inching", "provenance"}``. NaN and NA are None; numbers keep full
-        precision. The waveforms are left out.
+        ``{"schema", "study", <every table>, "sets", "provenance"}``. NaN and NA are None;
+        numbers keep full precision. The waveforms are left out.
     """
     study = {name: _plain(getattr(result.study, name)) for name in _STUDY_FIELDS}
-    tables = {name: _rows(getattr(result, name)) for name in TABLES}
-    return {"schema": SCHEMA, "study": study, **tables, "provenance": _plain(result.provenance)}
+    tables = {name: _rows(getattr(result, name)) for name in RESULT_TABLES}
+    rest = {"sets": _plain(result.sets), "provenance": _plain(result.provenance)}
+    return {"schema": SCHEMA, "study": study, **tables, **rest}
 
 
 def to_json(result: Result) -> str:
@@ -66,11 +67,13 @@ def from_record(record: Mapping[str, Any]) -> Result:
     ReadError
         If the record is of another schema or lacks a part.
     """
-    if record.get("schema") != SCHEMA:
+    schema = record.get("schema")
+    if schema not in (SCHEMA, _FIRST_SCHEMA):
         raise ReadError(
-            f"unknown record schema '{record.get('schema')}'; known: {SCHEMA}",
+            f"unknown record schema '{schema}'; known: {SCHEMA}, {_FIRST_SCHEMA}",
             hint="Write the record again with this version of ncs_cb.",
         )
+    later = JUDGEMENT_TABLES if schema == _FIRST_SCHEMA else ()
     try:
         study = Study(
             **{
@@ -80,11 +83,18 @@ def from_record(record: Mapping[str, Any]) -> Result:
             }
         )
         provenance = _typed(record["provenance"], Provenance)
-        tables = {name: _frame(record[name], name) for name in TABLES}
+        tables: dict[str, Any] = {
+            name: _frame([] if name in later else record[name], name) for name in RESULT_TABLES
+        }
+        sets = (
+            set_words.shipped(provenance.criteria)
+            if schema == _FIRST_SCHEMA
+            else _typed(record["sets"], tuple[SetWords, ...])
+        )
     except (KeyError, TypeError, ValueError) as error:
         raise ReadError(f"the record is incomplete or damaged: {error}") from None
     responses = (None,) * len(tables["traces"])
-    return Result(study=study, **tables, responses=responses, provenance=provenance)
+    return Result(study=study, **tables, responses=responses, provenance=provenance, sets=sets)
 
 
 def from_json(text: str) -> Result:
@@ -102,6 +112,33 @@ def from_json(text: str) -> Result:
     if not isinstance(record, dict):
         raise ReadError("not a JSON record: the top is no object")
     return from_record(record)
+
+
+def load_result(path: str | Path) -> Result:
+    """Read a result back from its ``result.json``: everything but the waveforms.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file that ``write_report(..., formats=["json"])`` wrote, of this version or the first.
+
+    Returns
+    -------
+    Result
+        With the same study, tables, words and provenance; ``responses`` holds None for every
+        trace and ``fits`` is empty, so that reports say that there are no waveforms.
+
+    Raises
+    ------
+    ReadError
+        If the file cannot be read, is no such record, or is damaged.
+    """
+    try:
+        text = Path(path).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise ReadError(f"cannot read the record: {reason}", source=str(path)) from None
+    return from_json(text)
 
 
 def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -170,21 +207,27 @@ def json_schema() -> dict[str, Any]:
 
     It ships as ``tables/result.schema.json``; a test compares the two.
     """
-    tables = {name: _table_schema(name) for name in TABLES}
+    tables = {name: _table_schema(name) for name in RESULT_TABLES}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": SCHEMA,
         "title": "Result of a motor nerve conduction study",
         "type": "object",
-        "required": ["schema", "study", *TABLES, "provenance"],
+        "required": ["schema", "study", *RESULT_TABLES, "sets", "provenance"],
         "additionalProperties": False,
         "properties": {
             "schema": {"const": SCHEMA},
             "study": _object_schema(_STUDY_FIELDS),
             **tables,
+            "sets": {"type": "array", "items": _object_schema([f.name for f in fields(SetWords)])},
             "provenance": _object_schema([f.name for f in fields(Provenance)]),
         },
     }
+
+
+_SET_TEXTS = (
+    "id", "sha256", "title", "title_zh", "citation", "doi", "purpose", "why_not_enabled",
+)  # fmt: skip
 
 
 def _object_schema(names: Any) -> dict[str, Any]:
@@ -198,6 +241,10 @@ def _object_schema(names: Any) -> dict[str, Any]:
         },
         "settings": {"type": "object", "additionalProperties": {"type": "string"}},
         "notes": _LISTS,
+        **{name: {"type": "string"} for name in _SET_TEXTS},
+        **{name: {"type": "boolean"} for name in ("is_shipped", "enabled")},
+        **{name: {"type": "object"} for name in ("categories", "clauses")},
+        "kind": {"enum": ["criteria", "reference"]}, "n_unchecked": {"type": "integer"},
     }  # fmt: skip
     objects = {"type": "array", "items": {"type": "object"}}
     return {
@@ -228,8 +275,10 @@ def _column_schema(column: Column) -> dict[str, Any]:
     if column.name == "evidence":
         clause = {"type": "object", "additionalProperties": _SCALAR}
         return words | {"type": "array", "items": clause}
-    if column.name in ("met", "not_met", "missing"):
+    if column.name in ID_LISTS:
         return words | _LISTS
+    if (column.table, column.name) == ("features", "value"):
+        return words | _SCALAR
     if column.dtype == "object":
         return words | {"type": ["object", "array", "null"]}
     return words | {"type": _TYPES[column.dtype]}

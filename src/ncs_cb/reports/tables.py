@@ -12,14 +12,13 @@ import pandas as pd
 from ncs_cb.columns import conform, table_columns
 from ncs_cb.model import Result
 from ncs_cb.reports import Writer
+from ncs_cb.vocabulary import ID_LISTS, MAIN_TABLES, SERIES_TABLES
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from ncs_cb.compare import Comparison
 
-TABLES = ("traces", "segments", "verdicts", "diagnosis")
-EXTRA_TABLES = ("checks", "f_waves", "recruitment", "inching")
 SCHEMA_VERSION = "1"
 """Raised whenever a column is renamed, removed or changes its meaning."""
 
@@ -69,7 +68,7 @@ def write(result: Result, *, lang: str = "en") -> dict[str, str]:
     rows. Column names are those of the documentation in every language.
     """
     del lang
-    names = [*TABLES, *(name for name in EXTRA_TABLES if len(getattr(result, name)))]
+    names = [*MAIN_TABLES, *(name for name in SERIES_TABLES if len(getattr(result, name)))]
     return {f"{name}.csv": to_csv(getattr(result, name)) for name in names}
 
 
@@ -97,16 +96,13 @@ def arrow_schema(table: str) -> pa.Schema:
     for column in table_columns(table):
         kind = kinds.get(column.dtype)
         if kind is None:
-            kind = pa.list_(pa.string()) if column.name in _ID_LISTS else pa.string()
+            kind = pa.list_(pa.string()) if column.name in ID_LISTS else pa.string()
         words = {"label": column.label, "unit": column.unit, "description": column.description,
                  "definition": column.definition}  # fmt: skip
         fields.append(pa.field(column.name, kind, metadata={k: v for k, v in words.items() if v}))
     return pa.schema(
         fields, metadata={"ncs_cb.table": table, "ncs_cb.schema_version": SCHEMA_VERSION}
     )
-
-
-_ID_LISTS = ("met", "not_met", "missing")
 
 
 def to_arrow(frame: pd.DataFrame, table: str) -> pa.Table:
@@ -126,7 +122,7 @@ def to_arrow(frame: pd.DataFrame, table: str) -> pa.Table:
     columns = {}
     for field in schema:
         values = tidy[field.name]
-        if values.dtype == object and field.name not in _ID_LISTS:
+        if values.dtype == object and field.name not in ID_LISTS:
             values = values.map(_as_json)
         columns[field.name] = pa.array(values, type=field.type, from_pandas=True)
     return pa.table(columns, schema=schema)

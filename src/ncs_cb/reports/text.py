@@ -6,8 +6,9 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 
+from ncs_cb import view
 from ncs_cb.model import Result
-from ncs_cb.reports import Writer, build_view
+from ncs_cb.reports import Writer
 from ncs_cb.view import Fact, Table, View
 
 _WIDTH = 92
@@ -21,7 +22,7 @@ def render(result: Result, *, lang: str = "en") -> str:
     result : Result
     lang : str
     """
-    v = build_view(result, lang=lang)
+    v = view.build(result, lang=lang)
     return "\n".join(_lines(v)).rstrip() + "\n"
 
 

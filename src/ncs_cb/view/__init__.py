@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.model import Result
 from ncs_cb.view import finding, notes, studies, tables
@@ -35,7 +33,6 @@ from ncs_cb.view.reading import (
 )
 from ncs_cb.view.rounding import NOTHING, number, with_unit
 from ncs_cb.wording.catalog import Words, capital, languages, load
-from ncs_cb.wording.conclusions import Conclusion
 
 __all__ = [
     "Cell", "DiagnosisView", "Fact", "FeatureList", "FlagNote", "Head", "Legend", "NerveView",
@@ -48,7 +45,6 @@ def build(
     result: Result,
     *,
     lang: str = "en",
-    conclusions: Sequence[Conclusion] = (),
 ) -> View:
     """Word and round a result for reading; nothing in it is changed.
 
@@ -57,9 +53,6 @@ def build(
     result : Result
     lang : str
         Language of the words, one of :func:`languages`.
-    conclusions : sequence of Conclusion, optional
-        What ``ncs_cb.judging.diagnosis.conclusions`` gives for this study: it explains each
-        category and says what would decide it, in every language.
 
     Returns
     -------
@@ -90,7 +83,7 @@ def build(
         legend=_legend(r),
         nerves=nerve_views,
         comparison=tables.comparison(r),
-        diagnosis=notes.diagnosis(r, {c.criteria.id: c for c in conclusions}),
+        diagnosis=notes.diagnosis(r),
         features=features,
         differential=differential,
         sensory=studies.sensory(r),

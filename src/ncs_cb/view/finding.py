@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ncs_cb import flags
 from ncs_cb.knowledge.anatomy import anatomy
-from ncs_cb.view.normal import judge_recorded, judge_typed
 from ncs_cb.view.notes import category_word
 from ncs_cb.view.parts import Fact
 from ncs_cb.view.reading import Reading, Row, is_block, records, series_of, strength
@@ -203,21 +202,14 @@ def _named(r: Reading, key: str, names: Iterable[str]) -> list[str]:
 
 def _sensory(r: Reading) -> list[str]:
     """Say which sensory studies are normal, as read by the physician or by the limits."""
-    typed = [(s.nerve, s.side, s.segment, judge_typed(r, s)) for s in
-             r.result.study.details.sensory]  # fmt: skip
-    recorded = [
-        (str(row["nerve"]), str(row["side"]), f"{row['muscle']}-{row['stimulation_site']}",
-         judge_recorded(r, row))
-        for row in r.traces if row["kind"] == "sensory"
-    ]  # fmt: skip
+    studies = records(r.result.sensory)
     judged = [
-        (r.nerve_title((nerve, side, "")), sensory_segment(r, segment), bool(study.is_normal))
-        for nerve, side, segment, study in (*typed, *recorded)
-        if study is not None and (study.is_normal is True or study.is_normal is False)
-    ]
+        (r.nerve_title((str(one["nerve"]), str(one["side"]), "")),
+         sensory_segment(r, one["segment"]), bool(one["is_normal"]))
+        for one in studies if one["is_normal"] is not None
+    ]  # fmt: skip
     if not judged:
-        key = "finding.sensory_unread" if typed or recorded else "finding.sensory_missing"
-        return [r.words(key)]
+        return [r.words("finding.sensory_unread" if studies else "finding.sensory_missing")]
     mixed = {nerve for nerve, _, is_normal in judged if not is_normal}
     lines = []
     for wanted, key in ((True, "finding.sensory_normal"), (False, "finding.sensory_abnormal")):

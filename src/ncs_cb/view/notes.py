@@ -6,8 +6,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from ncs_cb import flags, study_file
-from ncs_cb.judging import features as feature_table
-from ncs_cb.knowledge.reference import DEFAULT, available
 from ncs_cb.model import TreatmentCourse
 from ncs_cb.view import tables
 from ncs_cb.view.parts import Cell, DiagnosisView, Fact, FeatureList, FlagNote, Table
@@ -15,7 +13,7 @@ from ncs_cb.view.reading import Reading, Row, Series, records, series_of
 from ncs_cb.view.rounding import is_known, number, plain, with_unit
 from ncs_cb.wording.catalog import capital
 from ncs_cb.wording.checks import say
-from ncs_cb.wording.conclusions import Conclusion, ask_text, explain
+from ncs_cb.wording.conclusions import Ask, Conclusion, Stretch, ask_text, explain
 
 _LEVELS = ("primary", "secondary", "unchecked", "doubtful")
 
@@ -157,22 +155,21 @@ def not_examined(r: Reading, series: Series) -> tuple[Fact, ...]:
     )
 
 
-def diagnosis(r: Reading, more: Mapping[str, Conclusion]) -> tuple[DiagnosisView, ...]:
-    """Word what each criteria set concludes; `more` holds what explains it, by set id."""
+def diagnosis(r: Reading) -> tuple[DiagnosisView, ...]:
+    """Word what each criteria set concludes, with what explains it and what would decide it."""
     views = []
     for row in records(r.result.diagnosis):
         set_id, category, stronger = (str(row["criteria"]), str(row["category"]),
                                       row["not_excluded"])  # fmt: skip
         is_open = isinstance(stronger, str) and stronger not in ("", category, "not_met")
-        found, explanation = more.get(set_id), ""
+        found = _conclusion(r, row)
         asks: tuple[str, ...] = ()
+        explanation = "" if r.words.lang != "en" else str(row["explanation"] or "")
         if found is not None:
             explanation = explain(found, r.words.lang)
             asks = tuple(dict.fromkeys(
                 ask_text(ask, found.criteria, r.words.lang) for ask in found.asks
             ))  # fmt: skip
-        elif r.words.lang == "en":
-            explanation = str(row["explanation"] or "")
         views.append(DiagnosisView(
             set_id, r.set_title(set_id), category, category_word(r, set_id, category),
             category_word(r, set_id, str(stronger)) if is_open else "",
@@ -184,6 +181,27 @@ def diagnosis(r: Reading, more: Mapping[str, Conclusion]) -> tuple[DiagnosisView
     return tuple(views)
 
 
+def _conclusion(r: Reading, row: Row) -> Conclusion | None:
+    """Put a conclusion together from the tables; None where the record holds no reasons."""
+    own = r.set_words(str(row["criteria"]))
+    reasons = [one for one in records(r.result.reasons) if one["criteria"] == row["criteria"]]
+    if own is None or not reasons:
+        return None
+    asks = (one for one in records(r.result.asks) if one["criteria"] == row["criteria"])
+    return Conclusion(
+        r.result.study.study_id, own, str(row["category"]), str(row["not_excluded"] or ""),
+        tuple(_list(row["met"])), tuple(_list(row["not_met"])), tuple(_list(row["missing"])),
+        relevant=tuple(_list(reasons[0]["relevant"])),
+        asks=tuple(Ask(**{name: one[name] for name in _ASK_TEXTS}, unknown=tuple(one["unknown"]))
+                   for one in asks),
+        block_found=reasons[0]["block_found"],
+        unexamined=tuple(Stretch(**one) for one in reasons[0]["unexamined"]),
+    )  # fmt: skip
+
+
+_ASK_TEXTS = ("kind", "clause", "nerve", "side", "distal_site", "proximal_site")
+
+
 def _list(value: object) -> list[str]:
     """Read a cell of clause ids; an empty or unknown cell holds none."""
     if isinstance(value, str):
@@ -193,24 +211,21 @@ def _list(value: object) -> list[str]:
 
 def category_word(r: Reading, set_id: str, category: str) -> str:
     """Name a category in its set's own words."""
-    loaded = r.loaded(set_id)
-    for route in loaded.category_routes if loaded else ():
-        if route.id == category:
-            return route.label_zh if r.words.lang == "zh" else route.label
-    return r.words.term("category", category)
+    own = r.set_words(set_id)
+    word = own.categories.get(category) if own else None
+    return r.either(word.text, word.text_zh) if word else r.words.term("category", category)
 
 
 def clause_word(r: Reading, set_id: str, clause: str, *, ask: bool = False) -> str:
     """Word a clause id, with `ask` also what would decide it; an unknown id stands as it is."""
-    loaded, is_chinese = r.loaded(set_id), r.words.lang == "zh"
-    found = next((c for c in loaded.category_leaves() if c.id == clause), None) if loaded else None
+    own = r.set_words(set_id)
+    found = own.clauses.get(clause) if own else None
     if found is not None and found.text:
-        text = found.text_zh if is_chinese else found.text
-        question = found.ask_zh if is_chinese else found.ask
+        text, question = r.either(found.text, found.text_zh), r.either(found.ask, found.ask_zh)
         return r.words("phrase.ask", clause=text, ask=question) if ask and question else text
     finding = study_file.findings().get(clause)
     if finding is not None:
-        return finding.label_zh if is_chinese else finding.label
+        return r.either(finding.label, finding.label_zh)
     section = "flag" if f"flag.{clause}" in r.words.texts else "column"
     return r.words.term(section, clause)
 
@@ -224,7 +239,7 @@ def features(r: Reading) -> tuple[Table, tuple[FeatureList, ...]]:
         The features of MMN with their published frequency; per other disease what speaks for
         and against it.
     """
-    own, rest = _feature_tables(r)
+    own, rest = records(r.result.features), records(r.result.differential)
     order = {bearing: n for n, bearing in enumerate(_BEARINGS)}
     own.sort(key=lambda row: order[str(row["bearing"])])
     heads = tables.word_heads(r, "bearing", "feature", "frequency", "source", "level")
@@ -243,25 +258,8 @@ def features(r: Reading) -> tuple[Table, tuple[FeatureList, ...]]:
 _BEARINGS = ("supportive", "against", "neutral", "unknown")
 
 
-def _feature_tables(r: Reading) -> tuple[list[Row], list[Row]]:
-    """Ask which features this visit shows, and which bear on other diseases."""
-    study, result = "visit", r.result
-    details = {study: result.study.details}
-    chosen = str(result.provenance.settings.get("reference", DEFAULT))
-    limits = chosen if chosen in available() else DEFAULT
-    verdicts, segments, traces, f_waves = (
-        table.assign(study_id=study)
-        for table in (result.verdicts, result.segments, result.traces, result.f_waves)
-    )
-    found, rest = (
-        ask(verdicts, segments, traces, f_waves, details, reference=limits)
-        for ask in (feature_table.features, feature_table.differential)
-    )
-    return records(found), records(rest)
-
-
 def _own_words(r: Reading, row: Row, name: str) -> str:
-    return str(row[f"{name}_zh" if r.words.lang == "zh" else name] or "")
+    return r.either(str(row[name] or ""), str(row[f"{name}_zh"] or ""))
 
 
 def _feature(r: Reading, row: Row) -> tuple[Cell, ...]:
@@ -326,10 +324,10 @@ def rests_on(r: Reading) -> tuple[Fact, ...]:
 
 
 def references(r: Reading) -> tuple[Fact, ...]:
-    """Give the publication behind each criteria set that shipped with this version."""
+    """Give the publication behind each criteria set."""
     facts = []
     for item in r.result.provenance.criteria:
-        found = r.loaded(item.id)
+        found = r.set_words(item.id)
         if found is not None and found.citation:
             doi = f" doi:{found.doi}" if found.doi else ""
             facts.append(Fact(r.set_title(item.id), f"{found.citation}{doi}"))

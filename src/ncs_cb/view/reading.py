@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import pandas as pd
 
-from ncs_cb.knowledge import criteria
 from ncs_cb.knowledge.anatomy import anatomy
-from ncs_cb.knowledge.criteria import CriteriaSet
-from ncs_cb.model import Result
+from ncs_cb.model import Result, SetWords
 from ncs_cb.units import unit_of
 from ncs_cb.view.rounding import is_known, number, with_unit
 from ncs_cb.wording.catalog import Words
@@ -28,7 +25,11 @@ _ORDER = ("definite", "probable", "possible")
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The rows of a result, grouped; ``limits`` are those its verdicts were compared with."""
+    """The rows of a result, grouped.
+
+    ``limits`` are those its verdicts were compared with; ``normal`` holds the row of the table
+    ``limits`` for each value that has a limit of normal, by table, row and column.
+    """
 
     result: Result
     words: Words
@@ -39,6 +40,7 @@ class Reading:
     sets: tuple[str, ...]
     lead: str
     limits: Mapping[str, tuple[float, ...]]
+    normal: Mapping[tuple[str, int, str], Row]
     series: tuple[Series, ...]
 
     def adjacent(self, series: Series | None = None) -> list[Row]:
@@ -72,18 +74,19 @@ class Reading:
 
     def set_title(self, set_id: str) -> str:
         """Name a criteria set: by the catalog, else by its own title, else by its id."""
-        if f"criteria.{set_id}" in self.words.texts:
+        own = self.set_words(set_id)
+        if f"criteria.{set_id}" in self.words.texts and (own is None or own.is_shipped):
             return self.words(f"criteria.{set_id}")
-        loaded = self.loaded(set_id)
-        if loaded is None:
-            return set_id
-        return loaded.title_zh if self.words.lang == "zh" else loaded.title
+        return set_id if own is None else self.either(own.title, own.title_zh)
 
-    def loaded(self, set_id: str) -> CriteriaSet | None:
-        """Give the shipped set this result rests on; None for another one of the same id."""
-        hashes = [f.sha256 for f in self.result.provenance.criteria if f.id == set_id]
-        found = _shipped(set_id)
-        return found if found is not None and found.sha256 in hashes else None
+    def set_words(self, set_id: str) -> SetWords | None:
+        """Give what a criteria set says of itself; None when the result does not hold it."""
+        sets = (one for one in self.result.sets if one.kind == "criteria")
+        return next((one for one in sets if one.id == set_id), None)
+
+    def either(self, english: str, chinese: str) -> str:
+        """Give the text of the reader's language; English where the other is missing."""
+        return chinese if self.words.lang == "zh" and chinese else english
 
     def nerve_short(self, series: Series) -> str:
         """Name a nerve for a table: ``right ulnar``."""
@@ -109,12 +112,6 @@ class Reading:
         w = self.words
         ends = {k: w.site(str(row[f"{k}_site"])) for k in ("distal", "proximal")}
         return w("phrase.segment", **ends)
-
-
-@cache
-def _shipped(set_id: str) -> CriteriaSet | None:
-    """Load a set of this version; an id never reads as the path of a file."""
-    return criteria.load(set_id) if set_id in criteria.available() else None
 
 
 def series_of(row: Row) -> Series:
@@ -157,16 +154,18 @@ def overall(grades: Iterable[str]) -> str:
 
 def read(result: Result, words: Words) -> Reading:
     """Lay a result open; nothing in it is changed."""
-    traces, segments, verdicts, checks = (
-        records(table) for table in (result.traces, result.segments, result.verdicts, result.checks)
+    traces, segments, verdicts, checks, normal = (
+        records(table)
+        for table in (result.traces, result.segments, result.verdicts, result.checks, result.limits)
     )
     sets = tuple(dict.fromkeys(str(v["criteria"]) for v in verdicts))
     ordered = [f.id for f in result.provenance.criteria if f.id in sets]
     motor = [row for row in traces if row["kind"] != "sensory"]
     series = dict.fromkeys(series_of(row) for row in [*motor, *segments])
     return Reading(
-        result, words, tuple(traces), tuple(segments), _grouped(verdicts), _grouped(checks),
-        sets, (ordered or [*sets, ""])[0], _limits(verdicts),
+        result, words, _numbered(traces), _numbered(segments), _grouped(verdicts),
+        _grouped(checks), sets, (ordered or [*sets, ""])[0], _limits(verdicts),
+        {(str(n["table"]), int(n["row"]), str(n["column"])): n for n in normal},
         tuple(sorted(series, key=_anatomical)),
     )  # fmt: skip
 
@@ -175,6 +174,11 @@ def records(table: pd.DataFrame) -> list[Row]:
     """Give a table as plain rows; NA becomes None."""
     rows: list[Row] = table.to_dict("records")  # type: ignore[assignment]
     return [{k: None if v is pd.NA else v for k, v in row.items()} for row in rows]
+
+
+def _numbered(rows: list[Row]) -> tuple[Row, ...]:
+    """Keep each row's place in its table, by which its limits of normal are found."""
+    return tuple(row | {"row": place} for place, row in enumerate(rows))
 
 
 def _grouped(rows: list[Row]) -> dict[SegmentKey, tuple[Row, ...]]:

@@ -6,10 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from ncs_cb.judging.sensory import SensoryStudy
 from ncs_cb.knowledge.anatomy import anatomy
-from ncs_cb.model import SensoryValue
-from ncs_cb.view.normal import judge_recorded, judge_typed
 from ncs_cb.view.parts import Cell, Table
 from ncs_cb.view.reading import Reading, Row, Series, records, series_of
 from ncs_cb.view.rounding import NOTHING, is_known
@@ -60,45 +57,25 @@ def f_waves(r: Reading) -> Table:
 
 def sensory(r: Reading) -> Table:
     """Lay out the sensory studies, recorded and typed in; amplitudes in microvolts."""
+    rows = [
+        row | {
+            "nerve": nerve_name(r, (str(row["nerve"]), str(row["side"]), "")),
+            "segment": sensory_segment(r, row["segment"]), "reading": _reading(r, row),
+            "origin": r.words(f"origin.{row['origin']}"),
+            "negative_peak_latency_ms": row["peak_latency_ms"],
+        }
+        for row in records(r.result.sensory)
+    ]  # fmt: skip
     names = ("amplitude_uv", "velocity_m_per_s", "onset_latency_ms", "negative_peak_latency_ms")
-    rows = [_typed_row(r, value) for value in r.result.study.details.sensory]
-    rows += [_recorded_row(r, row) for row in r.traces if row["kind"] == "sensory"]
     return from_rows(r, rows, ("nerve", "segment", "reading", "origin"), names)
 
 
-def _typed_row(r: Reading, value: SensoryValue) -> Row:
-    return {
-        "nerve": nerve_name(r, (value.nerve, value.side, "")),
-        "segment": sensory_segment(r, value.segment),
-        "reading": _reading(r, judge_typed(r, value)), "origin": r.words("origin.typed"),
-        "amplitude_uv": value.amplitude_uv, "velocity_m_per_s": value.velocity_m_per_s,
-        "onset_latency_ms": value.onset_latency_ms,
-        "negative_peak_latency_ms": value.peak_latency_ms,
-    }  # fmt: skip
-
-
-def _recorded_row(r: Reading, row: Row) -> Row:
-    millivolts, distance, latency = (
-        row["negative_peak_amplitude_mv"], row["distance_mm"], row["onset_latency_ms"],
-    )  # fmt: skip
-    is_timed = is_known(distance) and is_known(latency) and latency > 0
-    return {
-        "nerve": nerve_name(r, series_of(row)),
-        "segment": sensory_segment(r, f"{row['muscle']}-{row['stimulation_site']}"),
-        "reading": _reading(r, judge_recorded(r, row)), "origin": r.words("origin.recorded"),
-        "amplitude_uv": 1e3 * millivolts if is_known(millivolts) else None,
-        "velocity_m_per_s": distance / latency if is_timed else None,
-        "onset_latency_ms": latency,
-        "negative_peak_latency_ms": row["negative_peak_latency_ms"],
-    }  # fmt: skip
-
-
-def _reading(r: Reading, study: SensoryStudy | None) -> str:
+def _reading(r: Reading, row: Row) -> str:
     """Say whether a sensory study is normal and who says so."""
-    if study is None or (study.is_normal is not True and study.is_normal is not False):
+    if row["is_normal"] is None:
         return r.words("reading.unread")
-    by = "reading" if study.by == "reading" else "limits"
-    return r.words(f"reading.{'normal' if study.is_normal else 'abnormal'}_{by}")
+    by = "reading" if row["judged_by"] == "reading" else "limits"
+    return r.words(f"reading.{'normal' if row['is_normal'] else 'abnormal'}_{by}")
 
 
 def sensory_segment(r: Reading, segment: str | None) -> str:

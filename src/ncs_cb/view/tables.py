@@ -8,7 +8,6 @@ from typing import Any
 from ncs_cb import flags
 from ncs_cb.columns import COLUMNS
 from ncs_cb.units import unit_of
-from ncs_cb.view.normal import is_outside, limit_of
 from ncs_cb.view.parts import Cell, Head, Table
 from ncs_cb.view.reading import (
     Reading,
@@ -83,10 +82,10 @@ def sites(r: Reading, rows: Sequence[Row]) -> Table:
     heads = [*word_heads(r, "site"), *(column_head(r, n) for n in names)]
     heads += word_heads(r, *["machine"] * has_printed, "flags")
     body, outside = [], set()
-    for n, row in enumerate(rows):
+    for row in rows:
         is_minor = "not_used" in flags.split(row["quality_flags"] or "")
         site = Cell(r.words.site(str(row["stimulation_site"])), "minor" if is_minor else "")
-        cells, sets = _limited(r, row, names, is_distal=n == 0)
+        cells, sets = _limited(r, "traces", row, names)
         outside |= sets
         printed = [Cell(row["machine"] or NOTHING)] * has_printed
         body.append((site, *cells, *printed, Cell(flag_names(r, row))))
@@ -94,17 +93,15 @@ def sites(r: Reading, rows: Sequence[Row]) -> Table:
     return Table(tuple(heads), tuple(body), note=note)
 
 
-def _limited(
-    r: Reading, row: Row, names: Sequence[str], *, is_distal: bool = False
-) -> tuple[list[Cell], set[str]]:
+def _limited(r: Reading, table: str, row: Row, names: Sequence[str]) -> tuple[list[Cell], set[str]]:
     """Round values beside their limits of normal; give also the sets of those that lie outside."""
     cells, sets = [], set()
     for name in names:
-        limit = limit_of(r, row, name, is_distal=is_distal)
-        tone = "outside" if limit and is_outside(row.get(name), limit) else ""
-        if limit and tone:
-            sets.add(limit.set_id)
-        cells.append(Cell(r.value(row, name, near=limit.value if limit else None), tone))
+        normal = r.normal.get((table, row["row"], name), {})
+        tone = "outside" if normal.get("is_outside") is True else ""
+        if tone:
+            sets.add(str(normal["set_id"]))
+        cells.append(Cell(r.value(row, name, near=normal.get("limit")), tone))
     return cells, sets
 
 
@@ -137,7 +134,7 @@ def changes(r: Reading, series: Series) -> Table:
     body, outside = [], set()
     for row in [*near, *(row for row in rows if row["is_adjacent"] is not True)]:
         tone = "" if row["is_adjacent"] is True else "minor"
-        limited, sets = _limited(r, row, names)
+        limited, sets = _limited(r, "segments", row, names)
         outside |= sets
         cells = [Cell(r.segment_title(row), tone), *limited]
         cells += [Cell(blocked_range(r, row), "research")] * has_estimate

@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 
 from ncs_cb.knowledge.anatomy import anatomy
-from ncs_cb.knowledge.criteria import CriteriaSet
+from ncs_cb.model import SetWords
 
 # A list of what was not examined is cut here: all nerves of both sides would drown the rest.
 _LONGEST_LIST = 6
@@ -48,7 +48,8 @@ class Conclusion:
     Attributes
     ----------
     study_id : str
-    criteria : CriteriaSet
+    criteria : SetWords
+        The words of the set.
     category : str
         A category of the set, ``not_met`` or ``undetermined``.
     not_excluded : str
@@ -66,7 +67,7 @@ class Conclusion:
     """
 
     study_id: str
-    criteria: CriteriaSet
+    criteria: SetWords
     category: str
     not_excluded: str
     met: tuple[str, ...]
@@ -98,8 +99,8 @@ def explain(conclusion: Conclusion, lang: str = "en") -> str:
     say, made = words(lang), conclusion.criteria
     title = _either(made.title, made.title_zh, lang)
     labels = {
-        route.id: _opening(_either(route.label, route.label_zh, lang))
-        for route in made.category_routes
+        name: _opening(_either(one.text, one.text_zh, lang))
+        for name, one in made.categories.items()
     }
     found = conclusion.category
     parts = [
@@ -123,8 +124,8 @@ def explain(conclusion: Conclusion, lang: str = "en") -> str:
         parts.append(say["level_only"])
     if not made.enabled:
         parts.append(say["not_enabled"].format(why=made.why_not_enabled))
-    elif made.unchecked():
-        parts.append(say["unchecked"].format(count=len(made.unchecked())))
+    elif made.n_unchecked:
+        parts.append(say["unchecked"].format(count=made.n_unchecked))
     return say["gap"].join(parts)
 
 
@@ -150,8 +151,9 @@ def _either(english: str, chinese: str, lang: str) -> str:
     return chinese if lang == "zh" and chinese else english
 
 
-def _texts(made: CriteriaSet, ids: Iterable[str], lang: str) -> list[str]:
-    return [_either(c.text, c.text_zh, lang) or c.id for c in map(made.clause, ids)]
+def _texts(made: SetWords, ids: Iterable[str], lang: str) -> list[str]:
+    words_of = ((one, made.clauses[one]) for one in ids)
+    return [_either(words.text, words.text_zh, lang) or one for one, words in words_of]
 
 
 def nerve_words(nerve: str, side: str, lang: str) -> str:
@@ -182,11 +184,11 @@ def _place(one: Stretch, lang: str) -> str:
     return say["proximal"].format(nerve=nerve, site=_either(site.label, site.label_zh, lang))
 
 
-def ask_text(ask: Ask, made: CriteriaSet, lang: str = "en") -> str:
+def ask_text(ask: Ask, made: SetWords, lang: str = "en") -> str:
     """Say what to do."""
     say = words(lang)
     if ask.kind == "clause":
-        clause = made.clause(ask.clause)
+        clause = made.clauses[ask.clause]
         return _either(clause.ask, clause.ask_zh, lang) or _either(
             clause.text, clause.text_zh, lang
         )

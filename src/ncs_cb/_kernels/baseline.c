@@ -1,0 +1,298 @@
+/* Baseline and stimulus artefact, from block means. */
+#include "row.h"
+
+/* Take the baseline from the blocks a..b: their mean, and a slope where it is certain. */
+static void quiet_line(Row *w, const double *restrict y, Index a, Index b, double per_block)
+{
+    Index m = b - a;
+    double middle = 0.5 * (double)(a + b - 1);
+    double mean = mean_of(y, a, b);
+    double slope = 0.0;
+    if (m >= 12) {
+        double sxy = 0.0, syy = 0.0;
+        for (Index j = 0; j < m / 2; j++) {
+            double before = y[a + j] - mean;
+            double after = y[b - 1 - j] - mean;
+            sxy += (middle - (double)(a + j)) * (after - before);
+            syy += before * before + after * after;
+        }
+        if (m % 2 == 1)
+            syy += (y[a + m / 2] - mean) * (y[a + m / 2] - mean);
+        double sxx = (double)m * ((double)(m * m) - 1.0) / 12.0;
+        slope = sxy / sxx;
+        double rest = larger(syy - slope * sxy, 0.0);
+        double error = 4.0 * (rest + 4.0 * per_block) / ((double)m + 2.0) / sxx;
+        double square = slope * slope;
+        /* Shrunk by its uncertainty, so that noise is not extended under the response. */
+        if (square > error)
+            slope *= 1.0 - error / square;
+        else
+            slope = 0.0;
+    }
+    w->level = mean;
+    w->slope = slope / (double)w->size;
+    w->origin = middle * (double)w->size + 0.5 * (double)(w->size - 1);
+    w->quiet_from = a;
+    w->quiet_to = b;
+}
+
+/* Look for a flat stretch before the response; give its end, or -1 where there is none.
+ *
+ * `reach` is the number of blocks a baseline may use. The stretch must be flat, and what comes
+ * before it must be an artefact that dies away towards it. */
+static Index flat_before(Row *w, Index peak, double per_block, Index reach)
+{
+    const double *restrict y = w->y;
+    Index start = w->pre + w->first;
+    double sd = sqrt(per_block);
+    /* The level before the rise: the lowest on the way back from the peak, until nothing lower
+     * comes for 1.6 ms or the trace rises again (an artefact, a dip, an earlier phase). */
+    Index low = peak, b = peak;
+    double margin = 4.0 * sd;
+    while (b > start && low - b < 8) {
+        b--;
+        if (y[b] < y[low] - larger(0.5 * sd, 0.005 * (y[peak] - y[low]))) {
+            low = b;
+            margin = larger(0.04 * (y[peak] - y[low]), 4.0 * sd);
+        } else if (y[b] > y[low] + margin && y[low] < y[peak] - 2.0 * margin) {
+            break;
+        }
+    }
+    double reference = mean_of(y, later(start, low - 4), low + 1);
+    double height = y[peak] - reference;
+    double edge = reference + larger(0.04 * height, 4.0 * sd);
+    b = peak;
+    while (b > start && y[b] > edge)
+        b--;
+    /* Then on, while the trace still rises from about 1 ms before. */
+    margin = larger(0.006 * height, 1.5 * sd);
+    while (b - 8 > start && y[b] > mean_of(y, b - 8, b - 3) + margin)
+        b--;
+    Index end = b;
+    if (end - start < 8 || height <= 0.0)
+        return -1;
+    double level = mean_of(y, end - 8, end);
+    double bound = larger(4.0 * sd, 0.01 * height);
+    while (b > start && y[b - 1] - level < bound && level - y[b - 1] < bound)
+        b--;
+    if (end - b < 8)
+        return -1;
+    Index flat = b;
+    /* Before the stretch only a tail that grows towards the stimulus may stand. */
+    double last = bound * 0.5;
+    double sign = b > start && y[b - 1] < level ? -1.0 : 1.0;
+    while (b > start) {
+        double v = sign * (y[b - 1] - level);
+        if (v < 1.04 * last)
+            return -1;
+        last = v;
+        b--;
+    }
+    if (flat > start)
+        /* The last of the tail hides in the noise. */
+        flat = earlier(flat + 5, end - 8);
+    w->quiet_from = later(flat, end - reach);
+    return end;
+}
+
+/* Give the first block of the response; an initial positivity, from `dip` on, belongs to it. */
+static Index response_start(Row *w, Index peak, Index scan_from, double strong, double weak,
+                            Index *dip)
+{
+    const double *restrict r = w->r;
+    Index start = w->pre + w->first;
+    Index b = scan_from;
+    while (b < peak && r[b] < strong)
+        b++;
+    while (b > start && r[b - 1] >= weak)
+        b--;
+    double deepest = 0.0;
+    Index low = b - 1;
+    *dip = b;
+    /* The dip may touch the onset or be a block or two away. */
+    for (int tries = 0; low >= start && tries < 2 && r[low] > -weak; tries++)
+        low--;
+    while (low >= start && r[low] <= -weak) {
+        deepest = smaller(deepest, r[low]);
+        *dip = low;
+        low--;
+    }
+    w->dip = deepest;
+    return b;
+}
+
+/* Fit the artefact up to the response, find the response, and repeat with what was found.
+ * Gives the number of blocks after the stimulus that hold no response yet. */
+static Index peel_artifact(Row *w, double per_block, Index reach, Index peak_from)
+{
+    double *restrict y = w->y;
+    Index pre = w->pre, first = w->first, n_blocks = w->n_blocks, n_after = n_blocks - pre;
+    double span = largest(y, pre + peak_from, n_blocks) - smallest(y, pre + peak_from, n_blocks);
+    double variance = per_block + (0.002 * span) * (0.002 * span) + 1e-30;
+    double reference = y[n_blocks - 1];
+    Prior prior = {0.0, 0.0, 1e-6};
+    if (w->n_pre > 0) {
+        /* As good as its noise, and as what hum and drift may have done since. */
+        double moved = MOVED_SHARE * span;
+        prior.weight = variance / (variance * (double)w->size / (double)w->n_pre + moved * moved);
+        reference = mean_of(y, later(0, w->before - 25), w->before);
+    }
+    for (Index b = 0; b < n_blocks; b++)
+        y[b] -= reference;
+    prior.level = mean_of(y, n_blocks - later(1, n_after / 5), n_blocks);
+    if (span > 0.0)
+        prior.faint = variance / (0.04 * span * span);
+    Index limit = earlier(earlier(n_after, first + 22), N_TABLE);
+    Index end = grow_window(w, y, limit, prior, variance);
+    double sd = sqrt(per_block);
+    Index dip = pre + end;
+    for (int i = 0; i < 3; i++) {
+        end = later(end, first + 2);
+        fit_decay(w, y, earlier(end, N_TABLE), prior, variance);
+        take_decay(w, y, N_TABLE);
+        Index peak = highest(w->r, later(pre + peak_from, earlier(pre + end, n_blocks - 2)), n_blocks);
+        double strong = larger(SIGNIFICANT * w->r[peak], 4.0 * sd);
+        double weak = larger(0.02 * w->r[peak], 2.5 * sd);
+        response_start(w, peak, pre + end - 1, strong, weak, &dip);
+        /* Two blocks of distance: the response may begin within the first of them. */
+        Index found = later(later(dip - 2 - pre, earlier(dip - 1 - pre, first + 3)), first + 2);
+        if (end <= found && found <= end + 1)
+            break;
+        end = found;
+    }
+    for (Index b = 0; b < n_blocks; b++)
+        y[b] += reference;
+    Index quiet_from = later(pre + first, pre + end - reach);
+    Index quiet_to = earlier(pre + end, dip);
+    double level = w->level;
+    if (quiet_to - quiet_from >= 5) {
+        quiet_line(w, w->r, quiet_from, quiet_to, per_block);
+        w->level += level;
+    } else {
+        w->slope = 0.0;
+        w->quiet_from = quiet_from;
+        w->quiet_to = quiet_to;
+    }
+    w->level += reference;
+    return end;
+}
+
+/* Take the level before the stimulus where something local lies before the response.
+ *
+ * A far-field potential moves the stretch before the response; drift and hum move it too, but
+ * drift goes on to the end of the sweep, and hum is seen there; an amplifier that recovers
+ * begins with the pulse. Whether the level was changed. */
+static int prefer_before(Row *w, Index peak, double per_block)
+{
+    const double *restrict r = w->r;
+    double size = (double)w->size, slope = w->slope * size;
+    Index some = whole(LONGEST_BEFORE_MS / (size * w->step));
+    Index begin = later(0, w->before - some), last = w->n_blocks - some;
+    Index start = w->pre + w->first;
+    if (w->before - begin < 2 || last < peak || w->quiet_to <= start)
+        return 0;
+    /* All levels are against that of the stretch before the response, at its middle. */
+    double middle = 0.5 * (double)(w->quiet_from + w->quiet_to);
+    double early = mean_of(r, begin, w->before);
+    early += slope * (0.5 * (double)(begin + w->before) - middle);
+    Index third = start + later(1, (w->quiet_to - start) / 3);
+    double recovering = mean_of(r, start, third);
+    recovering += slope * (0.5 * (double)(start + third) - middle);
+    double end = mean_of(r, last, w->n_blocks), squares = 0.0;
+    for (Index b = last; b < w->n_blocks; b++)
+        squares += (r[b] - end) * (r[b] - end);
+    double swing = sqrt(squares / (double)(w->n_blocks - last));
+    end += slope * (smaller(w->bend / size, (double)w->n_blocks) - middle);
+    double drift = fabs(end - early) * (middle - (double)w->before);
+    drift /= (double)later(1, last - w->before);
+    double allowed = larger(FAR_FIELD_SHARE * (r[peak] - early), 3.0 * swing);
+    allowed = larger(allowed, 4.0 * sqrt(per_block));
+    if (fabs(early) <= allowed + 2.0 * drift || fabs(recovering - early) > 0.5 * fabs(early))
+        return 0;
+    w->level += early + w->slope * (middle * size - w->origin);
+    w->slope = 0.0;
+    return 1;
+}
+
+/* Find baseline and artefact; leave the corrected blocks in r.
+ * Gives the number of blocks after the stimulus that hold no response yet. */
+static Index settle(Row *w)
+{
+    const double *y = w->y;
+    Index pre = w->pre, n_blocks = w->n_blocks;
+    double size = (double)w->size;
+    double per_block = w->white * w->white / size;
+    Index peak_from = whole(FIRST_PEAK_MS / (size * w->step));
+    Index reach = whole(5.0 / (size * w->step));
+    w->decay = 0.0;
+    w->dip = 0.0;
+    Index peak = highest(y, pre + peak_from, n_blocks);
+    Index end = flat_before(w, peak, per_block, reach);
+    int flat = end >= 0;
+    if (flat) {
+        quiet_line(w, y, w->quiet_from, end, per_block);
+        end -= pre;
+    } else {
+        double before = mean_of(y, later(0, w->before - 25), w->before);
+        w->n_decays = N_DECAYS;
+        end = peel_artifact(w, per_block, reach, peak_from);
+        if (w->n_pre > 0 && w->decay != 0.0 && w->at >= N_FAST
+            && fabs(w->level - before) > COMES_BACK * fabs(w->decay)) {
+            w->n_decays = N_FAST;
+            end = peel_artifact(w, per_block, reach, peak_from);
+            w->n_decays = N_DECAYS;
+        }
+    }
+    int lasting = (double)(w->quiet_to - w->quiet_from) * size * w->step > LONG_QUIET_MS;
+    double hold = w->hum_state != 0 && lasting ? DRIFT_MS : SLOPE_MS;
+    w->bend = (double)w->quiet_to * size + hold / w->step;
+    w->early = fabs(y[pre + w->first] - w->level);
+    take_baseline(w);
+    if (w->n_pre > 0 && prefer_before(w, peak, per_block))
+        take_baseline(w);
+    if (!flat) {
+        peak = highest(w->r, later(pre + peak_from, earlier(pre + end, n_blocks - 2)), n_blocks);
+    } else if (w->slope != 0.0) {
+        /* Where the baseline is level the order of the blocks is unchanged. */
+        Index bend = earlier(whole(w->bend / size) + 1, n_blocks);
+        Index other = highest(w->r, pre + end, later(bend, peak + 1));
+        if (w->r[other] > w->r[peak])
+            peak = other;
+    }
+    w->top = peak;
+    return end;
+}
+
+/* Settle; where a decay is over at once, look for a slower one under it.
+ * Gives the number of blocks after the (moved) end of the pulse that hold no response yet. */
+static Index settle_again(Row *w)
+{
+    double block_ms = (double)w->size * w->step;
+    Index pre = w->pre, stimulus = w->stimulus, end = settle(w);
+    Index later_on = later(1, whole(AGAIN_MS / block_ms));
+    if ((double)(end - w->first) * block_ms >= SOON_MS || w->decay == 0.0)
+        return end;
+    for (Index i = 1; i < 3; i++) {
+        w->pre = pre + i * later_on;
+        w->stimulus = w->pre * w->size;
+        if (w->n_blocks - w->pre < w->first + 6)
+            break;
+        end = settle(w);
+        if ((double)(end - w->first) * block_ms >= QUIET_AGAIN_MS)
+            return end;
+    }
+    w->pre = pre;
+    w->stimulus = stimulus;
+    return settle(w);
+}
+
+/* Standard deviation of the samples about the baseline, from that of the blocks.
+ * What the mean over a block hides is white. */
+static double spread_of_blocks(const Row *w)
+{
+    double squares = 0.0;
+    for (Index i = w->quiet_from; i < w->quiet_to; i++)
+        squares += w->r[i] * w->r[i];
+    return sqrt(w->white * w->white * (1.0 - 1.0 / (double)w->size)
+                + squares / (double)later(1, w->quiet_to - w->quiet_from));
+}

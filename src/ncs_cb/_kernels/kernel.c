@@ -1,0 +1,253 @@
+/* One row from samples to numbers, and the loop over rows: the one translation unit.
+ *
+ * The steps are included, so that the compiler sees all of them at once. Nothing is allocated,
+ * nothing is kept between calls, nothing fails: what cannot be measured is NaN with its fact. */
+#include "row.h"
+
+#include "reduce.c"
+#include "pulse.c"
+#include "correct.c"
+#include "decay.c"
+#include "baseline.c"
+#include "hum.c"
+#include "markers.c"
+#include "color.c"
+#include "phases.c"
+
+/* Find the response in a row whose baseline is known; `end` blocks hold none of it. */
+static int64_t mark(Row *w, Index end, int64_t facts, double *out)
+{
+    const double *r = w->r;
+    Index size = w->size, n_blocks = w->n_blocks;
+    if (w->hum_state <= 0)
+        w->white = larger(w->white, 0.7 * w->spread);
+    double sd = w->white / sqrt((double)size);
+    Index peak = w->top;
+    double height = r[peak];
+    out[BASELINE] = w->level + w->slope * ((double)(w->stimulus + end * size) - w->origin);
+    out[NOISE] = w->spread;
+    double smallest_height = SMALLEST_SHARE * w->early;
+    if (facts & ABSENT
+        || height <= larger(larger(5.0 * sd, 1.5 * w->spread), smallest_height)) {
+        if (!all_equal(w->x, w->n))
+            return facts | ABSENT;
+        out[BASELINE] = NAN;
+        out[NOISE] = NAN;
+        return FLAT;
+    }
+    w->color = 0.0;
+    if (height < OBVIOUS * larger(w->white, w->spread) && !is_response(w, peak))
+        return facts | ABSENT;
+    double strong = larger(larger(SIGNIFICANT * height, 4.0 * sd), 2.0 * w->white);
+    strong = larger(strong, CLEAR_OF_COLOR * w->color);
+    double weak = larger(larger(0.02 * height, 2.5 * sd), 1.5 * w->color);
+    double low = larger(larger(RETURN_LEVEL * height, sd), 0.5 * w->color);
+    Index dip;
+    Index onset = response_start(w, peak, w->pre + later(w->first, end - 1), strong, weak, &dip);
+    ahead(w->x, w->n, 2);
+    Phases phases = scan_phases(w, onset, strong, low, height);
+    if (w->late_block >= 0) {
+        facts |= LATE_RESPONSE;
+        out[LATE_LATENCY] = (double)(w->late_block * size - w->stimulus) * w->step;
+    }
+    /* The positive peak lies before the end of the response or within 15 ms after it. */
+    Index stop = phases.last_end + whole(15.0 / ((double)size * w->step));
+    stop = earlier(n_blocks, later(stop, dip + 1));
+    Index trough = lowest(r, dip, stop);
+    Index lo = later(0, dip * size), hi = earlier(w->n, stop * size);
+    out[PEAK_TO_PEAK] = 0.0;
+    for (int j = 0; j < 2; j++) {
+        double sign = j == 0 ? 1.0 : -1.0;
+        Index at = j == 0 ? peak : trough;
+        if (sign * r[at] <= 0.0)
+            continue;
+        if (is_clipped(w, lo, hi, at * size + size / 2, sign))
+            facts |= CLIPPED;
+        double place;
+        double extreme = find_top(w, at, sign, &place);
+        out[PEAK_TO_PEAK] += sign * extreme;
+        if (j == 0) {
+            out[AMPLITUDE] = extreme;
+            out[PEAK] = (place - (double)w->stimulus) * w->step;
+        }
+    }
+    if (facts & CLIPPED || out[AMPLITUDE] > LARGEST_MV) {
+        for (int j = 0; j < BASELINE; j++)
+            out[j] = NAN;
+        return facts & CLIPPED ? facts : facts | IMPLAUSIBLE;
+    }
+    facts |= time_phases(w, phases, out);
+    return facts | doubts(w, onset - w->pre, out);
+}
+
+/* Measure the noise of the sweep. */
+static void take_noise(Row *w)
+{
+    w->spread = 0.0;
+    if (w->n_pre > 0) {
+        Samples before = w->x;
+        w->white = larger(w->white, white_noise(before, w->n_pre, w->z));
+        w->spread = deviation(before, w->n_pre, w->z);
+    }
+}
+
+/* Find the pulse, and what of the trace lies before it; let decays be counted from its end.
+ * Gives the facts found. */
+static int64_t place_pulse(Row *w)
+{
+    int64_t facts = 0;
+    Index guard = whole(0.1 * w->per_ms + 0.5);
+    Index tail = earlier(64, w->n - w->stimulus);
+    w->white = white_noise(part(w->x, w->n - tail), tail, w->z);
+    look_for_pulse(w);
+    Index off = w->pulse_from - w->stimulus;
+    if ((off < 0 ? -off : off) > later(1, whole(REALIGN_MS * w->per_ms)))
+        facts |= REALIGNED;
+    if ((double)w->railed * w->step >= CLIPPED_MS)
+        facts |= ARTIFACT_CLIPPED;
+    w->n_pre = later(0, earlier(w->stimulus, w->pulse_from) - guard);
+    w->before = w->n_pre / w->size;
+    if (!((double)w->n_pre * w->step >= 0.35 && w->n_pre >= 3 && w->before >= 1)) {
+        facts |= NO_BASELINE;
+        w->n_pre = 0;
+    }
+    w->pre = later(w->pre, (w->pulse_to + guard + w->size - 1) / w->size - w->first);
+    w->stimulus = w->pre * w->size;
+    return facts;
+}
+
+/* Find baseline, artefact and hum, in up to three attempts; give the blocks without response. */
+static Index find_baseline(Row *w, int64_t *facts)
+{
+    double size = (double)w->size;
+    Index end = 0, quiet_to = 0;
+    for (int attempt = 0; attempt < 3; attempt++) {
+        end = attempt == 0 ? settle_again(w) : settle(w);
+        double hum_like = fabs(w->slope) * SLOPE_MS * w->per_ms;
+        int weak = w->r[w->top] < larger(80.0 * larger(w->white, w->spread), 150.0 * hum_like)
+                   || (double)(w->top - w->quiet_to) * size * w->step > SLOW_RISE_MS;
+        if (attempt == 2 || (attempt == 0 && !weak))
+            break;
+        if (attempt == 1) {
+            if (w->hum_state < 0
+                || (double)(quiet_to - w->quiet_to) * size * w->step < UNDONE_MS)
+                break;
+            /* Without the "hum" less of the trace is quiet: it was none. */
+            for (Index b = 0; b < w->n_blocks; b++)
+                w->y[b] += w->hum[b];
+            w->hum_state = 0;
+            continue;
+        }
+        quiet_to = w->quiet_to;
+        if (!look_for_hum(w)) {
+            *facts |= ABSENT;
+            break;
+        }
+        if (w->hum_state == 0) {
+            take_baseline(w);
+            break;
+        }
+    }
+    return end;
+}
+
+/* Give the fact on samples that cannot be computed with; 0 when all can. */
+static int64_t beyond_numbers(const Row *w, Samples before, Index n_before)
+{
+    Index stop = w->n_blocks * w->size;
+    Samples rest = part(w->x, stop);
+    /* A mean is finite where its samples are: of float32 nothing overflows. */
+    if (!w->x.is_double && all_within(w->y, w->n_blocks, HUGE_MV)
+        && samples_within(before, n_before, HUGE_MV) && samples_within(rest, w->n - stop, HUGE_MV))
+        return 0;
+    Index n = n_before + w->n;
+    if (samples_within(before, n, HUGE_MV))
+        return 0;
+    if (!samples_within(before, n, DBL_MAX))
+        return NON_FINITE;
+    return all_equal(w->x, w->n) ? FLAT : IMPLAUSIBLE;
+}
+
+/* Measure n samples with a stimulus; write every cell of `out`; return facts as bits. */
+static int64_t measure_row(Row *w, Samples x, Index n, Index stimulus, double *out)
+{
+    for (int j = 0; j < WIDTH; j++)
+        out[j] = NAN;
+    if (stimulus < 0 || stimulus >= n)
+        return STIMULUS_OUTSIDE;
+    w->pre = earlier(stimulus, whole(10.0 * w->per_ms)) / w->size;
+    Index start = stimulus - w->pre * w->size;
+    /* From here on the trace begins with its first block, so that a shift changes nothing. */
+    w->x = part(x, start);
+    w->n = n - start;
+    w->stimulus = w->pre * w->size;
+    w->n_blocks = w->n / w->size;
+    block_means(w->x, w->size, w->n_blocks, w->y);
+    ahead(w->x, w->n, 0);
+    int64_t facts = beyond_numbers(w, x, start);
+    if (facts)
+        return facts;
+    Index marker = w->stimulus;
+    facts = place_pulse(w);
+    if (w->n_blocks - w->pre < w->first + 6)
+        return all_equal(w->x, w->n) ? FLAT : facts | CUT;
+    take_noise(w);
+    double span = largest(w->y, 0, w->n_blocks) - smallest(w->y, 0, w->n_blocks);
+    if (0.0 < span && span < TINY_MV) {
+        /* Squares of this vanish. */
+        out[BASELINE] = mean_of(w->y, 0, w->n_blocks);
+        out[NOISE] = larger(w->white, w->spread);
+        return facts | ABSENT;
+    }
+    w->hum_state = 0;
+    ahead(w->x, w->n, 1);
+    Index end = find_baseline(w, &facts);
+    if (w->n_pre == 0)
+        w->spread = spread_of_blocks(w);
+    facts = mark(w, end, facts, out);
+    Index zero = facts & REALIGNED ? w->pulse_from : marker;
+    if (w->stimulus != zero) {
+        double moved = (double)(w->stimulus - zero) * w->step;
+        out[ONSET] += moved;
+        out[PEAK] += moved;
+        out[LATE_LATENCY] += moved;
+    }
+    return facts;
+}
+
+#define JOIN_(a, b) a##b
+#define JOIN(a, b) JOIN_(a, b)
+
+/* Measure the rows of one rate named in `rows`, one after the other; `work` holds four times n. */
+EXPORTED void JOIN(ncs_measure_rows_, BUILD)(
+    const void *samples, int64_t is_double, const int64_t *rows, int64_t n_rows,
+    const int64_t *stimuli, const double *low_mv, const double *high_mv, const double *pulse_ms,
+    int64_t n, double step,
+    int64_t size, int64_t first, const double *means, const double *sums, const double *squares,
+    const double *turns, const double *ratio, const double *head, double *work, double *out,
+    int64_t *facts)
+{
+    Row w = {0};
+    Samples all = {samples, is_double != 0};
+    w.step = step;
+    w.per_ms = 1.0 / step;
+    w.size = size;
+    w.first = first;
+    w.means = means;
+    w.sums = sums;
+    w.squares = squares;
+    w.turns = turns;
+    w.ratio = ratio;
+    w.head = head;
+    w.y = work;
+    w.r = work + n;
+    w.z = work + 2 * n;
+    w.hum = work + 3 * n;
+    for (int64_t j = 0; j < n_rows; j++) {
+        int64_t i = rows[j];
+        w.low_mv = low_mv[i];
+        w.high_mv = high_mv[i];
+        w.duration = pulse_ms[i];
+        facts[i] = measure_row(&w, part(all, i * n), n, stimuli[i], out + i * WIDTH);
+    }
+}

@@ -1,0 +1,111 @@
+"""The compiled kernel, loaded once per process."""
+
+from __future__ import annotations
+
+import ctypes
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ncs_cb._kernels import facts
+from ncs_cb._kernels.tables import Scale
+from ncs_cb.errors import KernelError
+
+_HERE = Path(__file__).parent
+_POINTER, _WHOLE, _NUMBER = ctypes.c_void_p, ctypes.c_int64, ctypes.c_double
+
+
+@lru_cache(maxsize=1)
+def _library() -> ctypes.CDLL:
+    """Load the library; refuse one that was made of other sources than those beside it."""
+    from ncs_cb._kernels import build
+
+    path = _HERE / build.library_name()
+    from_sources = (_HERE / "kernel.c").exists()
+    hint = f"Run `{build.COMMAND}`." if from_sources else "Install ncs_cb again."
+    try:
+        library = ctypes.CDLL(str(path))
+        library.ncs_sources.restype = ctypes.c_char_p
+    except (OSError, AttributeError) as error:
+        state = "cannot be loaded" if path.exists() else "is missing"
+        raise KernelError(f"The compiled kernel {state} ({path.name}).", hint=hint) from error
+    if from_sources and library.ncs_sources().decode() != build.digest_of_sources():
+        raise KernelError("The compiled kernel was made of other sources.", hint=hint)
+    return library
+
+
+@lru_cache(maxsize=4)
+def _measure_rows(which: str) -> Any:
+    """Give one build of the function: ``baseline``, ``avx2``, or the best (empty)."""
+    library = _library()
+    function = getattr(library, f"ncs_measure_rows_{which or best_build()}")
+    function.restype = None
+    function.argtypes = [
+        _POINTER, _WHOLE, _POINTER, _WHOLE, *[_POINTER] * 4, _WHOLE, _NUMBER, _WHOLE, _WHOLE,
+        *[_POINTER] * 9,
+    ]  # fmt: skip
+    return function
+
+
+def best_build() -> str:
+    """Give the name of the build that suits this processor best: ``avx2`` or ``baseline``."""
+    return "avx2" if _library().ncs_has_avx2() else "baseline"
+
+
+def _carray(array: NDArray[Any]) -> bool:
+    return bool(array.flags.c_contiguous and array.flags.aligned)
+
+
+def _address(array: NDArray[Any], dtype: type, size: int) -> int:
+    """Where an array begins, after a look at what C could not refuse."""
+    if array.dtype != dtype or array.size < size or not _carray(array):
+        raise TypeError(f"needs {size} values of {dtype.__name__} in one piece, aligned")
+    return int(array.__array_interface__["data"][0])
+
+
+def measure_rows(
+    samples: NDArray[Any],
+    rows: NDArray[np.int64],
+    stimuli: NDArray[np.int64],
+    low_mv: NDArray[np.float64],
+    high_mv: NDArray[np.float64],
+    pulse_ms: NDArray[np.float64],
+    scale: Scale,
+    out: NDArray[np.float64],
+    found: NDArray[np.int64],
+    which: str = "",
+) -> None:
+    """Measure the rows of `samples` named in `rows`; write the same rows of `out` and `found`.
+
+    Parameters
+    ----------
+    samples : ndarray of float32 or float64, shape (n_traces, n_samples) [mV]
+        In one piece.
+    rows : ndarray of int64
+    stimuli, low_mv, high_mv, pulse_ms : ndarray, shape (n_traces,)
+        Sample of the stimulus; limits of the converter, infinite where unknown; duration of the
+        pulse, NaN where unknown.
+    scale : Scale
+        Of the sampling rate of these rows.
+    out : ndarray of float64, shape (n_traces, WIDTH)
+    found : ndarray of int64, shape (n_traces,)
+        Facts, as bits.
+    which : str, optional
+        The build to use; the best for this processor by default. All give the same bits.
+    """
+    m, n = samples.shape
+    is_double = samples.dtype == np.float64
+    kind = np.float64 if is_double else np.float32
+    if rows.size and not (rows.min() >= 0 and rows.max() < m):
+        raise IndexError("rows names a row that samples has not")
+    work = np.empty(4 * max(n, 1))
+    _measure_rows(which)(
+        _address(samples, kind, m * n), is_double, _address(rows, np.int64, 0), rows.size,
+        _address(stimuli, np.int64, m), _address(low_mv, np.float64, m),
+        _address(high_mv, np.float64, m), _address(pulse_ms, np.float64, m), n, scale.step_ms, scale.size, scale.first,
+        *scale.addresses, _address(work, np.float64, 0),
+        _address(out, np.float64, m * facts.WIDTH), _address(found, np.int64, m),
+    )  # fmt: skip

@@ -1,0 +1,83 @@
+/* The stimulus pulse and what the amplifier does behind it, found in the samples. */
+#include "row.h"
+
+/* Second difference about sample i. */
+static inline double bend_of(Samples x, Index i, Index lag)
+{
+    double middle = sample(x, i);
+    return fabs((sample(x, i + lag) - middle) - (middle - sample(x, i - lag)));
+}
+
+/* Largest second difference of the blocks from `a` on: how sharply a response bends. */
+static double sharpest_bend(const double *restrict y, Index a, Index n_blocks)
+{
+    double most = 0.0;
+    for (Index b = a; b < n_blocks - 1; b++)
+        most = larger(most, fabs((y[b + 1] - y[b]) - (y[b] - y[b - 1])));
+    return most;
+}
+
+/* Follow the edges of a pulse from sample i on; give the first sample after the last edge, or
+ * after the rail behind it.
+ *
+ * The next edge comes within the longest phase of a pulse; while the trace stands far from
+ * where it came, on a rail, the wait is longer. */
+static Index follow_edges(Row *w, Index i, Index lag, double edge)
+{
+    Index wait = whole(MARKER_MS * w->per_ms);
+    Index last = earlier(w->n - lag - 1, i + whole(RAIL_MS * w->per_ms));
+    Index end = i + lag, run = 0;
+    double base = sample(w->x, later(0, i - lag));
+    for (; i < last; i++) {
+        double v = sample(w->x, i);
+        int far = fabs(v - base) > 2.0 * edge;
+        if (i > end + wait && !far)
+            break;
+        if (bend_of(w->x, i, lag) > edge)
+            end = i + 1;
+        run = far && sample(w->x, i + 1) == v ? run + 1 : 0;
+        if (run >= 2) {
+            end = later(end, i + 2);
+            w->railed = later(w->railed, run + 1);
+        }
+    }
+    return end;
+}
+
+/* Find the pulse about the marker: an edge bends the trace more sharply, and over a shorter
+ * time, than anything later in the sweep does. Where none is seen it is taken to be at the
+ * marker, and as long as the file says. */
+static void look_for_pulse(Row *w)
+{
+    Index lag = later(1, whole(EDGE_MS * w->per_ms + 0.5));
+    Index reach = whole(MARKER_MS * w->per_ms);
+    Index lo = later(lag, w->stimulus - reach);
+    Index hi = earlier(w->n - lag, w->stimulus + reach);
+    double top = 0.0, wider = 0.0;
+    w->pulse_from = w->pulse_to = w->stimulus;
+    w->railed = 0;
+    if (w->duration > 0.0)
+        w->pulse_to = earlier(w->n, w->stimulus + whole(w->duration * w->per_ms + 0.5));
+    for (Index i = lo; i < hi; i++) {
+        top = larger(top, bend_of(w->x, i, lag));
+        if (i >= 2 * lag && i + 2 * lag < w->n)
+            wider = larger(wider, bend_of(w->x, i, 2 * lag));
+    }
+    /* Over twice the time a step bends as much, a smooth wave four times as much. */
+    if (top <= 15.0 * w->white || wider > SMOOTH_BEND * top)
+        return;
+    Index from = w->pre + whole(RESPONSE_FROM_MS * w->per_ms / (double)w->size);
+    from = later(1, earlier(from, w->n_blocks - 2));
+    double edge = larger(BENDS * sharpest_bend(w->y, from, w->n_blocks), 15.0 * w->white);
+    if (top <= edge)
+        return;
+    edge = larger(edge, EDGE_SHARE * top);
+    Index start = lo;
+    while (bend_of(w->x, start, lag) <= edge)
+        start++;
+    /* What begins with the trace may have begun before it. */
+    if (start > lo)
+        w->pulse_from = start + lag;
+    Index end = follow_edges(w, start, lag, edge);
+    w->pulse_to = later(end, w->pulse_from + w->pulse_to - w->stimulus);
+}

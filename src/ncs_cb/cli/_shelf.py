@@ -1,0 +1,109 @@
+"""``ncs-cb doctor | samples``: what is installed, and what to try it with."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ncs_cb import __version__
+from ncs_cb.cli._console import friendly, note, out, table, tell, wrong_usage
+
+_EXTRAS = {
+    "pdf": ("typst",),
+    "archive": ("dask", "distributed", "pyarrow"),
+    "neo": ("neo",),
+}
+
+
+@friendly
+def doctor() -> None:
+    """Show versions, extras, fonts and cores: what to paste into a report of a fault.
+
+    Nothing of a patient and no path of yours is shown.
+    """
+    rows = [
+        ("ncs_cb", __version__),
+        ("python", f"{platform.python_version()} ({platform.python_implementation()})"),
+        ("system", f"{platform.system()} {platform.release()} {platform.machine()}"),
+        ("console encoding", sys.stdout.encoding or "unknown"),
+        ("cores", str(os.cpu_count() or "unknown")),
+        *((name, _version(name)) for name in _required()),
+        *(
+            (f"extra '{extra}'", "; ".join(f"{name} {_version(name)}" for name in names))
+            for extra, names in _EXTRAS.items()
+        ),
+        ("fonts for Chinese", _fonts()),
+        ("readers", _listed("readers")),
+        ("report formats", _listed("reports")),
+    ]
+    out().print(table(("what", "found"), rows))
+
+
+def _required() -> list[str]:
+    """Name the packages of the core, as the package's own metadata lists them."""
+    import re
+
+    try:
+        lines = [line for line in requires("ncs_cb") or () if "extra ==" not in line]
+    except PackageNotFoundError:  # run from a source tree that was never installed
+        return []
+    return [re.split(r"[^\w.\-]", line, maxsplit=1)[0] for line in lines]
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _fonts() -> str:
+    from ncs_cb.figures.drawing import chinese_fonts
+
+    return ", ".join(chinese_fonts()) or "none: Chinese words in figures and PDF need one"
+
+
+def _listed(what: str) -> str:
+    if what == "readers":
+        from ncs_cb.readers import READERS
+
+        return " ".join(reader.name for reader in READERS)
+    from ncs_cb.reports import writers
+
+    return " ".join(writers())
+
+
+@friendly
+def samples(
+    target: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Folder to put them in; made if needed.")
+    ],
+) -> None:
+    """Copy the sample visits and the notebooks to a folder of yours.
+
+    Every recording is synthetic: nothing a patient produced.
+    """
+    taken = [name for name in ("samples", "notebooks") if (target / name).exists()]
+    if taken:
+        wrong_usage(f"{target / taken[0]} is there already; nothing was overwritten")
+    for name, source in _shelf().items():
+        shutil.copytree(source, target / name, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    note(f"wrote samples and notebooks to {target}")
+    tell(f"try: ncs-cb analyze {target / 'samples' / 'mmn_ulnar_radial'} --out out")
+
+
+def _shelf() -> dict[str, Path]:
+    """Find the samples and notebooks: in the installed package, or in the clone it runs from."""
+    package = Path(str(files("ncs_cb")))
+    if (package / "shelf").is_dir():
+        return {name: package / "shelf" / name for name in ("samples", "notebooks")}
+    clone = package.parents[1]
+    return {"samples": clone / "data" / "samples", "notebooks": clone / "notebooks"}

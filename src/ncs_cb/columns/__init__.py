@@ -1,0 +1,65 @@
+"""The registry of columns: every quantity defined once.
+
+CSV headers, the JSON Schema, report headings and the documentation are generated from here.
+A column's unit is read from its name's suffix, so that the two cannot disagree.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ncs_cb.columns import judged, measured, visits
+from ncs_cb.columns._declare import Column
+from ncs_cb.columns.measured import MEASURES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["COLUMNS", "MEASURES", "SEGMENT_KEYS", "Column", "conform", "table_columns"]
+
+COLUMNS: tuple[Column, ...] = (
+    *measured.TRACES, *measured.SEGMENTS, *measured.VERDICTS, *measured.DIAGNOSIS,
+    *measured.ESTIMATE, *measured.CHECKS, *measured.F_WAVES, *measured.RECRUITMENT,
+    *measured.INCHING, *judged.FEATURES, *judged.DIFFERENTIAL, *judged.SENSORY, *judged.LIMITS,
+    *judged.ASKS, *judged.REASONS, *visits.TIMELINE, *visits.CHANGES, *visits.STUDIES,
+)  # fmt: skip
+"""Every column of every table, in table order."""
+
+SEGMENT_KEYS = ("study_id", "nerve", "side", "muscle", "segment")
+"""The columns that name one segment of one study."""
+
+
+def table_columns(table: str) -> tuple[Column, ...]:
+    """Give the columns of `table` in order.
+
+    Raises
+    ------
+    ValueError
+        If there is no such table.
+    """
+    found = tuple(c for c in COLUMNS if c.table == table)
+    if not found:
+        known = ", ".join(dict.fromkeys(c.table for c in COLUMNS))
+        raise ValueError(f"no table '{table}'; known: {known}")
+    return found
+
+
+def conform(frame: pd.DataFrame, table: str) -> pd.DataFrame:
+    """Give `frame` with the declared columns of `table`, in order and dtype.
+
+    Every step ends with this. Columns that `frame` lacks are added as unknown.
+
+    Raises
+    ------
+    ValueError
+        If `frame` has a column that is not declared.
+    """
+    declared = table_columns(table)
+    names = [c.name for c in declared]
+    extra = [name for name in frame.columns if name not in names]
+    if extra:
+        raise ValueError(f"undeclared columns of table '{table}': {', '.join(map(str, extra))}")
+    ordered = frame.reindex(columns=names).reset_index(drop=True)
+    if "quality_flags" in names:
+        ordered["quality_flags"] = ordered["quality_flags"].astype("string").fillna("")
+    return ordered.astype({c.name: c.dtype for c in declared})

@@ -1,0 +1,121 @@
+"""Which motor values lie outside the limits of normal, by the sets that a result rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ncs_cb.columns import conform
+from ncs_cb.judging.visit import Row
+from ncs_cb.knowledge.anatomy import anatomy
+from ncs_cb.knowledge.reference import TOLERANCE, Limit, ReferenceSet, chain, first_limit
+from ncs_cb.model import Details
+
+# A latency limit belongs to its distance; farther away it says nothing.
+_SAME_DISTANCE_MM = 10.0
+_ITEMS = {
+    "onset_latency_ms": "distal_latency_ms",
+    "negative_peak_amplitude_mv": "amplitude_mv",
+    "conduction_velocity_m_per_s": "velocity_m_per_s",
+}
+_AT_THE_DISTAL_SITE = ("onset_latency_ms", "negative_peak_amplitude_mv")
+_ALONG_SEGMENTS = ("conduction_velocity_m_per_s",)
+
+
+def limits_table(
+    traces: pd.DataFrame,
+    segments: pd.DataFrame,
+    details: Mapping[str, Details],
+    *,
+    reference: str | Path | ReferenceSet,
+) -> pd.DataFrame:
+    """Give the limit of normal of every motor value that has one.
+
+    Latency and amplitude are limited at the distal site only: farther along the nerve they
+    depend on distance and, in block, on what the report is about.
+
+    Parameters
+    ----------
+    traces, segments : DataFrame
+        The tables of those names, of one study or of many.
+    details : mapping of study id to Details
+        For limits by age, sex and height.
+    reference
+        As in :func:`ncs_cb.judging.verdicts.judge`.
+
+    Returns
+    -------
+    DataFrame
+        Table ``limits``; ``row`` counts within the study's own table.
+    """
+    sets = chain(reference)
+    found = [
+        one
+        for name, frame in (("traces", traces), ("segments", segments))
+        for study_id, rows in _by_study(frame).items()
+        for one in _of_study(name, rows, details.get(study_id, Details()), sets)
+    ]
+    return conform(pd.DataFrame(found), "limits")
+
+
+def _by_study(frame: pd.DataFrame) -> dict[str, list[Row]]:
+    groups: dict[str, list[Row]] = {}
+    for row in frame.to_dict("records"):
+        groups.setdefault(str(row["study_id"]), []).append({str(k): v for k, v in row.items()})
+    return groups
+
+
+def _of_study(
+    table: str, rows: list[Row], person: Details, sets: tuple[ReferenceSet, ...]
+) -> Iterator[dict[str, Any]]:
+    distal = _distal_rows(rows) if table == "traces" else set(range(len(rows)))
+    columns = _AT_THE_DISTAL_SITE if table == "traces" else _ALONG_SEGMENTS
+    for place in sorted(distal):
+        row = rows[place]
+        for column in columns:
+            limit = first_limit(
+                sets, "motor", str(row["nerve"]), str(row["muscle"]), _ITEMS[column], person,
+                segment=row.get("segment"),
+            )  # fmt: skip
+            if limit is not None and (column != "onset_latency_ms" or _at_place(row, limit)):
+                yield {
+                    "study_id": row["study_id"], "table": table, "row": place, "column": column,
+                    "limit": limit.value, "direction": limit.direction,
+                    "is_outside": is_outside(row[column], limit), "set_id": limit.set_id,
+                    "source": limit.source, "verified": limit.verified,
+                }  # fmt: skip
+
+
+def _distal_rows(rows: list[Row]) -> set[int]:
+    """Give the row of the most distal motor response of each nerve, side and muscle."""
+    found: dict[tuple[str, str, str], tuple[int, int]] = {}
+    for place, row in enumerate(rows):
+        if row["kind"] == "sensory":
+            continue
+        series = (str(row["nerve"]), str(row["side"]), str(row["muscle"]))
+        known = anatomy().nerves.get(series[0])
+        order = known.sites if known else ()
+        site = str(row["stimulation_site"])
+        at = (order.index(site) if site in order else len(order), place)
+        found[series] = min(at, found.get(series, at))
+    return {place for _, place in found.values()}
+
+
+def _at_place(row: Row, limit: Limit) -> bool:
+    same_site = not limit.site or limit.site == row.get("stimulation_site")
+    if limit.distance_mm is None or not same_site:
+        return same_site
+    extra = abs(float(row["distance_mm"]) - limit.distance_mm)
+    return extra <= _SAME_DISTANCE_MM
+
+
+def is_outside(value: Any, limit: Limit) -> bool | None:
+    """Tell whether a value lies beyond its limit; None when the value is not known."""
+    number = float(value)
+    if number != number:  # noqa: PLR0124 - NaN is the only number that differs from itself
+        return None
+    excess = number - limit.value
+    return excess < -TOLERANCE if limit.direction == "lower" else excess > TOLERANCE

@@ -1,0 +1,76 @@
+"""What the command line offers around the analysis: samples, doctor, how much it says."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import ncs_cb
+
+
+def program(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "ncs_cb", *map(str, arguments)],
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+
+def test_the_module_is_the_same_program():
+    run = program("--version")
+    assert (run.returncode, run.stdout.split()) == (0, ["ncs-cb", ncs_cb.__version__])
+
+
+def test_doctor_names_what_a_report_of_a_fault_needs():
+    run = program("doctor")
+    assert run.returncode == 0
+    for words in ("ncs_cb", "python", "cores", "extra 'pdf'", "numpy", version("numpy"), "edf"):
+        assert words in run.stdout
+    assert str(Path.home()) not in run.stdout
+
+
+def test_samples_are_copied_and_can_be_analyzed(tmp_path):
+    folder = tmp_path / "a folder 示例"
+    assert program("samples", folder).returncode == 0
+    assert (folder / "notebooks" / "first_analysis.ipynb").is_file()
+    run = program("analyze", folder / "samples" / "trap_ulnar_elbow", "--out", tmp_path / "out")
+    assert run.returncode == 0, run.stderr
+    assert (tmp_path / "out" / "trap_ulnar_elbow" / "report.html").is_file()
+
+
+def test_samples_never_overwrite(tmp_path):
+    kept = tmp_path / "samples" / "mine.txt"
+    kept.parent.mkdir()
+    kept.write_text("mine")
+    run = program("samples", tmp_path)
+    assert run.returncode == 2
+    assert "nothing was overwritten" in run.stderr
+    assert kept.read_text() == "mine"
+
+
+def test_quiet_says_only_what_went_wrong(tmp_path):
+    folder = Path(__file__).parents[1] / "data/samples/trap_ulnar_elbow"
+    quiet = program("--quiet", "analyze", folder, "--out", tmp_path)
+    assert (quiet.returncode, quiet.stderr) == (0, "")
+    failed = program("--quiet", "analyze", tmp_path / "none.edf", "--out", tmp_path)
+    assert failed.returncode == 1
+    assert "none.edf" in failed.stderr
+
+
+def test_verbose_says_what_the_reader_decided(tmp_path):
+    folder = Path(__file__).parents[1] / "data/samples/mmn_ulnar_radial"
+    usual = program("analyze", folder, "--out", tmp_path)
+    told = program("--verbose", "analyze", folder, "--out", tmp_path)
+    assert len(told.stderr.splitlines()) > len(usual.stderr.splitlines())
+
+
+def test_a_console_of_a_narrow_encoding_is_no_error(tmp_path):
+    folder = Path(__file__).parents[1] / "data/samples/trap_ulnar_elbow"
+    run = program("analyze", folder, "--out", tmp_path, "--lang", "zh", PYTHONIOENCODING="cp1252")
+    assert run.returncode == 0, run.stderr
+    assert "Traceback" not in run.stderr
