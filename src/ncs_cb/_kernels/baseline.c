@@ -181,13 +181,14 @@ static Index peel_artifact(Row *w, double per_block, Index reach, Index peak_fro
  *
  * A far-field potential moves the stretch before the response; drift and hum move it too, but
  * drift goes on to the end of the sweep, and hum is seen there; an amplifier that recovers
- * begins with the pulse. Whether the level was changed. */
+ * begins with the pulse, and is led back to that level. Whether the baseline was changed. */
 static int prefer_before(Row *w, Index peak, double per_block)
 {
     const double *restrict r = w->r;
     double size = (double)w->size, slope = w->slope * size;
     Index some = whole(LONGEST_BEFORE_MS / (size * w->step));
-    Index begin = later(0, w->before - some), last = w->n_blocks - some;
+    /* Half a turn of hum at the end. */
+    Index begin = later(0, w->before - some), last = w->n_blocks - 2 * some;
     Index start = w->pre + w->first;
     if (w->before - begin < 2 || last < peak || w->quiet_to <= start)
         return 0;
@@ -195,9 +196,12 @@ static int prefer_before(Row *w, Index peak, double per_block)
     double middle = 0.5 * (double)(w->quiet_from + w->quiet_to);
     double early = mean_of(r, begin, w->before);
     early += slope * (0.5 * (double)(begin + w->before) - middle);
-    Index third = start + later(1, (w->quiet_to - start) / 3);
-    double recovering = mean_of(r, start, third);
-    recovering += slope * (0.5 * (double)(start + third) - middle);
+    /* Of the stretch from the pulse to the response, its first third and its last. */
+    Index third = later(1, (w->quiet_to - start) / 3);
+    double first = mean_of(r, start, start + third) - early;
+    double final = mean_of(r, w->quiet_to - third, w->quiet_to) - early;
+    first += slope * ((double)start + 0.5 * (double)third - middle);
+    final += slope * ((double)w->quiet_to - 0.5 * (double)third - middle);
     double end = mean_of(r, last, w->n_blocks), squares = 0.0;
     for (Index b = last; b < w->n_blocks; b++)
         squares += (r[b] - end) * (r[b] - end);
@@ -207,10 +211,18 @@ static int prefer_before(Row *w, Index peak, double per_block)
     drift /= (double)later(1, last - w->before);
     double allowed = larger(FAR_FIELD_SHARE * (r[peak] - early), 3.0 * swing);
     allowed = larger(allowed, 4.0 * sqrt(per_block));
-    if (fabs(early) <= allowed + 2.0 * drift || fabs(recovering - early) > 0.5 * fabs(early))
+    if (fabs(early) <= allowed + 2.0 * drift)
         return 0;
-    w->level += early + w->slope * (middle * size - w->origin);
+    w->level += w->slope * (middle * size - w->origin);
+    w->origin = middle * size;
     w->slope = 0.0;
+    if (fabs(first) <= RECOVERING * fabs(final)) {
+        w->level += early;
+    } else if (fabs(end - early) < RECOVERING * fabs(early)) {
+        /* It is over by the end of the sweep: the baseline goes back to where it came from. */
+        w->bend = (double)w->quiet_to * size + BACK_MS / w->step;
+        w->slope = early / (w->bend - w->origin);
+    }
     return 1;
 }
 
@@ -224,6 +236,9 @@ static Index settle(Row *w)
     double per_block = w->white * w->white / size;
     Index peak_from = whole(FIRST_PEAK_MS / (size * w->step));
     Index reach = whole(5.0 / (size * w->step));
+    /* A slow decay is told from the level only by the time before the stimulus. */
+    Index n_decays = w->n_pre > 0 ? N_DECAYS : N_FAST;
+    w->n_decays = n_decays;
     w->decay = 0.0;
     w->dip = 0.0;
     Index peak = highest(y, pre + peak_from, n_blocks);
@@ -234,13 +249,12 @@ static Index settle(Row *w)
         end -= pre;
     } else {
         double before = mean_of(y, later(0, w->before - 25), w->before);
-        w->n_decays = N_DECAYS;
         end = peel_artifact(w, per_block, reach, peak_from);
         if (w->n_pre > 0 && w->decay != 0.0 && w->at >= N_FAST
             && fabs(w->level - before) > COMES_BACK * fabs(w->decay)) {
             w->n_decays = N_FAST;
             end = peel_artifact(w, per_block, reach, peak_from);
-            w->n_decays = N_DECAYS;
+            w->n_decays = n_decays;
         }
     }
     int lasting = (double)(w->quiet_to - w->quiet_from) * size * w->step > LONG_QUIET_MS;
@@ -270,7 +284,7 @@ static Index settle_again(Row *w)
     double block_ms = (double)w->size * w->step;
     Index pre = w->pre, stimulus = w->stimulus, end = settle(w);
     Index later_on = later(1, whole(AGAIN_MS / block_ms));
-    if ((double)(end - w->first) * block_ms >= SOON_MS || w->decay == 0.0)
+    if (w->n_pre == 0 || w->decay == 0.0 || (double)(end - w->first) * block_ms >= SOON_MS)
         return end;
     for (Index i = 1; i < 3; i++) {
         w->pre = pre + i * later_on;

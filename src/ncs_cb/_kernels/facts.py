@@ -46,7 +46,7 @@ REALIGN_MS = 0.25
 # An edge is this share of the sharpest one, and bends by this share of the sharpest bend of
 # blocks, twice as long, that the sweep shows later than RESPONSE_FROM_MS.
 EDGE_SHARE = 0.25
-BENDS = 0.75
+BENDS = 0.5
 RESPONSE_FROM_MS = 3.0
 SMOOTH_BEND = 2.6
 # An amplifier may stay on its rail for this long, and this much of it is worth a word.
@@ -72,7 +72,7 @@ BUMP_MS = 2.4
 LULL_MS = 3.0
 STANDS_OUT = 11.0
 # Where the quieter pieces stray no more than white noise does, less is enough.
-STANDS_OUT_OF_WHITE = 6.0
+STANDS_OUT_OF_WHITE = 7.5
 NEARLY_WHITE = 1.4
 # An amplifier's recovery (4 to 12 ms) keeps more than RECOVERS of its height for 2.4 ms.
 RECOVERED_MS = 2.0
@@ -117,10 +117,16 @@ DRIFT_MS = 15.0
 LONG_QUIET_MS = 3.5
 # How far hum and drift may move the level between stimulus and response, of the response.
 MOVED_SHARE = 0.005
+# So much before the stimulus makes a baseline.
+BEFORE_MS = 0.35
 # The level before the stimulus is taken from no more than this, and preferred to that before
 # the response where they differ by more than this share of it and no drift or hum explains it.
 LONGEST_BEFORE_MS = 5.0
 FAR_FIELD_SHARE = 0.006
+# A far-field potential grows towards the response; what is this large from the pulse on is an
+# amplifier that recovers.
+RECOVERING = 0.75
+BACK_MS = 10.0
 # Removing hum must not shorten the quiet stretch before the response by more than this.
 UNDONE_MS = 0.7
 HUM_HZ = (50.0, 60.0)

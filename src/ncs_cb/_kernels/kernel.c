@@ -107,7 +107,7 @@ static int64_t place_pulse(Row *w)
         facts |= ARTIFACT_CLIPPED;
     w->n_pre = later(0, earlier(w->stimulus, w->pulse_from) - guard);
     w->before = w->n_pre / w->size;
-    if (!((double)w->n_pre * w->step >= 0.35 && w->n_pre >= 3 && w->before >= 1)) {
+    if (!((double)w->n_pre * w->step >= BEFORE_MS && w->n_pre >= 3 && w->before >= 1)) {
         facts |= NO_BASELINE;
         w->n_pre = 0;
     }
