@@ -196,12 +196,16 @@ static int prefer_before(Row *w, Index peak, double per_block)
     double middle = 0.5 * (double)(w->quiet_from + w->quiet_to);
     double early = mean_of(r, begin, w->before);
     early += slope * (0.5 * (double)(begin + w->before) - middle);
-    /* Of the stretch from the pulse to the response, its first third and its last. */
+    /* The thirds of the stretch from the pulse to the response. */
     Index third = later(1, (w->quiet_to - start) / 3);
-    double first = mean_of(r, start, start + third) - early;
-    double final = mean_of(r, w->quiet_to - third, w->quiet_to) - early;
-    first += slope * ((double)start + 0.5 * (double)third - middle);
-    final += slope * ((double)w->quiet_to - 0.5 * (double)third - middle);
+    double part_of[3];
+    for (Index k = 0; k < 3; k++) {
+        Index a = k < 2 ? start + k * third : w->quiet_to - third;
+        part_of[k] = mean_of(r, a, a + third) - early;
+        part_of[k] += slope * ((double)a + 0.5 * (double)third - middle);
+    }
+    int grows = fabs(part_of[0]) <= RECOVERING * fabs(part_of[2])
+                && (part_of[1] / part_of[2] <= GROWS || part_of[2] == 0.0);
     double end = mean_of(r, last, w->n_blocks), squares = 0.0;
     for (Index b = last; b < w->n_blocks; b++)
         squares += (r[b] - end) * (r[b] - end);
@@ -216,7 +220,7 @@ static int prefer_before(Row *w, Index peak, double per_block)
     w->level += w->slope * (middle * size - w->origin);
     w->origin = middle * size;
     w->slope = 0.0;
-    if (fabs(first) <= RECOVERING * fabs(final)) {
+    if (grows) {
         w->level += early;
     } else if (fabs(end - early) < RECOVERING * fabs(early)) {
         /* It is over by the end of the sweep: the baseline goes back to where it came from. */

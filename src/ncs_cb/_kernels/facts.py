@@ -79,6 +79,8 @@ RECOVERED_MS = 2.0
 RECOVERS = 0.45
 # A phase in noise of any color is this many times what the quieter pieces stray.
 CLEAR_OF_COLOR = 5.0
+# Noise of any color that moves markers: so much of the response.
+NOISY_COLOR = 0.008
 # Larger than this against white noise and baseline it needs no such question.
 OBVIOUS = 150.0
 # A component that begins after so long a rest is another response: small ones (satellites,
@@ -126,6 +128,7 @@ FAR_FIELD_SHARE = 0.006
 # A far-field potential grows towards the response; what is this large from the pulse on is an
 # amplifier that recovers.
 RECOVERING = 0.75
+GROWS = 0.9
 BACK_MS = 10.0
 # Removing hum must not shorten the quiet stretch before the response by more than this.
 UNDONE_MS = 0.7

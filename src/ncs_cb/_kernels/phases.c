@@ -173,7 +173,7 @@ static int64_t doubts(const Row *w, Index onset, const double *out)
         if (tail > 0.02 * amplitude)
             facts |= ARTIFACT_AT_ONSET;
     }
-    if (w->white > 0.02 * amplitude)
+    if (w->white > 0.02 * amplitude || w->color > NOISY_COLOR * amplitude)
         facts |= NOISY;
     return facts;
 }
