@@ -100,6 +100,9 @@ RAISED = {
     "artifact_removed": naive.cmap(T) + naive.artifact(T, 4.0, 1.5),
     "artifact_overlaps_onset": naive.cmap(T) + naive.artifact(T, 5.0, 2.0),
     "noisy_baseline": naive.cmap(T, height=1.0) + noise(2, 0.05),
+    "artifact_clipped": np.where((T >= 0) & (T < 2.0), 20.0, naive.cmap(T) + noise(4, 0.002)),
+    "stimulus_realigned": naive.cmap(T) + np.where((T >= 0.75) & (T < 1.0), 6.0, 0.0),
+    "late_response": naive.cmap(T) + naive.cmap(T, onset=22.0, height=0.5),
 }
 
 

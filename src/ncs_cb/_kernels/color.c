@@ -1,28 +1,21 @@
 /* Whether a response stands out of noise that is not white. */
 #include "row.h"
 
-/* How many blocks 1 ms holds. */
-static Index wide_of(const Row *w)
+/* How many blocks a time holds, at least one. */
+static Index blocks_in(const Row *w, double ms)
 {
-    return later(1, whole(SMOOTH_MS / ((double)w->size * w->step) + 0.5));
+    return later(1, whole(ms / ((double)w->size * w->step) + 0.5));
 }
 
-/* How many blocks lie from the middle of a bump to its surroundings. */
-static Index lag_of(const Row *w)
-{
-    return later(1, whole(BUMP_MS / ((double)w->size * w->step) + 0.5));
-}
-
-/* Write to z by how much 1 ms of the trace differs from what lies 2.4 ms to either side; give
- * how many there are.
+/* Write to z by how much so many blocks of the trace differ from those that lie `lag` to either
+ * side; give how many there are.
  *
  * The second difference knows neither level nor slope, and little of what is slow: wander,
  * heart, recovery. */
-static Index bumps(Row *w, Index a)
+static Index bumps(Row *w, Index a, Index wide, Index lag)
 {
     const double *restrict r = w->r;
     double *restrict z = w->z;
-    Index wide = wide_of(w), lag = lag_of(w);
     Index m = w->n_blocks - a - wide + 1;
     if (m <= 2 * lag)
         return 0;
@@ -43,10 +36,11 @@ static Index bumps(Row *w, Index a)
  *
  * Those are the second quietest of pieces of 3 ms: a response leaves some of the sweep quiet,
  * noise of any color and hum do not. */
-static int stands_out(Row *w, Index a)
+static int stands_out(Row *w, Index a, double wide_ms, double lag_ms)
 {
-    Index m = bumps(w, a);
-    Index piece = later(4, whole(LULL_MS / ((double)w->size * w->step) + 0.5));
+    Index blocks = blocks_in(w, wide_ms);
+    Index m = bumps(w, a, blocks, blocks_in(w, lag_ms));
+    Index piece = later(4, blocks_in(w, LULL_MS));
     if (m < 4 * piece)
         return 1;
     double most = 0.0, least = DBL_MAX, second = DBL_MAX;
@@ -64,7 +58,7 @@ static int stands_out(Row *w, Index a)
         }
     }
     double quiet = sqrt(second / (double)piece);
-    double wide = (double)wide_of(w);
+    double wide = (double)blocks;
     w->color = quiet / wide;
     /* White noise: six times the variance of a sum of so many blocks. */
     double white = sqrt(6.0 * wide / (double)w->size) * w->white;
@@ -74,14 +68,19 @@ static int stands_out(Row *w, Index a)
 /* Whether a small negative peak is a response.
  *
  * The first 2 ms are left to the amplifier that recovers; what peaks there is a response only
- * if it comes down as fast as one. */
+ * if it comes down as fast as one. A sensory potential is over within 2 ms; what the end of the
+ * sweep cuts off has no other side to compare. */
 static int is_response(Row *w, Index peak)
 {
-    Index a = w->pre + w->first, lag = lag_of(w), down = peak + lag;
+    Index a = w->pre + w->first, lag = blocks_in(w, BUMP_MS), down = peak + lag;
     Index late = a + whole(RECOVERED_MS / ((double)w->size * w->step));
-    if (stands_out(w, late))
+    int fast = stands_out(w, late, SHORT_SMOOTH_MS, SHORT_BUMP_MS);
+    if (stands_out(w, late, SMOOTH_MS, BUMP_MS) || fast)
         return 1;
-    if (peak > late + lag || down >= w->n_blocks || w->r[down] > RECOVERS * w->r[peak])
+    if (down >= w->n_blocks)
+        return w->r[peak] > STANDS_OUT * w->color;
+    if (peak > late + lag || w->r[down] > RECOVERS * w->r[peak])
         return 0;
-    return stands_out(w, a);
+    fast = stands_out(w, a, SHORT_SMOOTH_MS, SHORT_BUMP_MS);
+    return stands_out(w, a, SMOOTH_MS, BUMP_MS) || fast;
 }

@@ -124,7 +124,7 @@ static void fit_decay(Row *w, const double *restrict y, Index end, Prior prior, 
     w->decay = 0.0;
     if (best < 12.0 * variance || end - first < 2)
         return;
-    at = earlier(later(at, 1), N_DECAYS - 2);
+    at = earlier(later(at, 1), w->n_decays - 2);
     double g0 = decay_gain(w, at - 1, end, n, s[at - 1]);
     double g1 = decay_gain(w, at, end, n, s[at]);
     double g2 = decay_gain(w, at + 1, end, n, s[at + 1]);

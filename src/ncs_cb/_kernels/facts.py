@@ -69,6 +69,9 @@ SIGNIFICANT = 0.05
 # of 0.15 to 0.5 mV in the same noise one in a hundred had less than 16 times.
 SMOOTH_MS = 1.0
 BUMP_MS = 2.4
+# And of a sensory potential.
+SHORT_SMOOTH_MS = 0.4
+SHORT_BUMP_MS = 1.0
 LULL_MS = 3.0
 STANDS_OUT = 11.0
 # Where the quieter pieces stray no more than white noise does, less is enough.
@@ -85,7 +88,7 @@ NOISY_COLOR = 0.008
 OBVIOUS = 150.0
 # A component that begins after so long a rest is another response: small ones (satellites,
 # A waves) after the shorter rest. Delayed parts of a response begin in its positive phase.
-REST_MS = 2.0
+REST_MS = 2.6
 SMALL_SHARE = 0.15
 LONG_REST_MS = 4.0
 REST_LEVEL = 0.02
@@ -101,10 +104,12 @@ N_DECAYS = 20
 SHORTEST_DECAY_MS = 0.12
 # Electrodes discharge within 3 ms, amplifiers recover within some 12 ms.
 LONGEST_DECAY_MS = 12.8
-# The first N_FAST decays end with 3.5 ms. A slower one is believed only where it comes back to
+# The first N_FAST decays end with 3 ms. A slower one is believed only where it comes back to
 # the level before the stimulus: else it is something else, a far-field potential, that bends.
-N_FAST = 15
+N_FAST = 14
 COMES_BACK = 0.5
+# A phase is back where 0.5 % of the highest peak is left, of a small one 1.5 % of its own.
+RETURN_OWN = 3.0
 # Where the first decay is over so soon, a slower one may lie under it: look again 1 and 2 ms
 # later, and believe what leaves this much of the trace quiet.
 SOON_MS = 1.4

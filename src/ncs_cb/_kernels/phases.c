@@ -51,6 +51,21 @@ static int is_swing(const Row *w, Index end, Index start, Index reached)
     return smallest(r, at, n_blocks) > -0.25 * top;
 }
 
+/* Give where another response begins from block b on, after a long rest: an F wave; -1 for none. */
+static Index late_response(const Row *w, Index end, Index b, double strong, double level)
+{
+    const double *r = w->r;
+    while (b < w->n_blocks && r[b] < strong)
+        b++;
+    if (b >= w->n_blocks || phase_end(w, b, level) == w->n_blocks)
+        return -1;
+    if ((double)(rest_before(r, end, b, level) * w->size) * w->step < LONG_REST_MS)
+        return -1;
+    while (r[b - 1] > 0.0)
+        b--;
+    return b;
+}
+
 /* Follow the negative phases from block b on.
  * A phase ends where it has come down to `low`; the next must reach `strong` within 12 ms. What
  * follows a rest is another response. */
@@ -62,6 +77,7 @@ static Phases scan_phases(Row *w, Index b, double strong, double low, double hei
     Phases found = {b, 0, 0};
     Index end = phase_end(w, b, low);
     w->first_top = b < end ? largest(r, b, end) : 0.0;
+    w->last_top = w->first_top;
     w->late_area = 0.0;
     w->late_block = -1;
     found.first_end = end;
@@ -94,10 +110,13 @@ static Phases scan_phases(Row *w, Index b, double strong, double low, double hei
                 if (r[i] > 0.0)
                     area += r[i];
             w->late_area += area;
+            w->last_top = largest(r, start, b);
             end = b;
             limit = earlier(w->n_blocks, b + gap);
         }
     }
+    if (w->late_block < 0 && end < w->n_blocks)
+        w->late_block = late_response(w, end, later(end, limit), strong, larger(REST_LEVEL * height, low));
     found.last_end = end;
     return found;
 }
@@ -142,7 +161,8 @@ static int64_t time_phases(Row *w, Phases at, double *out)
             return cut;
         Index search = later((end - 2) * size - a, j == 0 ? whole(onset) + 1 : 0);
         /* Judged against the highest peak: a small phase comes back to the same level. */
-        double t = find_return(w->z, search, b - a, amplitude, w->white, half);
+        double own = RETURN_OWN * (j == 0 ? w->first_top : w->last_top);
+        double t = find_return(w->z, search, b - a, smaller(amplitude, own), w->white, half);
         if (t < 0.0)
             return cut;
         if (j == 0) {

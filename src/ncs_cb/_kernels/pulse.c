@@ -28,13 +28,12 @@ static double sharpest_bend(const double *restrict y, Index a, Index n_blocks)
  * after the rail behind it.
  *
  * The next edge comes within the longest phase of a pulse; while the trace stands far from
- * where it came, on a rail, the wait is longer. */
-static Index follow_edges(Row *w, Index i, Index lag, double edge)
+ * `base`, where it came, on a rail, the wait is longer. */
+static Index follow_edges(Row *w, Index i, Index lag, double edge, double base)
 {
     Index wait = whole(MARKER_MS * w->per_ms);
     Index last = earlier(w->n - lag - 1, i + whole(RAIL_MS * w->per_ms));
     Index end = i + lag, run = 0;
-    double base = sample(w->x, later(0, i - lag));
     for (; i < last; i++) {
         double v = sample(w->x, i);
         int far = fabs(v - base) > 2.0 * edge;
@@ -89,6 +88,7 @@ static void look_for_pulse(Row *w)
                       || fabs(sample(w->x, start - lag) - w->y[w->n_blocks - 1]) < edge;
     if (clear && start > lo && whole_pulse)
         w->pulse_from = start + lag;
-    Index end = follow_edges(w, start, lag, edge);
+    double base = start > lo ? sample(w->x, start - lag) : w->y[w->n_blocks - 1];
+    Index end = follow_edges(w, start, lag, edge, base);
     w->pulse_to = later(end, w->pulse_from + w->pulse_to - w->stimulus);
 }

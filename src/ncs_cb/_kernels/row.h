@@ -85,6 +85,7 @@ typedef struct {
     Index top;          /* block of the highest negative peak */
     double dip;         /* depth of an initial positivity */
     double first_top;   /* height of the first phase */
+    double last_top;    /* height of the last one */
     double late_area;   /* sum of the blocks of the later ones */
     Index late_block;   /* where another response begins; -1 for none */
 } Row;
