@@ -118,7 +118,7 @@ def test_case_of_a_patient_gets_the_category_the_source_gives(name, case):
     sensory = tuple(SensoryValue(**value) for value in case.get("sensory", []))
     segments = pd.DataFrame(
         [segment_of(one) for one in case.get("segment", [])], columns=None
-    ).assign(study_id="patient")
+    ).assign(study_id="patient", supramaximal=True)
     if not len(segments):
         segments = pd.DataFrame({"nerve": [], "segment": []})
     found = diagnosis.conclude(

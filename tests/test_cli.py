@@ -6,12 +6,13 @@ import pty
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import archives
-from ncs_cb import __version__, flags
+from ncs_cb import __version__, flags, plugins, reports
 from ncs_cb.cli import _progress, main
 from ncs_cb.cli._console import explain, plain
 from ncs_cb.errors import ReadError
@@ -111,6 +112,24 @@ def test_analyze_writes_what_is_asked_for_and_prints_a_table_per_nerve(run, visi
     assert "definite" in out.lower()
     assert "\x1b[" not in out, "no color when piped"
     assert "visit" in err
+
+
+def test_a_format_that_another_package_adds_is_written_among_several(
+    run, visit, tmp_path, monkeypatch
+):
+    def write(result, *, lang):
+        return {"report.md": f"# {result.study.study_id}"}
+
+    point = SimpleNamespace(name="md", load=lambda: reports.Writer("md", "Markdown", write))
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [point])
+    reports.writers.cache_clear()
+    try:
+        status, *_ = run("analyze", visit, "--out", tmp_path / "o", "--format", "md,txt")
+    finally:
+        reports.writers.cache_clear()
+    assert status == 0
+    written = {path.name for path in (tmp_path / "o").rglob("*") if path.is_file()}
+    assert written == {"report.md", "report.txt"}
 
 
 def test_formats_limit_what_is_written(run, visit, tmp_path):

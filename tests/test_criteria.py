@@ -316,7 +316,8 @@ def test_the_shortest_shape_loads_and_judges(tmp_path):
     path.write_text(SHORT + "".join(routes), "utf-8")
     table = pd.DataFrame(
         {"study_id": "p", "nerve": "median", "segment": ["palm-wrist", "wrist-elbow"],
-         "distal_amplitude_mv": 8.0, "area_reduction_pct": 60.0, "duration_increase_pct": 5.0}
+         "distal_amplitude_mv": 8.0, "area_reduction_pct": 60.0, "duration_increase_pct": 5.0,
+         "supramaximal": True}
     )  # fmt: skip
     verdicts = judge(table, [path])
     assert verdicts["conduction_block"].tolist() == ["excluded", "definite"]

@@ -38,7 +38,8 @@ def segment(nerve="ulnar", side="right", area=65.0, **values):
     return {
         "study_id": "p", "nerve": nerve, "side": side, "muscle": place[0], "segment": place[1],
         "distal_amplitude_mv": 9.0, "amplitude_reduction_pct": area,
-        "total_area_reduction_pct": area, "total_duration_increase_pct": 8.0, **values,
+        "total_area_reduction_pct": area, "total_duration_increase_pct": 8.0, "supramaximal": True,
+        **values,
     }  # fmt: skip
 
 

@@ -178,9 +178,16 @@ CASES = {
     "response_absent_at_site": {
         "raise": lambda s: s.set("ulnar", "adm", "below_elbow", quality_flags="response_absent",
                                  negative_peak_amplitude_mv=np.nan),
-        # The pairing itself flags a missing number, so that only a missing row leaves it open.
-        "open": None,
+        "open": lambda s: s.set("ulnar", "adm", "below_elbow", negative_peak_amplitude_mv=np.nan),
         "says": "no response at below elbow",
+    },
+    "complete_block": {
+        "raise": lambda s: s.set("ulnar", "adm", "below_elbow", quality_flags="response_absent",
+                                 negative_peak_amplitude_mv=np.nan),
+        "open": lambda s: s.attest(None, "below_elbow").set(
+            "ulnar", "adm", "below_elbow", quality_flags="response_absent",
+            negative_peak_amplitude_mv=np.nan),
+        "says": r"no response at below elbow with a supramaximal stimulus; 10\.00 mV distally",
     },
     "entrapment_site": {
         "raise": lambda s: s, "raise_segment": BE_AE, "open": "NA", "says": "cubital tunnel",
@@ -222,13 +229,15 @@ CASES = {
     "martin_gruber": {
         "raise": lambda s: s.scale("ulnar", "adm", "below_elbow", 0.7)
                             .set("median", "adm", "elbow", **CROSSING),
-        "open": lambda s: s.drop(("median", "adm", "elbow"), ("median", "adm", "wrist")),
+        "open": lambda s: s.scale("ulnar", "adm", "below_elbow", 0.7)
+                           .drop(("median", "adm", "elbow"), ("median", "adm", "wrist")),
         "says": r"10\.00 mV at the wrist = 6\.72 mV .* \+ 3\.00 mV by way of median \(sum 9\.72",
     },
     "reverse_martin_gruber": {
         "raise": lambda s: s.scale("median", "apb", "elbow", 0.7)
                             .set("ulnar", "apb", "below_elbow", **CROSSING),
-        "open": lambda s: s.drop(("ulnar", "apb", "below_elbow"), ("ulnar", "apb", "wrist")),
+        "open": lambda s: s.scale("median", "apb", "elbow", 0.7)
+                           .drop(("ulnar", "apb", "below_elbow"), ("ulnar", "apb", "wrist")),
         "segment": "wrist-elbow", "nerve": "median", "muscle": "apb",
         "says": r"9\.00 mV at the wrist = 6\.09 mV .* by way of ulnar",
     },
@@ -270,6 +279,12 @@ CASES = {
         "raise": lambda s: s.set("ulnar", "adm", "below_elbow", onset_latency_ms=3.0),
         "open": lambda s: s.set("ulnar", "adm", "below_elbow", onset_latency_ms=np.nan),
         "says": r"0\.00 ms after the distal one",
+    },
+    "distance_implausible": {
+        "raise": lambda s: s.set("ulnar", "adm", "wrist", distance_mm=8.0).set(
+            "ulnar", "adm", "below_elbow", distance_mm=28.0),
+        "open": lambda s: s.set("ulnar", "adm", "below_elbow", distance_mm=np.nan),
+        "says": "8 and 28 look like centimetres: 6.1 m/s as millimetres, 60.6 m/s",
     },
 }  # fmt: skip
 for _name in quality.CHECKS:
@@ -464,14 +479,26 @@ def without_crossing_recordings():
     )  # fmt: skip
 
 
-def test_without_median_stimulation_at_the_elbow_the_anastomosis_is_never_cleared():
+def test_an_anastomosis_is_missed_only_where_a_fall_across_the_forearm_asks_for_it():
     study = without_crossing_recordings()
-    for nerve, muscle, segment in (
-        ("ulnar", "adm", "wrist-below_elbow"),
-        ("median", "apb", "wrist-elbow"),
-    ):
+    places = (("ulnar", "adm", "wrist-below_elbow"), ("median", "apb", "wrist-elbow"))
+    for nerve, muscle, segment in places:
         for flag in ("martin_gruber", "reverse_martin_gruber"):
-            assert study.ask(flag, segment, nerve, muscle)[0] == "not_examined"
+            assert study.ask(flag, segment, nerve, muscle)[0] == "cleared"
+    study.scale("ulnar", "adm", "below_elbow", 0.7)
+    asked = [study.ask("martin_gruber", place[2], *place[:2])[0] for place in places]
+    assert asked == ["not_examined", "cleared"]
+    study = without_crossing_recordings().scale("median", "apb", "elbow", 0.7)
+    asked = [study.ask("reverse_martin_gruber", place[2], *place[:2])[0] for place in places]
+    assert asked == ["cleared", "not_examined"]
+
+
+def test_a_missing_recording_at_the_wrist_is_not_taken_for_none():
+    study = Study().scale("ulnar", "adm", "below_elbow", 0.7).drop(("median", "adm", "wrist"))
+    state, arithmetic = study.set("median", "adm", "elbow", **CROSSING).ask("martin_gruber")
+    assert state == "raised"
+    assert "median at the wrist was not recorded from ADM" in arithmetic
+    assert "the most that crosses" in arithmetic
 
 
 def test_the_forearm_pattern_in_both_nerves_raises_it_without_that_recording():
@@ -482,7 +509,7 @@ def test_the_forearm_pattern_in_both_nerves_raises_it_without_that_recording():
     assert "ulnar falls by 28.0 %" in arithmetic
     assert "median rises by 16.0 %" in arithmetic
     assert study.ask("martin_gruber", "wrist-elbow", "median", "apb")[0] == "raised"
-    assert study.ask("reverse_martin_gruber")[0] == "not_examined"
+    assert study.ask("reverse_martin_gruber")[0] == "cleared"
 
 
 def test_the_mirrored_pattern_is_the_reverse_anastomosis():
@@ -490,7 +517,7 @@ def test_the_mirrored_pattern_is_the_reverse_anastomosis():
     study.scale("ulnar", "adm", "below_elbow", 1.2).scale("median", "apb", "elbow", 0.75)
     assert study.ask("reverse_martin_gruber", "wrist-elbow", "median", "apb")[0] == "raised"
     assert study.ask("reverse_martin_gruber")[0] == "raised"
-    assert study.ask("martin_gruber")[0] == "not_examined"
+    assert study.ask("martin_gruber")[0] == "cleared"
 
 
 def test_a_block_without_crossing_fibers_is_no_anastomosis():
@@ -519,7 +546,7 @@ def test_a_crossing_without_a_fall_explains_nothing():
     study = Study().set("median", "adm", "elbow", **CROSSING)
     state, arithmetic = study.ask("martin_gruber")
     assert state == "cleared"
-    assert "fall across the forearm is only 4.0 %" in arithmetic
+    assert "falls by 4.0 % across the forearm" in arithmetic
 
 
 def test_the_upper_arm_has_no_forearm_anastomosis():

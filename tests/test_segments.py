@@ -89,9 +89,21 @@ def test_studies_nerves_sides_and_muscles_are_never_mixed():
     assert table[["study_id", "segment"]].values.tolist() == [["t", "wrist-below_elbow"]]
 
 
-def test_a_missing_proximal_response_leaves_the_change_unknown_and_flagged():
+def test_a_proximal_value_that_is_missing_is_unknown_and_not_absent():
     table = pair_sites(traces(site("wrist"), {"stimulation_site": "below_elbow"}))
     assert np.isnan(table["amplitude_reduction_pct"].item())
+    assert "response_absent_at_site" not in table["quality_flags"].item().split(";")
+
+
+@pytest.mark.parametrize(
+    "absent", [{"quality_flags": "response_absent"}, {"negative_peak_amplitude_mv": 0.0}]
+)
+def test_a_proximal_response_that_is_absent_is_a_fall_of_all_and_has_no_duration(absent):
+    table = pair_sites(traces(site("wrist"), {**site("below_elbow"), **absent}))
+    for name in ("amplitude_reduction_pct", "area_reduction_pct", "total_area_reduction_pct"):
+        assert table[name].item() == 100.0
+    assert np.isnan(table["duration_increase_pct"].item())
+    assert np.isnan(table["conduction_velocity_m_per_s"].item())
     assert "response_absent_at_site" in table["quality_flags"].item().split(";")
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ncs_cb.model import Result, Study
     from ncs_cb.readers import read_study
     from ncs_cb.readers.edf import write_edf
+    from ncs_cb.readers.mapped_table import studies_from_table
     from ncs_cb.readers.via_mne import study_from_epochs
     from ncs_cb.reports import show, write_report
     from ncs_cb.reports.record import load_result
@@ -54,6 +55,7 @@ _HOMES = {
     "measure_traces": "measuring.traces",
     "read_study": "readers",
     "show": "reports",
+    "studies_from_table": "readers.mapped_table",
     "study_from_epochs": "readers.via_mne",
     "write_edf": "readers.edf",
     "write_report": "reports",
@@ -81,6 +83,7 @@ __all__ = [
     "read_study",
     "show",
     "simulate",
+    "studies_from_table",
     "study_from_epochs",
     "write_edf",
     "write_report",

@@ -21,7 +21,7 @@ from ncs_cb.judging.verdicts import judge
 from ncs_cb.knowledge import criteria as criteria_sets
 from ncs_cb.knowledge import reference as reference_sets
 from ncs_cb.knowledge import set_words, thresholds
-from ncs_cb.measuring import f_waves, inching, machine, segments, sweeps
+from ncs_cb.measuring import edits, f_waves, inching, machine, segments, sweeps
 from ncs_cb.measuring import traces as measuring
 from ncs_cb.model import (
     BlockFit,
@@ -31,6 +31,7 @@ from ncs_cb.model import (
     Provenance,
     Result,
     SetWords,
+    Stimulus,
     Study,
     Trace,
     TypedResponse,
@@ -116,13 +117,16 @@ def analyze_together(
     to :func:`results`.
     """
     details = _details(studies)
-    chosen = [sweeps.choose_responses(study) for study in studies]
-    traces, responses, sweep_counts = _measure(studies, chosen)
+    chosen = [edits.choose_responses(study) for study in studies]
+    traces, responses, stimuli, sweep_counts = _measure(studies, chosen)
+    traces, corrected = edits.set_markers(traces, responses, studies)
     recruitment = sweeps.recruitment_table(traces, sweep_counts)
     traces = sweeps.attest(traces, recruitment)
     traces, printed = machine.set_beside(traces, responses)
     pairs, fits = _estimate(segments.pair_sites(traces), traces, responses)
-    checks = quality.examine(pairs, traces, details, responses, reference=reference)
+    checks = quality.examine(
+        pairs, traces, details, responses, stimuli=stimuli, reference=reference
+    )
     pairs = quality.with_flags(pairs, checks)
     verdicts = judge(pairs, criteria, reference=reference, details=details, checks=checks)
     waves = _f_waves(studies)
@@ -136,7 +140,7 @@ def analyze_together(
         "asks": diagnosis.asks(concluded), "reasons": diagnosis.reasons(concluded),
     }  # fmt: skip
     decisions = tuple(
-        (*study.decisions, *choice.decisions, *printed.get(_key(number), ()))
+        (*study.decisions, *corrected[number], *choice.decisions, *printed.get(_key(number), ()))
         for number, (study, choice) in enumerate(zip(studies, chosen, strict=True))
     )
     return Tables(frames, responses, fits, decisions)
@@ -152,7 +156,7 @@ def _details(studies: Sequence[Study]) -> dict[str, Details]:
 
 def _measure(
     studies: Sequence[Study], chosen: Sequence[sweeps.Chosen]
-) -> tuple[pd.DataFrame, tuple[Trace | None, ...], list[int]]:
+) -> tuple[pd.DataFrame, tuple[Trace | None, ...], tuple[Stimulus, ...], list[int]]:
     """Measure all responses in one pass and put the typed-in rows behind those of their study."""
     counts = [count for choice in chosen for count in choice.sweep_counts]
     responses = [trace for choice in chosen for trace in choice.responses]
@@ -165,15 +169,20 @@ def _measure(
         for number, study in enumerate(studies)
         for row in study.typed_responses
     ]
+    stimuli = [trace.stimulus for trace in responses]
     if not typed:
-        return conform(measured, "traces"), tuple(responses), counts
+        return conform(measured, "traces"), tuple(responses), tuple(stimuli), counts
+    stimuli += [row.stimulus for study in studies for row in study.typed_responses]
     both = pd.concat([measured, conform(pd.DataFrame(typed), "traces")], ignore_index=True)
     order = np.argsort(both["study_id"].to_numpy(dtype=str), kind="stable")
     everything: list[Trace | None] = [*responses, *[None] * len(typed)]
     counts += [1] * len(typed)
     traces = conform(both.iloc[order], "traces")
     places = order.tolist()
-    return traces, tuple(everything[i] for i in places), [counts[i] for i in places]
+    return (
+        traces, tuple(everything[i] for i in places), tuple(stimuli[i] for i in places),
+        [counts[i] for i in places],
+    )  # fmt: skip
 
 
 def _typed_row(row: TypedResponse) -> dict[str, object]:
@@ -189,6 +198,8 @@ def _typed_row(row: TypedResponse) -> dict[str, object]:
         "sampling_rate_hz": row.sampling_rate_hz,
         "high_pass_hz": row.high_pass_hz,
         "low_pass_hz": row.low_pass_hz,
+        "response": row.response,
+        "quality_flags": flags.join(row.flags),
         **row.values,  # noqa: PD011 - a field of ours, not of pandas
     }
 

@@ -89,6 +89,70 @@ def hertz(text: str) -> float | None:
     return float(found[1]) * (1000.0 if found[2] else 1.0)
 
 
+_PER_STORED: dict[str, dict[str, float]] = {
+    "mV": MILLIVOLTS_PER,
+    "mV\u00b7ms": {
+        "mVms": 1.0, "mVs": 1e3, "uVms": 1e-3, "uVs": 1.0, "\u00b5Vms": 1e-3, "\u00b5Vs": 1.0,
+        "\u03bcVms": 1e-3, "\u03bcVs": 1.0, "msmV": 1.0, "Vs": 1e6, "nVs": 1e-3,
+    },
+    "ms": {"ms": 1.0, "msec": 1.0, "s": 1e3, "sec": 1e3, "us": 1e-3, "\u00b5s": 1e-3},
+    "mm": {"mm": 1.0, "cm": 10.0, "m": 1e3},
+    "mA": {"mA": 1.0, "A": 1e3, "uA": 1e-3, "\u00b5A": 1e-3},
+    "Hz": {"Hz": 1.0, "kHz": 1e3},
+    "m/s": {"m/s": 1.0, "m/sec": 1.0, "ms^-1": 1.0, "ms-1": 1.0, "cm/s": 0.01},
+    "%": {"%": 1.0, "pct": 1.0},
+    "\u00b0C": {"\u00b0C": 1.0, "C": 1.0, "degC": 1.0},
+    "cm": {"cm": 1.0, "mm": 0.1, "m": 100.0},
+    "years": {"years": 1.0, "year": 1.0, "y": 1.0, "yr": 1.0, "yrs": 1.0, "a": 1.0, "Jahre": 1.0,
+              "months": 1 / 12},
+    "months": {"months": 1.0, "month": 1.0, "mo": 1.0, "Monate": 1.0, "years": 12.0},
+}  # fmt: skip
+
+
+def stored_per(column: str, unit: str) -> float | None:
+    """Give the factor that turns a value in `unit` into the unit of a column; None if unknown.
+
+    Voltages are spelled exactly (``mv`` may be milli- or megavolt); elsewhere case is ignored.
+
+    Examples
+    --------
+    >>> stored_per("distance_mm", "cm"), stored_per("negative_peak_amplitude_mv", "mv")
+    (10.0, None)
+    """
+    stored = unit_of(column)
+    known = _PER_STORED.get(stored, {})
+    text = re.sub(r"[\s\u00b7\u22c5\u00d7*x]+", "", unit) if "V" in unit else unit.strip()
+    if text in known or "V" in stored or stored == "mA":
+        return known.get(text)
+    return {name.casefold(): factor for name, factor in known.items()}.get(text.casefold())
+
+
+def units_for(column: str) -> list[str]:
+    """Give the units that a column may be given in, in ASCII."""
+    return [name for name in _PER_STORED.get(unit_of(column), {}) if name.isascii()]
+
+
+def unit_in(header: str, column: str) -> str | None:
+    """Find the unit that the header of a column states, None when it states none.
+
+    Examples
+    --------
+    >>> unit_in("O-P Amp (mV)", "negative_peak_amplitude_mv"), unit_in("Onset Lat ms", "x_ms")
+    ('mV', 'ms')
+    >>> unit_in("onset_latency_ms", "onset_latency_ms"), unit_in("Amplitude", "x_mv")
+    ('ms', None)
+    """
+    bracketed: list[str] = re.findall(r"[(\[]\s*([^()\[\]]+?)\s*[)\]]", header)
+    named = [text for text in bracketed if stored_per(column, text) is not None]
+    if bracketed:
+        return named[-1] if named else bracketed[-1]
+    if (own := unit_of(header)) and own == unit_of(column):
+        return own
+    last: str = re.split(r"[\s,;/_]+(?!s\b|sec\b)", header.strip())[-1]
+    found = last != header.strip() and stored_per(column, last) is not None
+    return last if found else None
+
+
 def unit_of(column: str) -> str:
     """Give the unit that a column's name ends in, or an empty string.
 

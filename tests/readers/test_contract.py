@@ -47,7 +47,17 @@ def as_record(folder):
     return path
 
 
+def as_mapped_table(folder):
+    path = folder / "report.txt"
+    path.write_text(
+        "Stim Site\tOnset (ms)\tO-P Amp (mV)\nRight Median Motor (APB)\nWrist\t3.2\t8.1\n"
+        "Elbow\t7.1\t7.9\n", "utf-8",
+    )  # fmt: skip
+    return path
+
+
 MAKERS = {"edf": as_edf, "sweep_table": as_sweep_table, "via_mne": as_fif,
+          "mapped_table": as_mapped_table,
           "site_table": as_site_table, "record": as_record}  # fmt: skip
 
 

@@ -10,13 +10,15 @@ import subprocess
 import sys
 from dataclasses import asdict
 from datetime import date
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import ncs_cb
-from ncs_cb import ReadError, StudyError, UnknownFormatError, read_study
+from ncs_cb import ReadError, StudyError, UnknownFormatError, plugins, read_study
 from ncs_cb.readers import READERS, Reader, find_studies
+from ncs_cb.readers._shared import claims
 from ncs_cb.readers.sweep_table import write_sweep_table
 from readers.handmade import ELBOW, WRIST, median_mnc, tal
 from readers.studies import arm
@@ -339,7 +341,9 @@ def test_two_persons_in_one_folder_are_refused_without_naming_them(tmp_path):
 
 
 def test_every_reader_is_found_and_described():
-    assert [r.name for r in READERS] == ["edf", "record", "site_table", "sweep_table", "via_mne"]
+    assert [r.name for r in READERS] == [
+        "edf", "mapped_table", "record", "site_table", "sweep_table", "via_mne",
+    ]  # fmt: skip
     for reader in READERS:
         assert isinstance(reader, Reader)
         assert reader.label
@@ -356,10 +360,8 @@ def test_listing_the_readers_loads_no_numerical_library():
 
 
 def test_a_file_that_two_readers_claim_is_refused(visit, monkeypatch):
-    from ncs_cb import readers
-
     twin = Reader("twin", (".edf",), lambda source: True, READERS[0].read)
-    monkeypatch.setattr(readers, "_by_suffix", lambda _: {".edf": [READERS[0], twin]})
+    monkeypatch.setattr(claims, "by_suffix", lambda _: {".edf": [READERS[0], twin]})
     with pytest.raises(ReadError, match="claimed by edf and twin"):
         read_study(visit / "median.edf")
 
@@ -375,13 +377,37 @@ def test_a_reader_of_another_distribution_is_found(monkeypatch):
             return Reader("other", (".xyz",), lambda source: False, READERS[0].read)
 
     readers.available.cache_clear()
-    monkeypatch.setattr(readers, "entry_points", lambda group: [Point])
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [Point])
     try:
         assert readers.available()[-1].name == "other"
-        Point.load = staticmethod(lambda: 5)
+    finally:
         readers.available.cache_clear()
-        with pytest.raises(ReadError, match="is no Reader"):
-            readers.available()
+
+
+def failing(*_):
+    raise RuntimeError("no such luck")
+
+
+@pytest.mark.parametrize(
+    ("load", "message"),
+    [
+        (lambda: 5, "'broken' of another package .*: it is no Reader"),
+        (failing, "cannot be loaded .RuntimeError: no such luck"),
+        (lambda: Reader("edf", (".edf",), failing, failing), "the name 'edf' is taken"),
+        (lambda: Reader("broken", (".edf",), failing, failing), "'broken' .* it failed"),
+    ],
+    ids=["no reader", "cannot be loaded", "taken name", "fails at a look"],
+)
+def test_a_broken_reader_of_another_package_disables_only_itself(visit, monkeypatch, load, message):
+    from ncs_cb import readers
+
+    point = SimpleNamespace(name="broken", load=load)
+    readers.available.cache_clear()
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [point])
+    try:
+        with pytest.warns(plugins.PluginWarning, match=message):
+            study = read_study(visit / "median.edf")
+        assert study.traces
     finally:
         readers.available.cache_clear()
 
@@ -436,7 +462,7 @@ def test_a_result_is_read_back_as_numbers(tmp_path):
 @pytest.mark.parametrize(
     "text",
     [
-        record(schema="ncs_cb/result/2"), record(traces={}), record(study=None),
+        record(schema="ncs_cb/result/9"), record(traces={}), record(study=None),
         record(traces=[1]), record(traces=[{"nerve": "x"}]), record()[:200],
         record(study={"details": {"age_years": "old"}}), record(study={"details": {"agee": 1}}),
     ],

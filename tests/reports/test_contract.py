@@ -7,11 +7,12 @@ import stat
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
-from ncs_cb import reports
+from ncs_cb import plugins, reports
 from ncs_cb.errors import ReportError
 from reports import example
 
@@ -164,10 +165,30 @@ def test_an_entry_point_adds_a_format(monkeypatch):
         def load():
             return reports.Writer("shout", "loud", lambda result, lang: {"shout.txt": "BLOCK"})
 
-    monkeypatch.setattr(reports, "entry_points", lambda group: [Entry()])
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [Entry()])
     reports.writers.cache_clear()
     try:
         assert reports.writers()["shout"].write(None, lang="en") == {"shout.txt": "BLOCK"}
         assert set(NAMES) < set(reports.writers())
+    finally:
+        reports.writers.cache_clear()
+
+
+def test_a_broken_format_of_another_package_costs_only_itself(result, tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise RuntimeError("no paper")
+
+    entries = [
+        SimpleNamespace(name="bad", load=fail),
+        SimpleNamespace(name="md", load=lambda: reports.Writer("md", "half made", fail)),
+    ]
+    monkeypatch.setattr(plugins, "entry_points", lambda group: entries)
+    reports.writers.cache_clear()
+    try:
+        with pytest.warns(plugins.PluginWarning, match="'bad' of another package"):
+            assert "html" in reports.writers()
+        with pytest.raises(ReportError, match=r"'md' \(RuntimeError: no paper\)"):
+            reports.write_report(result, tmp_path, formats=["md", "json"])
+        assert (tmp_path / "p014-2026-03" / "result.json").is_file()
     finally:
         reports.writers.cache_clear()

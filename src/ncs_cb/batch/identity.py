@@ -142,4 +142,7 @@ def pseudonymize(study: Study, study_id: str, names: Mapping[str, str]) -> Study
             for d in study.decisions
         ),
         notes=(),
+        corrections=tuple(
+            replace(c, recording=hidden(c.recording), text="", why="") for c in study.corrections
+        ),
     )

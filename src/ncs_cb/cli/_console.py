@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from functools import wraps
@@ -16,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ncs_cb.errors import NcsError, StoppedError
+from ncs_cb.plugins import PluginWarning
 
 SOME_FAILED = 1
 WRONG_USAGE = 2
@@ -39,6 +41,19 @@ def never_fail_to_print() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
+
+
+def tell_of_plugins() -> None:
+    """Say in one line what another package's broken part costs, where Python would add a path."""
+    usual = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+        if issubclass(category, PluginWarning):
+            tell(f"warning: {message}")
+        else:
+            usual(message, category, *place, **more)
+
+    warnings.showwarning = show
 
 
 def out() -> Console:

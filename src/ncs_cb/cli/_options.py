@@ -9,20 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ncs_cb.cli._console import wrong_usage
-from ncs_cb.errors import TableError
+from ncs_cb.errors import TableError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-
-class Format(StrEnum):
-    """What ``--format`` may name."""
-
-    html = "html"
-    json = "json"
-    csv = "csv"
-    pdf = "pdf"
-    txt = "txt"
 
 
 class Language(StrEnum):
@@ -32,6 +22,15 @@ class Language(StrEnum):
     zh = "zh"
 
 
+Formats = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--format",
+        metavar="NAME",
+        help="What to write: html, json, csv, pdf, txt, or what another package adds; several "
+        "times or separated by commas. html, json and csv when not given.",
+    ),
+]
 Inputs = Annotated[
     list[Path],
     typer.Argument(metavar="INPUT", help="One study each: a recording, or a folder of them."),
@@ -55,6 +54,22 @@ KeepIdentity = Annotated[
     typer.Option("--keep-identity", help="Keep names, numbers and birth dates found in the files."),
 ]
 DEFAULT_REFERENCE = "aanem_2016"
+
+
+def known_formats(given: Sequence[str] | None) -> list[str]:
+    """Give the formats asked for, each once; an unknown one is wrong usage."""
+    if given is None:
+        return ["html", "json", "csv"]
+    names = [name.strip() for text in given for name in text.split(",") if name.strip()]
+    from ncs_cb.reports import writers
+
+    for name in names:
+        if name not in writers():
+            wrong_usage(
+                f"--format {name}: unknown; known: {', '.join(writers())}."
+                + did_you_mean(name, writers())
+            )
+    return list(dict.fromkeys(names))
 
 
 def known_sets(criteria: Sequence[str] | None, reference: str) -> list[str] | None:

@@ -23,13 +23,14 @@ from ncs_cb.cli._console import (
 from ncs_cb.cli._options import (
     DEFAULT_REFERENCE,
     Criteria,
-    Format,
+    Formats,
     Inputs,
     KeepIdentity,
     Lang,
     Language,
     Out,
     Reference,
+    known_formats,
     known_sets,
 )
 
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from ncs_cb.model import Decision, Result, Study, Trace, TypedResponse
 
 _STDOUT = Path("-")
-_FORMATS = [Format.html, Format.json, Format.csv]
 
 
 @friendly
@@ -45,10 +45,7 @@ def analyze(
     inputs: Inputs,
     target: Out,
     criteria: Criteria = None,
-    formats: Annotated[
-        list[Format] | None,
-        typer.Option("--format", help="What to write; html, json and csv when not given."),
-    ] = None,
+    formats: Formats = None,
     lang: Lang = Language.en,
     clinical: Annotated[
         Path | None,
@@ -64,7 +61,7 @@ def analyze(
     Each INPUT is one study: a recording, or a folder with the recordings of one visit.
     '--format json --out -' writes result.json to standard output and nothing else there.
     """
-    chosen = formats or _FORMATS
+    chosen = known_formats(formats)
     _refuse_mixtures(inputs, target, chosen, formats, clinical)
     sets = known_sets(criteria, reference)
     failed, taken = 0, dict[str, Path]()
@@ -89,11 +86,11 @@ def analyze(
 def _refuse_mixtures(
     inputs: list[Path],
     target: Path,
-    chosen: list[Format],
-    given: list[Format] | None,
+    chosen: list[str],
+    given: list[str] | None,
     clinical: Path | None,
 ) -> None:
-    if target == _STDOUT and (given is None or chosen != [Format.json]):
+    if target == _STDOUT and (given is None or chosen != ["json"]):
         wrong_usage("'--out -' writes result.json to standard output; it needs '--format json'")
     if target == _STDOUT and len(inputs) > 1:
         wrong_usage(f"'--out -' takes one INPUT, not {len(inputs)}; give a folder to --out")
@@ -131,7 +128,7 @@ def _refuse_taken(study_id: str, given: Path, taken: dict[str, Path]) -> None:
     taken[key] = given
 
 
-def _deliver(result: Result, target: Path, formats: list[Format], lang: Language) -> None:
+def _deliver(result: Result, target: Path, formats: list[str], lang: Language) -> None:
     if target == _STDOUT:
         from ncs_cb.reports.record import to_json
 
@@ -141,7 +138,7 @@ def _deliver(result: Result, target: Path, formats: list[Format], lang: Language
     from ncs_cb.cli._tables import print_result
     from ncs_cb.reports import write_report
 
-    paths = write_report(result, target, formats=[f.value for f in formats], lang=lang.value)
+    paths = write_report(result, target, formats=formats, lang=lang.value)
     print_result(out(), result, lang=lang.value)
     note(f"{result.study.study_id}: wrote {_shown(paths)}")
 
@@ -167,6 +164,7 @@ def compare(
     ],
     target: Out,
     criteria: Criteria = None,
+    formats: Formats = None,
     lang: Lang = Language.en,
     reference: Reference = DEFAULT_REFERENCE,
     keep_identity: KeepIdentity = False,
@@ -174,7 +172,7 @@ def compare(
     """Compare serial visits: which blocks persist, resolve or are new; what treatment did."""
     if len(visits) < 2:
         wrong_usage("compare needs at least two VISITs")
-    sets = known_sets(criteria, reference)
+    sets, chosen = known_sets(criteria, reference), known_formats(formats)
     from ncs_cb.analysis import analyze_many
     from ncs_cb.cli._tables import print_comparison
     from ncs_cb.compare import compare as compare_results
@@ -182,7 +180,7 @@ def compare(
 
     studies = [_read(visit, None, keep_identity) for visit in visits]
     comparison = compare_results(analyze_many(studies, sets, reference=reference))
-    paths = write_comparison(comparison, target, lang=lang.value)
+    paths = write_comparison(comparison, target, formats=chosen, lang=lang.value)
     print_comparison(out(), comparison)
     note(f"wrote {_shown(paths)}")
 

@@ -95,12 +95,15 @@ ASKS: tuple[Column, ...] = (
     series("asks")[0],
     text("asks", "criteria", "Criteria set", "Id of the criteria set that asks."),
     text("asks", "kind", "Kind",
-          "clause, sensory or segment (a stretch of nerve), motor or more."),
+          "clause, sensory or segment (a stretch of nerve), step (a technical premise), motor or "
+          "more."),
     text("asks", "clause", "Clause", "Id of the clause it would settle, for kind clause."),
     *series("asks")[1:3],
     text("asks", "distal_site", "Distal site", "The site nearer to the muscle."),
     text("asks", "proximal_site", "Proximal site", "The site farther from the muscle."),
     Column("unknown", "asks", "object", "Unknown", "Names of the columns that are missing."),
+    text("asks", "text", "Text", "What to do, for kind step."),
+    text("asks", "text_zh", "Text, Chinese", "What to do, for kind step, Chinese."),
 )  # fmt: skip
 
 REASONS: tuple[Column, ...] = (

@@ -69,6 +69,15 @@ MEASURES: tuple[Column, ...] = (
 """The columns of ``measure_traces``. A negative phase is significant when its peak reaches 5 %
 of the highest negative peak and stands clear of the noise."""
 
+_AUTOMATIC = tuple(
+    number(
+        "traces", f"automatic_{c.name}", f"{c.label}, automatic",
+        f"{c.description} As the program found it, before a person corrected the response; "
+        "unknown where nobody did.", c.definition, c.source,
+    )
+    for c in MEASURES if c.dtype == "float64" and c.name != "baseline_noise_mv"
+)  # fmt: skip
+
 TRACES: tuple[Column, ...] = (
     series("traces")[0],
     text("traces", "recording", "Recording", "The file or object it came from, as named."),
@@ -80,7 +89,14 @@ TRACES: tuple[Column, ...] = (
     number("traces", "sampling_rate_hz", "Sampling rate", "Samples per second."),
     number("traces", "high_pass_hz", "High-pass", "Low-frequency filter of the amplifier."),
     number("traces", "low_pass_hz", "Low-pass", "High-frequency filter of the amplifier."),
+    text(
+        "traces",
+        "response",
+        "Response",
+        "present, absent, not_done or not_measurable; NA when nobody said.",
+    ),
     *MEASURES,
+    *_AUTOMATIC,
 )
 
 
@@ -149,6 +165,10 @@ VERDICTS: tuple[Column, ...] = (
     text("verdicts", "criteria", "Criteria set", "Id of the criteria set."),
     text("verdicts", "conduction_block", "Conduction block",
           "definite, probable, possible, none, excluded, undetermined or not_covered."),
+    text("verdicts", "grade_by_numbers", "Grade by numbers",
+          "What the published numbers alone give, before the technical premises are asked."),
+    text("verdicts", "technical_validity", "Technical validity",
+          "attested, not_attested or refuted: whether the change may be read as block at all."),
     text("verdicts", "not_excluded", "Not excluded",
           "The strongest grade that missing values leave open."),
     truth("verdicts", "temporal_dispersion", "Temporal dispersion",

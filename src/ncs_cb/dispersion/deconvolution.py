@@ -184,4 +184,6 @@ def density(fit: Fit, row: int, delays_ms: Floats) -> Floats:
     mass = fit.weight[row] * theta[:, SCALE]
     spectrum = np.sum(mass[:, None] * transfer(theta, fit.shape[row], *grid), axis=0)
     drawn = np.maximum(np.fft.irfft(spectrum, count)[: delays_ms.size], 0.0) / step
-    return np.asarray(drawn * (float(mass.sum()) / (drawn.sum() * step)))
+    total = float(drawn.sum()) * step
+    # Where nothing of the distal response arrives there is no delay to draw.
+    return np.asarray(drawn if total <= 0.0 else drawn * (float(mass.sum()) / total))

@@ -14,21 +14,21 @@ from ncs_cb.view import Stretch, View
 
 # Sketch coordinates: x grows from the middle of the body outward, y from the shoulder (or knee)
 # downward. They show neighborhood, not scale: the nerves keep clear of each other so that their
-# strokes stay apart. A nerve runs distal first through its sites and through unnamed bends.
+# strokes stay apart. The courses of the nerves stand in the anatomy table.
 _SKIN, _EDGE = "#f5f6f8", "#c9cfd6"
 _Points = tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class _Limb:
+    id: str
     outline: _Points
-    nerves: dict[str, tuple[tuple[str, float, float], ...]]
-    names: dict[str, tuple[float, float]]
     levels: dict[str, float]
     height: float
 
 
 _ARM = _Limb(
+    id="arm",
     outline=(
         (7, -9), (7.5, -1), (12, 4), (26, 8), (45, 11), (59, 16), (66, 27), (68, 39), (67, 50),
         (68.5, 57), (68, 67), (64, 81), (60.5, 93), (61, 98), (66, 104), (71.5, 113), (70, 117),
@@ -36,33 +36,14 @@ _ARM = _Limb(
         (40, 108), (43, 96), (40.5, 84), (38, 70), (39, 57), (38.5, 46), (36, 36), (33, 31),
         (30.5, 37), (29.5, 50), (28, 66), (28, 80),
     ),
-    nerves={
-        "ulnar": (("palm", 44, 108), ("wrist", 46.5, 96), ("forearm", 44.5, 79),
-                  ("below_elbow", 43.4, 62), ("elbow", 42, 56), ("above_elbow", 43, 50),
-                  ("upper_arm", 43.2, 40), ("axilla", 41.5, 29.5), ("", 33, 21), ("erb", 20, 17)),
-        "median": (("palm", 52.5, 108), ("wrist", 52, 96), ("forearm", 51.5, 79),
-                   ("elbow", 50.5, 56), ("upper_arm", 49.3, 40), ("axilla", 48, 28),
-                   ("", 39, 18.5), ("erb", 21.5, 13.6)),
-        "musculocutaneous": (("upper_arm", 56, 44), ("axilla", 54, 27), ("", 45, 16.5),
-                             ("erb", 23, 10.4)),
-        "radial": (("forearm", 58.5, 79), ("elbow", 63, 57), ("spiral_groove", 63.3, 42),
-                   ("upper_arm", 62, 34), ("axilla", 59.5, 26), ("", 50, 15), ("erb", 24.5, 7.2)),
-    },
-    names={"ulnar": (42, 141), "median": (56, 141), "musculocutaneous": (72, 44),
-           "radial": (70, 79)},
     levels={"erb": 14, "axilla": 28.5, "elbow": 56, "wrist": 96},
     height=146,
 )  # fmt: skip
 
 _LEG = _Limb(
+    id="leg",
     outline=((44, 0), (45, 20), (41, 40), (44, 60), (45, 78), (41, 92), (43, 97), (56, 98.5),
              (75, 98), (77, 94), (64, 88), (59, 78), (64, 58), (68, 40), (65, 20), (66, 0)),
-    nerves={
-        "tibial": (("ankle", 48.5, 84), ("", 50, 50), ("popliteal_fossa", 51, 12)),
-        "peroneal": (("ankle", 57.5, 84), ("", 61, 50), ("below_fibula", 63, 27),
-                     ("popliteal_fossa", 58.5, 11)),
-    },
-    names={"tibial": (40, 66), "peroneal": (73, 62)},
     levels={"popliteal_fossa": 13, "ankle": 84},
     height=108,
 )  # fmt: skip
@@ -72,7 +53,7 @@ _SCALE, _HALF_WIDTH, _TOP, _LEGEND = 2.35, 110.0, 40.0, 36.0
 def draw(view: View) -> Drawing:
     """Draw both arms, and both legs when a leg nerve was tested."""
     limbs = [_ARM]
-    if any(s.nerve in _LEG.nerves for s in view.stretches):
+    if any(s.nerve in _drawn(_LEG.id) for s in view.stretches):
         limbs.append(_LEG)
     height = _TOP + sum(limb.height for limb in limbs) * _SCALE + _LEGEND
     sheet = Drawing(2 * _HALF_WIDTH * _SCALE, height, view.labels["map"])
@@ -109,29 +90,28 @@ def _side(sheet: Drawing, view: View, limb: _Limb, side: str, top: float) -> Non
     if limb is _ARM:
         x = sheet.width / 2 + sign * 62 * _SCALE
         sheet.add(Text(x, top - 2, view.labels[side], 11, "middle", SOFT, is_bold=True))
-    tested = [s for s in view.stretches if s.side == side and s.nerve in limb.nerves]
-    for nerve in limb.nerves:
-        course = place(_course(limb, nerve))
+    tested = [s for s in view.stretches if s.side == side and s.nerve in _drawn(limb.id)]
+    for nerve in _drawn(limb.id):
+        course = place(_course(nerve))
         sheet.add(Line(*course, style.NOT_TESTED.color, style.NOT_TESTED.width))
-        _name(sheet, view, limb, nerve, place)
+        _name(sheet, view, nerve, place)
     badges: list[Shape] = []
     for stretch in tested:
-        badges += _stretch(sheet, limb, stretch, place)
+        badges += _stretch(sheet, stretch, place)
     sheet.add(*badges)
 
 
-def _name(sheet: Drawing, view: View, limb: _Limb, nerve: str, place: object) -> None:
-    x, y = place(np.array([limb.names[nerve]]))  # type: ignore[operator]
-    anchor = (
-        "middle" if limb.names[nerve][1] > 100 else ("end" if x[0] < sheet.width / 2 else "start")
-    )
+def _name(sheet: Drawing, view: View, nerve: str, place: object) -> None:
+    at = anatomy().nerves[nerve].name_at
+    x, y = place(np.array([at]))  # type: ignore[operator]
+    anchor = "middle" if at[1] > 100 else ("end" if x[0] < sheet.width / 2 else "start")
     text = view.labels.get(f"nerve_{nerve}", nerve)
     sheet.add(Text(float(x[0]), float(y[0]), text, 8.5, anchor, SOFT))  # type: ignore[arg-type]
 
 
-def _stretch(sheet: Drawing, limb: _Limb, stretch: Stretch, place: object) -> list[Shape]:
+def _stretch(sheet: Drawing, stretch: Stretch, place: object) -> list[Shape]:
     """Draw one segment between its two sites; give its badge, to be put on top of all."""
-    points = _between(limb, stretch)
+    points = _between(stretch)
     if points is None:
         return []
     x, y = place(points)  # type: ignore[operator]
@@ -174,26 +154,34 @@ def _letters(word: str) -> int:
     return sum(2 if ord(letter) >= 0x2E80 else 1 for letter in word)
 
 
-def _course(limb: _Limb, nerve: str) -> Floats:
-    return _smooth(tuple((x, y) for _, x, y in limb.nerves[nerve]))
+@cache
+def _drawn(limb: str) -> tuple[str, ...]:
+    """Give the nerves that the drawing of a limb shows, the innermost first."""
+    shown = [n for n in anatomy().nerves.values() if n.limb == limb and n.course]
+    return tuple(n.id for n in sorted(shown, key=lambda one: one.course[0][1]))
+
+
+def _course(nerve: str) -> Floats:
+    return _smooth(tuple((x, y) for _, x, y in anatomy().nerves[nerve].course))
 
 
 @cache
-def _places(nerve: str, is_arm: bool) -> dict[str, int]:
+def _places(nerve: str) -> dict[str, int]:
     """Give where along its course each site of a nerve lies; sites not drawn lie in between."""
-    drawn = [name for name, _, _ in (_ARM if is_arm else _LEG).nerves[nerve]]
-    sites = anatomy().nerves[nerve].sites
-    known = [n for n, site in enumerate(sites) if site in drawn]
-    steps = np.interp(range(len(sites)), known, [drawn.index(sites[n]) * _STEPS for n in known])
-    return dict(zip(sites, np.rint(steps).astype(int).tolist(), strict=True))
+    known = anatomy().nerves[nerve]
+    drawn = [name for name, _, _ in known.course]
+    there = [n for n, site in enumerate(known.sites) if site in drawn]
+    at = [drawn.index(known.sites[n]) * _STEPS for n in there]
+    steps = np.interp(range(len(known.sites)), there, at)
+    return dict(zip(known.sites, np.rint(steps).astype(int).tolist(), strict=True))
 
 
-def _between(limb: _Limb, stretch: Stretch) -> Floats | None:
-    places = _places(stretch.nerve, limb is _ARM)
+def _between(stretch: Stretch) -> Floats | None:
+    places = _places(stretch.nerve)
     if stretch.distal_site not in places or stretch.proximal_site not in places:
         return None
     start, stop = places[stretch.distal_site], places[stretch.proximal_site]
-    return _course(limb, stretch.nerve)[start : stop + 1]
+    return _course(stretch.nerve)[start : stop + 1]
 
 
 _STEPS = 10

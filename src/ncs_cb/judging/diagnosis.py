@@ -17,8 +17,15 @@ import pandas as pd
 
 from ncs_cb.columns import conform
 from ncs_cb.judging.nerves import nerve_table
-from ncs_cb.judging.sensory import SensoryStudy, all_normal, sensory_studies, through
+from ncs_cb.judging.sensory import (
+    SensoryStudy,
+    all_normal,
+    routine,
+    sensory_studies,
+    through,
+)
 from ncs_cb.judging.truth import Truth, count, holds
+from ncs_cb.judging.validity import NOT_ATTESTED
 from ncs_cb.judging.visit import Row, by_study, nerve_of
 from ncs_cb.knowledge import set_words
 from ncs_cb.knowledge.anatomy import anatomy, position
@@ -31,6 +38,11 @@ from ncs_cb.wording.conclusions import Ask, Conclusion, Stretch, explain
 Criteria = Sequence[str | Path | CriteriaSet] | str | Path | CriteriaSet | None
 Nerve = tuple[str, str]
 
+# Premises whose next step settles what a grade waits for.
+_SETTLING = (
+    "supramaximal", "complete_block", "martin_gruber", "filter_mismatch", "polarity_differs",
+    "electrode_shift", "distal_gate",
+)  # fmt: skip
 _JUDGED = ("definite", "probable", "possible", "none")
 
 
@@ -107,7 +119,7 @@ def asks(found: Sequence[Conclusion]) -> pd.DataFrame:
             "study_id": one.study_id, "criteria": one.criteria.id, "kind": ask.kind,
             "clause": ask.clause, "nerve": ask.nerve, "side": ask.side,
             "distal_site": ask.distal_site, "proximal_site": ask.proximal_site,
-            "unknown": list(ask.unknown),
+            "unknown": list(ask.unknown), "text": ask.text, "text_zh": ask.text_zh,
         }
         for one in found
         for ask in one.asks
@@ -246,8 +258,9 @@ def _block(clause: Clause, visit: _Visit) -> Truth:
 
 
 def _graded(row: Row, grades: tuple[str, ...]) -> Truth:
+    """Tell whether a segment has block; a grade stands when its stimuli are attested."""
     if row["conduction_block"] in grades:
-        return True
+        return pd.NA if row["technical_validity"] == NOT_ATTESTED else True
     return pd.NA if row["not_excluded"] in grades else False
 
 
@@ -260,7 +273,11 @@ def _sensory_through(clause: Clause, row: Row, visit: _Visit) -> Truth:
     if row["proximal_site"] == "erb" and not clause.sensory_above_axilla:
         return True
     ends = (position(nerve, row[name]) for name in ("distal_site", "proximal_site"))
-    return through(visit.sensory, nerve, side, *ends)
+    spanned = through(visit.sensory, nerve, side, *ends)
+    if spanned is pd.NA and row["proximal_site"] == "erb":
+        # Nobody measures sensory conduction there: the routine studies count, as policy.
+        return routine(visit.sensory, nerve, side)
+    return spanned
 
 
 def _signs(clause: Clause, made: CriteriaSet, visit: _Visit) -> Truth:
@@ -374,12 +391,27 @@ def _block_asks(clause: Clause, visit: _Visit, made: CriteriaSet) -> list[Ask]:
             "proximal_site": row["proximal_site"],
         }  # fmt: skip
         if answer is pd.NA and made.enabled:
-            asks.append(Ask("segment", unknown=_unknown_words(row), **stretch))
+            asks += _segment_asks(row, stretch)
         asked = clause.through_block and answer is not False
         if asked and _sensory_through(clause, row, visit) is pd.NA:
             asks.append(Ask("sensory", **stretch))
     if not asks:
         asks.append(Ask("more" if visit.verdicts else "motor"))
+    return asks
+
+
+def _segment_asks(row: Row, stretch: dict[str, Any]) -> list[Ask]:
+    """Ask for what a segment's grade waits for: technique first, then missing numbers."""
+    steps = [one for one in row["evidence"] if one["rule"] == "premise" and one["next_step"]]
+    open_steps = [one for one in steps if one["holds"] is not True]
+    asks = [
+        Ask("step", text=one["next_step"], text_zh=one["next_step_zh"], **stretch)
+        for one in open_steps
+        if one["clause"] in _SETTLING
+    ]
+    unknown = _unknown_words(row)
+    if unknown and not (asks and row["conduction_block"] == "undetermined"):
+        asks.append(Ask("segment", unknown=unknown, **stretch))
     return asks
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ncs_cb.judging.table import FALLBACKS, Segments
-from ncs_cb.judging.truth import number, sentence
+from ncs_cb.judging.truth import number, sentence, words_of
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.knowledge.criteria import Clause, CriteriaSet, Rule, leaves
 
@@ -86,10 +86,14 @@ class EvidenceBook:
             value, holds, name = numbers[at], answers[at], names[at]
             # Between two possible limits, show the one that settles the question.
             edge = others[at] if holds is False else edges[at]
+            text = (
+                f"{words_of(name)[0]} not asked: the proximal response is absent"
+                if math.isnan(value) and holds is not None
+                else sentence(name, op, value, edge, holds, additions[at])
+            )
             rows[at].append(
                 {**base, "column": name, "limit": None if math.isnan(edge) else edge,
-                 "value": None if math.isnan(value) else value, "holds": holds,
-                 "text": sentence(name, op, value, edge, holds, additions[at])}
+                 "value": None if math.isnan(value) else value, "holds": holds, "text": text}
             )  # fmt: skip
 
     def _additions(self, clause: Clause, positions: list[int]) -> dict[int, str] | list[str]:
@@ -105,7 +109,7 @@ class EvidenceBook:
             note = f" (published limit between {number(between[0])} and {number(between[1])})"
         return dict.fromkeys(positions, note)
 
-    def policies(self, extrapolated: Array, at_erb: Array, covered: Array) -> None:
+    def policies(self, extrapolated: Array, covered: Array) -> None:
         """Add what the project, not the publication, decided about a segment."""
         one = self.criteria
         nerves = self.table.keys["nerve"].tolist()
@@ -122,12 +126,6 @@ class EvidenceBook:
                 f"the publication does not name {anatomy().nerves[nerves[at]].label} "
                 f"{segments[at]}: the same numbers are used",
             ))  # fmt: skip
-        if one.erb_at_most:
-            for at in np.flatnonzero(at_erb & covered).tolist():
-                self.rows[at].append(_policy(
-                    "erb_at_most",
-                    f"ends at Erb's point: {one.erb_at_most} at most", one.erb_source,
-                ))  # fmt: skip
         self._first_phase(covered)
 
     def _everywhere(self, clause: str, text: str) -> None:

@@ -16,8 +16,6 @@ from ncs_cb.knowledge.clauses import NERVE_COLUMNS
 from ncs_cb.model import Details
 
 KEYS = ["study_id", "nerve", "side", "muscle"]
-# Where the distal response is taken; palm and inching sites are not.
-_DISTAL_SITES = ("wrist", "forearm", "ankle", "axilla")
 
 
 def nerve_table(
@@ -62,10 +60,9 @@ def _distal(traces: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame(columns=[*KEYS, *names.values()])
     motor = traces.loc[
         (traces["kind"] != "sensory")
-        & traces["stimulation_site"].isin(_DISTAL_SITES)
         & ~traces["quality_flags"].fillna("").str.contains("not_used", regex=False)
     ]
-    # The most distal of these sites that was stimulated: the axilla only for the biceps.
+    # The most distal of the routine sites that was stimulated; palm and short steps are none.
     rank = [_rank(n, s) for n, s in zip(motor["nerve"], motor["stimulation_site"], strict=True)]
     first = motor.assign(_rank=rank).query("_rank >= 0").sort_values("_rank", kind="stable")
     first = first.drop_duplicates(KEYS)
@@ -74,11 +71,7 @@ def _distal(traces: pd.DataFrame) -> pd.DataFrame:
 
 def _rank(nerve: Any, site: Any) -> int:
     known = anatomy().nerves.get(nerve) if isinstance(nerve, str) else None
-    if (
-        known is None
-        or site not in known.sites
-        or (site == "axilla" and nerve != "musculocutaneous")
-    ):
+    if known is None or site not in known.routine_sites:
         return -1
     return known.sites.index(site)
 

@@ -25,8 +25,6 @@ from ncs_cb.knowledge.reference import ReferenceSet, chain, first_limit
 from ncs_cb.measuring import sensory as measured
 from ncs_cb.model import Details, SensoryValue
 
-# Sites at which the routine study stimulates; the recording site is a digit or the snuffbox.
-_ROUTINE_SITES = ("wrist", "forearm")
 # A digit lies distal to every stimulation site of the nerve.
 _BEYOND = -1
 _TIMES = ("onset_latency_ms", "peak_latency_ms", "velocity_m_per_s")
@@ -168,7 +166,7 @@ def _typed(value: SensoryValue, details: Details, sets: tuple[ReferenceSet, ...]
         return SensoryStudy(*key, value.is_normal, "reading", "as read by the physician")
     digits = (find("muscles", name) for name in names if name)
     digit = next((m for m in digits if m in anatomy().nerves[value.nerve].sensory_sites), None)
-    at_wrist = any(name in _ROUTINE_SITES for name in names)
+    at_wrist = any(name in anatomy().nerves[value.nerve].routine_sites for name in names)
     routine = stretch is None or (at_wrist and digit is not None)
     measured = {
         "amplitude_uv": value.amplitude_uv, "velocity_m_per_s": value.velocity_m_per_s,
@@ -197,7 +195,7 @@ def _recorded(
                 "onset_latency_ms": latency,
                 "peak_latency_ms": _number(row["negative_peak_latency_ms"]),
             }
-            routine = _text(row["stimulation_site"]) in _ROUTINE_SITES
+            routine = _text(row["stimulation_site"]) in anatomy().nerves[nerve].routine_sites
             judged = _judged(nerve, muscle, measured, routine, distance, details, sets)
             yield SensoryStudy(nerve, side, (_BEYOND, place), *judged)
         for low, high in pairwise(known):
@@ -290,6 +288,20 @@ def through(studies: Iterable[SensoryStudy], nerve: str, side: str, low: int, hi
     ]
     readings = [one for one in spanning if one.by == "reading"]
     answers = [one.is_normal for one in readings or spanning]
+    return reduce(operator.and_, answers) if answers else pd.NA
+
+
+def routine(studies: Iterable[SensoryStudy], nerve: str, side: str) -> Truth:
+    """Tell whether the routine sensory studies of a nerve, from beyond the wrist, are normal.
+
+    False when one of the nerve's studies is abnormal, wherever; unknown when none is routine.
+    """
+    mine = [one for one in studies if (one.nerve, one.side) == (nerve, side)]
+    if any(one.is_normal is False for one in mine):
+        return False
+    answers = [
+        one.is_normal for one in mine if one.stretch is not None and one.stretch[0] == _BEYOND
+    ]
     return reduce(operator.and_, answers) if answers else pd.NA
 
 

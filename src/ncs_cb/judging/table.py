@@ -40,6 +40,8 @@ class Segments:
         Kind of each row.
     flags : list of set
         Names of the flags raised for each row.
+    number_cache : dict
+        What :meth:`number` has worked out.
     """
 
     keys: pd.DataFrame
@@ -47,7 +49,7 @@ class Segments:
     kinds: list[tuple[str, str, str]]
     codes: Array
     flags: list[frozenset[str]]
-    _numbers: dict[str, tuple[Array, Array | str]] = field(default_factory=dict)
+    number_cache: dict[str, tuple[Array, Array | str]] = field(default_factory=dict)
 
     def number(self, column: str) -> tuple[Array, Array | str]:
         """Give the numbers a clause compares and the column they are taken from.
@@ -56,9 +58,9 @@ class Segments:
         the first phase; but never the first phase where a late component is known to follow,
         since counting the first phase alone would then invent block (design reference, 7.4).
         """
-        if column not in self._numbers:
-            self._numbers[column] = self._number(column)
-        return self._numbers[column]
+        if column not in self.number_cache:
+            self.number_cache[column] = self._number(column)
+        return self.number_cache[column]
 
     def _number(self, column: str) -> tuple[Array, Array | str]:
         first = self._column(column)
@@ -210,7 +212,7 @@ def _numbers(table: pd.DataFrame) -> pd.DataFrame:
                 ) from None
             plain = numbers.to_numpy(dtype=np.float64, na_value=np.nan)
             columns[name] = np.where(np.isfinite(plain), plain, np.nan)
-        elif name == "is_entrapment_site":
+        elif name in ("is_entrapment_site", "supramaximal"):
             columns[name] = table[name].astype("boolean").array
     return pd.DataFrame(columns, index=table.index)
 

@@ -7,7 +7,7 @@ grade: ``not_excluded`` is the grade that would be found if every unknown clause
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from ncs_cb.columns import SEGMENT_KEYS, conform
 from ncs_cb.judging import truth
 from ncs_cb.judging.evidence import EvidenceBook
 from ncs_cb.judging.table import Segments, read_segments
+from ncs_cb.judging.validity import Premises, Standing, premises, without_crossing
 from ncs_cb.knowledge.criteria import (
     Clause,
     CriteriaSet,
@@ -36,6 +37,7 @@ from ncs_cb.model import Details
 __all__ = ["evaluate", "judge", "side_by_side"]
 
 Truths = pd.arrays.BooleanArray
+_NOT_ASKED = ("duration_increase_pct", "total_duration_increase_pct")
 
 
 def judge(
@@ -52,8 +54,9 @@ def judge(
     ----------
     segments : DataFrame
         The ``segments`` table, or one typed in: ``nerve`` and ``segment`` (such as
-        ``wrist-below_elbow``, ids of the anatomy) and whatever numbers there are. A missing
-        column or value is unknown. Rows with ``is_adjacent`` false are left out.
+        ``wrist-below_elbow``, ids of the anatomy) and whatever numbers there are; also
+        ``supramaximal``, whether both stimuli were. A missing column or value is unknown. Rows
+        with ``is_adjacent`` false are left out.
     criteria : sequence of str, Path or CriteriaSet, optional
         Ids of shipped sets or paths of a laboratory's own; ``criteria.DEFAULT`` when not given.
     reference : str, Path or ReferenceSet
@@ -62,8 +65,8 @@ def judge(
     details : mapping of study id to Details, optional
         Age and sex, for limits that depend on them.
     checks : DataFrame, optional
-        The ``checks`` table, so that a flag that was looked for and not found counts as cleared
-        and not as unknown.
+        The ``checks`` table: a flag that was looked for and not found counts as cleared and not
+        as unknown, and the technical premises of a grade are taken from it.
 
     Returns
     -------
@@ -89,7 +92,9 @@ def judge(
     sets = chosen(criteria)
     table = read_segments(segments)
     limits = lower_amplitude_limits(table.keys, reference, details)
-    judged = [_judge_by(one, _Facts(table, limits, checks)) for one in sets]
+    found = premises(table, checks)
+    facts = _Facts(table, limits, checks, found.complete)
+    judged = [_judge_by(one, facts, found) for one in sets]
     if not judged or not len(table.keys):
         return conform(pd.DataFrame(columns=["criteria"]), "verdicts")
     together = pd.concat(judged, ignore_index=True)
@@ -104,6 +109,7 @@ class _Facts:
     table: Segments
     limits: pd.DataFrame
     checks: pd.DataFrame | None
+    complete: np.ndarray[Any, Any]
     answers: dict[int, Truths] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -141,7 +147,11 @@ def _compare(clause: Clause, facts: _Facts) -> Truths:
         return known if clause.value else ~known
     values = facts.table.number(clause.subject)[0]
     low, high = limits_of(clause, facts.limits)
-    return truth.between(values, clause.op, low, high)
+    answer = truth.between(values, clause.op, low, high)
+    if clause.subject in _NOT_ASKED and facts.complete.any():
+        # A response that is not there has no duration: complete block is graded without it.
+        answer[facts.complete] = clause.op in ("lt", "le")
+    return answer
 
 
 def limits_of(
@@ -157,17 +167,44 @@ def limits_of(
     return float(clause.value), float(other)
 
 
-def _judge_by(one: CriteriaSet, facts: _Facts) -> pd.DataFrame:
+def _judge_by(one: CriteriaSet, facts: _Facts, found: Premises) -> pd.DataFrame:
+    table = facts.table
+    by_numbers, left_open, covered = _by_rules(one, facts)
+    stands = Standing(
+        one, table, found, by_numbers.copy(), left_open,
+        np.zeros(len(facts), dtype=bool), [list(rows) for rows in found.reasons],
+    )  # fmt: skip
+    rest = without_crossing(table, found)
+    if rest is not None:
+        stands.crossing(_by_rules(one, replace(facts, table=rest, answers={}))[:2])
+    stands.gate(facts.limits)
+    stands.healthy_fall()
+    stands.foreign_muscle()
+    stands.erb()
+    stands.technique()
+    extrapolated = _extrapolated(one, table)
+    book = EvidenceBook(one, table, facts.limits)
+    _write_rules(book, one, facts, covered)
+    book.policies(extrapolated, covered)
+    evidence = [[*rules, *rows] for rules, rows in zip(book.rows, stands.rows, strict=True)]
+    return table.keys[[*SEGMENT_KEYS, "distal_site", "proximal_site"]].assign(
+        criteria=one.id, conduction_block=stands.grade, grade_by_numbers=by_numbers,
+        technical_validity=stands.technical_validity(), not_excluded=stands.left_open,
+        temporal_dispersion=_dispersion(one, facts), extrapolated=extrapolated,
+        evidence=pd.Series(evidence, index=table.keys.index, dtype="object"),
+    )  # fmt: skip
+
+
+def _by_rules(
+    one: CriteriaSet, facts: _Facts
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Give grade and what is left open by the numbers alone, and where the set has a rule."""
     table = facts.table
     entry = evaluate(one.entry, facts)
     scopes = [_mask(rule.scope, one, table) for rule in one.rules]
     holds = [evaluate(rule.term, facts) for rule in one.rules]
     certain = _strongest(one, scopes, [_known(entry & h) for h in holds])
     possible = _strongest(one, scopes, [_open(entry & h) for h in holds])
-    at_erb = (table.keys["proximal_site"] == "erb").to_numpy(dtype=bool)
-    if one.erb_at_most:
-        cap = one.grades.index(one.erb_at_most)
-        certain, possible = (np.where(at_erb, np.maximum(r, cap), r) for r in (certain, possible))
     covered = np.logical_or.reduce(scopes) if scopes else np.zeros(len(facts), dtype=bool)
     words = np.array([*one.grades, "none"], dtype=object)
     excluded = ~_open(entry)
@@ -179,17 +216,15 @@ def _judge_by(one: CriteriaSet, facts: _Facts) -> pd.DataFrame:
     uncovered = ~covered & ~(excluded & _known(table.boolean("is_entrapment_site")))
     for word, mask in (("excluded", excluded), ("not_covered", uncovered)):
         grade, left_open = (np.where(mask, word, x) for x in (grade, left_open))
-    book = EvidenceBook(one, facts.table, facts.limits)
-    for clause_rule in ((None, one.entry, covered), *zip(one.rules, holds, scopes, strict=True)):
-        rule, _, mask = clause_rule
-        _write(book, rule, one.entry if rule is None else rule.term, mask, facts)
-    extrapolated = _extrapolated(one, table, at_erb)
-    book.policies(extrapolated, at_erb, covered)
-    return table.keys[[*SEGMENT_KEYS, "distal_site", "proximal_site"]].assign(
-        criteria=one.id, conduction_block=grade, not_excluded=left_open,
-        temporal_dispersion=_dispersion(one, facts), extrapolated=extrapolated,
-        evidence=pd.Series(book.rows, index=table.keys.index, dtype="object"),
-    )  # fmt: skip
+    return grade, left_open, covered
+
+
+def _write_rules(
+    book: EvidenceBook, one: CriteriaSet, facts: _Facts, covered: np.ndarray[Any, Any]
+) -> None:
+    _write(book, None, one.entry, covered, facts)
+    for rule in one.rules:
+        _write(book, rule, rule.term, _mask(rule.scope, one, facts.table), facts)
 
 
 def _write(
@@ -233,9 +268,8 @@ def _dispersion(one: CriteriaSet, facts: _Facts) -> Truths:
     return answer
 
 
-def _extrapolated(
-    one: CriteriaSet, table: Segments, at_erb: np.ndarray[Any, Any]
-) -> np.ndarray[Any, Any]:
+def _extrapolated(one: CriteriaSet, table: Segments) -> np.ndarray[Any, Any]:
+    at_erb = (table.keys["proximal_site"] == "erb").to_numpy(dtype=bool)
     named = np.array(
         [
             (not one.named_nerves or nerve in one.named_nerves)

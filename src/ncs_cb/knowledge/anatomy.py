@@ -40,7 +40,18 @@ class Entrapment:
 
 @dataclass(frozen=True, slots=True)
 class Nerve:
-    """One nerve: its sites are listed distal first."""
+    """One nerve: its sites are listed distal first.
+
+    Attributes
+    ----------
+    routine_sites : tuple of str
+        Where the distal response of a routine study is taken.
+    course : tuple of (site, x, y)
+        Its way over the drawing of the limb, distal first; bends bear no name. Empty for a nerve
+        that is not drawn.
+    name_at : tuple of float
+        Where its name stands on the drawing.
+    """
 
     id: str
     label: str
@@ -51,6 +62,11 @@ class Nerve:
     sensory_sites: tuple[str, ...]
     sites: tuple[str, ...]
     entrapments: tuple[Entrapment, ...]
+    routine_sites: tuple[str, ...] = ()
+    course: tuple[tuple[str, float, float], ...] = ()
+    name_at: tuple[float, float] = (0.0, 0.0)
+    large_healthy_fall: str = ""
+    """Source that says how far a healthy response of this nerve falls; empty for other nerves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +109,9 @@ def build(raw: dict[str, Any]) -> Anatomy:
         _refuse_unknown(f"nerves.{nerve.id}.sites", nerve.sites, sites)
         _refuse_unknown(f"nerves.{nerve.id}.muscles", nerve.muscles, muscles)
         _refuse_unknown(f"nerves.{nerve.id}.sensory_sites", nerve.sensory_sites, muscles)
+        _refuse_unknown(f"nerves.{nerve.id}.routine_sites", nerve.routine_sites, nerve.sites)
+        drawn = tuple(site for site, _, _ in nerve.course if site)
+        _refuse_unknown(f"nerves.{nerve.id}.map", drawn, nerve.sites)
         for trap in nerve.entrapments:
             between = (trap.distal_site, trap.proximal_site)
             _refuse_unknown(f"nerves.{nerve.id}.entrapment", between, nerve.sites)
@@ -122,6 +141,12 @@ def _nerve(key: str, value: dict[str, Any]) -> Nerve:
         sensory_sites=tuple(value["sensory_sites"]),
         sites=tuple(value["sites"]),
         entrapments=traps,
+        routine_sites=tuple(value.get("routine_sites", value["sites"][:1])),
+        course=tuple((site, float(x), float(y)) for site, x, y in value.get("map", ())),
+        name_at=(float(value["map_label"][0]), float(value["map_label"][1]))
+        if "map" in value
+        else (0.0, 0.0),
+        large_healthy_fall=value.get("large_healthy_fall", ""),
     )
 
 

@@ -37,9 +37,9 @@ DEFAULT = ("efns_pns_2010", "ean_pns_cidp_2021", "partial_block_20pct")
 """The documented default list."""
 
 _TOP = (
-    "id", "title", "title_zh", "revision", "purpose", "enabled", "why_not_enabled", "grades",
-    "categories", "text", "text_zh", "rules_from", "source", "coverage", "long_segments", "entry",
-    "rule", "dispersion", "clause", "nerve_rule", "category",
+    "id", "title", "title_zh", "revision", "purpose", "leads", "enabled", "why_not_enabled",
+    "grades", "categories", "text", "text_zh", "rules_from", "source", "coverage",
+    "long_segments", "entry", "rule", "dispersion", "clause", "nerve_rule", "category",
 )  # fmt: skip
 _SCOPE = ("nerves", "limb", "segments", "proximal_sites", "long", "ends_at_erb")
 _TERM = ("all", "any", "at_least")
@@ -115,6 +115,8 @@ class CriteriaSet:
         What a result quotes; the hash covers the file and the file its rules come from.
     purpose : str
         ``mmn``, ``cidp``, ``block`` (segments only) or ``screening``.
+    leads : bool
+        False for a set that is shown beside others and never leads a conclusion.
     enabled : bool
         False while the set's table has not been checked against the publication. Then limits
         that are not ``primary`` or ``secondary`` are not used, and what rests on them is unknown.
@@ -134,6 +136,7 @@ class CriteriaSet:
     revision: int
     sha256: str
     purpose: str
+    leads: bool
     enabled: bool
     why_not_enabled: str
     grades: tuple[str, ...]
@@ -251,7 +254,7 @@ def _build(data: DataText, allow_doubtful: bool) -> CriteriaSet:
     made = CriteriaSet(
         id=top.text("id"), title=top.text("title"), title_zh=top.maybe_text("title_zh"),
         revision=top.whole("revision"), sha256=data.sha256,
-        purpose=_purpose(top),
+        purpose=_purpose(top), leads=bool(top.truth("leads", True)),
         enabled=enabled, why_not_enabled="" if enabled else top.text("why_not_enabled"),
         grades=grades, categories=_ordered(top, "categories", CATEGORIES),
         text=top.maybe_text("text"), text_zh=top.maybe_text("text_zh"),

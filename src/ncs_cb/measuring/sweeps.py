@@ -14,7 +14,7 @@ from ncs_cb.knowledge import thresholds
 from ncs_cb.measuring.recruitment import attest, recruitment_table
 from ncs_cb.model import Decision, MachineValues, Stimulus, Study, Trace
 
-__all__ = ["Chosen", "attest", "choose_responses", "recruitment_table"]
+__all__ = ["Chosen", "attest", "choose_responses", "recruitment_table", "repeats"]
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -97,6 +97,11 @@ def choose_responses(study: Study) -> Chosen:
         tuple(response.group for response in responses),
         tuple(response.n_sweeps for response in responses),
     )
+
+
+def repeats(traces: Iterable[Trace]) -> list[list[Trace]]:
+    """Give the sweeps that belong to one response together: repeats of one stimulus setting."""
+    return _grouped(traces, _setting)
 
 
 def _grouped(items: Iterable[_Item], key: Callable[[_Item], Hashable]) -> list[list[_Item]]:
@@ -301,7 +306,10 @@ def _mark_steps(responses: Sequence[_Response]) -> None:
         )
         for chain in _chains(placed):
             first, last = _distance_mm(chain[0]), _distance_mm(chain[-1])
-            if len({_distance_mm(r) for r in chain}) < least:
+            places = {_distance_mm(r) for r in chain}
+            sites = {r.trace.site for r in chain}
+            # Stimuli that each bear a name of their own are the sites of an ordinary study.
+            if len(places) < least or len(sites) >= len(places):
                 continue
             is_one_site = chain[0].trace.site == chain[-1].trace.site
             for response in chain:

@@ -22,7 +22,7 @@ from ncs_cb.knowledge import reference, thresholds
 from ncs_cb.knowledge.reference import ReferenceSet
 from ncs_cb.knowledge.thresholds import data_file
 from ncs_cb.measuring import sweeps
-from ncs_cb.model import Details, Trace
+from ncs_cb.model import Details, Stimulus, Trace
 from ncs_cb.quality import mimics, shape, technique
 from ncs_cb.quality.pair import (
     Check,
@@ -99,6 +99,7 @@ def examine(
     details: Mapping[str, Details] | None = None,
     responses: Sequence[Trace | None] | None = None,
     *,
+    stimuli: Sequence[Stimulus | None] | None = None,
     reference: str | ReferenceSet = reference.DEFAULT,
 ) -> pd.DataFrame:
     """Ask every check of every adjacent segment.
@@ -113,6 +114,9 @@ def examine(
         What is absent leaves a check unexamined.
     responses : sequence of Trace or None, optional
         For each row of `traces`, the trace that was measured.
+    stimuli : sequence of Stimulus or None, optional
+        What is known of the stimulus of each row of `traces`, typed in or recorded; by default
+        that of its trace.
     reference : str or ReferenceSet
         Set of normal limits, for the size of the distal response.
 
@@ -123,7 +127,11 @@ def examine(
         ``cleared``, ``not_examined``) and the arithmetic in words. Nothing given is changed.
     """
     adjacent = segments[segments["is_adjacent"].fillna(False).to_numpy(dtype=bool)]
-    visits = _visits(traces, details or {}, responses or [None] * len(traces))
+    traced = responses or [None] * len(traces)
+    visits = _visits(
+        traces, details or {}, traced,
+        stimuli or [None if one is None else one.stimulus for one in traced],
+    )  # fmt: skip
     pairs = _pairs(adjacent, visits, details or {}, reference)
     names = list(CHECKS)
     findings = [_ask(name, check, pair) for pair in pairs for name, check in CHECKS.items()]
@@ -179,18 +187,21 @@ def _key(parts: Sequence[Any]) -> tuple[Hashable, ...]:
 
 
 def _visits(
-    traces: pd.DataFrame, details: Mapping[str, Details], responses: Sequence[Trace | None]
+    traces: pd.DataFrame,
+    details: Mapping[str, Details],
+    responses: Sequence[Trace | None],
+    stimuli: Sequence[Stimulus | None],
 ) -> dict[Hashable, Visit]:
     plateaus = _plateaus(traces)
     visits: dict[Hashable, Visit] = {}
-    for row, trace in zip(traces.to_dict("records"), responses, strict=True):
+    for row, trace, stimulus in zip(traces.to_dict("records"), responses, stimuli, strict=True):
         study = _key([row["study_id"]])[0]
         visit = visits.setdefault(study, Visit(details.get(str(study), Details())))
         if row["kind"] != "motor" or "not_used" in flags.split(row["quality_flags"]):
             continue
         place = (row["nerve"], row["side"], row["muscle"], row["stimulation_site"])
         visit.responses.setdefault(
-            place, _response(row, trace, visit.details, plateaus.get((study, *place)))
+            place, _response(row, trace, stimulus, visit.details, plateaus.get((study, *place)))
         )
     return visits
 
@@ -206,14 +217,18 @@ def _plateaus(traces: pd.DataFrame) -> dict[tuple[Hashable, ...], bool]:
 
 
 def _response(
-    row: Mapping[Hashable, Any], trace: Trace | None, details: Details, plateau: bool | None
+    row: Mapping[Hashable, Any],
+    trace: Trace | None,
+    stimulus: Stimulus | None,
+    details: Details,
+    plateau: bool | None,
 ) -> Response:
     """Gather what is attested of a response; ``study.toml`` speaks for rows without a trace."""
     named = {str(key): value for key, value in row.items()}
     said = details.recordings.get(str(named["recording"]))
     supramaximal, collision = (
-        (trace.stimulus.is_supramaximal, trace.stimulus.collision_used)
-        if trace is not None
+        (stimulus.is_supramaximal, stimulus.collision_used)
+        if stimulus is not None
         else (None, None)
     )
     if said is not None:

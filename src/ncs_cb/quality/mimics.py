@@ -21,7 +21,6 @@ from ncs_cb.quality.pair import (
     unexamined,
 )
 
-_DAYS_PER_MONTH = 30.44
 # Comparisons give 1e-9 of grace in the direction of the written operator (public contract).
 _GRACE = 1e-9
 
@@ -136,25 +135,39 @@ def _receiver_side(pair: Pair, kind: _Anastomosis) -> Finding:
         return unexamined("no_amplitude", **names)
     fall_pct = 100.0 * (1.0 - elbow_mv / wrist_mv)
     least_pct = limit("martin_gruber.minimum_fall_pct")
-    crossing_mv = _crossing_mv(pair.visit, kind, side, muscle)
+    crossing = _crossing(pair.visit, kind, side, muscle)
     numbers: dict[str, Number] = {
         **names, "wrist_mv": wrist_mv, "elbow_mv": elbow_mv, "fall_pct": fall_pct,
         "limit_pct": least_pct,
     }  # fmt: skip
-    if not known(crossing_mv):
+    if fall_pct < least_pct:
+        return cleared("small_fall", **numbers)
+    if crossing is None:
         gain_pct, own = _largest_gain(pair.visit, kind.giver, side)
-        if fall_pct >= least_pct and gain_pct >= limit("martin_gruber.minimum_gain_pct"):
+        if gain_pct >= limit("martin_gruber.minimum_gain_pct"):
             return raised("pattern", gain_pct=gain_pct, own_muscle=own, **numbers)
         return unexamined("not_recorded", **numbers)
-    numbers["crossing_mv"] = crossing_mv
-    if crossing_mv < limit("martin_gruber.minimum_crossing_share") * wrist_mv:
+    numbers |= {"crossing_mv": crossing.amplitude_mv, "crossing_share": crossing.amplitude_mv
+                / wrist_mv, "crossing_area_share": _area_share(pair, crossing)}  # fmt: skip
+    if crossing.amplitude_mv < limit("martin_gruber.minimum_crossing_share") * wrist_mv:
         return cleared("no_crossing", **numbers)
-    if fall_pct < least_pct:
-        return cleared("no_fall", **numbers)
-    unexplained_mv = wrist_mv - (elbow_mv + crossing_mv)
+    unexplained_mv = wrist_mv - (elbow_mv + crossing.amplitude_mv)
     share = limit("martin_gruber.balance_share")
     case = "explains" if abs(unexplained_mv) <= share * wrist_mv else "explains_part"
-    return raised(case, sum_mv=elbow_mv + crossing_mv, **numbers)
+    return raised(
+        case if crossing.wrist_recorded else f"{case}_at_most",
+        sum_mv=elbow_mv + crossing.amplitude_mv, **numbers,
+    )  # fmt: skip
+
+
+def _area_share(pair: Pair, crossing: _Crossing) -> float:
+    """Share of the distal area that crosses; NaN when an area is missing."""
+    assert pair.distal is not None
+    total = pair.distal.number("total_negative_area_mv_ms")
+    if known(total, crossing.total_area_mv_ms) and total > 0.0:
+        return crossing.total_area_mv_ms / total
+    first = pair.distal.number("negative_peak_area_mv_ms")
+    return crossing.area_mv_ms / first if first > 0.0 else math.nan
 
 
 def _giver_side(pair: Pair, kind: _Anastomosis) -> Finding:
@@ -172,26 +185,28 @@ def _giver_side(pair: Pair, kind: _Anastomosis) -> Finding:
     least_pct = limit("martin_gruber.minimum_gain_pct")
     fall_pct, other = _largest_fall(pair.visit, kind.receiver, side)
     numbers: dict[str, Number] = {**names, "gain_pct": gain_pct, "limit_pct": least_pct}
-    if gain_pct >= least_pct and fall_pct >= limit("martin_gruber.minimum_fall_pct"):
+    if gain_pct < least_pct:
+        return cleared("giver_no_gain", **numbers)
+    if fall_pct >= limit("martin_gruber.minimum_fall_pct"):
         return raised("giver_pattern", fall_pct=fall_pct, other_muscle=other, **numbers)
-    crossings = [
-        crossing
-        for muscle in anatomy().nerves[kind.receiver].muscles
-        if known(crossing := _crossing_mv(pair.visit, kind, side, muscle))
-    ]
-    if not crossings:
-        return unexamined("giver_not_recorded", **numbers)
-    largest_mv = max(crossings)
-    is_present = largest_mv >= limit("martin_gruber.minimum_crossing_share") * wrist_mv
-    if is_present and gain_pct >= least_pct:
+    largest_mv = max(
+        (
+            crossing.amplitude_mv
+            for muscle in anatomy().nerves[kind.receiver].muscles
+            if (crossing := _crossing(pair.visit, kind, side, muscle)) is not None
+        ),
+        default=math.nan,
+    )
+    if largest_mv >= limit("martin_gruber.minimum_crossing_share") * wrist_mv:
         return raised("giver_crossing", crossing_mv=largest_mv, **numbers)
-    return cleared("giver_no_crossing", crossing_mv=largest_mv, **numbers)
+    return cleared("giver_gain_alone", **numbers)
 
 
 def _own_crossing(pair: Pair, kind: _Anastomosis) -> Finding:
     """The segment is itself the recording that shows the crossing fibers."""
     _, side, muscle = pair.series
-    crossing_mv = _crossing_mv(pair.visit, kind, side, muscle)
+    crossing = _crossing(pair.visit, kind, side, muscle)
+    crossing_mv = math.nan if crossing is None else crossing.amplitude_mv
     names: dict[str, Number] = {"giver": kind.giver, "receiver": kind.receiver, "muscle": muscle}
     full_mv = max(_sizes(pair.visit, kind.receiver, side, muscle).values(), default=math.nan)
     if not known(crossing_mv, full_mv):
@@ -220,20 +235,46 @@ def _sizes(visit: Visit, nerve: str, side: str, muscle: str) -> dict[str, float]
 
 def _across_forearm(nerve: str, sizes: dict[str, float]) -> tuple[float, float]:
     """Amplitude at the wrist and at the nearest site beyond the forearm; NaN when missing."""
+    beyond = _beyond_forearm(nerve, sizes)
+    return sizes.get("wrist", math.nan), sizes[beyond] if beyond else math.nan
+
+
+def _beyond_forearm(nerve: str, sizes: dict[str, float]) -> str:
+    """Nearest site beyond the forearm that has a size; empty when there is none."""
     order = anatomy().nerves[nerve].sites
     elbow = next(n for n, site in enumerate(order) if "elbow" in site)
-    beyond = [size for site, size in sizes.items() if order.index(site) >= elbow and site != "erb"]
-    return sizes.get("wrist", math.nan), beyond[0] if beyond else math.nan
+    return next((s for s in sizes if order.index(s) >= elbow and s != "erb"), "")
 
 
-def _crossing_mv(visit: Visit, kind: _Anastomosis, side: str, muscle: str) -> float:
-    """Response of the receiver's muscle to the giver at the elbow beyond that at the wrist.
+@dataclass(frozen=True, slots=True)
+class _Crossing:
+    """What reaches the receiver's muscle through the giver at the elbow, beyond the wrist.
 
-    Without a recording at the wrist nothing is taken off: what is conducted there by volume
-    or crosses in the hand would make the crossing too large, never too small.
+    Without a recording at the wrist nothing can be taken off: what is conducted there by volume,
+    or crosses in the hand, is unknown, and the sizes are the most that may cross.
     """
-    wrist_mv, elbow_mv = _across_forearm(kind.giver, _sizes(visit, kind.giver, side, muscle))
-    return elbow_mv - (wrist_mv if known(wrist_mv) else 0.0)
+
+    amplitude_mv: float
+    area_mv_ms: float
+    total_area_mv_ms: float
+    wrist_recorded: bool
+
+
+def _crossing(visit: Visit, kind: _Anastomosis, side: str, muscle: str) -> _Crossing | None:
+    """Give what crosses in this muscle; None when the giver was not recorded from it."""
+    sizes = _sizes(visit, kind.giver, side, muscle)
+    site = _beyond_forearm(kind.giver, sizes)
+    if not site:
+        return None
+    elbow = visit.responses[kind.giver, side, muscle, site]
+    wrist = visit.responses.get((kind.giver, side, muscle, "wrist")) if "wrist" in sizes else None
+    columns = ("negative_peak_area_mv_ms", "total_negative_area_mv_ms")
+    is_absent = wrist is not None and wrist.amplitude_mv == 0.0
+    first, total = [
+        elbow.number(name) - (0.0 if wrist is None or is_absent else wrist.number(name))
+        for name in columns
+    ]
+    return _Crossing(sizes[site] - sizes.get("wrist", 0.0), first, total, wrist is not None)
 
 
 def _changes_pct(visit: Visit, nerve: str, side: str) -> Iterator[tuple[float, str]]:
@@ -253,21 +294,3 @@ def _largest_fall(visit: Visit, nerve: str, side: str) -> tuple[float, str]:
 
 def _first_largest(found: Iterable[tuple[float, str]]) -> tuple[float, str]:
     return max(found, key=lambda item: item[0], default=(math.nan, ""))
-
-
-# ------------------------------------------------------------------ time
-
-
-def axonal_loss_recent(pair: Pair) -> Finding:
-    """Symptoms began less than ten days before the study."""
-    details = pair.visit.details
-    least = limit("axonal_loss_recent.minimum_days")
-    if details.visit_date is not None and details.symptom_onset_date is not None:
-        days = float((details.visit_date - details.symptom_onset_date).days)
-    else:
-        months = details.findings.get("clinical.weakness_duration_months")
-        if months is None or isinstance(months, bool):
-            return unexamined("no_dates")
-        days = months * _DAYS_PER_MONTH
-    numbers: dict[str, Number] = {"days": days, "limit_days": least}
-    return raised("recent", **numbers) if days < least else cleared("not_recent", **numbers)

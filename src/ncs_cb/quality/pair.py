@@ -71,9 +71,14 @@ class Response:
         return _number(self.row[name])
 
     @property
+    def is_absent(self) -> bool:
+        """Whether a response was looked for and none was there: neither unknown nor not done."""
+        return "response_absent" in self.flags or self.number("negative_peak_amplitude_mv") == 0.0
+
+    @property
     def amplitude_mv(self) -> float:
         """Amplitude; 0 where the response was looked for and is absent, NaN when unknown."""
-        if "response_absent" in self.flags:
+        if self.is_absent:
             return 0.0
         return self.number("negative_peak_amplitude_mv")
 

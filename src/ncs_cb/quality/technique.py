@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.knowledge.thresholds import value as limit
+from ncs_cb.measuring import segments
 from ncs_cb.quality.pair import (
     Finding,
     Number,
@@ -19,6 +22,7 @@ from ncs_cb.quality.pair import (
     unexamined,
 )
 
+_DAYS_PER_MONTH = 30.44
 # Comparisons give 1e-9 of grace in the direction of the written operator (public contract).
 _GRACE = 1e-9
 
@@ -53,6 +57,29 @@ def response_absent_at_site(pair: Pair) -> Finding:
         if not known(response.amplitude_mv):
             return unexamined("no_amplitude", site=site)
     return cleared("present")
+
+
+def complete_block(pair: Pair) -> Finding:
+    """The proximal response is absent although the stimulus there was supramaximal."""
+    both = pair.both()
+    if both is None:
+        return no_rows(pair)
+    distal, proximal = both
+    site = pair.sites[1]
+    if not proximal.is_absent:
+        amplitude = known(proximal.amplitude_mv)
+        return cleared("present", site=site) if amplitude else unexamined("no_amplitude", site=site)
+    if not known(distal.amplitude_mv) or distal.is_absent:
+        return unexamined("no_amplitude", site=pair.sites[0])
+    attested = _attestation(proximal)
+    if attested is not True:
+        return unexamined("not_attested" if attested is None else "denied", site=site)
+    if distal_response_small(pair).state == "raised":
+        return unexamined("small", site=site)
+    recent = axonal_loss_recent(pair)
+    if recent.state == "raised":
+        return unexamined("recent", site=site, days=recent.numbers["days"])
+    return raised("complete", site=site, amplitude_mv=distal.amplitude_mv)
 
 
 def distal_response_small(pair: Pair) -> Finding:
@@ -310,14 +337,10 @@ def length_implausible(pair: Pair) -> Finding:
 
 
 def velocity_implausible(pair: Pair) -> Finding:
-    """The proximal latency is not longer than the distal one, or the velocity is too high."""
-    fastest = limit("velocity_implausible.maximum_m_per_s")
+    """The proximal latency is not longer than the distal one, or the velocity is no nerve's."""
     velocity = pair.number("conduction_velocity_m_per_s")
     if known(velocity):
-        numbers: dict[str, Number] = {"velocity_m_per_s": velocity, "limit_m_per_s": fastest}
-        return (
-            raised("too_fast", **numbers) if velocity > fastest else cleared("plausible", **numbers)
-        )
+        return _by_speed(velocity)
     both = pair.both()
     if both is None:
         return no_rows(pair)
@@ -329,4 +352,57 @@ def velocity_implausible(pair: Pair) -> Finding:
     length_mm = pair.number("length_mm")
     if not known(length_mm) or length_mm <= 0.0:
         return unexamined("no_length")
-    return raised("too_fast", velocity_m_per_s=length_mm / delay_ms, limit_m_per_s=fastest)
+    return _by_speed(length_mm / delay_ms)
+
+
+def _by_speed(velocity: float) -> Finding:
+    fastest = limit("velocity_implausible.maximum_m_per_s")
+    slowest = limit("velocity_implausible.minimum_m_per_s")
+    if velocity > fastest:
+        return raised("too_fast", velocity_m_per_s=velocity, limit_m_per_s=fastest)
+    if velocity < slowest:
+        return raised("too_slow", velocity_m_per_s=velocity, limit_m_per_s=slowest)
+    return cleared("plausible", velocity_m_per_s=velocity, limit_m_per_s=fastest)
+
+
+def distance_implausible(pair: Pair) -> Finding:
+    """The distances look like centimetres, or like lengths of segments."""
+    both = pair.both()
+    if both is None:
+        return no_rows(pair)
+    distal_mm, proximal_mm = (r.number("distance_mm") for r in both)
+    delay_ms = both[1].number("onset_latency_ms") - both[0].number("onset_latency_ms")
+    if not known(distal_mm, proximal_mm):
+        return unexamined("no_length")
+    numbers: dict[str, Number] = {"distal_mm": distal_mm, "proximal_mm": proximal_mm}
+    if not known(delay_ms):
+        return unexamined("no_latency")
+    is_leg = anatomy().nerves[pair.series[0]].limb == "leg"
+    guess = segments.guess_distances(
+        np.array([distal_mm]), np.array([proximal_mm]), np.array([delay_ms]), np.array([is_leg])
+    )[0]
+    if guess == 0:
+        return cleared("plausible", **numbers)
+    length_mm = proximal_mm - distal_mm
+    numbers["velocity_m_per_s"] = length_mm / delay_ms
+    if guess == segments.CENTIMETRES:
+        return raised("centimetres", **numbers, other_m_per_s=10.0 * length_mm / delay_ms)
+    return raised("segment_lengths", **numbers, other_m_per_s=proximal_mm / delay_ms)
+
+
+# ------------------------------------------------------------------ time
+
+
+def axonal_loss_recent(pair: Pair) -> Finding:
+    """Symptoms began less than ten days before the study."""
+    details = pair.visit.details
+    least = limit("axonal_loss_recent.minimum_days")
+    if details.visit_date is not None and details.symptom_onset_date is not None:
+        days = float((details.visit_date - details.symptom_onset_date).days)
+    else:
+        months = details.findings.get("clinical.weakness_duration_months")
+        if months is None or isinstance(months, bool):
+            return unexamined("no_dates")
+        days = months * _DAYS_PER_MONTH
+    numbers: dict[str, Number] = {"days": days, "limit_days": least}
+    return raised("recent", **numbers) if days < least else cleared("not_recent", **numbers)

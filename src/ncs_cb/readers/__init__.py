@@ -7,23 +7,28 @@ add readers through the entry point group ``ncs_cb.readers``. Exactly one reader
 from __future__ import annotations
 
 import hashlib
-import os
-import pkgutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
-from importlib import import_module
-from importlib.metadata import entry_points
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ncs_cb.errors import NcsError, ReadError, StudyError, UnknownFormatError, did_you_mean
-from ncs_cb.knowledge.anatomy import resolve
+from ncs_cb.knowledge import lab as labs
+from ncs_cb.knowledge import layouts
+from ncs_cb.knowledge.lab import LabFile
+from ncs_cb.knowledge.layouts import Layout
 from ncs_cb.model import Decision, Details, RecordingOverride, Source, Study
 from ncs_cb.readers._shared import folders
+from ncs_cb.readers._shared import told as told_of
+from ncs_cb.readers._shared.asked import Asked, each_visit, one_visit, with_lab
+from ncs_cb.readers._shared.claims import available, by_suffix, claimants, content, head
 from ncs_cb.readers._shared.folders import STUDY_FILE, StudyInput
-from ncs_cb.readers._shared.reader import LARGEST_FILE_BYTES, Input, Reader, Recording
+from ncs_cb.readers._shared.grid import SPREADSHEETS
+from ncs_cb.readers._shared.reader import Input, Reader, Recording
+from ncs_cb.readers._shared.reviewed import with_review
+from ncs_cb.review_file import is_log
 
 __all__ = [
     "READERS",
@@ -34,39 +39,14 @@ __all__ = [
     "available",
     "find_studies",
     "iter_studies",
+    "read_studies",
     "read_study",
 ]
 
-_GROUP = "ncs_cb.readers"
-# Enough for every magic number and the first line of a table.
-_HEAD_BYTES = 4096
 # Files with these suffixes may be notes or settings; an empty one is no lost recording.
 _ALSO_NOTES = (".txt", ".json")
+_TABLE_SUFFIXES = (".csv", ".tsv", ".txt", *SPREADSHEETS)
 _NOTHING_TOLD = Details()
-
-
-@cache
-def available() -> tuple[Reader, ...]:
-    """Give every reader: those of this folder by name, then those of entry points.
-
-    Raises
-    ------
-    ReadError
-        If an entry point cannot be loaded or is no :class:`Reader`.
-    """
-    names = sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
-    found = [import_module(f"{__name__}.{name}").READER for name in names]
-    for point in sorted(entry_points(group=_GROUP), key=lambda p: p.name):
-        try:
-            reader = point.load()
-        except (ImportError, AttributeError) as problem:
-            raise ReadError(
-                f"the reader '{point.name}' of another package cannot be loaded: {problem}."
-            ) from None
-        if not isinstance(reader, Reader):
-            raise ReadError(f"the entry point '{point.name}' of group {_GROUP} is no Reader.")
-        found.append(reader)
-    return tuple(found)
 
 
 def __getattr__(name: str) -> Any:
@@ -75,7 +55,9 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
 
 
-def find_studies(root: str | Path) -> list[StudyInput]:
+def find_studies(
+    root: str | Path, *, layout: Layout | None = None, lab: LabFile | None = None
+) -> list[StudyInput]:
     """List the studies under `root`, in order of path, without reading them.
 
     Every folder below `root` that directly holds recordings or a ``study.toml`` is one study; a
@@ -87,6 +69,10 @@ def find_studies(root: str | Path) -> list[StudyInput]:
     ----------
     root : str or Path
         A folder, or one recording.
+    layout : Layout, optional
+        How tables are to be read; see :func:`read_study`.
+    lab : LabFile, optional
+        The laboratory's file for all of them; by default the nearest ``lab.toml``.
 
     Returns
     -------
@@ -98,13 +84,17 @@ def find_studies(root: str | Path) -> list[StudyInput]:
     ReadError
         If `root` does not exist or cannot be listed.
     """
-    return sorted(iter_studies(root), key=lambda study: study.path)
+    found = iter_studies(root, layout=layout, lab=lab)
+    return sorted(found, key=lambda study: (study.path, study.part))
 
 
-def iter_studies(root: str | Path) -> Iterator[StudyInput]:
+def iter_studies(
+    root: str | Path, *, layout: Layout | None = None, lab: LabFile | None = None
+) -> Iterator[StudyInput]:
     """Give the studies of :func:`find_studies` one by one, as the tree is walked.
 
-    An archive of many thousand studies need not be held in memory so.
+    An archive of many thousand studies need not be held in memory so. A table that holds several
+    visits gives one study each.
 
     Raises
     ------
@@ -113,19 +103,23 @@ def iter_studies(root: str | Path) -> Iterator[StudyInput]:
     """
     suffixes = tuple({s for reader in available() for s in reader.suffixes})
     try:
-        yield from folders.find(Path(root), suffixes, _is_recording)
+        asked = Asked(layout, lab, Path(root))
+        for found in folders.find(Path(root), suffixes, partial(_is_recording, asked)):
+            yield from each_visit(found, asked)
     except OSError as problem:
         raise ReadError(f"cannot be listed: {problem.strerror}.", source=str(root)) from None
 
 
-def _is_recording(path: Path) -> bool:
+def _is_recording(asked: Asked, path: Path) -> bool:
     """Tell by suffix, or by a look at the beginning where several formats share the suffix."""
-    owners = _by_suffix(available()).get(path.suffix.lower(), [])
+    owners = by_suffix(available()).get(path.suffix.lower(), [])
     if len(owners) == 1 and owners[0].name == "edf":
         return True
     if not owners:
         return False
-    return bool(_claimants(Input(path, path.name, _head(path))))
+    start = content(path, path.name) if path.suffix.lower() in SPREADSHEETS else head(path)
+    lab = asked.lab_for(path) if path.suffix.lower() in _TABLE_SUFFIXES else None
+    return bool(claimants(asked.put_to(Input(path, path.name, start), lab)))
 
 
 def read_study(
@@ -133,6 +127,9 @@ def read_study(
     *,
     details: str | Path | None = None,
     keep_identity: bool = False,
+    layout: Layout | str | Path | None = None,
+    lab: LabFile | str | Path | None = None,
+    root: Path | None = None,
 ) -> Study:
     """Read one patient visit from one file, or from a folder with all recordings below it.
 
@@ -145,6 +142,12 @@ def read_study(
     keep_identity : bool
         Keep free annotations and header identity as notes. By default names, birth dates and
         hospital numbers are dropped, after the age has been worked out.
+    layout : Layout, str or Path, optional
+        How a table is to be read: one loaded, its id (shipped, or of ``lab.toml``) or its file.
+    lab : LabFile, str or Path, optional
+        The laboratory's file; by default the nearest ``lab.toml`` in the folder or above it.
+    root : Path, optional
+        Above this folder no ``lab.toml`` is looked for.
 
     Returns
     -------
@@ -163,16 +166,82 @@ def read_study(
         If there is no stimulus, a nerve or site is unknown, or ``study.toml`` is faulty.
     """
     found = path if isinstance(path, StudyInput) else _as_input(Path(path))
+    return _read(found, *_asked(found, layout, lab, root, keep_identity), details)
+
+
+def _asked(
+    found: StudyInput, layout: Layout | str | Path | None, lab: LabFile | str | Path | None,
+    root: Path | None, keep_identity: bool,
+) -> tuple[Asked, LabFile | None]:  # fmt: skip
+    """Load what the caller names by id or path."""
+    own = lab if isinstance(lab, LabFile) or lab is None else labs.load(lab)
+    lab_file = Asked(None, own, root).lab_for(found.path)
+    if layout is not None and not isinstance(layout, Layout):
+        layout = layouts.resolve(layout, {} if lab_file is None else lab_file.layouts)
+    return Asked(layout, own, root, keep_identity), lab_file
+
+
+def read_studies(
+    path: str | Path,
+    *,
+    details: str | Path | None = None,
+    keep_identity: bool = False,
+    layout: Layout | str | Path | None = None,
+    lab: LabFile | str | Path | None = None,
+) -> dict[str, Study | NcsError]:
+    """Read every visit of one input: one, unless it is a table with several study ids.
+
+    Returns
+    -------
+    dict of str to Study or NcsError
+        By study id, what was read or what is wrong with it.
+
+    Raises
+    ------
+    NcsError
+        If the input as a whole cannot be read; see :func:`read_study`.
+    """
+    found = _as_input(Path(path))
+    asked, lab_file = _asked(found, layout, lab, None, keep_identity)
+    each = each_visit(found, asked)
+    if len(each) == 1:
+        study = _read(found, asked, lab_file, details)
+        return {study.study_id: study}
+    made: dict[str, Study | NcsError] = {}
+    for one in each:
+        try:
+            made[one.name] = _read(one, asked, lab_file, details)
+        except NcsError as problem:
+            made[one.name] = problem
+    return made
+
+
+def _read(
+    found: StudyInput, asked: Asked, lab: LabFile | None, details: str | Path | None
+) -> Study:
     lone = not found.path.is_dir()
     toml = Path(details) if details is not None else found.study_file
     study_id, told = found.name, _NOTHING_TOLD
     sources: tuple[Source, ...] = ()
     if toml is not None:
         study_id, told, sources = _read_details(toml, found.name)
-    told = _settle_names(told)
-    inputs, decisions = _open_all(found, keep_identity)
-    recordings, ignored = _read_all(inputs, told, lone=lone)
-    return _assemble(study_id, told, sources, recordings, (*decisions, *ignored))
+    if found.part:
+        _refuse_one_for_all(told)
+        study_id = found.part
+    inputs, decisions = _open_all(found, asked.keep_identity)
+    inputs = [asked.put_to(source, lab) for source in inputs]
+    recordings, ignored = _read_all(inputs, told, lone=lone, part=found.part)
+    study = _assemble(study_id, told, sources, recordings, (*decisions, *ignored))
+    study = study if lab is None else with_lab(study, lab)
+    return study if found.part else with_review(study, found)
+
+
+def _refuse_one_for_all(told: Details) -> None:
+    if replace(told, recordings={}) != _NOTHING_TOLD:
+        raise StudyError(
+            "describes one visit, but the table holds several.", source=STUDY_FILE,
+            hint="Put what it says into columns of the table; [recordings] may stay.",
+        )  # fmt: skip
 
 
 def _as_input(path: Path) -> StudyInput:
@@ -188,33 +257,9 @@ def _read_details(path: Path, default_id: str) -> tuple[str, Details, tuple[Sour
     from ncs_cb.study_file import load_study_toml
 
     study_id, details = load_study_toml(path)
+    details = told_of.settle(details)
     source = Source(path.name, hashlib.sha256(path.read_bytes()).hexdigest(), "study_toml")
     return study_id or default_id, details, (source,)
-
-
-def _settle_names(details: Details) -> Details:
-    """Turn the spellings of nerves and muscles in ``study.toml`` into ids."""
-    if not (details.recordings or details.sensory or details.f_waves):
-        return details
-    overrides = {
-        name: replace(
-            told,
-            nerve=_resolved("nerves", told.nerve), muscle=_resolved("muscles", told.muscle),
-        )
-        for name, told in details.recordings.items()
-    }  # fmt: skip
-    sensory = tuple(replace(v, nerve=resolve("nerves", v.nerve, source=STUDY_FILE))
-                    for v in details.sensory)  # fmt: skip
-    f_waves = tuple(
-        replace(v, nerve=resolve("nerves", v.nerve, source=STUDY_FILE),
-                muscle=_resolved("muscles", v.muscle))
-        for v in details.f_waves
-    )  # fmt: skip
-    return replace(details, recordings=overrides, sensory=sensory, f_waves=f_waves)
-
-
-def _resolved(what: Any, text: str | None) -> str | None:
-    return None if text is None else resolve(what, text, source=STUDY_FILE)
 
 
 # --------------------------------------------------------------------------- files to inputs
@@ -222,66 +267,28 @@ def _resolved(what: Any, text: str | None) -> str | None:
 
 def _open_all(found: StudyInput, keep_identity: bool) -> tuple[list[Input], list[Decision]]:
     """Read every file that could be a recording; list the others as decisions."""
-    known = _by_suffix(available())
+    known = by_suffix(available())
     inputs: list[Input] = []
     decisions: list[Decision] = []
     if found.path in found.files:
         # A file given by itself: what lies beside it is a companion or no concern of ours.
         name = found.path.name
-        data = _content(found.path, name)
+        data = content(found.path, name)
         return [Input(found.path, name, data, keep_identity=keep_identity)], decisions
     for path, name in folders.unique_names(found):
-        if path.name == STUDY_FILE:
+        if path.name == STUDY_FILE or is_log(path):
             continue
         if path.suffix.lower() in known:
-            inputs.append(Input(path, name, _content(path, name), keep_identity=keep_identity))
+            inputs.append(Input(path, name, content(path, name), keep_identity=keep_identity))
             continue
-        head = Input(path, name, _head(path), keep_identity=keep_identity)
-        if _claimants(head):
-            inputs.append(replace(head, data=_content(path, name)))
+        start = Input(path, name, head(path), keep_identity=keep_identity)
+        if claimants(start):
+            inputs.append(replace(start, data=content(path, name)))
         elif not folders.is_plain_text_about(path):
             decisions.append(Decision(name, "choice", "ignored", "no reader claims this file"))
     for path, reason in found.skipped:
         decisions.append(Decision(path.name, "choice", "ignored", reason))
     return inputs, decisions
-
-
-def _content(path: Path, name: str) -> bytes:
-    try:
-        with open(path, "rb", buffering=0) as file:
-            size = os.fstat(file.fileno()).st_size
-            if size <= LARGEST_FILE_BYTES:
-                return file.read()
-    except OSError as problem:
-        raise ReadError(f"cannot be read: {problem.strerror}.", source=name) from None
-    raise ReadError(
-        f"the file has {size / 2**20:.0f} MiB; at most {LARGEST_FILE_BYTES // 2**20} MiB are read.",
-        source=name, hint="Cut the recording to the stimulated part.",
-    )  # fmt: skip
-
-
-def _head(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(_HEAD_BYTES)
-    except OSError:
-        return b""
-
-
-def _claimants(source: Input) -> list[Reader]:
-    """Ask the readers of the file's suffix; all of them when none of these wants it."""
-    near = [reader for reader in _by_suffix(available()).get(source.path.suffix.lower(), ())
-            if reader.claims(source)]  # fmt: skip
-    return near or [reader for reader in available() if reader.claims(source)]
-
-
-@cache
-def _by_suffix(readers: tuple[Reader, ...]) -> dict[str, list[Reader]]:
-    owners: dict[str, list[Reader]] = {}
-    for reader in readers:
-        for suffix in reader.suffixes:
-            owners.setdefault(suffix, []).append(reader)
-    return owners
 
 
 # --------------------------------------------------------------------------- inputs to a study
@@ -290,7 +297,7 @@ _Read = tuple[Source, Recording]
 
 
 def _read_all(
-    inputs: Sequence[Input], told: Details, *, lone: bool
+    inputs: Sequence[Input], told: Details, *, lone: bool, part: str = ""
 ) -> tuple[list[_Read], list[Decision]]:
     """Let the one reader that claims each input read it."""
     claimed, decisions = _claim_all(inputs, lone=lone)
@@ -305,9 +312,10 @@ def _read_all(
             decisions.append(Decision(source.name, "choice", "ignored", same))
             continue
         seen[digest] = source.name
-        told_of = overrides.get(source.name)
-        asked = source if told_of is None else replace(source, override=told_of)
-        read.append((Source(source.name, digest, reader.name), _read_one(asked, reader)))
+        override = overrides.get(source.name)
+        asked = source if override is None else replace(source, override=override)
+        recording = told_of.apply(_read_one(asked, reader, part), asked.override, source.name)
+        read.append((Source(source.name, digest, reader.name), recording))
     return read, decisions
 
 
@@ -318,7 +326,7 @@ def _claim_all(
     companions: set[Path] = set()
     unclaimed = []
     for source in inputs:
-        readers = _claimants(source)
+        readers = claimants(source)
         if len(readers) > 1:
             raise ReadError(
                 f"claimed by {' and '.join(r.name for r in readers)}; exactly one reader may.",
@@ -390,8 +398,10 @@ def _overrides(
     return given
 
 
-def _read_one(source: Input, reader: Reader) -> Recording:
+def _read_one(source: Input, reader: Reader, part: str) -> Recording:
     try:
+        if reader.visits is not None:
+            return one_visit(source, reader, part)
         return reader.read(source)
     except NcsError as problem:
         if problem.source is not None:
@@ -430,6 +440,7 @@ def _assemble(
         (*sources, *_sources(read)),
         (*decisions, *(d for r in recorded for d in r.decisions)),
         tuple(note for r in recorded for note in r.notes),
+        printed_segments=tuple(s for r in recorded for s in r.printed_segments),
     )
 
 

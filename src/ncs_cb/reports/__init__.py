@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from functools import cache
 from html import escape
 from importlib import import_module
-from importlib.metadata import entry_points
 from pathlib import Path
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
-from ncs_cb.errors import ReportError, did_you_mean
+from ncs_cb import plugins
+from ncs_cb.errors import NcsError, ReportError, did_you_mean
 from ncs_cb.model import Result
 
 if TYPE_CHECKING:
@@ -56,22 +56,15 @@ class Writer:
 def writers() -> dict[str, Writer]:
     """Give every report format by name: those of this folder and of entry points.
 
-    A package adds one with an entry point of group ``ncs_cb.reports`` that names a `Writer`.
+    A package adds one with an entry point of group ``ncs_cb.reports`` that names a `Writer`; a
+    broken one is left out with a :class:`ncs_cb.plugins.PluginWarning` that names it.
     """
     found: dict[str, Writer] = {}
     for module in iter_modules(__path__):
         writer = getattr(import_module(f"{__name__}.{module.name}"), "WRITER", None)
         if isinstance(writer, Writer):
             found[writer.name] = writer
-    for entry in entry_points(group=_GROUP):
-        writer = entry.load()
-        if not isinstance(writer, Writer) or writer.name in found:
-            raise ReportError(
-                f"entry point '{entry.name}' of group '{_GROUP}' must name a Writer of a format "
-                f"that is not there yet ({', '.join(found)})"
-            )
-        found[writer.name] = writer
-    return found
+    return found | {writer.name: writer for writer in plugins.load(_GROUP, Writer, found)}
 
 
 def write_report(
@@ -92,7 +85,8 @@ def write_report(
     out_dir : str or Path
         Made if needed.
     formats : sequence of str
-        Names out of :func:`writers`: ``html``, ``json``, ``csv``, ``pdf``, ``txt``.
+        Names out of :func:`writers`: ``html``, ``json``, ``csv``, ``pdf``, ``txt``, and those
+        that other packages add.
     lang : str
         Language of the words: ``en`` or ``zh``.
 
@@ -108,10 +102,22 @@ def write_report(
     """
     chosen = [_writer(name) for name in dict.fromkeys(_as_list(formats))]
     folder = Path(out_dir) / safe_name(result.study.study_id)
-    paths = []
+    paths: list[Path] = []
+    broken: list[str] = []
     for writer in chosen:
-        for name, content in writer.write(result, lang=lang).items():
-            paths.append(write_atomically(folder / name, content))
+        try:
+            files = writer.write(result, lang=lang)
+        except NcsError:
+            raise
+        except Exception as problem:  # a broken writer must not cost the other formats
+            broken.append(f"'{writer.name}' ({type(problem).__name__}: {problem})")
+            continue
+        paths += [write_atomically(folder / name, content) for name, content in files.items()]
+    if broken:
+        raise ReportError(
+            f"a report format failed: {', '.join(broken)}; the others were written",
+            hint="Report it to the package that the format belongs to, or leave it out.",
+        )
     return paths
 
 

@@ -199,7 +199,9 @@ def _conclusion(r: Reading, row: Row) -> Conclusion | None:
     )  # fmt: skip
 
 
-_ASK_TEXTS = ("kind", "clause", "nerve", "side", "distal_site", "proximal_site")
+_ASK_TEXTS = (
+    "kind", "clause", "nerve", "side", "distal_site", "proximal_site", "text", "text_zh",
+)  # fmt: skip
 
 
 def _list(value: object) -> list[str]:

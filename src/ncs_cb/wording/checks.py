@@ -69,7 +69,7 @@ def say(
             source=_FILE,
         )
     try:
-        return known[case][lang].format_map({k: _name(v, lang) for k, v in numbers.items()})
+        return known[case][lang].format_map({k: named(v, lang) for k, v in numbers.items()})
     except KeyError as missing:
         raise TableError(f"{check}.{case}.{lang}: no number {missing}", source=_FILE) from None
 
@@ -79,7 +79,8 @@ def _cases(check: str) -> dict[str, dict[str, str]]:
     return {**sentences()[_COMMON], **sentences().get(_SHARED.get(check, check), {})}
 
 
-def _name(value: float | int | str, lang: str) -> float | int | str:
+def named(value: float | int | str, lang: str) -> float | int | str:
+    """Write an id of the anatomy out; give anything else back as it is."""
     return _labels(lang).get(value, value) if isinstance(value, str) else value
 
 

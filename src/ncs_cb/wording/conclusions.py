@@ -20,7 +20,8 @@ class Ask:
     """One thing to do that would settle something unknown.
 
     ``kind`` is ``clause`` (words of the clause), ``sensory`` or ``segment`` (a stretch of a
-    nerve), ``motor`` or ``more``; ``unknown`` names the columns that are missing.
+    nerve), ``step`` (a technical premise of a stretch, in its own ``text``), ``motor`` or
+    ``more``; ``unknown`` names the columns that are missing.
     """
 
     kind: str
@@ -30,6 +31,8 @@ class Ask:
     distal_site: str = ""
     proximal_site: str = ""
     unknown: tuple[str, ...] = ()
+    text: str = ""
+    text_zh: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +166,13 @@ def nerve_words(nerve: str, side: str, lang: str) -> str:
     return say["nerve"].format(side=say[side], nerve=label) if side else label
 
 
+def site_words(sites: Iterable[str], lang: str) -> str:
+    """Name stimulation sites, one after the other."""
+    known = anatomy().sites
+    names = (_either(known[one].label, known[one].label_zh, lang) for one in sites)
+    return words(lang)["comma"].join(names)
+
+
 def where_words(distal_site: str, proximal_site: str, lang: str) -> str:
     """Name a stretch of a limb."""
     say, sites = words(lang), anatomy().sites
@@ -192,6 +202,8 @@ def ask_text(ask: Ask, made: SetWords, lang: str = "en") -> str:
         return _either(clause.ask, clause.ask_zh, lang) or _either(
             clause.text, clause.text_zh, lang
         )
+    if ask.kind == "step":
+        return _either(ask.text, ask.text_zh, lang)
     if ask.kind in ("motor", "more"):
         return say[f"ask_{ask.kind}"]
     return say[f"ask_{ask.kind}"].format(

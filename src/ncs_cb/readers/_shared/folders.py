@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ncs_cb.errors import ReadError
+from ncs_cb.review_file import log_path
 
 STUDY_FILE = "study.toml"
 _ABOUT = ("readme", "license", "licence", "notice", "changelog", "copying")
@@ -40,6 +41,8 @@ class StudyInput:
     files: tuple[Path, ...]
     study_file: Path | None = None
     skipped: tuple[tuple[Path, str], ...] = ()
+    part: str = ""
+    """The study id of one visit among several in one table; empty otherwise."""
 
 
 def describe(path: Path) -> StudyInput:
@@ -179,7 +182,8 @@ def _listed(folder: Path) -> tuple[list[Path], list[tuple[Path, str]], list[str]
 
 def _alone(recording: Path, files: Sequence[Path]) -> StudyInput:
     """Describe a recording in the root, with the files that share its stem."""
-    beside = [f for f in files if f.stem == recording.stem and f != recording]
+    log = log_path(recording)
+    beside = [f for f in files if (f.stem == recording.stem or f == log) and f != recording]
     return StudyInput(recording, recording.stem, (recording, *beside))
 
 

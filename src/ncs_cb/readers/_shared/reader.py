@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from ncs_cb.model import Decision, Details, RecordingOverride, Trace, TypedResponse
+from ncs_cb.errors import NcsError
+from ncs_cb.knowledge.layouts import Layout
+from ncs_cb.model import (
+    Decision,
+    Details,
+    PrintedSegment,
+    RecordingOverride,
+    Trace,
+    TypedResponse,
+)
 
 LARGEST_FILE_BYTES = 512 * 2**20
 """A larger file is refused: a nerve conduction study has kilobytes, and readers hold it whole."""
@@ -33,6 +42,12 @@ class Input:
         What ``study.toml`` says of this recording.
     keep_identity : bool
         Whether free annotations and header identity are kept as notes.
+    layout : Layout or None
+        The layout that the caller named for tables.
+    layouts : tuple of Layout
+        The laboratory's own, tried on a table that nobody named one for.
+    words : mapping
+        The laboratory's words: by ``nerves``, ``sites`` or ``muscles``, folded text to id.
     """
 
     path: Path
@@ -40,6 +55,9 @@ class Input:
     data: bytes
     override: RecordingOverride = _NOTHING_TOLD
     keep_identity: bool = False
+    layout: Layout | None = None
+    layouts: tuple[Layout, ...] = ()
+    words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +80,8 @@ class Recording:
         The id, where the format carries one.
     companions : tuple of Path
         Further files that were read (a sidecar), for their hash.
+    printed_segments : tuple of PrintedSegment
+        What a table prints of segments and no single site can hold.
     """
 
     traces: tuple[Trace, ...] = ()
@@ -72,6 +92,7 @@ class Recording:
     birth_key: str | None = None
     study_id: str | None = None
     companions: tuple[Path, ...] = ()
+    printed_segments: tuple[PrintedSegment, ...] = ()
 
 
 def no_companions(path: Path) -> tuple[Path, ...]:
@@ -100,6 +121,9 @@ class Reader:
         One line for ``ncs-cb formats``.
     companions : callable
         Files that belong to a recording and are no recordings themselves.
+    visits : callable, optional
+        Gives every visit of an input by study id, where one file may hold several: the
+        recording, or what is wrong with it. The id is empty where the file names none.
     """
 
     name: str
@@ -109,3 +133,4 @@ class Reader:
     write: Callable[..., list[Path]] | None = None
     label: str = ""
     companions: Callable[[Path], tuple[Path, ...]] = no_companions
+    visits: Callable[[Input], Mapping[str, Recording | NcsError]] | None = None

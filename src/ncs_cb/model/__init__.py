@@ -9,8 +9,51 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
 from typing import TYPE_CHECKING, Literal
+
+from ncs_cb.model.details import (
+    Details,
+    FWaveValue,
+    Lab,
+    Polarity,
+    RecordingOverride,
+    ResponseOverride,
+    SensoryValue,
+    Side,
+    TreatmentCourse,
+)
+
+__all__ = [
+    "BlockFit",
+    "Correction",
+    "DataFile",
+    "Decision",
+    "Details",
+    "FWaveValue",
+    "Kind",
+    "Lab",
+    "MachineValues",
+    "Polarity",
+    "PrintedSegment",
+    "Provenance",
+    "RecordingOverride",
+    "ResponseOverride",
+    "ResponseStatus",
+    "Result",
+    "Sayer",
+    "SensoryValue",
+    "SetWords",
+    "Side",
+    "Site",
+    "Source",
+    "Stimulus",
+    "Study",
+    "Trace",
+    "TreatmentCourse",
+    "TypedResponse",
+    "UnassignedStimulus",
+    "Wording",
+]
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,9 +63,12 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
-Side = Literal["left", "right"]
+_NOTHING_KNOWN = Details()
 Kind = Literal["motor", "sensory", "f_wave"]
-Polarity = Literal["negative_up", "negative_down", "auto"]
+Sayer = Literal["file", "table", "study.toml", "lab.toml", "call", "review", "plateau"]
+"""Who attested or denied something."""
+ResponseStatus = Literal["present", "absent", "not_done", "not_measurable"]
+"""Four different things; a fifth is None, unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +95,8 @@ class Stimulus:
         Attested by the recording or by ``study.toml``; None when nobody said.
     collision_used : bool or None
         Whether a collision technique was used.
+    supramaximal_by, collision_by : str or None
+        Who said so (see :data:`Sayer`); None when nobody did.
     """
 
     distance_mm: float | None = None
@@ -56,6 +104,8 @@ class Stimulus:
     duration_ms: float | None = None
     is_supramaximal: bool | None = None
     collision_used: bool | None = None
+    supramaximal_by: Sayer | None = None
+    collision_by: Sayer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +172,8 @@ class TypedResponse:
     """One row of a site table: numbers from a machine that exports no waveform.
 
     ``values`` maps columns of ``measure_traces`` to numbers; a missing one is unknown.
+    ``response`` says whether there was one; None when the table does not say. ``flags`` are
+    those that only the reader can raise.
     """
 
     site: Site
@@ -132,79 +184,51 @@ class TypedResponse:
     high_pass_hz: float | None = None
     low_pass_hz: float | None = None
     sampling_rate_hz: float | None = None
+    response: ResponseStatus | None = None
+    flags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class RecordingOverride:
-    """What ``study.toml`` says of one recording: what the file does not say, or says wrongly."""
+class PrintedSegment:
+    """What a machine printed of one segment; used where the distances of its sites are unknown.
 
-    nerve: str | None = None
-    side: Side | None = None
-    muscle: str | None = None
-    polarity: Polarity | None = None
-    supramaximal: bool | None = None
-    collision_used: bool | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class TreatmentCourse:
-    """One course of treatment."""
-
-    drug: str
-    start: date | None = None
-    end: date | None = None
-    dose_g_per_kg: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SensoryValue:
-    """One typed-in sensory value; the physician's own reading is ``is_normal``."""
-
-    nerve: str
-    side: Side
-    segment: str | None = None
-    amplitude_uv: float | None = None
-    velocity_m_per_s: float | None = None
-    onset_latency_ms: float | None = None
-    peak_latency_ms: float | None = None
-    is_normal: bool | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class FWaveValue:
-    """One typed-in F-wave study."""
-
-    nerve: str
-    side: Side
-    muscle: str | None = None
-    minimum_latency_ms: float | None = None
-    mean_latency_ms: float | None = None
-    maximum_latency_ms: float | None = None
-    persistence_pct: float | None = None
-    n_stimuli: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Details:
-    """What ``study.toml`` says about the patient and the visit. Absent is unknown.
-
-    ``findings`` maps ``"<table>.<key>"`` of ``study.toml`` (for example
-    ``"clinical.upper_motor_neuron_signs"`` or ``"laboratory.csf_protein_g_per_l"``) to a bool or
-    a number; the names are those of ``tables/findings.toml``. ``limb_temperature_c`` maps
-    ``right_arm``, ``left_arm``, ``right_leg``, ``left_leg`` to degrees Celsius.
+    Attributes
+    ----------
+    nerve, side, muscle : str
+    distal_site, proximal_site : str
+    length_mm : float or None
+    velocity_m_per_s : float or None
     """
 
-    visit_date: date | None = None
-    symptom_onset_date: date | None = None
-    age_years: float | None = None
-    sex: Literal["female", "male"] | None = None
-    height_cm: float | None = None
-    limb_temperature_c: Mapping[str, float] = field(default_factory=dict)
-    recordings: Mapping[str, RecordingOverride] = field(default_factory=dict)
-    findings: Mapping[str, bool | float] = field(default_factory=dict)
-    courses: tuple[TreatmentCourse, ...] = ()
-    sensory: tuple[SensoryValue, ...] = ()
-    f_waves: tuple[FWaveValue, ...] = ()
+    nerve: str
+    side: Side
+    muscle: str
+    distal_site: str
+    proximal_site: str
+    length_mm: float | None = None
+    velocity_m_per_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UnassignedStimulus:
+    """A stretch of signal whose annotation or trigger names no stimulation site.
+
+    Attributes
+    ----------
+    recording : str
+        The recording it stands in.
+    text : str
+        The annotation or trigger code; words that may name a person are left out.
+    sweep : int
+        Number of the data record, epoch or column it lies in, from 0.
+    time_s : float or None
+        When it was given, from the start of the recording.
+    """
+
+    recording: str
+    text: str
+    sweep: int
+    time_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +262,58 @@ class Decision:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """One event of a review: who corrected what, when, from what to what, and why.
+
+    Attributes
+    ----------
+    id, at, who : str
+        The event's own id, the time (UTC, ISO 8601) and the person.
+    action : str
+        ``move``, ``reset``, ``exclude``, ``choose``, ``set``, ``accept`` or ``undo``.
+    recording, site : str
+    sweep : int or None
+        The response it concerns: number of its first sweep; None for a recording as a whole.
+    samples : str
+        Digest of that response's samples, by which a recording that has changed is noticed.
+    text : str
+        The annotation of an unassigned stimulus that is given a site; else empty.
+    marker : str or None
+        ``onset``, ``peak``, ``end`` or ``baseline``.
+    key : str or None
+        What is set: ``site``, ``side``, ``distance_mm``, ``polarity``, ``supramaximal``,
+        ``collision_used``.
+    from_value, to_value : str, float, bool or None
+        Before and after; markers in ms from the stimulus.
+    from_by : str
+        ``auto``, or who had set the value before.
+    why : str
+    undoes : str or None
+        Id of the event that is taken back.
+    version : str
+        Version of ncs_cb that wrote it.
+    """
+
+    id: str
+    at: str
+    who: str
+    action: str
+    recording: str = ""
+    sweep: int | None = None
+    site: str | None = None
+    samples: str = ""
+    text: str = ""
+    marker: str | None = None
+    key: str | None = None
+    from_value: str | float | bool | None = None
+    to_value: str | float | bool | None = None
+    from_by: str = ""
+    why: str = ""
+    undoes: str | None = None
+    version: str = ""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Study:
     """One patient visit as read: responses, typed-in values, details and reader decisions."""
@@ -245,11 +321,18 @@ class Study:
     study_id: str
     traces: tuple[Trace, ...] = ()
     typed_responses: tuple[TypedResponse, ...] = ()
-    details: Details = Details()
+    details: Details = _NOTHING_KNOWN
     sources: tuple[Source, ...] = ()
     decisions: tuple[Decision, ...] = ()
     notes: tuple[str, ...] = ()
     """Free annotations of the recordings that no grammar understood, kept as text."""
+    unassigned: tuple[UnassignedStimulus, ...] = ()
+    """Stimuli whose site nobody named; they stand in no table."""
+    printed_segments: tuple[PrintedSegment, ...] = ()
+    """Lengths and velocities as printed, for sites whose distances are unknown."""
+    lab: Lab | None = None
+    corrections: tuple[Correction, ...] = ()
+    """The events of the review, in the order in which they were made, those taken back too."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,451 @@
+"""May a change be read as block at all? The premises between the numbers and the grades.
+
+The rules are those of the public contract, section 8: a refuted premise withholds the grade, an
+unknown one leaves it open, and none ever makes a grade stronger. They are project policy; the
+words, sources and next steps stand in ``tables/validity.toml``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ncs_cb.columns import SEGMENT_KEYS
+from ncs_cb.judging.table import Segments
+from ncs_cb.knowledge import thresholds
+from ncs_cb.knowledge.anatomy import anatomy, nerve_of_muscle
+from ncs_cb.knowledge.criteria import CriteriaSet, leaves
+from ncs_cb.wording.catalog import load as load_words
+from ncs_cb.wording.checks import say
+from ncs_cb.wording.conclusions import nerve_words, site_words
+from ncs_cb.wording.premises import words_of
+
+Array = np.ndarray[Any, Any]
+Row = dict[str, Any]
+
+ATTESTED, NOT_ATTESTED, REFUTED = "attested", "not_attested", "refuted"
+
+_DENIED = ("denied", "no_plateau")
+_CROSSINGS = ("martin_gruber", "reverse_martin_gruber")
+# Flags that refute the comparison of the two responses, with the cases that do (all, if empty).
+_REFUTING: dict[str, tuple[str, ...]] = {
+    "filter_mismatch": (), "polarity_differs": (), "electrode_shift": ("proven",),
+}  # fmt: skip
+_ASKED = (
+    "submaximal_proximal", "submaximal_distal", "supramaximality_not_attested", "complete_block",
+    "erb_without_collision", "axonal_loss_recent", *_CROSSINGS, *_REFUTING,
+)  # fmt: skip
+# What is taken off a reduction when fibers cross: the column, and the share it goes by.
+_BY_SHARE = {
+    "amplitude_reduction_pct": "amplitude", "peak_to_peak_reduction_pct": "amplitude",
+    "area_reduction_pct": "area", "total_area_reduction_pct": "area",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What one check found of one segment."""
+
+    state: str
+    case: str
+    numbers: Mapping[str, Any]
+    arithmetic: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Premises:
+    """What is known of the technique of each segment.
+
+    Attributes
+    ----------
+    attested, denied_distal, denied_proximal : ndarray of bool
+        Both stimuli supramaximal; the one or the other known to be submaximal.
+    erb_attested : ndarray of bool
+        Collision and supramaximal stimulation are attested at Erb's point.
+    incomparable : ndarray of bool
+        Filters, polarity or electrode differ between the two sites.
+    complete, absent : ndarray of bool
+        The proximal response is absent and counts as complete block; absent, and does not.
+    crossing, crossing_area : ndarray of float
+        Share of the distal amplitude and area that reaches the muscle through another nerve.
+    at_most, balanced : ndarray of bool
+        The share is the most that may cross; distal equals proximal plus crossing.
+    answers, places : list of dict
+        What the checks found of each segment, and the words for where it lies.
+    reasons : list of list of dict
+        Evidence of each segment that is the same for every criteria set.
+    """
+
+    attested: Array
+    denied_distal: Array
+    denied_proximal: Array
+    erb_attested: Array
+    incomparable: Array
+    complete: Array
+    absent: Array
+    crossing: Array
+    crossing_area: Array
+    at_most: Array
+    balanced: Array
+    answers: list[dict[str, _Answer]]
+    places: list[dict[str, str]]
+    reasons: list[list[Row]] = field(default_factory=list)
+
+
+def premises(table: Segments, checks: pd.DataFrame | None) -> Premises:
+    """Gather what is known of the technique of every segment.
+
+    Parameters
+    ----------
+    table : Segments
+        A typed-in table may say ``supramaximal`` itself; flags of its rows count as raised.
+    checks : DataFrame or None
+        The ``checks`` table of the same segments.
+    """
+    answers = _answers(table, checks)
+    said = table.boolean("supramaximal")
+    typed_no = np.asarray(said.fillna(True), dtype=bool) == False  # noqa: E712 - an array
+    crossing = [_crossing(one) for one in answers]
+
+    def each(test: Any) -> Array:
+        return np.array([test(one) for one in answers], dtype=bool)
+
+    denied = [each(lambda one, n=name: _case(one, n) in _DENIED)
+              for name in ("submaximal_distal", "submaximal_proximal")]  # fmt: skip
+    denied[1] |= typed_no
+    named = each(lambda one: _state(one, "supramaximality_not_attested") == "cleared")
+    attested = (named | np.asarray(said.fillna(False), dtype=bool)) & ~denied[0] & ~denied[1]
+    collision = each(lambda one: _case(one, "erb_without_collision") == "collision")
+    absent = each(lambda one: _state(one, "complete_block") == "not_examined"
+                  and _case(one, "complete_block") not in ("no_rows", "no_amplitude"))  # fmt: skip
+    shares = [np.array([_share(one, name) for one in crossing], dtype=np.float64)
+              for name in ("crossing_share", "crossing_area_share")]  # fmt: skip
+    found = Premises(
+        attested, denied[0], denied[1], collision & attested, each(_incomparable),
+        each(lambda one: _state(one, "complete_block") == "raised"), absent, shares[0], shares[1],
+        np.array([one is not None and one.case.endswith("at_most") for one in crossing], bool),
+        np.array([one is not None and one.case.startswith("explains") and "part" not in one.case
+                  for one in crossing], bool),
+        answers, places(table),
+    )  # fmt: skip
+    reasons = [
+        _reasons(at, where, found, checks is not None) for at, where in enumerate(found.places)
+    ]
+    return replace(found, reasons=reasons)
+
+
+def _answers(table: Segments, checks: pd.DataFrame | None) -> list[dict[str, _Answer]]:
+    found: list[dict[str, _Answer]] = [
+        {name: _Answer("raised", "already", {}, "") for name in flags.intersection(_ASKED)}
+        for flags in table.flags
+    ]
+    if checks is None or not len(checks):
+        return found
+    keys = table.keys[[*SEGMENT_KEYS]].fillna("").itertuples(index=False, name=None)
+    place = {key: at for at, key in enumerate(keys)}
+    mine = checks.loc[checks["flag"].isin(_ASKED)]
+    rows = zip(
+        mine[[*SEGMENT_KEYS]].fillna("").itertuples(index=False, name=None),
+        mine["flag"].tolist(), mine["state"].tolist(), mine["case"].tolist(),
+        mine["numbers"].tolist(), mine["arithmetic"].tolist(), strict=True,
+    )  # fmt: skip
+    for key, name, *answer in rows:
+        if key in place:
+            found[place[key]][name] = _Answer(*answer)
+    return found
+
+
+def _state(answers: Mapping[str, _Answer], name: str) -> str:
+    return answers[name].state if name in answers else ""
+
+
+def _case(answers: Mapping[str, _Answer], name: str) -> str:
+    return answers[name].case if name in answers else ""
+
+
+def _incomparable(answers: Mapping[str, _Answer]) -> bool:
+    return any(
+        _state(answers, name) == "raised" and (not cases or _case(answers, name) in cases)
+        for name, cases in _REFUTING.items()
+    )
+
+
+def _crossing(answers: Mapping[str, _Answer]) -> _Answer | None:
+    """Give the anastomosis whose crossing fibers were measured, if any."""
+    for name in _CROSSINGS:
+        if _state(answers, name) == "raised" and "crossing_share" in answers[name].numbers:
+            return answers[name]
+    return None
+
+
+def _share(one: _Answer | None, name: str) -> float:
+    return math.nan if one is None else float(one.numbers[name])
+
+
+# ------------------------------------------------------------------ evidence of the technique
+
+
+def evidence_row(premise: str, state: str, holds: bool | None, numbers: Mapping[str, Any]) -> Row:
+    """Write one premise as a row of evidence, with its source and next step."""
+    words = words_of(premise, state, numbers)
+    return {
+        "rule": "premise", "grade": None, "clause": premise, "column": None, "op": None,
+        "limit": None, "value": state, "holds": holds, "verified": None, **words,
+    }  # fmt: skip
+
+
+def places(table: Segments) -> list[dict[str, str]]:
+    """Name nerve and sites of every segment, for the sentences of the premises."""
+    keys = table.keys[["nerve", "side", "distal_site", "proximal_site"]].fillna("")
+    return [
+        {
+            "nerve": nerve_words(nerve, side, "en"),
+            "nerve_zh": nerve_words(nerve, side, "zh"),
+            "distal": distal,
+            "proximal": proximal,
+        }
+        for nerve, side, distal, proximal in keys.itertuples(index=False, name=None)
+    ]
+
+
+def _reasons(at: int, where: dict[str, str], found: Premises, looked: bool) -> list[Row]:
+    answers = found.answers[at]
+    rows = list(_stimuli(at, found, where, looked))
+    for name, cases in _REFUTING.items():
+        if _state(answers, name) == "raised" and (not cases or _case(answers, name) in cases):
+            rows.append(evidence_row(name, "refuted", False, where))
+    if found.complete[at]:
+        rows.append(evidence_row("complete_block", "complete", True, where))
+    elif found.absent[at]:
+        one = answers["complete_block"]
+        state = "recent" if one.case == "recent" else "open"
+        rows.append(evidence_row("complete_block", state, None, where | _arithmetic(one, answers)))
+    recent = answers.get("axonal_loss_recent")
+    if recent is not None and recent.state == "raised":
+        rows.append(evidence_row("recent", "note", None, where | _arithmetic(recent, answers)))
+    for name in _CROSSINGS:
+        asked = answers.get(name)
+        if asked is not None and asked.state == "not_examined" and asked.case == "not_recorded":
+            rows.append(evidence_row("martin_gruber", "not_examined", None, dict(asked.numbers)))
+    return rows
+
+
+def _arithmetic(one: _Answer, answers: Mapping[str, _Answer]) -> dict[str, str]:
+    """Give the sentence of a check in both languages."""
+    name = next(key for key, value in answers.items() if value is one)
+    if one.case == "already":
+        return {"arithmetic": name.replace("_", " "), "arithmetic_zh": name.replace("_", " ")}
+    return {
+        "arithmetic": say(name, one.case, one.numbers),
+        "arithmetic_zh": say(name, one.case, one.numbers, lang="zh"),
+    }
+
+
+def _stimuli(at: int, found: Premises, where: dict[str, str], looked: bool) -> Iterator[Row]:
+    if found.denied_proximal[at]:
+        yield evidence_row("supramaximal", "denied_proximal", False, where)
+    if found.denied_distal[at]:
+        yield evidence_row("supramaximal", "denied_distal", False, where)
+    if found.attested[at]:
+        yield evidence_row("supramaximal", "attested", True, where)
+    elif looked and not (found.denied_proximal[at] or found.denied_distal[at]):
+        numbers = found.answers[at].get("supramaximality_not_attested")
+        one = dict(numbers.numbers) if numbers is not None else {}
+        sites = [str(one[key]) for key in ("site", "distal", "proximal") if key in one]
+        sites = sites or [where["distal"], where["proximal"]]
+        told = {"sites": site_words(sites, "en"), "sites_zh": site_words(sites, "zh")}
+        yield evidence_row("supramaximal", "not_attested", None, where | told)
+
+
+# ------------------------------------------------------------------ what stands
+
+
+def without_crossing(table: Segments, found: Premises) -> Segments | None:
+    """Give the segments with the crossing fibers taken off the distal response; None if none."""
+    if not np.isfinite(found.crossing).any():
+        return None
+    shares = {"amplitude": found.crossing, "area": found.crossing_area}
+    values = table.values.copy()  # noqa: PD011 - a field of ours, not of pandas
+    for column, kind in _BY_SHARE.items():
+        if column in values:
+            values[column] = reduced(values[column].to_numpy(np.float64), shares[kind])
+    if "distal_amplitude_mv" in values:
+        left = np.where(np.isnan(found.crossing), 1.0, 1.0 - found.crossing)
+        values["distal_amplitude_mv"] = values["distal_amplitude_mv"].to_numpy(np.float64) * left
+    return replace(table, values=values, number_cache={})
+
+
+def reduced(reduction_pct: Array, share: Array) -> Array:
+    """Give a reduction relative to what is left of the distal response.
+
+    ``100 * (1 - proximal / (distal - crossing))``; at most as large as before, and 0 where
+    nothing is left.
+    """
+    known = np.isfinite(share)
+    left = np.where(known, 1.0 - share, 1.0)
+    kept = 1.0 - reduction_pct / 100.0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rest = np.where(left > 0.0, 100.0 * (1.0 - kept / left), 0.0)
+    return np.where(known, rest, reduction_pct)
+
+
+@dataclass(slots=True)
+class Standing:
+    """The grades of one set that stand, and why; changed premise by premise."""
+
+    made: CriteriaSet
+    table: Segments
+    found: Premises
+    grade: Array
+    left_open: Array
+    refuted: Array
+    rows: list[list[Row]]
+
+    def _graded(self, words: Array) -> Array:
+        return np.isin(words.astype(str), self.made.grades)
+
+    def put(self, mask: Array, grade: Any, left_open: Any) -> None:
+        """Set grade and what is left open where `mask` holds."""
+        self.grade = np.where(mask, grade, self.grade)
+        self.left_open = np.where(mask, left_open, self.left_open)
+
+    def say(self, at: int, premise: str, state: str, holds: bool | None, **more: Any) -> None:
+        """Add a premise to the evidence of one segment."""
+        numbers = self.found.places[at] | more
+        self.rows[at].append(evidence_row(premise, state, holds, numbers))
+
+    def crossing(self, rest: tuple[Array, Array]) -> None:
+        """Judge ulnar (or median) forearm segments on what is left without crossing fibers."""
+        found, concerned = self.found, np.isfinite(self.found.crossing)
+        concerned &= self._graded(self.left_open)
+        left = self._graded(rest[1])
+        whole = concerned & ~left & (~found.at_most | found.balanced)
+        exact = concerned & ~whole & ~found.at_most
+        between = concerned & ~whole & found.at_most
+        before = self.grade
+        self.put(whole, "excluded", "excluded")
+        self.refuted = self.refuted | whole
+        self.put(exact, rest[0], rest[1])
+        self.put(between, self._weaker(before, rest[0]), self.left_open)
+        for at in np.flatnonzero(concerned).tolist():
+            state = "whole" if whole[at] else "part"
+            state += "_at_most" if found.at_most[at] else ""
+            one = _crossing(found.answers[at])
+            assert one is not None
+            more = dict(one.numbers) | _arithmetic(one, found.answers[at]) | self._rests(at)
+            self.say(at, "martin_gruber", state, not whole[at], **more)
+
+    def _rests(self, at: int) -> dict[str, float]:
+        area = float(self.table.number("area_reduction_pct")[0][at])
+        amplitude = float(self.table.number("amplitude_reduction_pct")[0][at])
+        shares = (self.found.crossing[[at]], self.found.crossing_area[[at]])
+        rests = [float(reduced(np.array([value]), share)[0])
+                 for value, share in zip((amplitude, area), shares, strict=True)]  # fmt: skip
+        return {
+            "amplitude_pct": amplitude, "area_pct": area,
+            "rest_amplitude_pct": rests[0], "rest_area_pct": rests[1],
+        }  # fmt: skip
+
+    def _weaker(self, one: Array, other: Array) -> Array:
+        order = {grade: n for n, grade in enumerate(self.made.grades)}
+        last = len(order)
+        ranks = np.array([
+            max(order.get(a, last), order.get(b, last)) for a, b in zip(one, other, strict=True)
+        ])  # fmt: skip
+        weaker: Array = np.array([*self.made.grades, "undetermined"], dtype=object)[ranks]
+        return weaker
+
+    def gate(self, limits: pd.DataFrame) -> None:
+        """Ask for the distal response that EFNS/PNS 2010 asks for, where the set does not."""
+        if _has_gate(self.made):
+            return
+        given = self.table.values.columns  # noqa: PD011 - a field of ours, not of pandas
+        if "distal_amplitude_mv" not in given:
+            for at in np.flatnonzero(self._graded(self.grade)).tolist():
+                self.say(at, "distal_gate", "not_given", None)
+            return
+        size = self.table.number("distal_amplitude_mv")[0]
+        least = thresholds.value("distal_response_small.minimum_mv")
+        share = thresholds.value("distal_response_small.minimum_share_of_limit")
+        low, high = (share * limits[name].to_numpy(np.float64) for name in ("low", "high"))
+        grace = 1e-9
+        below = (size <= least + grace) | (size <= low + grace)
+        unknown = ~below & ~(size > high + grace)
+        judged = np.isin(self.grade.astype(str), (*self.made.grades, "none", "undetermined"))
+        for at in np.flatnonzero(judged & below).tolist():
+            edge = least if size[at] <= least + grace else float(low[at])
+            self.say(at, "distal_gate", "below", False, amplitude_mv=size[at], limit_mv=edge)
+        open_ = judged & unknown & (self._graded(self.grade) | (self.grade == "none"))
+        for at in np.flatnonzero(open_).tolist():
+            self.say(at, "distal_gate", "unknown", None)
+        self.put(judged & below, "excluded", "excluded")
+        self.put(open_, "undetermined", self.left_open)
+
+    def healthy_fall(self) -> None:
+        """Leave out nerves that the publication does not name and that fall as much in health."""
+        if self.made.purpose == "cidp":
+            return
+        nerves = self.table.keys["nerve"].tolist()
+        for at, nerve in enumerate(nerves):
+            known = anatomy().nerves[nerve]
+            if known.large_healthy_fall and nerve not in self.made.named_nerves:
+                self.grade[at] = self.left_open[at] = "not_covered"
+                self.say(at, "healthy_fall", "not_covered", None, nerve=nerve, nerve_zh=nerve,
+                         source=known.large_healthy_fall)  # fmt: skip
+
+    def foreign_muscle(self) -> None:
+        """Leave out recordings from a muscle of another nerve: they show crossing fibers."""
+        pairs = zip(self.table.keys["nerve"], self.table.keys["muscle"].fillna(""), strict=True)
+        for at, (nerve, muscle) in enumerate(pairs):
+            owner = nerve_of_muscle(muscle)
+            if owner not in (None, nerve):
+                self.grade[at] = self.left_open[at] = "not_covered"
+                self.say(at, "foreign_muscle", "not_covered", None, muscle=muscle, owner=owner)
+
+    def erb(self) -> None:
+        """Cap segments that end at Erb's point, unless collision and stimulus are attested."""
+        cap = self.made.erb_at_most
+        if not cap:
+            return
+        at_erb = (self.table.keys["proximal_site"] == "erb").to_numpy(dtype=bool)
+        stronger = self.made.grades[: self.made.grades.index(cap)]
+        capped = at_erb & ~self.found.erb_attested
+        concerned = at_erb & self._graded(self.left_open)
+        for at in np.flatnonzero(concerned).tolist():
+            if capped[at]:
+                self.say(at, "erb", "at_most", None, grade=cap,
+                         grade_zh=load_words("zh").term("grade", cap))  # fmt: skip
+            else:
+                self.say(at, "erb", "attested", True)
+        self.put(capped & np.isin(self.grade.astype(str), stronger), cap, self.left_open)
+        open_ = capped & np.isin(self.left_open.astype(str), stronger)
+        self.left_open = np.where(open_, cap, self.left_open)
+
+    def technique(self) -> None:
+        """Withhold grades whose stimuli or recordings cannot be compared."""
+        found = self.found
+        judged = np.isin(self.grade.astype(str), (*self.made.grades, "none", "undetermined"))
+        strongest = self.made.grades[0]
+        is_open = self._graded(self.left_open)
+        self.put(judged & is_open & (found.denied_proximal | found.absent), "undetermined",
+                 self.left_open)  # fmt: skip
+        hidden = found.denied_distal | found.incomparable
+        self.put(judged & hidden, "undetermined", strongest)
+        self.refuted = self.refuted | found.denied_proximal | hidden
+
+    def technical_validity(self) -> Array:
+        """Give ``attested``, ``not_attested`` or ``refuted`` for every segment."""
+        return np.where(
+            self.refuted, REFUTED, np.where(self.found.attested, ATTESTED, NOT_ATTESTED)
+        )
+
+
+def _has_gate(made: CriteriaSet) -> bool:
+    """Tell whether a set asks for the size of the distal response itself."""
+    terms = [made.entry, *(rule.term for rule in made.rules)]
+    return any(c.subject == "distal_amplitude_mv" for term in terms for c in leaves(term))

@@ -1,0 +1,171 @@
+"""``lab.toml``: what is the same for everything that a laboratory measures.
+
+Letterhead, defaults, words and layouts of tables. It lies in the study's folder or above it; every
+key is optional, and unknown ones are refused with the nearest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from ncs_cb.errors import StudyError, TableError, did_you_mean
+from ncs_cb.knowledge import datafile, layouts
+from ncs_cb.knowledge.anatomy import anatomy, normalize, resolve
+from ncs_cb.knowledge.datafile import Block
+from ncs_cb.knowledge.layouts import Layout
+from ncs_cb.model import Lab
+
+NAME = "lab.toml"
+_TEMPLATE = "tables/lab_template.toml"
+_LETTERHEAD = ("name", "address", "physician", "logo", "phone", "email")
+_DEFAULTS = ("criteria", "reference", "language", "supramaximal", "collision_used")
+_LANGUAGES = ("en", "zh")
+_LOGOS = (".png", ".svg")
+_PLACES = {"stimulation_site": "sites", "nerve": "nerves", "muscle": "muscles"}
+_OTHERS = {"side": ("left", "right"), "response": ("present", "absent", "not_done")}
+_HIGHEST = 64
+
+
+@dataclass(frozen=True, slots=True)
+class LabFile:
+    """A ``lab.toml`` as read.
+
+    Attributes
+    ----------
+    lab : Lab
+        What a study carries of it.
+    layouts : mapping of str to Layout
+    words : mapping
+        By ``nerves``, ``sites``, ``muscles``, ``side``, ``response``: folded text to id.
+    """
+
+    lab: Lab
+    layouts: Mapping[str, Layout]
+    words: Mapping[str, Mapping[str, str]]
+
+
+def load(path: str | Path) -> LabFile:
+    """Read a ``lab.toml``.
+
+    Raises
+    ------
+    TableError
+        If it cannot be read, has an unknown key, or a word that names two things. The message
+        names file and key.
+    """
+    path = Path(path)
+    read = datafile.read("", path)
+    top = Block(read.raw, path.name)
+    top.only("letterhead", "defaults", "words", "layouts")
+    inside = top.block("layouts")
+    own = {name: layouts.build(inside.block(name), name, read.sha256) for name in inside.raw}
+    lab = Lab(
+        read.sha256, path.name, _letterhead(top.block("letterhead"), path.parent),
+        _defaults(top.block("defaults"), path.parent), _as_written(top.block("words")),
+    )  # fmt: skip
+    return LabFile(lab, own, _words(top.block("words")))
+
+
+def template() -> str:
+    """Give a commented ``lab.toml`` with every key, for ``ncs-cb lab --template``."""
+    return files("ncs_cb").joinpath(_TEMPLATE).read_text("utf-8")
+
+
+def find(start: Path, *, root: Path | None = None) -> Path | None:
+    """Find the nearest ``lab.toml`` in a folder or above it; never above `root` when given.
+
+    Parameters
+    ----------
+    start : Path
+        The study's folder, or the folder of its file.
+    root : Path, optional
+        The folder of a batch: no file outside it has a say.
+    """
+    here = start.resolve()
+    top = None if root is None else root.resolve()
+    if top is not None and here != top and top not in here.parents:
+        return None
+    for _ in range(_HIGHEST):
+        own = here / NAME
+        if own.is_file() and not own.is_symlink():
+            return own
+        if here in (top, here.parent):
+            return None
+        here = here.parent
+    return None
+
+
+def _letterhead(block: Block, folder: Path) -> dict[str, str]:
+    block.only(*_LETTERHEAD)
+    found = {name: block.text(name) for name in block.raw}
+    logo = found.get("logo")
+    if logo is not None:
+        file = folder / logo
+        inside = folder.resolve() in file.resolve().parents
+        if not logo.lower().endswith(_LOGOS) or not inside or not file.is_file():
+            raise block.wrong("logo", "must name a PNG or SVG file beside lab.toml")
+    return found
+
+
+def _defaults(block: Block, folder: Path) -> dict[str, Any]:
+    block.only(*_DEFAULTS)
+    found: dict[str, Any] = {}
+    if "criteria" in block.raw:
+        found["criteria"] = tuple(_own(n, folder) for n in block.names("criteria"))
+    if "reference" in block.raw:
+        found["reference"] = _own(block.text("reference"), folder)
+    if "language" in block.raw:
+        found["language"] = block.choice("language", _LANGUAGES)
+    for name in ("supramaximal", "collision_used"):
+        if name in block.raw:
+            found[name] = block.truth(name)
+    return found
+
+
+def _own(name: str, folder: Path) -> str:
+    """Take the path of a file of one's own from the folder of ``lab.toml``."""
+    return str(folder / name) if datafile.is_path(name) else name
+
+
+def _as_written(block: Block) -> dict[str, dict[str, tuple[str, ...]]]:
+    block.only(*_PLACES, *_OTHERS)
+    return {
+        kind: {key: inner.names(key) for key in inner.raw}
+        for kind in block.raw
+        if (inner := block.block(kind)) is not None
+    }
+
+
+def _words(block: Block) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for kind in block.raw:
+        inner = block.block(kind)
+        what = _PLACES.get(kind, kind)
+        known = list(getattr(anatomy(), what)) if kind in _PLACES else list(_OTHERS[kind])
+        texts = found.setdefault(what, {})
+        for key in inner.raw:
+            if key not in known:
+                raise inner.wrong(key, f"unknown {kind.replace('_', ' ')} '{key}'; known: "
+                                  f"{', '.join(known)}." + did_you_mean(key, known))  # fmt: skip
+            for text in inner.names(key):
+                folded = normalize(text)
+                if texts.setdefault(folded, key) != key:
+                    raise inner.wrong(key, f"'{text}' names '{texts[folded]}' too")
+                _refuse_turned(inner, key, what, text)
+    return found
+
+
+def _refuse_turned(block: Block, key: str, what: str, text: str) -> None:
+    """A word that already means something else would turn a finding around."""
+    if what not in _PLACES.values():
+        return
+    try:
+        meant = resolve(what, text)  # type: ignore[arg-type]
+    except (StudyError, TableError):
+        return
+    if meant != key:
+        raise block.wrong(key, f"'{text}' already means '{meant}'")

@@ -1,0 +1,42 @@
+"""The corrections of a review that lie beside the recordings, added to a study."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+from ncs_cb.model import Decision, Source, Study
+from ncs_cb.readers._shared.folders import StudyInput
+from ncs_cb.review_file import LOG_FILE, is_log, log_path
+from ncs_cb.review_file import load as load_log
+
+
+def with_review(study: Study, found: StudyInput) -> Study:
+    """Add the corrections that lie beside the recordings; others' are named, not applied."""
+    path = log_path(found.path)
+    log = load_log(path)
+    decisions = [
+        Decision(other.name, "review", "not applied", "the corrections of another study")
+        for other in _other_logs(found, path)
+    ]
+    if log.torn:
+        torn = "its last line is torn (a power cut?) and was left out"
+        decisions.append(Decision(path.name, "review", "last line dropped", torn))
+        warnings.warn(f"{path.name}: {torn}.", stacklevel=3)
+    if not (log.sha256 or decisions):
+        return study
+    source = (Source(path.name, log.sha256, "review"),) if log.sha256 else ()
+    return replace(
+        study, corrections=log.corrections, sources=(*study.sources, *source),
+        decisions=(*study.decisions, *decisions),
+    )  # fmt: skip
+
+
+def _other_logs(found: StudyInput, own: Path) -> list[Path]:
+    """List logs that speak of these recordings but belong to a file or folder by itself."""
+    logs = [path for path in found.files if is_log(path) and path != own]
+    folder = found.path.parent / LOG_FILE
+    if found.path in found.files and folder.is_file():
+        logs.append(folder)
+    return logs

@@ -1,0 +1,120 @@
+"""Tables of any laboratory or machine, read as a layout says: CSV, Excel, wide, long, grouped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+
+from ncs_cb.errors import NcsError, ReadError, StudyError
+from ncs_cb.knowledge import layouts
+from ncs_cb.knowledge.layouts import Layout
+from ncs_cb.readers._shared.grid import SPREADSHEETS, Grid, is_spreadsheet, read_grid
+from ncs_cb.readers._shared.reader import Input, Reader, Recording
+from ncs_cb.readers._shared.tables import first_lines
+from ncs_cb.readers.mapped_table.build import recordings
+from ncs_cb.readers.mapped_table.frames import studies_from_table
+from ncs_cb.readers.mapped_table.header import is_recognized
+
+__all__ = ["READER", "grid_of", "read", "studies_from_table", "visits"]
+
+_TEXTS = (".csv", ".tsv", ".txt")
+_HEAD_BYTES = 1 << 16
+
+
+@cache
+def _shipped() -> tuple[Layout, ...]:
+    return tuple(layouts.load(name) for name in layouts.shipped())
+
+
+def _claims(source: Input) -> bool:
+    """Tell a table whose layout the caller names, or that a known layout recognizes."""
+    if not _is_table(source):
+        return False
+    if source.layout is not None:
+        return True
+    return _layout_or_none(source) is not None
+
+
+def _is_table(source: Input) -> bool:
+    suffix = source.path.suffix.lower()
+    if is_spreadsheet(suffix, source.data):
+        return True
+    if suffix not in _TEXTS or b"\x00\x00\x00" in source.data[:512]:
+        return False
+    # A sweep table has samples below its times; a site table is read by its own reader.
+    lines = first_lines(source.data)
+    if source.layout is not None:
+        return not (lines and lines[0][0].startswith("time"))
+    return not any({"nerve", "stimulation_site"} <= set(cells) for cells in lines)
+
+
+def _layout_or_none(source: Input) -> Layout | None:
+    known = (*source.layouts, *_shipped())
+    recognizing = [one for one in known if one.recognized_by or one in source.layouts]
+    for layout in recognizing:
+        try:
+            grid = _head(source, layout)
+        except NcsError:
+            continue
+        if is_recognized(grid, layout):
+            return layout
+    return None
+
+
+def _head(source: Input, layout: Layout) -> Grid:
+    data = source.data
+    if not is_spreadsheet(source.path.suffix, data) and len(data) > _HEAD_BYTES:
+        data = data[:_HEAD_BYTES].rpartition(b"\n")[0]
+    return _grid(data, source.path.suffix, layout)
+
+
+def _grid(data: bytes, suffix: str, layout: Layout) -> Grid:
+    shape = layout.shape
+    return read_grid(
+        data, suffix, sheet=shape.sheet, encoding=shape.encoding, delimiter=shape.delimiter,
+        decimal=shape.decimal,
+    )  # fmt: skip
+
+
+def visits(source: Input) -> Mapping[str, Recording | NcsError]:
+    """Read every visit of a table: by study id its recording, or what is wrong with it.
+
+    Raises
+    ------
+    ReadError, StudyError, UnitError
+        If the table as a whole cannot be read so.
+    """
+    layout = source.layout or _layout_or_none(source)
+    if layout is None:
+        raise ReadError("no layout fits this table.",
+                        hint="'ncs-cb validate FILE --layout' prints a guessed one.")  # fmt: skip
+    return recordings(source, _grid(source.data, source.path.suffix, layout), layout)
+
+
+def read(source: Input) -> Recording:
+    """Read a table of one visit; see :func:`visits`.
+
+    Raises
+    ------
+    StudyError
+        If it holds more than one.
+    """
+    found = visits(source)
+    if len(found) > 1:
+        raise StudyError(f"the table holds {len(found)} studies.")
+    (only,) = found.values()
+    if isinstance(only, NcsError):
+        raise only
+    return only
+
+
+def grid_of(data: bytes, suffix: str) -> Grid:
+    """Read a file's cells with nothing told, for guessing its layout."""
+    return read_grid(data, suffix)
+
+
+READER = Reader(
+    "mapped_table", (*_TEXTS, *SPREADSHEETS), _claims, read,
+    label="any laboratory's table (CSV, Excel), as a layout maps it; see docs/tables.md",
+    visits=visits,
+)  # fmt: skip

@@ -1,0 +1,178 @@
+"""Write and list the events of a study's review."""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ncs_cb
+from ncs_cb import review_file
+from ncs_cb.errors import StudyError, did_you_mean
+
+if TYPE_CHECKING:
+    from ncs_cb.model import Study
+
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_BY_PROGRAM = "auto"
+
+
+def events(study: str | Path) -> list[dict[str, Any]]:
+    """List the events of a study's review, in the order in which they were made.
+
+    Parameters
+    ----------
+    study : str or Path
+        The study's folder, or a single recording.
+
+    Returns
+    -------
+    list of dict
+        As they stand in the log; also those that were taken back, and the ``undo`` events. A
+        torn last line is left out with a warning.
+
+    Raises
+    ------
+    StudyError
+        If a line was changed or is damaged; the message names it.
+    """
+    path = review_file.log_path(Path(study))
+    log = review_file.load(path)
+    if log.torn:
+        warnings.warn(f"{path.name}: the last line is torn and was left out.", stacklevel=2)
+    return [dict(event) for event in log.events]
+
+
+def append(
+    study: str | Path,
+    *,
+    who: str,
+    action: str,
+    trace: Mapping[str, Any] | None = None,
+    marker: str | None = None,
+    to_ms: float | None = None,
+    key: str | None = None,
+    to: Any = None,
+    undoes: str | None = None,
+    why: str = "",
+) -> dict[str, Any]:
+    """Append one correction to a study's log.
+
+    Parameters
+    ----------
+    study : str or Path
+        The study's folder, or a single recording.
+    who : str
+        The person who corrects.
+    action : str
+        ``move`` (a marker), ``reset`` (one marker, or all), ``exclude``, ``choose``, ``set`` (a
+        setting), ``accept`` or ``undo``.
+    trace : mapping, optional
+        The response: ``recording`` and ``site``, and ``sweep`` where these do not tell.
+    marker : str, optional
+        ``onset``, ``peak``, ``end`` (of the last negative phase) or ``baseline`` (a time at
+        which the trace lies on its baseline).
+    to_ms : float, optional [ms]
+        Where the marker goes, from the stimulus.
+    key : str, optional
+        ``site``, ``side``, ``distance_mm``, ``polarity`` (of the trace as it was read),
+        ``supramaximal`` or ``collision_used``.
+    to : optional
+        What it is set to; None is unknown.
+    undoes : str, optional
+        Id of the event that is taken back.
+    why : str
+        The reason.
+
+    Returns
+    -------
+    dict
+        The event as written, with id, time, the value before and the digest of the samples.
+
+    Raises
+    ------
+    StudyError
+        If the event is not as it should be, names no response of the study, or the log is
+        damaged or cannot be written.
+    """
+    path = Path(study)
+    told = {"trace": trace, "marker": marker, "to_ms": to_ms, "key": key, "to": to}
+    if action != "undo":
+        from ncs_cb.readers import read_study
+
+        visit = read_study(path)
+    else:
+        visit = None
+    event = prepare(visit, who=who, action=action, undoes=undoes, why=why, **told)
+    return review_file.append(review_file.log_path(path), event)
+
+
+def prepare(
+    study: Study | None,
+    *,
+    who: str,
+    action: str,
+    undoes: str | None = None,
+    why: str = "",
+    **told: Any,
+) -> dict[str, Any]:
+    """Give an event as :func:`append` would write it, but for its place in the chain.
+
+    Raises
+    ------
+    StudyError
+        As :func:`append`.
+    """
+    event: dict[str, Any] = {
+        "id": new_id(), "at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), "who": who,
+        "action": action,
+    }  # fmt: skip
+    if action == "undo" or study is None:
+        event["undoes"] = undoes
+    else:
+        event |= _about(study, action, **told)
+    event |= {"why": why, "ncs_cb": ncs_cb.__version__}
+    review_file.to_correction(event)
+    return event
+
+
+def new_id() -> str:
+    """Give an id that sorts by time and is like no other (a ULID)."""
+    number = int(time.time() * 1000) << 80 | int.from_bytes(os.urandom(10), "big")
+    return "".join(_CROCKFORD[number >> shift & 31] for shift in range(125, -1, -5))
+
+
+def _about(
+    study: Study, action: str, trace: Mapping[str, Any] | None = None, marker: str | None = None,
+    to_ms: float | None = None, key: str | None = None, to: Any = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Fill in what the caller need not say: which response, its samples, the value before."""
+    from ncs_cb.measuring import edits
+    from ncs_cb.review import standing
+
+    trace = trace or {}
+    unknown = set(trace) - {"recording", "site", "sweep", "samples", "text"}
+    if unknown:
+        name = min(unknown)
+        raise StudyError(
+            f"trace: unknown key '{name[:120]}'; known: recording, site, sweep."
+            + did_you_mean(name, ("recording", "site", "sweep"))
+        )
+    now = standing.of_response(study, trace)
+    told: dict[str, Any] = {
+        "trace": {"recording": now.key[0], "sweep": now.key[1], "site": now.site,
+                  "samples": edits.digest(now.sweeps)}
+    }  # fmt: skip
+    if marker is not None:
+        told["marker"] = marker
+    if action == "move" and marker in review_file.MARKERS:
+        told |= {"from_ms": now.markers.get(marker), "from_by": now.by.get(marker, _BY_PROGRAM)}
+        told["to_ms"] = standing.checked_time(now, marker, to_ms)
+    if action == "set" and key in review_file.KEYS:
+        value = standing.resolved(now, key, review_file.checked_setting(key, to))
+        told |= {"from": now.settings[key], "from_by": now.by.get(key, _BY_PROGRAM), "to": value}
+    return told | ({"key": key} if key is not None else {})

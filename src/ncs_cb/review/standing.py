@@ -1,0 +1,183 @@
+"""How a response stands at this moment: markers, settings, and who set them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ncs_cb.errors import StudyError
+from ncs_cb.knowledge.anatomy import position, resolve
+from ncs_cb.measuring import edits
+from ncs_cb.measuring.traces import measure_study_traces
+from ncs_cb.model import Study, Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One response with its corrections applied.
+
+    Attributes
+    ----------
+    key : (recording, sweep)
+        Its first sweep.
+    sweeps : list of Trace
+        As recorded.
+    trace : Trace
+        What is measured: corrected, averaged.
+    markers : mapping of str to float or None
+        In ms from the stimulus; None where there is none.
+    settings : mapping of str to value
+    by : mapping of str to str
+        Who set a marker or a setting; nothing for the program and the file.
+    """
+
+    key: edits.Key
+    sweeps: list[Trace]
+    trace: Trace
+    markers: Mapping[str, float | None]
+    settings: Mapping[str, Any]
+    by: Mapping[str, str]
+
+    @property
+    def site(self) -> str:
+        """Where the nerve was stimulated."""
+        return self.trace.site.stimulation_site
+
+
+def of_response(study: Study, asked: Mapping[str, Any]) -> Standing:
+    """Find the response that is meant and give it as it stands.
+
+    Parameters
+    ----------
+    study : Study
+    asked : mapping
+        ``recording``, ``sweep``, ``site``: as many as it takes to tell which. Of several
+        responses of one site, the one that is used is meant.
+
+    Raises
+    ------
+    StudyError
+        If there is none, or more than one; the message lists what there is.
+    """
+    review = edits.replay(study)
+    recorded = edits.responses_of(study)
+    chosen = edits.choose_responses(study).responses
+    by_key = {key: t for t in chosen if (key := _key(review, recorded, t)) is not None}
+    found = [key for key, trace in by_key.items() if _fits(key, trace, recorded[key], asked)]
+    used = [key for key in found if "not_used" not in by_key[key].flags]
+    if len(found) > 1 and len(used) == 1:
+        found = used
+    if len(found) != 1:
+        raise _not_one(found, by_key, asked)
+    key = found[0]
+    return _standing(study, review, key, recorded[key], by_key[key])
+
+
+def _key(
+    review: edits.Review, recorded: Mapping[edits.Key, list[Trace]], trace: Trace
+) -> edits.Key | None:
+    own = (trace.recording, trace.sweep)
+    if own in review.firsts:
+        return review.firsts[own]
+    for key, sweeps in recorded.items():
+        if any((t.recording, t.sweep) == own for t in sweeps):
+            return key
+    return None
+
+
+def _fits(key: edits.Key, trace: Trace, sweeps: list[Trace], asked: Mapping[str, Any]) -> bool:
+    site = asked.get("site")
+    sites = {t.site.stimulation_site for t in (trace, *sweeps)}
+    return (
+        asked.get("recording") in (None, key[0])
+        and (asked.get("sweep") is None or any(t.sweep == asked["sweep"] for t in sweeps))
+        and (site is None or resolve("sites", str(site)) in sites)
+    )
+
+
+def _not_one(
+    found: list[edits.Key], by_key: Mapping[edits.Key, Trace], asked: Mapping[str, Any]
+) -> StudyError:
+    listed = found or list(by_key)
+    known = "; ".join(
+        f"{key[0]}, sweep {key[1]}, {by_key[key].site.stimulation_site}" for key in listed[:20]
+    )
+    meant = ", ".join(
+        f"{k} {str(v)[:120]}" for k, v in asked.items() if k in ("recording", "sweep", "site")
+    )
+    what = f"names {len(found)} responses" if found else "names no response of this study"
+    return StudyError(
+        f"trace: '{meant}' {what}; known: {known or 'none with a waveform'}.",
+        hint="Give recording, site and sweep of one of them.",
+    )
+
+
+def _standing(
+    study: Study, review: edits.Review, key: edits.Key, sweeps: list[Trace], trace: Trace
+) -> Standing:
+    table = measure_study_traces([trace]).assign(study_id="0")
+    row = edits.set_markers(table, [trace], [study])[0].iloc[0]
+    edit = review.edits.get(key) or edits.Edit()
+    baseline = edit.markers.get("baseline")
+    times = edits.marker_times(row) | {
+        "baseline": float("nan") if baseline is None else float(baseline.to_value or 0.0)
+    }
+    polarity = edit.settings.get("polarity")
+    settings = {
+        "site": trace.site.stimulation_site, "side": trace.site.side,
+        "distance_mm": trace.stimulus.distance_mm,
+        "polarity": "negative_up" if polarity is None else polarity.to_value,
+        "supramaximal": trace.stimulus.is_supramaximal,
+        "collision_used": trace.stimulus.collision_used,
+    }  # fmt: skip
+    by = {name: event.who for name, event in (*edit.markers.items(), *edit.settings.items())}
+    markers = {name: None if math.isnan(value) else value for name, value in times.items()}
+    return Standing(key, sweeps, trace, markers, settings, by)
+
+
+def checked_time(now: Standing, marker: str, to_ms: Any) -> float:
+    """Give the time a marker is moved to.
+
+    Raises
+    ------
+    StudyError
+        If it lies outside the sweep, or onset, peak and end would change places.
+    """
+    if isinstance(to_ms, bool) or not isinstance(to_ms, int | float) or not math.isfinite(to_ms):
+        raise StudyError("to_ms: must be a finite number, in ms from the stimulus.")
+    trace = now.trace
+    step = 1000.0 / trace.sampling_rate_hz
+    first = -trace.stimulus_index * step
+    last = first + (len(trace.samples_mv) - 1) * step
+    low = first if marker == "baseline" else 0.0
+    if not low <= to_ms <= last:
+        raise StudyError(
+            f"to_ms: {to_ms:g} ms; the sweep allows {low:.4g} to {last:.4g} ms for '{marker}'."
+        )
+    wanted = {name: now.markers[name] for name in ("onset", "end")} | {marker: float(to_ms)}
+    if "peak" in now.by:
+        wanted.setdefault("peak", now.markers["peak"])
+    placed = [wanted.get(name) for name in ("onset", "peak", "end")]
+    times = [time for time in placed if time is not None]
+    if times != sorted(times) or len(set(times)) < len(times):
+        words = ", ".join(f"{n} {wanted[n]:.4g}" for n in ("onset", "peak", "end")
+                          if wanted.get(n) is not None)  # fmt: skip
+        raise StudyError(f"to_ms: onset, peak and end would not follow each other: {words} ms.")
+    return float(to_ms)
+
+
+def resolved(now: Standing, key: str, value: Any) -> Any:
+    """Give the value of a setting as it is kept: a site as its id.
+
+    Raises
+    ------
+    StudyError
+        If the nerve has no such site.
+    """
+    if key != "site":
+        return value
+    site = resolve("sites", str(value))
+    position(now.trace.site.nerve, site)
+    return site

@@ -1,0 +1,369 @@
+"""``review.jsonl``: the corrections of a study, one event a line, appended and never rewritten.
+
+Each line carries the SHA-256 of the line before it and of itself, so that a line that was changed
+by hand is noticed. A last line that a power cut tore is left out; it was never acknowledged.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ncs_cb.errors import StudyError, did_you_mean
+from ncs_cb.model import Correction
+
+LOG_FILE = "review.jsonl"
+LOG_SUFFIX = ".review.jsonl"
+
+ACTIONS = ("move", "reset", "exclude", "choose", "set", "accept", "undo")
+MARKERS = ("onset", "peak", "end", "baseline")
+KEYS = ("site", "side", "distance_mm", "polarity", "supramaximal", "collision_used")
+
+_VERSION = 1
+_LARGEST_BYTES = 64 * 2**20
+_LONGEST_LINE = 64 * 2**10
+_LONGEST_TEXT = 2000
+_SUM = "sha256"
+_ALLOWED: dict[str, tuple[str | bool | None, ...]] = {
+    "side": ("left", "right"),
+    "polarity": ("negative_up", "negative_down"),
+    "supramaximal": (True, False, None),
+    "collision_used": (True, False, None),
+}
+_LONGEST_DISTANCE_MM = 2000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """What a log holds.
+
+    Attributes
+    ----------
+    events : tuple of dict
+        Every whole line, in order.
+    corrections : tuple of Correction
+        The same events, checked.
+    sha256 : str
+        Hash of the whole lines.
+    torn : bool
+        Whether a last line that is not whole was left out.
+    """
+
+    events: tuple[dict[str, Any], ...] = ()
+    corrections: tuple[Correction, ...] = ()
+    sha256: str = ""
+    torn: bool = False
+    last: str = ""
+    size: int = 0
+
+
+def log_path(study: Path) -> Path:
+    """Give the place of the log: in the study's folder, or beside a single file."""
+    if study.is_dir():
+        return study / LOG_FILE
+    return study.with_name(study.stem + LOG_SUFFIX)
+
+
+def is_log(path: Path) -> bool:
+    """Tell whether a file is a log of corrections, by its name."""
+    return path.name == LOG_FILE or path.name.endswith(LOG_SUFFIX)
+
+
+def load(path: Path) -> Log:
+    """Read a log and check its chain; one that does not exist is empty.
+
+    Raises
+    ------
+    StudyError
+        If it cannot be read, or a line was changed, is damaged or not understood; the message
+        names the line.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(_LARGEST_BYTES + 1)
+    except FileNotFoundError:
+        return Log()
+    except OSError as problem:
+        raise StudyError(f"cannot be read: {problem.strerror}.", source=path.name) from None
+    return parse(data, source=path.name)
+
+
+def parse(data: bytes, *, source: str = LOG_FILE) -> Log:
+    """Read the content of a log; see :func:`load`."""
+    if len(data) > _LARGEST_BYTES:
+        raise StudyError(f"larger than {_LARGEST_BYTES // 2**20} MiB.", source=source)
+    whole, end, tail = data.rpartition(b"\n")
+    lines = whole.split(b"\n") if end else []
+    size, torn = len(whole) + len(end), bool(tail)
+    if tail and _is_whole(tail):
+        # Every line but its line end is there: an editor may have taken that away.
+        lines, size, torn = [*lines, tail], len(data), False
+    events, corrections = [], []
+    before, seen = "", dict[str, int]()
+    for number, line in enumerate(lines, start=1):
+        try:
+            event, correction = _checked(line, before)
+            _refuse_unknown_undo(correction, seen)
+        except StudyError as problem:
+            raise StudyError(
+                f"line {number}: {problem.message}", source=source, hint=problem.hint
+            ) from None
+        seen[correction.id] = number
+        events.append(event)
+        corrections.append(correction)
+        before = _digest(line)
+    digest = hashlib.sha256(data[:size]).hexdigest() if size else ""
+    return Log(tuple(events), tuple(corrections), digest, torn, before, size)
+
+
+def _is_whole(line: bytes) -> bool:
+    try:
+        event = json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(event, dict)
+
+
+def _digest(line: bytes) -> str:
+    return hashlib.sha256(line).hexdigest()
+
+
+def _own_sum(event: Mapping[str, Any]) -> str:
+    rest = {key: value for key, value in event.items() if key != _SUM}
+    return _digest(_line(rest))
+
+
+def _line(event: Mapping[str, Any]) -> bytes:
+    # One line whatever the text holds: JSON writes a line end as an escape.
+    return json.dumps(event, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _checked(line: bytes, before: str) -> tuple[dict[str, Any], Correction]:
+    hint = "Restore the log from a copy; corrections are taken back with 'undo', not by hand."
+    if len(line) > _LONGEST_LINE:
+        raise StudyError(f"{len(line)} bytes; at most {_LONGEST_LINE}.", hint=hint)
+    try:
+        event = json.loads(line)
+    except (ValueError, RecursionError):
+        raise StudyError("is damaged: not an event in JSON.", hint=hint) from None
+    if not isinstance(event, dict):
+        raise StudyError("is damaged: not an event in JSON.", hint=hint)
+    if event.get("v") != _VERSION:
+        raise StudyError(
+            "was written by another version of the log; known: 1.", hint="Update ncs_cb."
+        )
+    if (event.get("prev") or "") != before:
+        raise StudyError("does not follow the line before it: one of them was changed, or lines "
+                         "were removed.", hint=hint)  # fmt: skip
+    if _SUM in event and event[_SUM] != _own_sum(event):
+        raise StudyError("was changed after it was written.", hint=hint)
+    return event, to_correction(event)
+
+
+def _refuse_unknown_undo(event: Correction, seen: Mapping[str, int]) -> None:
+    if event.id in seen:
+        raise StudyError(f"has the id of line {seen[event.id]}.")
+    if event.action == "undo" and event.undoes not in seen:
+        raise StudyError(f"undoes '{event.undoes}', which is no event before it.")
+
+
+def to_correction(event: Mapping[str, Any]) -> Correction:
+    """Check an event and give it as a :class:`~ncs_cb.model.Correction`.
+
+    Raises
+    ------
+    StudyError
+        If a value is missing, of the wrong type, or not allowed.
+    """
+    action = _one_of(event, "action", ACTIONS)
+    trace = event.get("trace") or {}
+    if not isinstance(trace, dict):
+        raise StudyError("trace: must be an object.")
+    if action not in ("undo",) and not _text(trace, "recording"):
+        raise StudyError("trace.recording is missing.")
+    sweep = trace.get("sweep")
+    if sweep is not None and (isinstance(sweep, bool) or not isinstance(sweep, int)):
+        raise StudyError("trace.sweep: must be a whole number.")
+    made: dict[str, Any] = {"from_value": None, "to_value": None}
+    if action in ("move", "reset") and (action == "move" or event.get("marker") is not None):
+        made["marker"] = _one_of(event, "marker", MARKERS)
+    if action == "move":
+        made["from_value"] = _number(event, "from_ms", may_lack=True)
+        made["to_value"] = _number(event, "to_ms")
+    if action == "set":
+        made["key"] = _one_of(event, "key", KEYS)
+        made["to_value"] = checked_setting(made["key"], event.get("to"))
+        made["from_value"] = _plain(event, "from")
+    if action == "undo":
+        made["undoes"] = _text(event, "undoes")
+    return Correction(
+        id=_needed(event, "id"), at=_needed(event, "at"), who=_needed(event, "who"), action=action,
+        recording=_text(trace, "recording"), sweep=sweep, site=_text(trace, "site") or None,
+        samples=_text(trace, "samples"), text=_text(trace, "text"),
+        from_by=_text(event, "from_by"), why=_text(event, "why"),
+        version=_text(event, "ncs_cb"), **made,
+    )  # fmt: skip
+
+
+def checked_setting(key: str, value: Any) -> str | float | bool | None:
+    """Give the value of a ``set`` event as it is kept.
+
+    Raises
+    ------
+    StudyError
+        If it is not allowed for this key.
+    """
+    if key == "site":
+        if not isinstance(value, str) or not value.strip() or len(value) > _LONGEST_TEXT:
+            raise StudyError("to: must be the name of a site.")
+        return value
+    if key == "distance_mm":
+        if value is None:
+            return None
+        number: float = _number({"to": value}, "to")
+        if not 0.0 <= number <= _LONGEST_DISTANCE_MM:
+            raise StudyError(f"to: {number:g} mm; plausible: 0 to {_LONGEST_DISTANCE_MM:g} mm.")
+        return number
+    allowed = _ALLOWED[key]
+    for one in allowed:
+        if value is one or (isinstance(one, str) and value == one):
+            return one
+    known = ", ".join(one if isinstance(one, str) else str(one).lower() for one in allowed)
+    raise StudyError(f"to: {str(value)[:120]!r} for '{key}'; allowed: {known}.")
+
+
+def _one_of(event: Mapping[str, Any], key: str, known: tuple[str, ...]) -> str:
+    value = event.get(key)
+    if value not in known:
+        text = str(value)[:120]
+        raise StudyError(
+            f"{key}: '{text}'; known: {', '.join(known)}.{did_you_mean(text, known)}"
+        )  # fmt: skip
+    return str(value)
+
+
+def _needed(event: Mapping[str, Any], key: str) -> str:
+    value = _text(event, key)
+    if not value.strip():
+        raise StudyError(f"{key} is missing.")
+    return value
+
+
+def _text(event: Mapping[str, Any], key: str) -> str:
+    value = event.get(key)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise StudyError(f"{key}: must be text.")
+    if len(value) > _LONGEST_TEXT:
+        raise StudyError(f"{key}: {len(value)} characters; at most {_LONGEST_TEXT}.")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise StudyError(f"{key}: is no valid text.") from None
+    return value
+
+
+def _number(event: Mapping[str, Any], key: str, *, may_lack: bool = False) -> Any:
+    value = event.get(key)
+    if value is None and may_lack:
+        return None
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not abs(value) <= 1e6 or not math.isfinite(value):  # type: ignore[arg-type]
+        raise StudyError(f"{key}: must be a finite number.")
+    return float(value)  # type: ignore[arg-type]
+
+
+def _plain(event: Mapping[str, Any], key: str) -> str | float | bool | None:
+    value = event.get(key)
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return _text(event, key)
+    return float(_number(event, key))
+
+
+def append(path: Path, event: Mapping[str, Any]) -> dict[str, Any]:
+    """Append one event and give it back as written: with version, hashes and place in the chain.
+
+    Two writers wait for each other; the line is on the disk when this returns. A torn last line
+    is cut off first.
+
+    Raises
+    ------
+    StudyError
+        If the event or the log is not as it should be, or cannot be written.
+    """
+    try:
+        with _locked(path) as file:
+            file.seek(0)
+            log = parse(file.read(), source=path.name)
+            told = {name: value for name, value in event.items() if name not in ("v", "prev")}
+            linked = {"v": _VERSION, "id": event.get("id"), "prev": log.last} | told
+            _refuse_unknown_undo(to_correction(linked), {c.id: 0 for c in log.corrections})
+            written = linked | {_SUM: _own_sum(linked)}
+            line = _line(written)
+            if len(line) > _LONGEST_LINE:
+                raise StudyError(f"the event has {len(line)} bytes; at most {_LONGEST_LINE}.")
+            lacks_end = bool(log.size) and not _ends_line(file, log.size)
+            file.truncate(log.size)
+            _write(file, (b"\n" if lacks_end else b"") + line + b"\n", log.size)
+    except OSError as problem:
+        raise StudyError(f"cannot be written: {problem.strerror}.", source=path.name) from None
+    return written
+
+
+def _write(file: Any, data: bytes, size: int) -> None:
+    """Write all of `data` after `size` bytes and wait for the disk, or leave no trace."""
+    try:
+        if file.write(data) != len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        os.fsync(file.fileno())
+    except OSError:
+        file.truncate(size)
+        raise
+
+
+def _ends_line(file: Any, size: int) -> bool:
+    file.seek(size - 1)
+    return bool(file.read(1) == b"\n")
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[Any]:
+    """Open a log for appending, alone; a link is not followed."""
+    is_new = not path.exists()
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
+    with os.fdopen(os.open(path, flags | getattr(os, "O_BINARY", 0), 0o666), "r+b", 0) as file:
+        _lock(file, wanted=True)
+        try:
+            yield file
+            if is_new and hasattr(os, "O_DIRECTORY"):
+                folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+                try:
+                    os.fsync(folder)
+                finally:
+                    os.close(folder)
+        finally:
+            _lock(file, wanted=False)
+
+
+def _lock(file: Any, *, wanted: bool) -> None:
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        import msvcrt
+
+        file.seek(0)
+        how = "LK_LOCK" if wanted else "LK_UNLCK"
+        getattr(msvcrt, "locking")(file.fileno(), getattr(msvcrt, how), 1)  # noqa: B009
+    else:
+        fcntl.flock(file, fcntl.LOCK_EX if wanted else fcntl.LOCK_UN)

@@ -1,0 +1,81 @@
+"""What a technical premise of a verdict says: what is known of it, and the step that settles it.
+
+The sentences stand in ``tables/validity.toml``, by premise and state.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from functools import cache, lru_cache
+from importlib.resources import files
+
+from ncs_cb.errors import TableError
+from ncs_cb.wording.checks import LANGUAGES, named
+
+_FILE = "tables/validity.toml"
+_KEYS = {*LANGUAGES, *(f"next_{lang}" for lang in LANGUAGES)}
+
+
+@cache
+def premises() -> dict[str, dict[str, dict[str, str]]]:
+    """Give the words by premise, state and key.
+
+    Raises
+    ------
+    TableError
+        If a premise lacks its source, or a state a language.
+    """
+    raw = tomllib.loads(files("ncs_cb").joinpath(_FILE).read_text("utf-8"))
+    found: dict[str, dict[str, dict[str, str]]] = {}
+    for premise, states in raw.items():
+        if not isinstance(states.get("source"), str):
+            raise TableError(f"{premise}: needs its source", source=_FILE)
+        found[premise] = {name: one for name, one in states.items() if name != "source"}
+        for state, texts in found[premise].items():
+            if set(texts) not in (set(LANGUAGES), _KEYS):
+                raise TableError(f"{premise}.{state}: needs {', '.join(LANGUAGES)}", source=_FILE)
+        found[premise][""] = {"source": states["source"]}
+    return found
+
+
+def words_of(premise: str, state: str, numbers: Mapping[str, float | int | str]) -> dict[str, str]:
+    """Give ``text``, ``text_zh``, ``next_step``, ``next_step_zh`` and ``source`` of a premise.
+
+    Parameters
+    ----------
+    premise, state : str
+        As ``tables/validity.toml`` names them.
+    numbers : mapping
+        What the sentences name; ids of the anatomy are written out, a key that ends in ``_zh``
+        is what the Chinese sentence takes instead.
+    """
+    return dict(_words(premise, state, tuple(numbers.items())))
+
+
+# Most segments of a batch say the same of their stimuli.
+@lru_cache(maxsize=4096)
+def _words(
+    premise: str, state: str, items: tuple[tuple[str, float | int | str], ...]
+) -> dict[str, str]:
+    known = premises()[premise]
+    texts = known[state]
+    by_lang = {lang: _filled(dict(items), lang) for lang in LANGUAGES}
+    return {
+        "text": texts["en"].format_map(by_lang["en"]),
+        "text_zh": texts["zh"].format_map(by_lang["zh"]),
+        "next_step": texts.get("next_en", "").format_map(by_lang["en"]),
+        "next_step_zh": texts.get("next_zh", "").format_map(by_lang["zh"]),
+        "source": known[""]["source"].format_map(by_lang["en"]),
+    }
+
+
+def _filled(numbers: Mapping[str, float | int | str], lang: str) -> dict[str, float | int | str]:
+    filled = {key: named(value, lang) for key, value in numbers.items()}
+    if lang == "zh":
+        filled |= {
+            key.removesuffix("_zh"): value
+            for key, value in filled.items()
+            if key.endswith("_zh") and key.removesuffix("_zh") in filled
+        }
+    return filled

@@ -1,0 +1,243 @@
+"""May a change be read as block: the premises between the numbers and the grades."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+import ncs_cb
+
+CORE = """
+[clinical]
+progressive_asymmetric_limb_weakness = true
+weakness_duration_months = 14
+motor_nerve_territories_involved = 2
+objective_sensory_loss = false
+upper_motor_neuron_signs = false
+marked_bulbar_involvement = false
+diffuse_symmetric_weakness_at_onset = false
+"""
+FOREARM_NORMAL = """
+[[sensory]]
+nerve = "ulnar"
+side = "left"
+segment = "wrist-below_elbow"
+is_normal = true
+"""
+HEAD = (
+    "nerve,side,muscle,stimulation_site,distance_mm,onset_latency_ms,negative_peak_amplitude_mv,"
+    "negative_peak_area_mv_ms,negative_peak_duration_ms,supramaximal,collision_used\n"
+)
+
+
+def ulnar(wrist, forearm, supramaximal="true"):
+    """Two sites of the left ulnar nerve: amplitude, area and duration of each."""
+    return "".join(
+        f"ulnar,left,adm,{site},{distance},{latency},{','.join(map(str, values))},{supramaximal},\n"
+        for site, distance, latency, values in (
+            ("wrist", 70, 2.8, wrist), ("below_elbow", 280, 6.4, forearm)
+        )
+    )  # fmt: skip
+
+
+BLOCKED = ulnar((9.6, 30.0, 5.8), (3.5, 10.8, 6.1))
+
+
+@pytest.fixture
+def visit(tmp_path):
+    """Analyze a typed visit by the EFNS/PNS set; the folder also takes other files."""
+
+    def analyzed(rows, toml=CORE + FOREARM_NORMAL, criteria="efns_pns_2010"):
+        (tmp_path / "sites.csv").write_text(HEAD + rows, "utf-8")
+        (tmp_path / "study.toml").write_text(toml, "utf-8")
+        return ncs_cb.analyze(ncs_cb.read_study(tmp_path), criteria=[criteria])
+
+    return analyzed
+
+
+def verdict(result, nerve="ulnar", segment="wrist-below_elbow", muscle="adm"):
+    found = result.verdicts.query("nerve == @nerve and segment == @segment and muscle == @muscle")
+    assert len(found) == 1
+    return found.iloc[0]
+
+
+def premise(row, name):
+    (found,) = (one for one in row["evidence"] if one["clause"] == name)
+    return found
+
+
+def grades(row):
+    return tuple(row[["grade_by_numbers", "conduction_block", "technical_validity"]])
+
+
+def test_an_attested_drop_is_block_and_settles_the_category(visit):
+    result = visit(BLOCKED)
+    assert grades(verdict(result)) == ("definite", "definite", "attested")
+    assert result.diagnosis["category"].item() == "definite"
+
+
+def test_a_drop_that_nobody_attested_stands_but_leaves_the_category_open(visit):
+    result = visit(ulnar((9.6, 30.0, 5.8), (3.5, 10.8, 6.1), supramaximal=""))
+    row = verdict(result)
+    assert grades(row) == ("definite", "definite", "not_attested")
+    assert (
+        "attest supramaximal stimulation of left ulnar" in premise(row, "supramaximal")["next_step"]
+    )
+    diagnosis = result.diagnosis.iloc[0]
+    assert (diagnosis["category"], diagnosis["not_excluded"]) == ("undetermined", "definite")
+    assert "definite_block_in_one_nerve" in diagnosis["missing"]
+    assert "attest supramaximal stimulation of left ulnar" in diagnosis["explanation"]
+
+
+def test_study_toml_attests_a_table(visit):
+    rows = ulnar((9.6, 30.0, 5.8), (3.5, 10.8, 6.1), supramaximal="")
+    attested = '\n[recordings."sites.csv"]\nsupramaximal = true\n'
+    row = verdict(visit(rows, CORE + FOREARM_NORMAL + attested))
+    assert grades(row) == ("definite", "definite", "attested")
+
+
+def test_a_proximal_stimulus_known_to_be_weak_withholds_the_grade(visit):
+    rows = BLOCKED.replace("below_elbow,280,6.4,3.5,10.8,6.1,true",
+                           "below_elbow,280,6.4,3.5,10.8,6.1,false")  # fmt: skip
+    result = visit(rows)
+    row = verdict(result)
+    assert grades(row) == ("definite", "undetermined", "refuted")
+    assert row["not_excluded"] == "definite"
+    assert "raise the current at below elbow" in premise(row, "supramaximal")["next_step"]
+    assert result.diagnosis["category"].item() == "undetermined"
+
+
+def test_a_weak_distal_stimulus_may_hide_block(visit):
+    rows = ulnar((9.6, 30.0, 5.8), (9.4, 29.0, 6.0)).replace("5.8,true", "5.8,false")
+    row = verdict(visit(rows))
+    assert grades(row) == ("none", "undetermined", "refuted")
+    assert row["not_excluded"] == "definite"
+
+
+CROSSING_WHOLE = "median,left,adm,wrist,70,3.0,0.4,1.2,5.8,true,\n" \
+    "median,left,adm,elbow,290,7.0,6.2,19.5,5.9,true,\n"  # fmt: skip
+
+
+def test_crossing_fibers_that_explain_the_drop_exclude_block(visit):
+    result = visit(BLOCKED + CROSSING_WHOLE)
+    row = verdict(result)
+    assert grades(row) == ("definite", "excluded", "refuted")
+    reason = premise(row, "martin_gruber")
+    assert reason["value"] == "whole"
+    assert "9.60 mV at the wrist = 3.50 mV" in reason["text"]
+    assert "5.80 mV by way of median" in reason["text"]
+    assert verdict(result, "median", "wrist-elbow")["conduction_block"] == "not_covered"
+    diagnosis = result.diagnosis.iloc[0]
+    assert diagnosis["category"] != "definite"
+    assert result.features.query("feature == 'block'")["observed"].item() is not True
+
+
+def test_crossing_fibers_that_explain_a_part_leave_the_rest_to_be_judged(visit):
+    crossing = CROSSING_WHOLE.replace("6.2,19.5", "1.9,6.0")
+    row = verdict(visit(BLOCKED + crossing))
+    # 30.0 - (6.0 - 1.2) = 25.2 against 10.8: 57.1 %; amplitude 9.6 - 1.5 = 8.1 against 3.5.
+    assert grades(row) == ("definite", "definite", "attested")
+    text = premise(row, "martin_gruber")["text"]
+    assert "amplitude 56.8 % and area 57.1 % instead of 63.5 % and 64.0 %" in text
+
+
+def test_what_crosses_can_weaken_a_grade(visit):
+    crossing = CROSSING_WHOLE.replace("6.2,19.5", "3.4,11.2")
+    row = verdict(visit(BLOCKED + crossing))
+    # 30.0 - 10.0 = 20.0 against 10.8: 46 %.
+    assert grades(row) == ("definite", "probable", "attested")
+
+
+def test_a_wrist_that_was_not_recorded_is_unknown_and_not_zero(visit):
+    too_much = "median,left,adm,elbow,290,7.0,8.9,28.0,5.9,true,\n"
+    row = verdict(visit(BLOCKED + too_much))
+    # At most 8.9 of 9.6 mV cross, far more than is missing: nobody can tell what crosses.
+    assert (row["conduction_block"], row["not_excluded"]) == ("undetermined", "definite")
+    assert "stimulate median at the wrist" in premise(row, "martin_gruber")["next_step"]
+    part = "median,left,adm,elbow,290,7.0,1.5,4.8,5.9,true,\n"
+    assert verdict(visit(BLOCKED + part))["conduction_block"] == "definite"
+
+
+def complete(visit, supramaximal="true", toml=CORE + FOREARM_NORMAL, criteria="efns_pns_2010"):
+    rows = ulnar((8.8, 26.0, 5.7), (0, "", ""), supramaximal)
+    return visit(rows, toml, criteria)
+
+
+def test_no_response_to_a_supramaximal_stimulus_is_complete_block(visit):
+    result = complete(visit)
+    row = verdict(result)
+    assert grades(row) == ("definite", "definite", "attested")
+    assert "duration is not asked" in premise(row, "complete_block")["text"]
+    segment = result.segments.iloc[0]
+    assert segment["amplitude_reduction_pct"] == 100.0
+    assert segment["area_reduction_pct"] == 100.0
+    assert "complete_block" in segment["quality_flags"].split(";")
+    assert result.diagnosis["category"].item() == "definite"
+
+
+@pytest.mark.parametrize("criteria", ["efns_pns_2010", "efns_pns_cidp_2010"])
+def test_no_response_to_an_unattested_stimulus_leaves_all_open(visit, criteria):
+    row = verdict(complete(visit, supramaximal="", criteria=criteria))
+    assert (row["conduction_block"], row["not_excluded"]) == ("undetermined", "definite")
+
+
+def test_no_response_six_days_after_onset_is_no_block_yet(visit):
+    recent = CORE.replace("weakness_duration_months = 14", "weakness_duration_months = 0.2")
+    row = verdict(complete(visit, toml=recent + FOREARM_NORMAL))
+    assert (row["conduction_block"], row["not_excluded"]) == ("undetermined", "definite")
+    assert "after the tenth day" in premise(row, "complete_block")["next_step"]
+
+
+def test_an_empty_cell_is_unknown_and_never_complete_block(visit):
+    row = verdict(visit(ulnar((8.8, 26.0, 5.7), ("", "", ""))))
+    assert (row["conduction_block"], row["not_excluded"]) == ("undetermined", "definite")
+    assert not [one for one in row["evidence"] if one["clause"] == "complete_block"]
+
+
+@pytest.mark.parametrize("criteria", ["partial_block_20pct", "albers_1985"])
+def test_a_set_without_a_gate_borrows_one(visit, criteria):
+    row = verdict(visit(ulnar((0.7, 2.2, 5.6), (0.3, 0.9, 5.9)), criteria=criteria))
+    assert grades(row)[:2] == ("probable", "excluded")
+    assert "must exceed 1.00 mV" in premise(row, "distal_gate")["text"]
+
+
+def test_the_tibial_nerve_is_left_to_other_sets(visit):
+    rows = (
+        "tibial,left,ah,ankle,80,4.1,11.0,33.0,5.6,true,\n"
+        "tibial,left,ah,popliteal_fossa,470,12.3,4.4,14.0,6.2,true,\n"
+    )
+    row = verdict(visit(rows), "tibial", "ankle-popliteal_fossa", "ah")
+    assert grades(row)[:2] == ("definite", "not_covered")
+
+
+def erb(collision):
+    return (
+        "ulnar,left,adm,axilla,460,9.2,10.4,31.0,5.9,true,\n"
+        f"ulnar,left,adm,erb,670,12.4,3.1,9.4,6.3,true,{collision}\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("collision", "grade"), [("true", "definite"), ("false", "probable"), ("", "probable")]
+)
+def test_erbs_point_is_probable_at_most_without_collision(visit, collision, grade):
+    row = verdict(visit(erb(collision)), segment="axilla-erb")
+    assert grades(row)[:2] == ("definite", grade)
+    assert row["extrapolated"]
+
+
+def test_routine_sensory_studies_count_above_the_axilla(visit):
+    routine = FOREARM_NORMAL.replace("wrist-below_elbow", "digit5-wrist")
+    assert visit(erb("true"), CORE + routine).diagnosis["category"].item() == "definite"
+    assert visit(erb("true"), CORE).diagnosis["category"].item() == "undetermined"
+
+
+def test_a_typed_segments_table_may_attest_its_stimuli():
+    table = pd.DataFrame(
+        {"nerve": "median", "muscle": "apb", "segment": "wrist-elbow",
+         "distal_amplitude_mv": 8.0, "area_reduction_pct": 61.0, "duration_increase_pct": 7.0,
+         "supramaximal": [True, False, None]}
+    )  # fmt: skip
+    verdicts = ncs_cb.judge(table, ["efns_pns_2010"])
+    assert verdicts["technical_validity"].tolist() == ["attested", "refuted", "not_attested"]
+    assert verdicts["conduction_block"].tolist() == ["definite", "undetermined", "definite"]
