@@ -108,7 +108,8 @@ def measure_rows(
     _measure_rows(which)(
         _address(samples, kind, m * n), is_double, _address(rows, np.int64, 0), rows.size,
         _address(stimuli, np.int64, m), _address(low_mv, np.float64, m),
-        _address(high_mv, np.float64, m), _address(pulse_ms, np.float64, m), n, scale.step_ms, scale.size, scale.first,
+        _address(high_mv, np.float64, m), _address(pulse_ms, np.float64, m), n,
+        scale.step_ms, scale.size, scale.first,
         *scale.addresses, _address(work, np.float64, 0),
         _address(out, np.float64, m * facts.WIDTH), _address(found, np.int64, m),
     )  # fmt: skip

@@ -193,7 +193,9 @@ static int64_t doubts(const Row *w, Index onset, const double *out)
         if (tail > 0.02 * amplitude)
             facts |= ARTIFACT_AT_ONSET;
     }
-    if (w->white > 0.02 * amplitude || w->color > NOISY_COLOR * amplitude)
+    /* Noise that is not white; what white noise adds to it is judged by its own limit. */
+    double colored = w->color > 1.6 * w->white / sqrt((double)w->size) ? w->color : 0.0;
+    if (w->white > 0.02 * amplitude || colored > NOISY_COLOR * amplitude)
         facts |= NOISY;
     return facts;
 }
