@@ -259,7 +259,8 @@ _ESTIMATE: tuple[Flag, ...] = (
     Flag("estimate_stimulus_unproven", "estimate", "caution",
          "Signal is missing, and nothing says that both stimuli were supramaximal.",
          "A submaximal proximal stimulus would look the same as block.",
-         "Raise the proximal current by 20 to 30 %, then set supramaximal = true."),
+         "Raise the proximal current by 20 to 30 %, then set supramaximal = true. Record the "
+         "neighboring muscle too: that it answered cannot be seen in two traces."),
 )  # fmt: skip
 
 _F_WAVE: tuple[Flag, ...] = (
