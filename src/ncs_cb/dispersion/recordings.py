@@ -115,7 +115,8 @@ class Responses:
     ``level + (tail + drift * t) * exp(-t / tail_ms)``. ``noise_mv`` is the standard deviation of
     the quiet stretch, ``baseline_sd_mv`` that of the baseline itself; ``peak_mv`` is the negative
     peak, ``size_mv`` the largest size of either sign, ``end_mv`` the mean size of the last
-    millisecond, ``wander_mv`` the smooth deviation over the last 10 ms; ``is_present`` says whether a response stands clear of the noise.
+    millisecond, ``wander_mv`` the smooth deviation over the last 10 ms;
+    ``is_present`` says whether a response stands clear of the noise.
     """
 
     grid: Grid
@@ -317,8 +318,8 @@ def clean(samples_mv: Floats, grid: Grid, after_ms: Floats) -> Responses:
     wander = np.sqrt(np.square(last).mean(axis=1))
     return Responses(
         grid, cleaned, quiet.level_mv + offset[:, 0], quiet.tail_mv, quiet.drift_mv,
-        _TAILS_MS[quiet.tail], quiet.noise_mv, level, onset, smooth.max(axis=1), largest, end, wander,
-        is_found & (largest > 5.0 * clear),
+        _TAILS_MS[quiet.tail], quiet.noise_mv, level, onset, smooth.max(axis=1), largest, end,
+        wander, is_found & (largest > 5.0 * clear),
     )  # fmt: skip
 
 
