@@ -19,6 +19,7 @@ from ncs_cb import estimate_block
 from ncs_cb.flags import split
 
 FAR_OFF = 0.1
+PER_CONDITION = 100
 RATE_HZ = 20_000.0
 
 
@@ -170,6 +171,24 @@ def tally(name: str, n: int, seed: int) -> dict[str, float]:
         "covered": 100.0 * sum(covered) / m, "width": float(np.median(width)) if width else np.nan,
         "silent": 100.0 * silent / n, "false": 100.0 * false / n, "warned": 100.0 * warned / n,
     }  # fmt: skip
+
+
+def table(seed: int) -> str:
+    """Give the table for BLOCK.md."""
+    lines = [
+        "| condition | no estimate, % | mean error | 95th | covered, % | width | silent, % | "
+        "false block, % | warned, % |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    for name in CONDITIONS:
+        one = tally(name, PER_CONDITION, seed)
+        words = (
+            f"{one['none']:.0f}", f"{one['error']:.3f}", f"{one['95th']:.3f}",
+            f"{one['covered']:.0f}", f"{one['width']:.3f}", f"{one['silent']:.0f}",
+            f"{one['false']:.0f}", f"{one['warned']:.0f}",
+        )  # fmt: skip
+        lines.append(f"| {name} | " + " | ".join(words) + " |")
+    return "\n".join(lines)
 
 
 def main(n: int = 40, seed: int = 1, names: list[str] | None = None) -> None:
