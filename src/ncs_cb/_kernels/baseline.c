@@ -286,7 +286,7 @@ static Index settle(Row *w)
 static Index settle_again(Row *w)
 {
     double block_ms = (double)w->size * w->step;
-    Index pre = w->pre, stimulus = w->stimulus, end = settle(w);
+    Index pre = w->pre, stimulus = w->stimulus, end = settle(w), top = w->top;
     Index later_on = later(1, whole(AGAIN_MS / block_ms));
     if (w->n_pre == 0 || w->decay == 0.0 || (double)(end - w->first) * block_ms >= SOON_MS)
         return end;
@@ -296,7 +296,9 @@ static Index settle_again(Row *w)
         if (w->n_blocks - w->pre < w->first + 6)
             break;
         end = settle(w);
-        if ((double)(end - w->first) * block_ms >= QUIET_AGAIN_MS)
+        /* Of the same response: a fast one may have been blanked. */
+        if ((double)(end - w->first) * block_ms >= QUIET_AGAIN_MS && w->top >= top - 3
+            && w->top <= top + 3)
             return end;
     }
     w->pre = pre;
