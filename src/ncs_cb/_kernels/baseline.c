@@ -290,15 +290,18 @@ static Index settle_again(Row *w)
     Index later_on = later(1, whole(AGAIN_MS / block_ms));
     if (w->n_pre == 0 || w->decay == 0.0 || (double)(end - w->first) * block_ms >= SOON_MS)
         return end;
+    Index down = earlier(top + whole(BUMP_MS / block_ms + 0.5), w->n_blocks - 1);
+    int slow = w->r[down] > RECOVERS * w->r[top];
     for (Index i = 1; i < 3; i++) {
         w->pre = pre + i * later_on;
         w->stimulus = w->pre * w->size;
         if (w->n_blocks - w->pre < w->first + 6)
             break;
         end = settle(w);
-        /* Of the same response: a fast one may have been blanked. */
-        if ((double)(end - w->first) * block_ms >= QUIET_AGAIN_MS && w->top >= top - 3
-            && w->top <= top + 3)
+        /* The same response, or one that comes down as slowly as an amplifier: a fast one may
+         * have been blanked. */
+        int same = slow || (w->top >= top - 3 && w->top <= top + 3);
+        if (same && (double)(end - w->first) * block_ms >= QUIET_AGAIN_MS)
             return end;
     }
     w->pre = pre;
