@@ -280,6 +280,12 @@ CASES = {
         "open": lambda s: s.set("ulnar", "adm", "below_elbow", onset_latency_ms=np.nan),
         "says": r"0\.00 ms after the distal one",
     },
+    "distance_implausible": {
+        "raise": lambda s: s.set("ulnar", "adm", "wrist", distance_mm=8.0).set(
+            "ulnar", "adm", "below_elbow", distance_mm=28.0),
+        "open": lambda s: s.set("ulnar", "adm", "below_elbow", distance_mm=np.nan),
+        "says": "8 and 28 look like centimetres: 6.1 m/s as millimetres, 60.6 m/s",
+    },
 }  # fmt: skip
 for _name in quality.CHECKS:
     if flags.FLAGS[_name].scope == "trace":

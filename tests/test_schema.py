@@ -152,7 +152,7 @@ def test_an_unknown_key_is_refused_with_its_path_and_the_nearest_name(text, mess
         ("[limb_temperature_c]\nleft_arm = 91", "plausible: 10 to 45"),
         ("[limb_temperature_c]\nleft_arm = 'warm'", "must be a number"),
         ("[recordings.'a.edf']\npolarity = 'up'", r"allowed: 'negative_up'"),
-        ("[recordings.'a.edf']\nside = 'R'", r"allowed: 'left' or 'right'"),
+        ("[recordings.'a.edf']\nside = 5", r"left"),
         ("[recordings.'a.edf']\nsupramaximal = 1", r"supramaximal"),
         ("[recordings]\n'a.edf' = 5", "must be a table"),
         ("[[sensory]]\nside = 'left'", r"sensory\[1\]: the key 'nerve' is missing"),

@@ -198,6 +198,8 @@ def _typed_row(row: TypedResponse) -> dict[str, object]:
         "sampling_rate_hz": row.sampling_rate_hz,
         "high_pass_hz": row.high_pass_hz,
         "low_pass_hz": row.low_pass_hz,
+        "response": row.response,
+        "quality_flags": flags.join(row.flags),
         **row.values,  # noqa: PD011 - a field of ours, not of pandas
     }
 

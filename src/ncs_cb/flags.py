@@ -114,6 +114,31 @@ _TRACE: tuple[Flag, ...] = (
          "Which way is negative was decided from the response, and the response is ambiguous.",
          "Amplitude, area and duration may belong to the wrong phase.",
          "State the polarity in the sidecar or in study.toml."),
+    Flag("polarity_differs", "trace", "caution",
+         "This site's response is upside down beside the others of its nerve.",
+         "Amplitude, area and duration belong to the wrong phase; no segment that ends here is "
+         "judged.", "Look for exchanged leads; state the polarity in study.toml, or record again.",
+         "ncs_cb, public contract section 6"),
+    Flag("repeats_differ", "trace", "caution",
+         "Sweeps called repeats differ by more than repeats do.",
+         "They are not averaged: a rising series counts by its top, others by the largest.",
+         "Name the current of each stimulus, or mark repeats of one setting as repeats.",
+         "ncs_cb, public contract section 6"),
+    Flag("stimulus_realigned", "trace", "note",
+         "The stimulus artefact lies beside the marker of the stimulus.",
+         "Latencies are counted from the artefact; the shift stands in the provenance.",
+         "Check the trigger delay of the machine.", "ncs_cb, public contract section 6"),
+    Flag("stimulus_time_uncertain", "trace", "caution",
+         "When the stimulus was given is not certain: the file's times say another moment than "
+         "the trace, or none.",
+         "Latencies may be off by a constant.",
+         "State stimulus_delay_ms in study.toml, or export with the stimulus at 0.",
+         "ncs_cb, public contract section 6"),
+    Flag("unassigned_stimulus", "trace", "caution",
+         "The recording holds a further stimulus whose annotation names no site.",
+         "Its response stands in no table; a segment may be missing.",
+         "Assign it with sites = {...} under [recordings] in study.toml.",
+         "ncs_cb, public contract section 6"),
 )  # fmt: skip
 
 _SEGMENT: tuple[Flag, ...] = (
@@ -192,7 +217,13 @@ _SEGMENT: tuple[Flag, ...] = (
          "No velocity is given.", "Check the distances."),
     Flag("velocity_implausible", "segment", "caution",
          "The proximal latency is not longer than the distal one, or the velocity is above "
-         "100 m/s.", "No velocity is given.", "Check sites, distances and markers."),
+         "100 m/s or below 15 m/s.",
+         "No velocity is given.", "Check sites, distances and markers."),
+    Flag("distance_implausible", "segment", "caution",
+         "The distances look like centimetres, or like lengths of segments.",
+         "No velocity is given.",
+         "State them in mm from the recording electrode, or as distances_cm or "
+         "segment_lengths_mm in study.toml.", "ncs_cb, public contract section 6"),
 )  # fmt: skip
 
 _ESTIMATE: tuple[Flag, ...] = (

@@ -24,7 +24,8 @@ def arm(**more):
     return Study(
         "arm",
         tuple(
-            trace(site, onset, stimulus=Stimulus(distance, current, 0.2, True, False),
+            trace(site, onset,
+                  stimulus=Stimulus(distance, current, 0.2, True, False, "file", "file"),
                   machine=MachineValues(onset, 7.2, 55.0), noise=0.002, seed=i, sweep=i, **more)
             for i, (site, onset, distance, current) in enumerate(
                 [("wrist", 3.6, 65.0, 8.2), ("elbow", 7.7, 285.0, 15.3), ("axilla", 9.9, 405.0, 31)]

@@ -99,3 +99,135 @@ def test_columns_that_name_a_person_are_dropped(tmp_path):
 def test_markup_in_a_cell_is_text_in_the_message(tmp_path):
     with pytest.raises(StudyError, match="unknown nerve '<script>"):
         read_study(put(tmp_path, HEAD, [ROWS[0].replace("ulnar", "<script>alert(1)</script>")]))
+
+
+# ------------------------------------------------------------------ what machines print
+
+
+@pytest.mark.parametrize("word", ["NR", "no response", "Absent", "not recordable", "未引出"])
+def test_a_word_for_no_response_in_a_measured_cell_is_an_absent_response(tmp_path, word):
+    row = f"ulnar,right,adm,below elbow,280,{word},{word},{word},{word}"
+    wrist, below = read_study(put(tmp_path, HEAD, [ROWS[0], row])).typed_responses
+    assert (wrist.response, below.response) == ("present", "absent")
+    assert not dict(below.values)
+    assert "response_absent" in below.flags
+
+
+def test_an_amplitude_of_0_is_an_absent_response_and_an_empty_one_is_unknown(tmp_path):
+    rows = ["ulnar,right,adm,wrist,70,,0,,", "ulnar,right,adm,below elbow,280,,,,"]
+    zero, empty = read_study(put(tmp_path, HEAD, rows)).typed_responses
+    assert (zero.response, empty.response) == ("absent", None)
+    assert "negative_peak_amplitude_mv" not in zero.values
+
+
+@pytest.mark.parametrize(
+    ("word", "status"),
+    [("absent", "absent"), ("NR", "absent"), ("not_done", "not_done"), ("", None),
+     ("present", "present"), ("not measurable", "not_measurable"), ("?", None)],
+)  # fmt: skip
+def test_the_column_response_says_absent_not_done_and_unknown_apart(tmp_path, word, status):
+    row = f"ulnar,right,adm,wrist,{word}"
+    head = "nerve,side,muscle,stimulation_site,response"
+    (found,) = read_study(put(tmp_path, head, [row])).typed_responses
+    assert found.response == status
+
+
+def test_four_kinds_of_nothing_stay_four_kinds_in_the_table_of_traces(tmp_path):
+    import ncs_cb
+
+    head = "nerve,side,muscle,stimulation_site,response,negative_peak_amplitude_mv"
+    rows = ["ulnar,R,adm,wrist,,9", "ulnar,R,adm,below elbow,NR,", "ulnar,R,adm,axilla,not_done,",
+            "ulnar,R,adm,erb,,"]  # fmt: skip
+    traces = ncs_cb.analyze(read_study(put(tmp_path, head, rows))).traces
+    said = dict(zip(traces["stimulation_site"], traces["response"].fillna("unknown"), strict=True))
+    assert said == {
+        "wrist": "present", "below_elbow": "absent", "axilla": "not_done", "erb": "unknown",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [("ulnar,right,adm,wrist,ND,70,,,,", "ND' may mean not done or not detected"),
+     ("ulnar,right,adm,wrist,absent,70,2.8,9.1,,", "row 2: the response is absent, but"),
+     ("ulnar,right,adm,wrist,not_done,70,NR,NR,,", "says both absent and not_done")],
+)  # fmt: skip
+def test_a_row_that_contradicts_itself_is_refused(tmp_path, row, message):
+    head = HEAD.replace("distance_mm", "response,distance_mm")
+    with pytest.raises((ReadError, StudyError), match=message):
+        read_study(put(tmp_path, head, [row]))
+
+
+@pytest.mark.parametrize(
+    ("word", "truth"),
+    [("yes", True), ("TRUE", True), ("1", True), ("ja", True), ("no", False), ("False", False),
+     ("0", False), ("nein", False), ("", None), ("NaN", None), ("unknown", None), ("?", None)],
+)  # fmt: skip
+def test_supramaximal_is_true_false_or_unknown_by_its_word(tmp_path, word, truth):
+    head = "nerve,side,muscle,stimulation_site,supramaximal,collision_used"
+    (row,) = read_study(put(tmp_path, head, [f"ulnar,R,adm,wrist,{word},{word}"])).typed_responses
+    said = row.stimulus
+    assert (said.is_supramaximal, said.collision_used) == (truth, truth)
+    assert said.supramaximal_by == (None if truth is None else "table")
+
+
+def test_a_mark_behind_a_number_is_left_out_and_a_bound_is_unknown(tmp_path):
+    study = read_study(put(tmp_path, HEAD, ["ulnar,right,adm,wrist,70,3.0*,<0.1,28.0,5.9†"]))
+    (row,) = study.typed_responses
+    assert dict(row.values) == {
+        "onset_latency_ms": 3.0, "negative_peak_area_mv_ms": 28.0, "negative_peak_duration_ms": 5.9,
+    }  # fmt: skip
+    assert {d.topic for d in study.decisions} >= {"marks", "bounds"}
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-8-sig", "gbk"])
+def test_other_encodings_and_lines_of_title_are_read(tmp_path, encoding):
+    text = "\n".join(["Motor NCS", "printed 2026", HEAD, ROWS[2]]) + "\n"
+    (tmp_path / "sites.csv").write_bytes(text.encode(encoding))
+    (row,) = read_study(tmp_path / "sites.csv").typed_responses
+    assert (row.site.nerve, row.stimulus.distance_mm) == ("ulnar", 380.0)
+
+
+def test_quoted_decimal_commas_between_commas_are_read(tmp_path):
+    path = tmp_path / "sites.csv"
+    path.write_text(HEAD + '\nulnar,right,adm,wrist,70,"2,8","9,1","28,5","5,9"\n')
+    assert read_study(path).typed_responses[0].values["onset_latency_ms"] == 2.8
+
+
+@pytest.mark.parametrize("cells", ["70;2.8;9,100;28.5;5.9", "70;2,800;9,100;28,500;5,900"])
+def test_a_comma_that_may_mean_two_things_is_refused(tmp_path, cells):
+    path = tmp_path / "sites.csv"
+    path.write_text(HEAD.replace(",", ";") + f"\nulnar;right;adm;wrist;{cells}\n")
+    with pytest.raises(ReadError, match="parts thousands or is the decimal mark"):
+        read_study(path)
+
+
+def test_a_site_listed_twice_counts_once_and_both_rows_are_flagged(tmp_path):
+    rows = [ROWS[0], ROWS[1], "ulnar,right,adm,below_elbow,280,6.4,1.8,7,6.1"]
+    _, large, small = read_study(put(tmp_path, HEAD, rows)).typed_responses
+    assert large.flags == ("repeats_differ",)
+    assert set(small.flags) == {"repeats_differ", "not_used"}
+
+
+def test_distances_that_look_like_centimetres_give_no_velocity_and_say_so(tmp_path):
+    import ncs_cb
+
+    rows = ["median,L,apb,wrist,8,3.4,7.0,,", "median,L,apb,elbow,29,7.2,6.9,,"]
+    result = ncs_cb.analyze(read_study(put(tmp_path, HEAD, rows)))
+    (segment,) = result.segments.to_dict("records")
+    assert segment["conduction_velocity_m_per_s"] != segment["conduction_velocity_m_per_s"]
+    assert {"velocity_implausible", "distance_implausible"} <= set(
+        segment["quality_flags"].split(";")
+    )
+    said = result.checks.set_index("flag").loc["distance_implausible", "arithmetic"]
+    assert "look like centimetres" in said
+
+
+def test_lengths_of_segments_entered_as_distances_give_no_velocity_and_say_so(tmp_path):
+    import ncs_cb
+
+    rows = ["ulnar,R,adm,wrist,75,2.9,9.0,,", "ulnar,R,adm,below elbow,220,6.7,8.9,,"]
+    result = ncs_cb.analyze(read_study(put(tmp_path, HEAD, rows)))
+    said = result.checks.set_index("flag").loc["distance_implausible"]
+    assert said["state"] == "raised"
+    assert "looks like the length of the segment" in said["arithmetic"]
+    assert result.segments["conduction_velocity_m_per_s"].isna().all()

@@ -124,7 +124,7 @@ def test_times_rounded_to_a_few_digits_still_give_the_rate(tmp_path):
         ("time_ms,wrist,b_elbow\n,1,2\n0.1,1,2\n", "time_ms holds a cell"),
         ("time_ms,wrist,wrist\n0,1,2\n0.1,1,2\n", "occur twice: wrist"),
         ("seconds,wrist,b_elbow\n0,1,2\n", "first column must be time_ms"),
-        (b"time_ms,wrist,b_elbow\n0,\xff,2\n", "not UTF-8"),
+        (b"time_ms,wrist,b_elbow\n0,\xff,2\n1,2,3\n", "is not a number"),
         (b"time_ms,wrist,b_elbow\n0,\x00,2\n", "zero bytes"),
         (table(comma=True), "decimal comma"),
     ],
@@ -185,7 +185,7 @@ def test_a_column_named_after_a_site_needs_no_entry(tmp_path):
         ({"traces": {"wrist": {"site": "ankle"}}}, "'ankle' for ulnar"),
         ({"traces": {"wrist": {"distance_mm": -5}}}, "plausible: 0 to 2000"),
         ({"traces": {"wrist": {"distance_mm": 1e300}}}, "plausible"),
-        ({"traces": {"wrist": {"supramaximal": "yes"}}}, "must be true or false"),
+        ({"traces": {"wrist": {"supramaximal": "maybe"}}}, "allowed: true, false"),
         ({"range_mv": [5, -5]}, "range_mv"),
     ],
 )

@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from ncs_cb import __version__
-from ncs_cb.cli import _archive, _console, _criteria, _lists, _shelf, _simulate, _study
+from ncs_cb.cli import _archive, _console, _criteria, _lists, _review, _shelf, _simulate, _study
 
 app = typer.Typer(
     name="ncs-cb",
@@ -61,6 +61,7 @@ _COMMANDS: dict[str, tuple[Callable[..., None], str]] = {
     "analyze": (_study.analyze, "Measure and judge studies; write their reports."),
     "batch": (_archive.batch, "Analyze an archive; do only what is missing or changed."),
     "compare": (_study.compare, "Compare serial visits of one patient."),
+    "review": (_review.review, "Correct markers and settings on a page."),
     "formats": (_lists.formats, "List the file formats."),
     "nerves": (_lists.nerves, "List nerves, sites, muscles, entrapment sites."),
     "flags": (_lists.flags, "List the quality flags and what to do about them."),

@@ -84,6 +84,12 @@ TRACES: tuple[Column, ...] = (
     number("traces", "sampling_rate_hz", "Sampling rate", "Samples per second."),
     number("traces", "high_pass_hz", "High-pass", "Low-frequency filter of the amplifier."),
     number("traces", "low_pass_hz", "Low-pass", "High-frequency filter of the amplifier."),
+    text(
+        "traces",
+        "response",
+        "Response",
+        "present, absent, not_done or not_measurable; NA when nobody said.",
+    ),
     *MEASURES,
     *_AUTOMATIC,
 )

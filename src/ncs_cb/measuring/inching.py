@@ -23,9 +23,10 @@ def find_inching(traces: pd.DataFrame) -> pd.DataFrame:
     """Find series of short-step stimulation and the focal step of each.
 
     A series is four or more stimuli of one nerve in one recording, each at most 30 mm from the
-    next, whatever names their sites bear. The focal step is the one with the most abrupt change:
-    its fall of amplitude or area exceeds the median of the other steps by more than 20 points,
-    or its latency exceeds what the other steps predict for its length by more than 0.4 ms.
+    next. Steps share the names of sites: stimuli that each bear a name of their own are the
+    sites of an ordinary study, never one series. The focal step is the one with the most abrupt
+    change: its fall of amplitude or area exceeds the median of the other steps by more than 20
+    points, or its latency exceeds what the other steps predict for its length by more than 0.4 ms.
 
     Parameters
     ----------
@@ -66,7 +67,8 @@ def _chains(series: pd.DataFrame) -> list[pd.DataFrame]:
     cuts = np.flatnonzero(gaps > limit("inching.maximum_step_mm") + 1e-9) + 1
     bounds = [0, *cuts.tolist(), len(ordered)]
     least = limit("sweeps.series_minimum_steps")
-    return [ordered.iloc[start:end] for start, end in pairwise(bounds) if end - start >= least]
+    chains = [ordered.iloc[start:end] for start, end in pairwise(bounds) if end - start >= least]
+    return [chain for chain in chains if chain["stimulation_site"].nunique() < len(chain)]
 
 
 def _steps(chain: pd.DataFrame) -> pd.DataFrame:

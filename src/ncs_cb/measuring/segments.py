@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -9,7 +11,7 @@ from numpy.typing import NDArray
 from ncs_cb import flags
 from ncs_cb.columns import conform
 from ncs_cb.knowledge import thresholds
-from ncs_cb.knowledge.anatomy import entrapment_between, position
+from ncs_cb.knowledge.anatomy import anatomy, entrapment_between, position
 
 _SERIES = ["study_id", "nerve", "side", "muscle"]
 
@@ -74,8 +76,8 @@ def pair_sites(traces: pd.DataFrame) -> pd.DataFrame:
     for name, measure in _INCREASES.items():
         table[name] = np.where(gone, np.nan, 100.0 * (_ratio(near, far, measure) - 1.0))
     table["length_mm"] = _values(far, "distance_mm") - _values(near, "distance_mm")
-    table["conduction_velocity_m_per_s"], is_implausible = _velocity(table, near, far)
-    table["quality_flags"] = _flags(table, near, far, is_implausible)
+    table["conduction_velocity_m_per_s"], doubts = _velocity(table, near, far)
+    table["quality_flags"] = _flags(table, near, far, doubts)
     return conform(table, "segments")
 
 
@@ -130,21 +132,89 @@ def _ratio(near: pd.DataFrame, far: pd.DataFrame, measure: str) -> Floats:
     return _values(far, measure) / np.where(distal > 0.0, distal, np.nan)
 
 
-def _velocity(table: pd.DataFrame, near: pd.DataFrame, far: pd.DataFrame) -> tuple[Floats, Bools]:
+def _velocity(table: pd.DataFrame, near: pd.DataFrame, far: pd.DataFrame) -> tuple[Floats, Doubts]:
+    """Give the velocity of each segment where nothing speaks against it, and what does."""
     delay_ms = _values(far, "onset_latency_ms") - _values(near, "onset_latency_ms")
     delay_ms = np.where(_absent(near) | _absent(far), np.nan, delay_ms)
     length_mm = table["length_mm"].to_numpy()
-    length_mm = np.where(length_mm > 0.0, length_mm, np.nan)
-    velocity = length_mm / np.where(delay_ms > 0.0, delay_ms, np.nan)
-    is_implausible = (delay_ms <= 0.0) | (
-        velocity > thresholds.value("velocity_implausible.maximum_m_per_s")
+    positive_mm = np.where(length_mm > 0.0, length_mm, np.nan)
+    velocity = positive_mm / np.where(delay_ms > 0.0, delay_ms, np.nan)
+    is_implausible = (
+        (delay_ms <= 0.0)
+        | (velocity > thresholds.value("velocity_implausible.maximum_m_per_s"))
+        | (velocity < thresholds.value("velocity_implausible.minimum_m_per_s"))
     )
-    return np.where(is_implausible, np.nan, velocity), is_implausible
+    of_leg = [name for name, nerve in anatomy().nerves.items() if nerve.limb == "leg"]
+    is_leg = table["nerve"].isin(of_leg).to_numpy(dtype=bool)
+    guess = guess_distances(_values(near, "distance_mm"), _values(far, "distance_mm"), delay_ms,
+                            is_leg)  # fmt: skip
+    doubts = Doubts(is_implausible, guess > 0)
+    return np.where(is_implausible | (guess > 0), np.nan, velocity), doubts
 
 
-def _flags(
-    table: pd.DataFrame, near: pd.DataFrame, far: pd.DataFrame, is_implausible: Bools
-) -> list[str]:
+class Doubts(NamedTuple):
+    """What speaks against the velocity of each segment."""
+
+    is_velocity_implausible: Bools
+    is_distance_implausible: Bools
+
+
+CENTIMETRES, SEGMENT_LENGTHS = 1, 2
+"""What distances that cannot be right look like; 0 where they can."""
+
+
+def guess_distances(
+    distal_mm: Floats, proximal_mm: Floats, delay_ms: Floats, is_leg: Bools
+) -> NDArray[np.int8]:
+    """Guess whether distances are in centimetres, or lengths of segments.
+
+    They are when the velocity is that of no healthy nerve as they stand, and that of one as
+    centimetres or as lengths (``tables/quality.toml``).
+
+    Parameters
+    ----------
+    distal_mm, proximal_mm : ndarray of shape (n,) [mm]
+        As stated for the two sites of each segment; NaN where unknown.
+    delay_ms : ndarray of shape (n,) [ms]
+        Between their onsets.
+    is_leg : ndarray of bool of shape (n,)
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        0, :data:`CENTIMETRES` or :data:`SEGMENT_LENGTHS`.
+    """
+    limit = thresholds.value
+    delay_ms = np.where(delay_ms > 0.0, delay_ms, np.nan)
+    length_mm = proximal_mm - distal_mm
+    usual = np.where(
+        is_leg,
+        limit("distance_implausible.usual_leg_m_per_s"),
+        limit("distance_implausible.usual_arm_m_per_s"),
+    )
+    fastest = limit("velocity_implausible.maximum_m_per_s")
+    slowest = limit("velocity_implausible.minimum_m_per_s")
+
+    def is_usual(length: Floats) -> Bools:
+        velocity = length / delay_ms
+        usual_ones: Bools = (velocity >= usual) & (velocity <= 0.8 * fastest)
+        return usual_ones
+
+    is_cm = (length_mm > 0.0) & (length_mm / delay_ms < slowest)
+    tenfold = 10.0 * length_mm / delay_ms
+    is_cm &= (tenfold >= slowest) & (tenfold <= fastest)
+    is_cm &= proximal_mm < limit("distance_implausible.largest_cm")
+    shortest = np.where(
+        is_leg,
+        limit("distance_implausible.shortest_leg_mm"),
+        limit("distance_implausible.shortest_arm_mm"),
+    )
+    is_length = (length_mm < shortest) & (proximal_mm >= shortest)
+    is_length &= (length_mm / delay_ms < usual) & is_usual(proximal_mm)
+    return np.where(is_cm, CENTIMETRES, np.where(is_length, SEGMENT_LENGTHS, 0)).astype(np.int8)
+
+
+def _flags(table: pd.DataFrame, near: pd.DataFrame, far: pd.DataFrame, doubts: Doubts) -> list[str]:
     area = table["area_reduction_pct"].notna() & table["total_area_reduction_pct"].isna()
     duration = table["duration_increase_pct"].notna() & table["total_duration_increase_pct"].isna()
     largest = 1.0 + thresholds.value("proximal_larger.maximum_gain_pct") / 100.0
@@ -157,7 +227,8 @@ def _flags(
         "entrapment_site": table["is_entrapment_site"].to_numpy(),
         "proximal_larger": np.logical_or(*(g > largest + 1e-9 for g in gains)),
         "length_implausible": table["length_mm"].to_numpy() <= 0.0,
-        "velocity_implausible": is_implausible,
+        "velocity_implausible": doubts.is_velocity_implausible,
+        "distance_implausible": doubts.is_distance_implausible,
     }
     bits = sum(mask.astype(np.int64) << bit for bit, mask in enumerate(raised.values()))
     words = {

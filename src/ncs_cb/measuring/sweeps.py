@@ -306,7 +306,10 @@ def _mark_steps(responses: Sequence[_Response]) -> None:
         )
         for chain in _chains(placed):
             first, last = _distance_mm(chain[0]), _distance_mm(chain[-1])
-            if len({_distance_mm(r) for r in chain}) < least:
+            places = {_distance_mm(r) for r in chain}
+            sites = {r.trace.site for r in chain}
+            # Stimuli that each bear a name of their own are the sites of an ordinary study.
+            if len(places) < least or len(sites) >= len(places):
                 continue
             is_one_site = chain[0].trace.site == chain[-1].trace.site
             for response in chain:

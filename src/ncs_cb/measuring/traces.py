@@ -16,7 +16,7 @@ from ncs_cb import _kernels, flags
 from ncs_cb._kernels import facts as fact
 from ncs_cb.columns import MEASURES, conform
 from ncs_cb.errors import UnitError
-from ncs_cb.model import Trace
+from ncs_cb.model import ResponseStatus, Trace
 from ncs_cb.units import LARGEST_PLAUSIBLE_RESPONSE_MV
 
 # Rows that must be copied are, so many at a time; those that need not be are shared out among
@@ -41,6 +41,7 @@ FACTS: dict[int, str] = {
 }
 """What each bit of the kernel's facts is called."""
 
+_NOT_MEASURABLE = frozenset(name for name in FACTS.values() if flags.FLAGS[name].level == "invalid")
 _NUMBERS = [c.name for c in MEASURES if c.dtype == "float64"]
 
 
@@ -137,7 +138,16 @@ def measure_study_traces(traces: Sequence[Trace]) -> pd.DataFrame:
     ]
     for name, values in _identity(traces).items():
         frame[name] = values
+    frame["response"] = [_status(text) for text in frame["quality_flags"]]
     return conform(frame, "traces")
+
+
+def _status(text: str) -> ResponseStatus:
+    """Say whether there was a response; what could not be measured is not absent."""
+    found = flags.names(text)
+    if found & _NOT_MEASURABLE:
+        return "not_measurable"
+    return "absent" if "response_absent" in found else "present"
 
 
 def _identity(traces: Sequence[Trace]) -> dict[str, list[Any]]:

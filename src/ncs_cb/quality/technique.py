@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.knowledge.thresholds import value as limit
+from ncs_cb.measuring import segments
 from ncs_cb.quality.pair import (
     Finding,
     Number,
@@ -334,14 +337,10 @@ def length_implausible(pair: Pair) -> Finding:
 
 
 def velocity_implausible(pair: Pair) -> Finding:
-    """The proximal latency is not longer than the distal one, or the velocity is too high."""
-    fastest = limit("velocity_implausible.maximum_m_per_s")
+    """The proximal latency is not longer than the distal one, or the velocity is no nerve's."""
     velocity = pair.number("conduction_velocity_m_per_s")
     if known(velocity):
-        numbers: dict[str, Number] = {"velocity_m_per_s": velocity, "limit_m_per_s": fastest}
-        return (
-            raised("too_fast", **numbers) if velocity > fastest else cleared("plausible", **numbers)
-        )
+        return _by_speed(velocity)
     both = pair.both()
     if both is None:
         return no_rows(pair)
@@ -353,7 +352,42 @@ def velocity_implausible(pair: Pair) -> Finding:
     length_mm = pair.number("length_mm")
     if not known(length_mm) or length_mm <= 0.0:
         return unexamined("no_length")
-    return raised("too_fast", velocity_m_per_s=length_mm / delay_ms, limit_m_per_s=fastest)
+    return _by_speed(length_mm / delay_ms)
+
+
+def _by_speed(velocity: float) -> Finding:
+    fastest = limit("velocity_implausible.maximum_m_per_s")
+    slowest = limit("velocity_implausible.minimum_m_per_s")
+    if velocity > fastest:
+        return raised("too_fast", velocity_m_per_s=velocity, limit_m_per_s=fastest)
+    if velocity < slowest:
+        return raised("too_slow", velocity_m_per_s=velocity, limit_m_per_s=slowest)
+    return cleared("plausible", velocity_m_per_s=velocity, limit_m_per_s=fastest)
+
+
+def distance_implausible(pair: Pair) -> Finding:
+    """The distances look like centimetres, or like lengths of segments."""
+    both = pair.both()
+    if both is None:
+        return no_rows(pair)
+    distal_mm, proximal_mm = (r.number("distance_mm") for r in both)
+    delay_ms = both[1].number("onset_latency_ms") - both[0].number("onset_latency_ms")
+    if not known(distal_mm, proximal_mm):
+        return unexamined("no_length")
+    numbers: dict[str, Number] = {"distal_mm": distal_mm, "proximal_mm": proximal_mm}
+    if not known(delay_ms):
+        return unexamined("no_latency")
+    is_leg = anatomy().nerves[pair.series[0]].limb == "leg"
+    guess = segments.guess_distances(
+        np.array([distal_mm]), np.array([proximal_mm]), np.array([delay_ms]), np.array([is_leg])
+    )[0]
+    if guess == 0:
+        return cleared("plausible", **numbers)
+    length_mm = proximal_mm - distal_mm
+    numbers["velocity_m_per_s"] = length_mm / delay_ms
+    if guess == segments.CENTIMETRES:
+        return raised("centimetres", **numbers, other_m_per_s=10.0 * length_mm / delay_ms)
+    return raised("segment_lengths", **numbers, other_m_per_s=proximal_mm / delay_ms)
 
 
 # ------------------------------------------------------------------ time

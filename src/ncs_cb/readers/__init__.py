@@ -17,13 +17,14 @@ from typing import Any
 from ncs_cb.errors import NcsError, ReadError, StudyError, UnknownFormatError, did_you_mean
 from ncs_cb.knowledge import lab as labs
 from ncs_cb.knowledge import layouts
-from ncs_cb.knowledge.anatomy import resolve
 from ncs_cb.knowledge.lab import LabFile
 from ncs_cb.knowledge.layouts import Layout
 from ncs_cb.model import Decision, Details, RecordingOverride, Source, Study
 from ncs_cb.readers._shared import folders
+from ncs_cb.readers._shared import told as told_of
 from ncs_cb.readers._shared.asked import Asked, each_visit, one_visit, with_lab
-from ncs_cb.readers._shared.claims import available, by_suffix, claimants, content, head
+from ncs_cb.readers._shared.claims import available, by_suffix, claimants, head
+from ncs_cb.readers._shared.files import read_regular
 from ncs_cb.readers._shared.folders import STUDY_FILE, StudyInput
 from ncs_cb.readers._shared.grid import SPREADSHEETS
 from ncs_cb.readers._shared.reader import Input, Reader, Recording
@@ -117,7 +118,7 @@ def _is_recording(asked: Asked, path: Path) -> bool:
         return True
     if not owners:
         return False
-    start = content(path, path.name) if path.suffix.lower() in SPREADSHEETS else head(path)
+    start = read_regular(path) if path.suffix.lower() in SPREADSHEETS else head(path)
     lab = asked.lab_for(path) if path.suffix.lower() in _TABLE_SUFFIXES else None
     return bool(claimants(asked.put_to(Input(path, path.name, start), lab)))
 
@@ -225,7 +226,6 @@ def _read(
     sources: tuple[Source, ...] = ()
     if toml is not None:
         study_id, told, sources = _read_details(toml, found.name)
-    told = _settle_names(told)
     if found.part:
         _refuse_one_for_all(told)
         study_id = found.part
@@ -258,33 +258,9 @@ def _read_details(path: Path, default_id: str) -> tuple[str, Details, tuple[Sour
     from ncs_cb.study_file import load_study_toml
 
     study_id, details = load_study_toml(path)
-    source = Source(path.name, hashlib.sha256(path.read_bytes()).hexdigest(), "study_toml")
+    details = told_of.settle(details)
+    source = Source(path.name, hashlib.sha256(read_regular(path)).hexdigest(), "study_toml")
     return study_id or default_id, details, (source,)
-
-
-def _settle_names(details: Details) -> Details:
-    """Turn the spellings of nerves and muscles in ``study.toml`` into ids."""
-    if not (details.recordings or details.sensory or details.f_waves):
-        return details
-    overrides = {
-        name: replace(
-            told,
-            nerve=_resolved("nerves", told.nerve), muscle=_resolved("muscles", told.muscle),
-        )
-        for name, told in details.recordings.items()
-    }  # fmt: skip
-    sensory = tuple(replace(v, nerve=resolve("nerves", v.nerve, source=STUDY_FILE))
-                    for v in details.sensory)  # fmt: skip
-    f_waves = tuple(
-        replace(v, nerve=resolve("nerves", v.nerve, source=STUDY_FILE),
-                muscle=_resolved("muscles", v.muscle))
-        for v in details.f_waves
-    )  # fmt: skip
-    return replace(details, recordings=overrides, sensory=sensory, f_waves=f_waves)
-
-
-def _resolved(what: Any, text: str | None) -> str | None:
-    return None if text is None else resolve(what, text, source=STUDY_FILE)
 
 
 # --------------------------------------------------------------------------- files to inputs
@@ -298,17 +274,17 @@ def _open_all(found: StudyInput, keep_identity: bool) -> tuple[list[Input], list
     if found.path in found.files:
         # A file given by itself: what lies beside it is a companion or no concern of ours.
         name = found.path.name
-        data = content(found.path, name)
+        data = read_regular(found.path, name)
         return [Input(found.path, name, data, keep_identity=keep_identity)], decisions
     for path, name in folders.unique_names(found):
         if path.name == STUDY_FILE or is_log(path):
             continue
         if path.suffix.lower() in known:
-            inputs.append(Input(path, name, content(path, name), keep_identity=keep_identity))
+            inputs.append(Input(path, name, read_regular(path, name), keep_identity=keep_identity))
             continue
         start = Input(path, name, head(path), keep_identity=keep_identity)
         if claimants(start):
-            inputs.append(replace(start, data=content(path, name)))
+            inputs.append(replace(start, data=read_regular(path, name)))
         elif not folders.is_plain_text_about(path):
             decisions.append(Decision(name, "choice", "ignored", "no reader claims this file"))
     for path, reason in found.skipped:
@@ -337,9 +313,10 @@ def _read_all(
             decisions.append(Decision(source.name, "choice", "ignored", same))
             continue
         seen[digest] = source.name
-        told_of = overrides.get(source.name)
-        asked = source if told_of is None else replace(source, override=told_of)
-        read.append((Source(source.name, digest, reader.name), _read_one(asked, reader, part)))
+        override = overrides.get(source.name)
+        asked = source if override is None else replace(source, override=override)
+        recording = told_of.apply(_read_one(asked, reader, part), asked.override, source.name)
+        read.append((Source(source.name, digest, reader.name), recording))
     return read, decisions
 
 
@@ -473,7 +450,7 @@ def _sources(read: Sequence[_Read]) -> list[Source]:
     for source, recording in read:
         sources.append(source)
         for companion in recording.companions:
-            digest = hashlib.sha256(companion.read_bytes()).hexdigest()
+            digest = hashlib.sha256(read_regular(companion)).hexdigest()
             sources.append(Source(companion.name, digest, f"{source.reader} companion"))
     return sources
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from ncs_cb.errors import ReadError, StudyError, did_you_mean
 from ncs_cb.model import Decision
 from ncs_cb.readers._shared.reader import Input, Reader, Recording
-from ncs_cb.readers._shared.tables import first_cells, is_identity, parse_table
-from ncs_cb.readers._shared.typed import KNOWN, NEEDED, typed_response
+from ncs_cb.readers._shared.tables import first_lines, is_identity, parse_table
+from ncs_cb.readers._shared.typed import KNOWN, NEEDED, Notes, one_per_site, typed_response
 
 _SUFFIXES = (".csv", ".tsv", ".txt")
 
@@ -14,7 +14,10 @@ _SUFFIXES = (".csv", ".tsv", ".txt")
 def _claims(source: Input) -> bool:
     if source.path.suffix.lower() not in _SUFFIXES:
         return False
-    cells = first_cells(source.data)
+    return any(_is_header(cells) for cells in first_lines(source.data))
+
+
+def _is_header(cells: list[str]) -> bool:
     return "nerve" in cells and "stimulation_site" in cells
 
 
@@ -30,14 +33,15 @@ def read(source: Input) -> Recording:
     StudyError
         If a column, nerve, side, muscle or site is unknown.
     """
-    table = parse_table(source.data)
+    table = parse_table(source.data, _is_header)
     names = [name.casefold() for name in table.columns]
     dropped = [name for name in names if name not in KNOWN and is_identity(name)]
     for name in names:
         if name not in KNOWN and name not in dropped:
             raise StudyError(
                 f"unknown column '{name[:80]}'; known: {', '.join(KNOWN)}."
-                + did_you_mean(name[:80], KNOWN)
+                + did_you_mean(name[:80], KNOWN),
+                hint="'ncs-cb formats site_table' says what each column holds.",
             )
     missing = [n for n in NEEDED if n not in names and getattr(source.override, n, None) is None]
     if missing:
@@ -50,15 +54,23 @@ def read(source: Input) -> Recording:
             "the rows name more than one study; a site table holds one visit.",
             hint="Split it by study_id, one file per visit.",
         )
-    rows = tuple(
-        typed_response(c, table, f"row {number_}", source)
-        for number_, c in enumerate(cells, start=2)
-    )
-    decisions = [Decision(source.name, "unit", "mV, ms, mm", "as the column names say")]
+    notes = Notes()
+    rows = [
+        typed_response(c, table, f"row {number_}", source, notes)
+        for number_, c in enumerate(cells, start=2 + table.titles)
+    ]
+    rows, twice = one_per_site(rows, source.name)
+    decisions = [Decision(source.name, "unit", "mV, ms, mm", "as the column names say"), *twice]
+    decisions += notes.decisions(source.name)
+    if table.titles:
+        decisions.append(Decision(source.name, "titles", "left out",
+                                  f"{table.titles} lines above the header"))  # fmt: skip
+    if table.encoding != "utf-8":
+        decisions.append(Decision(source.name, "encoding", table.encoding, "from its first bytes"))
     if dropped:
         decisions.append(Decision(source.name, "identity", "dropped",
                                   f"{len(dropped)} columns name a person"))  # fmt: skip
-    return Recording(typed_responses=rows, decisions=tuple(decisions))
+    return Recording(typed_responses=tuple(rows), decisions=tuple(decisions))
 
 
 READER = Reader(

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hin
 
 import pandas as pd
 
-from ncs_cb import model
 from ncs_cb.columns import Column, conform, table_columns
 from ncs_cb.errors import ReadError
 from ncs_cb.knowledge import set_words
@@ -34,9 +33,10 @@ SCHEMA = "ncs_cb/result/2"
 _FIRST_SCHEMA = "ncs_cb/result/1"
 _STUDY_FIELDS = (
     "study_id", "typed_responses", "details", "sources", "decisions", "notes", "corrections",
+    "unassigned",
 )  # fmt: skip
 # Records of earlier versions have none of these.
-_LATER_FIELDS = ("corrections",)
+_LATER_FIELDS = ("corrections", "unassigned")
 
 
 def to_record(result: Result) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def from_record(record: Mapping[str, Any]) -> Result:
         study = Study(
             **{
                 name: _typed(record["study"][name], hint)
-                for name, hint in get_type_hints(Study, vars(model)).items()
+                for name, hint in get_type_hints(Study).items()
                 if name in _STUDY_FIELDS and (name in record["study"] or name not in _LATER_FIELDS)
             }
         )
@@ -182,7 +182,7 @@ def _typed(value: Any, hint: Any) -> Any:
     if origin is not None and isinstance(value, dict):
         return {key: _typed(item, arguments[1]) for key, item in value.items()}
     if is_dataclass(hint) and isinstance(hint, type):
-        hints = get_type_hints(hint, vars(model))
+        hints = get_type_hints(hint)
         return hint(**{name: _typed(item, hints[name]) for name, item in value.items()})
     return date.fromisoformat(value) if hint is date else value
 

@@ -6,6 +6,19 @@ takes them in, ``analyze``, ``batch`` and ``compare`` apply them.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from ncs_cb.review.log import append, events
 
-__all__ = ["append", "events"]
+if TYPE_CHECKING:
+    from ncs_cb.review.serving import serve
+
+__all__ = ["append", "events", "serve"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "serve":
+        from ncs_cb.review.serving import serve as found
+
+        return found
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

@@ -8,11 +8,14 @@ import warnings
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ncs_cb
 from ncs_cb import review_file
 from ncs_cb.errors import StudyError, did_you_mean
+
+if TYPE_CHECKING:
+    from ncs_cb.model import Study
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _BY_PROGRAM = "auto"
@@ -97,16 +100,44 @@ def append(
         damaged or cannot be written.
     """
     path = Path(study)
+    told = {"trace": trace, "marker": marker, "to_ms": to_ms, "key": key, "to": to}
+    if action != "undo":
+        from ncs_cb.readers import read_study
+
+        visit = read_study(path)
+    else:
+        visit = None
+    event = prepare(visit, who=who, action=action, undoes=undoes, why=why, **told)
+    return review_file.append(review_file.log_path(path), event)
+
+
+def prepare(
+    study: Study | None,
+    *,
+    who: str,
+    action: str,
+    undoes: str | None = None,
+    why: str = "",
+    **told: Any,
+) -> dict[str, Any]:
+    """Give an event as :func:`append` would write it, but for its place in the chain.
+
+    Raises
+    ------
+    StudyError
+        As :func:`append`.
+    """
     event: dict[str, Any] = {
-        "at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), "who": who, "action": action,
+        "id": new_id(), "at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), "who": who,
+        "action": action,
     }  # fmt: skip
-    if action == "undo":
+    if action == "undo" or study is None:
         event["undoes"] = undoes
     else:
-        event |= _about(path, action, trace or {}, marker=marker, to_ms=to_ms, key=key, to=to)
+        event |= _about(study, action, **told)
     event |= {"why": why, "ncs_cb": ncs_cb.__version__}
-    review_file.to_correction({"id": "new", **event})
-    return review_file.append(review_file.log_path(path), {"id": new_id(), **event})
+    review_file.to_correction(event)
+    return event
 
 
 def new_id() -> str:
@@ -116,14 +147,14 @@ def new_id() -> str:
 
 
 def _about(
-    path: Path, action: str, trace: Mapping[str, Any], *, marker: str | None,
-    to_ms: float | None, key: str | None, to: Any,
+    study: Study, action: str, trace: Mapping[str, Any] | None = None, marker: str | None = None,
+    to_ms: float | None = None, key: str | None = None, to: Any = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Fill in what the caller need not say: which response, its samples, the value before."""
     from ncs_cb.measuring import edits
-    from ncs_cb.readers import read_study
     from ncs_cb.review import standing
 
+    trace = trace or {}
     unknown = set(trace) - {"recording", "site", "sweep", "samples", "text"}
     if unknown:
         name = min(unknown)
@@ -131,7 +162,7 @@ def _about(
             f"trace: unknown key '{name[:120]}'; known: recording, site, sweep."
             + did_you_mean(name, ("recording", "site", "sweep"))
         )
-    now = standing.of_response(read_study(path), trace)
+    now = standing.of_response(study, trace)
     told: dict[str, Any] = {
         "trace": {"recording": now.key[0], "sweep": now.key[1], "site": now.site,
                   "samples": edits.digest(now.sweeps)}

@@ -14,10 +14,12 @@ from ncs_cb.knowledge import lab as labs
 from ncs_cb.knowledge.lab import LabFile
 from ncs_cb.knowledge.layouts import Layout
 from ncs_cb.model import Source, Stimulus, Study
-from ncs_cb.readers._shared.claims import claimants, content
+from ncs_cb.readers._shared.claims import claimants
+from ncs_cb.readers._shared.files import read_regular
 from ncs_cb.readers._shared.folders import StudyInput
 from ncs_cb.readers._shared.grid import SPREADSHEETS
 from ncs_cb.readers._shared.reader import Input, Reader, Recording
+from ncs_cb.readers._shared.told import attested
 
 _TABLES = (".csv", ".tsv", ".txt", *SPREADSHEETS)
 _LISTED = 12
@@ -78,11 +80,12 @@ def with_lab(study: Study, lab: LabFile) -> Study:
     supra, collision = said.get("supramaximal"), said.get("collision_used")
 
     def told(stimulus: Stimulus) -> Stimulus:
-        if supra is not None and stimulus.is_supramaximal is None:
-            stimulus = replace(stimulus, is_supramaximal=supra)
-        if collision is not None and stimulus.collision_used is None:
-            stimulus = replace(stimulus, collision_used=collision)
-        return stimulus
+        return attested(
+            stimulus,
+            supra if stimulus.is_supramaximal is None else None,
+            collision if stimulus.collision_used is None else None,
+            by="lab.toml",
+        )
 
     return replace(
         study, lab=lab.lab, sources=(*study.sources, *sources_of(lab)),
@@ -100,7 +103,7 @@ def each_visit(found: StudyInput, asked: Asked) -> list[StudyInput]:
         return [found]
     try:
         path = tables[0]
-        source = asked.put_to(Input(path, path.name, content(path, path.name)),
+        source = asked.put_to(Input(path, path.name, read_regular(path)),
                               asked.lab_for(found.path))  # fmt: skip
         readers = claimants(source)
         if len(readers) == 1 and readers[0].visits is not None:

@@ -6,19 +6,34 @@ import csv
 import io
 import json
 import math
+import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ncs_cb.errors import ReadError, StudyError, did_you_mean
+from ncs_cb.readers._shared.files import read_regular
+from ncs_cb.readers._shared.text import decode
+from ncs_cb.readers._shared.truth import UNKNOWN_WORDS, truth
+from ncs_cb.units import is_finite
 
 BOM = b"\xef\xbb\xbf"
 _LARGEST_SIDECAR_BYTES = 1 << 20
 _MOST_COLUMNS = 100_000
-_UNKNOWN = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "--"})
+# A machine's page may have so many lines of title above the header.
+_MOST_TITLES = 12
+_HEAD_BYTES = 4096
+FOOTNOTES = "*\u2020\u2021#\u2191\u2193"
+"""Marks behind a printed number: abnormal, too high, too low."""
+_HOW = "Write a number, or leave the cell empty when it is not known; 'NR' for no response."
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
+_HALF_LETTER = re.compile(rb"\\u[dD][89a-fA-F]")
+_COMMA_NUMBER = re.compile(r"[+-]?\d[\d.]*,[\d,.]*\d([eE][+-]?\d{1,3})?", re.ASCII)
+_POINT_NUMBER = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d{1,3})?", re.ASCII)
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+", re.ASCII)
 _INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 
 # Columns and keys of laboratory exports that name a person: dropped, never an error.
@@ -32,24 +47,44 @@ _IDENTITY = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A header row and the cells below it, as text, all rows of equal length."""
+    """A header row and the cells below it, as text, all rows of equal length.
+
+    ``encoding`` is that of the file; ``titles`` counts the lines above the header.
+    """
 
     columns: tuple[str, ...]
     rows: list[list[str]]
     has_decimal_comma: bool
+    encoding: str = "utf-8"
+    titles: int = 0
+
+
+Header = Callable[[list[str]], bool]
 
 
 def first_cells(data: bytes) -> list[str]:
     """Give the cells of the first line, lower case; an empty list when it is not text."""
-    line = data.removeprefix(BOM)[:4096].partition(b"\n")[0]
+    lines = first_lines(data)
+    return lines[0] if lines else []
+
+
+def first_lines(data: bytes) -> list[list[str]]:
+    """Give the cells of each of the first lines, lower case; nothing when it is not text."""
+    head = data[:_HEAD_BYTES]
+    if len(data) > _HEAD_BYTES and b"\n" in head:
+        # Never through the middle of a letter: at the end of a line, and of a pair of bytes.
+        cut = head.rindex(b"\n")
+        head = head[: cut - cut % 2 if b"\0" in head else cut]
     try:
-        text = line.decode("utf-8").strip("\r")
-    except UnicodeDecodeError:
+        text, _ = decode(head)
+    except ReadError:
         return []
     if "\x00" in text:
         return []
-    separator = _separator(text)
-    return [cell.strip().strip('"').strip().casefold() for cell in text.split(separator)]
+    return [
+        [cell.strip().strip('"').strip().casefold() for cell in line.split(_separator(line))]
+        for line in text.splitlines()[: _MOST_TITLES + 1]
+    ]
 
 
 def _separator(line: str) -> str:
@@ -57,39 +92,83 @@ def _separator(line: str) -> str:
     return next((mark for mark in (";", "\t") if mark in line), ",")
 
 
-def parse_table(data: bytes) -> Table:
+def parse_table(data: bytes, is_header: Header | None = None) -> Table:
     """Read a text table.
+
+    Parameters
+    ----------
+    data : bytes
+    is_header : callable, optional
+        Whether the cells of a line (lower case) are the header: lines of a title above it are
+        left out. Without it the first line is the header.
 
     Raises
     ------
     ReadError
-        If it is not UTF-8 text, empty, malformed, or has rows of unequal length.
+        If it is not text, empty, malformed, has rows of unequal length, or numbers whose comma
+        may mean two things.
     """
-    try:
-        text = data.removeprefix(BOM).decode("utf-8")
-    except UnicodeDecodeError as problem:
-        raise ReadError(f"not UTF-8 text (byte {problem.start}).") from None
+    text, encoding = decode(data)
     if "\x00" in text:
         raise ReadError("not a text table: it holds zero bytes.")
+    lines = first_lines(data) if is_header else []
+    titles = next((i for i, cells in enumerate(lines) if is_header and is_header(cells)), 0)
+    if titles:
+        text = "\n".join(text.splitlines()[titles:])
     separator = _separator(text.partition("\n")[0])
     rows = _rows(text, separator)
     if not rows:
         raise ReadError("the table is empty.")
-    columns = tuple(cell.strip() for cell in rows[0])
-    if len(columns) > _MOST_COLUMNS:
-        raise ReadError(f"{len(columns)} columns; at most {_MOST_COLUMNS}.")
-    twice = sorted({name for name in columns if columns.count(name) > 1})[:3]
-    if twice:
-        raise ReadError(f"column names occur twice: {', '.join(twice)}.")
+    columns = _columns(rows[0])
     body = [row for row in rows[1:] if any(cell.strip() for cell in row)]
-    for number, row in enumerate(body, start=2):
+    for number, row in enumerate(body, start=2 + titles):
         if len(row) != len(columns):
             raise ReadError(
                 f"row {number} has {len(row)} cells, the header has {len(columns)}.",
                 hint="A decimal comma needs ';' between the cells." if separator == "," else None,
             )
-    comma = separator != "," and any("," in cell for row in body[:50] for cell in row)
-    return Table(columns, body, comma)
+    may_hold = "," in text if separator != "," else '"' in text
+    comma = may_hold and _has_decimal_comma(body)
+    return Table(columns, body, comma, encoding, titles)
+
+
+def _columns(cells: list[str]) -> tuple[str, ...]:
+    columns = tuple(cell.strip() for cell in cells)
+    if len(columns) > _MOST_COLUMNS:
+        raise ReadError(f"{len(columns)} columns; at most {_MOST_COLUMNS}.")
+    often = Counter(columns)
+    twice = sorted(name for name, count in often.items() if count > 1)[:3]
+    if twice:
+        raise ReadError(f"column names occur twice: {', '.join(twice)}.")
+    return columns
+
+
+def _has_decimal_comma(body: list[list[str]]) -> bool:
+    """Tell what a comma inside a number means; where it may mean two things, nothing is read.
+
+    Raises
+    ------
+    ReadError
+        If points and commas both stand in numbers, or every comma could part thousands.
+    """
+    commas = {c for row in body for cell in row if "," in (c := _unmarked(cell))}
+    commas = {c for c in commas if _COMMA_NUMBER.fullmatch(c)}
+    if not commas:
+        return False
+    hint = "Export it again with a decimal point and nothing between thousands."
+    if any("." in c for c in commas) or any(
+        _POINT_NUMBER.fullmatch(_unmarked(cell)) for row in body for cell in row if "." in cell
+    ):
+        raise ReadError(
+            "some numbers have a comma and some a point: whether the comma parts thousands or is "
+            "the decimal mark cannot be told.", hint=hint,
+        )  # fmt: skip
+    if all(_THOUSANDS.fullmatch(c) for c in commas):
+        raise ReadError(
+            "every comma in a number stands before three digits: whether it parts thousands or is "
+            "the decimal mark cannot be told.", hint=hint,
+        )  # fmt: skip
+    return True
 
 
 def _rows(text: str, separator: str) -> list[list[str]]:
@@ -99,6 +178,11 @@ def _rows(text: str, separator: str) -> list[list[str]]:
         return [row for row in csv.reader(io.StringIO(text), delimiter=separator) if row]
     except csv.Error as problem:
         raise ReadError(f"not a text table: {problem}.") from None
+
+
+def _unmarked(cell: str) -> str:
+    """Take off a mark that machines print behind a number that lies outside their limits."""
+    return cell.strip().rstrip(FOOTNOTES).strip()
 
 
 def number(cell: str, table: Table, where: str) -> float:
@@ -114,11 +198,11 @@ def number(cell: str, table: Table, where: str) -> float:
         text = text.replace(",", ".")
     if _NUMBER.fullmatch(text):
         return float(text)
-    if text.casefold() in _UNKNOWN:
+    if text.casefold() in UNKNOWN_WORDS:
         return math.nan
     if _INFINITE.fullmatch(text):
         return math.inf if text[0] != "-" else -math.inf
-    raise ReadError(f"{where} is not a number.")
+    raise ReadError(f"{where} is not a number.", hint=f"{_HOW}")
 
 
 def is_identity(name: str) -> bool:
@@ -137,17 +221,14 @@ def load_sidecar(path: Path) -> dict[str, Any]:
     ReadError
         If it is missing, too large, not JSON, or no object.
     """
-    try:
-        if path.stat().st_size > _LARGEST_SIDECAR_BYTES:
-            raise ReadError(f"larger than {_LARGEST_SIDECAR_BYTES} bytes.", source=path.name)
-        raw = path.read_bytes()
-    except FileNotFoundError:
+    if not os.path.lexists(path):
         raise ReadError(
             f"its sidecar {path.name} is missing.",
             hint="Name nerve, side, muscle, unit and sites there: see docs/formats.md.",
-        ) from None
-    except OSError as problem:
-        raise ReadError(f"cannot be read: {problem.strerror}.", source=path.name) from None
+        )
+    raw = read_regular(path, at_most=_LARGEST_SIDECAR_BYTES + 1)
+    if len(raw) > _LARGEST_SIDECAR_BYTES:
+        raise ReadError(f"larger than {_LARGEST_SIDECAR_BYTES} bytes.", source=path.name)
     return parse_json(raw, path.name)
 
 
@@ -165,7 +246,18 @@ def parse_json(raw: bytes, name: str) -> dict[str, Any]:
         raise ReadError(f"not valid JSON: {reason}.", source=name) from None
     if not isinstance(loaded, dict):
         raise ReadError("must be a JSON object.", source=name)
+    if _HALF_LETTER.search(raw) and not _is_text(loaded):
+        raise ReadError("holds a text that is none: half of a surrogate pair.", source=name)
     return loaded
+
+
+def _is_text(loaded: Any) -> bool:
+    """Tell whether all texts can be written again: JSON can spell letters that are none."""
+    try:
+        json.dumps(loaded, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _refuse_constant(text: str) -> None:
@@ -225,7 +317,7 @@ class Sidecar:
         value = self.values.get(key)
         if value is None:
             return None
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if not is_finite(value):
             raise StudyError(f"{self._at(key)}: must be a number.", source=self.name)
         if not low <= value <= high:
             raise StudyError(
@@ -234,11 +326,11 @@ class Sidecar:
         return float(value)
 
     def truth(self, key: str) -> bool | None:
-        """Give true or false, None when absent."""
-        value = self.values.get(key)
-        if value is not None and not isinstance(value, bool):
-            raise StudyError(f"{self._at(key)}: must be true or false.", source=self.name)
-        return value
+        """Give true or false, None when absent or unknown."""
+        try:
+            return truth(self.values.get(key), self._at(key))
+        except ReadError as problem:
+            raise StudyError(problem.message, source=self.name, hint=problem.hint) from None
 
     def table(self, key: str) -> Sidecar | None:
         """Give a nested object, None when absent."""

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from ncs_cb.columns import MEASURES
 from ncs_cb.errors import ReadError, StudyError, UnitError
 from ncs_cb.knowledge.anatomy import position
-from ncs_cb.model import Kind, Side, Site, Stimulus, TypedResponse
+from ncs_cb.knowledge.thresholds import value
+from ncs_cb.model import (
+    Decision,
+    Kind,
+    ResponseStatus,
+    Side,
+    Site,
+    Stimulus,
+    TypedResponse,
+)
 from ncs_cb.readers._shared.names import SIDES
 from ncs_cb.readers._shared.plausible import (
     FARTHEST_MM,
@@ -17,7 +28,9 @@ from ncs_cb.readers._shared.plausible import (
     STRONGEST_MA,
 )
 from ncs_cb.readers._shared.reader import Input
-from ncs_cb.readers._shared.tables import Table, number
+from ncs_cb.readers._shared.tables import FOOTNOTES, Table, number
+from ncs_cb.readers._shared.told import attested
+from ncs_cb.readers._shared.truth import UNKNOWN_WORDS, truth
 from ncs_cb.readers._shared.words import named
 from ncs_cb.units import LARGEST_PLAUSIBLE_RESPONSE_MV
 
@@ -32,15 +45,47 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "low_pass_hz": (0, 1e7),
     "sampling_rate_hz": (1, HIGHEST_RATE_HZ),
 }
-_TEXTS = (*NEEDED, "kind", "study_id", "recording", "quality_flags")
+_TEXTS = (*NEEDED, "response", "kind", "study_id", "recording", "quality_flags")
 _TRUTHS = ("supramaximal", "collision_used")
 KNOWN = (*_TEXTS, *_LIMITS, *_TRUTHS, *_VALUES)
 _KINDS: dict[str, Kind] = {"": "motor", "motor": "motor", "sensory": "sensory"}
-_YES_NO = {"": None, "true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+# What the column `response` may hold. "ND" is refused: not done, or not detected?
+_STATUS: dict[str, ResponseStatus] = {
+    "present": "present", "yes": "present",
+    "absent": "absent", "nr": "absent", "no response": "absent", "none": "absent",
+    "no": "absent", "not recordable": "absent", "nicht ausl\u00f6sbar": "absent",
+    "\u672a\u5f15\u51fa": "absent",
+    "not_done": "not_done", "not done": "not_done", "not tested": "not_done",
+    "not performed": "not_done", "nicht untersucht": "not_done", "\u672a\u505a": "not_done",
+    "not_measurable": "not_measurable", "not measurable": "not_measurable",
+}  # fmt: skip
+# The same words in a measured cell; there "no" and "none" say nothing of the response.
+_NO_RESPONSE = frozenset(w for w, s in _STATUS.items() if s == "absent") - {"no", "none"}
+_NOT_DONE = frozenset(w for w, s in _STATUS.items() if s == "not_done")
+_BOUND = re.compile(r"[<>\u2264\u2265]\s*\d.*", re.ASCII)
+_AMPLITUDES = ("negative_peak_amplitude_mv", "peak_to_peak_amplitude_mv")
+
+
+@dataclass(slots=True)
+class Notes:
+    """What was understood of cells that are no plain number, counted."""
+
+    marks: int = 0
+    bounds: int = 0
+
+    def decisions(self, name: str) -> list[Decision]:
+        made = []
+        if self.marks:
+            why = f"{self.marks} numbers have a mark behind them, such as '*'"
+            made.append(Decision(name, "marks", "left out", why))
+        if self.bounds:
+            why = f"{self.bounds} cells give a bound, such as '<0.1', not a value"
+            made.append(Decision(name, "bounds", "unknown", why))
+        return made
 
 
 def typed_response(
-    cells: Mapping[str, str], table: Table, row: str, source: Input
+    cells: Mapping[str, str], table: Table, row: str, source: Input, notes: Notes | None = None
 ) -> TypedResponse:
     """Make the response of one site from the cells of its row, by column of ours.
 
@@ -54,6 +99,8 @@ def typed_response(
         Where the row stands, for messages.
     source : Input
         The file, with what ``study.toml`` says of it.
+    notes : Notes, optional
+        Counts what was understood of cells that are no plain number.
 
     Raises
     ------
@@ -62,28 +109,117 @@ def typed_response(
     UnitError
         If an amplitude is above 100 mV.
     StudyError
-        If a nerve, side, muscle or site is unknown.
+        If a nerve, side, muscle or site is unknown, or the row contradicts itself.
     """
-    told = source.override
+    notes = notes or Notes()
     site = _site(cells, row, source)
     kind = _KINDS.get(cells.get("kind", "").strip().casefold())
     if kind is None:
         raise StudyError(f"{row}, column 'kind': allowed: motor, sensory.")
-    context = {n: _limited(cells, n, low, high, table, row) for n, (low, high) in _LIMITS.items()}
-    attested, collision = (_truth(cells, name, row) for name in _TRUTHS)
+    context = {
+        name: _limited(cells, name, *limits, table, row, notes) for name, limits in _LIMITS.items()
+    }
     stimulus = Stimulus(
-        context["distance_mm"], context["stimulus_ma"], context["stimulus_duration_ms"],
-        told.supramaximal if told.supramaximal is not None else attested,
-        told.collision_used if told.collision_used is not None else collision,
-    )  # fmt: skip
+        context["distance_mm"], context["stimulus_ma"], context["stimulus_duration_ms"]
+    )
+    supramaximal, collision = (
+        truth(cells.get(name, ""), f"{row}, column '{name}'") for name in _TRUTHS
+    )
+    stimulus = attested(stimulus, supramaximal, collision, by="table")
+    measured = [name for name in _VALUES if name in cells]
+    status = _status(cells, measured, row)
     values = {
-        name: value for name in _VALUES
-        if (value := _limited(cells, name, *_value_limits(name), table, row)) is not None
-    }  # fmt: skip
+        name: value
+        for name in measured
+        if (value := _limited(cells, name, *_value_limits(name), table, row, notes)) is not None
+    }
+    status, values = _agreed(status, values, row)
     return TypedResponse(
         site, source.name, values, kind, stimulus, context["high_pass_hz"],
-        context["low_pass_hz"], context["sampling_rate_hz"],
+        context["low_pass_hz"], context["sampling_rate_hz"], status,
+        ("response_absent",) if status == "absent" else (),
     )  # fmt: skip
+
+
+def _status(cells: Mapping[str, str], measured: list[str], row: str) -> ResponseStatus | None:
+    """Give what the column ``response`` says, or a word such as ``NR`` in a measured cell."""
+    word = cells.get("response", "").strip().casefold()
+    status = _STATUS.get(word)
+    if status is None and word not in UNKNOWN_WORDS:
+        raise ReadError(
+            f"{row}, column 'response': allowed: present, absent (also NR), not_done, "
+            "not_measurable, or empty for unknown.",
+            hint="'ND' may mean not done or not detected: write which.",
+        )
+    words = {cells[name].strip().casefold() for name in measured}
+    found: set[ResponseStatus] = set()
+    found |= {"absent"} if words & _NO_RESPONSE else set()
+    found |= {"not_done"} if words & _NOT_DONE else set()
+    found |= {status} if status else set()
+    if len(found) > 1:
+        raise StudyError(f"{row}: says both {' and '.join(sorted(found))}; keep one of them.")
+    return next(iter(found), None)
+
+
+def _agreed(
+    status: ResponseStatus | None, values: dict[str, float], row: str
+) -> tuple[ResponseStatus | None, dict[str, float]]:
+    """Hold the status against the values: an amplitude of 0 is an absent response."""
+    sizes = [values[name] for name in _AMPLITUDES if name in values]
+    is_zero = bool(sizes) and max(sizes) == 0.0
+    if is_zero and status in (None, "absent"):
+        status = "absent"
+    if status is None and sizes:
+        status = "present"
+    if status == "present" or status is None:
+        return status, values
+    if any(value != 0.0 for value in values.values()):
+        raise StudyError(
+            f"{row}: the response is {status}, but the row holds values of one.",
+            hint="Leave the measured cells empty, or correct the column 'response'.",
+        )
+    return status, {}
+
+
+def one_per_site(
+    rows: list[TypedResponse], name: str
+) -> tuple[list[TypedResponse], list[Decision]]:
+    """Keep one row of a site listed twice and flag the others.
+
+    The attested supramaximal one counts, else that with the highest current, else the largest.
+    """
+    groups: dict[tuple[Site, Kind], list[int]] = {}
+    for i, row in enumerate(rows):
+        groups.setdefault((row.site, row.kind), []).append(i)
+    decisions = []
+    for (site, _), members in groups.items():
+        if len(members) == 1:
+            continue
+        used = max(members, key=lambda i: _rank(rows[i]))
+        differ = _differ([rows[i] for i in members])
+        for i in members:
+            differs = ("repeats_differ",) if differ else ()
+            unused = () if i == used else ("not_used",)
+            rows[i] = replace(rows[i], flags=(*rows[i].flags, *differs, *unused))
+        decisions.append(Decision(
+            name, "site", f"{site.stimulation_site}: one of {len(members)} rows is used",
+            "the site is listed more than once; the supramaximal, strongest or largest one counts",
+        ))  # fmt: skip
+    return rows, decisions
+
+
+def _rank(row: TypedResponse) -> tuple[bool, float, float]:
+    current = row.stimulus.intensity_ma
+    size = row.values.get(_AMPLITUDES[0], -1.0)
+    return row.stimulus.is_supramaximal is True, -1.0 if current is None else current, size
+
+
+def _differ(rows: list[TypedResponse]) -> bool:
+    """Tell whether rows of one site disagree by more than repeats of one response do."""
+    sizes = [row.values[_AMPLITUDES[0]] for row in rows if _AMPLITUDES[0] in row.values]
+    largest = value("sweeps.repeat_amplitude_share")
+    is_spread = len(sizes) > 1 and max(sizes) - min(sizes) > largest * max(sizes)
+    return is_spread or len({row.response for row in rows}) > 1
 
 
 def _value_limits(name: str) -> tuple[float, float]:
@@ -95,18 +231,34 @@ def _value_limits(name: str) -> tuple[float, float]:
 
 
 def _limited(
-    cells: Mapping[str, str], name: str, low: float, high: float, table: Table, row: str
+    cells: Mapping[str, str],
+    name: str,
+    low: float,
+    high: float,
+    table: Table,
+    row: str,
+    notes: Notes,
 ) -> float | None:
-    """Give a value, None when missing or empty."""
+    """Give a value; None when missing, empty, a word for no response, or only a bound."""
     where = f"{row}, column '{name}'"
-    value = number(cells.get(name, ""), table, where)
-    if math.isnan(value):
+    text = cells.get(name, "").strip()
+    if name in _VALUES and text.casefold() in _NO_RESPONSE | _NOT_DONE:
         return None
-    if not low <= value <= high:
-        kind = UnitError if name.endswith("_mv") and value > high else ReadError
-        raise kind(f"{where}: {value:.6g}; plausible: {low:g} to {high:g}.",
+    if _BOUND.fullmatch(text):
+        notes.bounds += 1
+        return None
+    plain = text.rstrip(FOOTNOTES).strip()
+    if plain and plain != text:
+        notes.marks += 1
+        text = plain
+    found = number(text, table, where)
+    if math.isnan(found):
+        return None
+    if not low <= found <= high:
+        kind = UnitError if name.endswith("_mv") and found > high else ReadError
+        raise kind(f"{where}: {found:.6g}; plausible: {low:g} to {high:g}.",
                    hint="Check the unit: it is the last part of the column's name.")  # fmt: skip
-    return value
+    return found
 
 
 def _site(cells: Mapping[str, str], row: str, source: Input) -> Site:
@@ -120,10 +272,3 @@ def _site(cells: Mapping[str, str], row: str, source: Input) -> Site:
     site = named("sites", texts["stimulation_site"], source)
     position(nerve, site)
     return Site(nerve, side, muscle, site)
-
-
-def _truth(cells: Mapping[str, str], name: str, row: str) -> bool | None:
-    text = cells.get(name, "").strip().casefold()
-    if text not in _YES_NO:
-        raise ReadError(f"{row}, column '{name}': allowed: true, false or empty.")
-    return _YES_NO[text]

@@ -15,7 +15,6 @@ from ncs_cb.knowledge.anatomy import anatomy, nerve_of_muscle, normalize, positi
 from ncs_cb.model import (
     Decision,
     Kind,
-    RecordingOverride,
     Side,
     Site,
     Stimulus,
@@ -30,6 +29,7 @@ from ncs_cb.readers._shared.plausible import (
 )
 from ncs_cb.readers._shared.polarity import Orientation, orient
 from ncs_cb.readers._shared.reader import Input, Recording
+from ncs_cb.readers._shared.told import attested
 from ncs_cb.readers.edf.cues import NO_VALUES, Cue, Heard, hear
 from ncs_cb.readers.edf.header import Header, Scale, Signal, parse_header, sampling_rate, scale_of
 from ncs_cb.readers.edf.person import person_of
@@ -330,7 +330,7 @@ def _traces(
         Trace(
             samples, channel.rate, index,
             Site(nerve, where.side, channel.muscle, cue.spoken.site or ""),
-            source.name, where.kind, _stimulus(cue, source.override), *amplifier.filters, sweep,
+            source.name, where.kind, _stimulus(cue), *amplifier.filters, sweep,
             repeat, limits, amplifier.resolution_mv,
             cue.machine if has_machine else NO_VALUES, flags,
         )
@@ -402,7 +402,7 @@ def _turned(blocks: np.ndarray | list[np.ndarray], sign: float) -> list[np.ndarr
     return list(blocks)
 
 
-def _stimulus(cue: Cue, told: RecordingOverride) -> Stimulus:
+def _stimulus(cue: Cue) -> Stimulus:
     spoken = cue.spoken
     limits = (
         (spoken.distance_mm, FARTHEST_MM, "mm"), (spoken.intensity_ma, STRONGEST_MA, "mA"),
@@ -414,11 +414,8 @@ def _stimulus(cue: Cue, told: RecordingOverride) -> Stimulus:
                 f"a stimulus of {value:g} {unit} at '{spoken.site}' is implausible; at most "
                 f"{most:g} {unit}."
             )
-    attested = told.supramaximal if told.supramaximal is not None else spoken.supramaximal
-    collision = told.collision_used if told.collision_used is not None else spoken.collision_used
-    return Stimulus(
-        spoken.distance_mm, spoken.intensity_ma, spoken.duration_ms, attested, collision
-    )
+    stimulus = Stimulus(spoken.distance_mm, spoken.intensity_ma, spoken.duration_ms)
+    return attested(stimulus, spoken.supramaximal, spoken.collision_used, by="file")
 
 
 def _filters(prefilter: str) -> tuple[float | None, float | None]:

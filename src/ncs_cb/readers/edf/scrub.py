@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ncs_cb.errors import ReadError
 from ncs_cb.knowledge.anatomy import anatomy
-from ncs_cb.readers._shared.files import write_atomically
+from ncs_cb.readers._shared.files import read_regular, write_atomically
 from ncs_cb.readers._shared.names import LABEL_TYPES, Named, from_label, from_recording_field
 from ncs_cb.readers._shared.stimuli import (
     attribute,
@@ -57,7 +57,7 @@ def anonymize(source: str | Path, target: str | Path, *, keep_dates: bool = Fals
     """
     source, target = Path(source), Path(target)
     try:
-        data = source.read_bytes()
+        data = read_regular(source)
         if target.exists() and os.path.samefile(source, target):
             raise ReadError("the target is the source itself; choose another name.")
         clean = anonymous_bytes(data, keep_dates=keep_dates)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ncs_cb.errors import ReadError
 from ncs_cb.readers._shared import windows
 from ncs_cb.readers.edf.cues import Cue
 from ncs_cb.readers.edf.header import Header
@@ -16,6 +17,8 @@ from ncs_cb.readers.edf.tal import Timeline, breaks
 # A stretch or record up to this long that holds one stimulus is a sweep as it stands.
 _LONGEST_SWEEP_S = 1.0
 _LEAST_AFTER_S = 0.015
+# A fifth of each sweep may be shared with the one before (windows.py); beyond this it is no study.
+_MOST_SHARED = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +79,20 @@ def plan_sweeps(
         edges = windows.windows(positions, bounds, rate)
         way = windows.way() + gaps
         unused = ()
+    _refuse_overlaps(edges, header.n_records * n_samples)
     spans = [Span(a, b, p - a) for (a, b), p in zip(edges, positions, strict=True)]
     return Plan(tuple(spans), way, unused)
+
+
+def _refuse_overlaps(edges: Sequence[tuple[int, int]], n_held: int) -> None:
+    """Refuse sweeps that share their samples: a small file could ask for any memory so."""
+    asked = sum(stop - start for start, stop in edges)
+    if asked > _MOST_SHARED * n_held:
+        raise ReadError(
+            f"its {len(edges)} stimuli lie in one another: their sweeps would be "
+            f"{asked / n_held:.0f} times as long as the signal.",
+            hint="Each stimulus needs samples of its own; look at the annotations' times.",
+        )
 
 
 def _record_of(cue: Cue, times: Timeline, header: Header) -> int:

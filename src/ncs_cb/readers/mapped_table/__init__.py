@@ -10,7 +10,7 @@ from ncs_cb.knowledge import layouts
 from ncs_cb.knowledge.layouts import Layout
 from ncs_cb.readers._shared.grid import SPREADSHEETS, Grid, is_spreadsheet, read_grid
 from ncs_cb.readers._shared.reader import Input, Reader, Recording
-from ncs_cb.readers._shared.tables import first_cells
+from ncs_cb.readers._shared.tables import first_lines
 from ncs_cb.readers.mapped_table.build import recordings
 from ncs_cb.readers.mapped_table.frames import studies_from_table
 from ncs_cb.readers.mapped_table.header import is_recognized
@@ -42,10 +42,10 @@ def _is_table(source: Input) -> bool:
     if suffix not in _TEXTS or b"\x00\x00\x00" in source.data[:512]:
         return False
     # A sweep table has samples below its times; a site table is read by its own reader.
-    cells = first_cells(source.data)
+    lines = first_lines(source.data)
     if source.layout is not None:
-        return not (cells[:1] and cells[0].startswith("time"))
-    return not {"nerve", "stimulation_site"} <= set(cells)
+        return not (lines and lines[0][0].startswith("time"))
+    return not any({"nerve", "stimulation_site"} <= set(cells) for cells in lines)
 
 
 def _layout_or_none(source: Input) -> Layout | None:

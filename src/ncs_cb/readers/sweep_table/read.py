@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -39,6 +39,7 @@ from ncs_cb.readers._shared.tables import (
     number,
     parse_table,
 )
+from ncs_cb.readers._shared.told import attested
 from ncs_cb.units import millivolts_per
 
 _KEYS = (
@@ -88,7 +89,7 @@ def read(source: Input) -> Recording:
     beside = source.path.with_suffix(".json")
     sidecar = Sidecar(load_sidecar(beside), "", beside.name)
     dropped = sidecar.refuse_unknown(_KEYS)
-    unit = sidecar.text("unit") or ""
+    unit = source.override.unit or sidecar.text("unit") or ""
     factor = millivolts_per(unit[:12])
     nerve, side, muscle, kind = _anatomy(sidecar, source.override)
     columns = _columns(table, sidecar, nerve, source.override)
@@ -158,7 +159,7 @@ def _columns(table: Table, sidecar: Sidecar, nerve: str, told: RecordingOverride
     found = []
     for index, name in enumerate(names, start=1):
         entry = entries.table(name) if entries and name in given else None
-        found.append(_column(index, name, entry, sidecar, nerve, told))
+        found.append(_column(index, name, entry, sidecar, nerve, told.sites))
     repeats = Counter((c.site, c.repeat) for c in found)
     return [c if repeats[c.site, c.repeat] > 1 else replace(c, repeat=None) for c in found]
 
@@ -169,10 +170,10 @@ def _column(
     entry: Sidecar | None,
     sidecar: Sidecar,
     nerve: str,
-    told: RecordingOverride,
+    sites: Mapping[str, str],
 ) -> _Column:
     if entry is None:
-        site = find("sites", name)
+        site = sites.get(name) or find("sites", name)
         if site is None:
             raise StudyError(
                 f"traces: no entry for column '{name[:80]}', and it is no stimulation site.",
@@ -181,15 +182,16 @@ def _column(
         entry = Sidecar({}, f"traces.{name}", sidecar.name)
     else:
         entry.refuse_unknown(_TRACE_KEYS)
-        site = resolve("sites", entry.text("site") or name, source=sidecar.name)
+        site = sites.get(name) or resolve("sites", entry.text("site") or name, source=sidecar.name)
     position(nerve, site)
-    attested, collision = entry.truth("supramaximal"), entry.truth("collision_used")
     stimulus = Stimulus(
-        entry.number("distance_mm", 0, FARTHEST_MM), entry.number("stimulus_ma", 0, STRONGEST_MA),
+        entry.number("distance_mm", 0, FARTHEST_MM),
+        entry.number("stimulus_ma", 0, STRONGEST_MA),
         entry.number("stimulus_duration_ms", 0, LONGEST_PULSE_MS),
-        told.supramaximal if told.supramaximal is not None else attested,
-        told.collision_used if told.collision_used is not None else collision,
-    )  # fmt: skip
+    )
+    stimulus = attested(
+        stimulus, entry.truth("supramaximal"), entry.truth("collision_used"), by="file"
+    )
     machine = entry.table("machine") or Sidecar({}, "", sidecar.name)
     machine.refuse_unknown(MACHINE_KEYS)
     values = (machine.number(key, 0, 1000) for key in MACHINE_KEYS)

@@ -15,7 +15,9 @@ from ncs_cb.model import Decision, Kind, RecordingOverride, Side, Site, Stimulus
 from ncs_cb.readers._shared import windows
 from ncs_cb.readers._shared.plausible import check_rate, refuse_large
 from ncs_cb.readers._shared.polarity import orient
-from ncs_cb.readers._shared.stimuli import Spoken, stimulus
+from ncs_cb.readers._shared.stimuli import Spoken
+from ncs_cb.readers._shared.stimuli import stimulus as parsed
+from ncs_cb.readers._shared.told import attested
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +81,16 @@ def _spoken(name: str, row: Mapping[Any, Any], sites: Mapping[str, str] | None) 
             f"sites: no entry for event '{name[:80]}'; given: {', '.join(sites)}."
             + did_you_mean(name[:80], sites)
         )
-    said = stimulus(str(told if told is not None else name)[:200])
+    said = parsed(str(told if told is not None else name)[:200])
     if said is None or said.site is None:
         resolve("sites", str(told if told is not None else name)[:80])
         raise StudyError("an epoch names no stimulation site.")
-    attested = row.get("supramaximal")
+    is_attested = row.get("supramaximal")
     return replace(
         said,
         distance_mm=_number(row, "distance_mm", said.distance_mm),
         intensity_ma=_number(row, "stimulus_ma", said.intensity_ma),
-        supramaximal=said.supramaximal if attested is None else bool(attested),
+        supramaximal=said.supramaximal if is_attested is None else bool(is_attested),
     )
 
 
@@ -120,12 +122,11 @@ def traces_of(
         position(nerve, said.site or "")
         samples = block * turn.sign
         samples.setflags(write=False)
-        attested = told.supramaximal if told.supramaximal is not None else said.supramaximal
-        collision = told.collision_used if told.collision_used is not None else said.collision_used
+        stimulus = Stimulus(said.distance_mm, said.intensity_ma, said.duration_ms)
         traces.append(Trace(
             samples, channels.rate, sweep.stimulus_index,
             Site(nerve, side, muscle, said.site or ""), name, kind,
-            Stimulus(said.distance_mm, said.intensity_ma, said.duration_ms, attested, collision),
+            attested(stimulus, said.supramaximal, said.collision_used, by="file"),
             channels.high_pass_hz, channels.low_pass_hz, number,
             said.key if repeats[said.key] > 1 else None,
             flags=() if turn.is_certain else ("polarity_uncertain",),

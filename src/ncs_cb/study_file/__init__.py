@@ -9,18 +9,47 @@ from __future__ import annotations
 import math
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import date, datetime
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_type_hints
+from typing import Any, Literal, NamedTuple
 
-from ncs_cb.errors import StudyError, TableError, did_you_mean
-from ncs_cb.model import Details, FWaveValue, RecordingOverride, SensoryValue, TreatmentCourse
+from ncs_cb.errors import StudyError, TableError
+from ncs_cb.model import (
+    Details,
+    FWaveValue,
+    RecordingOverride,
+    SensoryValue,
+    TreatmentCourse,
+)
+from ncs_cb.study_file._checked import (
+    RANGES,
+    adapter,
+    ranged,
+    refuse_unknown,
+    unknown_key,
+    validate,
+    worded,
+)
+from ncs_cb.study_file._overrides import overrides
+from ncs_cb.units import is_finite
 
-if TYPE_CHECKING:
-    from pydantic import TypeAdapter
+__all__ = [
+    "FINDING_TABLES",
+    "LIMBS",
+    "Details",
+    "Finding",
+    "StudyFile",
+    "build_findings",
+    "details_from_plain",
+    "findings",
+    "json_schema",
+    "load_study_toml",
+    "parse_study_toml",
+    "template",
+]
 
 _FINDINGS_FILE = "tables/findings.toml"
 _TEMPLATE_FILE = "tables/study_template.toml"
@@ -36,22 +65,6 @@ _TABLES = (
 _STUDY_KEYS = ("id", "visit_date", "symptom_onset_date")
 _PERSON_KEYS = ("age_years", "sex", "height_cm")
 
-# Limits of plausibility by key: a slip of the keyboard is caught, a sick patient is not.
-_RANGES: dict[str, tuple[float, float]] = {
-    "age_years": (0, 120),
-    "height_cm": (30, 250),
-    "limb_temperature_c": (10, 45),
-    "dose_g_per_kg": (0, 20),
-    "amplitude_uv": (0, 1000),
-    "velocity_m_per_s": (0, 150),
-    "onset_latency_ms": (0, 100),
-    "peak_latency_ms": (0, 100),
-    "minimum_latency_ms": (0, 200),
-    "mean_latency_ms": (0, 200),
-    "maximum_latency_ms": (0, 200),
-    "persistence_pct": (0, 100),
-    "n_stimuli": (0, 10_000),
-}
 _EARLIEST, _LATEST = date(1900, 1, 1), date(2200, 1, 1)
 
 
@@ -109,7 +122,7 @@ def build_findings(raw: Mapping[str, Any]) -> Mapping[str, Finding]:
     found: dict[str, Finding] = {}
     for table, entries in raw.items():
         if table not in FINDING_TABLES:
-            raise TableError(_unknown(table, FINDING_TABLES), source=_FINDINGS_FILE)
+            raise TableError(unknown_key(table, FINDING_TABLES), source=_FINDINGS_FILE)
         for key, entry in entries.items():
             found[f"{table}.{key}"] = _finding(f"{table}.{key}", entry)
     return found
@@ -119,7 +132,7 @@ def _finding(name: str, entry: Mapping[str, Any]) -> Finding:
     needed = ("type", "label", "label_zh", "description", "source")
     for key in entry:
         if key not in (*needed, "min", "max"):
-            message = _unknown(f"{name}.{key}", [f"{name}.{n}" for n in (*needed, "min", "max")])
+            message = unknown_key(f"{name}.{key}", [f"{name}.{n}" for n in (*needed, "min", "max")])
             raise TableError(message, source=_FINDINGS_FILE)
     for key in needed:
         if not entry.get(key):
@@ -143,7 +156,7 @@ def load_study_toml(path: str | Path) -> StudyFile:
     Returns
     -------
     StudyFile
-        ``(study_id, details)``. Names of nerves and muscles are as written.
+        ``(study_id, details)``. Names of nerves, sides, muscles and sites are as written.
 
     Raises
     ------
@@ -185,10 +198,10 @@ def build_study(raw: dict[str, Any]) -> StudyFile:
 
 
 def _study(raw: dict[str, Any]) -> StudyFile:
-    _known("", raw, _TABLES)
+    refuse_unknown("", raw, _TABLES)
     study, person = _table(raw, "study"), _table(raw, "person")
-    _known("study", study, _STUDY_KEYS)
-    _known("person", person, _PERSON_KEYS)
+    refuse_unknown("study", study, _STUDY_KEYS)
+    refuse_unknown("person", person, _PERSON_KEYS)
     study_id = study.get("id")
     if study_id is not None and (not isinstance(study_id, str) or not study_id.strip()):
         raise StudyError("study.id: must be text that is not empty.")
@@ -197,15 +210,15 @@ def _study(raw: dict[str, Any]) -> StudyFile:
     courses = _rows(_table(raw, "treatment"), "courses", TreatmentCourse, "treatment.courses")
     details = {
         **{key: _dated(f"study.{key}", study[key]) for key in _STUDY_KEYS[1:] if key in study},
-        **{key: _ranged(f"person.{key}", person[key]) for key in _PERSON_KEYS if key in person},
+        **{key: ranged(f"person.{key}", person[key]) for key in _PERSON_KEYS if key in person},
         "limb_temperature_c": _temperatures(_table(raw, "limb_temperature_c")),
-        "recordings": _overrides(_table(raw, "recordings")),
+        "recordings": overrides(_table(raw, "recordings")),
         "findings": dict(_found(raw)),
         "courses": courses,
         "sensory": _rows(raw, "sensory", SensoryValue, "sensory"),
         "f_waves": _rows(raw, "f_wave", FWaveValue, "f_wave"),
     }
-    checked: Details = _validate(Details, details, "person")
+    checked: Details = validate(Details, details, "person")
     for course in checked.courses:
         if course.start and course.end and course.end < course.start:
             raise StudyError("treatment.courses: a course ends before it starts.")
@@ -219,34 +232,6 @@ def _table(raw: Mapping[str, Any], name: str) -> dict[str, Any]:
     return value
 
 
-def _known(path: str, given: Iterable[str], known: Iterable[str]) -> None:
-    """Refuse a key that is not known; the message lists those that are."""
-    known = list(known)
-    for key in given:
-        if key not in known:
-            raise StudyError(_unknown(f"{path}.{key}" if path else key, known, name=key))
-
-
-def _unknown(path: str, known: Iterable[str], *, name: str | None = None) -> str:
-    known = list(known)
-    return (
-        f"unknown key '{path[:120]}'; known: {', '.join(known)}."
-        + did_you_mean((name or path)[:120], known)
-    )  # fmt: skip
-
-
-def _ranged(path: str, value: Any) -> Any:
-    """Refuse a number outside the plausible range of its key."""
-    key = path.rpartition(".")[2]
-    low, high = _RANGES.get(key, (-math.inf, math.inf))
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        if not low <= value <= high:
-            raise StudyError(f"{path}: {value}; plausible: {low:g} to {high:g}.")
-        if not math.isfinite(value):
-            raise StudyError(f"{path}: must be a finite number.")
-    return value
-
-
 def _dated(path: str, value: Any) -> Any:
     if isinstance(value, datetime) or not isinstance(value, date):
         raise StudyError(f"{path}: must be a date such as 2026-03-02, without quotation marks.")
@@ -256,25 +241,14 @@ def _dated(path: str, value: Any) -> Any:
 
 
 def _temperatures(table: dict[str, Any]) -> dict[str, Any]:
-    _known("limb_temperature_c", table, LIMBS)
-    low, high = _RANGES["limb_temperature_c"]
+    refuse_unknown("limb_temperature_c", table, LIMBS)
+    low, high = RANGES["limb_temperature_c"]
     for limb, value in table.items():
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise StudyError(f"limb_temperature_c.{limb}: must be a number in degrees Celsius.")
         if not low <= value <= high:
             raise StudyError(f"limb_temperature_c.{limb}: {value}; plausible: {low:g} to {high:g}.")
     return table
-
-
-def _overrides(table: dict[str, Any]) -> dict[str, RecordingOverride]:
-    made = {}
-    for name, entry in table.items():
-        path = f'recordings."{name[:120]}"'
-        if not isinstance(entry, dict):
-            raise StudyError(f"{path}: must be a table.")
-        _known(path, entry, [f.name for f in fields(RecordingOverride)])
-        made[name] = _validate(RecordingOverride, entry, path)
-    return made
 
 
 def _rows(raw: Mapping[str, Any], key: str, kind: type[Any], path: str) -> tuple[Any, ...]:
@@ -284,12 +258,12 @@ def _rows(raw: Mapping[str, Any], key: str, kind: type[Any], path: str) -> tuple
     made = []
     for number, entry in enumerate(entries, start=1):
         where = f"{path}[{number}]"
-        _known(where, entry, [f.name for f in fields(kind)])
+        refuse_unknown(where, entry, [f.name for f in fields(kind)])
         for name, value in entry.items():
-            _ranged(f"{where}.{name}", value)
+            ranged(f"{where}.{name}", value)
             if name in ("start", "end"):
                 _dated(f"{where}.{name}", value)
-        made.append(_validate(kind, entry, where))
+        made.append(validate(kind, entry, where))
     return tuple(made)
 
 
@@ -300,7 +274,7 @@ def _found(raw: Mapping[str, Any]) -> Iterable[tuple[str, bool | float]]:
         keys = [name.partition(".")[2] for name in known if name.startswith(f"{table}.")]
         extra = ["courses"] if table == "treatment" else []
         entries = _table(raw, table)
-        _known(table, entries, [*keys, *extra])
+        refuse_unknown(table, entries, [*keys, *extra])
         for key, value in entries.items():
             if key not in extra:
                 yield f"{table}.{key}", _finding_value(known[f"{table}.{key}"], value)
@@ -311,64 +285,13 @@ def _finding_value(finding: Finding, value: Any) -> bool | float:
         if not isinstance(value, bool):
             raise StudyError(f"{finding.id}: must be true or false; leave it out when unknown.")
         return value
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if not is_finite(value):
         raise StudyError(f"{finding.id}: must be a number; leave it out when unknown.")
     low = -math.inf if finding.minimum is None else finding.minimum
     high = math.inf if finding.maximum is None else finding.maximum
     if not low <= value <= high:
         raise StudyError(f"{finding.id}: {value}; plausible: {low:g} to {high:g}.")
     return float(value)
-
-
-_VALIDATED = {
-    kind.__name__: kind
-    for kind in (Details, FWaveValue, RecordingOverride, SensoryValue, TreatmentCourse)
-}
-
-
-@cache
-def _adapter(name: str) -> TypeAdapter[Any]:
-    """Give the validator of one of the dataclasses, by its name: a class is no plain cache key."""
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(_VALIDATED[name])
-
-
-@cache
-def _field_adapters(name: str) -> dict[str, TypeAdapter[Any]]:
-    from pydantic import TypeAdapter
-
-    return {key: TypeAdapter(hint) for key, hint in get_type_hints(_VALIDATED[name]).items()}
-
-
-def _validate(kind: type[Any], values: Mapping[str, Any], path: str) -> Any:
-    """Validate strictly (no text for a number, no number for a truth) into a dataclass.
-
-    Field by field: as a whole, a dataclass is strict about being one already.
-    """
-    from pydantic import ValidationError
-
-    adapters = _field_adapters(kind.__name__)
-    checked = {}
-    for key, value in values.items():
-        try:
-            checked[key] = adapters[key].validate_python(value, strict=True)
-        except ValidationError as problem:
-            error = problem.errors(include_url=False, include_input=False)[0]
-            raise StudyError(f"{path}.{key}: {_worded(error)}") from None
-    needed = [f.name for f in fields(kind) if f.default is f.default_factory is MISSING]
-    for key in needed:
-        if key not in checked:
-            raise StudyError(f"{path}: the key '{key}' is missing.")
-    return kind(**checked)
-
-
-def _worded(error: Any) -> str:
-    expected = error.get("ctx", {}).get("expected")
-    if expected:
-        return f"allowed: {expected}."
-    message: str = error["msg"]
-    return message[:1].lower() + message[1:] + "."
 
 
 # --------------------------------------------------------------------------- template, schema
@@ -386,7 +309,15 @@ def json_schema() -> dict[str, Any]:
     """Give the JSON Schema of ``study.toml``, for editors that check TOML by one."""
 
     def of(kind: type[Any]) -> dict[str, Any]:
-        schema = _adapter(kind.__name__).json_schema()
+        schema = adapter(kind.__name__).json_schema()
+        if kind is RecordingOverride:
+            properties = schema["properties"]
+            properties["distances_cm"] = properties["distances_mm"]
+            # Written out: a reference would point into the schema of this part alone.
+            answers = {**schema.pop("$defs")["ResponseOverride"], "additionalProperties": False}
+            properties["responses"] = {"type": "object", "additionalProperties": answers}
+        if "side" in schema["properties"]:
+            schema["properties"]["side"] = {"type": "string"}
         return {**schema, "additionalProperties": False}
 
     tables: dict[str, dict[str, Any]] = {name: {} for name in FINDING_TABLES}
@@ -400,8 +331,8 @@ def json_schema() -> dict[str, Any]:
             **{k: v for k, v in limits.items() if v is not None},
         }
     tables["treatment"]["courses"] = {"type": "array", "items": of(TreatmentCourse)}
-    celsius = {"type": "number", "minimum": _RANGES["limb_temperature_c"][0],
-               "maximum": _RANGES["limb_temperature_c"][1]}  # fmt: skip
+    celsius = {"type": "number", "minimum": RANGES["limb_temperature_c"][0],
+               "maximum": RANGES["limb_temperature_c"][1]}  # fmt: skip
     day = {"type": "string", "format": "date"}
     person = {
         "age_years": _number_schema("age_years"), "height_cm": _number_schema("height_cm"),
@@ -425,7 +356,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _number_schema(key: str) -> dict[str, Any]:
-    low, high = _RANGES[key]
+    low, high = RANGES[key]
     return {"type": "number", "minimum": low, "maximum": high}
 
 
@@ -445,12 +376,12 @@ def details_from_plain(raw: Any) -> Details:
 
     if not isinstance(raw, dict):
         raise StudyError("details: must be an object.")
-    _known("details", raw, [f.name for f in fields(Details)])
+    refuse_unknown("details", raw, [f.name for f in fields(Details)])
     present = {key: value for key, value in raw.items() if value is not None}
     try:
-        made: Details = _adapter(Details.__name__).validate_python(present)
+        made: Details = adapter(Details.__name__).validate_python(present)
     except ValidationError as problem:
         error = problem.errors(include_url=False, include_input=False)[0]
         key = ".".join(map(str, error["loc"]))
-        raise StudyError(f"details.{key}: {_worded(error)}") from None
+        raise StudyError(f"details.{key}: {worded(error)}") from None
     return made

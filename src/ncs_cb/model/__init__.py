@@ -9,8 +9,51 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
+
+from ncs_cb.model.details import (
+    Details,
+    FWaveValue,
+    Lab,
+    Polarity,
+    RecordingOverride,
+    ResponseOverride,
+    SensoryValue,
+    Side,
+    TreatmentCourse,
+)
+
+__all__ = [
+    "BlockFit",
+    "Correction",
+    "DataFile",
+    "Decision",
+    "Details",
+    "FWaveValue",
+    "Kind",
+    "Lab",
+    "MachineValues",
+    "Polarity",
+    "PrintedSegment",
+    "Provenance",
+    "RecordingOverride",
+    "ResponseOverride",
+    "ResponseStatus",
+    "Result",
+    "Sayer",
+    "SensoryValue",
+    "SetWords",
+    "Side",
+    "Site",
+    "Source",
+    "Stimulus",
+    "Study",
+    "Trace",
+    "TreatmentCourse",
+    "TypedResponse",
+    "UnassignedStimulus",
+    "Wording",
+]
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,9 +63,12 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
-Side = Literal["left", "right"]
+_NOTHING_KNOWN = Details()
 Kind = Literal["motor", "sensory", "f_wave"]
-Polarity = Literal["negative_up", "negative_down", "auto"]
+Sayer = Literal["file", "table", "study.toml", "lab.toml", "call", "review", "plateau"]
+"""Who attested or denied something."""
+ResponseStatus = Literal["present", "absent", "not_done", "not_measurable"]
+"""Four different things; a fifth is None, unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +95,8 @@ class Stimulus:
         Attested by the recording or by ``study.toml``; None when nobody said.
     collision_used : bool or None
         Whether a collision technique was used.
+    supramaximal_by, collision_by : str or None
+        Who said so (see :data:`Sayer`); None when nobody did.
     """
 
     distance_mm: float | None = None
@@ -56,6 +104,8 @@ class Stimulus:
     duration_ms: float | None = None
     is_supramaximal: bool | None = None
     collision_used: bool | None = None
+    supramaximal_by: Sayer | None = None
+    collision_by: Sayer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +172,8 @@ class TypedResponse:
     """One row of a site table: numbers from a machine that exports no waveform.
 
     ``values`` maps columns of ``measure_traces`` to numbers; a missing one is unknown.
+    ``response`` says whether there was one; None when the table does not say. ``flags`` are
+    those that only the reader can raise.
     """
 
     site: Site
@@ -132,6 +184,8 @@ class TypedResponse:
     high_pass_hz: float | None = None
     low_pass_hz: float | None = None
     sampling_rate_hz: float | None = None
+    response: ResponseStatus | None = None
+    flags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,99 +210,25 @@ class PrintedSegment:
 
 
 @dataclass(frozen=True, slots=True)
-class RecordingOverride:
-    """What ``study.toml`` says of one recording: what the file does not say, or says wrongly."""
-
-    nerve: str | None = None
-    side: Side | None = None
-    muscle: str | None = None
-    polarity: Polarity | None = None
-    supramaximal: bool | None = None
-    collision_used: bool | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class TreatmentCourse:
-    """One course of treatment."""
-
-    drug: str
-    start: date | None = None
-    end: date | None = None
-    dose_g_per_kg: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SensoryValue:
-    """One typed-in sensory value; the physician's own reading is ``is_normal``."""
-
-    nerve: str
-    side: Side
-    segment: str | None = None
-    amplitude_uv: float | None = None
-    velocity_m_per_s: float | None = None
-    onset_latency_ms: float | None = None
-    peak_latency_ms: float | None = None
-    is_normal: bool | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class FWaveValue:
-    """One typed-in F-wave study."""
-
-    nerve: str
-    side: Side
-    muscle: str | None = None
-    minimum_latency_ms: float | None = None
-    mean_latency_ms: float | None = None
-    maximum_latency_ms: float | None = None
-    persistence_pct: float | None = None
-    n_stimuli: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Details:
-    """What ``study.toml`` says about the patient and the visit. Absent is unknown.
-
-    ``findings`` maps ``"<table>.<key>"`` of ``study.toml`` (for example
-    ``"clinical.upper_motor_neuron_signs"`` or ``"laboratory.csf_protein_g_per_l"``) to a bool or
-    a number; the names are those of ``tables/findings.toml``. ``limb_temperature_c`` maps
-    ``right_arm``, ``left_arm``, ``right_leg``, ``left_leg`` to degrees Celsius.
-    """
-
-    visit_date: date | None = None
-    symptom_onset_date: date | None = None
-    age_years: float | None = None
-    sex: Literal["female", "male"] | None = None
-    height_cm: float | None = None
-    limb_temperature_c: Mapping[str, float] = field(default_factory=dict)
-    recordings: Mapping[str, RecordingOverride] = field(default_factory=dict)
-    findings: Mapping[str, bool | float] = field(default_factory=dict)
-    courses: tuple[TreatmentCourse, ...] = ()
-    sensory: tuple[SensoryValue, ...] = ()
-    f_waves: tuple[FWaveValue, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Lab:
-    """What ``lab.toml`` says of the laboratory.
+class UnassignedStimulus:
+    """A stretch of signal whose annotation or trigger names no stimulation site.
 
     Attributes
     ----------
-    sha256, name : str
-        Of the file.
-    letterhead : mapping of str to str
-        ``name``, ``address``, ``physician``, ``logo``, ``phone``, ``email``.
-    defaults : mapping
-        ``criteria``, ``reference``, ``language``, ``supramaximal``, ``collision_used``.
-    words : mapping
-        By kind and id, the laboratory's own words, as written.
+    recording : str
+        The recording it stands in.
+    text : str
+        The annotation or trigger code; words that may name a person are left out.
+    sweep : int
+        Number of the data record, epoch or column it lies in, from 0.
+    time_s : float or None
+        When it was given, from the start of the recording.
     """
 
-    sha256: str
-    name: str = "lab.toml"
-    letterhead: Mapping[str, str] = field(default_factory=dict)
-    defaults: Mapping[str, Any] = field(default_factory=dict)
-    words: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+    recording: str
+    text: str
+    sweep: int
+    time_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,11 +321,13 @@ class Study:
     study_id: str
     traces: tuple[Trace, ...] = ()
     typed_responses: tuple[TypedResponse, ...] = ()
-    details: Details = Details()
+    details: Details = _NOTHING_KNOWN
     sources: tuple[Source, ...] = ()
     decisions: tuple[Decision, ...] = ()
     notes: tuple[str, ...] = ()
     """Free annotations of the recordings that no grammar understood, kept as text."""
+    unassigned: tuple[UnassignedStimulus, ...] = ()
+    """Stimuli whose site nobody named; they stand in no table."""
     printed_segments: tuple[PrintedSegment, ...] = ()
     """Lengths and velocities as printed, for sites whose distances are unknown."""
     lab: Lab | None = None

@@ -1,0 +1,61 @@
+"""``ncs-cb review``: one page on the loopback address, until it is closed."""
+
+from __future__ import annotations
+
+import sys
+import webbrowser
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ncs_cb.cli._console import friendly, tell
+from ncs_cb.cli._options import DEFAULT_REFERENCE, Criteria, Reference, known_sets
+
+
+@friendly
+def review(
+    study: Annotated[
+        Path, typer.Argument(metavar="STUDY", help="A study's folder, or a single recording.")
+    ],
+    who: Annotated[
+        str | None,
+        typer.Option("--who", metavar="ID", help="Who reviews; the computer's user if not given."),
+    ] = None,
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="Port of the page; a free one if 0.")
+    ] = 0,
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="Show the review; nothing can be corrected.")
+    ] = False,
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Print the address, open no browser.")
+    ] = False,
+    criteria: Criteria = None,
+    reference: Reference = DEFAULT_REFERENCE,
+) -> None:
+    """Correct markers and settings on a page in the browser; everything follows at once.
+
+    Prints the page's address with its token on the first line of standard output and ends on
+    Ctrl-C or when the page is closed for good. Corrections are kept in review.jsonl.
+    """
+    sets = known_sets(criteria, reference)
+    from ncs_cb.review.server import Server
+    from ncs_cb.review.serving import user_name
+    from ncs_cb.review.session import Session
+
+    session = Session(
+        study, who=who or user_name(), read_only=read_only, criteria=sets, reference=reference
+    )
+    server = Server(session, port)
+    sys.stdout.write(f"{server.url}\n")
+    sys.stdout.flush()
+    if not no_browser:
+        webbrowser.open(server.url)
+    tell("The page is open until you close it there or press Ctrl-C here.")
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        tell("closed; every correction is in the log")
+    finally:
+        server.server_close()

@@ -1,0 +1,151 @@
+"""One open review: the study in memory, the log on disk, and what follows from both."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ncs_cb import review_file
+from ncs_cb.analysis import analyze
+from ncs_cb.errors import NcsError, StudyError
+from ncs_cb.measuring.edits import still_standing
+from ncs_cb.model import Result, Study
+from ncs_cb.readers import read_study
+from ncs_cb.review import log
+from ncs_cb.review.state import describe, grades_of, samples_of
+
+_EVENT_KEYS = ("action", "trace", "marker", "to_ms", "key", "to", "undoes", "why")
+
+
+class NeedsReasonError(NcsError):
+    """A correction would change a grade or a category, and no reason was given."""
+
+    def __init__(self, changed: list[dict[str, str]]) -> None:
+        super().__init__("a grade changes; give the reason.")
+        self.changed = changed
+
+
+class Session:
+    """A study under review; every browser that looks at it sees the same.
+
+    Parameters
+    ----------
+    path : Path
+        The study's folder, or a single recording.
+    who : str
+        The person who reviews.
+    read_only : bool
+    criteria, reference
+        As in ``analyze``.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        who: str,
+        read_only: bool = False,
+        criteria: list[str] | None = None,
+        reference: str | None = None,
+    ) -> None:
+        self.who, self.read_only = who, read_only
+        self._log = review_file.log_path(path)
+        self._settings: dict[str, Any] = {"criteria": criteria}
+        if reference is not None:
+            self._settings["reference"] = reference
+        self._lock = threading.RLock()
+        self._study: Study = read_study(path)
+        self._read = review_file.load(self._log)
+        self._result: Result = self._analyzed(self._study)
+        self._before: dict[tuple[str, ...], str] = {}
+        self.version = 1
+
+    def _analyzed(self, study: Study) -> Result:
+        return analyze(study, **self._settings)
+
+    @property
+    def result(self) -> Result:
+        """What is found in the study with its corrections."""
+        with self._lock:
+            self._refresh()
+            return self._result
+
+    def _refresh(self) -> None:
+        """Take in what another writer has appended."""
+        found = review_file.load(self._log)
+        if found.sha256 != self._read.sha256:
+            self._take(found, self._analyzed(self._with(found.corrections)))
+
+    def _with(self, corrections: Any) -> Study:
+        return replace(self._study, corrections=tuple(corrections))
+
+    def _take(self, found: review_file.Log, result: Result) -> None:
+        self._before = grades_of(self._result)
+        self._read, self._result, self._study = found, result, result.study
+        self.version += 1
+
+    def state(self, lang: str = "en", since: str = "") -> dict[str, Any]:
+        """Give what the page shows; only the version where that is the one shown already."""
+        with self._lock:
+            self._refresh()
+            if since == str(self.version):
+                return {"version": self.version}
+            return {
+                "version": self.version, "who": self.who, "read_only": self.read_only,
+                **describe(self._result, self._read.corrections, self._before, lang),
+            }  # fmt: skip
+
+    def samples(self) -> dict[str, Any]:
+        """Give the curves of every response, by its place in ``traces``."""
+        with self._lock:
+            return {"version": self.version, "curves": samples_of(self._result)}
+
+    def correct(self, asked: Mapping[str, Any]) -> None:
+        """Write one correction, and let everything follow.
+
+        Raises
+        ------
+        NeedsReasonError
+            If a grade or category changes and there is no reason; nothing is written.
+        StudyError
+            If the review is read-only, or the correction is not possible.
+        """
+        if self.read_only:
+            raise StudyError("this review is open for reading only.")
+        unknown = set(asked) - set(_EVENT_KEYS)
+        if unknown:
+            raise StudyError(
+                f"unknown key '{min(unknown)[:120]}'; known: {', '.join(_EVENT_KEYS)}."
+            )
+        with self._lock:
+            self._refresh()
+            told = {"why": "", **asked}
+            if told.get("action") == "undo" and not told.get("undoes"):
+                told["undoes"] = self._last()
+            event = log.prepare(self._study, who=self.who, **told)
+            correction = review_file.to_correction(event)
+            result = self._analyzed(self._with((*self._study.corrections, correction)))
+            changed = self._changes(result)
+            if changed and not str(told["why"]).strip():
+                raise NeedsReasonError(changed)
+            review_file.append(self._log, event)
+            self._take(review_file.load(self._log), result)
+
+    def _last(self) -> str:
+        """Give the last event that was not taken back."""
+        standing, _ = still_standing(self._read.corrections)
+        if not standing:
+            raise StudyError("there is nothing to undo.")
+        return standing[-1].id
+
+    def _changes(self, result: Result) -> list[dict[str, str]]:
+        before, after = grades_of(self._result), grades_of(result)
+        return [
+            {"place": " ".join(filter(None, key)).replace("_", " "),
+             "from": before.get(key, ""), "to": after.get(key, "")}
+            for key in dict.fromkeys((*before, *after))
+            if before.get(key, "") != after.get(key, "")
+        ]  # fmt: skip
