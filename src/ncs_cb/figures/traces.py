@@ -80,7 +80,7 @@ def is_spare(result: Result, site: SiteView) -> bool:
 
 def response_of(result: Result, site: SiteView) -> Trace | None:
     """Give the waveform of a response; None for numbers only and for a record read back."""
-    return result.responses[site.row] if site.row < len(result.responses) else None
+    return result.responses[site.row].trace if site.row < len(result.responses) else None
 
 
 def _row(result: Result, site: SiteView) -> _Row:

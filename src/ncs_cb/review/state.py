@@ -92,7 +92,7 @@ def _title(words: Any, key: tuple[str, ...]) -> str:
 def _response(
     result: Result, review: edits.Review, place: int, row: Mapping[Any, Any], words: Any
 ) -> dict[str, Any]:
-    trace = result.responses[place]
+    trace = result.responses[place].trace
     names = flags.split(str(row["quality_flags"]))
     sites = anatomy().nerves[str(row["nerve"])].sites
     site = str(row["stimulation_site"])
@@ -200,8 +200,8 @@ def _value_text(event: Correction, value: Any, words: Any) -> str:
 def samples_of(result: Result) -> dict[str, Any]:
     """Give the curve of each response: first time and step in ms, and its samples in mV."""
     return {
-        str(place): _curve(trace)
-        for place, trace in enumerate(result.responses) if trace is not None
+        str(place): _curve(one.trace)
+        for place, one in enumerate(result.responses) if one.trace is not None
     }  # fmt: skip
 
 

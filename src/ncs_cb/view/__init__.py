@@ -152,10 +152,7 @@ def _nerve(r: Reading, series: Series) -> NerveView:
 
 def _printed(r: Reading, place: int) -> str:
     """Give what the recording machine printed for a response; empty when it printed nothing."""
-    response = r.result.responses[place]
-    if response is None:
-        return ""
-    machine = response.machine
+    machine = r.result.responses[place].machine
     values = (
         (machine.amplitude_mv, "mV"), (machine.onset_latency_ms, "ms"),
         (machine.conduction_velocity_m_per_s, "m/s"),
