@@ -51,7 +51,7 @@ def recruitment_table(
     rows = rows[steps >= thresholds.value("sweeps.series_minimum_steps")]
     if rows.empty:
         return conform(pd.DataFrame(columns=_SERIES), "recruitment")
-    series = rows.groupby(keys, sort=False, dropna=False).ngroup().to_numpy()
+    series = np.asarray(rows.groupby(keys, sort=False, dropna=False).ngroup(), dtype=np.int64)
     # The rows of a series lie one after the other from here on, the currents of each rising.
     current = rows["stimulus_ma"].to_numpy(dtype=np.float64)
     order = np.lexsort((current, series))
@@ -72,26 +72,26 @@ def _step_table(
     stops = np.append(starts[1:], len(current))
     height = _medians(amplitude, starts, stops)
     known = _medians(effective, starts, stops)
-    columns: dict[str, list[object]] = {"largest": [], "first": [], "is_supramaximal": []}
+    n = len(starts)
+    largest, first = np.full(n, np.nan), np.zeros(n, dtype=np.int64)
+    reached, is_unknown = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
     limit = thresholds.value("sweeps.plateau_growth_pct") + 1e-9
     for number in np.unique(series):
         own = series[starts] == number
         growth_pct = _plateau_growth_pct(current[starts][own], known[own])
-        reached = pd.NA if np.isnan(growth_pct) else bool(growth_pct <= limit)
-        heights = height[own]
-        heights = heights[~np.isnan(heights)]
-        n = int(own.sum())
-        columns["largest"] += [heights.max() if heights.size else np.nan] * n
-        columns["first"] += [int(starts[own][0])] * n
-        columns["is_supramaximal"] += [reached] * n
+        reached[own], is_unknown[own] = growth_pct <= limit, np.isnan(growth_pct)
+        first[own] = starts[own][0]
+        measured = height[own][~np.isnan(height[own])]
+        if measured.size:
+            largest[own] = measured.max()
     table = pd.DataFrame({
         "stimulus_ma": current[starts],
         "n_sweeps": np.add.reduceat(rows["n_sweeps"].to_numpy(dtype=np.int64), starts),
         "negative_peak_amplitude_mv": height,
-        "relative_amplitude_pct": 100.0 * height / np.array(columns["largest"], dtype=np.float64),
-        "is_supramaximal": pd.array(columns["is_supramaximal"], dtype="boolean"),
+        "relative_amplitude_pct": 100.0 * height / largest,
+        "is_supramaximal": pd.arrays.BooleanArray(reached, is_unknown),
     })  # fmt: skip
-    return np.array(columns["first"], dtype=np.int64), table
+    return first, table
 
 
 def _medians(values: Floats, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> Floats:
