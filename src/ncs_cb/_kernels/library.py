@@ -43,7 +43,7 @@ def _library() -> ctypes.CDLL:
 def _measure_rows(which: str) -> Any:
     """Give one build of the function: ``baseline``, ``avx2``, or the best (empty)."""
     return _function("measure_rows", which, [
-        _POINTER, _WHOLE, _POINTER, _WHOLE, *[_POINTER] * 3, _WHOLE, _NUMBER, _WHOLE, _WHOLE,
+        _POINTER, _WHOLE, _POINTER, _WHOLE, *[_POINTER] * 4, _WHOLE, _NUMBER, _WHOLE, _WHOLE,
         *[_POINTER] * 9,
     ])  # fmt: skip
 
@@ -82,6 +82,7 @@ def measure_rows(
     stimuli: NDArray[np.int64],
     low_mv: NDArray[np.float64],
     high_mv: NDArray[np.float64],
+    pulse_ms: NDArray[np.float64],
     scale: Scale,
     out: NDArray[np.float64],
     found: NDArray[np.int64],
@@ -94,8 +95,9 @@ def measure_rows(
     samples : ndarray of float32 or float64, shape (n_traces, n_samples) [mV]
         In one piece.
     rows : ndarray of int64
-    stimuli, low_mv, high_mv : ndarray, shape (n_traces,)
-        Sample of the stimulus; limits of the converter, infinite where unknown.
+    stimuli, low_mv, high_mv, pulse_ms : ndarray, shape (n_traces,)
+        Sample of the stimulus; limits of the converter, infinite where unknown; duration of the
+        pulse, NaN where unknown.
     scale : Scale
         Of the sampling rate of these rows.
     out : ndarray of float64, shape (n_traces, WIDTH)
@@ -115,7 +117,8 @@ def measure_rows(
     _measure_rows(which)(
         _address(samples, kind, m * n), is_double, _address(rows, np.int64, 0), rows.size,
         _address(stimuli, np.int64, m), _address(low_mv, np.float64, m),
-        _address(high_mv, np.float64, m), n, scale.step_ms, scale.size, scale.first,
+        _address(high_mv, np.float64, m), _address(pulse_ms, np.float64, m), n,
+        scale.step_ms, scale.size, scale.first,
         *scale.addresses, _address(work, np.float64, 0),
         _address(out, np.float64, m * facts.WIDTH), _address(found, np.int64, m),
     )  # fmt: skip
