@@ -74,6 +74,8 @@ def analyze(
                 )
             if target != _STDOUT:
                 _refuse_taken(study.study_id, given, taken)
+            for line in _warnings(study):
+                tell(line)
             result = _analyze(study, sets, reference)
             _deliver(result, target, chosen, lang)
         except Exception as error:  # one failed input never stops the others
@@ -205,8 +207,11 @@ def validate(
     failed = 0
     for given in inputs or ():
         try:
+            lost = 0
             for line in _understood(given):
+                lost += "unassigned stimulus" in line
                 out().print(plain(line), soft_wrap=True)
+            failed += lost > 0
         except Exception as error:  # every input is checked, whatever is wrong with the others
             failed += 1
             tell(f"{given}: {_without(given, explain(error))}")
@@ -216,9 +221,9 @@ def validate(
 
 def _understood(given: Path) -> Iterator[str]:
     if given.suffix == ".toml" and given.is_file():
-        from ncs_cb.study_file import load_study_toml
+        from ncs_cb.readers import check_study_file
 
-        load_study_toml(given)
+        check_study_file(given)
         yield f"{given}: good"
         return
     study = _read(given, None, False)
@@ -231,10 +236,27 @@ def _understood(given: Path) -> Iterator[str]:
             f"  {response.recording}: {response.kind}, {site.nerve} {site.side}, "
             f"{site.muscle}, {site.stimulation_site}{far}"
         )
+    for line in _warnings(study):
+        yield f"  {line}"
     for decision in study.decisions:
         yield f"  {_decided(decision)}"
     for text in study.notes:
         yield f"  not understood, kept as text: {text}"
+
+
+def _warnings(study: Study) -> Iterator[str]:
+    """Say aloud what was not understood, and what was read although it is not whole."""
+    for lost in study.unassigned:
+        when = "" if lost.time_s is None else f" at {lost.time_s:g} s"
+        text = f"'{lost.text}'" if lost.text else "without a text"
+        yield (
+            f"{lost.recording}: warning: unassigned stimulus {text} (sweep {lost.sweep}{when}): it "
+            f'names no site. Name it in study.toml: [recordings."{lost.recording}"] '
+            f'sites = {{ "{lost.text or "..."}" = "below_elbow" }}'
+        )
+    for decision in study.decisions:
+        if decision.topic == "salvage":
+            yield f"{decision.source}: warning: {decision.reason}."
 
 
 def _decided(decision: Decision) -> str:

@@ -18,6 +18,7 @@ from ncs_cb.model import (
     Trace,
     TypedResponse,
 )
+from ncs_cb.readers._shared.doubts import questioned
 from ncs_cb.readers._shared.names import SIDES
 from ncs_cb.readers._shared.reader import Recording
 
@@ -138,6 +139,12 @@ def apply(recording: Recording, told: RecordingOverride, name: str) -> Recording
         If a site is named that the recording does not have.
     """
     answers: tuple[Trace | TypedResponse, ...] = (*recording.traces, *recording.typed_responses)
+    if recording.traces:
+        traces, doubts = questioned(
+            recording.traces, name, delay_ms=told.stimulus_delay_ms,
+            is_polarity_told=told.polarity in ("negative_up", "negative_down"),
+        )  # fmt: skip
+        recording = replace(recording, traces=traces, decisions=(*recording.decisions, *doubts))
     if told == RecordingOverride() or not answers:
         return recording
     held = {answer.site.stimulation_site for answer in answers}

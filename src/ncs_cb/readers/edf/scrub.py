@@ -74,11 +74,13 @@ def anonymize(source: str | Path, target: str | Path, *, keep_dates: bool = Fals
 def anonymous_bytes(data: bytes, *, keep_dates: bool = False) -> bytes:
     """Give the bytes of the clean copy; see :func:`anonymize`."""
     header = parse_header(data)
-    body = bytearray(data[header.n_bytes :])
+    # Nothing behind the last whole record: nobody knows what it holds.
+    end = header.n_bytes + header.n_records * header.record_bytes
+    body = bytearray(data[header.n_bytes : end])
     defined = _kept_tags(timeline(header, data).annotations)
     width, step = header.sample_bytes, header.record_bytes
     for signal in header.signals:
-        if not signal.is_annotation:
+        if not signal.is_annotation or not signal.n_samples:
             continue
         start, size = signal.offset * width, signal.n_samples * width
         for record in range(header.n_records):
@@ -134,7 +136,8 @@ def _clean_header(header: Header, data: bytes, *, keep_dates: bool) -> bytes:
     fixed = (
         version, field("X X X X" if is_plus else "X", 80), field(recording, 80),
         field(short, 8), field("00.00.00", 8), data[184:192],
-        field(kind if is_plus or kind == "24BIT" else "", 44), data[236:256],
+        field(kind if is_plus or kind == "24BIT" else "", 44),
+        field(header.n_records, 8), data[244:256],
     )  # fmt: skip
     signals = header.signals
     numbers = [(s.physical_min, s.physical_max, s.digital_min, s.digital_max) for s in signals]
