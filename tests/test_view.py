@@ -185,13 +185,13 @@ def test_building_a_view_changes_nothing(result):
 
 def test_the_header_says_not_recorded_rather_than_nothing():
     built = view.build(example.empty_result())
-    facts = {f.label: f.text for f in built.header}
+    facts = {f.label: f.text for f in (*built.header, *built.technique)}
     assert facts["Limb temperature"] == "not recorded"
     assert facts["Person"] == "not recorded"
 
 
 def test_the_header_names_temperature_filters_and_sampling(built):
-    facts = {f.label: f.text for f in built.header}
+    facts = {f.label: f.text for f in (*built.header, *built.technique)}
     assert facts["Limb temperature"] == "right arm 33.5 °C"
     assert facts["Filters"] == "2 Hz to 10 kHz"
     assert facts["Sampling"] == "20 kHz"
@@ -269,7 +269,7 @@ def test_what_was_not_decided_never_reads_as_no_block(result, grade, lang):
     built = view.build(verdicts_with(result, grade), lang=lang)
     no_block = {"en": "No block", "zh": "未见阻滞"}[lang]
     assert no_block not in built.finding_text
-    for row in built.summary.rows:
+    for row in built.motor.rows:
         assert no_block.lower() not in " ".join(cell.text for cell in row)
     assert {n.grade for n in built.nerves} == {grade}
 
@@ -358,8 +358,9 @@ def test_a_value_outside_its_normal_limit_is_marked_with_the_set(result):
     built = view.build(replace(result, traces=weak, limits=marks))
     median = next(n for n in built.nerves if n.id == "median-right-apb")
     cells = [c for c in median.sites.rows[0] if c.tone == "outside"]
-    assert [c.text for c in cells] == ["3.0"]
-    assert "aanem_2016" in median.sites.note
+    assert [c.text for c in cells] == ["3.0* (≥ 4.1)"]
+    assert "*: outside it" in median.sites.note
+    assert any("3.0* (≥ 4.1)" in c.text for row in built.motor.rows for c in row)
 
 
 def test_missing_evidence_says_what_would_decide(built):

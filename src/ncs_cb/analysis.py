@@ -29,9 +29,10 @@ from ncs_cb.model import (
     Decision,
     Details,
     Provenance,
+    Response,
+    ResponseStatus,
     Result,
     SetWords,
-    Stimulus,
     Study,
     Trace,
     TypedResponse,
@@ -46,13 +47,13 @@ class Tables:
     """What was found in many studies together, before it is split study by study.
 
     ``frames`` maps names of tables to DataFrames whose ``study_id`` is the running number of the
-    study as text, since two studies may carry the same id; ``responses`` holds one trace (or
-    None) per row of ``traces``; ``fits`` the fit of each row of ``segments`` that has one;
+    study as text, since two studies may carry the same id; ``responses`` holds the response
+    behind each row of ``traces``; ``fits`` the fit of each row of ``segments`` that has one;
     ``decisions`` one tuple per study.
     """
 
     frames: Mapping[str, pd.DataFrame]
-    responses: tuple[Trace | None, ...]
+    responses: tuple[Response, ...]
     fits: Mapping[int, dispersion.Fitted]
     decisions: tuple[tuple[Decision, ...], ...]
 
@@ -118,15 +119,17 @@ def analyze_together(
     """
     details = _details(studies)
     chosen = [edits.choose_responses(study) for study in studies]
-    traces, responses, stimuli, sweep_counts = _measure(studies, chosen)
-    traces, corrected = edits.set_markers(traces, responses, studies)
+    traces, responses, sweep_counts = _measure(studies, chosen)
+    waveforms = [response.trace for response in responses]
+    traces, corrected = edits.set_markers(traces, waveforms, studies)
     recruitment = sweeps.recruitment_table(traces, sweep_counts)
     traces = sweeps.attest(traces, recruitment)
-    traces, printed = machine.set_beside(traces, responses)
-    pairs, fits = _estimate(segments.pair_sites(traces), traces, responses)
+    traces, printed = machine.set_beside(traces, waveforms)
+    pairs, fits = _estimate(segments.pair_sites(traces), traces, waveforms)
     checks = quality.examine(
-        pairs, traces, details, responses, stimuli=stimuli, reference=reference
-    )
+        pairs, traces, details, waveforms,
+        stimuli=[response.stimulus for response in responses], reference=reference,
+    )  # fmt: skip
     pairs = quality.with_flags(pairs, checks)
     verdicts = judge(pairs, criteria, reference=reference, details=details, checks=checks)
     waves = _f_waves(studies)
@@ -156,11 +159,11 @@ def _details(studies: Sequence[Study]) -> dict[str, Details]:
 
 def _measure(
     studies: Sequence[Study], chosen: Sequence[sweeps.Chosen]
-) -> tuple[pd.DataFrame, tuple[Trace | None, ...], tuple[Stimulus, ...], list[int]]:
+) -> tuple[pd.DataFrame, tuple[Response, ...], list[int]]:
     """Measure all responses in one pass and put the typed-in rows behind those of their study."""
     counts = [count for choice in chosen for count in choice.sweep_counts]
-    responses = [trace for choice in chosen for trace in choice.responses]
-    measured = measuring.measure_study_traces(responses)
+    waveforms = [trace for choice in chosen for trace in choice.responses]
+    measured = measuring.measure_study_traces(waveforms)
     measured["study_id"] = [
         _key(number) for number, choice in enumerate(chosen) for _ in choice.responses
     ]
@@ -169,20 +172,29 @@ def _measure(
         for number, study in enumerate(studies)
         for row in study.typed_responses
     ]
-    stimuli = [trace.stimulus for trace in responses]
+    responses = [
+        _of_trace(trace, status)
+        for trace, status in zip(waveforms, measured["response"], strict=True)
+    ]
     if not typed:
-        return conform(measured, "traces"), tuple(responses), tuple(stimuli), counts
-    stimuli += [row.stimulus for study in studies for row in study.typed_responses]
+        return conform(measured, "traces"), tuple(responses), counts
+    responses += [_of_row(row) for study in studies for row in study.typed_responses]
     both = pd.concat([measured, conform(pd.DataFrame(typed), "traces")], ignore_index=True)
     order = np.argsort(both["study_id"].to_numpy(dtype=str), kind="stable")
-    everything: list[Trace | None] = [*responses, *[None] * len(typed)]
     counts += [1] * len(typed)
     traces = conform(both.iloc[order], "traces")
     places = order.tolist()
-    return (
-        traces, tuple(everything[i] for i in places), tuple(stimuli[i] for i in places),
-        [counts[i] for i in places],
+    return traces, tuple(responses[i] for i in places), [counts[i] for i in places]
+
+
+def _of_trace(trace: Trace, status: ResponseStatus) -> Response:
+    return Response(
+        trace.site, trace.recording, trace.kind, trace.stimulus, status, trace.machine, trace
     )  # fmt: skip
+
+
+def _of_row(row: TypedResponse) -> Response:
+    return Response(row.site, row.recording, row.kind, row.stimulus, row.response)
 
 
 def _typed_row(row: TypedResponse) -> dict[str, object]:
@@ -350,8 +362,8 @@ def _own_part(part: pd.DataFrame | None, whole: pd.DataFrame, study_id: str) -> 
     return named
 
 
-def _responses_by_study(tables: Tables) -> dict[str, tuple[Trace | None, ...]]:
-    found: dict[str, list[Trace | None]] = {}
+def _responses_by_study(tables: Tables) -> dict[str, tuple[Response, ...]]:
+    found: dict[str, list[Response]] = {}
     keys = tables.frames["traces"]["study_id"]
     for key, response in zip(keys, tables.responses, strict=True):
         found.setdefault(key, []).append(response)

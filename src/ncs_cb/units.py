@@ -6,6 +6,7 @@ Conversion happens here and nowhere else. Unknown text is an error, never an ass
 
 from __future__ import annotations
 
+import math
 import re
 
 from ncs_cb.errors import UnitError
@@ -43,6 +44,22 @@ _SUFFIX_UNITS: tuple[tuple[str, str], ...] = (
     ("_pct", "%"),
     ("_c", "\u00b0C"),
 )
+
+
+def is_finite(value: object) -> bool:
+    """Tell whether a value from outside is a number that fits a float; true and false are none.
+
+    Examples
+    --------
+    >>> is_finite(3), is_finite(10**400), is_finite(float("nan")), is_finite(True)
+    (True, False, False, False)
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def millivolts_per(unit: str, *, source: str | None = None) -> float:

@@ -336,9 +336,20 @@ def result(study_id: str = "p014-2026-03", arm=ARM, *, with_typed: bool = True) 
         sensory.sensory_table(traces, people, reference="aanem_2016"),
         limits.limits_table(traces, segments, people, reference="aanem_2016"),
         empty("asks"), empty("reasons"),
-        responses=(*items, *(None for _ in typed)), provenance=provenance,
+        responses=tuple(_response(row, items) for row in traces.to_dict("records")),
+        provenance=provenance,
         sets=set_words.shipped(provenance.criteria), fits=_fits(segments, items),
     )  # fmt: skip
+
+
+def _response(row: dict, items: list[model.Trace]) -> model.Response:
+    """Give what stands behind a row: the trace of that recording and site, or a printed row."""
+    site = model.Site(row["nerve"], row["side"], row["muscle"], row["stimulation_site"])
+    trace = next((i for i in items if (i.site, i.recording) == (site, row["recording"])), None)
+    stimulus = trace.stimulus if trace else model.Stimulus(distance_mm=row["distance_mm"])
+    machine = trace.machine if trace else model.MachineValues()
+    return model.Response(
+        site, row["recording"], "motor", stimulus, "present", machine, trace)  # fmt: skip
 
 
 def _fits(segments: pd.DataFrame, items: list[model.Trace]) -> dict:

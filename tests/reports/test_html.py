@@ -117,7 +117,14 @@ def test_numbers_in_the_traces_are_the_views(result, page, lang):
 def test_every_cell_of_the_view_is_on_the_page(result, page, lang):
     built = view.build(result, lang=lang)
     text = Page(page).text
-    tables = [built.summary, built.comparison, built.data_files, built.decisions, built.sensory]
+    tables = [
+        built.motor,
+        built.sides,
+        built.comparison,
+        built.data_files,
+        built.decisions,
+        built.sensory,
+    ]
     for nerve in built.nerves:
         tables += [nerve.sites, nerve.changes, nerve.inching, nerve.recruitment]
         tables += [s.clauses for segment in nerve.segments for s in segment.sets]

@@ -85,7 +85,7 @@ def test_the_page_marks_motor_values_by_a_laboratorys_own_limits(study, limits):
         return [cell.text for cell in cells if cell.tone == "outside"]
 
     assert marked(ncs_cb.analyze(study)) == []
-    assert marked(ncs_cb.analyze(study, reference=limits)) == ["9.8"]
+    assert marked(ncs_cb.analyze(study, reference=limits)) == ["9.8* (≥ 12)"]
 
 
 @pytest.fixture

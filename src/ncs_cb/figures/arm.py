@@ -166,7 +166,7 @@ def _course(nerve: str) -> Floats:
 
 
 @cache
-def _places(nerve: str) -> dict[str, int]:
+def places(nerve: str) -> dict[str, int]:
     """Give where along its course each site of a nerve lies; sites not drawn lie in between."""
     known = anatomy().nerves[nerve]
     drawn = [name for name, _, _ in known.course]
@@ -177,10 +177,10 @@ def _places(nerve: str) -> dict[str, int]:
 
 
 def _between(stretch: Stretch) -> Floats | None:
-    places = _places(stretch.nerve)
-    if stretch.distal_site not in places or stretch.proximal_site not in places:
+    at = places(stretch.nerve)
+    if stretch.distal_site not in at or stretch.proximal_site not in at:
         return None
-    start, stop = places[stretch.distal_site], places[stretch.proximal_site]
+    start, stop = at[stretch.distal_site], at[stretch.proximal_site]
     return _course(stretch.nerve)[start : stop + 1]
 
 

@@ -13,11 +13,12 @@ from ncs_cb.figures.drawing import FAINT, INK, PAPER, SOFT, Disc, Drawing, Float
 from ncs_cb.model import Result, Trace
 from ncs_cb.view import NerveView, SegmentView, SiteView, View
 
-WIDTH = 720.0
-_LEFT, _RIGHT = 128.0, 552.0
-_PITCH, _TOP, _BOTTOM = 70.0, 30.0, 30.0
+# Two nerves stand side by side on a page.
+WIDTH = 372.0
+_LEFT, _RIGHT = 96.0, 262.0
+_PITCH, _TOP, _BOTTOM = 56.0, 24.0, 26.0
 _BEFORE_MS, _AFTER_MS, _WITHOUT_END_MS = 1.0, 8.0, 30.0
-_MOST_POINTS = 900
+_MOST_POINTS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def is_spare(result: Result, site: SiteView) -> bool:
 
 def response_of(result: Result, site: SiteView) -> Trace | None:
     """Give the waveform of a response; None for numbers only and for a record read back."""
-    return result.responses[site.row] if site.row < len(result.responses) else None
+    return result.responses[site.row].trace if site.row < len(result.responses) else None
 
 
 def _row(result: Result, site: SiteView) -> _Row:
@@ -156,7 +157,7 @@ def _ghost(sheet: Drawing, scale: _Scale, distal: _Row, proximal: _Row, base: fl
 
 
 def _response(sheet: Drawing, view: View, scale: _Scale, row: _Row, base: float) -> None:
-    sheet.add(Text(_LEFT - 16, base - 1, row.site.label, 10, "end", INK, is_bold=True))
+    sheet.add(Text(_LEFT - 12, base - 1, row.site.label, 10, "end", INK, is_bold=True))
     if not row.has_trace:
         sheet.segment((_LEFT, _RIGHT), (base, base), stroke=FAINT, width=0.8, dash=(3.0, 3.0))
         sheet.add(Text(_LEFT + 60, base - 5, view.labels["no_waveform"], 8.5, "start", SOFT))
@@ -168,7 +169,7 @@ def _response(sheet: Drawing, view: View, scale: _Scale, row: _Row, base: float)
         if row.has_trace:
             sheet.add(Text(_RIGHT - 4, base - 6, view.labels["no_response"], 8.5, "end", SOFT))
         return
-    sheet.add(Text(_LEFT - 16, base + 11, row.site.caption, 8, "end", SOFT))
+    sheet.add(Text(_LEFT - 12, base + 11, row.site.caption, 8, "end", SOFT))
     if row.has_trace:
         sheet.add(*_markers(scale, row, base))
 
@@ -197,12 +198,14 @@ def _verdict(sheet: Drawing, segment: SegmentView, bases: dict[str, float]) -> N
     looks = style.look(segment.grade)
     sheet.add(*style.stroke(np.array([x, x]), np.array([low, high]), looks))
     sheet.add(*style.badge(x, middle, segment.short, segment.grade))
-    sheet.add(Text(x + 12, middle - 3, segment.word, 9.5, "start", INK, is_bold=True))
+    if segment.is_silent:
+        return
+    sheet.add(Text(x + 11, middle - 9, segment.word, 9, "start", INK, is_bold=True))
     for n, part in enumerate(_wrapped(segment.numbers)):
-        sheet.add(Text(x + 12, middle + 8 + 9.5 * n, part, 7.5, "start", SOFT))
+        sheet.add(Text(x + 11, middle + 1 + 9 * n, part, 7.8, "start", SOFT))
 
 
-def _wrapped(text: str, width: int = 32) -> list[str]:
+def _wrapped(text: str, width: int = 22) -> list[str]:
     lines = [""]
     for word in text.split(", "):
         joined = f"{lines[-1]}, {word}" if lines[-1] else word
@@ -215,7 +218,7 @@ def _wrapped(text: str, width: int = 32) -> list[str]:
 
 
 def _scale_bars(sheet: Drawing, scale: _Scale) -> None:
-    wide = _nice(110.0 / scale.points_per_ms)
+    wide = _nice(60.0 / scale.points_per_ms)
     tall = _nice(0.62 * _PITCH / scale.points_per_mv)
     right, bottom = _RIGHT - 2.0, sheet.height - 14.0
     left, top = right - wide * scale.points_per_ms, bottom - tall * scale.points_per_mv

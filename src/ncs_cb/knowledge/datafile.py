@@ -8,7 +8,6 @@ valid name.
 from __future__ import annotations
 
 import hashlib
-import math
 import tomllib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ncs_cb.errors import TableError, did_you_mean
+from ncs_cb.units import is_finite
 
 VERIFIED = ("primary", "secondary", "unchecked", "doubtful")
 """How sure a number is: read in the publication, read in a work that cites it, well known but
@@ -73,7 +73,7 @@ def read(folder: str, id_or_path: str | Path) -> DataText:
         content = files("ncs_cb").joinpath(name).read_bytes()
     try:
         raw = tomllib.loads(content.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+    except ValueError as problem:  # no TOML, no UTF-8, or a number of thousands of digits
         raise TableError(f"not a TOML file in UTF-8: {problem}", source=name) from None
     return DataText(name, hashlib.sha256(content).hexdigest(), raw)
 
@@ -153,7 +153,7 @@ class Block:
         value = self._get(name, (int, float), what, needed=needed)
         if value is None:
             return None
-        if not math.isfinite(value):
+        if not is_finite(value):
             raise self.wrong(name, f"must be {what}, not {value!r}")
         return float(value)
 

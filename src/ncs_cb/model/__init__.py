@@ -22,6 +22,7 @@ from ncs_cb.model.details import (
     Side,
     TreatmentCourse,
 )
+from ncs_cb.model.words import SetWords, Wording
 
 __all__ = [
     "BlockFit",
@@ -37,6 +38,7 @@ __all__ = [
     "PrintedSegment",
     "Provenance",
     "RecordingOverride",
+    "Response",
     "ResponseOverride",
     "ResponseStatus",
     "Result",
@@ -186,6 +188,37 @@ class TypedResponse:
     sampling_rate_hz: float | None = None
     response: ResponseStatus | None = None
     flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Response:
+    """The answer of one site, measured or printed alike: what stands behind a row of ``traces``.
+
+    Attributes
+    ----------
+    site : Site
+    recording : str
+        The file or object it came from.
+    kind : str
+        ``motor`` or ``sensory``.
+    stimulus : Stimulus
+        With what was attested of it, and by whom; a printed row counts as a waveform does.
+    status : str or None
+        ``present``, ``absent`` (looked for, nothing seen), ``not_done`` or ``not_measurable``;
+        None when nobody said.
+    machine : MachineValues
+        What the recording machine printed beside its waveform.
+    trace : Trace or None
+        The waveform that was measured; None for a printed row, and in a result read back.
+    """
+
+    site: Site
+    recording: str
+    kind: Kind = "motor"
+    stimulus: Stimulus = Stimulus()
+    status: ResponseStatus | None = None
+    machine: MachineValues = MachineValues()
+    trace: Trace | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,56 +389,6 @@ class Provenance:
     decisions: tuple[Decision, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Wording:
-    """One thing that a set names, in words: what it is, and what to do where it is unknown."""
-
-    text: str = ""
-    text_zh: str = ""
-    ask: str = ""
-    ask_zh: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class SetWords:
-    """What a criteria or reference set says of itself, shipped or a laboratory's own.
-
-    Attributes
-    ----------
-    id, sha256 : str
-        As provenance names the file.
-    kind : str
-        ``criteria`` or ``reference``.
-    is_shipped : bool
-        Whether it is the file of this version, whose title may stand in the catalogs too.
-    title, title_zh, citation, doi : str
-    purpose : str
-        ``mmn``, ``cidp``, ``block`` or ``screening``; empty for reference sets.
-    enabled : bool
-        False while the limits of a criteria set wait for the publication.
-    why_not_enabled : str
-    n_unchecked : int
-        Number of limits in use that were not checked against the publication.
-    categories, clauses : mapping of id to Wording
-        The categories of the diagnosis, and the clauses they are made of.
-    """
-
-    id: str
-    sha256: str
-    kind: Literal["criteria", "reference"]
-    is_shipped: bool
-    title: str
-    title_zh: str = ""
-    citation: str = ""
-    doi: str = ""
-    purpose: str = ""
-    enabled: bool = True
-    why_not_enabled: str = ""
-    n_unchecked: int = 0
-    categories: Mapping[str, Wording] = field(default_factory=dict)
-    clauses: Mapping[str, Wording] = field(default_factory=dict)
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class BlockFit:
     """The estimate of one pair of responses with the curves behind it.
@@ -446,8 +429,8 @@ class Result:
     each motor value that has one, and whether the value lies outside; ``asks`` what would settle
     what is unknown; ``reasons`` what explains each row of ``diagnosis``.
 
-    ``responses`` holds, for each row of ``traces``, the trace that was measured (None for a
-    typed-in row), so that figures draw what the numbers were taken from; ``fits`` the curves
+    ``responses`` holds, for each row of ``traces``, the :class:`Response` behind it, so that
+    figures draw what the numbers were taken from; ``fits`` the curves
     behind the block estimate of each segment, by nerve, side, muscle and segment; ``sets`` the
     words of every criteria and reference set. A result read back from its record has everything
     but the waveforms and the curves.
@@ -468,7 +451,7 @@ class Result:
     limits: pd.DataFrame
     asks: pd.DataFrame
     reasons: pd.DataFrame
-    responses: tuple[Trace | None, ...]
+    responses: tuple[Response, ...]
     provenance: Provenance
     sets: tuple[SetWords, ...] = ()
     fits: Mapping[tuple[str, str, str, str], BlockFit] = field(default_factory=dict)

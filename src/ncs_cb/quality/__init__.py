@@ -57,22 +57,24 @@ def _of_trace(name: str) -> Check:
         if at:
             return raised("at_one", site=at[0])
         for site, response in zip(pair.sites, both, strict=True):
-            if not _can_show(name, response):
-                return unexamined("cannot_show", site=site)
+            case = _cannot_show(name, response)
+            if case:
+                return unexamined(case, site=site)
         return cleared("at_none")
 
     check.__name__ = name
     return check
 
 
-def _can_show(name: str, response: Response) -> bool:
-    """Tell whether this flag could have been raised: from a waveform that gave a response."""
+def _cannot_show(name: str, response: Response) -> str:
+    """Say why this flag could not have been raised; empty where it could."""
     if response.trace is None:
-        return False
+        return "no_waveform"
     if name == "differs_from_machine":
         machine = response.trace.machine
-        return machine.onset_latency_ms is not None or machine.amplitude_mv is not None
-    return not response.flags & _INVALID
+        has_values = machine.onset_latency_ms is not None or machine.amplitude_mv is not None
+        return "" if has_values else "nothing_printed"
+    return "not_measured" if response.flags & _INVALID else ""
 
 
 _INVALID = frozenset(f.name for f in flags.FLAGS.values() if f.level == "invalid")

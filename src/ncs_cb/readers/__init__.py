@@ -23,8 +23,9 @@ from ncs_cb.model import Decision, Details, RecordingOverride, Source, Study, Un
 from ncs_cb.readers._shared import folders
 from ncs_cb.readers._shared import told as told_of
 from ncs_cb.readers._shared.asked import Asked, each_visit, one_visit, with_lab
-from ncs_cb.readers._shared.claims import available, by_suffix, claimants, content, head
+from ncs_cb.readers._shared.claims import available, by_suffix, claimants, head
 from ncs_cb.readers._shared.doubts import refuse_twins
+from ncs_cb.readers._shared.files import read_regular
 from ncs_cb.readers._shared.folders import STUDY_FILE, StudyInput
 from ncs_cb.readers._shared.grid import SPREADSHEETS
 from ncs_cb.readers._shared.reader import Input, Reader, Recording
@@ -118,7 +119,7 @@ def _is_recording(asked: Asked, path: Path) -> bool:
         return True
     if not owners:
         return False
-    start = content(path, path.name) if path.suffix.lower() in SPREADSHEETS else head(path)
+    start = read_regular(path) if path.suffix.lower() in SPREADSHEETS else head(path)
     lab = asked.lab_for(path) if path.suffix.lower() in _TABLE_SUFFIXES else None
     return bool(claimants(asked.put_to(Input(path, path.name, start), lab)))
 
@@ -270,7 +271,7 @@ def _read_details(path: Path, default_id: str) -> tuple[str, Details, tuple[Sour
 
     study_id, details = load_study_toml(path)
     details = told_of.settle(details)
-    source = Source(path.name, hashlib.sha256(path.read_bytes()).hexdigest(), "study_toml")
+    source = Source(path.name, hashlib.sha256(read_regular(path)).hexdigest(), "study_toml")
     return study_id or default_id, details, (source,)
 
 
@@ -285,17 +286,17 @@ def _open_all(found: StudyInput, keep_identity: bool) -> tuple[list[Input], list
     if found.path in found.files:
         # A file given by itself: what lies beside it is a companion or no concern of ours.
         name = found.path.name
-        data = content(found.path, name)
+        data = read_regular(found.path, name)
         return [Input(found.path, name, data, keep_identity=keep_identity)], decisions
     for path, name in folders.unique_names(found):
         if path.name == STUDY_FILE or is_log(path):
             continue
         if path.suffix.lower() in known:
-            inputs.append(Input(path, name, content(path, name), keep_identity=keep_identity))
+            inputs.append(Input(path, name, read_regular(path, name), keep_identity=keep_identity))
             continue
         start = Input(path, name, head(path), keep_identity=keep_identity)
         if claimants(start):
-            inputs.append(replace(start, data=content(path, name)))
+            inputs.append(replace(start, data=read_regular(path, name)))
         elif not folders.is_plain_text_about(path):
             decisions.append(Decision(name, "choice", "ignored", "no reader claims this file"))
     for path, reason in found.skipped:
@@ -479,7 +480,7 @@ def _sources(read: Sequence[_Read]) -> list[Source]:
     for source, recording in read:
         sources.append(source)
         for companion in recording.companions:
-            digest = hashlib.sha256(companion.read_bytes()).hexdigest()
+            digest = hashlib.sha256(read_regular(companion)).hexdigest()
             sources.append(Source(companion.name, digest, f"{source.reader} companion"))
     return sources
 

@@ -6,7 +6,6 @@ Where the recordings are still at hand, read those.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +15,7 @@ from ncs_cb.knowledge.anatomy import find, position
 from ncs_cb.model import Decision, Details, Site, Stimulus, TypedResponse
 from ncs_cb.readers._shared.reader import Input, Reader, Recording
 from ncs_cb.readers._shared.tables import parse_json
+from ncs_cb.units import is_finite
 
 SCHEMAS = ("ncs_cb/result/1", "ncs_cb/result/2")
 _FAMILY = b'"ncs_cb/result/'
@@ -94,7 +94,7 @@ def _number(row: Mapping[str, Any], key: str, where: str) -> float | None:
     value = row.get(key)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if not is_finite(value):
         raise ReadError(f"{where}.{key}: must be a number or null.")
     return float(value)
 

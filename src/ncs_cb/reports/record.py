@@ -22,7 +22,7 @@ import pandas as pd
 from ncs_cb.columns import Column, conform, table_columns
 from ncs_cb.errors import ReadError
 from ncs_cb.knowledge import set_words
-from ncs_cb.model import Details, Provenance, Result, SetWords, Study
+from ncs_cb.model import Details, Provenance, Response, Result, SetWords, Site, Stimulus, Study
 from ncs_cb.reports import Writer
 from ncs_cb.vocabulary import ID_LISTS, JUDGEMENT_TABLES, RESULT_TABLES
 
@@ -31,12 +31,8 @@ if TYPE_CHECKING:
 
 SCHEMA = "ncs_cb/result/2"
 _FIRST_SCHEMA = "ncs_cb/result/1"
-_STUDY_FIELDS = (
-    "study_id", "typed_responses", "details", "sources", "decisions", "notes", "corrections",
-    "unassigned",
-)  # fmt: skip
-# Records of earlier versions have none of these.
-_LATER_FIELDS = ("corrections", "unassigned")
+_STUDY_FIELDS = tuple(field.name for field in fields(Study) if field.name != "traces")
+_RESPONSE_FIELDS = tuple(field.name for field in fields(Response) if field.name != "trace")
 
 
 def to_record(result: Result) -> dict[str, Any]:
@@ -49,12 +45,16 @@ def to_record(result: Result) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``{"schema", "study", <every table>, "sets", "provenance"}``. NaN and NA are None;
-        numbers keep full precision. The waveforms are left out.
+        ``{"schema", "study", <every table>, "responses", "sets", "provenance"}``. NaN and NA are
+        None; numbers keep full precision. The waveforms are left out.
     """
     study = {name: _plain(getattr(result.study, name)) for name in _STUDY_FIELDS}
     tables = {name: _rows(getattr(result, name)) for name in RESULT_TABLES}
-    rest = {"sets": _plain(result.sets), "provenance": _plain(result.provenance)}
+    responses = [
+        {name: _plain(getattr(one, name)) for name in _RESPONSE_FIELDS} for one in result.responses
+    ]
+    rest = {"responses": responses, "sets": _plain(result.sets)}
+    rest["provenance"] = _plain(result.provenance)
     return {"schema": SCHEMA, "study": study, **tables, **rest}
 
 
@@ -64,7 +64,7 @@ def to_json(result: Result) -> str:
 
 
 def from_record(record: Mapping[str, Any]) -> Result:
-    """Make a result from its record; ``responses`` holds None for every trace.
+    """Make a result from its record; its responses hold no traces.
 
     Raises
     ------
@@ -83,22 +83,38 @@ def from_record(record: Mapping[str, Any]) -> Result:
             **{
                 name: _typed(record["study"][name], hint)
                 for name, hint in get_type_hints(Study).items()
-                if name in _STUDY_FIELDS and (name in record["study"] or name not in _LATER_FIELDS)
+                if name in _STUDY_FIELDS and name in record["study"]
             }
         )
         provenance = _typed(record["provenance"], Provenance)
         tables: dict[str, Any] = {
             name: _frame([] if name in later else record[name], name) for name in RESULT_TABLES
         }
-        sets = (
-            set_words.shipped(provenance.criteria)
-            if schema == _FIRST_SCHEMA
-            else _typed(record["sets"], tuple[SetWords, ...])
-        )
+        if schema == _FIRST_SCHEMA:
+            sets = set_words.shipped(provenance.criteria)
+            responses = _responses(tables["traces"])
+        else:
+            sets = _typed(record["sets"], tuple[SetWords, ...])
+            responses = _typed(record["responses"], tuple[Response, ...])
     except (KeyError, TypeError, ValueError) as error:
         raise ReadError(f"the record is incomplete or damaged: {error}") from None
-    responses = (None,) * len(tables["traces"])
     return Result(study=study, **tables, responses=responses, provenance=provenance, sets=sets)
+
+
+def _responses(traces: pd.DataFrame) -> tuple[Response, ...]:
+    """Give what the rows of an early record say of their responses."""
+    rows = [_typed_row(row) for row in traces.to_dict("records")]
+    return tuple(
+        Response(
+            Site(row["nerve"], row["side"], row["muscle"], row["stimulation_site"]),
+            row["recording"], row["kind"], Stimulus(row["distance_mm"], row["stimulus_ma"]),
+        )
+        for row in rows
+    )  # fmt: skip
+
+
+def _typed_row(row: Mapping[Any, Any]) -> dict[str, Any]:
+    return {str(name): _plain(value) for name, value in row.items()}
 
 
 def from_json(text: str) -> Result:
@@ -129,8 +145,8 @@ def load_result(path: str | Path) -> Result:
     Returns
     -------
     Result
-        With the same study, tables, words and provenance; ``responses`` holds None for every
-        trace and ``fits`` is empty, so that reports say that there are no waveforms.
+        With the same study, tables, words and provenance; no response holds a trace and ``fits``
+        is empty, so that reports say that there are no waveforms.
 
     Raises
     ------
@@ -217,12 +233,13 @@ def json_schema() -> dict[str, Any]:
         "$id": SCHEMA,
         "title": "Result of a motor nerve conduction study",
         "type": "object",
-        "required": ["schema", "study", *RESULT_TABLES, "sets", "provenance"],
+        "required": ["schema", "study", *RESULT_TABLES, "responses", "sets", "provenance"],
         "additionalProperties": False,
         "properties": {
             "schema": {"const": SCHEMA},
             "study": _object_schema(_STUDY_FIELDS),
             **tables,
+            "responses": {"type": "array", "items": _object_schema(_RESPONSE_FIELDS)},
             "sets": {"type": "array", "items": _object_schema([f.name for f in fields(SetWords)])},
             "provenance": _object_schema([f.name for f in fields(Provenance)]),
         },
@@ -232,6 +249,9 @@ def json_schema() -> dict[str, Any]:
 _SET_TEXTS = (
     "id", "sha256", "title", "title_zh", "citation", "doi", "purpose", "why_not_enabled",
 )  # fmt: skip
+
+
+_OBJECTS = ("categories", "clauses", "site", "stimulus", "machine")
 
 
 def _object_schema(names: Any) -> dict[str, Any]:
@@ -247,8 +267,11 @@ def _object_schema(names: Any) -> dict[str, Any]:
         "notes": _LISTS,
         **{name: {"type": "string"} for name in _SET_TEXTS},
         **{name: {"type": "boolean"} for name in ("is_shipped", "enabled")},
-        **{name: {"type": "object"} for name in ("categories", "clauses")},
-        "kind": {"enum": ["criteria", "reference"]}, "n_unchecked": {"type": "integer"},
+        **{name: {"type": "object"} for name in _OBJECTS},
+        "lab": {"type": ["object", "null"]},
+        "recording": {"type": "string"}, "status": {"type": ["string", "null"]},
+        "kind": {"enum": ["criteria", "reference", "motor", "sensory"]},
+        "n_unchecked": {"type": "integer"},
     }  # fmt: skip
     objects = {"type": "array", "items": {"type": "object"}}
     return {

@@ -1,4 +1,4 @@
-"""Plain text for pasting into a patient record: the finding, the numbers, the verdicts."""
+"""Plain text for pasting into a patient record: the impression, the numbers, the verdicts."""
 
 from __future__ import annotations
 
@@ -27,12 +27,47 @@ def render(result: Result, *, lang: str = "en") -> str:
 
 
 def _lines(v: View) -> Iterator[str]:
+    yield from _front(v)
+    yield from _studies(v)
+    yield from ("", v.labels["appendix"].upper(), "-" * _width(v.labels["appendix"]))
+    yield from _appendix(v)
+
+
+def _front(v: View) -> Iterator[str]:
+    """Give what is signed first: who, the impression, how it was recorded."""
     labels = v.labels
+    if v.letterhead.name:
+        yield from map(_one_line, (v.letterhead.name, *v.letterhead.lines, ""))
     yield from (_one_line(v.title), "=" * _width(_one_line(v.title)))
+    for label in (labels["patient"], labels["patient_id"], labels["born"]):
+        yield f"{label}{labels['colon']}".rstrip() + " " + "_" * 24
     yield from _facts(v.header, labels)
-    yield from ("", labels["finding"].upper())
-    yield from _wrap(v.finding_text)
-    yield from _section(labels["summary"], v.summary)
+    yield from ("", labels["impression"].upper())
+    for number, line in enumerate(v.impression, start=1):
+        yield from _wrap(f"{number}. {line.text}", indent="   ")
+    yield from ("", *_wrap(v.status), "")
+    yield from _facts(v.technique, labels)
+    for d in v.diagnosis:
+        yield from _wrap(f"{d.title}{labels['colon']}{d.word}", indent="  ")
+
+
+def _studies(v: View) -> Iterator[str]:
+    """Give the numbers: motor, sensory, F waves, both sides, and the line for the signature."""
+    labels = v.labels
+    tables = {"motor": v.motor, "corrections": v.corrections, "sensory": v.sensory,
+              "f_waves": v.f_waves, "sides": v.sides}  # fmt: skip
+    for key, table in tables.items():
+        yield from _section(labels[key], table)
+    yield ""
+    for label, name in ((labels["signature"], v.letterhead.physician), (labels["signed_on"], "")):
+        yield f"{label}{labels['colon']}".rstrip() + " " + (_one_line(name) or "_" * 24)
+    yield from ("", *_wrap(v.disclaimer))
+
+
+def _appendix(v: View) -> Iterator[str]:
+    """Give how each number was judged."""
+    labels = v.labels
+    yield from ("", labels["finding"], *_wrap(v.finding_text))
     for d in v.diagnosis:
         yield from ("", f"{_one_line(d.title)}{labels['colon']}{_one_line(d.word)}")
         pairs = ((labels["not_excluded"], (d.not_excluded,)), (labels["asks"], d.asks),
@@ -46,18 +81,16 @@ def _lines(v: View) -> Iterator[str]:
             yield from _wrap(f"- {item.label}{labels['colon']}{item.text}", indent="  ")
     yield from _section(labels["comparison"], v.comparison)
     yield from _section(labels["features"], _without_sources(v.features))
-    yield from _section(labels["sensory"], v.sensory)
-    yield from _section(labels["f_waves"], v.f_waves)
     for nerve in v.nerves:
         yield from _section(nerve.title, nerve.sites)
         for flag in nerve.flags:
             yield from _wrap(f"- {flag.heading} {flag.text} {flag.next}", indent="  ")
         for check in nerve.not_examined:
-            yield from _items(labels["not_examined"], [f"{check.label}, {check.text}"], labels)
+            text = f"{check.label}{labels['colon']}{check.text}"
+            yield from _items(labels["not_examined"], [text], labels)
     yield ""
     yield from _facts(v.rests_on, labels)
     yield from _section(labels["data_files"], v.data_files)
-    yield from ("", *_wrap(v.disclaimer))
 
 
 def _section(heading: str, table: Table) -> Iterator[str]:
@@ -83,15 +116,17 @@ def _items(label: str, items: Sequence[str], labels: dict[str, str]) -> Iterator
 
 
 def _aligned(table: Table) -> Iterator[str]:
-    """Set a table in columns; numbers stand right, words left."""
+    """Set a table in columns; numbers stand right, words left, a heading across alone."""
     heads = [f"{h.label} [{h.unit}]" if h.unit else h.label for h in table.heads]
-    rows = [heads, *([_one_line(c.text) for c in row] for row in table.rows)]
-    widths = [max(_width(row[n]) for row in rows) for n in range(len(heads))]
-    for row in rows:
+    lines = [heads, *([_one_line(c.text) for c in row] for row in table.rows)]
+    is_group = [False, *(row[0].tone == "group" for row in table.rows)]
+    plain = [line for line, alone in zip(lines, is_group, strict=True) if not alone]
+    widths = [max(_width(line[n]) for line in plain) for n in range(len(heads))]
+    for line, alone in zip(lines, is_group, strict=True):
         cells = [
-            _pad(text, widths[n], is_right=table.heads[n].is_number) for n, text in enumerate(row)
+            _pad(text, widths[n], is_right=table.heads[n].is_number) for n, text in enumerate(line)
         ]
-        yield "  ".join(cells).rstrip()
+        yield line[0] if alone else "  ".join(cells).rstrip()
 
 
 def _pad(text: str, width: int, *, is_right: bool) -> str:

@@ -34,6 +34,7 @@ from ncs_cb.study_file._checked import (
     worded,
 )
 from ncs_cb.study_file._overrides import overrides
+from ncs_cb.units import is_finite
 
 __all__ = [
     "FINDING_TABLES",
@@ -284,7 +285,7 @@ def _finding_value(finding: Finding, value: Any) -> bool | float:
         if not isinstance(value, bool):
             raise StudyError(f"{finding.id}: must be true or false; leave it out when unknown.")
         return value
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if not is_finite(value):
         raise StudyError(f"{finding.id}: must be a number; leave it out when unknown.")
     low = -math.inf if finding.minimum is None else finding.minimum
     high = math.inf if finding.maximum is None else finding.maximum

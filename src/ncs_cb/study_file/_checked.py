@@ -17,6 +17,7 @@ from ncs_cb.model import (
     SensoryValue,
     TreatmentCourse,
 )
+from ncs_cb.units import is_finite
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -51,11 +52,13 @@ def refuse_unknown(path: str, given: Iterable[str], known: Iterable[str]) -> Non
 
 
 def unknown_key(path: str, known: Iterable[str], *, name: str | None = None) -> str:
-    known = list(known)
-    return (
-        f"unknown key '{path[:120]}'; known: {', '.join(known)}."
-        + did_you_mean((name or path)[:120], known)
-    )  # fmt: skip
+    """Word the complaint; one unlike every known key may name a person: it is not told."""
+    known, key = list(known), (name or path)[:120]
+    nearest = did_you_mean(key, known)
+    table = path.rpartition(".")[0]
+    is_slip = bool(nearest) or any(key in one for one in known)
+    shown = f"'{path[:120]}'" if is_slip else f"in '{table}'" if table else "at the top"
+    return f"unknown key {shown}; known: {', '.join(known)}.{nearest}"
 
 
 def ranged(path: str, value: Any) -> Any:
@@ -63,10 +66,10 @@ def ranged(path: str, value: Any) -> Any:
     key = path.rpartition(".")[2]
     low, high = RANGES.get(key, (-math.inf, math.inf))
     if isinstance(value, int | float) and not isinstance(value, bool):
+        if not is_finite(value):
+            raise StudyError(f"{path}: must be a finite number.")
         if not low <= value <= high:
             raise StudyError(f"{path}: {value}; plausible: {low:g} to {high:g}.")
-        if not math.isfinite(value):
-            raise StudyError(f"{path}: must be a finite number.")
     return value
 
 

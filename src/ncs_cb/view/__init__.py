@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from ncs_cb import flags
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.model import Result
-from ncs_cb.view import finding, notes, studies, tables
+from ncs_cb.view import finding, front, motor, notes, sides, studies, tables
 from ncs_cb.view.parts import (
     Cell,
     DiagnosisView,
@@ -13,6 +14,7 @@ from ncs_cb.view.parts import (
     FlagNote,
     Head,
     Legend,
+    Letterhead,
     NerveView,
     SegmentView,
     SetVerdict,
@@ -35,7 +37,8 @@ from ncs_cb.view.rounding import NOTHING, number, with_unit
 from ncs_cb.wording.catalog import Words, capital, languages, load
 
 __all__ = [
-    "Cell", "DiagnosisView", "Fact", "FeatureList", "FlagNote", "Head", "Legend", "NerveView",
+    "Cell", "DiagnosisView", "Fact", "FeatureList", "FlagNote", "Head", "Legend", "Letterhead",
+    "NerveView",
     "SegmentView", "SetVerdict", "SiteView", "Stretch", "Table", "View", "Words", "build",
     "is_block", "languages", "load",
 ]  # fmt: skip
@@ -75,10 +78,16 @@ def build(
         title=words("page.title", study=result.study.study_id),
         study_id=result.study.study_id,
         lead=r.set_title(r.lead),
+        letterhead=front.letterhead(r),
+        status=front.status(r),
         header=notes.header(r),
+        technique=notes.technique(r),
+        impression=front.impression(r),
         finding=lines,
         finding_text=words.sentences(line.text for line in lines),
-        summary=tables.summary(r),
+        motor=motor.motor(r, [(one, _nerve_heading(r, one), _used(r, one)) for one in r.series]),
+        sides=sides.sides(r),
+        corrections=front.corrections(r),
         stretches=_stretches(r),
         legend=_legend(r),
         nerves=nerve_views,
@@ -106,6 +115,20 @@ def series_id(series: Series) -> str:
     return "-".join(series)
 
 
+def _nerve_heading(r: Reading, series: Series) -> str:
+    nerve, muscle = r.nerve_title((*series[:2], "")), r.words.muscle(series[2])
+    return capital(r.words("phrase.nerve_muscle", nerve=nerve, muscle=muscle))
+
+
+def _used(r: Reading, series: Series) -> list[Row]:
+    """Give the motor responses of one nerve that count, distal first."""
+    rows = (r.traces[place] for place in _responses(r, series))
+    return [
+        row for row in rows
+        if row["kind"] == "motor" and "not_used" not in flags.split(row["quality_flags"] or "")
+    ]  # fmt: skip
+
+
 def _nerve(r: Reading, series: Series) -> NerveView:
     responses = _responses(r, series)
     rows = [r.traces[place] | {"machine": _printed(r, place)} for place in responses]
@@ -113,10 +136,7 @@ def _nerve(r: Reading, series: Series) -> NerveView:
     grade = overall(r.grade(row) for row in adjacent)
     return NerveView(
         id=series_id(series),
-        title=capital(
-            r.words("phrase.nerve_muscle", nerve=r.nerve_title((*series[:2], "")),
-                    muscle=r.words.muscle(series[2]))
-        ),
+        title=_nerve_heading(r, series),
         nerve=series[0], side=series[1], muscle=series[2],
         grade=grade, word=r.words.term("grade", grade),
         responses=tuple(_site(r, place) for place in responses),
@@ -132,10 +152,7 @@ def _nerve(r: Reading, series: Series) -> NerveView:
 
 def _printed(r: Reading, place: int) -> str:
     """Give what the recording machine printed for a response; empty when it printed nothing."""
-    response = r.result.responses[place]
-    if response is None:
-        return ""
-    machine = response.machine
+    machine = r.result.responses[place].machine
     values = (
         (machine.amplitude_mv, "mV"), (machine.onset_latency_ms, "ms"),
         (machine.conduction_velocity_m_per_s, "m/s"),
@@ -181,7 +198,8 @@ def _segment(r: Reading, row: Row) -> SegmentView:
         id=tables.segment_row_key(row), title=r.segment_title(row),
         distal_site=str(row["distal_site"]), proximal_site=str(row["proximal_site"]),
         grade=grade, word=r.words.term("grade", grade), short=r.words.term("grade_short", grade),
-        numbers=_numbers(r, row), share=_share(r, row), estimate=_estimate(r, row),
+        numbers=_numbers(r, row), is_silent=motor.is_silent(r, row),
+        share=_share(r, row), estimate=_estimate(r, row),
         heads=tables.evidence_heads(r), sets=sets,
     )  # fmt: skip
 

@@ -19,29 +19,53 @@ _LEVELS = ("primary", "secondary", "unchecked", "doubtful")
 
 
 def header(r: Reading) -> tuple[Fact, ...]:
-    """Give study, person without identity, temperature, filters and sampling."""
+    """Give study, day and person without identity."""
     details, w = r.result.study.details, r.words
-    unknown = w("header.not_recorded")
     person = [
         w("header.years", value=plain(details.age_years)) if is_known(details.age_years) else "",
         w.term("sex", details.sex) if details.sex else "",
         with_unit(plain(details.height_cm), "cm") if is_known(details.height_cm) else "",
     ]
-    temperature = [
-        w("header.limb", limb=w.term("limb", limb), value=with_unit(number(value, "°C"), "°C"))
-        for limb, value in details.limb_temperature_c.items()
-    ]
+    day = details.visit_date.isoformat() if details.visit_date else ""
     facts = {
-        "study": r.result.study.study_id,
-        "visit_date": details.visit_date.isoformat() if details.visit_date else unknown,
-        "person": w.join(filter(None, person), weight="comma") or unknown,
-        "temperature": w.join(temperature, weight="comma") or unknown,
-        "filters": _filters(r) or unknown,
-        "sampling": _sampling(r) or unknown,
-        "criteria": w.join(map(r.set_title, r.sets), weight="comma"),
-        "treatment": _treatment(r),
+        "study": r.result.study.study_id, "visit_date": day,
+        "person": w.join(filter(None, person), weight="comma"), "review": _review(r),
+    }  # fmt: skip
+    return _facts(r, facts)
+
+
+def technique(r: Reading) -> tuple[Fact, ...]:
+    """Give temperature, filters, sampling, the sets applied, and treatment."""
+    temperature = [
+        r.words("header.limb", limb=r.words.term("limb", limb),
+                value=with_unit(number(value, "°C"), "°C"))
+        for limb, value in r.result.study.details.limb_temperature_c.items()
+    ]  # fmt: skip
+    facts = {
+        "temperature": r.words.join(temperature, weight="comma"),
+        "filters": _filters(r),
+        "sampling": _sampling(r),
+        "criteria": r.words.join(map(r.set_title, r.sets), weight="comma"),
     }
-    return tuple(Fact(w(f"header.{key}"), text) for key, text in facts.items() if text)
+    treatment = _treatment(r)
+    return _facts(r, facts | ({"treatment": treatment} if treatment else {}))
+
+
+def _facts(r: Reading, facts: Mapping[str, str]) -> tuple[Fact, ...]:
+    """Label facts; what is missing is said to be."""
+    unknown = r.words("header.not_recorded")
+    return tuple(Fact(r.words(f"header.{key}"), text or unknown) for key, text in facts.items())
+
+
+def _review(r: Reading) -> str:
+    """Say who reviewed the markers, and that nobody did."""
+    names = dict.fromkeys(event.who for event in r.result.study.corrections)
+    is_any = any("reviewed" in flags.split(row["quality_flags"] or "") for row in r.traces)
+    if not is_any:
+        return r.words("header.not_reviewed")
+    who = r.words.join(names, weight="comma") or "study.toml"
+    n = sum("reviewed" in flags.split(row["quality_flags"] or "") for row in r.traces)
+    return r.words("header.reviewed", who=who, n=n, of=len(r.traces))
 
 
 def _filters(r: Reading) -> str:
@@ -138,21 +162,35 @@ def nerve_flags(r: Reading, series: Series, responses: Sequence[Row]) -> tuple[F
     return flag_notes(r, rows, checks)
 
 
+# Why a check of a response could not be made; said once for all checks and sites.
+_WITHOUT = ("no_waveform", "nothing_printed", "not_measured")
+
+
 def not_examined(r: Reading, series: Series) -> tuple[Fact, ...]:
-    """Name the checks that could not be made on one nerve, and what was missing."""
-    found: dict[tuple[str, str], list[str]] = {}
+    """Name the checks that could not be made on one nerve, and what was missing; each once."""
+    whole: dict[str, dict[str, None]] = {}
+    single: dict[tuple[str, str], dict[str, None]] = {}
     for row in r.adjacent(series):
         for check in r.checks.get((*series, str(row["segment"])), ()):
-            if check["state"] == "not_examined":
-                key = (str(check["flag"]), arithmetic(r, check))
-                found.setdefault(key, []).append(r.segment_title(row))
-    return tuple(
-        Fact(
-            r.words.term("flag", flag),
-            r.words.join(filter(None, [r.words.join(where, weight="comma"), why]), weight="colon"),
-        )
-        for (flag, why), where in found.items()
-    )
+            if check["state"] != "not_examined":
+                continue
+            flag, case = r.words.term("flag", str(check["flag"])), str(check.get("case") or "")
+            if case in _WITHOUT:
+                whole.setdefault(case, {})[flag] = None
+            else:
+                key = (arithmetic(r, check), r.segment_title(row))
+                single.setdefault(key, {})[flag] = None
+    places: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for (why, where), names in single.items():
+        places.setdefault((why, tuple(names)), []).append(where)
+    join = r.words.join
+    return (
+        *(Fact(capital(r.words(f"missing.{case}")), join(names, weight="comma"))
+          for case, names in whole.items()),
+        *(Fact(capital(join(names, weight="comma")),
+               join(filter(None, [join(where, weight="comma"), why]), weight="colon"))
+          for (why, names), where in places.items()),
+    )  # fmt: skip
 
 
 def diagnosis(r: Reading) -> tuple[DiagnosisView, ...]:

@@ -16,7 +16,10 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell: its text and, where it has one, a tone (a grade, ``outside``, ``minor`` ...)."""
+    """One cell: its text and, where it has one, a tone (a grade, ``outside``, ``minor`` ...).
+
+    ``group`` in the first cell makes its row a heading across the table.
+    """
 
     text: str
     tone: str = ""
@@ -37,6 +40,16 @@ class Fact:
 
     label: str
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Letterhead:
+    """The laboratory as it wants to be named, or nothing; ``logo`` is an image as a data URI."""
+
+    name: str
+    lines: tuple[str, ...]
+    physician: str
+    logo: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +78,10 @@ class SetVerdict:
 
 @dataclass(frozen=True, slots=True)
 class SegmentView:
-    """One adjacent segment: the leading set's grade, all sets' verdicts, the block estimate."""
+    """One adjacent segment: the leading set's grade, all sets' verdicts, the block estimate.
+
+    ``is_silent``: an entrapment site at which nothing was found; there is nothing to be said.
+    """
 
     id: str
     title: str
@@ -75,6 +91,7 @@ class SegmentView:
     word: str
     short: str
     numbers: str
+    is_silent: bool
     share: str
     estimate: str
     heads: tuple[Head, ...]
@@ -170,10 +187,16 @@ class View:
     title: str
     study_id: str
     lead: str
+    letterhead: Letterhead
+    status: str
     header: tuple[Fact, ...]
+    technique: tuple[Fact, ...]
+    impression: tuple[Fact, ...]
     finding: tuple[Fact, ...]
     finding_text: str
-    summary: Table
+    motor: Table
+    sides: Table
+    corrections: Table
     stretches: tuple[Stretch, ...]
     legend: tuple[Legend, ...]
     nerves: tuple[NerveView, ...]

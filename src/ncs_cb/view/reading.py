@@ -79,6 +79,12 @@ class Reading:
             return self.words(f"criteria.{set_id}")
         return set_id if own is None else self.either(own.title, own.title_zh)
 
+    def reference_title(self, set_id: str) -> str:
+        """Name a set of limits by its own title, else by its id."""
+        found = (one for one in self.result.sets if one.kind == "reference" and one.id == set_id)
+        own = next(found, None)
+        return set_id if own is None else self.either(own.title, own.title_zh)
+
     def set_words(self, set_id: str) -> SetWords | None:
         """Give what a criteria set says of itself; None when the result does not hold it."""
         sets = (one for one in self.result.sets if one.kind == "criteria")

@@ -21,6 +21,8 @@ from ncs_cb.view.rounding import NOTHING, is_known, number, plain, with_unit
 from ncs_cb.wording.catalog import capital
 
 _OPERATORS = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤", "eq": "=", "ne": "≠"}
+# On which side of its limit a normal value lies.
+_NORMAL_SIDE = {"lower": "≥", "upper": "≤"}
 _KNOWN_COLUMNS = frozenset(c.name for c in COLUMNS)
 _SITE_COLUMNS = (
     "distance_mm", "stimulus_ma", "onset_latency_ms", "negative_peak_latency_ms",
@@ -85,28 +87,47 @@ def sites(r: Reading, rows: Sequence[Row]) -> Table:
     for row in rows:
         is_minor = "not_used" in flags.split(row["quality_flags"] or "")
         site = Cell(r.words.site(str(row["stimulation_site"])), "minor" if is_minor else "")
-        cells, sets = _limited(r, "traces", row, names)
+        cells, sets = limited(r, "traces", row, names)
         outside |= sets
         printed = [Cell(row["machine"] or NOTHING)] * has_printed
         body.append((site, *cells, *printed, Cell(flag_names(r, row))))
-    note = r.words.sentences(filter(None, [dash_note(r, body), _outside_note(r, outside)]))
+        if "reviewed" in flags.split(row["quality_flags"] or ""):
+            body.append(_automatic(r, row, names, has_printed))
+    note = r.words.sentences(filter(None, [dash_note(r, body), outside_note(r, outside)]))
     return Table(tuple(heads), tuple(body), note=note)
 
 
-def _limited(r: Reading, table: str, row: Row, names: Sequence[str]) -> tuple[list[Cell], set[str]]:
-    """Round values beside their limits of normal; give also the sets of those that lie outside."""
+def _automatic(r: Reading, row: Row, names: Sequence[str], has_printed: bool) -> tuple[Cell, ...]:
+    """Lay out what the program had found before a person corrected the response above."""
+    cells = [
+        Cell(r.value(row, f"automatic_{name}") if f"automatic_{name}" in row else "", "minor")
+        for name in names
+    ]
+    return Cell(r.words("phrase.automatic"), "minor"), *cells, *[Cell("")] * has_printed, Cell("")
+
+
+def limited(r: Reading, table: str, row: Row, names: Sequence[str]) -> tuple[list[Cell], set[str]]:
+    """Round values, each with its limit of normal; give also the sets of the limits.
+
+    A value outside its limit carries a star in its text, so that it does in every format.
+    """
     cells, sets = [], set()
     for name in names:
         normal = r.normal.get((table, row["row"], name), {})
-        tone = "outside" if normal.get("is_outside") is True else ""
-        if tone:
+        text, tone = r.value(row, name, near=normal.get("limit")), ""
+        if normal and text != NOTHING:
+            tone = "outside" if normal["is_outside"] is True else ""
             sets.add(str(normal["set_id"]))
-        cells.append(Cell(r.value(row, name, near=normal.get("limit")), tone))
+            sign = _NORMAL_SIDE[str(normal["direction"])]
+            limit = f"{sign} {plain(normal['limit'])}"
+            text = r.words("phrase.limited", value=text + "*" * bool(tone), limit=limit)
+        cells.append(Cell(text, tone))
     return cells, sets
 
 
-def _outside_note(r: Reading, sets: Iterable[str]) -> str:
-    names = sorted(sets)
+def outside_note(r: Reading, sets: Iterable[str]) -> str:
+    """Say what the star means and whose limits stand in parentheses."""
+    names = [r.reference_title(one) for one in sorted(sets)]
     return r.words("note.outside", sets=r.words.join(names)) if names else ""
 
 
@@ -134,9 +155,9 @@ def changes(r: Reading, series: Series) -> Table:
     body, outside = [], set()
     for row in [*near, *(row for row in rows if row["is_adjacent"] is not True)]:
         tone = "" if row["is_adjacent"] is True else "minor"
-        limited, sets = _limited(r, "segments", row, names)
+        values, sets = limited(r, "segments", row, names)
         outside |= sets
-        cells = [Cell(r.segment_title(row), tone), *limited]
+        cells = [Cell(r.segment_title(row), tone), *values]
         cells += [Cell(blocked_range(r, row), "research")] * has_estimate
         cells += [set_cell(r, row, s) for s in r.sets]
         body.append(tuple(cells))
@@ -146,7 +167,7 @@ def changes(r: Reading, series: Series) -> Table:
 def _changes_note(
     r: Reading, body: Sequence[Sequence[Cell]], has_estimate: bool, outside: set[str]
 ) -> str:
-    parts = [dash_note(r, body), _outside_note(r, outside)]
+    parts = [dash_note(r, body), outside_note(r, outside)]
     if any(row[0].tone == "minor" for row in body):
         parts.append(r.words("note.whole_stretch"))
     if has_estimate:
@@ -178,43 +199,13 @@ def set_cell(r: Reading, row: Row, set_id: str) -> Cell:
     return grade_cell(r, str(verdict["conduction_block"]))
 
 
-def summary(r: Reading) -> Table:
-    """Lay out all segments of the visit for the first page."""
-    rows = [row | _all_phases_else_first(row) for row in r.adjacent()]
-    names = _columns_worth_showing(
-        rows,
-        ("amplitude_reduction_pct", "total_area_reduction_pct", "total_duration_increase_pct",
-         "conduction_velocity_m_per_s"),
-    )  # fmt: skip
-    heads = [
-        *word_heads(r, "nerve", "segment"), *(column_head(r, n) for n in names),
-        *word_heads(r, "block"), Head(r.words("head.dispersion")), *word_heads(r, "flags"),
-    ]  # fmt: skip
-    body = [
-        (
-            Cell(nerve_name(r, series_of(row))),
-            Cell(r.segment_title(row)),
-            *(Cell(r.value(row, n)) for n in names),
-            grade_cell(r, r.grade(row)), dispersion_cell(r, r.verdict(row)),
-            Cell(flag_names(r, row)),
-        )
-        for row in rows
-    ]  # fmt: skip
-    return Table(tuple(heads), tuple(body), note=dash_note(r, body))
-
-
-def _all_phases_else_first(row: Row) -> Row:
+def all_phases_else_first(row: Row) -> Row:
     """Give the area and duration changes that a verdict uses."""
     return {
         total: row[total] if is_known(row[total]) else row[first]
         for first, total in _SAME_UNLESS_COMPLEX.items()
         if total in row
     }
-
-
-def dispersion_cell(r: Reading, verdict: Row | None) -> Cell:
-    """Say whether a set sees temporal dispersion; a set without a limit says nothing."""
-    return Cell(yes_no(r, (verdict or {}).get("temporal_dispersion")))
 
 
 def comparison(r: Reading) -> Table:

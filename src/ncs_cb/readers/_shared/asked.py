@@ -14,7 +14,8 @@ from ncs_cb.knowledge import lab as labs
 from ncs_cb.knowledge.lab import LabFile
 from ncs_cb.knowledge.layouts import Layout
 from ncs_cb.model import Source, Stimulus, Study
-from ncs_cb.readers._shared.claims import claimants, content
+from ncs_cb.readers._shared.claims import claimants
+from ncs_cb.readers._shared.files import read_regular
 from ncs_cb.readers._shared.folders import StudyInput
 from ncs_cb.readers._shared.grid import SPREADSHEETS
 from ncs_cb.readers._shared.reader import Input, Reader, Recording
@@ -102,7 +103,7 @@ def each_visit(found: StudyInput, asked: Asked) -> list[StudyInput]:
         return [found]
     try:
         path = tables[0]
-        source = asked.put_to(Input(path, path.name, content(path, path.name)),
+        source = asked.put_to(Input(path, path.name, read_regular(path)),
                               asked.lab_for(found.path))  # fmt: skip
         readers = claimants(source)
         if len(readers) == 1 and readers[0].visits is not None:

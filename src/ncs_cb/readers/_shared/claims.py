@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pkgutil
 from dataclasses import replace
 from functools import cache
@@ -12,7 +11,8 @@ from pathlib import Path
 
 from ncs_cb import plugins
 from ncs_cb.errors import ReadError
-from ncs_cb.readers._shared.reader import LARGEST_FILE_BYTES, Input, Reader
+from ncs_cb.readers._shared.files import read_regular
+from ncs_cb.readers._shared.reader import Input, Reader
 
 _PACKAGE = "ncs_cb.readers"
 _GROUP = "ncs_cb.readers"
@@ -35,25 +35,11 @@ def available() -> tuple[Reader, ...]:
     return (*found, *safe)
 
 
-def content(path: Path, name: str) -> bytes:
-    try:
-        with open(path, "rb", buffering=0) as file:
-            size = os.fstat(file.fileno()).st_size
-            if size <= LARGEST_FILE_BYTES:
-                return file.read()
-    except OSError as problem:
-        raise ReadError(f"cannot be read: {problem.strerror}.", source=name) from None
-    raise ReadError(
-        f"the file has {size / 2**20:.0f} MiB; at most {LARGEST_FILE_BYTES // 2**20} MiB are read.",
-        source=name, hint="Cut the recording to the stimulated part.",
-    )  # fmt: skip
-
-
 def head(path: Path) -> bytes:
+    """Give the first bytes of a file; none when it cannot be opened, or is a pipe or a device."""
     try:
-        with path.open("rb") as file:
-            return file.read(_HEAD_BYTES)
-    except OSError:
+        return read_regular(path, at_most=_HEAD_BYTES)
+    except ReadError:
         return b""
 
 

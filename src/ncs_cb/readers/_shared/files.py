@@ -1,10 +1,91 @@
-"""Writing a file so that it is there whole or not at all."""
+"""Opening files that are not trusted, and writing files whole or not at all."""
 
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from pathlib import Path
+
+from ncs_cb.errors import ReadError
+
+LARGEST_FILE_BYTES = 512 * 2**20
+"""A larger file is refused: a nerve conduction study has kilobytes, and readers hold it whole."""
+
+
+def read_regular(path: Path, name: str | None = None, *, at_most: int | None = None) -> bytes:
+    """Read a regular file: never a pipe, which waits for ever, nor a device, which never ends.
+
+    Parameters
+    ----------
+    path : Path
+    name : str, optional
+        What the file is called in messages; its own name when not given.
+    at_most : int, optional
+        Read only so many bytes from the beginning; a larger file is then no error.
+
+    Raises
+    ------
+    ReadError
+        If it cannot be opened, is no regular file, or is larger than 512 MiB.
+    """
+    shown = path.name if name is None else name
+    try:
+        # Without waiting: opening a pipe would last until somebody writes to it.
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _BINARY)
+        with os.fdopen(handle, "rb", buffering=0) as file:
+            found = os.fstat(handle)
+            if not stat.S_ISREG(found.st_mode):
+                raise ReadError("is not a regular file.", source=shown)
+            if at_most is not None:
+                return file.read(at_most)
+            if found.st_size <= LARGEST_FILE_BYTES:
+                return file.read(LARGEST_FILE_BYTES)
+    except OSError as problem:
+        raise ReadError(f"cannot be read: {problem.strerror}.", source=shown) from None
+    raise ReadError(
+        f"the file has {found.st_size / 2**20:.0f} MiB; at most "
+        f"{LARGEST_FILE_BYTES // 2**20} MiB are read.",
+        source=shown,
+        hint="Cut the recording to the stimulated part.",
+    )
+
+
+_BINARY = getattr(os, "O_BINARY", 0)
+
+
+def inside(path: Path, folder: Path, *, said_by: str) -> Path:
+    """Give a companion that a file names, when it lies in the folder of the visit.
+
+    Parameters
+    ----------
+    path : Path
+        Where the companion would lie.
+    folder : Path
+        The folder that holds the file.
+    said_by : str
+        What names it, for the message.
+
+    Raises
+    ------
+    ReadError
+        If it lies elsewhere, or is no regular file: another patient's data, a pipe, a device.
+        The name is not quoted: it may hold that of a person.
+    """
+    home = folder.resolve()
+    try:
+        real = path.resolve()
+        is_regular = stat.S_ISREG(real.stat().st_mode)
+    except (OSError, RuntimeError, ValueError):
+        raise ReadError(f"the file that {said_by} names is not there.") from None
+    if home not in real.parents:
+        raise ReadError(
+            f"{said_by} names a file outside of this visit's folder; it is not opened.",
+            hint="Put the recording and its companion files into one folder.",
+        )
+    if not is_regular:
+        raise ReadError(f"what {said_by} names is not a regular file.")
+    return real
 
 
 def write_atomically(path: Path, data: bytes) -> None:

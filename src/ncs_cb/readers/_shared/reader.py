@@ -18,10 +18,6 @@ from ncs_cb.model import (
     UnassignedStimulus,
 )
 
-LARGEST_FILE_BYTES = 512 * 2**20
-"""A larger file is refused: a nerve conduction study has kilobytes, and readers hold it whole."""
-
-
 _NOTHING_TOLD = RecordingOverride()
 _NOTHING_KNOWN = Details()
 

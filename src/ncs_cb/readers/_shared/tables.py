@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from ncs_cb.errors import ReadError, StudyError, did_you_mean
+from ncs_cb.readers._shared.files import read_regular
 from ncs_cb.readers._shared.text import decode
 from ncs_cb.readers._shared.truth import UNKNOWN_WORDS, truth
+from ncs_cb.units import is_finite
 
 BOM = b"\xef\xbb\xbf"
 _LARGEST_SIDECAR_BYTES = 1 << 20
@@ -27,6 +30,7 @@ FOOTNOTES = "*\u2020\u2021#\u2191\u2193"
 """Marks behind a printed number: abnormal, too high, too low."""
 _HOW = "Write a number, or leave the cell empty when it is not known; 'NR' for no response."
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
+_HALF_LETTER = re.compile(rb"\\u[dD][89a-fA-F]")
 _COMMA_NUMBER = re.compile(r"[+-]?\d[\d.]*,[\d,.]*\d([eE][+-]?\d{1,3})?", re.ASCII)
 _POINT_NUMBER = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d{1,3})?", re.ASCII)
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+", re.ASCII)
@@ -233,17 +237,14 @@ def load_sidecar(path: Path) -> dict[str, Any]:
     ReadError
         If it is missing, too large, not JSON, or no object.
     """
-    try:
-        if path.stat().st_size > _LARGEST_SIDECAR_BYTES:
-            raise ReadError(f"larger than {_LARGEST_SIDECAR_BYTES} bytes.", source=path.name)
-        raw = path.read_bytes()
-    except FileNotFoundError:
+    if not os.path.lexists(path):
         raise ReadError(
             f"its sidecar {path.name} is missing.",
             hint="Name nerve, side, muscle, unit and sites there: see docs/formats.md.",
-        ) from None
-    except OSError as problem:
-        raise ReadError(f"cannot be read: {problem.strerror}.", source=path.name) from None
+        )
+    raw = read_regular(path, at_most=_LARGEST_SIDECAR_BYTES + 1)
+    if len(raw) > _LARGEST_SIDECAR_BYTES:
+        raise ReadError(f"larger than {_LARGEST_SIDECAR_BYTES} bytes.", source=path.name)
     return parse_json(raw, path.name)
 
 
@@ -261,7 +262,18 @@ def parse_json(raw: bytes, name: str) -> dict[str, Any]:
         raise ReadError(f"not valid JSON: {reason}.", source=name) from None
     if not isinstance(loaded, dict):
         raise ReadError("must be a JSON object.", source=name)
+    if _HALF_LETTER.search(raw) and not _is_text(loaded):
+        raise ReadError("holds a text that is none: half of a surrogate pair.", source=name)
     return loaded
+
+
+def _is_text(loaded: Any) -> bool:
+    """Tell whether all texts can be written again: JSON can spell letters that are none."""
+    try:
+        json.dumps(loaded, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _refuse_constant(text: str) -> None:
@@ -321,7 +333,7 @@ class Sidecar:
         value = self.values.get(key)
         if value is None:
             return None
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if not is_finite(value):
             raise StudyError(f"{self._at(key)}: must be a number.", source=self.name)
         if not low <= value <= high:
             raise StudyError(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ncs_cb.errors import StudyError
+from ncs_cb.errors import ReadError, StudyError
 from ncs_cb.readers._shared import windows
 from ncs_cb.readers.edf.cues import Cue
 from ncs_cb.readers.edf.header import Header
@@ -19,6 +19,8 @@ _LONGEST_SWEEP_S = 1.0
 _LEAST_AFTER_S = 0.015
 # Two stimuli nearer than this are one; collision stimuli lie farther apart.
 _SAME_INSTANT_S = 0.5e-3
+# A fifth of each sweep may be shared with the one before (windows.py); beyond this it is no study.
+_MOST_SHARED = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,7 @@ def plan_sweeps(
         edges = windows.windows(positions, bounds, rate)
         way = windows.way() + gaps
         unused = ()
+    _refuse_overlaps(edges, header.n_records * n_samples)
     spans = [Span(a, b, p - a) for (a, b), p in zip(edges, positions, strict=True)]
     return Plan(tuple(spans), way, unused)
 
@@ -125,6 +128,17 @@ def refuse_shared_instants(cues: Sequence[Cue], positions: Sequence[int], rate: 
                 hint="Correct the times of the annotations, or export the sites as sweeps of "
                 "their own.",
             )
+
+
+def _refuse_overlaps(edges: Sequence[tuple[int, int]], n_held: int) -> None:
+    """Refuse sweeps that share their samples: a small file could ask for any memory so."""
+    asked = sum(stop - start for start, stop in edges)
+    if asked > _MOST_SHARED * n_held:
+        raise ReadError(
+            f"its {len(edges)} stimuli lie in one another: their sweeps would be "
+            f"{asked / n_held:.0f} times as long as the signal.",
+            hint="Each stimulus needs samples of its own; look at the annotations' times.",
+        )
 
 
 def _record_of(cue: Cue, times: Timeline, header: Header) -> int:

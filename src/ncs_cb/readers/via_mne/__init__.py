@@ -11,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ncs_cb.readers._shared.apart import apart
 from ncs_cb.readers._shared.reader import Input, Reader, Recording
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ def companions_of(path: Path) -> tuple[Path, ...]:
 def _read(source: Input) -> Recording:
     from ncs_cb.readers.via_mne.files import read
 
-    return read(source)
+    # MATLAB files are read by native code, which a file made for it can break.
+    return apart(read, source) if source.path.suffix.lower() == ".set" else read(source)
 
 
 READER = Reader(

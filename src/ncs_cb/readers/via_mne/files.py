@@ -7,17 +7,19 @@ import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from ncs_cb.errors import NcsError, ReadError, StudyError, UnitError
 from ncs_cb.knowledge.anatomy import anatomy, nerve_of_muscle
 from ncs_cb.model import Decision, Trace
 from ncs_cb.readers._shared import windows
+from ncs_cb.readers._shared.files import inside
 from ncs_cb.readers._shared.names import Named, from_label, from_recording_field
 from ncs_cb.readers._shared.reader import Input, Recording
 from ncs_cb.readers._shared.stimuli import Spoken, resembles_site, stimulus
 from ncs_cb.readers.via_mne import OPENERS, companions_of
-from ncs_cb.readers.via_mne.fif import refuse_tangled
+from ncs_cb.readers.via_mne.fif import refuse_tangled_parts
 from ncs_cb.readers.via_mne.sweeps import (
     Channels,
     Sweep,
@@ -51,6 +53,7 @@ def read(source: Input) -> Recording:
         raise ReadError("the file is empty.")
     if source.path.suffix.lower() == ".vhdr":
         _refuse_unknown_units(source.data)
+        _refuse_foreign_companions(source)
     with _strict_warnings():
         try:
             made = _open(source)
@@ -87,7 +90,7 @@ def _open(source: Input) -> Any:
     if not path.name.lower().endswith((".fif", ".fif.gz")):
         raw = getattr(mne.io, OPENERS[path.suffix.lower()])(path, preload=False, verbose="error")
         return _loaded(raw, source)
-    refuse_tangled(source.data)
+    refuse_tangled_parts(path, source.data)
     what = mne.what(path)
     if what == "epochs":
         return mne.read_epochs(path, preload=True, verbose="error")
@@ -98,6 +101,8 @@ def _open(source: Input) -> Any:
 
 def _loaded(raw: Any, source: Input) -> Any:
     """Load the samples, unless the header claims far more than the files could hold."""
+    for file in raw.filenames:
+        inside(Path(file), source.path.parent, said_by="the header")
     beside = sum(p.stat().st_size for p in companions_of(source.path) if p.is_file())
     held = len(source.data) + beside
     claimed = len(raw.times) * len(raw.ch_names) * _BYTES_PER_SAMPLE
@@ -107,6 +112,17 @@ def _loaded(raw: Any, source: Input) -> Any:
             f"{held / 2**20:.0f} MiB."
         )
     return raw.load_data(verbose="error")
+
+
+def _refuse_foreign_companions(source: Input) -> None:
+    """Refuse a BrainVision header whose data or markers lie elsewhere, before MNE opens them."""
+    text = source.data.decode("latin-1")
+    for name in re.findall(r"(?mi)^(?:DataFile|MarkerFile)\s*=\s*(.*?)\s*$", text):
+        # "$b" stands for the header's own name; a backslash is a separator wherever it is read.
+        spelled = name.replace("$b", source.path.stem).replace("\\", "/")
+        place = source.path.parent / spelled
+        if "/" in spelled or place.exists():
+            inside(place, source.path.parent, said_by="the header")
 
 
 def _refuse_unknown_units(vhdr: bytes) -> None:

@@ -1,0 +1,266 @@
+"""Files made to harm: each ends in one of our own errors, and in nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import archives
+import ncs_cb
+from ncs_cb.errors import NcsError, ReadError, StudyError
+from ncs_cb.readers._shared.apart import apart
+from ncs_cb.readers._shared.files import read_regular
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+RATE_HZ = 10_000
+
+
+def brainvision(folder: Path, data: str = "x.eeg", markers: str = "x.vmrk") -> Path:
+    """A sound BrainVision triple of one median nerve, whose header names the other two files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    samples = np.zeros(4000, dtype="<i2")
+    for start in (500, 2500):
+        samples[start + 40 : start + 90] = -3000
+    (folder / "x.eeg").write_bytes(samples.tobytes())
+    (folder / "x.vhdr").write_text(
+        "Brain Vision Data Exchange Header File Version 1.0\n\n[Common Infos]\nCodepage=UTF-8\n"
+        f"DataFile={data}\nMarkerFile={markers}\nDataFormat=BINARY\nDataOrientation=MULTIPLEXED\n"
+        f"NumberOfChannels=1\nSamplingInterval={1e6 / RATE_HZ:g}\n\n[Binary Infos]\n"
+        "BinaryFormat=INT_16\n\n[Channel Infos]\nCh1=R APB,,1,µV\n",
+        encoding="utf-8",
+    )
+    (folder / "x.vmrk").write_text(
+        "Brain Vision Data Exchange Marker File, Version 1.0\n\n[Common Infos]\nCodepage=UTF-8\n"
+        f"DataFile={data}\n\n[Marker Infos]\nMk1=New Segment,,1,1,0,20260101000000000000\n"
+        "Mk2=Comment,Stimulus right wrist,500,1,0\nMk3=Comment,Stimulus right elbow,2500,1,0\n",
+        encoding="utf-8",
+    )
+    return folder / "x.vhdr"
+
+
+def test_a_sound_triple_is_read(tmp_path):
+    assert len(ncs_cb.read_study(brainvision(tmp_path / "visit")).traces) == 2
+
+
+@pytest.mark.parametrize("way", ["../other/data.eeg", "{absolute}", "..\\other\\data.eeg"])
+def test_a_header_that_names_another_patients_data_is_refused(tmp_path, way):
+    other = tmp_path / "other" / "data.eeg"
+    brainvision(other.parent)
+    (other.parent / "x.eeg").rename(other)
+    header = brainvision(tmp_path / "visit", data=way.format(absolute=other))
+    with pytest.raises(ReadError) as told:
+        ncs_cb.read_study(header)
+    assert "outside of this visit's folder" in str(told.value)
+    assert "other" not in str(told.value)
+
+
+def test_a_companion_that_is_a_link_out_of_the_folder_is_refused(tmp_path):
+    other = brainvision(tmp_path / "other").with_suffix(".eeg")
+    header = brainvision(tmp_path / "visit")
+    (tmp_path / "visit" / "x.eeg").unlink()
+    (tmp_path / "visit" / "x.eeg").symlink_to(other)
+    with pytest.raises(ReadError):
+        ncs_cb.read_study(header)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="named pipes of POSIX systems")
+@pytest.mark.parametrize("suffix", [".vmrk", ".eeg"])
+def test_a_companion_that_is_a_pipe_does_not_wait_for_ever(tmp_path, suffix):
+    header = brainvision(tmp_path / "visit")
+    header.with_suffix(suffix).unlink()
+    os.mkfifo(header.with_suffix(suffix))
+    with pytest.raises(ReadError, match="not a regular file"):
+        ncs_cb.read_study(header)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="named pipes of POSIX systems")
+def test_a_sidecar_that_is_a_pipe_does_not_wait_for_ever(tmp_path):
+    (tmp_path / "a.csv").write_text("time_ms,wrist\n0,0\n1,1\n")
+    os.mkfifo(tmp_path / "a.json")
+    with pytest.raises(ReadError, match="not a regular file"):
+        ncs_cb.read_study(tmp_path / "a.csv")
+
+
+def test_a_device_is_never_read():
+    if not Path("/dev/zero").exists():
+        pytest.skip("this system has no /dev/zero")
+    with pytest.raises(ReadError, match="not a regular file"):
+        read_regular(Path("/dev/zero"))
+
+
+# ------------------------------------------------------------------ FIF
+
+
+def fif(path: Path) -> Path:
+    import mne
+
+    data = np.zeros((1, 4000))
+    for start in (500, 2500):
+        data[0, start + 40 : start + 90] = -3e-3
+    raw = mne.io.RawArray(data, mne.create_info(["R APB"], RATE_HZ, "emg"), verbose="error")
+    texts = ["Stimulus right wrist", "Stimulus right elbow"]
+    raw.set_annotations(mne.Annotations([0.05, 0.25], [0.0, 0.0], texts))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    raw.save(path, verbose="error", overwrite=True)
+    return path
+
+
+def with_next_part(path: Path, name: str) -> Path:
+    """Have a FIF file say that it goes on in another file, as MNE writes it."""
+    tag = struct.Struct(">iIii")
+    data = path.read_bytes()
+    at, end_of_raw = 0, None
+    while at + tag.size <= len(data):
+        kind, _, size, following = tag.unpack_from(data, at)
+        if kind == 105 and struct.unpack_from(">i", data, at + tag.size)[0] == 102:
+            end_of_raw = at
+        if following == -1:
+            break
+        at = following or at + tag.size + size
+    assert end_of_raw is not None
+    pieces = []
+    for kind, type_, body in (
+        (104, 3, struct.pack(">i", 116)),  # a block that refers to another file
+        (118, 10, name.encode()),
+        (117, 3, struct.pack(">i", 1)),
+        (115, 3, struct.pack(">i", 1)),
+        (105, 3, struct.pack(">i", 116)),
+    ):
+        pieces.append(tag.pack(kind, type_, len(body), 0) + body)
+    path.write_bytes(data[:end_of_raw] + b"".join(pieces) + data[end_of_raw:])
+    return path
+
+
+@pytest.mark.parametrize("name", ["x_raw.fif", "../other/y_raw.fif", "gone_raw.fif"])
+def test_a_split_that_leads_to_itself_or_elsewhere_is_refused(tmp_path, name):
+    fif(tmp_path / "other" / "y_raw.fif")
+    path = with_next_part(fif(tmp_path / "visit" / "x_raw.fif"), name)
+    with pytest.raises(ReadError, match=r"lead back|outside|not there"):
+        ncs_cb.read_study(path)
+
+
+# ------------------------------------------------------------------ native parsers
+
+
+def die() -> None:
+    os.abort()
+
+
+def swell() -> int:
+    return len(bytearray(8 * 2**30))
+
+
+def hello(name: str) -> str:
+    sys.stdout.write("what a library prints\n")
+    return f"hello {name}"
+
+
+def refuse() -> None:
+    raise StudyError("no.", source="a file", hint="try")
+
+
+def test_work_done_apart_gives_what_it_gives_and_raises_what_it_raises(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), *sys.path]))
+    sys.modules["test_hostile_files"] = sys.modules[__name__]
+    for function in (die, swell, hello, refuse):
+        function.__module__ = "test_hostile_files"
+    assert apart(hello, "wörld") == "hello wörld"
+    with pytest.raises(StudyError, match=r"no\.") as told:
+        apart(refuse)
+    assert (told.value.source, told.value.hint) == ("a file", "try")
+    with pytest.raises(ReadError, match="broke on it"):
+        apart(die)
+    with pytest.raises(ReadError, match=r"memory|broke on it"):
+        apart(swell)
+
+
+def matlab_element(kind: int, body: bytes) -> bytes:
+    return struct.pack("<II", kind, len(body)) + body + b"\0" * (-len(body) % 8)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_damaged_eeglab_file_ends_no_other_input(tmp_path, seed):
+    rng = np.random.default_rng(seed)
+    head = b"MATLAB 5.0 MAT-file".ljust(124) + struct.pack("<H2s", 0x0100, b"IM")
+    inner = b"".join(
+        matlab_element(int(rng.choice([1, 5, 6, 9, 14])), rng.bytes(int(rng.integers(0, 64))))
+        for _ in range(4)
+    )
+    (tmp_path / "x.set").write_bytes(head + matlab_element(14, inner))
+    sound = brainvision(tmp_path / "sound")
+    command = [sys.executable, "-m", "ncs_cb", "validate", tmp_path / "x.set", sound]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    assert "Traceback" not in run.stderr
+    assert "good" in run.stdout
+
+
+# ------------------------------------------------------------------ numbers and texts
+
+
+@pytest.fixture(scope="module")
+def record(tmp_path_factory) -> str:
+    folder = tmp_path_factory.mktemp("record")
+    archives.write_archive(folder / "root", 1, n_files=1)
+    result = ncs_cb.analyze(ncs_cb.read_study(folder / "root" / "p00000"))
+    (path,) = ncs_cb.write_report(result, folder / "out", formats=["json"])
+    return path.read_text("utf-8")
+
+
+@pytest.mark.parametrize("huge", ["1" + "0" * 400, "1e999", "-1" + "0" * 400, "1" + "0" * 9000])
+def test_a_number_beyond_all_numbers_is_an_error_of_ours(record, tmp_path, huge):
+    loaded = json.loads(record)
+    first = loaded["traces"][0]["onset_latency_ms"]
+    path = tmp_path / "result.json"
+    path.write_text(record.replace(repr(first), huge, 1), "utf-8")
+    with pytest.raises(NcsError) as told:
+        ncs_cb.read_study(path)
+    assert "number" in str(told.value) or "JSON" in str(told.value)
+    assert len(str(told.value)) < 400
+
+
+@pytest.mark.parametrize(
+    "line", ["age_years = 1" + "0" * 400, "height_cm = 1e999", "age_years = 1" + "0" * 9000]
+)
+def test_a_huge_number_in_study_toml_is_an_error_of_ours(tmp_path, line):
+    (tmp_path / "study.toml").write_text(f"[person]\n{line}\n")
+    with pytest.raises(NcsError):
+        ncs_cb.read_study(tmp_path)
+
+
+def test_half_a_letter_is_an_error_of_ours(record, tmp_path):
+    path = tmp_path / "result.json"
+    recording = json.loads(record)["traces"][0]["recording"]
+    path.write_text(record.replace(f'"{recording}"', '"\\ud83d"'), "utf-8")
+    with pytest.raises(ReadError, match="surrogate"):
+        ncs_cb.read_study(path)
+
+
+def test_a_whole_letter_of_two_halves_is_read(record, tmp_path):
+    path = tmp_path / "result.json"
+    recording = json.loads(record)["traces"][0]["recording"]
+    path.write_text(record.replace(f'"{recording}"', '"\\ud83d\\ude00"'), "utf-8")
+    assert ncs_cb.read_study(path).typed_responses[0].recording == "\U0001f600"
+
+
+def test_stimuli_that_share_all_their_samples_are_refused_before_memory_is_asked_for(
+    tmp_path, monkeypatch
+):
+    """Each of three hundred short records says that the stimulus came at the very beginning."""
+    monkeypatch.setattr(archives, "N_SAMPLES", 50)
+    length_s = 50 / archives.RATE_HZ
+    records = [(n * length_s, "x\x14\x00+0\x14wrist", np.zeros(50)) for n in range(300)]
+    field = "Startdate 02-MAR-2026 X X X MNC R Median Nerve"
+    data = archives.edf_plus_d("R APB", records, recording=field)
+    path = tmp_path / "bomb.edf"
+    path.write_bytes(data.replace(b"EDF+D", b"EDF+C", 1))
+    with pytest.raises(NcsError, match=r"lie in one another|instant|same"):
+        ncs_cb.read_study(path)
