@@ -19,12 +19,11 @@ from ncs_cb.knowledge import lab as labs
 from ncs_cb.knowledge import layouts
 from ncs_cb.knowledge.lab import LabFile
 from ncs_cb.knowledge.layouts import Layout
-from ncs_cb.model import Decision, Details, RecordingOverride, Source, Study, UnassignedStimulus
+from ncs_cb.model import Decision, Details, RecordingOverride, Source, Study
 from ncs_cb.readers._shared import folders
 from ncs_cb.readers._shared import told as told_of
 from ncs_cb.readers._shared.asked import Asked, each_visit, one_visit, with_lab
 from ncs_cb.readers._shared.claims import available, by_suffix, claimants, head
-from ncs_cb.readers._shared.doubts import refuse_twins
 from ncs_cb.readers._shared.files import read_regular
 from ncs_cb.readers._shared.folders import STUDY_FILE, StudyInput
 from ncs_cb.readers._shared.grid import SPREADSHEETS
@@ -448,8 +447,11 @@ def _assemble(
     traces = tuple(trace for r in recorded for trace in r.traces)
     typed = tuple(row for r in recorded for row in r.typed_responses)
     if unassigned and not traces and not typed:
-        raise _nothing_assigned(unassigned)
-    refuse_twins(traces)
+        raise told_of.nothing_assigned(unassigned)
+    if traces:
+        from ncs_cb.readers._shared.doubts import refuse_twins  # numpy: only for samples
+
+        refuse_twins(traces)
     ids = [r.study_id for r in recorded if r.study_id]
     return Study(
         ids[0] if len(read) == 1 and ids and not sources else study_id,
@@ -462,17 +464,6 @@ def _assemble(
         printed_segments=tuple(s for r in recorded for s in r.printed_segments),
         unassigned=unassigned,
     )
-
-
-def _nothing_assigned(unassigned: Sequence[UnassignedStimulus]) -> StudyError:
-    texts = list(dict.fromkeys(u.text for u in unassigned if u.text))
-    listed = ", ".join(f"'{text}'" for text in texts[:8]) + (", ..." if len(texts) > 8 else "")
-    first, name = (texts or ["..."])[0], unassigned[0].recording
-    return StudyError(
-        f"no stimulus names a site: {listed or 'the records hold no text'}.", source=name,
-        hint=f'Name the sites in study.toml: [recordings."{name}"] sites = '
-        f'{{ "{first}" = "wrist" }}; \'ncs-cb nerves\' lists them.',
-    )  # fmt: skip
 
 
 def _sources(read: Sequence[_Read]) -> list[Source]:

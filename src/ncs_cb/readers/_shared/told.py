@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -17,8 +17,8 @@ from ncs_cb.model import (
     Stimulus,
     Trace,
     TypedResponse,
+    UnassignedStimulus,
 )
-from ncs_cb.readers._shared.doubts import questioned
 from ncs_cb.readers._shared.names import SIDES
 from ncs_cb.readers._shared.reader import Recording
 
@@ -140,6 +140,8 @@ def apply(recording: Recording, told: RecordingOverride, name: str) -> Recording
     """
     answers: tuple[Trace | TypedResponse, ...] = (*recording.traces, *recording.typed_responses)
     if recording.traces:
+        from ncs_cb.readers._shared.doubts import questioned  # numpy: only where there are samples
+
         traces, doubts = questioned(
             recording.traces, name, delay_ms=told.stimulus_delay_ms,
             is_polarity_told=told.polarity in ("negative_up", "negative_down"),
@@ -225,3 +227,15 @@ def _distances(
             distances[distal] = start
         distances[proximal] = round(distances[distal] + length, 6)
     return distances, decisions
+
+
+def nothing_assigned(unassigned: Sequence[UnassignedStimulus]) -> StudyError:
+    """Give the error of a study in which no stimulus names a site; it says how to name them."""
+    texts = list(dict.fromkeys(u.text for u in unassigned if u.text))
+    listed = ", ".join(f"'{text}'" for text in texts[:8]) + (", ..." if len(texts) > 8 else "")
+    first, name = (texts or ["..."])[0], unassigned[0].recording
+    return StudyError(
+        f"no stimulus names a site: {listed or 'the records hold no text'}.", source=name,
+        hint=f'Name the sites in study.toml: [recordings."{name}"] sites = '
+        f'{{ "{first}" = "wrist" }}; \'ncs-cb nerves\' lists them.',
+    )  # fmt: skip
