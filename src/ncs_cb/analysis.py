@@ -16,7 +16,7 @@ import pandas as pd
 import ncs_cb
 from ncs_cb import dispersion, flags, quality
 from ncs_cb.columns import conform
-from ncs_cb.judging import diagnosis, features, limits, sensory
+from ncs_cb.judging import diagnosis, features, impression, limits, sensory
 from ncs_cb.judging.verdicts import judge
 from ncs_cb.knowledge import criteria as criteria_sets
 from ncs_cb.knowledge import reference as reference_sets
@@ -106,6 +106,23 @@ def analyze_many(
     return results(tables, studies, criteria, reference=reference)
 
 
+def _printed(studies: Sequence[Study]) -> segments.Printed:
+    """Give what machines printed of segments, by study and sites."""
+    return {
+        (_key(n), p.nerve, p.side, p.muscle, p.distal_site, p.proximal_site): p
+        for n, study in enumerate(studies)
+        for p in study.printed_segments
+    }
+
+
+def _stood_in(study: Study) -> tuple[Decision, ...]:
+    """Say where a printed length or velocity may stand in for an unknown distance."""
+    if not study.printed_segments:
+        return ()
+    why = "lengths and velocities as the machine printed them, where distances are unknown"
+    return (Decision(study.study_id, "printed", "stands in", why),)
+
+
 def analyze_together(
     studies: Sequence[Study],
     criteria: Sequence[str] | None = None,
@@ -125,7 +142,7 @@ def analyze_together(
     recruitment = sweeps.recruitment_table(traces, sweep_counts)
     traces = sweeps.attest(traces, recruitment)
     traces, printed = machine.set_beside(traces, waveforms)
-    pairs, fits = _estimate(segments.pair_sites(traces), traces, waveforms)
+    pairs, fits = _estimate(segments.pair_sites(traces, _printed(studies)), traces, waveforms)
     checks = quality.examine(
         pairs, traces, details, waveforms,
         stimuli=[response.stimulus for response in responses], reference=reference,
@@ -140,10 +157,19 @@ def analyze_together(
         "traces": traces, "segments": pairs, "verdicts": verdicts,
         "diagnosis": diagnosis.table(concluded), "checks": checks, "f_waves": waves,
         "recruitment": recruitment, "inching": inching.find_inching(traces),
+        "statements": impression.impressions(
+            verdicts, pairs, traces, waves, details, concluded, reference=reference
+        ),
         "asks": diagnosis.asks(concluded), "reasons": diagnosis.reasons(concluded),
     }  # fmt: skip
     decisions = tuple(
-        (*study.decisions, *corrected[number], *choice.decisions, *printed.get(_key(number), ()))
+        (
+            *study.decisions,
+            *_stood_in(study),
+            *corrected[number],
+            *choice.decisions,
+            *printed.get(_key(number), ()),
+        )
         for number, (study, choice) in enumerate(zip(studies, chosen, strict=True))
     )
     return Tables(frames, responses, fits, decisions)

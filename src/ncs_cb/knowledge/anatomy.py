@@ -14,8 +14,17 @@ from importlib.resources import files
 from typing import Any, Literal
 
 from ncs_cb.errors import StudyError, TableError, did_you_mean
+from ncs_cb.model import Side
 
 _FILE = "tables/nerves.toml"
+
+SIDES: dict[str, Side] = {
+    "r": "right", "rt": "right", "right": "right", "re": "right", "rechts": "right", "右": "right",
+    "右侧": "right",
+    "l": "left", "lt": "left", "left": "left", "li": "left", "links": "left", "左": "left",
+    "左侧": "left",
+}  # fmt: skip
+"""Every spelling of a side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +45,8 @@ class Entrapment:
     distal_site: str
     proximal_site: str
     name: str
+    neuropathy: str = ""
+    neuropathy_zh: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +139,13 @@ def _place(key: str, value: dict[str, Any]) -> Place:
 
 def _nerve(key: str, value: dict[str, Any]) -> Nerve:
     traps = tuple(
-        Entrapment(item["between"][0], item["between"][1], item["name"])
+        Entrapment(
+            item["between"][0],
+            item["between"][1],
+            item["name"],
+            item.get("neuropathy", item["name"]),
+            item.get("neuropathy_zh", item["name"]),
+        )
         for item in value["entrapment"]
     )
     return Nerve(

@@ -234,6 +234,7 @@ def _conclusion(r: Reading, row: Row) -> Conclusion | None:
                    for one in asks),
         block_found=reasons[0]["block_found"],
         unexamined=tuple(Stretch(**one) for one in reasons[0]["unexamined"]),
+        is_suspected=reasons[0]["is_suspected"] is not False,
     )  # fmt: skip
 
 

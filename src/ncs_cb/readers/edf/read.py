@@ -11,10 +11,9 @@ from functools import lru_cache
 import numpy as np
 
 from ncs_cb.errors import ReadError, StudyError, UnitError, did_you_mean
-from ncs_cb.knowledge.anatomy import anatomy, nerve_of_muscle, normalize, position
+from ncs_cb.knowledge.anatomy import anatomy, normalize
 from ncs_cb.model import (
     Decision,
-    Kind,
     Side,
     Site,
     Stimulus,
@@ -37,6 +36,7 @@ from ncs_cb.readers.edf.person import person_of
 from ncs_cb.readers.edf.sweeps import Plan, plan_sweeps
 from ncs_cb.readers.edf.tal import Timeline, timeline
 from ncs_cb.readers.edf.unassigned import find_unassigned
+from ncs_cb.readers.edf.where import Where, where_of
 from ncs_cb.units import LARGEST_PLAUSIBLE_RESPONSE_MV, hertz, millivolts_per
 
 # A few samples beyond the digital range are spikes of a converter, not another scale.
@@ -71,15 +71,6 @@ class Channel:
     rate: float
 
 
-@dataclass(frozen=True, slots=True)
-class Where:
-    """Nerve and side of each stimulus, and the kind of the recording as a whole."""
-
-    nerves: tuple[str, ...]
-    sides: tuple[Side, ...]
-    kind: Kind
-
-
 def read(source: Input) -> Recording:
     """Read one EDF or BDF file.
 
@@ -106,7 +97,7 @@ def read(source: Input) -> Recording:
     traces: list[Trace] = []
     plans = []
     if heard.cues:
-        where = _where(field, channels, heard.cues, source, decisions)
+        where = where_of(field, channels, heard.cues, source, decisions)
     for channel in channels:
         plan = plan_sweeps(
             header, times, heard.cues, rate=channel.rate, n_samples=channel.signal.n_samples
@@ -283,75 +274,6 @@ def _nearest_muscle(signals: Sequence[Signal]) -> str:
         if nearest:
             return f" Did you mean '{known[alias]}'?"
     return ""
-
-
-# --------------------------------------------------------------------------- which nerve
-
-
-def _where(
-    field: Named,
-    channels: Sequence[Channel],
-    cues: Sequence[Cue],
-    source: Input,
-    decisions: list[Decision],
-) -> Where:
-    told = source.override
-    named = [told.nerve or cue.spoken.nerve or field.nerve for cue in cues]
-    if None in named:
-        owners = {nerve_of_muscle(c.muscle) for c in channels}
-        nerve = owners.pop() if len(owners) == 1 else None
-        if nerve is None:
-            raise StudyError(
-                f"the nerve is not stated; known: {', '.join(anatomy().nerves)}.",
-                hint=f'Set nerve under [recordings."{source.name}"] in study.toml.',
-            )
-        reason = "the recording field names no nerve; taken from the muscle"
-        decisions.append(Decision(source.name, "nerve", nerve, reason))
-        named = [name or nerve for name in named]
-    sides = _sides(field, channels, cues, source)
-    nerves = tuple(name for name in named if name is not None)
-    for nerve, cue in zip(nerves, cues, strict=True):
-        position(nerve, cue.spoken.site or "")
-    return Where(nerves, sides, field.kind or "motor")
-
-
-def _sides(
-    field: Named, channels: Sequence[Channel], cues: Sequence[Cue], source: Input
-) -> tuple[Side, ...]:
-    """Give the side of each stimulus: both may stand in one file, each with its channel.
-
-    Raises
-    ------
-    StudyError
-        If it is not stated, or what is stated contradicts itself or ``study.toml``.
-    """
-    told = source.override.side
-    spoken = {cue.spoken.side for cue in cues} - {None}
-    labeled = {channel.side for channel in channels} - {None}
-    both = len(spoken) == 2
-    if both and told is not None:
-        raise StudyError(
-            f"recordings.\"{source.name}\".side: '{told}', but the stimuli name both sides.",
-            hint="Leave 'side' out: each stimulus names its own.",
-        )
-    if told is not None:
-        return (told,) * len(cues)
-    hint = f'Set side under [recordings."{source.name}"] in study.toml.'
-    if both and None not in {cue.spoken.side for cue in cues} and field.side is None and (
-        len(labeled) != 1
-    ):  # fmt: skip
-        return tuple(cue.spoken.side for cue in cues)  # type: ignore[misc]
-    said = {field.side} | labeled | spoken
-    said -= {None}
-    if len(said) > 1:
-        raise StudyError(
-            "recording field, label and stimuli contradict each other on the side.",
-            hint="Correct the annotations, or split the file by side." if both else hint,
-        )
-    if not said:
-        raise StudyError("the side is not stated; known: left, right.", hint=hint)
-    side: Side = said.pop()  # type: ignore[assignment]
-    return (side,) * len(cues)
 
 
 # --------------------------------------------------------------------------- samples
