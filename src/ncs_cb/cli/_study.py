@@ -80,10 +80,7 @@ def analyze(
     def one(study: Study | NcsError, given: Path) -> None:
         if isinstance(study, Exception):
             raise study
-        for line in _warnings(study):
-            tell(line)
-        for decision in study.decisions:
-            detail(_decided(decision))
+        _say(study)
         if target != _STDOUT:
             _refuse_taken(study.study_id, given, taken)
         own = _of_lab(study, sets, reference, lang)
@@ -324,6 +321,13 @@ def _understood_study(given: Path, study: Study) -> Iterator[str]:
         yield f"  {_decided(decision)}"
     for text in study.notes:
         yield f"  not understood, kept as text: {text}"
+
+
+def _say(study: Study) -> None:
+    for line in _warnings(study):
+        tell(line)
+    for decision in study.decisions:
+        detail(_decided(decision))
 
 
 def _warnings(study: Study) -> Iterator[str]:

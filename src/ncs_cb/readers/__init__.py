@@ -323,7 +323,7 @@ def _read_all(
 ) -> tuple[list[_Read], list[Decision]]:
     """Let the one reader that claims each input read it."""
     claimed, decisions = _claim_all(inputs, lone=lone)
-    overrides = _overrides(told.recordings, [source for source, _ in claimed], lone=lone)
+    overrides = told_of.by_recording(told.recordings, [source for source, _ in claimed], lone=lone)
     claimed = [(_shown(source, reader, overrides), reader) for source, reader in claimed]
     seen: dict[str, str] = {}
     read: list[_Read] = []
@@ -412,23 +412,6 @@ def _unknown_format(source: Input) -> ReadError:
         "no reader claims this file.", source=source.name,
         hint=f"Known suffixes: {known}; 'ncs-cb formats' lists what each format needs.",
     )  # fmt: skip
-
-
-def _overrides(
-    told: Mapping[str, RecordingOverride], inputs: Sequence[Input], *, lone: bool
-) -> dict[str, RecordingOverride]:
-    """Give the overrides by recording; a name that fits no recording is an error, not ignored."""
-    names = {name: source.name for source in inputs for name in (source.name, source.path.name)}
-    given = {}
-    for name, override in told.items():
-        if name in names:
-            given[names[name]] = override
-        elif not lone:
-            raise StudyError(
-                f'recordings."{name}": no such recording; known: {", ".join(sorted(names))}.'
-                + did_you_mean(name, names), source=STUDY_FILE,
-            )  # fmt: skip
-    return given
 
 
 def _read_one(source: Input, reader: Reader, part: str) -> Recording:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from ncs_cb.errors import StudyError
+from ncs_cb.errors import StudyError, did_you_mean
 from ncs_cb.knowledge.anatomy import anatomy, find, resolve
 from ncs_cb.model import (
     Decision,
@@ -20,7 +20,7 @@ from ncs_cb.model import (
     UnassignedStimulus,
 )
 from ncs_cb.readers._shared.names import SIDES
-from ncs_cb.readers._shared.reader import Recording
+from ncs_cb.readers._shared.reader import Input, Recording
 
 _FILE = "study.toml"
 _Value = TypeVar("_Value")
@@ -239,3 +239,20 @@ def nothing_assigned(unassigned: Sequence[UnassignedStimulus]) -> StudyError:
         hint=f'Name the sites in study.toml: [recordings."{name}"] sites = '
         f'{{ "{first}" = "wrist" }}; \'ncs-cb nerves\' lists them.',
     )  # fmt: skip
+
+
+def by_recording(
+    told: Mapping[str, RecordingOverride], inputs: Sequence[Input], *, lone: bool
+) -> dict[str, RecordingOverride]:
+    """Give the overrides by recording; a name that fits no recording is an error, not ignored."""
+    names = {name: source.name for source in inputs for name in (source.name, source.path.name)}
+    given = {}
+    for name, override in told.items():
+        if name in names:
+            given[names[name]] = override
+        elif not lone:
+            raise StudyError(
+                f'recordings."{name}": no such recording; known: {", ".join(sorted(names))}.'
+                + did_you_mean(name, names), source=_FILE,
+            )  # fmt: skip
+    return given
