@@ -384,9 +384,7 @@ def _treatment_between(visits: Sequence[Visit], a: int, b: int) -> str:
     drugs = [
         course.drug
         for course in _courses(visits)
-        if course.start is not None
-        and course.start <= end
-        and (course.start > start or (course.end is not None and course.end > start))
+        if course.is_given_between(start, end)
     ]
     return ";".join(dict.fromkeys(drugs))
 
