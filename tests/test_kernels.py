@@ -50,8 +50,9 @@ def bits(samples, rate, stimulus, which="", threads=1):
     out, found = np.zeros((n, facts.WIDTH)), np.zeros(n, dtype=np.int64)
     limit, scale = np.full(n, np.inf), _kernels.scale_of(rate, samples.shape[1])
     _kernels.measure_rows(
-        samples, rows, np.full(n, stimulus), -limit, limit, scale, out, found, which
-    )
+        samples, rows, np.full(n, stimulus), -limit, limit, np.full(n, np.nan), scale, out, found,
+        which,
+    )  # fmt: skip
     return np.column_stack([out.view(np.int64), found])
 
 
@@ -225,6 +226,17 @@ def test_a_number_that_no_index_can_hold_becomes_one_that_is_never_reached(parts
     assert parts.whole("whole", float(value)) == expected
 
 
+def test_exponential_logarithm_and_circle_are_right_to_the_last_bits(parts):
+    found = np.zeros(2)
+    for x in np.linspace(-60.0, 60.0, 2401):
+        assert parts.number("exponential", float(x)) == pytest.approx(np.exp(x), rel=4e-16)
+        assert parts.number("logarithm", float(np.exp(x))) == pytest.approx(x, rel=4e-16, abs=3e-16)
+        parts.call("turned_by", float(x), found)
+        assert found == pytest.approx([np.cos(x), -np.sin(x)], rel=0, abs=4e-16)
+    assert parts.number("exponential", 0.0) == 1.0
+    assert parts.number("logarithm", 1.0) == 0.0
+
+
 HUGE = [1e101, 1e154, 1e155, 1e200, 1e307, 1.7e308]
 TINY = [1e-323, 1e-310, 1e-200, 1e-170, 1e-150, 1e-102]
 
@@ -383,13 +395,13 @@ def test_a_plateau_with_an_abrupt_entry_is_clipped(share, noise):
 def test_decay_tables_hold_the_means_of_exponentials():
     scale = _kernels.scale_of(RATE, 1000)
     assert (scale.size, scale.first) == (4, 2)
-    taus = np.geomspace(0.12, 3.2, 16)
+    taus = np.geomspace(0.12, 12.8, 20)
     t = np.arange(4 * 50).reshape(50, 4) / 20
     expected = np.exp(-t[:, :, None] / taus).mean(axis=1)
-    assert np.allclose(scale.means.reshape(-1, 16)[:50], expected, rtol=1e-12)
-    assert np.allclose(scale.sums.reshape(-1, 16)[50], expected[2:].sum(axis=0), rtol=1e-12)
+    assert np.allclose(scale.means.reshape(-1, 20)[:50], expected, rtol=1e-12)
+    assert np.allclose(scale.sums.reshape(-1, 20)[50], expected[2:].sum(axis=0), rtol=1e-12)
     squares = (expected[2:] ** 2).sum(axis=0)
-    assert np.allclose(scale.squares.reshape(-1, 16)[50], squares, rtol=1e-12)
+    assert np.allclose(scale.squares.reshape(-1, 20)[50], squares, rtol=1e-12)
     assert np.allclose(scale.ratio, np.exp(-0.05 / taus))
     assert np.allclose(scale.head * expected[0], 1.0)
     turns = [
