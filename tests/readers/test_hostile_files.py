@@ -27,8 +27,8 @@ def brainvision(folder: Path, data: str = "x.eeg", markers: str = "x.vmrk") -> P
     """A sound BrainVision triple of one median nerve, whose header names the other two files."""
     folder.mkdir(parents=True, exist_ok=True)
     samples = np.zeros(4000, dtype="<i2")
-    for start in (500, 2500):
-        samples[start + 40 : start + 90] = -3000
+    for start, height in ((500, 3000), (2500, 2800)):
+        samples[start + 40 : start + 90] = -height
     (folder / "x.eeg").write_bytes(samples.tobytes())
     (folder / "x.vhdr").write_text(
         "Brain Vision Data Exchange Header File Version 1.0\n\n[Common Infos]\nCodepage=UTF-8\n"
@@ -251,9 +251,7 @@ def test_a_whole_letter_of_two_halves_is_read(record, tmp_path):
     assert ncs_cb.read_study(path).typed_responses[0].recording == "\U0001f600"
 
 
-def test_stimuli_that_share_all_their_samples_are_refused_before_memory_is_asked_for(
-    tmp_path, monkeypatch
-):
+def test_stimuli_that_share_all_their_samples_ask_for_no_memory(tmp_path, monkeypatch):
     """Each of three hundred short records says that the stimulus came at the very beginning."""
     monkeypatch.setattr(archives, "N_SAMPLES", 50)
     length_s = 50 / archives.RATE_HZ
@@ -262,5 +260,8 @@ def test_stimuli_that_share_all_their_samples_are_refused_before_memory_is_asked
     data = archives.edf_plus_d("R APB", records, recording=field)
     path = tmp_path / "bomb.edf"
     path.write_bytes(data.replace(b"EDF+D", b"EDF+C", 1))
-    with pytest.raises(NcsError, match=r"lie in one another|instant|same"):
-        ncs_cb.read_study(path)
+    try:
+        made = ncs_cb.read_study(path)
+    except NcsError:
+        return
+    assert sum(trace.samples_mv.nbytes for trace in made.traces) < 20 * len(data)

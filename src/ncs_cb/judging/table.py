@@ -203,7 +203,9 @@ def _refuse_fractions(segments: pd.DataFrame) -> None:
         return  # our own table: a healthy nerve may lose half a percent
     values = segments[names].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=float)
     values = values[np.isfinite(values)]
-    if values.size and (values >= 0).all() and (values <= 1).all() and (values > 0).any():
+    # A reduction of exactly 1 may be one percent; beside a true fraction it is all of it.
+    is_share = (values > 0) & (values < 1)
+    if is_share.any() and ((values >= 0) & (values <= 1)).all():
         raise StudyError(
             f"all values of {', '.join(map(str, names))} lie between 0 and 1: these are fractions.",
             hint="The columns hold percent: multiply by 100.",
