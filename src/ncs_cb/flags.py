@@ -73,7 +73,7 @@ _TRACE: tuple[Flag, ...] = (
          "Further negative phases add more than 10 % to the area of the first one.",
          "First-phase area and duration understate the response; verdicts use all phases.",
          "Read the trace by eye: dispersion, or a late response such as an F wave or H reflex?",
-         "ncs_cb, simulation (design reference, section 7.4)"),
+         "ncs_cb, simulation"),
     Flag("sweep_cut", "trace", "caution",
          "The sweep ends before the response returns to baseline.",
          "Duration and area would be too small; they are not given.",
