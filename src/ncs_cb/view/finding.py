@@ -271,6 +271,10 @@ def _not_tested(r: Reading) -> list[str]:
     if not any(known[n].limb == "leg" for n, _ in studied if n in known):
         items.append(r.words("finding.legs"))
     items += _proximal_gaps(r)
+    if r.result.study.unassigned:
+        texts = dict.fromkeys(one.text or one.recording for one in r.result.study.unassigned)
+        n = len(r.result.study.unassigned)
+        items.append(r.words("finding.unassigned", n=n, texts=r.words.join(texts, weight="comma")))
     items.append(r.words("finding.roots"))
     return [r.words("finding.not_tested", items=r.words.join(items, weight="heavy"))]
 
