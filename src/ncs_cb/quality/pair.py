@@ -76,6 +76,9 @@ class Response:
     @property
     def is_absent(self) -> bool:
         """Whether a response was looked for and none was there: neither unknown nor not done."""
+        said = self.row.get("response")
+        if isinstance(said, str) and said != "present":
+            return said == "absent"
         return "response_absent" in self.flags or self.number("negative_peak_amplitude_mv") == 0.0
 
     @property

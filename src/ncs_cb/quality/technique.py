@@ -52,7 +52,7 @@ def response_absent_at_site(pair: Pair) -> Finding:
     if both is None:
         return no_rows(pair)
     for site, response in zip(pair.sites, both, strict=True):
-        if "response_absent" in response.flags:
+        if response.is_absent:
             return raised("absent", site=site)
         if not known(response.amplitude_mv):
             return unexamined("no_amplitude", site=site)
