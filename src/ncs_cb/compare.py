@@ -383,13 +383,7 @@ def _treatment_between(visits: Sequence[Visit], a: int, b: int) -> str:
     start, end = visits[a].visit_date, visits[b].visit_date
     if start is None or end is None:
         return ""
-    drugs = [
-        course.drug
-        for course in _courses(visits)
-        if course.start is not None
-        and course.start <= end
-        and (course.start > start or (course.end is not None and course.end > start))
-    ]
+    drugs = [course.drug for course in _courses(visits) if course.is_given_between(start, end)]
     return ";".join(dict.fromkeys(drugs))
 
 
