@@ -17,11 +17,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ncs_cb import flags
 from ncs_cb.columns import conform
 from ncs_cb.errors import StudyError
 from ncs_cb.knowledge.anatomy import position
 from ncs_cb.knowledge.thresholds import value as limit
 from ncs_cb.model import DataFile, Result, TreatmentCourse
+from ncs_cb.vocabulary import GRADES, TOLERANCE
 from ncs_cb.wording.checks import say
 
 Floats = NDArray[np.float64]
@@ -32,7 +34,6 @@ COURSES = ("persistent", "new", "resolved", "unchanged", "undetermined")
 EVENTS = ("rise", "fall", "within_repeatability", "undetermined")
 """What became of one response between two visits."""
 
-_BLOCK = ("definite", "probable", "possible")
 _SEGMENT = ["nerve", "side", "muscle", "segment", "distal_site", "proximal_site"]
 _ENDS = ("distal", "proximal")
 _AMPLITUDE = "negative_peak_amplitude_mv"
@@ -227,8 +228,8 @@ def _visit_rows(visit: Visit) -> pd.DataFrame:
 
 
 def _with_response(table: pd.DataFrame, traces: pd.DataFrame, end: str) -> pd.DataFrame:
-    text = traces["quality_flags"]
-    is_used = (traces["kind"] == "motor") & ~text.str.contains("not_used", regex=False)
+    stands = traces["quality_flags"].map(flags.is_used).to_numpy(dtype=bool)
+    is_used = (traces["kind"] == "motor") & stands
     names = {
         _AMPLITUDE: f"{end}_amplitude_mv",
         _AREAS[0]: f"{end}_total",
@@ -352,8 +353,8 @@ def _event(earlier: Floats, later: Floats) -> list[str]:
     low, high = (limit(f"serial.repeatability_{end}_pct") for end in ("low", "high"))
     size = np.abs(difference)
     words = np.where(difference > 0.0, "rise", "fall").astype(object)
-    words[~(size > high + 1e-9)] = "undetermined"
-    words[size <= low + 1e-9] = "within_repeatability"
+    words[~(size > high + TOLERANCE)] = "undetermined"
+    words[size <= low + TOLERANCE] = "within_repeatability"
     return [str(word) for word in words]
 
 
@@ -427,7 +428,7 @@ def _grades(table: pd.DataFrame, verdicts: pd.DataFrame, criteria: str) -> list[
 
 def _class(grade: str | None) -> str:
     """Block, none, or open: nothing else reads as "no block"."""
-    if grade in _BLOCK:
+    if grade in GRADES:
         return "block"
     return "none" if grade == "none" else "open"
 

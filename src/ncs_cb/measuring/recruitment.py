@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ncs_cb import flags
 from ncs_cb.columns import conform
 from ncs_cb.knowledge import thresholds
+from ncs_cb.vocabulary import TOLERANCE
 
 Floats = NDArray[np.float64]
 
@@ -78,7 +79,7 @@ def _series_table(series: pd.DataFrame) -> pd.DataFrame:
     )
     limit = thresholds.value("sweeps.plateau_growth_pct")
     steps["is_supramaximal"] = pd.array(
-        [pd.NA if np.isnan(growth_pct) else growth_pct <= limit + 1e-9] * len(steps),
+        [pd.NA if np.isnan(growth_pct) else growth_pct <= limit + TOLERANCE] * len(steps),
         dtype="boolean",
     )
     identity = series[_SERIES].iloc[[0] * len(steps)].reset_index(drop=True)
@@ -90,7 +91,7 @@ def _plateau_growth_pct(stimulus_ma: Floats, amplitude_mv: Floats) -> float:
     top = stimulus_ma[-1]
     is_known = np.isfinite(amplitude_mv)
     start = (1.0 - thresholds.value("sweeps.plateau_intensity_share")) * top
-    grace = 1e-9 * top
+    grace = TOLERANCE * top
     if not is_known[-1] or not (stimulus_ma[is_known] <= start + grace).any():
         return float("nan")
     current, height = stimulus_ma[is_known], amplitude_mv[is_known]

@@ -20,9 +20,7 @@ from ncs_cb.quality.pair import (
     spans_forearm,
     unexamined,
 )
-
-# Comparisons give 1e-9 of grace in the direction of the written operator (public contract).
-_GRACE = 1e-9
+from ncs_cb.vocabulary import TOLERANCE
 
 
 def entrapment_site(pair: Pair) -> Finding:
@@ -50,14 +48,14 @@ def focal_slowing(pair: Pair) -> Finding:
     most = _limit_or_nan(f"focal_slowing.{place}_maximum_drop_m_per_s")
     neighbor, beside = _velocity_beside(pair) if known(most) else ("", math.nan)
     numbers: dict[str, Number] = {"name": trap.name, "velocity_m_per_s": velocity}
-    if velocity < least - _GRACE:
+    if velocity < least - TOLERANCE:
         return raised("slow", limit_m_per_s=least, **numbers)
     compared: dict[str, Number] = {
         "neighbor": neighbor,
         "beside_m_per_s": beside,
         "limit_m_per_s": most,
     }
-    if beside - velocity > most + _GRACE:
+    if beside - velocity > most + TOLERANCE:
         return raised("slower", **compared, **numbers)
     if known(beside):
         return cleared("as_fast", **compared, **numbers)
