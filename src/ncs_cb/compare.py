@@ -237,7 +237,9 @@ def _with_response(table: pd.DataFrame, traces: pd.DataFrame, end: str) -> pd.Da
     }
     rows = traces[is_used.fillna(False).to_numpy(dtype=bool)]
     rows = rows[["nerve", "side", "muscle", "stimulation_site", *names]].rename(columns=names)
-    rows[f"{end}_absent"] = text.str.contains("response_absent", regex=False)[rows.index]
+    rows[f"{end}_absent"] = traces["quality_flags"].str.contains("response_absent", regex=False)[
+        rows.index
+    ]
     rows = rows.rename(columns={"stimulation_site": f"{end}_site"})
     keys = ["nerve", "side", "muscle", f"{end}_site"]
     return table.merge(rows.drop_duplicates(keys), how="left", on=keys)

@@ -18,7 +18,7 @@ from ncs_cb.columns import table_columns
 from ncs_cb.errors import did_you_mean
 from ncs_cb.flags import FLAGS
 from ncs_cb.knowledge.datafile import VERIFIED, Block
-from ncs_cb.vocabulary import GRADES as GRADES
+from ncs_cb.vocabulary import GRADES
 
 CATEGORIES = GRADES
 LIMBS = ("arm", "leg")
