@@ -331,3 +331,53 @@ def test_the_order_of_steps_does_not_matter_to_other_responses(visit):
         after.segments.set_index("segment").loc["wrist-below_elbow"].drop("quality_flags"),
         before.segments.set_index("segment").loc["wrist-below_elbow"].drop("quality_flags"),
     )
+
+
+def test_a_batch_redoes_the_study_whose_log_changed_and_lists_who_moved_what(tmp_path):
+    from ncs_cb.batch import run_batch
+
+    root, out = tmp_path / "root", tmp_path / "out"
+    for name in ("a", "b"):
+        ulnar_visit(root / name)
+    recording = root / "alone.csv"
+    for suffix in (".csv", ".json"):
+        recording.with_suffix(suffix).write_bytes(
+            (root / "a" / f"ulnar_right{suffix}").read_bytes()
+        )
+    run_batch(root, out, workers=1)
+    assert len(pd.read_parquet(out / "reviews")) == 0
+    event = review(root / "a", "move", marker="onset", to_ms=7.6, why="artefact")
+    review(recording, "exclude", {"site": "axilla"})
+    done = run_batch(root, out, workers=1)
+    assert done.n_done == 2
+    rows = pd.read_parquet(out / "reviews").set_index("study_id")
+    assert set(rows.index) == {"a", "alone"}
+    assert rows.loc["a", "event"] == event["id"]
+    assert rows.loc["a", "moved_ms"] == pytest.approx(7.6 - event["from_ms"])
+    assert (rows.loc["a", "who"], rows.loc["a", "state"]) == ("mt", "applied")
+    traces = pd.read_parquet(out / "traces").set_index(["study_id", "stimulation_site"])
+    assert traces.loc[("a", "below_elbow"), "onset_latency_ms"] == 7.6
+    assert traces.loc[("b", "below_elbow"), "onset_latency_ms"] != 7.6
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_report_says_who_reviewed_or_that_nobody_did(visit, lang):
+    from ncs_cb import view
+
+    def told(result):
+        built = view.build(result, lang=lang)
+        (nerve,) = built.nerves
+        return " ".join(fact.text for fact in built.header), nerve.sites.rows
+
+    header, rows = told(found(visit))
+    assert {"en": "not reviewed", "zh": "未复核"}[lang] in header
+    assert len(rows) == 3
+    review(visit, "move", marker="onset", to_ms=7.6)
+    header, rows = told(found(visit))
+    assert "mt" in header
+    assert len(rows) == 4
+    texts = [[cell.text for cell in line] for line in rows]
+    assert any("7.6" in line for line in texts)
+    assert any(
+        line[0] == {"en": "automatic", "zh": "自动"}[lang] and "7.0" in line for line in texts
+    )

@@ -153,7 +153,7 @@ def test_a_wrist_that_was_not_recorded_is_unknown_and_not_zero(visit):
     row = verdict(visit(BLOCKED + too_much))
     # At most 8.9 of 9.6 mV cross, far more than is missing: nobody can tell what crosses.
     assert (row["conduction_block"], row["not_excluded"]) == ("undetermined", "definite")
-    assert "stimulate median at the wrist" in premise(row, "martin_gruber")["next_step"]
+    assert "stimulate left median at the wrist" in premise(row, "martin_gruber")["next_step"]
     part = "median,left,adm,elbow,290,7.0,1.5,4.8,5.9,true,\n"
     assert verdict(visit(BLOCKED + part))["conduction_block"] == "definite"
 

@@ -16,7 +16,7 @@ import pandas as pd
 import ncs_cb
 from ncs_cb import dispersion, flags, quality
 from ncs_cb.columns import conform
-from ncs_cb.judging import diagnosis, features, limits, sensory
+from ncs_cb.judging import diagnosis, features, impression, limits, sensory
 from ncs_cb.judging.verdicts import judge
 from ncs_cb.knowledge import criteria as criteria_sets
 from ncs_cb.knowledge import reference as reference_sets
@@ -140,6 +140,9 @@ def analyze_together(
         "traces": traces, "segments": pairs, "verdicts": verdicts,
         "diagnosis": diagnosis.table(concluded), "checks": checks, "f_waves": waves,
         "recruitment": recruitment, "inching": inching.find_inching(traces),
+        "statements": impression.impressions(
+            verdicts, pairs, traces, waves, details, concluded, reference=reference
+        ),
         "asks": diagnosis.asks(concluded), "reasons": diagnosis.reasons(concluded),
     }  # fmt: skip
     decisions = tuple(

@@ -193,7 +193,7 @@ _SEGMENT: tuple[Flag, ...] = (
          "Conduction across an entrapment site is slowed.",
          "Fits entrapment.", "Compare with the neighboring segments.", "AANEM 1999"),
     Flag("cold_limb", "segment", "caution",
-         "The limb was colder than 32 degrees Celsius.",
+         "The hand was colder than 32, or the foot colder than 30 degrees Celsius.",
          "Velocities are too slow and durations too long; numbers are not corrected.",
          "Warm the limb and repeat."),
     Flag("electrode_shift", "segment", "caution",

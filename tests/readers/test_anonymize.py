@@ -115,3 +115,42 @@ def test_plain_edf_and_bdf_plus_are_cleaned_too(tmp_path):
     out = anonymize(bdf.write(tmp_path / "b.bdf"), tmp_path / "b2.bdf")
     assert b"Fictional" not in out.read_bytes()
     assert len(read_study(out).traces) == 2
+
+
+NUMBER = "719450213"  # of a patient, and of no latency, current or filter
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        {"prefilter": f"HP:{NUMBER}Hz LP:20kHz"},
+        {"tals": [tal("+0", "", f"Response {NUMBER}mV at 7.8ms", WRIST), tal("+10", "", ELBOW)]},
+        {"tals": [tal("+0", "", f"Stimulus right wrist {NUMBER}", WRIST), tal("+10", "", ELBOW)]},
+        {"tals": [tal("+0", "", WRIST), tal("+10", "", "StimB", NOTE.replace("28.5", NUMBER))]},
+        {"tals": [tal("+0", "", WRIST), tal("+10", "", NOTE.replace('"cm"', f'"{NUMBER}"'))]},
+        {"tals": [tal(f"+0\x15{NUMBER}", "", WRIST), tal("+10", "", ELBOW)]},
+        {"second": ("EDF Annotations2", f"+0\x14{NUMBER}\x14\x00")},
+        {"second": ("Trigger", f"+0\x15{NUMBER}\x14a\x14\x00")},
+    ],
+    ids=["filter", "response", "stimulus", "note", "attribute", "duration", "list", "trigger"],
+)
+def test_a_number_that_is_no_measurement_does_not_stay(tmp_path, hidden):
+    second = hidden.pop("second", None)
+    edf = median_mnc(**({"annotation_samples": 400} | hidden))
+    if second:
+        label, text = second
+        raw = np.frombuffer(text.encode().ljust(80, b"\x00"), "<i2").astype(float)
+        raws = {"limits": (-32768, 32767), "digital": (-32768, 32767), "dimension": ""}
+        edf.signals.append(Signal(np.stack([raw, raw]), label=label, **raws))
+    source = edf.write(tmp_path / "in.edf")
+    assert NUMBER.encode() in source.read_bytes()
+    after = anonymize(source, tmp_path / "out.edf").read_bytes()
+    assert NUMBER.encode() not in after
+    assert len(read_study(tmp_path / "out.edf").traces) >= 1
+
+
+def test_limits_of_a_signal_that_is_no_response_say_nothing(tmp_path):
+    edf = median_mnc()
+    edf.signals.append(Signal(np.zeros((2, 4)), label="Ward", dimension="%", limits=(0, 719450)))
+    after = anonymize(edf.write(tmp_path / "in.edf"), tmp_path / "out.edf").read_bytes()
+    assert b"719450" not in after

@@ -15,7 +15,7 @@ import pandas as pd
 
 from ncs_cb import dispersion, flags, model
 from ncs_cb.columns import conform, table_columns
-from ncs_cb.judging import features, limits, sensory
+from ncs_cb.judging import features, impression, limits, sensory
 from ncs_cb.knowledge import criteria, set_words
 from ncs_cb.reports import pdf
 from ncs_cb.vocabulary import RESULT_TABLES
@@ -216,7 +216,9 @@ def _cidp(row: dict) -> dict:
 def verdicts_of(segments: pd.DataFrame) -> pd.DataFrame:
     keys = ["study_id", "nerve", "side", "muscle", "segment", "distal_site", "proximal_site"]
     rows = [
-        {k: row[k] for k in keys} | judged
+        {k: row[k] for k in keys}
+        | judged
+        | {"grade_by_numbers": judged["conduction_block"], "technical_validity": "attested"}
         for judge in (_efns, _cidp, _partial)
         for row in segments.to_dict("records")
         for judged in [judge(row)]
@@ -330,9 +332,10 @@ def result(study_id: str = "p014-2026-03", arm=ARM, *, with_typed: bool = True) 
     verdicts, f_waves = verdicts_of(segments), _f_waves(study_id)
     typical, others = features.features_and_differential(
         verdicts, segments, traces, f_waves, people, reference="aanem_2016")  # fmt: skip
+    statements = impression.impressions(verdicts, segments, traces, f_waves, people, ())
     return model.Result(
         study, traces, segments, verdicts, _diagnosis(study_id), _checks(segments),
-        f_waves, _recruitment(study_id), _inching(study_id), typical, others,
+        f_waves, _recruitment(study_id), _inching(study_id), statements, typical, others,
         sensory.sensory_table(traces, people, reference="aanem_2016"),
         limits.limits_table(traces, segments, people, reference="aanem_2016"),
         empty("asks"), empty("reasons"),
@@ -397,6 +400,7 @@ def hostile_result() -> model.Result:
         good, study=study, verdicts=verdicts, diagnosis=diagnosis,
         traces=good.traces.assign(study_id=study.study_id, recording=HOSTILE),
         checks=good.checks.assign(arithmetic=HOSTILE),
+        statements=good.statements.assign(text=HOSTILE, text_zh=HOSTILE),
         provenance=replace(good.provenance, settings={HOSTILE: HOSTILE}, sources=study.sources,
                            decisions=study.decisions,
                            criteria=(model.DataFile(HOSTILE, 1, HOSTILE),)),

@@ -135,16 +135,6 @@ static int64_t beyond_numbers(const Row *w, Samples before, Index n_before)
     return all_equal(w->x, w->n) ? FLAT : IMPLAUSIBLE;
 }
 
-/* Whether blocks differ, but by so little that squares of it vanish. */
-static int is_tiny(const double *y, Index n)
-{
-    /* Where the first is not next to nothing, neither is the least difference from it. */
-    if (fabs(y[0]) > 1e20 * TINY_MV)
-        return 0;
-    double span = largest(y, 0, n) - smallest(y, 0, n);
-    return 0.0 < span && span < TINY_MV;
-}
-
 /* Measure n samples with a stimulus; write every cell of `out`; return facts as bits. */
 static int64_t measure_row(Row *w, Samples x, Index n, Index stimulus, double *out)
 {
@@ -173,7 +163,9 @@ static int64_t measure_row(Row *w, Samples x, Index n, Index stimulus, double *o
     if (w->n_blocks - w->pre < w->first + 6)
         return all_equal(w->x, w->n) ? FLAT : facts | CUT;
     take_noise(w, guard);
-    if (is_tiny(w->y, w->n_blocks)) {
+    double span = largest(w->y, 0, w->n_blocks) - smallest(w->y, 0, w->n_blocks);
+    if (0.0 < span && span < TINY_MV) {
+        /* Squares of this vanish. */
         out[BASELINE] = mean_of(w->y, 0, w->n_blocks);
         out[NOISE] = larger(w->white, w->spread);
         return facts | ABSENT;

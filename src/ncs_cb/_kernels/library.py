@@ -15,7 +15,6 @@ from ncs_cb._kernels.tables import Scale
 from ncs_cb.errors import KernelError
 
 _HERE = Path(__file__).parent
-_MOST_SAMPLES = 2**31 - 1
 _POINTER, _WHOLE, _NUMBER = ctypes.c_void_p, ctypes.c_int64, ctypes.c_double
 
 
@@ -96,8 +95,6 @@ def measure_rows(
         The build to use; the best for this processor by default. All give the same bits.
     """
     m, n = samples.shape
-    if n > _MOST_SAMPLES:
-        raise ValueError(f"a trace of {n} samples; at most {_MOST_SAMPLES} can be measured")
     is_double = samples.dtype == np.float64
     kind = np.float64 if is_double else np.float32
     if rows.size and not (rows.min() >= 0 and rows.max() < m):

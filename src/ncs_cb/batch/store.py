@@ -28,8 +28,8 @@ from ncs_cb.errors import NcsError, StoppedError
 
 LAYOUT = "ncs_cb/batch/1"
 """Name and version of the folder's layout and of its records."""
-TABLES = ("traces", "segments", "verdicts", "diagnosis", "studies")
-"""The Parquet data sets, one folder each: those of a result, and the list of studies."""
+TABLES = ("traces", "segments", "verdicts", "diagnosis", "studies", "reviews")
+"""The Parquet data sets, one folder each: those of a result, studies, and corrections."""
 
 _PART = re.compile(r"part-(\d{5,})\.parquet")
 _SLOT = re.compile(r"\d{5,}")

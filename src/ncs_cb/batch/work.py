@@ -235,14 +235,16 @@ def _named_input(task: Task, source: str | None) -> str:
 
 def _tables(studies: Sequence[tuple[Task, Study]], settings: Settings) -> tuple[Found, Tables]:
     from ncs_cb.analysis import analyze_together
+    from ncs_cb.measuring.corrected import reviews_table
 
     tables = analyze_together(
         [study for _, study in studies], settings.criteria, reference=settings.reference
     )
     found = Found()
     ids = [task.study_id for task, _ in studies]
-    frames = {name: _named(tables.frames[name], ids) for name in TABLES if name != "studies"}
+    frames = {name: _named(tables.frames[name], ids) for name in TABLES if name in tables.frames}
     frames["studies"] = _studies([study for _, study in studies])
+    frames["reviews"] = reviews_table([study for _, study in studies])
     for table, frame in frames.items():
         found.rows[table].append(parquet.to_arrow(frame, table))
     summaries = _summaries(tables.frames, ids)

@@ -21,7 +21,8 @@ COLUMNS: tuple[Column, ...] = (
     *measured.TRACES, *measured.SEGMENTS, *measured.VERDICTS, *measured.DIAGNOSIS,
     *measured.ESTIMATE, *measured.CHECKS, *measured.F_WAVES, *measured.RECRUITMENT,
     *measured.INCHING, *judged.FEATURES, *judged.DIFFERENTIAL, *judged.SENSORY, *judged.LIMITS,
-    *judged.ASKS, *judged.REASONS, *visits.TIMELINE, *visits.CHANGES, *visits.STUDIES,
+    *judged.STATEMENTS, *judged.ASKS, *judged.REASONS, *visits.TIMELINE, *visits.CHANGES,
+    *visits.STUDIES, *visits.REVIEWS,
 )  # fmt: skip
 """Every column of every table, in table order."""
 

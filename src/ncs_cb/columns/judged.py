@@ -106,6 +106,15 @@ ASKS: tuple[Column, ...] = (
     text("asks", "text_zh", "Text, Chinese", "What to do, for kind step, Chinese."),
 )  # fmt: skip
 
+STATEMENTS: tuple[Column, ...] = (
+    series("statements")[0],
+    Column("line", "statements", "Int64", "Line", "Place of the line, from 1, at most 8."),
+    text("statements", "topic", "Topic",
+          "normal, technique, block, entrapment, fibers, sensory, disease or step."),
+    text("statements", "case", "Case", "Which sentence of the topic applies."),
+    *_said("statements", "text"),
+)  # fmt: skip
+
 REASONS: tuple[Column, ...] = (
     series("reasons")[0],
     text("reasons", "criteria", "Criteria set", "Id of the criteria set."),
@@ -113,6 +122,8 @@ REASONS: tuple[Column, ...] = (
            "Ids of the clauses that explain the category and the stronger ones."),
     truth("reasons", "block_found", "Block found",
            "Whether any segment has block by this set; NA when none could be judged."),
+    truth("reasons", "is_suspected", "Suspected",
+          "Whether anything found, or any complaint, points to the disease."),
     Column("unexamined", "reasons", "object", "Unexamined",
            "Where block was not looked for: nerve, side, and from which site on."),
 )  # fmt: skip

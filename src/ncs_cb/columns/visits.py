@@ -118,3 +118,26 @@ STUDIES: tuple[Column, ...] = (
     Column("n_responses", "studies", "Int64", "Responses",
            "Number of responses recorded or typed in."),
 )  # fmt: skip
+
+# Of an archive: what was corrected, by whom and by how much, so that a laboratory sees how well it
+# agrees with the automatic markers.
+REVIEWS: tuple[Column, ...] = (
+    text("reviews", "study_id", "Study", "The study's id: one patient visit."),
+    text("reviews", "event", "Event", "Id of the event in the study's review.jsonl."),
+    text("reviews", "at", "Time", "When it was made, UTC."),
+    text("reviews", "who", "Reviewer", "Who made it."),
+    text("reviews", "action", "Action",
+         "move, reset, exclude, choose, set, accept or undo."),
+    text("reviews", "state", "State", "applied, undone or refused."),
+    text("reviews", "recording", "Recording", "The file or object it came from, as named."),
+    text("reviews", "stimulation_site", "Site", "Where the nerve was stimulated, as an id."),
+    text("reviews", "marker", "Marker", "onset, peak, end or baseline, of a move."),
+    text("reviews", "key", "Setting", "The setting that was set."),
+    text("reviews", "set_from", "Set from", "The setting before, as text."),
+    text("reviews", "set_to", "Set to", "The setting after, as text."),
+    number("reviews", "from_ms", "Marker before", "Where the marker was, from the stimulus."),
+    number("reviews", "to_ms", "Marker after", "Where the marker is, from the stimulus."),
+    number("reviews", "moved_ms", "Moved by", "How far the marker was moved.", "to_ms - from_ms"),
+    text("reviews", "from_by", "Set before by", "auto, or who had set the value before."),
+    text("reviews", "why", "Reason", "The reason given; empty when none."),
+)  # fmt: skip

@@ -16,6 +16,7 @@ from typing import Any
 import pandas as pd
 
 from ncs_cb.columns import conform
+from ncs_cb.judging.entrapment import Found, entrapments
 from ncs_cb.judging.nerves import nerve_table
 from ncs_cb.judging.sensory import (
     SensoryStudy,
@@ -56,6 +57,7 @@ class _Visit:
     nerves: tuple[Row, ...]
     sensory: tuple[SensoryStudy, ...]
     sets: tuple[ReferenceSet, ...]
+    traps: tuple[Found, ...] = ()
     signs: dict[str, dict[Nerve, Truth]] = field(default_factory=dict)
     """What each sign came to in each nerve, once it was asked for."""
 
@@ -134,6 +136,7 @@ def reasons(found: Sequence[Conclusion]) -> pd.DataFrame:
         {
             "study_id": one.study_id, "criteria": one.criteria.id,
             "relevant": list(one.relevant), "block_found": one.block_found,
+            "is_suspected": one.is_suspected,
             "unexamined": [asdict(stretch) for stretch in one.unexamined],
         }
         for one in found
@@ -154,16 +157,20 @@ def conclusions(
     """Give what :func:`conclude` tables as objects, to be explained in any language."""
     sets = tuple(one for one in chosen(criteria) if one.categories)
     limits = chain(reference)
-    judged = by_study(verdicts)
+    judged, measured = by_study(verdicts), by_study(segments)
     nerves = by_study(nerve_table(segments, traces, f_waves, details))
     sensory = by_study(traces.loc[traces["kind"] == "sensory"] if len(traces) else traces)
     found = []
     for study_id in dict.fromkeys([*details, *judged, *nerves, *sensory]):
         person = details.get(study_id, Details())
         studies = sensory_studies(person, sensory.get(study_id, ()), limits)
+        own = nerves.get(study_id, ())
+        trapped = entrapments(
+            measured.get(study_id, ()), judged.get(study_id, ()), own, studies, person, limits
+        )
         for made in sets:
             rows = tuple(r for r in judged.get(study_id, ()) if r["criteria"] == made.id)
-            visit = _Visit(person, rows, nerves.get(study_id, ()), studies, limits)
+            visit = _Visit(person, rows, own, studies, limits, trapped)
             found.append(_conclude_one(study_id, made, visit))
     return tuple(found)
 
@@ -190,7 +197,21 @@ def _conclude_one(study_id: str, made: CriteriaSet, visit: _Visit) -> Conclusion
         ids["met"], ids["not_met"], ids["missing"],
         _relevant(made, answers, category), _asks(made, visit, answers, beyond, category),
         any(grade in made.grades for grade in seen) if seen else None, where,
+        _is_suspected(made, visit),
     )  # fmt: skip
+
+
+def _is_suspected(made: CriteriaSet, visit: _Visit) -> bool:
+    """Tell whether anything found, or any complaint, points to the disease."""
+    found = any(
+        row["conduction_block"] in made.grades
+        or (row["conduction_block"] == "undetermined" and row["not_excluded"] in made.grades)
+        or row["temporal_dispersion"] is True
+        for row in visit.verdicts
+    )
+    told = visit.details.findings
+    weak = told.get("clinical.motor_nerve_territories_involved")
+    return found or any(one is True for one in told.values()) or bool(weak)
 
 
 def _relevant(made: CriteriaSet, answers: Mapping[str, Truth], category: str) -> tuple[str, ...]:
@@ -261,7 +282,7 @@ def _block(clause: Clause, visit: _Visit) -> Truth:
 def _graded(row: Row, grades: tuple[str, ...]) -> Truth:
     """Tell whether a segment has block; a grade stands when its stimuli are attested."""
     if row["conduction_block"] in grades:
-        return pd.NA if row["technical_validity"] == NOT_ATTESTED else True
+        return pd.NA if str(row["technical_validity"]) == NOT_ATTESTED else True
     return pd.NA if row["not_excluded"] in grades else False
 
 
@@ -327,8 +348,18 @@ def _sign(name: str, made: CriteriaSet, visit: _Visit) -> dict[Nerve, Truth]:
     return answers
 
 
+def _lengthened(row: Row, visit: _Visit) -> tuple[str, ...]:
+    """Give the columns of a nerve that an entrapment at its distal site lengthens."""
+    at_wrist = any(
+        (one.nerve, one.side) == nerve_of(row) and one.trap.proximal_site == row["distal_site"]
+        for one in visit.traps
+    )
+    return ("distal_latency_ms", "f_minimum_latency_ms") if at_wrist else ()
+
+
 def _nerve_rule(term: Term, row: Row, visit: _Visit) -> Truth:
     compared = {}
+    trapped = _lengthened(row, visit)
     for clause in leaves(term):
         limit = None if clause.value is None else float(clause.value)
         if clause.percent_of and limit is not None:
@@ -336,7 +367,9 @@ def _nerve_rule(term: Term, row: Row, visit: _Visit) -> Truth:
             muscle = row["muscle"] or None
             normal = first_limit(visit.sets, study, row["nerve"], muscle, item, visit.details)
             limit = None if normal is None else limit / 100.0 * normal.value
-        compared[clause.id] = holds(row[clause.subject], clause.op, limit)
+        answer = holds(row[clause.subject], clause.op, limit)
+        # A latency that an entrapment lengthens is no sign of a neuropathy.
+        compared[clause.id] = answer & (clause.subject not in trapped)
     return _combine(term, compared)
 
 

@@ -109,7 +109,10 @@ def _observed(feature: Feature, facts: Facts, details: Details) -> tuple[Truth, 
         return pd.NA, None
     if feature.op == "is":
         return bool(value), bool(value)
-    return holds(float(value), feature.op, feature.value), None if math.isnan(value) else value
+    low, high = value if isinstance(value, tuple) else (value, value)
+    answers = [holds(float(one), feature.op, feature.value) for one in (low, high)]
+    answer = answers[0] if answers[0] is answers[1] else pd.NA
+    return answer, None if math.isnan(low) else low
 
 
 def features_and_differential(

@@ -37,7 +37,7 @@ def nerve_table(
     Returns
     -------
     DataFrame
-        ``study_id``, ``nerve``, ``side``, ``muscle`` and
+        ``study_id``, ``nerve``, ``side``, ``muscle``, ``distal_site`` and
         :data:`~ncs_cb.knowledge.clauses.NERVE_COLUMNS`; what is not known is NaN. The slowest
         velocity is that of adjacent segments that contain no entrapment site.
     """
@@ -47,7 +47,7 @@ def nerve_table(
         part[KEYS] = part[KEYS].astype("string").fillna("")
         table = part if table is None else table.merge(part, on=KEYS, how="outer")
     assert table is not None
-    return table.reindex(columns=[*KEYS, *NERVE_COLUMNS])
+    return table.reindex(columns=[*KEYS, "distal_site", *NERVE_COLUMNS])
 
 
 def _distal(traces: pd.DataFrame) -> pd.DataFrame:
@@ -58,7 +58,7 @@ def _distal(traces: pd.DataFrame) -> pd.DataFrame:
         "high_pass_hz": "distal_high_pass_hz",
     }
     if not len(traces):
-        return pd.DataFrame(columns=[*KEYS, *names.values()])
+        return pd.DataFrame(columns=[*KEYS, "distal_site", *names.values()])
     motor = traces.loc[
         (traces["kind"] != "sensory")
         & traces["quality_flags"].map(flags.is_used).to_numpy(dtype=bool)
@@ -67,7 +67,8 @@ def _distal(traces: pd.DataFrame) -> pd.DataFrame:
     rank = [_rank(n, s) for n, s in zip(motor["nerve"], motor["stimulation_site"], strict=True)]
     first = motor.assign(_rank=rank).query("_rank >= 0").sort_values("_rank", kind="stable")
     first = first.drop_duplicates(KEYS)
-    return first.rename(columns=names)[[*KEYS, *names.values()]].reset_index(drop=True)
+    first = first.rename(columns={**names, "stimulation_site": "distal_site"})
+    return first[[*KEYS, "distal_site", *names.values()]].reset_index(drop=True)
 
 
 def _rank(nerve: Any, site: Any) -> int:

@@ -209,6 +209,7 @@ def places(table: Segments) -> list[dict[str, str]]:
             "nerve_zh": nerve_words(nerve, side, "zh"),
             "distal": distal,
             "proximal": proximal,
+            "side": side,
         }
         for nerve, side, distal, proximal in keys.itertuples(index=False, name=None)
     ]
@@ -232,8 +233,18 @@ def _reasons(at: int, where: dict[str, str], found: Premises, looked: bool) -> l
     for name in _CROSSINGS:
         asked = answers.get(name)
         if asked is not None and asked.state == "not_examined" and asked.case == "not_recorded":
-            rows.append(evidence_row("martin_gruber", "not_examined", None, dict(asked.numbers)))
+            rows.append(evidence_row("martin_gruber", "not_examined", None, _giver(asked, where)))
     return rows
+
+
+def _giver(one: _Answer, where: Mapping[str, str]) -> dict[str, Any]:
+    """Give the numbers of an anastomosis with the giving nerve named by its side."""
+    side = where["side"]
+    nerve = str(one.numbers["giver"])
+    return {
+        **one.numbers, "giver": nerve_words(nerve, side, "en"),
+        "giver_zh": nerve_words(nerve, side, "zh"),
+    }  # fmt: skip
 
 
 def _arithmetic(one: _Answer, answers: Mapping[str, _Answer]) -> dict[str, str]:
@@ -338,7 +349,11 @@ class Standing:
             state += "_at_most" if found.at_most[at] else ""
             one = _crossing(found.answers[at])
             assert one is not None
-            more = dict(one.numbers) | _arithmetic(one, found.answers[at]) | self._rests(at)
+            more = (
+                _giver(one, self.found.places[at])
+                | _arithmetic(one, found.answers[at])
+                | self._rests(at)
+            )
             self.say(at, "martin_gruber", state, not whole[at], **more)
 
     def _rests(self, at: int) -> dict[str, float]:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from ncs_cb.judging.leading import is_for_mmn, leading_set
 from ncs_cb.judging.nerves import nerve_table
 from ncs_cb.judging.sensory import SensoryStudy, all_normal, sensory_studies, through
+from ncs_cb.judging.validity import NOT_ATTESTED
 from ncs_cb.knowledge.anatomy import entrapment_between, position
-from ncs_cb.knowledge.criteria import load
-from ncs_cb.knowledge.datafile import is_path, shipped
 from ncs_cb.knowledge.reference import ReferenceSet, chain, first_limit
 from ncs_cb.model import Details
 from ncs_cb.vocabulary import GRADES
@@ -32,7 +31,8 @@ FACTS = {
     "is_male": "truth",
 }
 """What a feature may ask of the study itself. Velocities are the slowest, latencies the longest,
-in percent of their limit of normal; entrapment segments enter only the entrapment facts."""
+in percent of their limit of normal; entrapment segments enter only the entrapment facts. A number
+that is not certain is a pair: the least and the most that it may be."""
 
 Facts = dict[str, Any]
 Row = Mapping[str, Any]
@@ -89,34 +89,36 @@ def nerve_of(row: Row) -> tuple[str, str]:
     return row["nerve"], side if isinstance(side, str) else ""
 
 
-@cache
-def _is_for_mmn(criteria: str) -> bool:
-    # A laboratory's own set cannot be looked up by its id; it counts as one for MMN.
-    known = not is_path(criteria) and criteria in shipped("criteria")
-    return not known or load(criteria).purpose == "mmn"
-
-
-def _blocked(rows: Iterable[Row]) -> set[Place]:
+def _blocked(rows: Iterable[Row], *, attested: bool = False) -> set[Place]:
+    """Give the segments with block by the leading set; all of them, or those that stand."""
     return {
         (*nerve_of(row), row["segment"])
         for row in rows
-        if row["conduction_block"] in GRADES and _is_for_mmn(row["criteria"])
+        if row["conduction_block"] in GRADES
+        and not (attested and str(row["technical_validity"]) == NOT_ATTESTED)
     }
 
 
+def _leading(rows: tuple[Row, ...]) -> tuple[Row, ...]:
+    lead = leading_set(rows)
+    return tuple(row for row in rows if row["criteria"] == lead and is_for_mmn(lead))
+
+
 def _block_facts(rows: tuple[Row, ...], studies: tuple[SensoryStudy, ...]) -> Facts:
-    judged = [r for r in rows if _is_for_mmn(r["criteria"])]
+    judged = _leading(rows)
     looked = any(row["conduction_block"] in (*GRADES, "none") for row in judged)
     blocked = _blocked(judged)
+    certain = _blocked(judged, attested=True)
     answers = []
-    for nerve, side, segment in blocked:
+    for nerve, side, segment in certain:
         ends = (position(nerve, site) for site in segment.split("-"))
         answers.append(through(studies, nerve, side, *ends))
     known = [one for one in answers if one is not pd.NA]
     dispersed = [r for r in rows if r["conduction_block"] != "excluded"]
     told = [r for r in dispersed if r["temporal_dispersion"] is not pd.NA]
     return {
-        "segments_with_block": float(len(blocked)) if looked else math.nan,
+        # Block whose stimuli nobody attested may be there, or not.
+        "segments_with_block": (float(len(certain)), float(len(blocked))) if looked else math.nan,
         "sensory_through_block_is_normal": all(known) if known else pd.NA,
         "nerves_with_dispersion": float(
             len({nerve_of(r) for r in told if r["temporal_dispersion"]})
@@ -130,7 +132,7 @@ def _velocity_facts(
     verdict_rows: tuple[Row, ...], rows: tuple[Row, ...], person: Details,
     sets: tuple[ReferenceSet, ...],
 ) -> Facts:  # fmt: skip
-    blocked = _blocked(verdict_rows)
+    blocked = _blocked(_leading(verdict_rows))
     shares: dict[bool, list[float]] = {True: [], False: []}
     for row in rows:
         if row.get("is_adjacent") is False or _entrapment(row):

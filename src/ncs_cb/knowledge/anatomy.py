@@ -36,6 +36,8 @@ class Entrapment:
     distal_site: str
     proximal_site: str
     name: str
+    neuropathy: str = ""
+    neuropathy_zh: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,13 @@ def _place(key: str, value: dict[str, Any]) -> Place:
 
 def _nerve(key: str, value: dict[str, Any]) -> Nerve:
     traps = tuple(
-        Entrapment(item["between"][0], item["between"][1], item["name"])
+        Entrapment(
+            item["between"][0],
+            item["between"][1],
+            item["name"],
+            item.get("neuropathy", item["name"]),
+            item.get("neuropathy_zh", item["name"]),
+        )
         for item in value["entrapment"]
     )
     return Nerve(

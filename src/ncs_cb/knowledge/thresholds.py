@@ -30,7 +30,7 @@ class Threshold:
     Attributes
     ----------
     id : str
-        Check and limit, joined by a dot: ``cold_limb.minimum_c``.
+        Check and limit, joined by a dot: ``cold_limb.minimum_arm_c``.
     value : float
         In the unit that ends the id; a ratio where there is none.
     meaning : str
@@ -102,7 +102,7 @@ def value(key: str) -> float:
 
     Examples
     --------
-    >>> value("cold_limb.minimum_c")
+    >>> value("cold_limb.minimum_arm_c")
     32.0
     """
     known = table()

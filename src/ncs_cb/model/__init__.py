@@ -424,10 +424,11 @@ class Result:
     says for every quality check of a segment whether it was raised, cleared or not examined;
     ``f_waves``, ``recruitment`` and ``inching`` are empty unless such recordings are there.
 
-    ``features`` lists what speaks for and against MMN, ``differential`` the same for other
-    diseases; ``sensory`` every sensory study with its reading; ``limits`` the limit of normal of
-    each motor value that has one, and whether the value lies outside; ``asks`` what would settle
-    what is unknown; ``reasons`` what explains each row of ``diagnosis``.
+    ``statements`` is the impression, line by line and in every language; :attr:`impression` gives
+    it in English. ``features`` lists what speaks for and against MMN, ``differential`` the same
+    for other diseases; ``sensory`` every sensory study with its reading; ``limits`` the limit of
+    normal of each motor value that has one, and whether the value lies outside; ``asks`` what
+    would settle what is unknown; ``reasons`` what explains each row of ``diagnosis``.
 
     ``responses`` holds, for each row of ``traces``, the :class:`Response` behind it, so that
     figures draw what the numbers were taken from; ``fits`` the curves
@@ -445,6 +446,7 @@ class Result:
     f_waves: pd.DataFrame
     recruitment: pd.DataFrame
     inching: pd.DataFrame
+    statements: pd.DataFrame
     features: pd.DataFrame
     differential: pd.DataFrame
     sensory: pd.DataFrame
@@ -455,6 +457,11 @@ class Result:
     provenance: Provenance
     sets: tuple[SetWords, ...] = ()
     fits: Mapping[tuple[str, str, str, str], BlockFit] = field(default_factory=dict)
+
+    @property
+    def impression(self) -> tuple[str, ...]:
+        """What a clinical neurophysiologist would dictate, line by line, in English."""
+        return tuple(self.statements["text"])
 
     if TYPE_CHECKING:
         # Display lies above the science: ``ncs_cb.display`` hooks it on.

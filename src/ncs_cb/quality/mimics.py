@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ncs_cb.knowledge.anatomy import anatomy, entrapment_between, nerve_of_muscle
-from ncs_cb.knowledge.thresholds import table as limits
 from ncs_cb.knowledge.thresholds import value as limit
 from ncs_cb.quality.pair import (
     Finding,
@@ -43,32 +42,24 @@ def focal_slowing(pair: Pair) -> Finding:
     velocity = pair.number("conduction_velocity_m_per_s")
     if not known(velocity):
         return unexamined("no_velocity", name=trap.name)
-    place = trap.name.replace("'", "").replace(" ", "_").lower()
-    least = _limit_or_nan(f"focal_slowing.{place}_minimum_m_per_s")
-    most = _limit_or_nan(f"focal_slowing.{place}_maximum_drop_m_per_s")
-    neighbor, beside = _velocity_beside(pair) if known(most) else ("", math.nan)
+    most = limit("focal_slowing.maximum_drop_m_per_s")
+    enough = limit(f"focal_slowing.fast_enough_{anatomy().nerves[pair.row['nerve']].limb}_m_per_s")
+    neighbor, beside = _velocity_beside(pair)
     numbers: dict[str, Number] = {"name": trap.name, "velocity_m_per_s": velocity}
-    if velocity < least - TOLERANCE:
-        return raised("slow", limit_m_per_s=least, **numbers)
-    compared: dict[str, Number] = {
-        "neighbor": neighbor,
-        "beside_m_per_s": beside,
-        "limit_m_per_s": most,
-    }
-    if beside - velocity > most + TOLERANCE:
-        return raised("slower", **compared, **numbers)
-    if known(beside):
-        return cleared("as_fast", **compared, **numbers)
-    if known(least):
-        return cleared("not_slow", limit_m_per_s=least, **numbers)
-    return unexamined("no_limit", **numbers)
+    if not known(beside):
+        return unexamined("no_neighbor", **numbers)
+    numbers |= {
+        "near": neighbor[0], "far": neighbor[1], "beside_m_per_s": beside, "limit_m_per_s": most,
+        "enough_m_per_s": enough,
+    }  # fmt: skip
+    if beside - velocity <= most + TOLERANCE:
+        return cleared("as_fast", **numbers)
+    if velocity >= enough - TOLERANCE:
+        return cleared("fast_enough", **numbers)
+    return raised("slower", **numbers)
 
 
-def _limit_or_nan(key: str) -> float:
-    return limit(key) if key in limits() else math.nan
-
-
-def _velocity_beside(pair: Pair) -> tuple[str, float]:
+def _velocity_beside(pair: Pair) -> tuple[tuple[str, str], float]:
     """Velocity of the nearest segment without entrapment: below it, else above it."""
     segments = pair.visit.segments.get(pair.series, [])
     own = next((n for n, row in enumerate(segments) if row["segment"] == pair.row["segment"]), 0)
@@ -76,8 +67,8 @@ def _velocity_beside(pair: Pair) -> tuple[str, float]:
         beside = Pair(row, None, None, pair.visit)
         velocity = beside.number("conduction_velocity_m_per_s")
         if entrapment_between(row["nerve"], *beside.sites) is None and known(velocity):
-            return row["segment"], velocity
-    return "", math.nan
+            return beside.sites, velocity
+    return ("", ""), math.nan
 
 
 # ------------------------------------------------------------------ anomalous innervation

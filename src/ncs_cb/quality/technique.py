@@ -310,12 +310,12 @@ def erb_without_collision(pair: Pair) -> Finding:
 
 
 def cold_limb(pair: Pair) -> Finding:
-    """The limb was colder than 32 degrees Celsius."""
+    """The hand was colder than 32, the foot colder than 30 degrees Celsius."""
     limb, side = anatomy().nerves[pair.row["nerve"]].limb, pair.row["side"]
     temperature_c = pair.visit.details.limb_temperature_c.get(f"{side}_{limb}")
     if temperature_c is None:
         return unexamined("not_recorded", side=side, limb=limb)
-    least = limit("cold_limb.minimum_c")
+    least = limit(f"cold_limb.minimum_{limb}_c")
     numbers: dict[str, Number] = {
         "side": side,
         "limb": limb,

@@ -25,6 +25,7 @@ _PAGES = {
     "": ("page.html", "text/html; charset=utf-8"),
     "review.js": ("review.js", "text/javascript; charset=utf-8"),
     "drawing.js": ("drawing.js", "text/javascript; charset=utf-8"),
+    "icon.svg": ("icon.svg", "image/svg+xml"),
     "review.css": ("review.css", "text/css; charset=utf-8"),
 }
 _HEADERS = {

@@ -12,7 +12,7 @@ from ncs_cb import review_file
 from ncs_cb.analysis import analyze
 from ncs_cb.errors import NcsError, StudyError
 from ncs_cb.measuring.edits import still_standing
-from ncs_cb.model import Result, Study
+from ncs_cb.model import Result, Source, Study
 from ncs_cb.readers import read_study
 from ncs_cb.review import log
 from ncs_cb.review.state import describe, grades_of, samples_of
@@ -83,8 +83,14 @@ class Session:
         return replace(self._study, corrections=tuple(corrections))
 
     def _take(self, found: review_file.Log, result: Result) -> None:
+        """Make this the state: the log as it is on disk is one of the study's sources."""
+        own = (Source(self._log.name, found.sha256, "review"),) if found.sha256 else ()
+        others = tuple(s for s in result.study.sources if s.reader != "review")
+        study = replace(result.study, sources=(*others, *own))
+        provenance = replace(result.provenance, sources=study.sources)
         self._before = grades_of(self._result)
-        self._read, self._result, self._study = found, result, result.study
+        self._read, self._study = found, study
+        self._result = replace(result, study=study, provenance=provenance)
         self.version += 1
 
     def state(self, lang: str = "en", since: str = "") -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ncs_cb import flags, view
+from ncs_cb.knowledge import thresholds
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.measuring import edits
 from ncs_cb.model import Correction, Result, Trace
@@ -77,8 +78,41 @@ def describe(
         "finding": [line.text for line in built.finding],
         "diagnosis": [{"title": d.title, "word": d.word} for d in built.diagnosis],
         "disclaimer": built.disclaimer, "nerves": nerves,
+        "differences": _differences(result, words),
         "events": [_event(e, review, refused, words) for e in events],
     }  # fmt: skip
+
+
+def _differences(result: Result, words: Any) -> list[dict[str, Any]]:
+    """List where the machine's own markers and ours differ, the largest first."""
+    apart_ms = thresholds.value("differs_from_machine.listed_latency_ms")
+    apart = thresholds.value("differs_from_machine.amplitude_pct") / 100.0
+    found = []
+    for place, (row, trace) in enumerate(
+        zip(result.traces.to_dict("records"), result.responses, strict=True)
+    ):
+        if trace is None:
+            continue
+        machine = trace.machine
+        pairs = (
+            ("onset_latency_ms", machine.onset_latency_ms, apart_ms, 0.0),
+            ("negative_peak_amplitude_mv", machine.amplitude_mv, 0.0, apart),
+        )
+        for name, theirs, least, share in pairs:
+            ours = float(row[name])
+            if theirs is None or math.isnan(ours):
+                continue
+            limit = least + share * abs(theirs)
+            if abs(ours - theirs) > limit + 1e-9:
+                key = (*(str(row[part]) for part in _SERIES), str(row["kind"]))
+                title = [_title(words, key), words.site(str(row["stimulation_site"]))]
+                found.append({
+                    "place": place, "nerve": "-".join(key), "size": abs(ours - theirs) / limit,
+                    "title": words.join(title, weight="comma"),
+                    "name": words.term("column", name), "unit": _unit(name),
+                    "ours": _rounded(ours, name), "theirs": _rounded(theirs, name),
+                })  # fmt: skip
+    return sorted(found, key=lambda one: -one["size"])
 
 
 def _title(words: Any, key: tuple[str, ...]) -> str:
@@ -104,8 +138,8 @@ def _response(
         "is_used": flags.is_used(row["quality_flags"]), "is_reviewed": "reviewed" in names,
         "flags": [words.term("flag", name) for name in names],
         "values": [
-            {"name": words.term("column", name), "now": number(row[name], _unit(name)),
-             "automatic": number(row[f"automatic_{name}"], _unit(name)), "unit": _unit(name)}
+            {"name": words.term("column", name), "now": _rounded(row[name], name),
+             "automatic": _rounded(row[f"automatic_{name}"], name), "unit": _unit(name)}
             for name in _SHOWN
         ],
     }  # fmt: skip
@@ -113,6 +147,13 @@ def _response(
         edit = review.of(trace) or edits.Edit()
         shown |= _editable(trace, edit, row)
     return shown
+
+
+def _rounded(value: float, name: str) -> str:
+    # A marker moves in steps of 0.05 ms, which a report would round away.
+    if _unit(name) == "ms" and not math.isnan(value):
+        return f"{value:.2f}"
+    return number(value, _unit(name))
 
 
 def _unit(name: str) -> str:

@@ -29,7 +29,7 @@ def header(r: Reading) -> tuple[Fact, ...]:
     day = details.visit_date.isoformat() if details.visit_date else ""
     facts = {
         "study": r.result.study.study_id, "visit_date": day,
-        "person": w.join(filter(None, person), weight="comma"),
+        "person": w.join(filter(None, person), weight="comma"), "review": _review(r),
     }  # fmt: skip
     return _facts(r, facts)
 
@@ -55,6 +55,17 @@ def _facts(r: Reading, facts: Mapping[str, str]) -> tuple[Fact, ...]:
     """Label facts; what is missing is said to be."""
     unknown = r.words("header.not_recorded")
     return tuple(Fact(r.words(f"header.{key}"), text or unknown) for key, text in facts.items())
+
+
+def _review(r: Reading) -> str:
+    """Say who reviewed the markers, and that nobody did."""
+    names = dict.fromkeys(event.who for event in r.result.study.corrections)
+    is_any = any("reviewed" in flags.split(row["quality_flags"] or "") for row in r.traces)
+    if not is_any:
+        return r.words("header.not_reviewed")
+    who = r.words.join(names, weight="comma") or "study.toml"
+    n = sum("reviewed" in flags.split(row["quality_flags"] or "") for row in r.traces)
+    return r.words("header.reviewed", who=who, n=n, of=len(r.traces))
 
 
 def _filters(r: Reading) -> str:
@@ -223,6 +234,7 @@ def _conclusion(r: Reading, row: Row) -> Conclusion | None:
                    for one in asks),
         block_found=reasons[0]["block_found"],
         unexamined=tuple(Stretch(**one) for one in reasons[0]["unexamined"]),
+        is_suspected=reasons[0]["is_suspected"] is not False,
     )  # fmt: skip
 
 

@@ -92,8 +92,19 @@ def sites(r: Reading, rows: Sequence[Row]) -> Table:
         outside |= sets
         printed = [Cell(row["machine"] or NOTHING)] * has_printed
         body.append((site, *cells, *printed, Cell(flag_names(r, row))))
+        if "reviewed" in flags.split(row["quality_flags"] or ""):
+            body.append(_automatic(r, row, names, has_printed))
     note = r.words.sentences(filter(None, [dash_note(r, body), outside_note(r, outside)]))
     return Table(tuple(heads), tuple(body), note=note)
+
+
+def _automatic(r: Reading, row: Row, names: Sequence[str], has_printed: bool) -> tuple[Cell, ...]:
+    """Lay out what the program had found before a person corrected the response above."""
+    cells = [
+        Cell(r.value(row, f"automatic_{name}") if f"automatic_{name}" in row else "", "minor")
+        for name in names
+    ]
+    return Cell(r.words("phrase.automatic"), "minor"), *cells, *[Cell("")] * has_printed, Cell("")
 
 
 def limited(r: Reading, table: str, row: Row, names: Sequence[str]) -> tuple[list[Cell], set[str]]:

@@ -67,6 +67,9 @@ class Conclusion:
         Whether any segment has block by this set; None when none could be judged.
     unexamined : tuple of Stretch
         Where block was not looked for.
+    is_suspected : bool
+        Whether anything found, or any complaint, points to the disease. Without, nothing is said
+        of what is not excluded: a healthy arm is not a doubtful one.
     """
 
     study_id: str
@@ -80,6 +83,7 @@ class Conclusion:
     asks: tuple[Ask, ...]
     block_found: bool | None
     unexamined: tuple[Stretch, ...]
+    is_suspected: bool = True
 
 
 @cache
@@ -111,7 +115,7 @@ def explain(conclusion: Conclusion, lang: str = "en") -> str:
         if found in ("not_met", "undetermined")
         else say["met"].format(label=labels[found])
     ]
-    if conclusion.not_excluded not in (found, "not_met"):
+    if conclusion.not_excluded not in (found, "not_met") and conclusion.is_suspected:
         parts.append(say["open"].format(label=labels[conclusion.not_excluded]))
     for key, ids in (
         ("found", conclusion.met), ("against", conclusion.not_met), ("unknown", conclusion.missing)
@@ -136,6 +140,8 @@ def _about_block(conclusion: Conclusion, lang: str) -> list[str]:
     """Say that no block found is not MMN excluded, and where nobody looked."""
     if conclusion.block_found or conclusion.criteria.purpose != "mmn":
         return []
+    if not conclusion.is_suspected:
+        return [words(lang)["healthy"]]
     say = words(lang)
     key = "not_judged" if conclusion.block_found is None else "no_block"
     places = [_place(one, lang) for one in conclusion.unexamined]

@@ -1,9 +1,14 @@
-"""Rewriting an EDF or BDF file without identity; the waveforms stay byte for byte."""
+"""Rewriting an EDF or BDF file without identity; the waveforms stay byte for byte.
+
+Every other field is written afresh from what was understood of it: a field that may hold anything
+may hold the number of a patient.
+"""
 
 from __future__ import annotations
 
 import os
 import re
+from decimal import Context, Decimal
 from pathlib import Path
 
 from ncs_cb.errors import ReadError
@@ -26,14 +31,21 @@ from ncs_cb.units import MILLIVOLTS_PER
 
 _DATE_FIELD = re.compile(r"Startdate\s+(\d{2}-[A-Z]{3}-\d{4})\b", re.IGNORECASE)
 _OTHER_DIMENSIONS = frozenset({"", "degC", "degree C", "%", "mA", "A", "Ohm", "kOhm", "bpm", "Hz"})
+# Milliseconds, millivolts, milliamperes and centimeters have three digits at most.
+_LONG_NUMBER = re.compile(r"\d{4,}", re.ASCII)
+# What XML notes say of a unit is a word; anything else in an attribute was not asked for.
+_ATTRIBUTE = re.compile(r"<[^<>]*=\s*[\"'][^\"'<>]*\d[^\"'<>]*[\"']")
+_ANNOTATION = re.compile(rb"[+-]\d+(\.\d*)?(\x15[\d.]*)?\x14[^\x00]*\x14\x00")
+_LARGEST_HZ = 100_000.0
 _ELECTRODES = re.compile(r"(Ag\s*/?\s*AgCl|surface|needle|active)( electrodes?)?", re.IGNORECASE)
 
 
 def anonymize(source: str | Path, target: str | Path, *, keep_dates: bool = False) -> Path:
     """Write a copy of an EDF, EDF+ or BDF+ file that holds nothing of the person.
 
-    Patient field, codes, technician, equipment, free annotations and every text that is not
-    motor conduction are dropped. Kept are nerve, side, muscle, kind, filters, scales, time
+    Patient field, codes, technician, equipment, free annotations, numbers of a size that no
+    measurement has, and every text that is not motor conduction are dropped; of the physical
+    limits five digits stay, and a signal that is no response loses its scale. Kept are nerve, side, muscle, kind, filters, scales, time
     keeping, stimuli, responses, numeric XML notes and all samples. The name of the target is
     the caller's choice: a file name may hold a name too.
 
@@ -78,12 +90,15 @@ def anonymous_bytes(data: bytes, *, keep_dates: bool = False) -> bytes:
     defined = _kept_tags(timeline(header, data).annotations)
     width, step = header.sample_bytes, header.record_bytes
     for signal in header.signals:
-        if not signal.is_annotation:
-            continue
         start, size = signal.offset * width, signal.n_samples * width
         for record in range(header.n_records):
             at = record * step + start
-            body[at : at + size] = _clean_block(bytes(body[at : at + size]), record, defined)
+            block = bytes(body[at : at + size])
+            if signal.is_annotation:
+                body[at : at + size] = _clean_block(block, record, defined)
+            elif _ANNOTATION.search(block):
+                # A second list of annotations under a label of its own is no waveform.
+                body[at : at + size] = bytes(size)
     return _clean_header(header, data, keep_dates=keep_dates) + bytes(body)
 
 
@@ -106,17 +121,29 @@ def _clean_block(block: bytes, record: int, defined: frozenset[str]) -> bytes:
     for stamp, texts in read_block(block, record):
         good = [t for t in texts if not t or _is_safe(t.decode("utf-8", "replace"), defined)]
         if good:
-            kept.append(stamp + b"\x14" + b"".join(t + b"\x14" for t in good) + b"\x00")
+            kept.append(
+                _clean_stamp(stamp) + b"\x14" + b"".join(t + b"\x14" for t in good) + b"\x00"
+            )
     return b"".join(kept).ljust(len(block), b"\x00")
 
 
+def _clean_stamp(stamp: bytes) -> bytes:
+    """Write the time of an annotation afresh, without its duration, which nothing here needs."""
+    seconds = float(stamp.partition(b"\x15")[0])
+    return f"{seconds:+.7f}".rstrip("0").rstrip(".").encode("ascii")
+
+
 def _is_safe(text: str, defined: frozenset[str]) -> bool:
-    return (
+    """Tell whether a text is motor conduction and nothing else, with numbers of that size.
+
+    A latency of 719450213 ms is no latency; it may be the number of a patient.
+    """
+    return not _LONG_NUMBER.search(text) and (
         is_plain_stimulus(text)
         or response(text) is not None
         or attribute(text) is not None
         or text.strip().casefold() in defined
-        or (is_note(text) and numeric_note(text))
+        or (is_note(text) and numeric_note(text) and not _ATTRIBUTE.search(text))
     )
 
 
@@ -133,21 +160,47 @@ def _clean_header(header: Header, data: bytes, *, keep_dates: bool) -> bytes:
     short = header.start_date if keep_dates and _is_short_date(header.start_date) else "01.01.85"
     fixed = (
         version, field("X X X X" if is_plus else "X", 80), field(recording, 80),
-        field(short, 8), field("00.00.00", 8), data[184:192],
+        field(short, 8), field("00.00.00", 8), field(header.n_bytes, 8),
         field(kind if is_plus or kind == "24BIT" else "", 44), data[236:256],
     )  # fmt: skip
     signals = header.signals
-    numbers = [(s.physical_min, s.physical_max, s.digital_min, s.digital_max) for s in signals]
+    numbers = [_limits(s, header.sample_bytes) for s in signals]
     columns = [
         [field(_label(s, i), 16) for i, s in enumerate(signals, start=1)],
         [field(_transducer(s), 80) for s in signals],
         [_dimension(s) for s in signals],
         *[[field(n[i], 8) for n in numbers] for i in range(4)],
-        [field(" ".join(f[0] for f in FILTER.finditer(s.prefilter)), 80) for s in signals],
+        [field(_filters(s.prefilter), 80) for s in signals],
         [field(s.n_samples, 8) for s in signals],
         [field("", 32) for _ in signals],
     ]
     return b"".join(fixed) + b"".join(b"".join(column) for column in columns)
+
+
+def _filters(prefilter: str) -> str:
+    """Write the filters afresh, those that an amplifier can have."""
+    found = (f[0] for f in FILTER.finditer(prefilter))
+    return " ".join(
+        one for one in found if all(float(n) <= _LARGEST_HZ for n in re.findall(r"[\d.]*\d", one))
+    )
+
+
+def _limits(signal: Signal, sample_bytes: int) -> tuple[str, str, str, str]:
+    """Give the scale; of a signal that is no response, one that says nothing.
+
+    Five digits are kept of the physical limits: the scale moves by less than 1 in 10 000, and a
+    hospital number does not fit.
+    """
+    if not signal.is_annotation and from_label(signal.label).is_response:
+        low, high = (_five_digits(x) for x in (signal.physical_min, signal.physical_max))
+        return low, high, signal.digital_min, signal.digital_max
+    top = 2 ** (8 * sample_bytes - 1)
+    return "-1", "1", str(-top), str(top - 1)
+
+
+def _five_digits(text: str) -> str:
+    value = Decimal(text)
+    return format(value.normalize(Context(prec=5)), "f") if value.is_finite() else text
 
 
 def _anatomy_words(named: Named) -> str:
@@ -168,7 +221,7 @@ def _is_short_date(text: str) -> bool:
 def _label(signal: Signal, number: int) -> str:
     """Keep a label in standard words only: its type, side and muscle."""
     if signal.is_annotation:
-        return signal.label
+        return "BDF Annotations" if signal.label.startswith("BDF") else "EDF Annotations"
     named = from_label(signal.label)
     first = signal.label.split(" ")[0]
     kind = first if first in LABEL_TYPES else ""

@@ -96,7 +96,7 @@ function drawRow(svg, response, distal, n, curves, scale, draft, words) {
   }
   node("path", { class: response.is_used ? "curve" : "curve unused",
     d: path(curve, scale, factor, zero, level) }, group);
-  node("text", { x: 6, y: n * ROW + 22 }, group, response.title);
+  node("text", { class: chosen ? "chosen" : "", x: 6, y: n * ROW + 22 }, group, response.title);
   const gain = look.gains[response.place] || 1;
   const notes = [gain === 1 ? "" : `× ${gain}`, response.is_reviewed ? words.reviewed : "",
     response.is_excluded ? words.excluded : response.is_used ? "" : words.not_used];

@@ -282,8 +282,9 @@ function render() {
   panel();
   segments();
   finding();
+  differences();
   history();
-  if (kept) handle(kept[0], kept[1])?.focus();
+  if (kept) handle(look.selected, kept[1])?.focus();
   else if (id) $(id)?.focus();
 }
 
@@ -388,6 +389,17 @@ function finding() {
   $("finding").replaceChildren(make("h2", {}, words.finding),
     ...state.finding.map((text) => make("p", {}, text)),
     make("ul", {}, ...state.diagnosis.map((one) => make("li", {}, `${one.title}: ${one.word}`))));
+}
+
+function differences() {
+  const words = state.words;
+  if (!state.differences.length) return $("differences").replaceChildren();
+  const go = (one) => { look.nerve = one.nerve; look.selected = one.place; fit(nerve()); render(); };
+  $("differences").replaceChildren(make("h2", {}, words.differences), make("table", {},
+    make("tr", {}, make("th", {}, ""), make("th", {}, ""), make("th", {}, words.program), make("th", {}, words.machine)),
+    ...state.differences.map((one) => make("tr", {},
+      make("td", {}, make("button", { onclick: () => go(one) }, one.title)), make("td", {}, one.name),
+      make("td", { class: "number" }, `${one.ours} ${one.unit}`), make("td", { class: "number" }, `${one.theirs} ${one.unit}`)))));
 }
 
 function history() {

@@ -1,0 +1,267 @@
+"""What a clinical neurophysiologist would dictate, as facts: at most eight statements, in order.
+
+Technical limits, block, entrapment, axonal loss and slowing, sensory conduction, how it stands
+with MMN, and the step that would decide. The words stand in the catalogs; what is here only
+says which statement holds, of what, and on which numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from ncs_cb.columns import conform
+from ncs_cb.judging.leading import leading_set
+from ncs_cb.judging.nerves import nerve_table
+from ncs_cb.judging.sensory import sensory_studies
+from ncs_cb.judging.statements import (
+    Seen,
+    abnormal,
+    axonal,
+    block,
+    demyelinating,
+    dispersed,
+    entrapment,
+    explained,
+    fibers,
+    long_latency,
+    looked_at,
+    nerve_items,
+    premise,
+    sensory,
+    studied,
+    technical,
+    too_small,
+    unexplained,
+)
+from ncs_cb.judging.validity import NOT_ATTESTED, REFUTED
+from ncs_cb.judging.visit import by_study
+from ncs_cb.knowledge.reference import DEFAULT as DEFAULT_REFERENCE
+from ncs_cb.knowledge.reference import ReferenceSet, chain
+from ncs_cb.model import Details
+from ncs_cb.wording.conclusions import Conclusion
+from ncs_cb.wording.impression import Statement, statement_words
+
+LONGEST = 8
+_WEAK = "clinical.progressive_asymmetric_limb_weakness"
+_UPPER = "clinical.upper_motor_neuron_signs"
+
+
+def impressions(
+    verdicts: pd.DataFrame,
+    segments: pd.DataFrame,
+    traces: pd.DataFrame,
+    f_waves: pd.DataFrame,
+    details: Mapping[str, Details],
+    concluded: Sequence[Conclusion],
+    *,
+    reference: str | Path | ReferenceSet = DEFAULT_REFERENCE,
+    unassigned: Mapping[str, tuple[str, ...]] | None = None,
+) -> pd.DataFrame:
+    """Give the impression of every study.
+
+    Parameters
+    ----------
+    verdicts, segments, traces, f_waves : DataFrame
+        The tables of those names.
+    details : mapping of study id to Details
+    concluded : sequence of Conclusion
+        As :func:`ncs_cb.judging.diagnosis.conclusions` gives them.
+    reference
+        As in :func:`ncs_cb.judging.verdicts.judge`.
+    unassigned : mapping of study id to tuple of str, optional
+        Texts of stimuli that name no site.
+
+    Returns
+    -------
+    DataFrame
+        Table ``statements``: at most eight lines per study, in the order in which they are said,
+        in English and Chinese.
+    """
+    sets = chain(reference)
+    judged, measured = by_study(verdicts), by_study(segments)
+    nerves = by_study(nerve_table(segments, traces, f_waves, details))
+    sensory = by_study(traces.loc[traces["kind"] == "sensory"] if len(traces) else traces)
+    rows = []
+    for study_id in dict.fromkeys([*details, *judged, *measured, *nerves, *sensory]):
+        person, own = details.get(study_id, Details()), judged.get(study_id, ())
+        lead = leading_set(own)
+        visit = Seen(
+            person, tuple(row for row in own if row["criteria"] == lead),
+            measured.get(study_id, ()), nerves.get(study_id, ()),
+            sensory_studies(person, sensory.get(study_id, ()), sets), sets,
+            next((one for one in concluded
+                  if one.study_id == study_id and one.criteria.id == lead), None),
+            (unassigned or {}).get(study_id, ()),
+        )  # fmt: skip
+        for line, said in enumerate(statements(looked_at(visit)), start=1):
+            rows.append({
+                "study_id": study_id, "line": line, "topic": said.topic, "case": said.case,
+                "text": statement_words(said, "en"), "text_zh": statement_words(said, "zh"),
+            })  # fmt: skip
+    return conform(pd.DataFrame(rows), "statements")
+
+
+# ------------------------------------------------------------------ the statements
+
+
+def statements(visit: Seen) -> tuple[Statement, ...]:
+    """Give what is to be said of a visit, in order, at most :data:`LONGEST` statements."""
+    if not visit.verdicts and not visit.nerves and not visit.studies:
+        return (Statement("normal", "nothing"),)
+    if _is_normal(visit):
+        return tuple(_normal(visit))
+    found = [
+        *technical(visit), *block(visit), *entrapment(visit), *fibers(visit),
+        *sensory(visit), *_disease(visit), *_step(visit),
+    ]  # fmt: skip
+    return tuple(found[: LONGEST - 1] + found[LONGEST - 1 :][-1:])
+
+
+def _is_normal(visit: Seen) -> bool:
+    """Tell whether everything that was measured is normal, and enough of it was."""
+    looked = any(row["conduction_block"] == "none" for row in visit.verdicts)
+    small = any(too_small(row) for row in visit.verdicts)
+    return looked and not (
+        visit.graded() or visit.open_() or visit.traps or visit.slow or visit.small
+        or visit.cold or visit.unassigned or dispersed(visit) or small or explained(visit)
+        or any(long_latency(visit)) or abnormal(visit)
+        or any(str(row["technical_validity"]) == REFUTED for row in visit.verdicts)
+    )  # fmt: skip
+
+
+def _normal(visit: Seen) -> Iterator[Statement]:
+    yield Statement("normal", "study", tuple(nerve_items(studied(visit))))
+    if any(one.is_normal is True for one in visit.studies):
+        yield from sensory(visit)
+    yield from _category(visit, only_met=True)
+    if visit.details.findings.get(_WEAK) is True:
+        yield from _proximal(visit)
+
+
+# ---- 6 how it stands with MMN
+
+
+def _pattern(visit: Seen) -> str:
+    """Name what the findings point to before MMN; empty when nothing does."""
+    odd, slow = unexplained(visit), demyelinating(visit)
+    blocked = bool(visit.graded())
+    if blocked and odd and len(slow) < 2:
+        return "lewis_sumner"
+    if len(slow) > 1:
+        return "cidp"
+    if visit.details.findings.get(_UPPER) is True:
+        return "upper"
+    if not blocked and not visit.open_() and axonal(visit) and not odd:
+        trapped = {(one.nerve, one.side) for one in visit.traps}
+        if any(nerve not in trapped for nerve in axonal(visit)):
+            return "motor_neuron"
+    return ""
+
+
+def _disease(visit: Seen) -> Iterator[Statement]:
+    pattern = _pattern(visit)
+    if pattern:
+        yield Statement("disease", pattern)
+    suspected = visit.graded() or visit.open_() or visit.details.findings.get(_WEAK) is True
+    if suspected:
+        yield from _category(visit, only_met=False)
+
+
+def _category(visit: Seen, *, only_met: bool) -> Iterator[Statement]:
+    found = visit.conclusion
+    if found is None:
+        return
+    made = found.criteria
+    values = {"criteria": made.id, "title": made.title, "title_zh": made.title_zh}
+    if found.category in made.categories:
+        label = made.categories[found.category]
+        yield Statement("disease", "met", values=values | {
+            "label": label.text, "label_zh": label.text_zh or label.text,
+        })  # fmt: skip
+    elif only_met:
+        return
+    elif found.category == "not_met":
+        yield Statement("disease", "not_met", values=values)
+    elif any(str(row["technical_validity"]) == NOT_ATTESTED for row in visit.graded()):
+        if found.not_excluded in made.categories:
+            label = made.categories[found.not_excluded]
+            yield Statement("disease", "if_attested", values=values | {
+                "label": label.text, "label_zh": label.text_zh or label.text,
+            })  # fmt: skip
+    else:
+        case = "undetermined" if visit.graded() or visit.open_() else "unsupported"
+        yield Statement("disease", case, values=values)
+
+
+# ---- 7 the step that would decide
+
+
+def _step(visit: Seen) -> Iterator[Statement]:
+    """Give the one step that decides most: what spoils the technique comes first."""
+    if visit.unassigned:
+        yield Statement("step", "assign")
+        return
+    if visit.cold:
+        yield Statement("step", "warm", tuple(
+            {"kind": "limb_only", "limb": f"{side}_{limb}"} for side, limb in sorted(visit.cold)
+        ))  # fmt: skip
+        return
+    told = next(_premise_steps(visit, _SPOILING), None)
+    pattern = _pattern(visit)
+    if told is not None:
+        yield told
+    elif pattern:
+        yield Statement("step", pattern)
+    elif (told := next(_premise_steps(visit, _DOUBTING), None)) is not None:
+        yield told
+    elif visit.traps and not visit.graded():
+        yield Statement("step", "entrapment")
+    elif visit.conclusion is not None and (visit.graded() or visit.open_()):
+        yield from _asked(visit)
+    elif visit.details.findings.get(_WEAK) is True:
+        yield from _proximal(visit)
+
+
+# What refutes or leaves open a grade, and the answers that do; then what only casts a doubt.
+_SPOILING = (
+    ("supramaximal", (False,)), ("filter_mismatch", (False,)), ("polarity_differs", (False,)),
+    ("electrode_shift", (False,)), ("complete_block", (None,)), ("supramaximal", (None,)),
+    ("recent", (None,)),
+)  # fmt: skip
+_DOUBTING = (("martin_gruber", (False, True, None)), ("erb", (None,)))
+
+
+def _premise_steps(
+    visit: Seen, wanted: tuple[tuple[str, tuple[bool | None, ...]], ...]
+) -> Iterator[Statement]:
+    """Give the next steps of premises of segments with block, open, or withheld."""
+    for clause, answers in wanted:
+        for row in (*visit.open_(), *visit.graded(), *visit.verdicts):
+            withheld = str(row["technical_validity"]) == REFUTED
+            if not (withheld or row in visit.graded() or row in visit.open_()):
+                continue
+            for answer in answers:
+                one = premise(row, clause, holds=answer)
+                if one is not None and one["next_step"]:
+                    yield Statement("step", "said", values={
+                        "text": one["next_step"], "text_zh": one["next_step_zh"],
+                    })  # fmt: skip
+
+
+def _asked(visit: Seen) -> Iterator[Statement]:
+    """Give the first thing that the leading set asks for."""
+    found = visit.conclusion
+    assert found is not None
+    order = {"sensory": 0, "segment": 1, "step": 1, "clause": 2}
+    asks = sorted(found.asks, key=lambda one: order.get(one.kind, 3))
+    if found.category != "definite" and asks:
+        yield Statement("step", "asked", values={"ask": asks[0], "made": found.criteria})
+
+
+def _proximal(visit: Seen) -> Iterator[Statement]:
+    where = visit.conclusion.unexamined if visit.conclusion is not None else ()
+    if where:
+        yield Statement("step", "proximal")

@@ -1,0 +1,378 @@
+"""The first five statements of an impression: technique, block, entrapment, fibers, sensation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pandas as pd
+
+from ncs_cb.judging.entrapment import Found, cold_limbs, entrapments
+from ncs_cb.judging.sensory import SensoryStudy
+from ncs_cb.judging.truth import holds
+from ncs_cb.judging.validity import NOT_ATTESTED, REFUTED
+from ncs_cb.knowledge.anatomy import anatomy, entrapment_between, nerve_of_muscle
+from ncs_cb.knowledge.clauses import GRADES
+from ncs_cb.knowledge.reference import ReferenceSet, first_limit
+from ncs_cb.knowledge.thresholds import value as threshold
+from ncs_cb.model import Details
+from ncs_cb.wording.conclusions import Conclusion
+from ncs_cb.wording.impression import Statement
+
+Row = Mapping[str, Any]
+Nerve = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """What is known of one visit, for its impression."""
+
+    details: Details
+    verdicts: tuple[Row, ...]
+    segments: tuple[Row, ...]
+    nerves: tuple[Row, ...]
+    studies: tuple[SensoryStudy, ...]
+    sets: tuple[ReferenceSet, ...]
+    conclusion: Conclusion | None
+    unassigned: tuple[str, ...]
+    traps: tuple[Found, ...] = ()
+    cold: frozenset[tuple[str, str]] = frozenset()
+    slow: dict[Nerve, tuple[float, float]] = field(default_factory=dict)
+    """Slowest velocity of each nerve below its limit, and its share of the limit in percent."""
+    small: dict[Nerve, tuple[float, float]] = field(default_factory=dict)
+    """Distal amplitude below its limit, and the limit."""
+
+    def graded(self) -> list[Row]:
+        """Give the segments with block by the leading set."""
+        return [row for row in self.verdicts if row["conduction_block"] in GRADES]
+
+    def open_(self) -> list[Row]:
+        """Give the segments that could not be judged although block may be there."""
+        return [
+            row for row in self.verdicts
+            if row["conduction_block"] == "undetermined" and row["not_excluded"] in GRADES
+        ]  # fmt: skip
+
+
+def looked_at(visit: Seen) -> Seen:
+    """Work out what several statements need."""
+    traps = entrapments(
+        visit.segments, visit.verdicts, visit.nerves, visit.studies, visit.details, visit.sets
+    )
+    return replace(
+        visit, traps=traps, cold=cold_limbs(visit.details),
+        slow=dict(_slowed(visit)), small=dict(_small(visit)),
+    )  # fmt: skip
+
+
+def _slowed(visit: Seen) -> Iterator[tuple[Nerve, tuple[float, float]]]:
+    """Give nerves slower than their limit outside blocks and entrapment sites."""
+    blocked = {_place(row) for row in (*visit.graded(), *visit.open_())}
+    worst: dict[Nerve, tuple[float, float]] = {}
+    for row in visit.segments:
+        trap = entrapment_between(row["nerve"], *row["segment"].split("-"))
+        if row.get("is_adjacent") is False or trap is not None or _place(row) in blocked:
+            continue
+        if _foreign(row):
+            continue
+        value = _number(row.get("conduction_velocity_m_per_s"))
+        limit = first_limit(
+            visit.sets, "motor", row["nerve"], _text(row.get("muscle")) or None,
+            "velocity_m_per_s", visit.details, segment=row["segment"],
+        )  # fmt: skip
+        if limit is None or holds(value, "lt", limit.value) is not True:
+            continue
+        share = 100.0 * value / limit.value
+        if share < worst.get(_nerve(row), (0.0, math.inf))[1]:
+            worst[_nerve(row)] = (value, share)
+    yield from worst.items()
+
+
+def _small(visit: Seen) -> Iterator[tuple[Nerve, tuple[float, float]]]:
+    """Give nerves whose distal response is below its lower limit."""
+    for row in visit.nerves:
+        value = _number(row["distal_amplitude_mv"])
+        limit = first_limit(
+            visit.sets, "motor", row["nerve"], _text(row["muscle"]) or None, "amplitude_mv",
+            visit.details,
+        )  # fmt: skip
+        if not _foreign(row) and limit is not None and holds(value, "lt", limit.value) is True:
+            yield _nerve(row), (value, limit.value)
+
+
+def _foreign(row: Row) -> bool:
+    return nerve_of_muscle(_text(row.get("muscle"))) not in (None, row["nerve"])
+
+
+def _nerve(row: Row) -> Nerve:
+    return row["nerve"], _text(row.get("side"))
+
+
+def _place(row: Row) -> tuple[str, str, str, str]:
+    return (*_nerve(row), _text(row.get("muscle")), row["segment"])
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _number(value: Any) -> float:
+    return math.nan if value is None or value is pd.NA else float(value)
+
+
+def studied(visit: Seen) -> list[Nerve]:
+    """Give the motor nerves that were studied, crossing recordings apart."""
+    return list(dict.fromkeys(_nerve(row) for row in visit.nerves if not _foreign(row)))
+
+
+def nerve_items(nerves: Iterable[Nerve]) -> Iterator[Mapping[str, Any]]:
+    """List nerves, each once."""
+    for nerve, side in dict.fromkeys(nerves):
+        yield {"kind": "nerve", "nerve": nerve, "side": side}
+
+
+def _segment_item(kind: str, row: Row, **more: Any) -> Mapping[str, Any]:
+    nerve, side = _nerve(row)
+    return {
+        "kind": kind, "nerve": nerve, "side": side, "distal": row["distal_site"],
+        "proximal": row["proximal_site"], **more,
+    }  # fmt: skip
+
+
+# ---- 1 technique
+
+
+def technical(visit: Seen) -> Iterator[Statement]:
+    """Say what limits the recordings: cold, weak stimuli, differing settings."""
+    if visit.unassigned:
+        yield Statement("technique", "unassigned", values={"count": len(visit.unassigned)})
+    if visit.cold:
+        limbs = [
+            {"kind": "limb", "limb": f"{side}_{limb}",
+             "celsius": visit.details.limb_temperature_c[f"{side}_{limb}"]}
+            for side, limb in sorted(visit.cold)
+        ]  # fmt: skip
+        yield Statement("technique", "cold", tuple(limbs))
+    denied = [row for row in visit.verdicts if premise(row, "supramaximal", holds=False)]
+    if denied:
+        yield Statement("technique", "submaximal", tuple(
+            _segment_item("segment", row) for row in denied
+        ))  # fmt: skip
+    others = [
+        row for row in visit.verdicts
+        if str(row["technical_validity"]) == REFUTED and row not in denied
+        and any(premise(row, name, holds=False)
+                for name in ("filter_mismatch", "polarity_differs", "electrode_shift"))
+    ]  # fmt: skip
+    if others:
+        yield Statement("technique", "incomparable", tuple(
+            _segment_item("segment", row) for row in others
+        ))  # fmt: skip
+
+
+def premise(row: Row, name: str, *, holds: bool | None) -> Mapping[str, Any] | None:
+    """Give the row of evidence of a premise with that answer."""
+    for one in row["evidence"]:
+        if one["rule"] == "premise" and one["clause"] == name and one["holds"] is holds:
+            found: Mapping[str, Any] = one
+            return found
+    return None
+
+
+# ---- 2 block
+
+
+def block(visit: Seen) -> Iterator[Statement]:
+    """Say where there is block, what could not be judged, and where there is none."""
+    graded = visit.graded()
+    numbers = {_place(row): row for row in visit.segments}
+    for grade in GRADES:
+        rows = [row for row in graded if row["conduction_block"] == grade]
+        if rows:
+            yield Statement(
+                "block",
+                grade,
+                tuple(_blocked_item(row, numbers) for row in rows),
+            )
+    open_ = [row for row in visit.open_() if not premise(row, "supramaximal", holds=False)]
+    if open_:
+        yield Statement("block", "open", tuple(_segment_item("segment", row) for row in open_))
+    yield from explained(visit)
+    small = [
+        _nerve(row) for row in visit.verdicts
+        if too_small(row) and _nerve(row) not in map(_nerve, graded)
+    ]  # fmt: skip
+    if small:
+        yield Statement("block", "too_small", tuple(nerve_items(small)))
+    if not graded and not open_:
+        spread = dispersed(visit)
+        seen = [
+            _nerve(row) for row in visit.verdicts
+            if row["conduction_block"] == "none" and _nerve(row) not in spread
+        ]  # fmt: skip
+        if seen:
+            yield Statement("block", "none", tuple(nerve_items(seen)))
+        elif not small and not spread and not explained(visit):
+            yield Statement("block", "not_judged")
+
+
+def dispersed(visit: Seen) -> list[Nerve]:
+    """Give nerves with temporal dispersion off entrapment sites."""
+    return [
+        _nerve(row) for row in visit.verdicts
+        if row["temporal_dispersion"] is True and row["conduction_block"] != "excluded"
+    ]  # fmt: skip
+
+
+def explained(visit: Seen) -> tuple[Statement, ...]:
+    """Say which falls an anastomosis explains."""
+    rows = [
+        row for row in visit.verdicts
+        if row["conduction_block"] == "excluded" and premise(row, "martin_gruber", holds=False)
+    ]  # fmt: skip
+    if not rows:
+        return ()
+    return (Statement("block", "crossing", tuple(_segment_item("segment", row) for row in rows)),)
+
+
+def _blocked_item(row: Row, numbers: Mapping[Any, Row]) -> Mapping[str, Any]:
+    measured = numbers.get(_place(row), {})
+    area = _number(measured.get("total_area_reduction_pct"))
+    if math.isnan(area):
+        area = _number(measured.get("area_reduction_pct"))
+    amplitude = _number(measured.get("amplitude_reduction_pct"))
+    how = "area" if not math.isnan(area) else "amplitude"
+    kind = "complete" if premise(row, "complete_block", holds=True) else how
+    doubts = [
+        name for name, is_so in (
+            ("unattested", str(row["technical_validity"]) == NOT_ATTESTED),
+            ("recent", premise(row, "recent", holds=None) is not None),
+            ("crossing_part", premise(row, "martin_gruber", holds=True) is not None),
+            ("erb", premise(row, "erb", holds=None) is not None),
+        ) if is_so
+    ]  # fmt: skip
+    return _segment_item(f"block_{kind}", row, area=area, amplitude=amplitude, doubts=tuple(doubts))
+
+
+def too_small(row: Row) -> bool:
+    """Tell whether a segment is ruled out by its distal response alone."""
+    if row["conduction_block"] != "excluded":
+        return False
+    told = [one for one in row["evidence"] if one["holds"] is False]
+    gate = [one for one in told if one["column"] == "distal_amplitude_mv"
+            or one["clause"] == "distal_gate"]  # fmt: skip
+    trap = [one for one in told if one["column"] == "is_entrapment_site"]
+    return bool(gate) and not trap
+
+
+# ---- 3 entrapment
+
+
+def entrapment(visit: Seen) -> Iterator[Statement]:
+    """Name the entrapments."""
+    items = [
+        {"kind": f"trap_{_shown_by(one)}", "side": one.side, "trap": one.trap.neuropathy,
+         "trap_zh": one.trap.neuropathy_zh, "velocity": one.velocity_m_per_s,
+         "drop": one.drop_pct, "latency": one.latency_ms, "limit": one.limit_ms}
+        for one in visit.traps
+    ]  # fmt: skip
+    if items:
+        yield Statement("entrapment", "named", tuple(items))
+
+
+def _shown_by(one: Found) -> str:
+    if not math.isnan(one.latency_ms):
+        return "latency"
+    slow, drop = not math.isnan(one.velocity_m_per_s), not math.isnan(one.drop_pct)
+    return "both" if slow and drop else "slowing" if slow else "drop"
+
+
+# ---- 4 axonal loss, slowing
+
+
+def demyelinating(visit: Seen) -> list[Nerve]:
+    """Give nerves whose velocity lies in the demyelinating range, in limbs that are warm."""
+    least = threshold("impression.demyelinating_velocity_pct")
+    return [
+        nerve for nerve, (_, share) in visit.slow.items()
+        if holds(share, "lt", least) is True
+        and (nerve[1], anatomy().nerves[nerve[0]].limb) not in visit.cold
+    ]  # fmt: skip
+
+
+def axonal(visit: Seen) -> list[Nerve]:
+    """Give nerves with a small distal response whose velocity is kept."""
+    slow = demyelinating(visit)
+    return [nerve for nerve in visit.small if nerve not in slow]
+
+
+def long_latency(visit: Seen) -> Iterator[Nerve]:
+    """Give nerves whose distal latency is beyond its limit."""
+    for row in visit.nerves:
+        limit = first_limit(
+            visit.sets, "motor", row["nerve"], _text(row["muscle"]) or None,
+            "distal_latency_ms", visit.details,
+        )  # fmt: skip
+        value = _number(row["distal_latency_ms"])
+        if not _foreign(row) and limit is not None and holds(value, "gt", limit.value) is True:
+            yield _nerve(row)
+
+
+def fibers(visit: Seen) -> Iterator[Statement]:
+    """Say where fibers were lost, and where they conduct slowly."""
+    lost = axonal(visit)
+    if lost:
+        yield Statement("fibers", "axonal", tuple(
+            {"kind": "amplitude", "nerve": nerve[0], "side": nerve[1],
+             "value": visit.small[nerve][0], "limit": visit.small[nerve][1]}
+            for nerve in lost
+        ))  # fmt: skip
+    # A nerve that lost fibers conducts a little slower too.
+    slow = [nerve for nerve in visit.slow if nerve not in lost]
+    if slow:
+        case = "diffuse" if len(slow) > 1 else "slow"
+        yield Statement("fibers", case, tuple(
+            {"kind": "velocity", "nerve": nerve, "side": side, "value": visit.slow[nerve, side][0]}
+            for nerve, side in slow
+        ))  # fmt: skip
+    trapped = {(one.nerve, one.side) for one in visit.traps}
+    late = [one for one in long_latency(visit)
+            if one not in (*slow, *lost) and one not in trapped]  # fmt: skip
+    if late:
+        yield Statement("fibers", "late", tuple(nerve_items(late)))
+    spread = dispersed(visit)
+    if spread:
+        yield Statement("fibers", "dispersed", tuple(nerve_items(spread)))
+
+
+# ---- 5 sensory conduction
+
+
+def abnormal(visit: Seen) -> list[Nerve]:
+    """Give nerves with abnormal sensory conduction."""
+    return list(dict.fromkeys(
+        (one.nerve, one.side) for one in visit.studies if one.is_normal is False
+    ))  # fmt: skip
+
+
+def unexplained(visit: Seen) -> list[Nerve]:
+    """Give nerves with abnormal sensory conduction that no entrapment of theirs explains."""
+    trapped = {(one.nerve, one.side) for one in visit.traps}
+    return [nerve for nerve in abnormal(visit) if nerve not in trapped]
+
+
+def sensory(visit: Seen) -> Iterator[Statement]:
+    """Say how sensory conduction is."""
+    bad = abnormal(visit)
+    normal = [
+        (one.nerve, one.side) for one in visit.studies
+        if one.is_normal is True and (one.nerve, one.side) not in bad
+    ]  # fmt: skip
+    if bad:
+        yield Statement("sensory", "abnormal", tuple(nerve_items(bad)))
+    elif normal:
+        yield Statement("sensory", "normal", tuple(nerve_items(normal)))
+    else:
+        yield Statement("sensory", "not_studied")

@@ -1,0 +1,77 @@
+"""The words of an impression: one sentence per statement, from the catalog of a language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ncs_cb.wording.catalog import Words, capital, load
+from ncs_cb.wording.conclusions import ask_text
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Statement:
+    """One thing to be said.
+
+    Attributes
+    ----------
+    topic, case : str
+        Which sentence: ``impression.<topic>_<case>`` of the catalogs.
+    items : tuple of mapping
+        What is listed in it; ``kind`` names the phrase ``impression.item_<kind>`` of each.
+    values : mapping
+        What else the sentence names.
+    """
+
+    topic: str
+    case: str
+    items: tuple[Mapping[str, Any], ...] = ()
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+def statement_words(said: Statement, lang: str) -> str:
+    """Say one statement."""
+    words = load(lang)
+    weight = "heavy" if any(one["kind"] != "nerve" for one in said.items) else "light"
+    items = words.join((_item(one, words) for one in said.items), weight=weight)
+    return capital(words(
+        f"impression.{said.topic}_{said.case}", items=items, **_filled(said.values, words)
+    ))  # fmt: skip
+
+
+def _item(one: Mapping[str, Any], words: Words) -> str:
+    text = words(f"impression.item_{one['kind']}", **_filled(one, words))
+    doubts = [words(f"impression.doubt_{name}") for name in one.get("doubts", ())]
+    if doubts:
+        text = words("impression.item_doubted", item=text, doubts=words.join(doubts))
+    return text
+
+
+def _filled(values: Mapping[str, Any], words: Words) -> dict[str, Any]:
+    """Put ids into words; of a text in two languages take the right one."""
+    filled = {key: value for key, value in values.items() if not key.endswith("_zh")}
+    if words.lang == "zh":
+        filled |= {
+            key.removesuffix("_zh"): value for key, value in values.items()
+            if key.endswith("_zh") and value
+        }  # fmt: skip
+    if "side" in filled:
+        side = str(filled["side"])
+        filled["side"] = words.term("side", side) if side else ""
+        if "nerve" in filled:
+            name = words.nerve(str(filled["nerve"]))
+            filled["nerve"] = (
+                words("phrase.nerve_short", side=filled["side"], nerve=name) if side else name
+            )
+    for end in ("distal", "proximal"):
+        if end in filled:
+            filled[end] = words.site(str(filled[end]))
+    if "limb" in filled:
+        filled["limb"] = words.term("limb", str(filled["limb"]))
+    if "criteria" in filled:
+        key = f"criteria.{filled['criteria']}"
+        filled["criteria"] = words.texts.get(key, str(filled.get("title", filled["criteria"])))
+    if "ask" in filled:
+        filled["ask"] = ask_text(filled["ask"], filled["made"], words.lang)
+    return filled

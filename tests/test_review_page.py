@@ -1,0 +1,211 @@
+"""The page of a review in a real browser, by mouse and by keys."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ncs_cb import analyze, read_study
+from ncs_cb.review import append, events, serve
+from review_visits import ulnar_visit
+
+CHROMIUM = shutil.which("chromium")
+playwright = pytest.importorskip(
+    "playwright.sync_api", reason="playwright is not installed: the page is not tried"
+)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: the page is not tried"),
+]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as play:
+        opened = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def visit(tmp_path):
+    return ulnar_visit(tmp_path / "visit", heights=(10.0, 3.0, 3.0))
+
+
+@pytest.fixture
+def served(visit):
+    opened = serve(visit, who="mt")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def page(browser, served):
+    opened = browser.new_page(viewport={"width": 1400, "height": 1000})
+    opened.set_default_timeout(20_000)
+    problems = []
+    opened.on("pageerror", lambda error: problems.append(str(error)))
+    opened.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
+    opened.goto(served.url)
+    opened.locator("#plot .marker").first.wait_for()
+    yield opened
+    opened.close()
+    # A refusal is told to the browser too; nothing else may go wrong.
+    assert [p for p in problems if "409" not in p and "422" not in p] == []
+
+
+def marker(page, name, site):
+    return page.get_by_role("slider", name=f"{name}, {site}", exact=True)
+
+
+def corrections(page, count):
+    page.locator("#history li").nth(count - 1).wait_for()
+
+
+def drag(page, made, by_px):
+    box = made.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + by_px / 2, y, steps=4)
+    page.mouse.move(x + by_px, y, steps=4)
+    page.mouse.up()
+
+
+def test_a_marker_dragged_turns_a_block_into_none_and_undo_gives_it_back(page, visit):
+    nerve = page.locator("#nerves button").first
+    assert "definite" in nerve.inner_text()
+    end = marker(page, "end of the negative phase", "wrist")
+    before = float(end.get_attribute("aria-valuenow"))
+    drag(page, end, -125)
+    reason = page.get_by_label("reason")
+    reason.wait_for()
+    assert events(visit) == []
+    reason.fill("<b>late</b> wave")
+    page.locator("#why-ok").click()
+    corrections(page, 1)
+    assert "definite" not in nerve.inner_text()
+    assert page.locator("#segments tr.changed").count() >= 1
+    (event,) = events(visit)
+    assert (event["action"], event["marker"], event["who"]) == ("move", "end", "mt")
+    assert event["to_ms"] < before - 2.0
+    assert event["why"] == "<b>late</b> wave"
+    assert "<b>late</b> wave" in page.locator("#history").inner_text()
+    page.reload()
+    corrections(page, 1)
+    after = float(marker(page, "end of the negative phase", "wrist").get_attribute("aria-valuenow"))
+    assert after == pytest.approx(event["to_ms"], abs=0.01)
+    page.locator("#undo").click()
+    page.get_by_label("reason").fill("was right")
+    page.locator("#why-ok").click()
+    corrections(page, 2)
+    assert "definite" in page.locator("#nerves button").first.inner_text()
+    assert [e["action"] for e in events(visit)] == ["move", "undo"]
+
+
+def test_a_change_of_grade_that_is_not_explained_is_not_made(page, visit):
+    drag(page, marker(page, "end of the negative phase", "wrist"), -125)
+    page.get_by_label("reason").wait_for()
+    page.locator("#why-cancel").click()
+    page.get_by_text("Nothing was changed.").wait_for()
+    assert events(visit) == []
+    assert "definite" in page.locator("#nerves button").first.inner_text()
+
+
+def test_everything_goes_by_keys_alone(page, visit):
+    page.keyboard.press("ArrowUp")
+    onset = marker(page, "onset", "below elbow")
+    onset.focus()
+    first = float(onset.get_attribute("aria-valuenow"))
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Shift+ArrowRight")
+    corrections(page, 1)
+    (event,) = events(visit)
+    assert event["trace"]["site"] == "below_elbow"
+    assert event["to_ms"] == pytest.approx(first + 0.55, abs=0.011)
+    page.keyboard.press("Tab")
+    assert page.locator(":focus").get_attribute("data-marker") == "peak"
+    page.keyboard.press("ArrowUp")
+    assert page.locator(":focus").get_attribute("aria-label") == "peak, axilla"
+    page.keyboard.press("a")
+    corrections(page, 2)
+    page.keyboard.press("o")
+    assert page.locator("#plot .curve.other").count() == 2
+    page.keyboard.press("+")
+    page.get_by_text("× 2").wait_for()
+    page.keyboard.press("?")
+    page.get_by_text("next response").wait_for()
+    page.keyboard.press("Escape")
+    page.keyboard.press("u")
+    corrections(page, 3)
+    assert [e["action"] for e in events(visit)] == ["move", "accept", "undo"]
+
+
+def test_settings_are_corrected_in_place(page, visit):
+    page.locator("#set-distance_mm").fill("80")
+    page.locator("#set-distance_mm").press("Enter")
+    corrections(page, 1)
+    page.locator("#set-collision_used").select_option("yes")
+    corrections(page, 2)
+    assert [(e["key"], e["to"]) for e in events(visit)] == [
+        ("distance_mm", 80), ("collision_used", True),
+    ]  # fmt: skip
+    traces = analyze(read_study(visit)).traces.set_index("stimulation_site")
+    assert traces.loc["wrist", "distance_mm"] == 80.0
+
+
+def test_what_cannot_be_is_said_and_not_made(page, visit):
+    page.locator("#set-distance_mm").fill("99999")
+    page.locator("#set-distance_mm").press("Enter")
+    page.get_by_text("plausible: 0 to 2000").wait_for()
+    assert events(visit) == []
+
+
+def test_a_second_browser_sees_the_same(browser, page, served, visit):
+    other = browser.new_page()
+    other.goto(served.url)
+    other.locator("#plot .marker").first.wait_for()
+    append(visit, who="xy", action="accept", trace={"site": "wrist"})
+    for one in (page, other):
+        one.get_by_text("xy: wrist").wait_for()
+    other.close()
+
+
+def test_the_page_speaks_both_languages(page):
+    page.locator("#language").click()
+    page.get_by_text("撤销").first.wait_for()
+    assert "复核" in page.locator("#study").inner_text()
+    page.locator("#language").click()
+    page.get_by_text("undo (u)").wait_for()
+
+
+def test_the_report_that_is_saved_is_that_of_analyze(page, visit, tmp_path):
+    from ncs_cb import write_report
+
+    append(visit, who="mt", action="accept", trace={"site": "wrist"})
+    page.get_by_text("mt: wrist").wait_for()
+    with page.expect_download() as download:
+        page.locator("#save").click()
+    saved = Path(download.value.path()).read_bytes()
+    write_report(analyze(read_study(visit)), tmp_path / "out", formats=["html"])
+    assert saved == (tmp_path / "out" / "visit" / "report.html").read_bytes()
+    assert sorted(p.name for p in visit.iterdir()) == [
+        "review.jsonl", "ulnar_right.csv", "ulnar_right.json",
+    ]  # fmt: skip
+
+
+def test_read_only_shows_and_changes_nothing(browser, visit):
+    opened = serve(visit, who="mt", read_only=True)
+    page = browser.new_page()
+    page.goto(opened.url)
+    page.locator("#plot .marker").first.wait_for()
+    assert page.locator("#accept").is_disabled()
+    marker(page, "onset", "wrist").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("a")
+    page.get_by_text("open for reading only").first.wait_for()
+    assert not (visit / "review.jsonl").exists()
+    page.close()
+    opened.close()
