@@ -29,9 +29,13 @@ def test_the_readme_examples_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
     blocks = code_blocks(README, "python")
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     for block in blocks:
         exec(compile(block, "README.md", "exec"), names)
+    assert len(names["results"]) == 60
+    grades = names["verdicts"].groupby("nerve").conduction_block.value_counts()
+    assert grades["ulnar", "definite"] > 0
+    assert ("median", "definite") not in grades
     assert len(names["frame"]) == len(names["block"]) == 4
     assert (tmp_path / "out" / "mmn_ulnar_radial" / "report.html").is_file()
 

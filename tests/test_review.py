@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ncs_cb import analyze, measure_traces, read_study, write_report
+from ncs_cb import StudyError, analyze, measure_traces, read_study, review_file, write_report
 from ncs_cb.measuring.between import Markers, measure_between
 from ncs_cb.model import Site, Trace
 from ncs_cb.review import append, events
@@ -381,3 +381,88 @@ def test_a_report_says_who_reviewed_or_that_nobody_did(visit, lang):
     assert any(
         line[0] == {"en": "automatic", "zh": "自动"}[lang] and "7.0" in line for line in texts
     )
+
+
+def test_an_onset_far_behind_the_program_s_brings_baseline_peak_and_end_with_it(tmp_path):
+    clean = response(7.0, 9.0, seed=4) + hump(time_axis(), 3.0, 2.0, 3.0)
+    traces = {"wrist": (response(3.0, 10.0), 70), "below_elbow": (clean, 290)}
+    visit = tmp_path / "v"
+    write_table(visit, "ulnar_right", traces)
+    wrong = row(found(visit), "below_elbow")
+    assert wrong["onset_latency_ms"] < 3.5
+    review(visit, "move", marker="onset", to_ms=7.0, why="a far-field bump before it")
+    right, alone = row(found(visit), "below_elbow"), automatic(response(7.0, 9.0, seed=4))
+    assert right["onset_latency_ms"] == 7.0
+    for name in ("negative_peak_amplitude_mv", "total_negative_area_mv_ms"):
+        assert right[name] == pytest.approx(alone[name], rel=0.01)
+    assert right["total_negative_duration_ms"] == pytest.approx(
+        alone["total_negative_duration_ms"], abs=0.1
+    )
+    assert right["automatic_onset_latency_ms"] == wrong["onset_latency_ms"]
+
+
+def test_study_toml_corrects_a_response_as_a_review_does_and_the_review_wins(visit):
+    (visit / "study.toml").write_text(
+        """
+        [recordings."ulnar_right.csv".responses.below_elbow]
+        onset_latency_ms = 7.4
+        end_latency_ms = 11.5
+        supramaximal = false
+        [recordings."ulnar_right.csv".responses.axilla]
+        exclude = true
+        """,
+        "utf-8",
+    )
+    result = found(visit)
+    told = row(result, "below_elbow")
+    assert told["onset_latency_ms"] == 7.4
+    assert told["total_negative_duration_ms"] == pytest.approx(4.1)
+    assert told["automatic_onset_latency_ms"] == pytest.approx(7.0, abs=0.2)
+    assert "reviewed" in told["quality_flags"]
+    assert "not_used" in row(result, "axilla")["quality_flags"]
+    assert any(d.choice.startswith("study.toml") for d in result.provenance.decisions)
+    review(visit, "move", marker="onset", to_ms=7.6)
+    review(visit, "choose", {"site": "axilla"})
+    result = found(visit)
+    assert row(result, "below_elbow")["onset_latency_ms"] == 7.6
+    assert "not_used" not in row(result, "axilla")["quality_flags"]
+
+
+def test_study_toml_says_until_when_nothing_is_response(tmp_path):
+    bump = response(7.0, 9.0, seed=4) + hump(time_axis(), 3.0, 2.0, 3.0)
+    traces = {"wrist": (response(3.0, 10.0), 70), "below_elbow": (bump, 290)}
+    visit = tmp_path / "v"
+    write_table(visit, "ulnar_right", traces)
+    (visit / "study.toml").write_text(
+        '[recordings."ulnar_right.csv".responses.below_elbow]\nignore_until_ms = 5.5\n', "utf-8"
+    )
+    told, alone = row(found(visit), "below_elbow"), automatic(response(7.0, 9.0, seed=4))
+    for name in ("onset_latency_ms", "negative_peak_amplitude_mv", "total_negative_area_mv_ms"):
+        assert told[name] == pytest.approx(alone[name], rel=0.02)
+    assert told["automatic_onset_latency_ms"] < 3.5
+
+
+def test_a_stimulus_that_names_no_site_gets_one_from_the_log(tmp_path):
+    visit = tmp_path / "v"
+    traces = {"wrist": (response(3.0, 10.0), 70), "S 3": (response(7.0, 9.0), 290)}
+    path = write_table(visit, "u", traces)
+    sidecar = json.loads(path.with_suffix(".json").read_text("utf-8"))
+    del sidecar["traces"]["S 3"]["site"]
+    path.with_suffix(".json").write_text(json.dumps(sidecar), "utf-8")
+    event = {
+        "id": "1", "at": "2026-03-02T10:11:12Z", "who": "mt", "action": "set",
+        "trace": {"recording": "u.csv", "text": "S 3"}, "key": "site", "from": None,
+        "to": "below_elbow", "why": "protocol sheet",
+    }  # fmt: skip
+    review_file.append(visit / "review.jsonl", event)
+    result = found(visit)
+    assert list(result.segments["segment"]) == ["wrist-below_elbow"]
+    (told,) = (d for d in result.provenance.decisions if d.topic == "review")
+    assert "S 3: site from unknown to below_elbow" in told.choice
+
+
+def test_a_text_that_no_unassigned_stimulus_has_is_refused(visit):
+    with pytest.raises(StudyError, match="only an unassigned stimulus has a text"):
+        review(
+            visit, "set", {"recording": "ulnar_right.csv", "text": "S 9"}, key="site", to="axilla"
+        )

@@ -164,3 +164,36 @@ def test_the_given_table_is_not_changed():
     before = given.copy(deep=True)
     pair_sites(given)
     pd.testing.assert_frame_equal(given, before)
+
+
+def test_a_printed_length_or_velocity_stands_in_where_distances_are_unknown():
+    from ncs_cb.model import PrintedSegment
+
+    frame = traces(
+        site("wrist", onset_latency_ms=3.0), site("below_elbow", onset_latency_ms=7.0),
+        site("above_elbow", onset_latency_ms=9.0),
+    )  # fmt: skip
+    key = ("s", "ulnar", "right", "adm")
+    printed = {
+        (*key, "wrist", "below_elbow"): PrintedSegment(*key[1:], "wrist", "below_elbow", 220.0),
+        (*key, "below_elbow", "above_elbow"): PrintedSegment(
+            *key[1:], "below_elbow", "above_elbow", None, 48.0
+        ),
+    }
+    table = pair_sites(frame, printed)
+    table = table[table["is_adjacent"]]
+    assert table["length_mm"].fillna(-1).tolist() == [220.0, -1]
+    assert table["conduction_velocity_m_per_s"].tolist() == [pytest.approx(55.0), 48.0]
+
+
+def test_a_printed_velocity_never_replaces_a_measured_one():
+    from ncs_cb.model import PrintedSegment
+
+    frame = traces(
+        site("wrist", onset_latency_ms=3.0, distance_mm=70),
+        site("below_elbow", onset_latency_ms=7.0, distance_mm=290),
+    )
+    key = ("s", "ulnar", "right", "adm", "wrist", "below_elbow")
+    table = pair_sites(frame, {key: PrintedSegment(*key[1:], 999.0, 20.0)})
+    assert table["length_mm"].item() == 220.0
+    assert table["conduction_velocity_m_per_s"].item() == pytest.approx(55.0)

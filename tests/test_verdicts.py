@@ -349,9 +349,7 @@ def test_sets_stand_side_by_side():
     ("values", "message"),
     [
         ({"nerve": "medain"}, r"unknown nerve 'medain'; known: median, .*Did you mean 'median'\?"),
-        ({"nerve": "Median Nerve"}, r"unknown nerve 'Median Nerve'.*Write 'median'"),
         ({"segment": "wrist-elbw"}, r"unknown stimulation site 'elbw' for median.*'elbow'"),
-        ({"segment": "Wrist-elbow"}, r"unknown stimulation site 'Wrist'.*Write 'wrist'"),
         ({"segment": "elbow-wrist"}, r"written proximal first; write 'wrist-elbow'"),
         ({"segment": "forearm"}, r"unknown segment 'forearm'.*joined by a hyphen"),
         ({"segment": None}, "names no nerve or no segment"),

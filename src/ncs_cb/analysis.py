@@ -106,6 +106,23 @@ def analyze_many(
     return results(tables, studies, criteria, reference=reference)
 
 
+def _printed(studies: Sequence[Study]) -> segments.Printed:
+    """Give what machines printed of segments, by study and sites."""
+    return {
+        (_key(n), p.nerve, p.side, p.muscle, p.distal_site, p.proximal_site): p
+        for n, study in enumerate(studies)
+        for p in study.printed_segments
+    }
+
+
+def _stood_in(study: Study) -> tuple[Decision, ...]:
+    """Say where a printed length or velocity may stand in for an unknown distance."""
+    if not study.printed_segments:
+        return ()
+    why = "lengths and velocities as the machine printed them, where distances are unknown"
+    return (Decision(study.study_id, "printed", "stands in", why),)
+
+
 def analyze_together(
     studies: Sequence[Study],
     criteria: Sequence[str] | None = None,
@@ -125,7 +142,7 @@ def analyze_together(
     recruitment = sweeps.recruitment_table(traces, sweep_counts)
     traces = sweeps.attest(traces, recruitment)
     traces, printed = machine.set_beside(traces, waveforms)
-    pairs, fits = _estimate(segments.pair_sites(traces), traces, waveforms)
+    pairs, fits = _estimate(segments.pair_sites(traces, _printed(studies)), traces, waveforms)
     checks = quality.examine(
         pairs, traces, details, waveforms,
         stimuli=[response.stimulus for response in responses], reference=reference,
@@ -146,7 +163,13 @@ def analyze_together(
         "asks": diagnosis.asks(concluded), "reasons": diagnosis.reasons(concluded),
     }  # fmt: skip
     decisions = tuple(
-        (*study.decisions, *corrected[number], *choice.decisions, *printed.get(_key(number), ()))
+        (
+            *study.decisions,
+            *_stood_in(study),
+            *corrected[number],
+            *choice.decisions,
+            *printed.get(_key(number), ()),
+        )
         for number, (study, choice) in enumerate(zip(studies, chosen, strict=True))
     )
     return Tables(frames, responses, fits, decisions)

@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -289,6 +289,19 @@ def _plain(event: Mapping[str, Any], key: str) -> str | float | bool | None:
     if isinstance(value, str):
         return _text(event, key)
     return float(_number(event, key))
+
+
+def still_standing(corrections: Sequence[Correction]) -> tuple[list[Correction], frozenset[str]]:
+    """Give the events that were not taken back, and the ids of those that were.
+
+    An undo that was itself undone takes nothing back.
+    """
+    undone: set[str] = set()
+    for event in reversed(corrections):
+        if event.action == "undo" and event.id not in undone and event.undoes:
+            undone.add(event.undoes)
+    standing = [e for e in corrections if e.action != "undo" and e.id not in undone]
+    return standing, frozenset(undone)
 
 
 def append(path: Path, event: Mapping[str, Any]) -> dict[str, Any]:

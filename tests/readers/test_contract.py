@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 
 import mne
 import numpy as np
 import pytest
+from pyabf.abfWriter import writeABF1
 
 from ncs_cb import NcsError, ReadError, read_study, write_edf
 from ncs_cb.readers import READERS, Input
@@ -56,8 +58,33 @@ def as_mapped_table(folder):
     return path
 
 
+def as_natus_text(folder):
+    sweep = arm().traces[0]
+    numbers = ",".join(f"{v:.4f}" for v in sweep.samples_mv)
+    path = folder / "export.txt"
+    path.write_bytes(
+        (
+            "; Viking v.22.1\r\n[1 - Test Info]\r\nMaster Anatomy=R Median - APB\r\n"
+            "Stimulus Site=Wrist\r\n[1.1 - Channel 1]\r\nSampling Frequency(kHz)=20.0\r\n"
+            f"[1.1.1 - Trace Data]\r\nSweep  Data(mV)<{len(sweep.samples_mv)}>={numbers}\r\n"
+        ).encode("utf-16")
+    )
+    return path
+
+
+def as_abf(folder):
+    sweep = arm().traces[0]
+    path = folder / "nerve.abf"
+    padded = np.pad(sweep.samples_mv.astype(float), (0, 4000), mode="edge")
+    writeABF1(padded[np.newaxis], str(path), sweep.sampling_rate_hz)
+    said = {"nerve": "median", "side": "right", "muscle": "apb", "sites": "wrist", "unit": "mV",
+            "events": {"at_ms": 1000 * sweep.stimulus_index / sweep.sampling_rate_hz}}  # fmt: skip
+    path.with_suffix(".json").write_text(json.dumps(said))
+    return path
+
+
 MAKERS = {"edf": as_edf, "sweep_table": as_sweep_table, "via_mne": as_fif,
-          "mapped_table": as_mapped_table,
+          "mapped_table": as_mapped_table, "natus_text": as_natus_text, "via_neo": as_abf,
           "site_table": as_site_table, "record": as_record}  # fmt: skip
 
 

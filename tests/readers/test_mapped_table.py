@@ -95,6 +95,7 @@ def test_a_sierra_report_is_recognized_and_its_site1_site2_columns_name_the_segm
         ("wrist", "below_elbow", 210.0, 57.0), ("below_elbow", "above_elbow", 100.0, 53.0),
     ]  # fmt: skip
     assert study.details.limb_temperature_c == {"right_arm": 32.1}
+    assert [r.response for r in study.typed_responses] == ["present", "present", "absent"]
 
 
 def test_rows_of_another_table_are_named_and_not_read_as_motor(tmp_path):
@@ -121,6 +122,7 @@ def test_a_german_table_with_two_patients_gives_two_studies(tmp_path):
         ("ulnar", "right", "adm", "elbow", 1.7, 287.0),
     ]
     assert rows(second) == [("median", "left", "apb", "wrist", None, 65.0)]
+    assert second.typed_responses[0].response is None
 
 
 @pytest.mark.parametrize("name", ["sheet.xlsx", "sheet.csv"])

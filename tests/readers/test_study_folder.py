@@ -342,7 +342,8 @@ def test_two_persons_in_one_folder_are_refused_without_naming_them(tmp_path):
 
 def test_every_reader_is_found_and_described():
     assert [r.name for r in READERS] == [
-        "edf", "mapped_table", "record", "site_table", "sweep_table", "via_mne",
+        "edf", "mapped_table", "natus_text", "record", "site_table", "sweep_table", "via_mne",
+        "via_neo",
     ]  # fmt: skip
     for reader in READERS:
         assert isinstance(reader, Reader)

@@ -131,7 +131,15 @@ def run_batch(
                 if not store.slots():
                     begin()  # there is work: the workers get ready while it is looked at
                 run.do(
-                    find_inputs(root, out, digest, pseudonyms, look_here),
+                    find_inputs(
+                        root,
+                        out,
+                        digest,
+                        pseudonyms,
+                        look_here,
+                        layout=settings.layout,
+                        lab=settings.lab,
+                    ),
                     lambda: begin().result(),
                 )
                 end()
@@ -151,7 +159,13 @@ def _run_there(
 ) -> Summary:
     with engine.cluster(None, scheduler) as client:
         tasks = find_inputs(
-            root.resolve(), out, digest, key, lambda found: engine.look_there(client, found)
+            root.resolve(),
+            out,
+            digest,
+            key,
+            lambda found: engine.look_there(client, found),
+            layout=run.settings.layout,
+            lab=run.settings.lab,
         )
         run.do(tasks, lambda: client)
     return run.finish()
@@ -164,8 +178,28 @@ def _settings_digest(settings: Settings, key: Pseudonyms | None) -> str:
     """
     sets = [(one.id, one.revision, one.sha256) for one in criteria.chosen(settings.criteria)]
     limits = [(one.id, one.revision, one.sha256) for one in reference.chain(settings.reference)]
-    parts = [program_digest(), sets, limits, settings.keep_identity, key.check() if key else None]
+    parts = [
+        program_digest(),
+        sets,
+        limits,
+        settings.keep_identity,
+        key.check() if key else None,
+        *_files_told(settings),
+    ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _files_told(settings: Settings) -> list[str]:
+    """Give the hashes of layout and laboratory's file that the caller named."""
+    told = []
+    if settings.lab is not None:
+        told.append(hashlib.sha256(Path(settings.lab).read_bytes()).hexdigest())
+    if settings.layout is not None:
+        path = Path(settings.layout)
+        # A layout of lab.toml changes with that file, a shipped one with the program.
+        told.append(hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file()
+                    else settings.layout)  # fmt: skip
+    return told
 
 
 class _Run:
@@ -176,7 +210,7 @@ class _Run:
     ) -> None:
         self._root, self._allow_empty = root, allow_empty
         self._store = store
-        self._settings = settings
+        self.settings = settings
         self._progress = progress
         self._done = self._total = self._failed = self._to_do = 0
 
@@ -234,7 +268,7 @@ class _Run:
             elif redo or len(there) < len(record.entries):
                 chunks.append(self._chunk(record.slot, redo, kept))
         fresh = sorted(new.values(), key=lambda task: task.shown)
-        size = _slot_size(len(tasks), self._settings.reports)
+        size = _slot_size(len(tasks), self.settings.reports)
         starts = range(0, len(fresh), size)
         for number, start in enumerate(starts, start=last + 1):
             chunks.append(self._chunk(number, fresh[start : start + size], []))
@@ -245,14 +279,14 @@ class _Run:
         if entry.fingerprint != task.fingerprint:
             return False
         if entry.failure is not None and entry.failure.error in _LIMIT_ERRORS:
-            return entry.limits == self._settings.limits
-        if not self._settings.reports or not entry.summary:
+            return entry.limits == self.settings.limits
+        if not self.settings.reports or not entry.summary:
             return True
-        return entry.lang == self._settings.lang and self._store.has_report(entry.report)
+        return entry.lang == self.settings.lang and self._store.has_report(entry.report)
 
     def _chunk(self, slot: int, tasks: Sequence[Task], kept: Sequence[Entry]) -> Chunk:
         out = str(self._store.folder.resolve())
-        return Chunk(slot, tuple(tasks), tuple(kept), out, self._settings, program_digest())
+        return Chunk(slot, tuple(tasks), tuple(kept), out, self.settings, program_digest())
 
     def _take(self, done: Done) -> None:
         record = Record(done.slot, done.entries, done.histograms)

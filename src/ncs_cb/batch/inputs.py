@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from ncs_cb.batch.identity import Pseudonyms, names_of
 from ncs_cb.errors import NcsError
+from ncs_cb.knowledge.lab import find as nearest_lab
 
 if TYPE_CHECKING:
     from ncs_cb.readers import StudyInput
@@ -52,6 +53,10 @@ class Found:
         Its ``study.toml`` among them; empty when there is none.
     skipped : tuple of (str, str)
         Files left out, and why.
+    part : str
+        Study id of one visit among several in one table; empty otherwise.
+    lab : str
+        The nearest ``lab.toml`` up to ROOT; empty when there is none.
     """
 
     key: str
@@ -60,18 +65,22 @@ class Found:
     files: tuple[str, ...]
     study_file: str
     skipped: tuple[tuple[str, str], ...]
+    part: str = ""
+    lab: str = ""
 
     @classmethod
     def of(cls, found: StudyInput, root: Path) -> Found:
         """Keep what matters of what the readers found."""
         path = str(found.path)
         base = _base(path)
+        key = found.path.relative_to(root).as_posix() if found.path != root else "."
         return cls(
-            found.path.relative_to(root).as_posix() if found.path != root else ".",
+            f"{key}/{found.part}" if found.part else key,
             path, found.name,
             tuple(sys.intern(_below(base, f)) for f in found.files),
             _below(base, found.study_file) if found.study_file else "",
             tuple((_below(base, p), sys.intern(reason)) for p, reason in found.skipped),
+            found.part, str(nearest_lab(Path(base), root=root) or ""),
         )  # fmt: skip
 
     def to_read(self) -> StudyInput:
@@ -82,7 +91,7 @@ class Found:
         return StudyInput(
             Path(self.path), self.name, tuple(base / f for f in self.files),
             base / self.study_file if self.study_file else None,
-            tuple((base / f, reason) for f, reason in self.skipped),
+            tuple((base / f, reason) for f, reason in self.skipped), self.part,
         )  # fmt: skip
 
 
@@ -130,8 +139,9 @@ Look = Callable[[Sequence[Found]], list[Content]]
 
 
 def find_inputs(
-    root: Path, out: Path, settings: str, key: Pseudonyms | None, look: Look
-) -> list[Task]:
+    root: Path, out: Path, settings: str, key: Pseudonyms | None, look: Look, *,
+    layout: str | None = None, lab: str | None = None,
+) -> list[Task]:  # fmt: skip
     """Give every study below `root`, in order of its path.
 
     Parameters
@@ -144,6 +154,8 @@ def find_inputs(
     key : Pseudonyms or None
     look : callable
         Gives the :class:`Content` of many studies.
+    layout, lab : str or None
+        How tables are read, and the laboratory's file, as the caller named them.
     """
     from ncs_cb.readers import iter_studies
 
@@ -152,7 +164,7 @@ def find_inputs(
     studies = sorted(
         (
             Found.of(study, root)
-            for study in iter_studies(root)
+            for study in iter_studies(root, layout=layout, lab=lab)
             if not os.path.join(real_root, _below(str(root), study.path), "").startswith(inside)
         ),
         key=lambda found: found.key,
@@ -202,6 +214,8 @@ def content(found: Found) -> Content:
         total.update(f"{name}\0{digest}\0".encode("utf-8", "surrogateescape"))
         if name == found.study_file:
             own_id = _own_id(start)
+    if found.lab:
+        total.update(f"lab.toml\0{_hash_file(found.lab)[0]}\0".encode())
     for name, reason in found.skipped:
         total.update(f"{name}\0{reason}\0".encode("utf-8", "surrogateescape"))
     return Content(total.hexdigest()[:_DIGITS], own_id)

@@ -28,6 +28,10 @@ class Settings:
         Longest time for reading one study, and for analyzing it.
     memory_limit_mb : int
         Most memory for one study.
+    layout : str or None
+        Id or path of the layout of tables.
+    lab : str or None
+        Path of the laboratory's file for every study; else the nearest ``lab.toml``.
     """
 
     criteria: tuple[str, ...] | None = None
@@ -37,6 +41,8 @@ class Settings:
     keep_identity: bool = False
     time_limit_s: float = 60.0
     memory_limit_mb: int = 2048
+    layout: str | None = None
+    lab: str | None = None
 
     @property
     def limits(self) -> str:

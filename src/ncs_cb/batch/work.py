@@ -198,7 +198,10 @@ def _read(task: Task, settings: Settings) -> Study:
 
     if task.refused:
         raise NcsError(task.refused, hint="Give each visit its own id in its study.toml.")
-    study = read_study(task.found.to_read(), keep_identity=settings.keep_identity)
+    study = read_study(
+        task.found.to_read(), keep_identity=settings.keep_identity, layout=settings.layout,
+        lab=settings.lab or task.found.lab or None, root=Path(task.found.path).parent,
+    )  # fmt: skip
     return pseudonymize(study, task.study_id, task.names)
 
 

@@ -15,7 +15,17 @@ from typing import Annotated
 import typer
 
 from ncs_cb import __version__
-from ncs_cb.cli import _archive, _console, _criteria, _lists, _review, _shelf, _simulate, _study
+from ncs_cb.cli import (
+    _archive,
+    _console,
+    _criteria,
+    _lab,
+    _lists,
+    _review,
+    _shelf,
+    _simulate,
+    _study,
+)
 
 app = typer.Typer(
     name="ncs-cb",
@@ -68,12 +78,18 @@ _COMMANDS: dict[str, tuple[Callable[..., None], str]] = {
     "simulate": (_simulate.simulate, "Make recordings with a known truth."),
     "validate": (_study.validate, "Check inputs, or print a study.toml template."),
     "anonymize": (_archive.anonymize, "Copy EDF+ files without identities."),
+    "lab": (_lab.lab, "Print a lab.toml template, or check one."),
     "samples": (_shelf.samples, "Copy sample visits and notebooks to a folder."),
     "doctor": (_shelf.doctor, "Show versions, extras, fonts: for a report of a fault."),
 }
 for _name, (_command, _help) in _COMMANDS.items():
     app.command(_name, short_help=_help)(_command)
-app.add_typer(_criteria.criteria, name="criteria", short_help="List or show the criteria sets.")
+app.add_typer(
+    _criteria.criteria, name="criteria", short_help="List, show or export the criteria sets."
+)
+app.add_typer(
+    _lab.reference, name="reference", short_help="List, show or export sets of normal limits."
+)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -13,10 +13,13 @@ from ncs_cb.cli._options import (
     DEFAULT_REFERENCE,
     Criteria,
     KeepIdentity,
-    Lang,
+    LabLang,
+    LabOption,
+    LabReference,
     Language,
+    Layout,
     Out,
-    Reference,
+    habits,
     known_sets,
 )
 
@@ -46,8 +49,8 @@ def batch(
         bool, typer.Option("--reports", help="Write a report per study as well.")
     ] = False,
     criteria: Criteria = None,
-    reference: Reference = DEFAULT_REFERENCE,
-    lang: Lang = Language.en,
+    reference: LabReference = None,
+    lang: LabLang = None,
     keep_identity: KeepIdentity = False,
     key: _Key = None,
     time_limit: Annotated[
@@ -62,6 +65,8 @@ def batch(
         bool,
         typer.Option("--allow-empty", help="Let a ROOT without a study empty the tables of DIR."),
     ] = False,
+    layout: Layout = None,
+    lab: LabOption = None,
 ) -> None:
     """Analyze an archive: tables for all studies, failures.csv, index.html, reports if asked.
 
@@ -77,6 +82,10 @@ def batch(
         wrong_usage(f"--key {key}: no such file; any secret file of at least 16 bytes will do")
     if key is not None and keep_identity:
         wrong_usage("--key hides identities and --keep-identity keeps them; give one of them")
+    said = habits(lab, root)
+    criteria = criteria or list(said.get("criteria", ())) or None
+    reference = reference or str(said.get("reference", DEFAULT_REFERENCE))
+    lang = lang or Language(said.get("language", "en"))
     sets = known_sets(criteria, reference)
     from ncs_cb.batch import Settings, run_batch
     from ncs_cb.cli._progress import showing
@@ -84,7 +93,7 @@ def batch(
     settings = Settings(
         criteria=tuple(sets) if sets else None, reference=reference, reports=reports,
         lang=lang.value, keep_identity=keep_identity, time_limit_s=time_limit,
-        memory_limit_mb=memory_limit,
+        memory_limit_mb=memory_limit, layout=layout, lab=str(lab) if lab else None,
     )  # fmt: skip
     with showing() as progress:
         summary = run_batch(

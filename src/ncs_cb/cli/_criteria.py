@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tomllib
 from collections.abc import Iterator
 from importlib.resources import files
@@ -70,6 +71,24 @@ def show_criteria(
         *_body(raw),
     ):
         screen.print(plain(line), soft_wrap=True)
+
+
+@criteria.command("export", short_help="Print one set as the file it is.")
+@friendly
+def export_criteria(
+    name: Annotated[
+        str, typer.Argument(metavar="ID", help="Id of a set, or the path of a .toml file.")
+    ],
+) -> None:
+    """Print one set as the file it is, to edit and name by --criteria."""
+    from ncs_cb.knowledge import criteria as sets
+    from ncs_cb.knowledge import datafile
+
+    try:
+        sets.load(name)
+    except TableError as error:
+        wrong_usage(str(error))
+    sys.stdout.write(datafile.text("criteria", name))
 
 
 def _raw(set_id: str, name: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,7 +12,12 @@ from ncs_cb.cli._console import wrong_usage
 from ncs_cb.errors import TableError, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from ncs_cb.knowledge.lab import LabFile
+
+
+DEFAULT_REFERENCE = "aanem_2016"
 
 
 class Language(StrEnum):
@@ -49,11 +54,57 @@ Reference = Annotated[
     str, typer.Option("--reference", metavar="ID", help="Set of normal limits, or a .toml path.")
 ]
 Lang = Annotated[Language, typer.Option("--lang", help="Language of reports and tables.")]
+LabReference = Annotated[
+    str | None,
+    typer.Option(
+        "--reference", metavar="ID",
+        help=f"Set of normal limits, or a .toml path; that of lab.toml, else {DEFAULT_REFERENCE}.",
+    ),
+]  # fmt: skip
+LabLang = Annotated[
+    Language | None,
+    typer.Option("--lang", help="Language of reports and tables; that of lab.toml, else en."),
+]
 KeepIdentity = Annotated[
     bool,
     typer.Option("--keep-identity", help="Keep names, numbers and birth dates found in the files."),
 ]
-DEFAULT_REFERENCE = "aanem_2016"
+Layout = Annotated[
+    str | None,
+    typer.Option(
+        "--layout",
+        metavar="ID",
+        help="How a table is to be read: a shipped layout, one of lab.toml, or a .toml path. "
+        "'ncs-cb validate FILE --layout' prints a guessed one.",
+    ),
+]
+LabOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--lab",
+        metavar="lab.toml",
+        help="Your laboratory's file; by default the nearest lab.toml beside or above an input.",
+    ),
+]
+
+
+def known_lab(path: Path | None) -> LabFile | None:
+    """Load the laboratory's file once; a faulty one is wrong usage."""
+    from ncs_cb.knowledge import lab
+
+    if path is None:
+        return None
+    try:
+        return lab.load(path)
+    except TableError as error:
+        wrong_usage(str(error))
+
+
+def habits(path: Path | None, root: Path) -> Mapping[str, Any]:
+    """Give the defaults of the laboratory's file: the one named, or the one in `root`."""
+    own = path or (root / "lab.toml" if (root / "lab.toml").is_file() else None)
+    found = known_lab(own)
+    return {} if found is None else found.lab.defaults
 
 
 def known_formats(given: Sequence[str] | None) -> list[str]:

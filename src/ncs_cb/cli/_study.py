@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -26,15 +26,22 @@ from ncs_cb.cli._options import (
     Formats,
     Inputs,
     KeepIdentity,
+    LabLang,
+    LabOption,
+    LabReference,
     Lang,
     Language,
+    Layout,
     Out,
     Reference,
     known_formats,
+    known_lab,
     known_sets,
 )
 
 if TYPE_CHECKING:
+    from ncs_cb.errors import NcsError
+    from ncs_cb.knowledge.lab import LabFile
     from ncs_cb.model import Decision, Result, Study, Trace, TypedResponse
 
 _STDOUT = Path("-")
@@ -46,39 +53,58 @@ def analyze(
     target: Out,
     criteria: Criteria = None,
     formats: Formats = None,
-    lang: Lang = Language.en,
+    lang: LabLang = None,
     clinical: Annotated[
         Path | None,
         typer.Option(
             "--clinical", metavar="study.toml", help="Findings of the visit; for a single INPUT."
         ),
     ] = None,
-    reference: Reference = DEFAULT_REFERENCE,
+    reference: LabReference = None,
     keep_identity: KeepIdentity = False,
+    layout: Layout = None,
+    lab: LabOption = None,
 ) -> None:
     """Measure and judge studies; write their reports and print a table per nerve.
 
-    Each INPUT is one study: a recording, or a folder with the recordings of one visit.
+    Each INPUT is one study: a recording, or a folder with the recordings of one visit. A table
+    with several study ids is several.
     '--format json --out -' writes result.json to standard output and nothing else there.
     """
     chosen = known_formats(formats)
     _refuse_mixtures(inputs, target, chosen, formats, clinical)
-    sets = known_sets(criteria, reference)
+    sets = known_sets(criteria, reference or DEFAULT_REFERENCE)
+    lab_file = known_lab(lab)
     failed, taken = 0, dict[str, Path]()
+
+    def one(study: Study | NcsError, given: Path) -> None:
+        if isinstance(study, Exception):
+            raise study
+        for decision in study.decisions:
+            detail(_decided(decision))
+        if target != _STDOUT:
+            _refuse_taken(study.study_id, given, taken)
+        own = _of_lab(study, sets, reference, lang)
+        _deliver(_analyze(study, own.criteria, own.reference), target, chosen, own.lang)
+
     for given in inputs:
         try:
-            study = _read(given, clinical, keep_identity)
-            for decision in study.decisions:
-                detail(
-                    f"{decision.source}: {decision.topic}: {decision.choice} ({decision.reason})"
-                )
-            if target != _STDOUT:
-                _refuse_taken(study.study_id, given, taken)
-            result = _analyze(study, sets, reference)
-            _deliver(result, target, chosen, lang)
+            each = _read_each(given, clinical, keep_identity, layout, lab_file)
+            if target == _STDOUT and len(each) > 1:
+                wrong_usage(f"'--out -' takes one study, but {given} holds {len(each)}")
+        except typer.Exit:
+            raise
         except Exception as error:  # one failed input never stops the others
             failed += 1
             tell(f"{given}: {_without(given, explain(error))}")
+            continue
+        for name, study in each.items():
+            try:
+                one(study, given)
+            except Exception as error:
+                failed += 1
+                shown = f"{given} ({name})" if len(each) > 1 else f"{given}"
+                tell(f"{shown}: {_without(given, explain(error))}")
     if failed:
         raise typer.Exit(SOME_FAILED)
 
@@ -101,6 +127,37 @@ def _refuse_mixtures(
         )
     if clinical is not None and not clinical.is_file():
         wrong_usage(f"--clinical {clinical}: no such file; 'ncs-cb validate --template' prints one")
+
+
+def _read_each(
+    given: Path, clinical: Path | None, keep_identity: bool, layout: str | None,
+    lab: LabFile | None,
+) -> dict[str, Study | NcsError]:  # fmt: skip
+    from ncs_cb.readers import read_studies
+
+    return read_studies(
+        given, keep_identity=keep_identity, details=clinical, layout=layout, lab=lab
+    )
+
+
+class _Settings(NamedTuple):
+    """What a study is judged by and written in."""
+
+    criteria: list[str] | None
+    reference: str
+    lang: Language
+
+
+def _of_lab(
+    study: Study, criteria: list[str] | None, reference: str | None, lang: Language | None
+) -> _Settings:
+    """Take the laboratory's habits where the command says nothing."""
+    said = {} if study.lab is None else study.lab.defaults
+    return _Settings(
+        criteria or list(said.get("criteria", ())) or None,
+        reference or str(said.get("reference", DEFAULT_REFERENCE)),
+        lang or Language(said.get("language", "en")),
+    )
 
 
 def _read(given: Path, clinical: Path | None, keep_identity: bool) -> Study:
@@ -194,8 +251,13 @@ def validate(
     template: Annotated[
         bool, typer.Option("--template", help="Print a study.toml with every key explained.")
     ] = False,
+    layout: Annotated[
+        bool, typer.Option("--layout", help="Print a layout guessed from a table, to check.")
+    ] = False,
+    lab: LabOption = None,
 ) -> None:
     """Read studies without analyzing them, and say what was understood or what is wrong."""
+    lab_file = known_lab(lab)
     if template:
         from ncs_cb.study_file import template as study_toml
 
@@ -205,7 +267,12 @@ def validate(
     failed = 0
     for given in inputs or ():
         try:
-            for line in _understood(given):
+            if layout:
+                from ncs_cb.readers.mapped_table import guess
+
+                sys.stdout.write(guess(given))
+                continue
+            for line in _understood(given, lab_file):
                 out().print(plain(line), soft_wrap=True)
         except Exception as error:  # every input is checked, whatever is wrong with the others
             failed += 1
@@ -214,14 +281,29 @@ def validate(
         raise typer.Exit(SOME_FAILED)
 
 
-def _understood(given: Path) -> Iterator[str]:
+def _understood(given: Path, lab: LabFile | None) -> Iterator[str]:
     if given.suffix == ".toml" and given.is_file():
+        from ncs_cb.knowledge import lab as labs
         from ncs_cb.study_file import load_study_toml
 
-        load_study_toml(given)
+        if given.name == "lab.toml":
+            labs.load(given)
+        else:
+            load_study_toml(given)
         yield f"{given}: good"
         return
-    study = _read(given, None, False)
+    wrong = []
+    for name, study in _read_each(given, None, False, None, lab).items():
+        if isinstance(study, Exception):
+            wrong.append(study)
+            tell(f"{given} ({name}): {_without(given, explain(study))}")
+        else:
+            yield from _understood_study(given, study)
+    if wrong:
+        raise type(wrong[0])(f"{len(wrong)} of its studies cannot be read.")
+
+
+def _understood_study(given: Path, study: Study) -> Iterator[str]:
     yield f"{given}: good; study '{study.study_id}'"
     responses: tuple[Trace | TypedResponse, ...] = (*study.traces, *study.typed_responses)
     for response in responses:

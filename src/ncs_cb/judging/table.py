@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
@@ -12,7 +13,7 @@ import pandas as pd
 from ncs_cb.columns import SEGMENT_KEYS, table_columns
 from ncs_cb.errors import StudyError, did_you_mean
 from ncs_cb.judging.truth import unknown
-from ncs_cb.knowledge.anatomy import anatomy, entrapment_between, find, position
+from ncs_cb.knowledge.anatomy import SIDES, anatomy, entrapment_between, find, position
 
 FALLBACKS = {
     "area_reduction_pct": "total_area_reduction_pct",
@@ -116,6 +117,8 @@ def read_segments(segments: pd.DataFrame) -> Segments:
         If a needed column is missing, or a nerve, site, segment or number is not understood.
     """
     _refuse_misspelled(segments)
+    segments = _in_our_names(segments)
+    _refuse_fractions(segments)
     adjacent = (
         segments["is_adjacent"].astype("boolean").fillna(True).to_numpy(dtype=bool)
         if "is_adjacent" in segments
@@ -163,6 +166,48 @@ def _refuse_misspelled(segments: pd.DataFrame) -> None:
             raise StudyError(
                 f"unknown column '{name}' of a segments table. Did you mean '{near[0]}'?"
             )
+
+
+def _in_our_names(segments: pd.DataFrame) -> pd.DataFrame:
+    """Put ids in place of every spelling of nerves, sites, segments, sides and muscles."""
+    readers: dict[str, Callable[[str], str | None]] = {
+        "nerve": lambda t: find("nerves", t), "muscle": lambda t: find("muscles", t),
+        "side": lambda t: SIDES.get(t.strip().casefold()), "segment": _segment_named,
+        "distal_site": lambda t: find("sites", t), "proximal_site": lambda t: find("sites", t),
+    }  # fmt: skip
+    changed = {}
+    for name, read in readers.items():
+        if name not in segments:
+            continue
+        cells = segments[name].astype("string")
+        known = {text: read(text) or text for text in cells.dropna().unique()}
+        if any(text != own for text, own in known.items()):
+            changed[name] = cells.map(known, na_action="ignore").astype("string")
+    return segments.assign(**changed) if changed else segments
+
+
+def _segment_named(text: str) -> str | None:
+    """Read two sites joined by a dash, whatever they are called."""
+    for at, letter in enumerate(text):
+        if letter in "-\u2013\u2014":
+            distal, proximal = find("sites", text[:at]), find("sites", text[at + 1 :])
+            if distal and proximal:
+                return f"{distal}-{proximal}"
+    return None
+
+
+def _refuse_fractions(segments: pd.DataFrame) -> None:
+    """Refuse reductions of a typed-in table that all lie between 0 and 1: half is 50, not 0.5."""
+    names = [n for n in segments if str(n).endswith("_reduction_pct")]
+    if "is_adjacent" in segments or not names:
+        return  # our own table: a healthy nerve may lose half a percent
+    values = segments[names].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=float)
+    values = values[np.isfinite(values)]
+    if values.size and (values >= 0).all() and (values <= 1).all() and (values > 0).any():
+        raise StudyError(
+            f"all values of {', '.join(map(str, names))} lie between 0 and 1: these are fractions.",
+            hint="The columns hold percent: multiply by 100.",
+        )
 
 
 def _kind(nerve: Any, segment: Any) -> tuple[str, str, str]:

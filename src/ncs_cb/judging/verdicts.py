@@ -19,6 +19,7 @@ from ncs_cb.judging import truth
 from ncs_cb.judging.evidence import EvidenceBook
 from ncs_cb.judging.table import Segments, read_segments
 from ncs_cb.judging.validity import Premises, Standing, premises, without_crossing
+from ncs_cb.judging.varying import clauses_named, is_one_question, variants
 from ncs_cb.knowledge.criteria import (
     Clause,
     CriteriaSet,
@@ -47,6 +48,7 @@ def judge(
     reference: str | Path | ReferenceSet = DEFAULT_REFERENCE,
     details: Mapping[str, Details] | None = None,
     checks: pd.DataFrame | None = None,
+    vary: Mapping[str, Sequence[float]] | None = None,
 ) -> pd.DataFrame:
     """Grade every adjacent segment by every criteria set.
 
@@ -67,11 +69,15 @@ def judge(
     checks : DataFrame, optional
         The ``checks`` table: a flag that was looked for and not found counts as cleared and not
         as unknown, and the technical premises of a grade are taken from it.
+    vary : mapping of str to sequence of float, optional
+        One clause by its id, such as ``area_50``, and the limits to judge by in its place.
 
     Returns
     -------
     DataFrame
-        The ``verdicts`` table: one row per segment and set, segment by segment.
+        The ``verdicts`` table: one row per segment and set, segment by segment. With `vary`, once
+        per limit and for the sets that ask the clause, with a further column ``varied`` and
+        without evidence.
 
     Raises
     ------
@@ -94,12 +100,68 @@ def judge(
     limits = lower_amplitude_limits(table.keys, reference, details)
     found = premises(table, checks)
     facts = _Facts(table, limits, checks, found.complete)
+    if vary is not None:
+        return _varied(variants(sets, vary), next(iter(vary)), facts, found)
     judged = [_judge_by(one, facts, found) for one in sets]
     if not judged or not len(table.keys):
         return conform(pd.DataFrame(columns=["criteria"]), "verdicts")
     together = pd.concat(judged, ignore_index=True)
     rows = np.arange(len(together)).reshape(len(judged), -1).T.ravel()
     return conform(together.iloc[rows], "verdicts")
+
+
+def _varied(
+    many: Sequence[tuple[float, CriteriaSet]], name: str, facts: _Facts, found: Premises
+) -> pd.DataFrame:
+    """Judge by every variant: a grade depends on a clause by its three answers alone."""
+    keys = facts.table.keys[[*SEGMENT_KEYS, "distal_site", "proximal_site"]]
+    if not many or not len(keys):
+        return conform(pd.DataFrame(columns=["criteria"]), "verdicts").assign(varied=np.nan)
+    answered: dict[str, list[dict[str, Any]]] = {}
+    parts = []
+    for _, one in many:
+        asked = clauses_named(one, name)
+        if not is_one_question(asked) or without_crossing(facts.table, found) is not None:
+            parts.append(_grades(one, facts, found))
+            continue
+        if one.id not in answered:
+            answered[one.id] = [_forced(one, asked, to, facts, found) for to in (False, True, None)]
+        answer = _compare(asked[0], facts)
+        code = np.where(answer.isna(), 2, answer.to_numpy(bool, na_value=False))
+        parts.append(
+            {key: np.choose(code, [one[key] for one in answered[one.id]], mode="raise")
+             for key in answered[one.id][0]}
+        )  # fmt: skip
+    n = len(keys)
+    columns: dict[str, Any] = {k: np.concatenate([part[k] for part in parts]) for k in parts[0]}
+    columns["temporal_dispersion"] = pd.array(columns["temporal_dispersion"], dtype="boolean")
+    together = pd.concat([keys] * len(many), ignore_index=True).assign(
+        criteria=np.repeat([one.id for _, one in many], n), **columns,
+        evidence=pd.Series([[] for _ in range(n * len(many))], dtype="object"),
+    )  # fmt: skip
+    return conform(together, "verdicts").assign(varied=np.repeat([v for v, _ in many], n))
+
+
+def _forced(
+    one: CriteriaSet, asked: Sequence[Clause], to: bool | None, facts: _Facts, found: Premises
+) -> dict[str, Any]:
+    """Give the grades if a clause held in every segment, in none, or were unknown in all."""
+    answer = truth.unknown(len(facts))
+    if to is not None:
+        answer[:] = to
+    forced = replace(facts, answers={**facts.answers, **{id(clause): answer for clause in asked}})
+    return _grades(one, forced, found)
+
+
+def _grades(one: CriteriaSet, facts: _Facts, found: Premises) -> dict[str, Any]:
+    stands, by_numbers, _ = _standing(one, facts, found)
+    return {
+        "conduction_block": stands.grade, "grade_by_numbers": by_numbers,
+        "technical_validity": np.asarray(stands.technical_validity(), dtype=object),
+        "not_excluded": stands.left_open,
+        "temporal_dispersion": np.asarray(_dispersion(one, facts), dtype=object),
+        "extrapolated": _extrapolated(one, facts.table),
+    }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +229,10 @@ def limits_of(
     return float(clause.value), float(other)
 
 
-def _judge_by(one: CriteriaSet, facts: _Facts, found: Premises) -> pd.DataFrame:
+def _standing(
+    one: CriteriaSet, facts: _Facts, found: Premises
+) -> tuple[Standing, np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Give what stands of the grades, the grades by numbers alone, and where the set has a rule."""
     table = facts.table
     by_numbers, left_open, covered = _by_rules(one, facts)
     stands = Standing(
@@ -182,6 +247,12 @@ def _judge_by(one: CriteriaSet, facts: _Facts, found: Premises) -> pd.DataFrame:
     stands.foreign_muscle()
     stands.erb()
     stands.technique()
+    return stands, by_numbers, covered
+
+
+def _judge_by(one: CriteriaSet, facts: _Facts, found: Premises) -> pd.DataFrame:
+    table = facts.table
+    stands, by_numbers, covered = _standing(one, facts, found)
     extrapolated = _extrapolated(one, table)
     book = EvidenceBook(one, table, facts.limits)
     _write_rules(book, one, facts, covered)

@@ -55,6 +55,20 @@ def read(folder: str, id_or_path: str | Path) -> DataText:
     TableError
         If there is no such id or file, or the file is not TOML in UTF-8.
     """
+    name, content = _content(folder, id_or_path)
+    try:
+        raw = tomllib.loads(content.decode("utf-8"))
+    except ValueError as problem:  # no TOML, no UTF-8, or a number of thousands of digits
+        raise TableError(f"not a TOML file in UTF-8: {problem}", source=name) from None
+    return DataText(name, hashlib.sha256(content).hexdigest(), raw)
+
+
+def text(folder: str, id_or_path: str | Path) -> str:
+    """Give a data file as it is written, to edit; see :func:`read`."""
+    return _content(folder, id_or_path)[1].decode("utf-8")
+
+
+def _content(folder: str, id_or_path: str | Path) -> tuple[str, bytes]:
     name = str(id_or_path)
     if is_path(id_or_path):
         try:
@@ -71,11 +85,7 @@ def read(folder: str, id_or_path: str | Path) -> DataText:
             )
         name = f"tables/{folder}/{name}.toml"
         content = files("ncs_cb").joinpath(name).read_bytes()
-    try:
-        raw = tomllib.loads(content.decode("utf-8"))
-    except ValueError as problem:  # no TOML, no UTF-8, or a number of thousands of digits
-        raise TableError(f"not a TOML file in UTF-8: {problem}", source=name) from None
-    return DataText(name, hashlib.sha256(content).hexdigest(), raw)
+    return name, content
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,13 +20,17 @@ from ncs_cb.errors import StudyError
 from ncs_cb.knowledge.anatomy import position, resolve
 from ncs_cb.measuring import sweeps
 from ncs_cb.measuring.between import Markers, automatic_end, measure_between
-from ncs_cb.measuring.traces import measure_study_traces
+from ncs_cb.measuring.traces import FACTS, measure_study_traces
 from ncs_cb.model import Correction, Decision, Stimulus, Study, Trace
+from ncs_cb.review_file import still_standing
 
 _NUMBERS = tuple(c.name for c in MEASURES if c.dtype == "float64")
 _KEPT = tuple(name for name in _NUMBERS if name != "baseline_noise_mv")
 _NOT_MEASURABLE = ("non_finite_samples", "flat_trace", "stimulus_outside_trace", "clipped")
 _BY_FILE = "study.toml"
+# An onset set so much later than the program's says that what the program saw is no response; a
+# shorter way is a finer reading of the same response.
+_OTHER_RESPONSE_MS = 1.0
 Key = tuple[str, int]
 
 
@@ -95,19 +99,6 @@ def responses_of(study: Study) -> dict[Key, list[Trace]]:
     recorded = [trace for trace in study.traces if trace.kind != "f_wave"]
     groups = sweeps.repeats(recorded)
     return {(g[0].recording, min(t.sweep for t in g)): g for g in groups}
-
-
-def still_standing(corrections: Sequence[Correction]) -> tuple[list[Correction], frozenset[str]]:
-    """Give the events that were not taken back, and the ids of those that were.
-
-    An undo that was itself undone takes nothing back.
-    """
-    undone: set[str] = set()
-    for event in reversed(corrections):
-        if event.action == "undo" and event.id not in undone and event.undoes:
-            undone.add(event.undoes)
-    standing = [e for e in corrections if e.action != "undo" and e.id not in undone]
-    return standing, frozenset(undone)
 
 
 def replay(study: Study) -> Review:
@@ -354,8 +345,11 @@ def _measured(trace: Trace, row: pd.Series, edit: Edit) -> dict[str, Any]:
     automatic = {name: float(row[name]) for name in _NUMBERS}
     raised = flags.split(row["quality_flags"])
     found = dict(automatic)
-    if edit.ignore_until_ms is not None:
-        found, raised = _ignoring(trace, edit.ignore_until_ms)
+    until_ms = _ignore_until(edit, automatic)
+    if until_ms is not None:
+        again, names = _ignoring(trace, until_ms)
+        if edit.ignore_until_ms is not None or not np.isnan(again["onset_latency_ms"]):
+            found, raised = again, [*names, *(f for f in raised if f not in FACTS.values())]
     if edit.markers and not set(raised) & set(_NOT_MEASURABLE):
         is_used = "not_used" not in raised
         moved = {
@@ -367,6 +361,17 @@ def _measured(trace: Trace, row: pd.Series, edit: Edit) -> dict[str, Any]:
         raised = _flags_after(raised, found)
     kept = {f"automatic_{name}": automatic[name] for name in _KEPT}
     return {**found, **kept, "quality_flags": flags.join([*raised, "reviewed"])}
+
+
+def _ignore_until(edit: Edit, automatic: Mapping[str, float]) -> float | None:
+    """Give the time before which nothing is response; None where nobody said so."""
+    said = [] if edit.ignore_until_ms is None else [edit.ignore_until_ms]
+    onset = edit.markers.get("onset")
+    if onset is not None:
+        onset_ms = float(onset.to_value or 0.0)
+        if onset_ms - automatic["onset_latency_ms"] > _OTHER_RESPONSE_MS:
+            said.append(onset_ms - _OTHER_RESPONSE_MS)
+    return max(said, default=None)
 
 
 def _flags_after(raised: Sequence[str], found: Mapping[str, float]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from ncs_cb import flags
 from ncs_cb.columns import conform
 from ncs_cb.knowledge import thresholds
 from ncs_cb.knowledge.anatomy import anatomy, entrapment_between, position
+from ncs_cb.model import PrintedSegment
 from ncs_cb.vocabulary import TOLERANCE
 
 _SERIES = ["study_id", "nerve", "side", "muscle"]
@@ -32,7 +34,11 @@ Bools = NDArray[np.bool_]
 Ints = NDArray[np.intp]
 
 
-def pair_sites(traces: pd.DataFrame) -> pd.DataFrame:
+Printed = Mapping[tuple[str, str, str, str, str, str], PrintedSegment]
+"""What machines printed of segments, by study id, nerve, side, muscle and both sites."""
+
+
+def pair_sites(traces: pd.DataFrame, printed: Printed | None = None) -> pd.DataFrame:
     """Give one row per pair of stimulated sites, from a ``traces`` table of any number of studies.
 
     Neighboring sites of one study, nerve, side and muscle make an adjacent segment; in addition
@@ -44,6 +50,8 @@ def pair_sites(traces: pd.DataFrame) -> pd.DataFrame:
     ----------
     traces : DataFrame
         Table ``traces``; it is not changed.
+    printed : mapping, optional
+        Lengths and velocities as machines printed them, where the distances are unknown.
 
     Returns
     -------
@@ -77,9 +85,31 @@ def pair_sites(traces: pd.DataFrame) -> pd.DataFrame:
     for name, measure in _INCREASES.items():
         table[name] = np.where(gone, np.nan, 100.0 * (_ratio(near, far, measure) - 1.0))
     table["length_mm"] = _values(far, "distance_mm") - _values(near, "distance_mm")
+    found = _found_printed(table, printed or {})
+    lengths = [np.nan if one is None else one.length_mm for one in found]
+    table["length_mm"] = table["length_mm"].fillna(pd.Series(lengths, dtype="float64"))
     table["conduction_velocity_m_per_s"], doubts = _velocity(table, near, far)
+    table["conduction_velocity_m_per_s"] = _stand_in(table, found)
     table["quality_flags"] = _flags(table, near, far, doubts)
     return conform(table, "segments")
+
+
+def _found_printed(table: pd.DataFrame, printed: Printed) -> list[PrintedSegment | None]:
+    if not printed:
+        return [None] * len(table)
+    keys = table[[*_SERIES, "distal_site", "proximal_site"]].itertuples(index=False, name=None)
+    return [printed.get(key) for key in keys]
+
+
+def _stand_in(table: pd.DataFrame, found: Sequence[PrintedSegment | None]) -> Floats:
+    """Take the printed velocity of a segment whose length nobody knows, if it is plausible."""
+    told = pd.Series([None if one is None else one.velocity_m_per_s for one in found],
+                     dtype="float64")  # fmt: skip
+    low, high = (thresholds.value(f"velocity_implausible.{end}_m_per_s")
+                 for end in ("minimum", "maximum"))  # fmt: skip
+    own = pd.Series(table["conduction_velocity_m_per_s"].to_numpy(dtype=np.float64))
+    is_used = own.isna() & table["length_mm"].isna() & told.between(low, high)
+    return np.where(is_used, told, own)
 
 
 def _used_rows(traces: pd.DataFrame) -> pd.DataFrame:

@@ -28,7 +28,7 @@ from ncs_cb.readers._shared.files import read_regular
 from ncs_cb.readers._shared.folders import STUDY_FILE, StudyInput
 from ncs_cb.readers._shared.grid import SPREADSHEETS
 from ncs_cb.readers._shared.reader import Input, Reader, Recording
-from ncs_cb.readers._shared.reviewed import with_review
+from ncs_cb.readers._shared.reviewed import with_assigned, with_review
 from ncs_cb.review_file import is_log
 
 __all__ = [
@@ -57,8 +57,9 @@ def __getattr__(name: str) -> Any:
 
 
 def find_studies(
-    root: str | Path, *, layout: Layout | None = None, lab: LabFile | None = None
-) -> list[StudyInput]:
+    root: str | Path, *, layout: Layout | str | Path | None = None,
+    lab: LabFile | str | Path | None = None,
+) -> list[StudyInput]:  # fmt: skip
     """List the studies under `root`, in order of path, without reading them.
 
     Every folder below `root` that directly holds recordings or a ``study.toml`` is one study; a
@@ -70,9 +71,9 @@ def find_studies(
     ----------
     root : str or Path
         A folder, or one recording.
-    layout : Layout, optional
+    layout : Layout, str or Path, optional
         How tables are to be read; see :func:`read_study`.
-    lab : LabFile, optional
+    lab : LabFile, str or Path, optional
         The laboratory's file for all of them; by default the nearest ``lab.toml``.
 
     Returns
@@ -90,8 +91,9 @@ def find_studies(
 
 
 def iter_studies(
-    root: str | Path, *, layout: Layout | None = None, lab: LabFile | None = None
-) -> Iterator[StudyInput]:
+    root: str | Path, *, layout: Layout | str | Path | None = None,
+    lab: LabFile | str | Path | None = None,
+) -> Iterator[StudyInput]:  # fmt: skip
     """Give the studies of :func:`find_studies` one by one, as the tree is walked.
 
     An archive of many thousand studies need not be held in memory so. A table that holds several
@@ -104,7 +106,7 @@ def iter_studies(
     """
     suffixes = tuple({s for reader in available() for s in reader.suffixes})
     try:
-        asked = Asked(layout, lab, Path(root))
+        asked = _asked(Path(root), layout, lab, Path(root), False)[0]
         for found in folders.find(Path(root), suffixes, partial(_is_recording, asked)):
             yield from each_visit(found, asked)
     except OSError as problem:
@@ -167,16 +169,16 @@ def read_study(
         If there is no stimulus, a nerve or site is unknown, or ``study.toml`` is faulty.
     """
     found = path if isinstance(path, StudyInput) else _as_input(Path(path))
-    return _read(found, *_asked(found, layout, lab, root, keep_identity), details)
+    return _read(found, *_asked(found.path, layout, lab, root, keep_identity), details)
 
 
 def _asked(
-    found: StudyInput, layout: Layout | str | Path | None, lab: LabFile | str | Path | None,
+    path: Path, layout: Layout | str | Path | None, lab: LabFile | str | Path | None,
     root: Path | None, keep_identity: bool,
 ) -> tuple[Asked, LabFile | None]:  # fmt: skip
     """Load what the caller names by id or path."""
     own = lab if isinstance(lab, LabFile) or lab is None else labs.load(lab)
-    lab_file = Asked(None, own, root).lab_for(found.path)
+    lab_file = Asked(None, own, root).lab_for(path)
     if layout is not None and not isinstance(layout, Layout):
         layout = layouts.resolve(layout, {} if lab_file is None else lab_file.layouts)
     return Asked(layout, own, root, keep_identity), lab_file
@@ -203,7 +205,7 @@ def read_studies(
         If the input as a whole cannot be read; see :func:`read_study`.
     """
     found = _as_input(Path(path))
-    asked, lab_file = _asked(found, layout, lab, None, keep_identity)
+    asked, lab_file = _asked(found.path, layout, lab, None, keep_identity)
     each = each_visit(found, asked)
     if len(each) == 1:
         study = _read(found, asked, lab_file, details)
@@ -226,15 +228,23 @@ def _read(
     sources: tuple[Source, ...] = ()
     if toml is not None:
         study_id, told, sources = _read_details(toml, found.name)
+    told = with_assigned(told, found)
     if found.part:
         _refuse_one_for_all(told)
         study_id = found.part
     inputs, decisions = _open_all(found, asked.keep_identity)
     inputs = [asked.put_to(source, lab) for source in inputs]
     recordings, ignored = _read_all(inputs, told, lone=lone, part=found.part)
+    if lone and study_id == found.name and recordings and not found.part:
+        study_id = _id_of(found, recordings[0][0].name)
     study = _assemble(study_id, told, sources, recordings, (*decisions, *ignored))
     study = study if lab is None else with_lab(study, lab)
     return study if found.part else with_review(study, found)
+
+
+def _id_of(found: StudyInput, shown: str) -> str:
+    """Give the id of a lone file: its name, unless that is not to be shown."""
+    return found.name if shown == found.path.name else Path(shown).stem
 
 
 def _refuse_one_for_all(told: Details) -> None:
@@ -303,6 +313,7 @@ def _read_all(
     """Let the one reader that claims each input read it."""
     claimed, decisions = _claim_all(inputs, lone=lone)
     overrides = _overrides(told.recordings, [source for source, _ in claimed], lone=lone)
+    claimed = [(_shown(source, reader, overrides), reader) for source, reader in claimed]
     seen: dict[str, str] = {}
     read: list[_Read] = []
     for source, reader in claimed:
@@ -313,11 +324,15 @@ def _read_all(
             decisions.append(Decision(source.name, "choice", "ignored", same))
             continue
         seen[digest] = source.name
-        override = overrides.get(source.name)
-        asked = source if override is None else replace(source, override=override)
-        recording = told_of.apply(_read_one(asked, reader, part), asked.override, source.name)
+        recording = told_of.apply(_read_one(source, reader, part), source.override, source.name)
         read.append((Source(source.name, digest, reader.name), recording))
     return read, decisions
+
+
+def _shown(source: Input, reader: Reader, overrides: Mapping[str, RecordingOverride]) -> Input:
+    """Give an input what was told of it, and the name under which it may be shown."""
+    override = overrides.get(source.name, source.override)
+    return replace(source, name=reader.shown(source.name), override=override)
 
 
 def _claim_all(
@@ -376,6 +391,12 @@ def _unknown_format(source: Input) -> ReadError:
     if not source.data:
         return ReadError("the file is empty.", source=source.name)
     known = ", ".join(sorted({s for reader in available() for s in reader.suffixes}))
+    if source.path.suffix.lower() in _TABLE_SUFFIXES:
+        return UnknownFormatError(
+            "no reader and no known layout fits this table.", source=source.name,
+            hint="'ncs-cb validate FILE --layout' prints a layout guessed from it, to check and "
+            "use with --layout; docs/tables.md explains.",
+        )  # fmt: skip
     return UnknownFormatError(
         "no reader claims this file.", source=source.name,
         hint=f"Known suffixes: {known}; 'ncs-cb formats' lists what each format needs.",

@@ -72,7 +72,8 @@ def append(
         ``move`` (a marker), ``reset`` (one marker, or all), ``exclude``, ``choose``, ``set`` (a
         setting), ``accept`` or ``undo``.
     trace : mapping, optional
-        The response: ``recording`` and ``site``, and ``sweep`` where these do not tell.
+        The response: ``recording`` and ``site``, and ``sweep`` where these do not tell; for an
+        unassigned stimulus ``recording`` and ``text``.
     marker : str, optional
         ``onset``, ``peak``, ``end`` (of the last negative phase) or ``baseline`` (a time at
         which the trace lies on its baseline).
@@ -140,6 +141,26 @@ def prepare(
     return event
 
 
+def _assignment(
+    study: Study, action: str, trace: Mapping[str, Any], key: str | None, to: Any
+) -> dict[str, Any]:
+    """Give an unassigned stimulus a site, by the text of its annotation."""
+    from ncs_cb.knowledge.anatomy import resolve
+
+    waiting = {(u.recording, u.text) for u in study.unassigned}
+    place = (trace.get("recording"), trace["text"])
+    if action != "set" or key != "site" or place not in waiting:
+        known = "; ".join(f"{r}: {t}" for r, t in sorted(waiting)) or "none"
+        raise StudyError(
+            f"only an unassigned stimulus has a text, and only its site can be set; known: {known}."
+        )
+    site = resolve("sites", str(review_file.checked_setting("site", to)))
+    return {
+        "trace": {"recording": place[0], "text": place[1]}, "key": "site", "from": None,
+        "from_by": _BY_PROGRAM, "to": site,
+    }  # fmt: skip
+
+
 def new_id() -> str:
     """Give an id that sorts by time and is like no other (a ULID)."""
     number = int(time.time() * 1000) << 80 | int.from_bytes(os.urandom(10), "big")
@@ -162,6 +183,8 @@ def _about(
             f"trace: unknown key '{name[:120]}'; known: recording, site, sweep."
             + did_you_mean(name, ("recording", "site", "sweep"))
         )
+    if trace.get("text"):
+        return _assignment(study, action, trace, key, to)
     now = standing.of_response(study, trace)
     told: dict[str, Any] = {
         "trace": {"recording": now.key[0], "sweep": now.key[1], "site": now.site,

@@ -11,7 +11,6 @@ from typing import Any
 from ncs_cb import review_file
 from ncs_cb.analysis import analyze
 from ncs_cb.errors import NcsError, StudyError
-from ncs_cb.measuring.edits import still_standing
 from ncs_cb.model import Result, Source, Study
 from ncs_cb.readers import read_study
 from ncs_cb.review import log
@@ -52,7 +51,7 @@ class Session:
         reference: str | None = None,
     ) -> None:
         self.who, self.read_only = who, read_only
-        self._log = review_file.log_path(path)
+        self._path, self._log = path, review_file.log_path(path)
         self._settings: dict[str, Any] = {"criteria": criteria}
         if reference is not None:
             self._settings["reference"] = reference
@@ -131,6 +130,9 @@ class Session:
             told = {"why": "", **asked}
             if told.get("action") == "undo" and not told.get("undoes"):
                 told["undoes"] = self._last()
+            if (told.get("trace") or {}).get("text") or self._undoes_assignment(told):
+                self._assign(told)
+                return
             event = log.prepare(self._study, who=self.who, **told)
             correction = review_file.to_correction(event)
             result = self._analyzed(self._with((*self._study.corrections, correction)))
@@ -140,9 +142,29 @@ class Session:
             review_file.append(self._log, event)
             self._take(review_file.load(self._log), result)
 
+    def _undoes_assignment(self, told: Mapping[str, Any]) -> bool:
+        return any(e.id == told.get("undoes") and e.text for e in self._read.corrections)
+
+    def _assign(self, told: Mapping[str, Any]) -> None:
+        """Give an unassigned stimulus its site: the recordings are read again with it."""
+        if not str(told["why"]).strip():
+            raise NeedsReasonError([])
+        event = log.prepare(self._study, who=self.who, **told)
+        review_file.append(self._log, event)
+        try:
+            study = read_study(self._path)
+            result = self._analyzed(study)
+        except NcsError:
+            back = log.prepare(None, who=self.who, action="undo", undoes=event["id"],
+                               why="the study cannot be read with it")  # fmt: skip
+            review_file.append(self._log, back)
+            self._refresh()
+            raise
+        self._take(review_file.load(self._log), result)
+
     def _last(self) -> str:
         """Give the last event that was not taken back."""
-        standing, _ = still_standing(self._read.corrections)
+        standing, _ = review_file.still_standing(self._read.corrections)
         if not standing:
             raise StudyError("there is nothing to undo.")
         return standing[-1].id

@@ -78,6 +78,11 @@ def describe(
         "finding": [line.text for line in built.finding],
         "diagnosis": [{"title": d.title, "word": d.word} for d in built.diagnosis],
         "disclaimer": built.disclaimer, "nerves": nerves,
+        "unassigned": [
+            {"recording": u.recording, "text": u.text, "sweep": u.sweep}
+            for u in {(u.recording, u.text): u for u in result.study.unassigned}.values()
+        ],
+        "all_sites": [{"id": s, "label": words.site(s)} for s in anatomy().sites],
         "differences": _differences(result, words),
         "events": [_event(e, review, refused, words) for e in events],
     }  # fmt: skip

@@ -7,8 +7,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from ncs_cb.knowledge.anatomy import find, normalize
+from ncs_cb.knowledge.anatomy import SIDES, find, normalize
 from ncs_cb.model import Kind, Side
+
+__all__ = [
+    "LABEL_TYPES",
+    "SIDES",
+    "Named",
+    "from_label",
+    "from_recording_field",
+    "take_nerve",
+    "take_side",
+    "words",
+]
 
 # The standard label types of EDF+ (design reference, formats section 6).
 LABEL_TYPES = frozenset({
@@ -16,13 +27,6 @@ LABEL_TYPES = frozenset({
     "Sound", "Event", "Freq",
 })  # fmt: skip
 _RESPONSE_TYPES = frozenset({"nc", "emg", "ep"})
-
-SIDES: dict[str, Side] = {
-    "r": "right", "rt": "right", "right": "right", "re": "right", "rechts": "right", "右": "right",
-    "右侧": "right",
-    "l": "left", "lt": "left", "left": "left", "li": "left", "links": "left", "左": "left",
-    "左侧": "left",
-}  # fmt: skip
 
 _MOTOR_WORDS = frozenset({"mnc", "mncs", "mcs", "mncv", "mcv"})
 _SENSORY_WORDS = frozenset({"snc", "sncs", "scs", "sncv", "scv"})

@@ -91,6 +91,11 @@ class Recording:
     printed_segments: tuple[PrintedSegment, ...] = ()
 
 
+def as_named(name: str) -> str:
+    """Give the name under which a file may be shown: its own."""
+    return name
+
+
 def no_companions(path: Path) -> tuple[Path, ...]:
     """Give the companions of a format that keeps everything in one file: none."""
     return ()
@@ -117,6 +122,8 @@ class Reader:
         One line for ``ncs-cb formats``.
     companions : callable
         Files that belong to a recording and are no recordings themselves.
+    shown : callable
+        Gives the name under which a file is shown, where names tend to hold a patient's number.
     visits : callable, optional
         Gives every visit of an input by study id, where one file may hold several: the
         recording, or what is wrong with it. The id is empty where the file names none.
@@ -129,4 +136,5 @@ class Reader:
     write: Callable[..., list[Path]] | None = None
     label: str = ""
     companions: Callable[[Path], tuple[Path, ...]] = no_companions
+    shown: Callable[[str], str] = as_named
     visits: Callable[[Input], Mapping[str, Recording | NcsError]] | None = None

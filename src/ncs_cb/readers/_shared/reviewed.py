@@ -6,9 +6,9 @@ import warnings
 from dataclasses import replace
 from pathlib import Path
 
-from ncs_cb.model import Decision, Source, Study
-from ncs_cb.readers._shared.folders import StudyInput
-from ncs_cb.review_file import LOG_FILE, is_log, log_path
+from ncs_cb.model import Decision, Details, RecordingOverride, Source, Study
+from ncs_cb.readers._shared.folders import StudyInput, unique_names
+from ncs_cb.review_file import LOG_FILE, is_log, log_path, still_standing
 from ncs_cb.review_file import load as load_log
 
 
@@ -31,6 +31,19 @@ def with_review(study: Study, found: StudyInput) -> Study:
         study, corrections=log.corrections, sources=(*study.sources, *source),
         decisions=(*study.decisions, *decisions),
     )  # fmt: skip
+
+
+def with_assigned(told: Details, found: StudyInput) -> Details:
+    """Add the sites that a review gave to unassigned stimuli to what ``study.toml`` says."""
+    events, _ = still_standing(load_log(log_path(found.path)).corrections)
+    known = {name for _, name in unique_names(found)} if found.path.is_dir() else {found.path.name}
+    recordings = dict(told.recordings)
+    for event in events:
+        if event.text and event.key == "site" and event.recording in known:
+            own = recordings.get(event.recording, RecordingOverride())
+            sites = {**own.sites, event.text: str(event.to_value)}
+            recordings[event.recording] = replace(own, sites=sites)
+    return told if recordings == told.recordings else replace(told, recordings=recordings)
 
 
 def _other_logs(found: StudyInput, own: Path) -> list[Path]:

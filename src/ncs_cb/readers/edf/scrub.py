@@ -45,9 +45,9 @@ def anonymize(source: str | Path, target: str | Path, *, keep_dates: bool = Fals
 
     Patient field, codes, technician, equipment, free annotations, numbers of a size that no
     measurement has, and every text that is not motor conduction are dropped; of the physical
-    limits five digits stay, and a signal that is no response loses its scale. Kept are nerve, side, muscle, kind, filters, scales, time
-    keeping, stimuli, responses, numeric XML notes and all samples. The name of the target is
-    the caller's choice: a file name may hold a name too.
+    limits five digits stay, and a signal that is no response loses its scale. Kept are nerve,
+    side, muscle, kind, filters, scales, time keeping, stimuli, responses, numeric XML notes and
+    all samples. The name of the target is the caller's choice: a file name may hold a name too.
 
     Parameters
     ----------

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 
 from ncs_cb.errors import NcsError, ReadError, StudyError
 from ncs_cb.knowledge import layouts
 from ncs_cb.knowledge.layouts import Layout
+from ncs_cb.readers._shared.files import read_regular
 from ncs_cb.readers._shared.grid import SPREADSHEETS, Grid, is_spreadsheet, read_grid
 from ncs_cb.readers._shared.reader import Input, Reader, Recording
 from ncs_cb.readers._shared.tables import first_lines
 from ncs_cb.readers.mapped_table.build import recordings
 from ncs_cb.readers.mapped_table.frames import studies_from_table
+from ncs_cb.readers.mapped_table.guess import guess_layout
 from ncs_cb.readers.mapped_table.header import is_recognized
 
-__all__ = ["READER", "grid_of", "read", "studies_from_table", "visits"]
+__all__ = ["READER", "guess", "read", "studies_from_table", "visits"]
 
 _TEXTS = (".csv", ".tsv", ".txt")
 _HEAD_BYTES = 1 << 16
@@ -108,9 +111,15 @@ def read(source: Input) -> Recording:
     return only
 
 
-def grid_of(data: bytes, suffix: str) -> Grid:
-    """Read a file's cells with nothing told, for guessing its layout."""
-    return read_grid(data, suffix)
+def guess(path: Path) -> str:
+    """Write a layout guessed from a table, for ``ncs-cb validate FILE --layout``.
+
+    Raises
+    ------
+    ReadError
+        If it is no table, or no row looks like a header.
+    """
+    return guess_layout(read_grid(read_regular(path), path.suffix), path.name)
 
 
 READER = Reader(

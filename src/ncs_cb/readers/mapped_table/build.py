@@ -13,7 +13,7 @@ from ncs_cb.model import Decision, Details, PrintedSegment, TypedResponse
 from ncs_cb.readers._shared.grid import Grid
 from ncs_cb.readers._shared.reader import Input, Recording
 from ncs_cb.readers._shared.tables import Table, is_identity
-from ncs_cb.readers._shared.typed import typed_response
+from ncs_cb.readers._shared.typed import Notes, typed_response
 from ncs_cb.readers._shared.words import named
 from ncs_cb.readers.mapped_table.rows import Found, Row, take_rows
 from ncs_cb.study_file import build_study
@@ -39,6 +39,7 @@ class _Visit:
     decisions: list[Decision] = field(default_factory=list)
     printed: list[tuple[Row, TypedResponse]] = field(default_factory=list)
     problem: NcsError | None = None
+    notes: Notes = field(default_factory=Notes)
 
 
 def recordings(source: Input, grid: Grid, layout: Layout) -> dict[str, Recording | NcsError]:
@@ -99,7 +100,7 @@ def _take(visit: _Visit, row: Row, source: Input, layout: Layout) -> None:
             cells = {_PEAK_TO_PEAK.get(k, k): v for k, v in cells.items()}
         if layout.distance == "segment" or _names_segment(row):
             cells.pop("distance_mm", None)
-        response = typed_response(cells, _OURS, row.where, source)
+        response = typed_response(cells, _OURS, row.where, source, visit.notes)
     except NcsError as problem:
         raise _with_hint(problem, row) from None
     _refuse_contradiction(row, response)
@@ -286,7 +287,7 @@ def _recording(
     return Recording(
         typed_responses=tuple(responses),
         printed_segments=tuple(segments),
-        decisions=(*general, *visit.decisions),
+        decisions=(*general, *visit.decisions, *visit.notes.decisions(source.name)),
         details=_details(visit.patient),
         study_id=name or None,
     )

@@ -146,7 +146,7 @@ def header_at(grid: Grid, row: int, layout: Layout) -> Header:
     units: Sequence[Cell] = []
     if told is not None and told <= len(grid.rows):
         units, below = grid.rows[told - 1], max(told, below)
-    elif told is None and below < len(grid.rows) and _is_units(grid.rows[below]):
+    elif told is None and below < len(grid.rows) and is_units(grid.rows[below]):
         units, below = grid.rows[below], below + 1
     if units:
         texts = [text_of(c).strip("()[] ") for c in units]
@@ -158,7 +158,8 @@ def _zip_longest(names: Sequence[str], units: Sequence[str]) -> list[tuple[str, 
     return [(name, units[i] if i < len(units) else "") for i, name in enumerate(names)]
 
 
-def _is_units(row: Sequence[Cell]) -> bool:
+def is_units(row: Sequence[Cell]) -> bool:
+    """Tell a line of units under a header."""
     texts = [text_of(c).strip("()[] ").casefold() for c in row]
     return any(texts) and all(t in _UNIT_WORDS for t in texts if t)
 

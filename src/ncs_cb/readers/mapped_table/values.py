@@ -11,7 +11,9 @@ from ncs_cb.errors import ReadError, StudyError
 from ncs_cb.readers._shared.grid import Cell, text_of
 
 _ABSENT = ("nr", "n.r.", "no response", "absent", "no resp", "keine antwort")
-_UNKNOWN = ("", "na", "n/a", "nan", "null", "none", "-", "--", "nd", "not done", ".", "?")
+_UNKNOWN = ("", "na", "n/a", "nan", "null", "none", "-", "--", ".", "?")
+# What a site table understands by itself in a measured cell.
+_NOT_DONE = frozenset({"not done", "not tested", "not performed", "nicht untersucht", "未做"})
 _MARKED = re.compile(
     r"(?P<less>[<>]\s*)?(?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)(?P<mark>\s*\D*)",
     re.ASCII,
@@ -74,6 +76,8 @@ def measured(cell: Cell, words: Words, by: float, where: str) -> str:
     if isinstance(cell, float):
         return _scaled(cell, by)
     text = cell.strip()
+    if text.casefold() in _NOT_DONE:
+        return text
     if words.decimal == ",":
         if re.search(r"\d\.\d", text):
             raise ReadError(f"{where} holds a point, but the decimal mark is ','.")

@@ -125,7 +125,7 @@ function reason(changed) {
   const words = state.words, dialog = $("reason"), form = dialog.querySelector("form");
   const text = make("textarea", { id: "why", required: true, "aria-label": words.why });
   form.replaceChildren(
-    make("h2", {}, words.grade_changes),
+    make("h2", {}, changed.length ? words.grade_changes : words.needs_reason),
     make("ul", {}, ...changed.map((one) => make("li", {}, `${one.place}: ${one.from || "–"} → ${one.to || "–"}`))),
     make("p", {}, words.ask_reason), text,
     make("p", {}, make("button", { value: "ok", id: "why-ok" }, words.save), " ",
@@ -282,6 +282,7 @@ function render() {
   panel();
   segments();
   finding();
+  unassigned();
   differences();
   history();
   if (kept) handle(look.selected, kept[1])?.focus();
@@ -389,6 +390,18 @@ function finding() {
   $("finding").replaceChildren(make("h2", {}, words.finding),
     ...state.finding.map((text) => make("p", {}, text)),
     make("ul", {}, ...state.diagnosis.map((one) => make("li", {}, `${one.title}: ${one.word}`))));
+}
+
+function unassigned() {
+  const words = state.words;
+  if (!state.unassigned.length) return $("unassigned").replaceChildren();
+  $("unassigned").replaceChildren(make("h2", {}, words.unassigned), ...state.unassigned.map((one) =>
+    make("label", {}, `${one.recording}: ${one.text} `, make("select", {
+      class: "assign", disabled: state.read_only,
+      onchange: (e) => e.target.value && correct({ action: "set", key: "site", to: e.target.value,
+        trace: { recording: one.recording, text: one.text } }),
+    }, make("option", { value: "" }, words.unknown),
+    ...state.all_sites.map((s) => make("option", { value: s.id }, s.label))))));
 }
 
 function differences() {

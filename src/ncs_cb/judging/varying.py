@@ -1,0 +1,85 @@
+"""One clause of a criteria set at many limits: how far a grade rests on the number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from ncs_cb.errors import StudyError, did_you_mean
+from ncs_cb.knowledge.criteria import Clause, CriteriaSet, Group, Rule, Term, leaves
+
+
+def variants(
+    sets: Sequence[CriteriaSet], vary: Mapping[str, Sequence[float]]
+) -> list[tuple[float, CriteriaSet]]:
+    """Give each set that asks a clause once per value of that clause, value by value.
+
+    Parameters
+    ----------
+    sets : sequence of CriteriaSet
+    vary : mapping of str to sequence of float
+        One clause, by its id, and the limits to put in its place.
+
+    Raises
+    ------
+    StudyError
+        If not exactly one clause is named, none of the sets asks it, or a limit is no number.
+    """
+    if len(vary) != 1:
+        raise StudyError(f"vary names {len(vary)} clauses; it takes one.")
+    ((name, values),) = vary.items()
+    mine = [one for one in sets if name in _numeric(one)]
+    if not mine:
+        known = sorted({clause for one in sets for clause in _numeric(one)})
+        raise StudyError(
+            f"no clause '{name}' with a limit in these sets; known: {', '.join(known)}."
+            + did_you_mean(name, known)
+        )
+    limits = [_limit(value) for value in values]
+    return [(limit, _with(one, name, limit)) for limit in limits for one in mine]
+
+
+def clauses_named(one: CriteriaSet, name: str) -> list[Clause]:
+    """Give every clause of that id that has a limit."""
+    terms = [one.entry, *(rule.term for rule in (*one.rules, *one.dispersion))]
+    return [c for t in terms for c in leaves(t)
+            if c.id == name and c.op != "is" and c.kind == "column"]  # fmt: skip
+
+
+def is_one_question(asked: Sequence[Clause]) -> bool:
+    """Tell whether clauses ask the same, so that they have one answer."""
+    return len({(c.subject, c.op, c.value, c.percent_of, c.uncertain_from) for c in asked}) == 1
+
+
+def _limit(value: float) -> float:
+    if isinstance(value, bool | str):
+        raise StudyError(f"vary: {value!r} is no limit; it must be a number.")
+    return float(value)
+
+
+def _numeric(one: CriteriaSet) -> set[str]:
+    terms = [one.entry, *(rule.term for rule in (*one.rules, *one.dispersion))]
+    return {c.id for term in terms for c in leaves(term) if c.op != "is" and c.kind == "column"}
+
+
+def _with(one: CriteriaSet, name: str, limit: float) -> CriteriaSet:
+    """Put the limit in; clauses that do not change stay the same objects, asked once for all."""
+
+    def rules(given: Sequence[Rule]) -> tuple[Rule, ...]:
+        return tuple(replace(rule, term=_group(rule.term, name, limit)) for rule in given)
+
+    return replace(
+        one, entry=_group(one.entry, name, limit), rules=rules(one.rules),
+        dispersion=rules(one.dispersion),
+    )  # fmt: skip
+
+
+def _group(group: Group, name: str, limit: float) -> Group:
+    return replace(group, of=tuple(_term(term, name, limit) for term in group.of))
+
+
+def _term(term: Term, name: str, limit: float) -> Term:
+    if isinstance(term, Clause):
+        is_it = term.id == name and term.op != "is" and term.kind == "column"
+        return replace(term, value=limit, uncertain_from=None) if is_it else term
+    return _group(term, name, limit)

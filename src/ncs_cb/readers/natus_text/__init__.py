@@ -1,0 +1,51 @@
+"""Text exports of Natus machines (Viking, Keypoint): experimental, written from their structure.
+
+No export of a nerve conduction test was at hand, so that how such a file names its stimuli is not
+known: sites are taken from keys that name one, else from ``study.toml``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from ncs_cb.readers._shared.reader import Input, Reader, Recording
+
+BOMS = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"\xef\xbb\xbf", "utf-8-sig"))
+SECTION = re.compile(r"\[\s*(\d+(?:\.\d+)*)\s*-\s*(.*?)\s*\]")
+
+
+def _claims(source: Input) -> bool:
+    if source.path.suffix.lower() not in (".txt", ".asc", ".csv"):
+        return False
+    text = _start(source.data)
+    return SECTION.search(text) is not None and re.search(
+        r"^;.*(Natus|Viking|Keypoint|Nicolet)", text, re.IGNORECASE | re.MULTILINE
+    ) is not None  # fmt: skip
+
+
+def _start(data: bytes) -> str:
+    name = next((n for mark, n in BOMS if data.startswith(mark)), "utf-8")
+    cut = data[:4096] if len(data[:4096]) % 2 == 0 else data[:4095]
+    return cut.decode(name, "ignore")
+
+
+def read(source: Input) -> Recording:
+    """Read the sweeps of a text export; see :mod:`ncs_cb.readers.natus_text.read`."""
+    from ncs_cb.readers.natus_text.read import read as read_text
+
+    return read_text(source)
+
+
+def hidden_name(name: str) -> str:
+    """Replace a file's name that begins with a number of a patient by a hash."""
+    if not re.match(r"\d{4,}", name):
+        return name
+    return f"natus-{hashlib.sha256(name.encode()).hexdigest()[:12]}.txt"
+
+
+READER = Reader(
+    "natus_text", (".txt", ".asc"), _claims, read,
+    label="text export of Natus machines (experimental): sites by study.toml",
+    shown=hidden_name,
+)  # fmt: skip

@@ -1,0 +1,95 @@
+"""Text exports of the Natus kind, written here from their structure; all values invented."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ncs_cb import ReadError, StudyError, UnitError, read_study
+
+RATE_KHZ = 19.2
+N = 960
+
+
+def wave(amplitude, onset_ms):
+    t = np.arange(N) / RATE_KHZ
+    u = np.clip((t - onset_ms) / 5.0, 0, 1)
+    return amplitude * np.sin(np.pi * u) - 0.3 * amplitude * np.sin(
+        np.pi * np.clip((t - onset_ms - 5) / 6.0, 0, 1)
+    )
+
+
+def row(samples, decimal=",", unit="mV", count=N, name="Sweep  Data"):
+    texts = [f"{v:.4f}".replace(".", decimal) for v in samples]
+    lines = [",".join(texts[i : i + 100]) for i in range(0, len(texts), 100)]
+    return f"{name}({unit})<{count}>=" + "/\n".join(lines)
+
+
+def export(rows, anatomy="R Abductor Digiti Minimi", decimal=","):
+    text = [
+        "; Viking v.22.1 - (c) 2021 Natus", "", "[1 - Test Info]", "Patient ID=4711",
+        "First Name=Invented", "Visit Date=01/02/2026", "Test=Motor", f"Master Anatomy={anatomy}",
+        "[1.1 - Channel 1]", "Channel Number=1",
+        f"Sampling Frequency(kHz)=48{decimal}0", f"Subsampled(kHz)=19{decimal}2",
+        f"Low(Hz)=2{decimal}0", f"High(kHz)=10{decimal}0",
+    ]  # fmt: skip
+    for number, one in enumerate(rows, start=1):
+        text += [f"[1.1.{number} - LongTrace Data]", one]
+    return "\n".join(text) + "\n"
+
+
+def put(folder, text, name="export.txt", sites=True):
+    path = folder / name
+    path.write_bytes(text.replace("\n", "\r\n").encode("utf-16"))
+    if sites:
+        (folder / "study.toml").write_text(
+            f'[recordings."{name}"]\nnerve = "ulnar"\npolarity = "negative_up"\n'
+            'sites = { "1.1.1" = "wrist", "1.1.2" = "below elbow" }\n'
+        )
+    return path
+
+
+@pytest.mark.parametrize("decimal", [",", "."])
+def test_sweeps_are_read_at_the_subsampled_rate_with_filters_and_sites(tmp_path, decimal):
+    rows = [row(wave(8, 3), decimal), row(wave(7, 7), decimal)]
+    study = read_study(put(tmp_path, export(rows, decimal=decimal)))
+    wrist, below = study.traces
+    assert wrist.sampling_rate_hz == 19_200.0
+    assert (wrist.high_pass_hz, wrist.low_pass_hz) == (2.0, 10_000.0)
+    assert (wrist.site.nerve, wrist.site.side, wrist.site.muscle) == ("ulnar", "right", "adm")
+    assert [t.site.stimulation_site for t in study.traces] == ["wrist", "below_elbow"]
+    assert len(below.samples_mv) == N
+    assert below.samples_mv.max() == pytest.approx(7.0, abs=0.01)
+
+
+def test_microvolts_become_millivolts(tmp_path):
+    rows = [row(wave(8000, 3), unit="µV"), row(wave(7000, 7), unit="µV")]
+    assert read_study(put(tmp_path, export(rows))).traces[0].samples_mv.max() == pytest.approx(
+        8.0, abs=0.01
+    )
+
+
+def test_a_count_that_differs_from_the_header_is_refused(tmp_path):
+    rows = [row(wave(8, 3)), row(wave(7, 7)[:-1])]
+    with pytest.raises(ReadError, match=r"1\.1\.2: 959 samples, but its header says 960"):
+        read_study(put(tmp_path, export(rows)))
+
+
+def test_a_missing_unit_is_refused(tmp_path):
+    with pytest.raises(UnitError, match="state no unit"):
+        read_study(put(tmp_path, export([row(wave(8, 3)).replace("(mV)", "")])))
+
+
+def test_identity_is_dropped_and_a_name_that_begins_with_a_number_is_hidden(tmp_path):
+    path = put(tmp_path, export([row(wave(8, 3)), row(wave(7, 7))]), "4711123_motor.txt")
+    study = read_study(path)
+    for secret in ("4711", "Invented"):
+        assert secret not in repr((study.traces[0].recording, study.decisions, study.sources))
+        assert secret not in study.study_id
+    assert study.traces[0].recording.startswith("natus-")
+
+
+def test_without_sites_the_message_says_what_to_write(tmp_path):
+    path = put(tmp_path, export([row(wave(8, 3))]), sites=False)
+    with pytest.raises(StudyError, match=r'sections with samples: 1\.1\.1.*sites = \{ "1\.1\.1"'):
+        read_study(path)

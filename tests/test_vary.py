@@ -1,0 +1,103 @@
+"""Criteria at other limits, in other spellings, and fractions given for percent."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import ncs_cb
+from ncs_cb import StudyError
+from ncs_cb.knowledge import criteria
+
+SET = "efns_pns_2010"
+
+
+def table(n=40, **more):
+    rng = np.random.default_rng(3)
+    made = {
+        "study_id": [f"p{i}" for i in range(n)], "nerve": "ulnar", "side": "right",
+        "muscle": "adm", "segment": "wrist-below_elbow", "distal_amplitude_mv": 8.0,
+        "area_reduction_pct": rng.uniform(0, 80, n), "duration_increase_pct": rng.uniform(0, 40, n),
+    }  # fmt: skip
+    return pd.DataFrame({**made, **more})
+
+
+@pytest.mark.parametrize("limit", [20.0, 30.0, 50.0, 65.0])
+def test_each_limit_gives_what_a_set_with_that_limit_gives(tmp_path, limit):
+    text = open_set().replace("value = 50.0", f"value = {limit}")
+    own = tmp_path / "own.toml"
+    own.write_text(text, "utf-8")
+    frame = table()
+    varied = ncs_cb.judge(frame, SET, vary={"area_50": [10.0, limit, 90.0]})
+    mine = varied[varied["varied"] == limit].reset_index(drop=True)
+    expected = ncs_cb.judge(frame, own)
+    for column in ("conduction_block", "grade_by_numbers", "not_excluded", "technical_validity"):
+        assert mine[column].tolist() == expected[column].tolist()
+    assert mine["temporal_dispersion"].fillna(value=False).tolist() == (
+        expected["temporal_dispersion"].fillna(value=False).tolist()
+    )
+
+
+def open_set():
+    from ncs_cb.knowledge import datafile
+
+    return datafile.text("criteria", SET)
+
+
+def test_a_missing_value_stays_open_at_every_limit():
+    frame = table(3, area_reduction_pct=[np.nan, 40.0, 55.0])
+    varied = ncs_cb.judge(frame, SET, vary={"area_50": [30.0, 60.0]})
+    first = varied[varied["study_id"] == "p0"]
+    assert first["conduction_block"].tolist() == ["undetermined"] * 2
+    assert first["not_excluded"].tolist() == ["definite"] * 2
+
+
+def test_a_thousand_limits_give_a_row_per_limit_and_segment():
+    varied = ncs_cb.judge(table(20), SET, vary={"area_50": np.linspace(20, 60, 1000)})
+    assert len(varied) == 20_000
+    counts = (varied["conduction_block"] == "definite").groupby(varied["varied"]).sum()
+    assert counts.is_monotonic_decreasing
+    assert counts.iloc[0] > counts.iloc[-1]
+
+
+@pytest.mark.parametrize(
+    ("vary", "message"),
+    [
+        ({"area_5": [1.0]}, "no clause 'area_5'.*Did you mean"),
+        ({"area_50": [1.0], "area_30": [1.0]}, "names 2 clauses"),
+        ({"area_50": ["high"]}, "is no limit"),
+    ],
+)
+def test_a_faulty_question_is_refused(vary, message):
+    with pytest.raises(StudyError, match=message):
+        ncs_cb.judge(table(2), SET, vary=vary)
+
+
+def test_every_spelling_of_nerve_side_and_segment_is_understood():
+    plain = ncs_cb.judge(table(), SET)
+    other = ncs_cb.judge(
+        table(nerve="N. ulnaris", side="R", muscle="Hypothenar", segment="Wrist – B. Elbow"), SET
+    )
+    pd.testing.assert_frame_equal(plain, other)
+
+
+def test_reductions_given_as_fractions_are_refused():
+    frame = table(3, area_reduction_pct=[0.55, 0.3, 0.0])
+    with pytest.raises(StudyError, match="fractions"):
+        ncs_cb.judge(frame, SET)
+
+
+def test_a_healthy_computed_segment_is_no_fraction():
+    frame = table(1, area_reduction_pct=[0.4], is_adjacent=[True])
+    assert ncs_cb.judge(frame, SET)["conduction_block"].item() == "none"
+
+
+def test_every_set_can_be_varied_by_each_of_its_limits():
+    from ncs_cb.judging.varying import _numeric
+
+    frame = table(5)
+    for name in criteria.available():
+        for clause in sorted(_numeric(criteria.load(name))):
+            varied = ncs_cb.judge(frame, name, vary={clause: [1.0, 99.0]})
+            assert len(varied) == 10
