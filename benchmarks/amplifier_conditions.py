@@ -21,6 +21,7 @@ from ncs_cb.flags import FLAGS, split
 
 Array = NDArray[np.float64]
 
+PER_CONDITION = 60
 # A gross error: what a reader of the trace would call wrong at first sight.
 ONSET_MS, AMPLITUDE, AREA = 0.5, 0.10, 0.15
 TRUTHS = ("onset", "peak", "amplitude", "peak_to_peak", "duration", "area", "total_duration",
@@ -303,6 +304,21 @@ def tally(name: str, n: int, seed: int) -> Tally:
             total = row["total_negative_area_mv_ms"]
             out.total_off += not abs(total / one.truth["total_area"] - 1.0) <= AREA
     return out
+
+
+def table(seed: int) -> list[str]:
+    """Give the lines of the table for ACCURACY.md."""
+    lines = [
+        "| condition | gross, % | silent, % | warned, % | total off, % | stimulus realigned, % |",
+        "|---|--:|--:|--:|--:|--:|",
+    ]
+    for name in CONDITIONS:
+        one = tally(name, PER_CONDITION, seed)
+        numbers = (one.gross, one.silent, one.warned_right, one.total_off,
+                   one.flags["stimulus_realigned"])  # fmt: skip
+        words = " | ".join(f"{100.0 * number / PER_CONDITION:.1f}" for number in numbers)
+        lines.append(f"| {name} | {words} |")
+    return lines
 
 
 def main(n: int = 40, seed: int = 1, names: list[str] | None = None) -> None:

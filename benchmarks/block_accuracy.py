@@ -14,6 +14,7 @@ from pathlib import Path
 
 import block_pool
 import numpy as np
+import volume_pairs
 from block_cohorts import SIMULATED, Case, pool_cases, simulated_cases
 from scipy.optimize import nnls
 
@@ -141,6 +142,16 @@ non-negative least squares on a 0.25 ms grid of delays with the same cleaned tra
 The interval's factors come from `block_calibrate.py`, whose seeds are not used here.
 """
 
+VOLUME = """
+## Volume conductor (a unit counts by its peak)
+
+Moving line sources instead of fixed pulses, with what amplifiers add (`volume_pairs.py`). *Silent*:
+the truth lies more than 0.1 from the estimate and outside the interval, and nothing warns. With
+co-activation a neighboring muscle answers the proximal stimulus alone: two traces cannot show it,
+and the interval does not allow for it. Record that muscle too.
+
+"""
+
 MEANINGS = """\
 Plain NNLS is no straw man: on clean pairs it is nearly as good, since its mass errs upward and is
 cut off at no block, and with hum, a wandering baseline or another filter it is better, because it
@@ -190,6 +201,7 @@ def main() -> None:
     for number, (name, settings) in enumerate(SIMULATED.items()):
         count = PAIRS.get(name, DEFAULT_PAIRS)
         parts.append(line(name, run(simulated_cases(settings(), count, SEED + 100 + number))))
+    parts.append(VOLUME + volume_pairs.table(SEED))
     parts.append("\n" + MEANINGS)
     OUT.write_text("\n".join(parts), "utf-8")
     print(OUT.read_text("utf-8"))

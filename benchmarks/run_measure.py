@@ -30,6 +30,7 @@ import numpy as np
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "tests")]
 
+import amplifier_conditions as amplifiers  # noqa: E402
 import measure_conditions as conditions  # noqa: E402
 
 import naive  # noqa: E402
@@ -135,6 +136,20 @@ def write_accuracy() -> None:
         "|--:|--:|--:|--:|",
         *(absent_row(*c) for c in [(0.005, 0, 3), (0.01, 0.01, 3), (0.01, 0.01, 10),
                                    (0.05, 0.01, 5), (0.01, 0.05, 5), (0.05, 0.05, 5)]),
+        "",
+        "## What real amplifiers give",
+        "",
+        "Traces of a volume conductor (`volume_conductor.py`: moving line sources, units that "
+        "conduct the faster the larger they are; no code in common with `ncs_cb.simulate`) with "
+        "what amplifiers and clinics add (`amplifier_conditions.py`, "
+        f"{amplifiers.PER_CONDITION} traces each). "
+        "*Gross*: absent missed or found wrongly, onset off by more than 0.5 ms, amplitude by "
+        "10 % or first area by 15 %. *Silent*: without a flag beyond a note. *Warned*: such a "
+        "flag although nothing is wrong. *Total off*: area of all phases withheld or off by "
+        "15 %; after a high-pass filter of 20 to 30 Hz the truth of this table counts its swing "
+        "as a phase, ncs_cb does not.",
+        "",
+        *amplifiers.table(SEED),
     ]  # fmt: skip
     (HERE / "ACCURACY.md").write_text("\n".join(lines) + "\n", "utf-8")
 

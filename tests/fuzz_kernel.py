@@ -45,12 +45,12 @@ def run(function, samples, rate, stimulus, limit=np.inf):
     held = [
         Watched(a)
         for a in (samples, np.arange(m), np.full(m, stimulus), np.full(m, -limit),
-                  np.full(m, limit), *tables, np.zeros(4 * max(n, 1)),
+                  np.full(m, limit), np.full(m, np.nan), *tables, np.zeros(4 * max(n, 1)),
                   np.zeros((m, facts.WIDTH)), np.zeros(m, dtype=np.int64))
     ]  # fmt: skip
-    x, rows, stimuli, low, high, *rest = (h.place for h in held)
-    function(x, samples.dtype == np.float64, rows, m, stimuli, low, high, n, scale.step_ms,
-             scale.size, scale.first, *rest)  # fmt: skip
+    x, rows, stimuli, low, high, pulses, *rest = (h.place for h in held)
+    function(x, samples.dtype == np.float64, rows, m, stimuli, low, high, pulses, n,
+             scale.step_ms, scale.size, scale.first, *rest)  # fmt: skip
     out, found = [h.back() for h in held][-2:]
     return out, found
 

@@ -92,6 +92,7 @@ EXPORTED void part_fit_decay(const double *y, int64_t end, int64_t first, const 
     w.means = means;
     w.sums = sums;
     w.squares = squares;
+    w.n_decays = N_DECAYS;
     fit_decay(&w, y, end, none, 1e-12);
     found[0] = w.level;
     found[1] = w.decay;

@@ -50,8 +50,9 @@ def bits(samples, rate, stimulus, which="", threads=1):
     out, found = np.zeros((n, facts.WIDTH)), np.zeros(n, dtype=np.int64)
     limit, scale = np.full(n, np.inf), _kernels.scale_of(rate, samples.shape[1])
     _kernels.measure_rows(
-        samples, rows, np.full(n, stimulus), -limit, limit, scale, out, found, which
-    )
+        samples, rows, np.full(n, stimulus), -limit, limit, np.full(n, np.nan), scale, out, found,
+        which,
+    )  # fmt: skip
     return np.column_stack([out.view(np.int64), found])
 
 
@@ -383,13 +384,13 @@ def test_a_plateau_with_an_abrupt_entry_is_clipped(share, noise):
 def test_decay_tables_hold_the_means_of_exponentials():
     scale = _kernels.scale_of(RATE, 1000)
     assert (scale.size, scale.first) == (4, 2)
-    taus = np.geomspace(0.12, 3.2, 16)
+    taus = np.geomspace(0.12, 12.8, 20)
     t = np.arange(4 * 50).reshape(50, 4) / 20
     expected = np.exp(-t[:, :, None] / taus).mean(axis=1)
-    assert np.allclose(scale.means.reshape(-1, 16)[:50], expected, rtol=1e-12)
-    assert np.allclose(scale.sums.reshape(-1, 16)[50], expected[2:].sum(axis=0), rtol=1e-12)
+    assert np.allclose(scale.means.reshape(-1, 20)[:50], expected, rtol=1e-12)
+    assert np.allclose(scale.sums.reshape(-1, 20)[50], expected[2:].sum(axis=0), rtol=1e-12)
     squares = (expected[2:] ** 2).sum(axis=0)
-    assert np.allclose(scale.squares.reshape(-1, 16)[50], squares, rtol=1e-12)
+    assert np.allclose(scale.squares.reshape(-1, 20)[50], squares, rtol=1e-12)
     assert np.allclose(scale.ratio, np.exp(-0.05 / taus))
     assert np.allclose(scale.head * expected[0], 1.0)
     turns = [

@@ -100,6 +100,9 @@ RAISED = {
     "artifact_removed": naive.cmap(T) + naive.artifact(T, 4.0, 1.5),
     "artifact_overlaps_onset": naive.cmap(T) + naive.artifact(T, 5.0, 2.0),
     "noisy_baseline": naive.cmap(T, height=1.0) + noise(2, 0.05),
+    "artifact_clipped": np.where((T >= 0) & (T < 2.0), 20.0, naive.cmap(T) + noise(4, 0.002)),
+    "stimulus_realigned": naive.cmap(T) + np.where((T >= 0.75) & (T < 1.0), 6.0, 0.0),
+    "late_response": naive.cmap(T) + naive.cmap(T, onset=22.0, height=0.5),
 }
 
 
@@ -180,7 +183,8 @@ def test_a_response_hardly_above_its_noise_is_not_taken_for_a_cut_one():
 
 def test_an_f_wave_after_a_long_quiet_stretch_is_not_part_of_the_response():
     row = measured(naive.cmap(T) + naive.cmap(T, onset=30.0, height=0.5)).iloc[0]
-    assert row["quality_flags"] == ""
+    assert row["quality_flags"] == "late_response"
+    assert row["late_response_latency_ms"] == pytest.approx(30.0, abs=0.3)
     assert row["total_negative_duration_ms"] == row["negative_peak_duration_ms"]
 
 

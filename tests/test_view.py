@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 import string
-from dataclasses import replace
+from dataclasses import asdict, replace
+from importlib.resources import files
 from typing import get_args
 
 import numpy as np
@@ -458,3 +460,28 @@ def test_without_a_criteria_set_nothing_is_said_about_block(result, lang):
     built = view.build(bare, lang=lang)
     assert built.finding[0].text == view.load(lang)("finding.no_sets")
     assert {n.grade for n in built.nerves} == {"not_covered"}
+
+
+@pytest.mark.parametrize("lang", view.languages())
+def test_sources_shown_to_a_reader_are_publications(result, lang):
+    shown = str(asdict(view.build(result, lang=lang)))
+    for private in ("in the seeds", "project seeds", "design reference", "researcher.life"):
+        assert private not in shown
+
+
+def test_data_files_name_publications_not_our_own_papers():
+    for path in files("ncs_cb").joinpath("tables").rglob("*.toml"):
+        values = re.findall(
+            r'(?:source|citation|read_in|label|title) = "([^"]*)"', path.read_text()
+        )
+        for value in values:
+            assert not re.search(r"seeds|design reference|researcher\.life [0-9a-f]{8}", value), (
+                path
+            )
+
+
+@pytest.mark.parametrize("word", ["时限", "卡压", "颅神经", "拟诊"])
+def test_chinese_has_one_word_for_one_thing(word):
+    """Duration 时程, entrapment 嵌压, cranial nerve 脑神经, probable 很可能: in every file."""
+    folder = files("ncs_cb").joinpath("tables")
+    assert [p.name for p in folder.rglob("*.toml") if word in p.read_text("utf-8")] == []

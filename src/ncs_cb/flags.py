@@ -73,7 +73,7 @@ _TRACE: tuple[Flag, ...] = (
          "Further negative phases add more than 10 % to the area of the first one.",
          "First-phase area and duration understate the response; verdicts use all phases.",
          "Read the trace by eye: dispersion, or a late response such as an F wave or H reflex?",
-         "ncs_cb, simulation (design reference, section 7.4)"),
+         "ncs_cb, simulation"),
     Flag("sweep_cut", "trace", "caution",
          "The sweep ends before the response returns to baseline.",
          "Duration and area would be too small; they are not given.",
@@ -90,6 +90,15 @@ _TRACE: tuple[Flag, ...] = (
          "The stimulus artefact is still large at the onset of the response.",
          "The onset latency is less certain.",
          "Move the ground between stimulus and recording; rotate the anode."),
+    Flag("artifact_clipped", "trace", "note",
+         "The stimulus artefact ran into the limit of the amplifier.",
+         "What lies on the limit is left out; the baseline is that before the stimulus.",
+         "Move the ground between stimulus and recording; lower the gain."),
+    Flag("late_response", "trace", "note",
+         "A separate component follows the response after a rest: an A wave, a satellite or an "
+         "F wave.",
+         "It is part of no area and no duration; late_response_latency_ms says where it begins.",
+         "Look whether it comes at one latency in repeats (A wave) or varies (F wave)."),
     Flag("noisy_baseline", "trace", "caution",
          "The baseline noise is large for the size of the response.",
          "Onset and end are less certain.", "Average, or lower the electrode impedance."),
@@ -250,7 +259,8 @@ _ESTIMATE: tuple[Flag, ...] = (
     Flag("estimate_stimulus_unproven", "estimate", "caution",
          "Signal is missing, and nothing says that both stimuli were supramaximal.",
          "A submaximal proximal stimulus would look the same as block.",
-         "Raise the proximal current by 20 to 30 %, then set supramaximal = true."),
+         "Raise the proximal current by 20 to 30 %, then set supramaximal = true. Record the "
+         "neighboring muscle too: that it answered cannot be seen in two traces."),
 )  # fmt: skip
 
 _F_WAVE: tuple[Flag, ...] = (

@@ -289,3 +289,16 @@ def test_a_typed_table_of_many_patients_goes_to_verdicts():
     grades = [r.verdicts["conduction_block"].item() for r in results]
     assert len(grades) == 60
     assert grades[:3] == ["definite", "none", "none"]
+
+
+def test_a_site_table_with_study_ids_is_many_studies(tmp_path):
+    text = (
+        "study_id,nerve,side,muscle,stimulation_site,negative_peak_amplitude_mv\n"
+        "p1,ulnar,R,ADM,wrist,8.1\np1,ulnar,R,ADM,B. Elbow,NR\np2,ulnar,L,ADM,wrist,7.5\n"
+    )
+    first, second = studies_from_table(put(tmp_path, "sites.csv", text))
+    assert (first.study_id, second.study_id) == ("p1", "p2")
+    assert [r.response for r in first.typed_responses] == ["present", "absent"]
+    assert rows(second) == [("ulnar", "left", "adm", "wrist", 7.5, None)]
+    titled = studies_from_table(put(tmp_path, "titled.csv", "Our table\n" + text))
+    assert [s.study_id for s in titled] == ["p1", "p2"]

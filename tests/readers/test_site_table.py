@@ -84,9 +84,9 @@ def test_a_faulty_table_says_row_column_and_what_is_allowed(tmp_path, head, row,
         read_study(put(tmp_path, head, [row]))
 
 
-def test_two_studies_in_one_table_are_refused(tmp_path):
+def test_two_studies_in_one_table_are_not_read_as_one(tmp_path):
     rows = ["a," + ROWS[0], "b," + ROWS[1]]
-    with pytest.raises(StudyError, match="more than one study"):
+    with pytest.raises(StudyError, match="holds 2 studies"):
         read_study(put(tmp_path, "study_id," + HEAD, rows))
 
 

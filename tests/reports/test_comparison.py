@@ -31,9 +31,50 @@ def test_the_files_of_a_comparison(comparison, tmp_path):
     assert names == ["comparison.html", "comparison.json", "timeline.csv", "changes.csv"]
 
 
-def test_a_format_without_comparison_says_which_have_one(comparison, tmp_path):
-    with pytest.raises(ReportError, match=r"'pdf' writes no comparison; known: html, json, csv"):
-        reports.write_comparison(comparison, tmp_path, formats=["pdf"])
+def test_a_format_without_comparison_says_which_have_one(comparison, tmp_path, monkeypatch):
+    known = reports.writers()
+    alone = reports.Writer("alone", "a laboratory's own", lambda result, *, lang: {})
+    monkeypatch.setattr(reports, "writers", lambda: {**known, "alone": alone})
+    with pytest.raises(ReportError, match=r"'alone' writes no comparison; known: .*html"):
+        reports.write_comparison(comparison, tmp_path, formats=["alone"])
+
+
+def test_a_comparison_is_written_as_text_and_pdf_too(comparison, tmp_path, lang):
+    paths = reports.write_comparison(comparison, tmp_path, formats=["txt"], lang=lang)
+    said = "".join(paths[0].read_text("utf-8").split())
+    for pair in build_comparison(comparison, lang=lang).pairs:
+        assert "".join(pair.finding.split()) in said
+        for row in pair.changes.rows:
+            assert "".join("".join(cell.text.split()) for cell in row) in said
+    if lang == "en" or example.has_chinese_font():
+        (path,) = reports.write_comparison(comparison, tmp_path, formats=["pdf"], lang=lang)
+        assert path.read_bytes().startswith(b"%PDF")
+
+
+def test_treatment_is_named_in_words_not_in_codes(comparison):
+    assert "IVIg" in build_comparison(comparison).pairs[0].finding
+    assert "ivig" not in build_comparison(comparison, lang="zh").pairs[0].finding
+
+
+def test_axonal_loss_and_reinnervation_stand_in_the_summary():
+    """The most distal response falls to a third, then comes back."""
+    visits = example.visits()
+    traces = visits[1].traces.copy()
+    at_wrist = (traces["nerve"] == "median") & (traces["stimulation_site"] == "wrist")
+    at_wrist &= traces["side"] == "right"
+    for name in ("negative_peak_amplitude_mv", "negative_peak_area_mv_ms",
+                 "total_negative_area_mv_ms"):  # fmt: skip
+        traces.loc[at_wrist, name] = traces.loc[at_wrist, name] / 3
+    made = compare.compare([visits[0], replace(visits[1], traces=traces), visits[2]])
+    first, second, _ = build_comparison(made).pairs
+    assert (
+        "Axonal loss (the distal response fell): right median nerve, 10.2 mV → 3.4 mV."
+        in first.finding
+    )
+    assert (
+        "Reinnervation (the distal response rose): right median nerve, 3.4 mV → 10.2 mV."
+        in second.finding
+    )
 
 
 def test_block_that_goes_and_comes_back_is_said_so(comparison):
@@ -41,7 +82,7 @@ def test_block_that_goes_and_comes_back_is_said_so(comparison):
     assert "Resolved block: right ulnar nerve, wrist to below elbow." in first.finding
     assert "New block: right ulnar nerve, wrist to below elbow." in second.finding
     assert "Persistent block: right ulnar nerve, wrist to below elbow." in whole.finding
-    assert "Treatment between the visits: ivig." in first.finding
+    assert "Treatment between the visits: IVIg." in first.finding
     assert "Treatment" not in second.finding
 
 
@@ -98,7 +139,7 @@ def test_the_time_line_stands_at_the_dates_and_marks_treatment(comparison):
     texts = {s.text: s for s in plain_shapes(drawn(comparison).shapes) if isinstance(s, Text)}
     january, march, september = (texts[d].x for d in ("2026-01-05", "2026-03-02", "2026-09-14"))
     assert (march - january) / (september - january) == pytest.approx(56 / 252)
-    assert january < texts["ivig"].x < march
+    assert january < texts["IVIg"].x < march
 
 
 def test_only_segments_that_ever_had_block_are_drawn(comparison):

@@ -135,7 +135,7 @@ static Index peel_artifact(Row *w, double per_block, Index reach, Index peak_fro
         /* As good as its noise, and as what hum and drift may have done since. */
         double moved = MOVED_SHARE * span;
         prior.weight = variance / (variance * (double)w->size / (double)w->n_pre + moved * moved);
-        reference = mean_of(y, later(0, pre - 26), pre - 1);
+        reference = mean_of(y, later(0, w->before - 25), w->before);
     }
     for (Index b = 0; b < n_blocks; b++)
         y[b] -= reference;
@@ -177,6 +177,59 @@ static Index peel_artifact(Row *w, double per_block, Index reach, Index peak_fro
     return end;
 }
 
+/* Take the level before the stimulus where something local lies before the response.
+ *
+ * A far-field potential moves the stretch before the response; drift and hum move it too, but
+ * drift goes on to the end of the sweep, and hum is seen there; an amplifier that recovers
+ * begins with the pulse, and is led back to that level. Whether the baseline was changed. */
+static int prefer_before(Row *w, Index peak, double per_block)
+{
+    const double *restrict r = w->r;
+    double size = (double)w->size, slope = w->slope * size;
+    Index some = whole(LONGEST_BEFORE_MS / (size * w->step));
+    /* Half a turn of hum at the end. */
+    Index begin = later(0, w->before - some), last = w->n_blocks - 2 * some;
+    Index start = w->pre + w->first;
+    if (w->before - begin < 2 || last < peak || w->quiet_to <= start)
+        return 0;
+    /* All levels are against that of the stretch before the response, at its middle. */
+    double middle = 0.5 * (double)(w->quiet_from + w->quiet_to);
+    double early = mean_of(r, begin, w->before);
+    early += slope * (0.5 * (double)(begin + w->before) - middle);
+    /* The thirds of the stretch from the pulse to the response. */
+    Index third = later(1, (w->quiet_to - start) / 3);
+    double part_of[3];
+    for (Index k = 0; k < 3; k++) {
+        Index a = k < 2 ? start + k * third : w->quiet_to - third;
+        part_of[k] = mean_of(r, a, a + third) - early;
+        part_of[k] += slope * ((double)a + 0.5 * (double)third - middle);
+    }
+    int grows = fabs(part_of[0]) <= RECOVERING * fabs(part_of[2])
+                && (part_of[1] / part_of[2] <= GROWS || part_of[2] == 0.0);
+    double end = mean_of(r, last, w->n_blocks), squares = 0.0;
+    for (Index b = last; b < w->n_blocks; b++)
+        squares += (r[b] - end) * (r[b] - end);
+    double swing = sqrt(squares / (double)(w->n_blocks - last));
+    end += slope * (smaller(w->bend / size, (double)w->n_blocks) - middle);
+    double drift = fabs(end - early) * (middle - (double)w->before);
+    drift /= (double)later(1, last - w->before);
+    double allowed = larger(FAR_FIELD_SHARE * (r[peak] - early), 3.0 * swing);
+    allowed = larger(allowed, 4.0 * sqrt(per_block));
+    if (fabs(early) <= allowed + 2.0 * drift)
+        return 0;
+    w->level += w->slope * (middle * size - w->origin);
+    w->origin = middle * size;
+    w->slope = 0.0;
+    if (grows) {
+        w->level += early;
+    } else if (fabs(end - early) < RECOVERING * fabs(early)) {
+        /* It is over by the end of the sweep: the baseline goes back to where it came from. */
+        w->bend = (double)w->quiet_to * size + BACK_MS / w->step;
+        w->slope = early / (w->bend - w->origin);
+    }
+    return 1;
+}
+
 /* Find baseline and artefact; leave the corrected blocks in r.
  * Gives the number of blocks after the stimulus that hold no response yet. */
 static Index settle(Row *w)
@@ -187,6 +240,9 @@ static Index settle(Row *w)
     double per_block = w->white * w->white / size;
     Index peak_from = whole(FIRST_PEAK_MS / (size * w->step));
     Index reach = whole(5.0 / (size * w->step));
+    /* A slow decay is told from the level only by the time before the stimulus. */
+    Index n_decays = w->n_pre > 0 ? N_DECAYS : N_FAST;
+    w->n_decays = n_decays;
     w->decay = 0.0;
     w->dip = 0.0;
     Index peak = highest(y, pre + peak_from, n_blocks);
@@ -196,13 +252,22 @@ static Index settle(Row *w)
         quiet_line(w, y, w->quiet_from, end, per_block);
         end -= pre;
     } else {
+        double before = mean_of(y, later(0, w->before - 25), w->before);
         end = peel_artifact(w, per_block, reach, peak_from);
+        if (w->n_pre > 0 && w->decay != 0.0 && w->at >= N_FAST
+            && fabs(w->level - before) > COMES_BACK * fabs(w->decay)) {
+            w->n_decays = N_FAST;
+            end = peel_artifact(w, per_block, reach, peak_from);
+            w->n_decays = n_decays;
+        }
     }
     int lasting = (double)(w->quiet_to - w->quiet_from) * size * w->step > LONG_QUIET_MS;
     double hold = w->hum_state != 0 && lasting ? DRIFT_MS : SLOPE_MS;
     w->bend = (double)w->quiet_to * size + hold / w->step;
     w->early = fabs(y[pre + w->first] - w->level);
     take_baseline(w);
+    if (w->n_pre > 0 && prefer_before(w, peak, per_block))
+        take_baseline(w);
     if (!flat) {
         peak = highest(w->r, later(pre + peak_from, earlier(pre + end, n_blocks - 2)), n_blocks);
     } else if (w->slope != 0.0) {
@@ -214,6 +279,34 @@ static Index settle(Row *w)
     }
     w->top = peak;
     return end;
+}
+
+/* Settle; where a decay is over at once, look for a slower one under it.
+ * Gives the number of blocks after the (moved) end of the pulse that hold no response yet. */
+static Index settle_again(Row *w)
+{
+    double block_ms = (double)w->size * w->step;
+    Index pre = w->pre, stimulus = w->stimulus, end = settle(w), top = w->top;
+    Index later_on = later(1, whole(AGAIN_MS / block_ms));
+    if (w->n_pre == 0 || w->decay == 0.0 || (double)(end - w->first) * block_ms >= SOON_MS)
+        return end;
+    Index down = earlier(top + whole(BUMP_MS / block_ms + 0.5), w->n_blocks - 1);
+    int slow = w->r[down] > RECOVERS * w->r[top];
+    for (Index i = 1; i < 3; i++) {
+        w->pre = pre + i * later_on;
+        w->stimulus = w->pre * w->size;
+        if (w->n_blocks - w->pre < w->first + 6)
+            break;
+        end = settle(w);
+        /* The same response, or one that comes down as slowly as an amplifier: a fast one may
+         * have been blanked. */
+        int same = slow || (w->top >= top - 3 && w->top <= top + 3);
+        if (same && (double)(end - w->first) * block_ms >= QUIET_AGAIN_MS)
+            return end;
+    }
+    w->pre = pre;
+    w->stimulus = stimulus;
+    return settle(w);
 }
 
 /* Standard deviation of the samples about the baseline, from that of the blocks.

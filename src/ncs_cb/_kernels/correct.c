@@ -19,8 +19,8 @@ static void take_baseline(const Row *w)
     double slope = w->slope * (double)w->size;
     double base = w->level + w->slope * (0.5 * (double)(w->size - 1) - w->origin);
     Index bend = earlier(w->n_blocks, later(0, whole(w->bend / (double)w->size)));
-    for (Index b = 0; b < bend; b++)
-        r[b] = y[b] - (base + slope * (double)b);
+    for (int b = 0; b < bend; b++)
+        r[b] = y[b] - (base + slope * b);
     base += slope * (double)bend;
     for (Index b = bend; b < w->n_blocks; b++)
         r[b] = y[b] - base;
@@ -73,14 +73,14 @@ static void take_baseline_samples(const Row *w, Index a, Index b)
     double rest = base + slope * (double)bend;
     if (w->x.is_double) {
         const double *restrict x = (const double *)w->x.start + a;
-        for (Index i = 0; i < bend; i++)
-            z[i] = x[i] - (base + slope * (double)i);
+        for (int i = 0; i < bend; i++)
+            z[i] = x[i] - (base + slope * i);
         for (Index i = bend; i < n; i++)
             z[i] = x[i] - rest;
     } else {
         const float *restrict x = (const float *)w->x.start + a;
-        for (Index i = 0; i < bend; i++)
-            z[i] = x[i] - (base + slope * (double)i);
+        for (int i = 0; i < bend; i++)
+            z[i] = x[i] - (base + slope * i);
         for (Index i = bend; i < n; i++)
             z[i] = x[i] - rest;
     }

@@ -39,7 +39,7 @@ static Index grow_window(Row *w, const double *restrict y, Index limit, Prior pr
         double gain[N_DECAYS], best = 0.0;
         for (Index k = 0; k < N_DECAYS; k++)
             gain[k] = decay_gain(w, k, b, n, s[k] - sums[k] * sy / n);
-        for (Index k = 0; k < N_DECAYS; k++)
+        for (Index k = 0; k < w->n_decays; k++)
             best = larger(best, gain[k]);
         double rss = syy - sy * sy / n - best;
         if (last >= 0.0 && rss - last > 20.0 * variance)
@@ -113,7 +113,7 @@ static void fit_decay(Row *w, const double *restrict y, Index end, Prior prior, 
     }
     double best = -1.0;
     Index at = 1;
-    for (Index k = 0; k < N_DECAYS; k++) {
+    for (Index k = 0; k < w->n_decays; k++) {
         double gain = decay_gain(w, k, end, n, s[k]);
         if (gain > best) {
             best = gain;
@@ -124,7 +124,7 @@ static void fit_decay(Row *w, const double *restrict y, Index end, Prior prior, 
     w->decay = 0.0;
     if (best < 12.0 * variance || end - first < 2)
         return;
-    at = earlier(later(at, 1), N_DECAYS - 2);
+    at = earlier(later(at, 1), w->n_decays - 2);
     double g0 = decay_gain(w, at - 1, end, n, s[at - 1]);
     double g1 = decay_gain(w, at, end, n, s[at]);
     double g2 = decay_gain(w, at + 1, end, n, s[at + 1]);

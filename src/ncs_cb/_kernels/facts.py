@@ -19,19 +19,39 @@ ARTIFACT = 512
 ARTIFACT_AT_ONSET = 1024
 NOISY = 2048
 IMPLAUSIBLE = 4096
+ARTIFACT_CLIPPED = 8192
+REALIGNED = 16384
+LATE_RESPONSE = 32768
 
 # Cells of one row of `out`, in the order of the contract.
 ONSET, PEAK, AMPLITUDE, PEAK_TO_PEAK = 0, 1, 2, 3
 DURATION, AREA, TOTAL_DURATION, TOTAL_AREA = 4, 5, 6, 7
 BASELINE, NOISE = 8, 9
-WIDTH = 10
+LATE_LATENCY = 10
+WIDTH = 11
 
 # Cells of the normal equations of hum: six rows of seven, and what they began with.
 SOLVE = 48
 
 BLOCK_MS = 0.2
-# Whatever the amplifier does in the first 0.4 ms is artefact (brief of the project: 0.3-0.5 ms).
+# Behind the last edge of the pulse this much is artefact; where no pulse is seen it may hide
+# in as much after the stimulus.
 BLANK_MS = 0.4
+# The edges of a pulse are over within this; a response takes longer to rise.
+EDGE_MS = 0.1
+# A pulse begins this near the marker (and its phases last no longer).
+MARKER_MS = 1.2
+# Latencies are counted from the pulse where it begins farther from the marker than this.
+REALIGN_MS = 0.25
+# An edge is this share of the sharpest one, and bends by this share of the sharpest bend of
+# blocks, twice as long, that the sweep shows later than RESPONSE_FROM_MS.
+EDGE_SHARE = 0.25
+BENDS = 0.5
+RESPONSE_FROM_MS = 3.0
+SMOOTH_BEND = 2.6
+# An amplifier may stay on its rail for this long, and this much of it is worth a word.
+RAIL_MS = 12.0
+CLIPPED_MS = 0.5
 FIRST_PEAK_MS = 1.2
 # A phase that begins later than this after the last return is another response. Units delayed
 # by 16 ms behind 5 ms of negativity leave 11 ms (design reference, section 7.4); an F wave
@@ -44,15 +64,59 @@ TINY_MV = 1e-100
 # A converter range beyond this is none.
 UNLIMITED_MV = 1e300
 SIGNIFICANT = 0.05
+# A bump is 1 ms against what lies 2.4 ms to either side of it. Of 900 sweeps without response
+# (volume_conductor.py: white, 1/f, hum, heart) none had one above 11 times the quieter pieces,
+# of 0.15 to 0.5 mV in the same noise one in a hundred had less than 16 times.
+SMOOTH_MS = 1.0
+BUMP_MS = 2.4
+# And of a sensory potential.
+SHORT_SMOOTH_MS = 0.4
+SHORT_BUMP_MS = 1.0
+LULL_MS = 3.0
+STANDS_OUT = 11.0
+# Where the quieter pieces stray no more than white noise does, less is enough.
+STANDS_OUT_OF_WHITE = 7.5
+NEARLY_WHITE = 1.4
+# An amplifier's recovery (4 to 12 ms) keeps more than RECOVERS of its height for 2.4 ms.
+RECOVERED_MS = 2.0
+RECOVERS = 0.45
+# A phase in noise of any color is this many times what the quieter pieces stray.
+CLEAR_OF_COLOR = 5.0
+# Noise of any color that moves markers: so much of the response.
+NOISY_COLOR = 0.008
+# Larger than this against white noise and baseline it needs no such question.
+OBVIOUS = 150.0
+# A component that begins after so long a rest is another response: small ones (satellites,
+# A waves) after the shorter rest. Delayed parts of a response begin in its positive phase.
+REST_MS = 2.6
+SMALL_SHARE = 0.15
+LONG_REST_MS = 4.0
+REST_LEVEL = 0.02
+# The swing behind a high-pass filter: falls to half in at least this, and from there to a
+# quarter in about as long again, as an exponential does and no phase.
+SWING_MS = 2.4
+SWING_SHARE = 0.5
 # What is left of a removed artefact is no response: a response has more than this share of it.
 SMALLEST_SHARE = 0.003
 ONSET_LEVEL = 0.01
 RETURN_LEVEL = 0.005
-N_DECAYS = 16
+N_DECAYS = 20
 SHORTEST_DECAY_MS = 0.12
-LONGEST_DECAY_MS = 3.2
-# Rows of the tables of decays: 20 ms in blocks of 0.2 ms, and the blanked ones.
-N_TABLE = 104
+# Electrodes discharge within 3 ms, amplifiers recover within some 12 ms.
+LONGEST_DECAY_MS = 12.8
+# The first N_FAST decays end with 3 ms. A slower one is believed only where it comes back to
+# the level before the stimulus: else it is something else, a far-field potential, that bends.
+N_FAST = 14
+COMES_BACK = 0.5
+# A phase is back where 0.5 % of the highest peak is left, of a small one 1.5 % of its own.
+RETURN_OWN = 3.0
+# Where the first decay is over so soon, a slower one may lie under it: look again 1 and 2 ms
+# later, and believe what leaves this much of the trace quiet.
+SOON_MS = 1.4
+AGAIN_MS = 1.0
+QUIET_AGAIN_MS = 1.6
+# Rows of the tables of decays: 60 ms in blocks of 0.2 ms, five times the longest decay.
+N_TABLE = 304
 # Beyond this a slope seen before the response says little: hum has turned by then.
 SLOPE_MS = 3.0
 # Where hum was looked for, what slope is left is drift and goes on.
@@ -60,6 +124,17 @@ DRIFT_MS = 15.0
 LONG_QUIET_MS = 3.5
 # How far hum and drift may move the level between stimulus and response, of the response.
 MOVED_SHARE = 0.005
+# So much before the stimulus makes a baseline.
+BEFORE_MS = 0.35
+# The level before the stimulus is taken from no more than this, and preferred to that before
+# the response where they differ by more than this share of it and no drift or hum explains it.
+LONGEST_BEFORE_MS = 5.0
+FAR_FIELD_SHARE = 0.006
+# A far-field potential grows towards the response; what is this large from the pulse on is an
+# amplifier that recovers.
+RECOVERING = 0.75
+GROWS = 0.9
+BACK_MS = 10.0
 # Removing hum must not shorten the quiet stretch before the response by more than this.
 UNDONE_MS = 0.7
 HUM_HZ = (50.0, 60.0)

@@ -234,7 +234,7 @@ static int look_for_hum(Row *w)
         return 0;
     take_baseline(w);
     w->slope = slope;
-    Index early = w->n_pre > 0 ? w->pre - 1 : 0;
+    Index early = w->n_pre > 0 ? w->before : 0;
     Index after = earlier(w->n_blocks, peak + whole(AFTER_MS / (size * w->step)));
     Index b = w->quiet_to;
     if (early + (b - a) < 8)

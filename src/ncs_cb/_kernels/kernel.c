@@ -5,11 +5,13 @@
 #include "row.h"
 
 #include "reduce.c"
+#include "pulse.c"
 #include "correct.c"
 #include "decay.c"
 #include "baseline.c"
 #include "hum.c"
 #include "markers.c"
+#include "color.c"
 #include "phases.c"
 
 /* Find the response in a row whose baseline is known; `end` blocks hold none of it. */
@@ -33,13 +35,21 @@ static int64_t mark(Row *w, Index end, int64_t facts, double *out)
         out[NOISE] = NAN;
         return FLAT;
     }
+    w->color = 0.0;
+    if (height < OBVIOUS * larger(w->white, w->spread) && !is_response(w, peak))
+        return facts | ABSENT;
     double strong = larger(larger(SIGNIFICANT * height, 4.0 * sd), 2.0 * w->white);
-    double weak = larger(0.02 * height, 2.5 * sd);
-    double low = larger(RETURN_LEVEL * height, sd);
+    strong = larger(strong, CLEAR_OF_COLOR * w->color);
+    double weak = larger(larger(0.02 * height, 2.5 * sd), 1.5 * w->color);
+    double low = larger(larger(RETURN_LEVEL * height, sd), 0.5 * w->color);
     Index dip;
     Index onset = response_start(w, peak, w->pre + later(w->first, end - 1), strong, weak, &dip);
     ahead(w->x, w->n, 2);
-    Phases phases = scan_phases(w, onset, strong, low, whole(GAP_MS / ((double)size * w->step)));
+    Phases phases = scan_phases(w, onset, strong, low, height);
+    if (w->late_block >= 0) {
+        facts |= LATE_RESPONSE;
+        out[LATE_LATENCY] = (double)(w->late_block * size - w->stimulus) * w->step;
+    }
     /* The positive peak lies before the end of the response or within 15 ms after it. */
     Index stop = phases.last_end + whole(15.0 / ((double)size * w->step));
     stop = earlier(n_blocks, later(stop, dip + 1));
@@ -71,16 +81,39 @@ static int64_t mark(Row *w, Index end, int64_t facts, double *out)
 }
 
 /* Measure the noise of the sweep. */
-static void take_noise(Row *w, Index guard)
+static void take_noise(Row *w)
 {
-    Index tail = earlier(64, w->n - w->stimulus);
-    w->white = white_noise(part(w->x, w->n - tail), tail, w->z);
     w->spread = 0.0;
     if (w->n_pre > 0) {
-        Samples before = part(w->x, w->stimulus - guard - w->n_pre);
+        Samples before = w->x;
         w->white = larger(w->white, white_noise(before, w->n_pre, w->z));
         w->spread = deviation(before, w->n_pre, w->z);
     }
+}
+
+/* Find the pulse, and what of the trace lies before it; let decays be counted from its end.
+ * Gives the facts found. */
+static int64_t place_pulse(Row *w)
+{
+    int64_t facts = 0;
+    Index guard = whole(0.1 * w->per_ms + 0.5);
+    Index tail = earlier(64, w->n - w->stimulus);
+    w->white = white_noise(part(w->x, w->n - tail), tail, w->z);
+    look_for_pulse(w);
+    Index off = w->pulse_from - w->stimulus;
+    if ((off < 0 ? -off : off) > later(1, whole(REALIGN_MS * w->per_ms)))
+        facts |= REALIGNED;
+    if ((double)w->railed * w->step >= CLIPPED_MS)
+        facts |= ARTIFACT_CLIPPED;
+    w->n_pre = later(0, earlier(w->stimulus, w->pulse_from) - guard);
+    w->before = w->n_pre / w->size;
+    if (!((double)w->n_pre * w->step >= BEFORE_MS && w->n_pre >= 3 && w->before >= 1)) {
+        facts |= NO_BASELINE;
+        w->n_pre = 0;
+    }
+    w->pre = later(w->pre, (w->pulse_to + guard + w->size - 1) / w->size - w->first);
+    w->stimulus = w->pre * w->size;
+    return facts;
 }
 
 /* Find baseline, artefact and hum, in up to three attempts; give the blocks without response. */
@@ -89,7 +122,7 @@ static Index find_baseline(Row *w, int64_t *facts)
     double size = (double)w->size;
     Index end = 0, quiet_to = 0;
     for (int attempt = 0; attempt < 3; attempt++) {
-        end = settle(w);
+        end = attempt == 0 ? settle_again(w) : settle(w);
         double hum_like = fabs(w->slope) * SLOPE_MS * w->per_ms;
         int weak = w->r[w->top] < larger(80.0 * larger(w->white, w->spread), 150.0 * hum_like)
                    || (double)(w->top - w->quiet_to) * size * w->step > SLOW_RISE_MS;
@@ -135,6 +168,16 @@ static int64_t beyond_numbers(const Row *w, Samples before, Index n_before)
     return all_equal(w->x, w->n) ? FLAT : IMPLAUSIBLE;
 }
 
+/* Whether blocks differ, but by so little that squares of it vanish. */
+static int is_tiny(const double *y, Index n)
+{
+    /* Where the first is not next to nothing, neither is the least difference from it. */
+    if (fabs(y[0]) > 1e20 * TINY_MV)
+        return 0;
+    double span = largest(y, 0, n) - smallest(y, 0, n);
+    return 0.0 < span && span < TINY_MV;
+}
+
 /* Measure n samples with a stimulus; write every cell of `out`; return facts as bits. */
 static int64_t measure_row(Row *w, Samples x, Index n, Index stimulus, double *out)
 {
@@ -154,18 +197,12 @@ static int64_t measure_row(Row *w, Samples x, Index n, Index stimulus, double *o
     int64_t facts = beyond_numbers(w, x, start);
     if (facts)
         return facts;
-    Index guard = whole(0.1 * w->per_ms + 0.5);
-    w->n_pre = w->stimulus - guard;
-    if (!((double)w->n_pre * w->step >= 0.35 && w->n_pre >= 3 && w->pre >= 2)) {
-        facts = NO_BASELINE;
-        w->n_pre = 0;
-    }
+    Index marker = w->stimulus;
+    facts = place_pulse(w);
     if (w->n_blocks - w->pre < w->first + 6)
         return all_equal(w->x, w->n) ? FLAT : facts | CUT;
-    take_noise(w, guard);
-    double span = largest(w->y, 0, w->n_blocks) - smallest(w->y, 0, w->n_blocks);
-    if (0.0 < span && span < TINY_MV) {
-        /* Squares of this vanish. */
+    take_noise(w);
+    if (is_tiny(w->y, w->n_blocks)) {
         out[BASELINE] = mean_of(w->y, 0, w->n_blocks);
         out[NOISE] = larger(w->white, w->spread);
         return facts | ABSENT;
@@ -175,7 +212,15 @@ static int64_t measure_row(Row *w, Samples x, Index n, Index stimulus, double *o
     Index end = find_baseline(w, &facts);
     if (w->n_pre == 0)
         w->spread = spread_of_blocks(w);
-    return mark(w, end, facts, out);
+    facts = mark(w, end, facts, out);
+    Index zero = facts & REALIGNED ? w->pulse_from : marker;
+    if (w->stimulus != zero) {
+        double moved = (double)(w->stimulus - zero) * w->step;
+        out[ONSET] += moved;
+        out[PEAK] += moved;
+        out[LATE_LATENCY] += moved;
+    }
+    return facts;
 }
 
 #define JOIN_(a, b) a##b
@@ -184,7 +229,8 @@ static int64_t measure_row(Row *w, Samples x, Index n, Index stimulus, double *o
 /* Measure the rows of one rate named in `rows`, one after the other; `work` holds four times n. */
 EXPORTED void JOIN(ncs_measure_rows_, BUILD)(
     const void *samples, int64_t is_double, const int64_t *rows, int64_t n_rows,
-    const int64_t *stimuli, const double *low_mv, const double *high_mv, int64_t n, double step,
+    const int64_t *stimuli, const double *low_mv, const double *high_mv, const double *pulse_ms,
+    int64_t n, double step,
     int64_t size, int64_t first, const double *means, const double *sums, const double *squares,
     const double *turns, const double *ratio, const double *head, double *work, double *out,
     int64_t *facts)
@@ -209,6 +255,7 @@ EXPORTED void JOIN(ncs_measure_rows_, BUILD)(
         int64_t i = rows[j];
         w.low_mv = low_mv[i];
         w.high_mv = high_mv[i];
+        w.duration = pulse_ms[i];
         facts[i] = measure_row(&w, part(all, i * n), n, stimuli[i], out + i * WIDTH);
     }
 }

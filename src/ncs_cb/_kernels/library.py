@@ -15,6 +15,7 @@ from ncs_cb._kernels.tables import Scale
 from ncs_cb.errors import KernelError
 
 _HERE = Path(__file__).parent
+_MOST_SAMPLES = 2**31 - 1
 _POINTER, _WHOLE, _NUMBER = ctypes.c_void_p, ctypes.c_int64, ctypes.c_double
 
 
@@ -44,7 +45,7 @@ def _measure_rows(which: str) -> Any:
     function = getattr(library, f"ncs_measure_rows_{which or best_build()}")
     function.restype = None
     function.argtypes = [
-        _POINTER, _WHOLE, _POINTER, _WHOLE, *[_POINTER] * 3, _WHOLE, _NUMBER, _WHOLE, _WHOLE,
+        _POINTER, _WHOLE, _POINTER, _WHOLE, *[_POINTER] * 4, _WHOLE, _NUMBER, _WHOLE, _WHOLE,
         *[_POINTER] * 9,
     ]  # fmt: skip
     return function
@@ -72,6 +73,7 @@ def measure_rows(
     stimuli: NDArray[np.int64],
     low_mv: NDArray[np.float64],
     high_mv: NDArray[np.float64],
+    pulse_ms: NDArray[np.float64],
     scale: Scale,
     out: NDArray[np.float64],
     found: NDArray[np.int64],
@@ -84,8 +86,9 @@ def measure_rows(
     samples : ndarray of float32 or float64, shape (n_traces, n_samples) [mV]
         In one piece.
     rows : ndarray of int64
-    stimuli, low_mv, high_mv : ndarray, shape (n_traces,)
-        Sample of the stimulus; limits of the converter, infinite where unknown.
+    stimuli, low_mv, high_mv, pulse_ms : ndarray, shape (n_traces,)
+        Sample of the stimulus; limits of the converter, infinite where unknown; duration of the
+        pulse, NaN where unknown.
     scale : Scale
         Of the sampling rate of these rows.
     out : ndarray of float64, shape (n_traces, WIDTH)
@@ -95,6 +98,8 @@ def measure_rows(
         The build to use; the best for this processor by default. All give the same bits.
     """
     m, n = samples.shape
+    if n > _MOST_SAMPLES:
+        raise ValueError(f"a trace of {n} samples; at most {_MOST_SAMPLES} can be measured")
     is_double = samples.dtype == np.float64
     kind = np.float64 if is_double else np.float32
     if rows.size and not (rows.min() >= 0 and rows.max() < m):
@@ -103,7 +108,8 @@ def measure_rows(
     _measure_rows(which)(
         _address(samples, kind, m * n), is_double, _address(rows, np.int64, 0), rows.size,
         _address(stimuli, np.int64, m), _address(low_mv, np.float64, m),
-        _address(high_mv, np.float64, m), n, scale.step_ms, scale.size, scale.first,
+        _address(high_mv, np.float64, m), _address(pulse_ms, np.float64, m), n,
+        scale.step_ms, scale.size, scale.first,
         *scale.addresses, _address(work, np.float64, 0),
         _address(out, np.float64, m * facts.WIDTH), _address(found, np.int64, m),
     )  # fmt: skip

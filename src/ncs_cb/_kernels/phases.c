@@ -16,16 +16,70 @@ static Index phase_end(const Row *w, Index b, double low)
     return b;
 }
 
+/* How many blocks before b, and after `end`, the trace lies within `level` of the baseline; b is
+ * first taken back to where its phase leaves that. */
+static Index rest_before(const double *r, Index end, Index b, double level)
+{
+    while (b > end && r[b - 1] >= level)
+        b--;
+    Index start = b;
+    while (b > end && -level < r[b - 1] && r[b - 1] < level)
+        b--;
+    return start - b;
+}
+
+/* Whether what follows a deeper positive phase is the swing of a high-pass filter: it falls as
+ * an exponential does, and no further. `end` bounds the positive phase, `start` ends it. */
+static int is_swing(const Row *w, Index end, Index start, Index reached)
+{
+    const double *r = w->r;
+    Index n_blocks = w->n_blocks;
+    double block_ms = (double)w->size * w->step;
+    double top = largest(r, reached, earlier(n_blocks, reached + whole(GAP_MS / block_ms) + 1));
+    Index at = place_of(r, reached, n_blocks, top);
+    Index half = at;
+    while (half < n_blocks && r[half] > 0.5 * top)
+        half++;
+    Index quarter = half;
+    while (quarter < n_blocks && r[quarter] > 0.25 * top)
+        quarter++;
+    if ((double)(half - at) * block_ms < SWING_MS
+        || (double)(quarter - half) < SWING_SHARE * (double)(half - at))
+        return 0;
+    if (end >= start || smallest(r, end, start) > -top)
+        return 0;
+    return smallest(r, at, n_blocks) > -0.25 * top;
+}
+
+/* Give where another response begins from block b on, after a long rest: an F wave; -1 for none. */
+static Index late_response(const Row *w, Index end, Index b, double strong, double level)
+{
+    const double *r = w->r;
+    while (b < w->n_blocks && r[b] < strong)
+        b++;
+    if (b >= w->n_blocks || phase_end(w, b, level) == w->n_blocks)
+        return -1;
+    if ((double)(rest_before(r, end, b, level) * w->size) * w->step < LONG_REST_MS)
+        return -1;
+    while (r[b - 1] > 0.0)
+        b--;
+    return b;
+}
+
 /* Follow the negative phases from block b on.
- * A phase ends where it has come down to `low`; the next must reach `strong` within `gap`. */
-static Phases scan_phases(Row *w, Index b, double strong, double low, Index gap)
+ * A phase ends where it has come down to `low`; the next must reach `strong` within 12 ms. What
+ * follows a rest is another response. */
+static Phases scan_phases(Row *w, Index b, double strong, double low, double height)
 {
     const double *restrict r = w->r;
+    double block_ms = (double)w->size * w->step;
+    Index gap = whole(GAP_MS / block_ms);
     Phases found = {b, 0, 0};
     Index end = phase_end(w, b, low);
     w->first_top = b < end ? largest(r, b, end) : 0.0;
     w->last_top = w->first_top;
     w->late_area = 0.0;
+    w->late_block = -1;
     found.first_end = end;
     b = end;
     Index limit = earlier(w->n_blocks, b + gap);
@@ -41,9 +95,16 @@ static Phases scan_phases(Row *w, Index b, double strong, double low, Index gap)
             int slow = reached - b > gap / 2;
             Index start = b;
             b = phase_end(w, reached, low);
-            if (b == reached || (slow && b == w->n_blocks))
+            if (b == reached || (slow && b == w->n_blocks) || is_swing(w, end, start, reached))
                 /* What climbs this slowly and never comes down is drift, not a phase. */
                 break;
+            double level = larger(REST_LEVEL * height, low);
+            double rest = (double)rest_before(r, end, reached, level) * block_ms;
+            if (rest >= LONG_REST_MS
+                || (rest >= REST_MS && largest(r, start, b) < SMALL_SHARE * height)) {
+                w->late_block = start;
+                break;
+            }
             double area = 0.0;
             for (Index i = start; i < b; i++)
                 if (r[i] > 0.0)
@@ -54,6 +115,8 @@ static Phases scan_phases(Row *w, Index b, double strong, double low, Index gap)
             limit = earlier(w->n_blocks, b + gap);
         }
     }
+    if (w->late_block < 0 && end < w->n_blocks)
+        w->late_block = late_response(w, end, later(end, limit), strong, larger(REST_LEVEL * height, low));
     found.last_end = end;
     return found;
 }
@@ -96,9 +159,10 @@ static int64_t time_phases(Row *w, Phases at, double *out)
         int64_t cut = j == 0 || !(late > 0.1 * out[AREA]) ? CUT : CUT | LATE;
         if (end >= w->n_blocks)
             return cut;
-        double top = j == 0 ? w->first_top : w->last_top;
         Index search = later((end - 2) * size - a, j == 0 ? whole(onset) + 1 : 0);
-        double t = find_return(w->z, search, b - a, top, w->white, half);
+        /* Judged against the highest peak: a small phase comes back to the same level. */
+        double own = RETURN_OWN * (j == 0 ? w->first_top : w->last_top);
+        double t = find_return(w->z, search, b - a, smaller(amplitude, own), w->white, half);
         if (t < 0.0)
             return cut;
         if (j == 0) {
@@ -129,7 +193,9 @@ static int64_t doubts(const Row *w, Index onset, const double *out)
         if (tail > 0.02 * amplitude)
             facts |= ARTIFACT_AT_ONSET;
     }
-    if (w->white > 0.02 * amplitude)
+    /* Noise that is not white; what white noise adds to it is judged by its own limit. */
+    double colored = w->color > 1.6 * w->white / sqrt((double)w->size) ? w->color : 0.0;
+    if (w->white > 0.02 * amplitude || colored > NOISY_COLOR * amplitude)
         facts |= NOISY;
     return facts;
 }

@@ -1,13 +1,18 @@
 /* One pass over the samples, and small reductions in a fixed order. */
 #include "row.h"
 
-#if defined(__GNUC__) || defined(__clang__)
-#define PREFETCH(place) __builtin_prefetch((const void *)(place), 0, 2)
-#else
-#define PREFETCH(place) ((void)(place))
-#endif
+enum { CACHE_LINE = 64 };
 
-enum { LANES = 8, CACHE_LINE = 64 };
+/* Numbers worked on together, as many as one register holds, in a form that gcc and clang both
+ * know. Of single numbers they make slower code for the loops below. */
+#if defined(__AVX2__)
+#include <immintrin.h>
+enum { WIDE = 4 };
+#else
+enum { WIDE = 2 };
+#endif
+typedef double Wide __attribute__((vector_size(8 * WIDE), aligned(8), may_alias));
+typedef int64_t Masks __attribute__((vector_size(8 * WIDE)));
 
 static inline double sample(Samples x, Index i)
 {
@@ -32,58 +37,59 @@ static void ahead(Samples x, Index n, Index quarter)
     Index bytes = n * (x.is_double ? 8 : 4);
     uintptr_t behind = (uintptr_t)x.start + (uintptr_t)bytes;
     for (Index i = quarter * bytes / 4; i < (quarter + 1) * bytes / 4; i += CACHE_LINE)
-        PREFETCH(behind + (uintptr_t)i);
+        __builtin_prefetch((const void *)(behind + (uintptr_t)i), 0, 2);
 }
 
-/* The largest of v[a:b], which is not empty. */
-static double largest(const double *v, Index a, Index b)
+/* The larger of each two numbers, which are finite. */
+static inline Wide larger_of(Wide a, Wide b)
 {
-    double most = v[a];
+#if defined(__AVX2__)
+    return (Wide)_mm256_max_pd((__m256d)a, (__m256d)b);
+#else
+    Masks more = a > b;
+    return (Wide)(((Masks)a & more) | ((Masks)b & ~more));
+#endif
+}
+
+/* The largest of v[a:b], which is not empty, each times `sign`. */
+static inline double most_of(const double *v, Index a, Index b, double sign)
+{
+    double most = sign * v[a];
     Index i = a;
-    if (b - a >= LANES) {
-        double lane[LANES];
-        for (int k = 0; k < LANES; k++)
-            lane[k] = v[a + k];
-        for (i = a + LANES; i + LANES <= b; i += LANES)
-            for (int k = 0; k < LANES; k++)
-                lane[k] = v[i + k] > lane[k] ? v[i + k] : lane[k];
-        for (int k = 0; k < LANES; k++)
-            most = larger(most, lane[k]);
+    if (b - a >= 2 * WIDE) {
+        Wide p = sign * *(const Wide *)(v + a), q = sign * *(const Wide *)(v + a + WIDE);
+        for (i = a + 2 * WIDE; i + 2 * WIDE <= b; i += 2 * WIDE) {
+            p = larger_of(sign * *(const Wide *)(v + i), p);
+            q = larger_of(sign * *(const Wide *)(v + i + WIDE), q);
+        }
+        p = larger_of(p, q);
+        for (int k = 0; k < WIDE; k++)
+            most = larger(most, p[k]);
     }
     for (; i < b; i++)
-        most = larger(most, v[i]);
+        most = larger(most, sign * v[i]);
     return most;
 }
 
-/* The smallest of v[a:b], which is not empty. */
-static double smallest(const double *v, Index a, Index b)
+static double largest(const double *v, Index a, Index b) { return most_of(v, a, b, 1.0); }
+static double smallest(const double *v, Index a, Index b) { return -most_of(v, a, b, -1.0); }
+
+static inline int any(Masks m)
 {
-    double least = v[a];
-    Index i = a;
-    if (b - a >= LANES) {
-        double lane[LANES];
-        for (int k = 0; k < LANES; k++)
-            lane[k] = v[a + k];
-        for (i = a + LANES; i + LANES <= b; i += LANES)
-            for (int k = 0; k < LANES; k++)
-                lane[k] = v[i + k] < lane[k] ? v[i + k] : lane[k];
-        for (int k = 0; k < LANES; k++)
-            least = smaller(least, lane[k]);
-    }
-    for (; i < b; i++)
-        least = smaller(least, v[i]);
-    return least;
+    int64_t bits = 0;
+    for (int k = 0; k < WIDE; k++)
+        bits |= m[k];
+    return bits != 0;
 }
 
 /* Index of the first of v[a:b] that equals `value`; b when none does. */
 static Index place_of(const double *v, Index a, Index b, double value)
 {
     Index i = a;
-    for (; i + LANES <= b; i += LANES) {
-        int found = 0;
-        for (int k = 0; k < LANES; k++)
-            found |= v[i + k] == value;
-        if (found)
+    Wide wanted = value - (Wide){0.0};
+    for (; i + 4 * WIDE <= b; i += 4 * WIDE) {
+        const Wide *u = (const Wide *)(v + i);
+        if (any((u[0] == wanted) | (u[1] == wanted) | (u[2] == wanted) | (u[3] == wanted)))
             break;
     }
     while (i < b && v[i] != value)
@@ -103,40 +109,65 @@ static Index lowest(const double *v, Index a, Index b)
     return place_of(v, a, b, smallest(v, a, b));
 }
 
-/* Whether the size of every one of n numbers is at most `limit`; never true of NaN. */
-static int all_within(const double *v, Index n, double limit)
-{
-    int bad = 0;
-    for (Index i = 0; i < n; i++)
-        bad |= !(fabs(v[i]) <= limit);
-    return !bad;
-}
-
-/* The same of n samples. */
-static int samples_within(Samples x, Index n, double limit)
+/* Some samples from the i-th on. */
+static inline Wide some(Samples x, Index i)
 {
     if (x.is_double)
-        return all_within(x.start, n, limit);
-    const float *v = x.start;
-    int bad = 0;
-    for (Index i = 0; i < n; i++)
-        bad |= !(fabs((double)v[i]) <= limit);
-    return !bad;
+        return *(const Wide *)((const double *)x.start + i);
+    const float *v = (const float *)x.start + i;
+#if defined(__AVX2__)
+    return (Wide)_mm256_cvtps_pd(_mm_loadu_ps(v));
+#else
+    return (Wide){v[0], v[1]};
+#endif
 }
 
-/* Write the mean of each run of `size` samples; of four, the usual 20 kHz, added in pairs. */
+/* Whether the size of every one of n samples is at most `limit`; never true of NaN. */
+static int samples_within(Samples x, Index n, double limit)
+{
+    Masks bad = {0};
+    Index i = 0;
+    for (; i + WIDE <= n; i += WIDE) {
+        Wide v = some(x, i);
+        bad |= ~((v <= limit) & (v >= -limit));
+    }
+    int good = !any(bad);
+    for (; i < n; i++)
+        good &= fabs(sample(x, i)) <= limit;
+    return good;
+}
+
+/* The same of n numbers. */
+static int all_within(const double *v, Index n, double limit)
+{
+    Samples x = {v, 1};
+    return samples_within(x, n, limit);
+}
+
+/* Write the means of four by four samples, added in pairs. */
+static inline void means_of_four(Samples x, Index n_blocks, double *restrict y)
+{
+    Index b = 0;
+#if defined(__AVX2__)
+    for (; b + 4 <= n_blocks; b += 4) {
+        __m256d p = _mm256_hadd_pd((__m256d)some(x, 4 * b), (__m256d)some(x, 4 * b + 4));
+        __m256d q = _mm256_hadd_pd((__m256d)some(x, 4 * b + 8), (__m256d)some(x, 4 * b + 12));
+        __m256d low = _mm256_permute2f128_pd(p, q, 0x20), high = _mm256_permute2f128_pd(p, q, 0x31);
+        *(Wide *)(y + b) = ((Wide)low + (Wide)high) * 0.25;
+    }
+#endif
+    for (; b < n_blocks; b++) {
+        Samples at = part(x, 4 * b);
+        y[b] = ((sample(at, 0) + sample(at, 1)) + (sample(at, 2) + sample(at, 3))) * 0.25;
+    }
+}
+
+/* Write the mean of each run of `size` samples. */
 static void block_means(Samples x, Index size, Index n_blocks, double *restrict y)
 {
-    if (size == 4 && x.is_double) {
-        const double *v = x.start;
-        for (Index b = 0; b < n_blocks; b++)
-            y[b] = ((v[4 * b] + v[4 * b + 1]) + (v[4 * b + 2] + v[4 * b + 3])) * 0.25;
-        return;
-    }
     if (size == 4) {
-        const float *v = x.start;
-        for (Index b = 0; b < n_blocks; b++)
-            y[b] = (((double)v[4 * b] + v[4 * b + 1]) + ((double)v[4 * b + 2] + v[4 * b + 3])) * 0.25;
+        /* The usual 20 kHz: worth a form of its own. */
+        means_of_four(x, n_blocks, y);
         return;
     }
     double scale = 1.0 / (double)size;

@@ -5,7 +5,7 @@
  *
  * Names: `x` raw samples, `y` block means, `r` block means less baseline, `z` samples less
  * baseline about a marker, `b` a block, `i` a sample, `h` half a smoothing width, `pre` the
- * blocks before the stimulus, `first` the blocks blanked after it.
+ * blocks before the pulse's end, `first` the blocks blanked after it.
  */
 #ifndef NCS_ROW_H
 #define NCS_ROW_H
@@ -49,8 +49,12 @@ typedef struct {
     Samples x;
     Index n;            /* samples */
     Index n_blocks;
-    Index stimulus;     /* sample of the stimulus: a multiple of the block size */
+    Index stimulus;     /* sample from which on decays are counted: a multiple of the block size */
     Index pre;          /* blocks before it */
+    Index before;       /* blocks before the pulse that a baseline may use */
+    Index pulse_from, pulse_to; /* first sample of the pulse, and first after it */
+    Index railed;       /* longest run of equal samples on a rail */
+    double duration;    /* what the file says of the pulse, in ms; NaN where it says nothing */
     Index n_pre;        /* samples before it that a baseline may use; 0 for none */
     double low_mv, high_mv; /* limits of the converter, infinite where unknown */
 
@@ -59,8 +63,9 @@ typedef struct {
     double s[N_DECAYS];
     double g[SOLVE];    /* normal equations: six rows of seven, and what they began with */
 
-    /* Noise: sample to sample, and about the baseline. */
-    double white, spread;
+    /* Noise: sample to sample, about the baseline, and how far 1 ms of the quieter pieces
+     * strays from its surroundings (0 where nobody looked). */
+    double white, spread, color;
 
     /* Baseline: level + slope * (sample - origin), level from sample `bend` on. */
     double level, slope, origin, bend;
@@ -69,6 +74,7 @@ typedef struct {
     /* Artefact: its size, the weights of three neighboring decays, the index of the middle one. */
     double decay, w0, w1, w2;
     Index at;
+    Index n_decays;     /* how many of the decays may be used */
     double early;       /* artefact in the first usable block */
 
     /* Hum. */
@@ -81,6 +87,7 @@ typedef struct {
     double first_top;   /* height of the first phase */
     double last_top;    /* height of the last one */
     double late_area;   /* sum of the blocks of the later ones */
+    Index late_block;   /* where another response begins; -1 for none */
 } Row;
 
 static inline double larger(double a, double b) { return b > a ? b : a; }

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from ncs_cb.batch.identity import Pseudonyms, names_of
 from ncs_cb.errors import NcsError
+from ncs_cb.harmless import visible
 from ncs_cb.knowledge.lab import find as nearest_lab
 
 if TYPE_CHECKING:
@@ -318,7 +319,7 @@ def _shown(key: str, names: dict[str, str]) -> str:
 
 def _readable(name: str) -> str:
     """Put a mark in place of bytes that are no text: a file name need not be valid UTF-8."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return visible(name.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
 
 
 def check_places(root: Path, out: Path) -> None:

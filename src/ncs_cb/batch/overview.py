@@ -18,13 +18,12 @@ from urllib.parse import quote
 from ncs_cb.batch.measures import BINS, SPANS, Span
 from ncs_cb.batch.store import TABLES, Entry, Failure, Store
 from ncs_cb.columns import table_columns
+from ncs_cb.harmless import no_formula, visible
 from ncs_cb.vocabulary import GRADES, NO_GRADE
 
 # More rows than this no browser sorts at ease; the Parquet files answer for the rest.
 MOST_ROWS = 20_000
 
-# Spreadsheets take a cell that begins with one of these for a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _ORDER = (*GRADES, *NO_GRADE)
 
 
@@ -106,22 +105,11 @@ def _csv(failures: Iterable[Failure]) -> Iterator[str]:
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(f.name for f in fields(Failure))
     for failure in failures:
-        writer.writerow(harmless(cell) for cell in astuple(failure))
+        writer.writerow(visible(no_formula(cell)) for cell in astuple(failure))
         yield buffer.getvalue()
         buffer.seek(0)
         buffer.truncate()
     yield buffer.getvalue()
-
-
-def harmless(cell: str) -> str:
-    """Give a cell that no spreadsheet runs as a formula.
-
-    Examples
-    --------
-    >>> harmless("=1+1"), harmless("p014")
-    ("'=1+1", 'p014')
-    """
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell
 
 
 def _page(store: Store, totals: _Totals) -> Iterator[str]:

@@ -59,6 +59,11 @@ MEASURES: tuple[Column, ...] = (
         "traces", "baseline_noise_mv", "Baseline noise",
         "Standard deviation of the baseline.",
         "standard deviation about the baseline over the stretch it was taken from", CONTRACT),
+    number(
+        "traces", "late_response_latency_ms", "Late response",
+        "Latency of a separate later component: an A wave, a satellite or an F wave.",
+        "begin of the first negative component that follows a rest at baseline of 2 ms (below "
+        "15 % of the highest peak) or 4 ms; part of no area and no duration"),
     flags("traces"),
 )  # fmt: skip
 """The columns of ``measure_traces``. A negative phase is significant when its peak reaches 5 %

@@ -18,11 +18,12 @@ _FILE = "tables/block_interval.toml"
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """The three calibrated factors; their meaning stands in the data file."""
+    """The calibrated factors; their meaning stands in the data file."""
 
     posterior: float
     counting: float
     unexplained: float
+    remainder: float
 
 
 @cache
@@ -61,5 +62,6 @@ def half_width(fit: Fit, factors: Interval) -> Floats:
             (factors.posterior * fit.scale_sd) ** 2
             + factors.counting**2 * share
             + (factors.unexplained * unexplained(fit)) ** 2
+            + (factors.remainder * fit.residual * np.clip(fit.scale, 0.0, 1.5)) ** 2
         )
     )

@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from ncs_cb.dispersion.deconvolution import N_FREQUENCIES, STEP_HZ, Spectra
+from ncs_cb.dispersion.deconvolution import FREQUENCY_HZ, N_FREQUENCIES, STEP_HZ, Spectra
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -28,6 +28,7 @@ AFTER_MS = 80.0
 # while F waves and stray movement mostly stay out. Whatever is cut is cut from the model too.
 LONGEST_RESPONSE_MS = 36.0
 BLANKED_MS = 0.7
+LONGEST_PULSE_MS = 2.2
 EARLIEST_ONSET_MS = 1.6
 # How far before its onset a response is taken to begin: the foot below the detection limit.
 FOOT_MS = 0.8
@@ -41,6 +42,10 @@ _ROUNDS = 3
 # it gives here, and badly so when several workers share the cores.
 _PIECE = 128
 _ROUNDING = 1e-10
+# What is left at the end of the sweep tells how far the baseline wanders (heart, 1/f, hum): over
+# this long, as noise that stays alike for about this long.
+WANDER_MS = 10.0
+_ALIKE_MS = 6.0
 _RIDGE = 1e-9 * np.eye(3)
 
 
@@ -110,7 +115,8 @@ class Responses:
     ``level + (tail + drift * t) * exp(-t / tail_ms)``. ``noise_mv`` is the standard deviation of
     the quiet stretch, ``baseline_sd_mv`` that of the baseline itself; ``peak_mv`` is the negative
     peak, ``size_mv`` the largest size of either sign, ``end_mv`` the mean size of the last
-    millisecond; ``is_present`` says whether a response stands clear of the noise.
+    millisecond, ``wander_mv`` the smooth deviation over the last 10 ms;
+    ``is_present`` says whether a response stands clear of the noise.
     """
 
     grid: Grid
@@ -125,6 +131,7 @@ class Responses:
     peak_mv: Floats
     size_mv: Floats
     end_mv: Floats
+    wander_mv: Floats
     is_present: Truths
 
     def take(self, rows: Integers) -> Responses:
@@ -253,9 +260,35 @@ def _blocks_in(span_ms: float, grid: Grid) -> int:
     return max(1, round(span_ms / grid.step_ms))
 
 
+def _without_pulse(raw: Floats, grid: Grid) -> Floats:
+    """Cover what a long stimulus pulse leaves beyond the blanked time with what follows it.
+
+    Its edges bend the trace more sharply than anything later in the sweep does.
+    """
+    time = grid.time_ms
+    bend = np.abs(np.diff(raw, n=2, axis=1))
+    about = time[1:-1]
+    early = (about > BLANKED_MS - 0.2) & (about < LONGEST_PULSE_MS)
+    start = (about > -0.3) & (about < LONGEST_PULSE_MS)
+    late = about >= LONGEST_PULSE_MS + 0.5
+    if not early.any() or not late.any():
+        return raw
+    limit = np.maximum(0.25 * bend[:, start].max(axis=1), 1.5 * bend[:, late].max(axis=1))
+    sharp = early & (bend > limit[:, None])
+    rows = np.flatnonzero(sharp.any(axis=1))
+    if rows.size == 0:
+        return raw
+    out = raw.copy()
+    first = int(np.searchsorted(time, BLANKED_MS))
+    for row in rows:
+        end = min(int(np.flatnonzero(sharp[row])[-1]) + 3, time.size - 1)
+        out[row, first:end] = raw[row, end]
+    return out
+
+
 def clean(samples_mv: Floats, grid: Grid, after_ms: Floats) -> Responses:
     """Remove baseline and artefact and find the response of each trace after its `after_ms`."""
-    raw = grid.blocks(samples_mv)
+    raw = _without_pulse(grid.blocks(samples_mv), grid)
     # Sums of squares about zero would drown in a large offset.
     offset = raw[:, -1:]
     blocks = raw - offset
@@ -281,10 +314,12 @@ def clean(samples_mv: Floats, grid: Grid, after_ms: Floats) -> Responses:
         # The quiet stretch may reach as far as the foot, once the response is found.
         until = np.maximum(onset - BLANKED_MS, BLANKED_MS + 0.4)
     end = np.abs(smooth[:, -max(2, _blocks_in(1.0, grid)) :]).mean(axis=1)
+    last = smooth[:, -max(2, _blocks_in(WANDER_MS, grid)) :]
+    wander = np.sqrt(np.square(last).mean(axis=1))
     return Responses(
         grid, cleaned, quiet.level_mv + offset[:, 0], quiet.tail_mv, quiet.drift_mv,
         _TAILS_MS[quiet.tail], quiet.noise_mv, level, onset, smooth.max(axis=1), largest, end,
-        is_found & (largest > 5.0 * clear),
+        wander, is_found & (largest > 5.0 * clear),
     )  # fmt: skip
 
 
@@ -337,6 +372,10 @@ def _window_matrices(window: npt.NDArray[np.complex128]) -> Floats:
     return turned.reshape(len(window), 2 * N_FREQUENCIES, N_FREQUENCIES).view(np.float64)
 
 
+# Of noise that stays alike for a while, the share at each frequency.
+_SLOW: Floats = 1.0 / (1.0 + (2e-3 * np.pi * FREQUENCY_HZ * _ALIKE_MS) ** 2)
+
+
 def spectra(distal: Responses, proximal: Responses) -> Spectra:
     """Window the responses of many pairs and give them on the frequency grid, with their noise."""
     time_d, time_p = distal.grid.time_ms, proximal.grid.time_ms
@@ -357,7 +396,9 @@ def spectra(distal: Responses, proximal: Responses) -> Spectra:
     ):  # fmt: skip
         spans.append(np.sum(window * window, axis=1) * found.grid.step_ms)
         white = found.noise_mv**2 * found.grid.step_ms * spans[-1]
-        noises.append(white[:, None] + found.baseline_sd_mv[:, None] ** 2 * np.abs(gate) ** 2)
+        slow = found.wander_mv**2 * spans[-1] * 2.0 * _ALIKE_MS
+        level = found.baseline_sd_mv[:, None] ** 2 * np.abs(gate) ** 2
+        noises.append(white[:, None] + level + slow[:, None] * _SLOW)
     # Without any noise the fit would trust the last bits of what leaks between frequencies.
     noises[1] += _ROUNDING * (np.abs(near[:, 0]) ** 2).max(axis=1, keepdims=True)
     return Spectra(

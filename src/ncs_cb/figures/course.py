@@ -51,7 +51,7 @@ def draw(compared: Compared, labels: Mapping[str, str], *, lang: str = "en") -> 
     )  # fmt: skip
     plot.axes("", f"{labels['area_fall']}, %", has_x_ticks=False)
     _visits(plot, compared, places)
-    _courses(plot, compared)
+    _courses(plot, compared, labels)
     for n, one in enumerate(series):
         _curve(plot, one, _DASHES[n % len(_DASHES)], labels)
     _names(plot, series)
@@ -100,7 +100,7 @@ def _visits(plot: Plot, compared: Compared, places: Sequence[float]) -> None:
         plot.sheet.add(Text(x, bottom + 14, text, 8, "middle", SOFT))
 
 
-def _courses(plot: Plot, compared: Compared) -> None:
+def _courses(plot: Plot, compared: Compared, labels: Mapping[str, str]) -> None:
     """Mark courses of treatment above the plot, cut where they begin before it or outlast it."""
     if any(visit.visit_date is None for visit in compared.visits):
         return
@@ -110,12 +110,13 @@ def _courses(plot: Plot, compared: Compared) -> None:
         if span is None:
             continue
         start, end = (float(plot.x(place)) for place in span)
+        drug = labels.get(f"drug_{course.drug}", course.drug)
         corners = np.array([start, end, end, start, start])
         heights = np.array([y, y, y + 7.0, y + 7.0, y])
         plot.sheet.add(Line(corners, heights, SOFT, 0.9, (), "#dfe3e8"))
         plot.sheet.segment((start, start), (y, plot.top + plot.height), stroke=FAINT, width=0.8,
                            dash=(1.5, 2.5))  # fmt: skip
-        plot.sheet.add(Text(start, y - 4, course.drug[:24], 8, "start", INK))
+        plot.sheet.add(Text(start, y - 4, drug[:24], 8, "start", INK))
 
 
 def _span(plot: Plot, course: TreatmentCourse) -> tuple[float, float] | None:

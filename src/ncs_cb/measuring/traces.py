@@ -38,6 +38,9 @@ FACTS: dict[int, str] = {
     fact.ARTIFACT: "artifact_removed",
     fact.ARTIFACT_AT_ONSET: "artifact_overlaps_onset",
     fact.NOISY: "noisy_baseline",
+    fact.ARTIFACT_CLIPPED: "artifact_clipped",
+    fact.REALIGNED: "stimulus_realigned",
+    fact.LATE_RESPONSE: "late_response",
 }
 """What each bit of the kernel's facts is called."""
 
@@ -89,8 +92,8 @@ def measure_traces(
     if stimuli.dtype.kind == "f" and not np.array_equal(stimuli, np.floor(stimuli)):
         raise ValueError("stimulus_index must be whole numbers: the index of a sample")
     stimuli = np.clip(stimuli, -1, samples.shape[1]).astype(np.int64)
-    limits = np.full(n, np.inf)
-    out, facts = _run(samples, rates, stimuli, -limits, limits, threads)
+    limits, pulses = np.full(n, np.inf), np.full(n, np.nan)
+    out, facts = _run(samples, rates, stimuli, -limits, limits, pulses, threads)
     return _frame(out, facts)
 
 
@@ -129,6 +132,7 @@ def measure_study_traces(traces: Sequence[Trace]) -> pd.DataFrame:
             np.array([t.stimulus_index for t in chosen], dtype=np.int64),
             np.array([r[0] for r in ranges], dtype=np.float64),
             np.array([r[1] for r in ranges], dtype=np.float64),
+            np.array([t.stimulus.duration_ms or np.nan for t in chosen], dtype=np.float64),
             None,
         )
     frame = _frame(out, facts)
@@ -204,6 +208,7 @@ class _Block:
     stimuli: NDArray[np.int64]
     low_mv: NDArray[np.float64]
     high_mv: NDArray[np.float64]
+    pulse_ms: NDArray[np.float64]
     out: NDArray[np.float64]
     facts: NDArray[np.int64]
 
@@ -214,12 +219,13 @@ def _run(
     stimuli: NDArray[np.int64],
     low: NDArray[np.float64],
     high: NDArray[np.float64],
+    pulses: NDArray[np.float64],
     threads: int | None,
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Measure traces of equal length."""
     n = samples.shape[0]
     block = _Block(
-        samples, rates, stimuli, low, high,
+        samples, rates, stimuli, low, high, pulses,
         np.full((n, fact.WIDTH), np.nan), np.zeros(n, dtype=np.int64),
     )  # fmt: skip
     for rate in np.unique(rates):
@@ -243,14 +249,14 @@ def _run_rate(block: _Block, rows: NDArray[np.int64], rate: float, threads: int)
     def run(part: NDArray[np.int64]) -> None:
         if whole:
             _kernels.measure_rows(
-                block.samples, part, block.stimuli, block.low_mv, block.high_mv, scale,
-                block.out, block.facts,
+                block.samples, part, block.stimuli, block.low_mv, block.high_mv,
+                block.pulse_ms, scale, block.out, block.facts,
             )  # fmt: skip
             return
         out, facts = np.empty((len(part), fact.WIDTH)), np.zeros(len(part), dtype=np.int64)
         _kernels.measure_rows(
             np.ascontiguousarray(block.samples[part]), np.arange(len(part)), block.stimuli[part],
-            block.low_mv[part], block.high_mv[part], scale, out, facts,
+            block.low_mv[part], block.high_mv[part], block.pulse_ms[part], scale, out, facts,
         )  # fmt: skip
         block.out[part], block.facts[part] = out, facts
 

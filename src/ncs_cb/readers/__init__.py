@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ncs_cb.errors import NcsError, ReadError, StudyError, UnknownFormatError, did_you_mean
+from ncs_cb.harmless import visible
 from ncs_cb.knowledge import lab as labs
 from ncs_cb.knowledge import layouts
 from ncs_cb.knowledge.lab import LabFile
@@ -283,7 +284,7 @@ def _open_all(found: StudyInput, keep_identity: bool) -> tuple[list[Input], list
     decisions: list[Decision] = []
     if found.path in found.files:
         # A file given by itself: what lies beside it is a companion or no concern of ours.
-        name = found.path.name
+        name = visible(found.path.name)
         data = read_regular(found.path, name)
         return [Input(found.path, name, data, keep_identity=keep_identity)], decisions
     for path, name in folders.unique_names(found):
@@ -455,13 +456,13 @@ def _assemble(
         )  # fmt: skip
     ids = [r.study_id for r in recorded if r.study_id]
     return Study(
-        ids[0] if len(read) == 1 and ids and not sources else study_id,
+        visible(ids[0] if len(read) == 1 and ids and not sources else study_id),
         tuple(trace for r in recorded for trace in r.traces),
         tuple(row for r in recorded for row in r.typed_responses),
         _merged(told, [r.details for r in recorded]),
         (*sources, *_sources(read)),
         (*decisions, *(d for r in recorded for d in r.decisions)),
-        tuple(note for r in recorded for note in r.notes),
+        tuple(visible(note) for r in recorded for note in r.notes),
         printed_segments=tuple(s for r in recorded for s in r.printed_segments),
     )
 

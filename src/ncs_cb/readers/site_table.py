@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ncs_cb.errors import ReadError, StudyError, did_you_mean
+from ncs_cb.errors import NcsError, ReadError, StudyError, did_you_mean
 from ncs_cb.model import Decision
 from ncs_cb.readers._shared.reader import Input, Reader, Recording
-from ncs_cb.readers._shared.tables import first_lines, is_identity, parse_table
+from ncs_cb.readers._shared.tables import Table, first_lines, is_identity, parse_table
 from ncs_cb.readers._shared.typed import KNOWN, NEEDED, Notes, one_per_site, typed_response
 
 _SUFFIXES = (".csv", ".tsv", ".txt")
@@ -22,16 +22,36 @@ def _is_header(cells: list[str]) -> bool:
 
 
 def read(source: Input) -> Recording:
+    """Read a site table of one visit; see :func:`visits`.
+
+    Raises
+    ------
+    StudyError
+        If its rows name more than one study.
+    """
+    found = visits(source)
+    if len(found) > 1:
+        raise StudyError(f"the table holds {len(found)} studies (study_id).")
+    (only,) = found.values()
+    if isinstance(only, NcsError):
+        raise only
+    return only
+
+
+def visits(source: Input) -> dict[str, Recording | NcsError]:
     """Read a site table: one row per stimulated site, one column per value.
+
+    Returns
+    -------
+    dict of str to Recording or NcsError
+        By study id (empty where none is named), the visit or what is wrong with it.
 
     Raises
     ------
     ReadError
-        If the table is malformed, has rows of unequal length, or a value is no number.
-    UnitError
-        If an amplitude is above 100 mV.
+        If the table is malformed or has rows of unequal length.
     StudyError
-        If a column, nerve, side, muscle or site is unknown.
+        If a column is unknown.
     """
     table = parse_table(source.data, _is_header)
     names = [name.casefold() for name in table.columns]
@@ -49,19 +69,32 @@ def read(source: Input) -> Recording:
     if not table.rows:
         raise ReadError("the table has no row.")
     cells = [dict(zip(names, row, strict=True)) for row in table.rows]
-    if len({c.get("study_id", "").strip() for c in cells}) > 1:
-        raise StudyError(
-            "the rows name more than one study; a site table holds one visit.",
-            hint="Split it by study_id, one file per visit.",
-        )
+    general = _decisions(table, dropped, source)
+    parts: dict[str, list[tuple[int, dict[str, str]]]] = {}
+    for number_, c in enumerate(cells, start=2 + table.titles):
+        parts.setdefault(c.get("study_id", "").strip(), []).append((number_, c))
+    found: dict[str, Recording | NcsError] = {}
+    for name, part in parts.items():
+        try:
+            found[name] = _visit(name, part, table, source, general)
+        except NcsError as problem:
+            found[name] = problem
+    return found
+
+
+def _visit(
+    name: str, part: list[tuple[int, dict[str, str]]], table: Table, source: Input,
+    general: list[Decision],
+) -> Recording:  # fmt: skip
     notes = Notes()
-    rows = [
-        typed_response(c, table, f"row {number_}", source, notes)
-        for number_, c in enumerate(cells, start=2 + table.titles)
-    ]
+    rows = [typed_response(c, table, f"row {at}", source, notes) for at, c in part]
     rows, twice = one_per_site(rows, source.name)
-    decisions = [Decision(source.name, "unit", "mV, ms, mm", "as the column names say"), *twice]
-    decisions += notes.decisions(source.name)
+    decisions = (general[0], *twice, *notes.decisions(source.name), *general[1:])
+    return Recording(typed_responses=tuple(rows), decisions=decisions, study_id=name or None)
+
+
+def _decisions(table: Table, dropped: list[str], source: Input) -> list[Decision]:
+    decisions = [Decision(source.name, "unit", "mV, ms, mm", "as the column names say")]
     if table.titles:
         decisions.append(Decision(source.name, "titles", "left out",
                                   f"{table.titles} lines above the header"))  # fmt: skip
@@ -70,10 +103,11 @@ def read(source: Input) -> Recording:
     if dropped:
         decisions.append(Decision(source.name, "identity", "dropped",
                                   f"{len(dropped)} columns name a person"))  # fmt: skip
-    return Recording(typed_responses=tuple(rows), decisions=tuple(decisions))
+    return decisions
 
 
 READER = Reader(
     "site_table", _SUFFIXES, _claims, read,
     label="site table: CSV of printed values, one row per stimulated site",
+    visits=visits,
 )  # fmt: skip

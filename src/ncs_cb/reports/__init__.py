@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ncs_cb import plugins
 from ncs_cb.errors import NcsError, ReportError, did_you_mean
+from ncs_cb.harmless import shortened
 from ncs_cb.model import Result
 
 if TYPE_CHECKING:
@@ -197,7 +198,8 @@ def _writer(name: str) -> Writer:
 
 # Names that mean something else than a file to some operating system.
 _RESERVED = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d)(\..*)?$", re.IGNORECASE)
-_LONGEST_NAME = 100
+# Bytes; a file system takes 255, and files in the making and their suffixes need some.
+_LONGEST_NAME = 180
 
 
 def safe_name(text: str) -> str:
@@ -212,7 +214,7 @@ def safe_name(text: str) -> str:
     ('p014-2026-03', True)
     """
     kept = re.sub(r"[^\w.\-]+", "_", text, flags=re.UNICODE).strip("._-")
-    kept = kept[:_LONGEST_NAME].rstrip("._-")
+    kept = shortened(kept, _LONGEST_NAME).rstrip("._-")
     if kept and kept == text and not _RESERVED.match(text):
         return text
     from hashlib import sha256

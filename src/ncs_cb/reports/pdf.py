@@ -7,17 +7,21 @@ Chinese text needs an installed font that holds it; any of the Noto CJK fonts wi
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ncs_cb import figures, view
 from ncs_cb.errors import ReportError
 from ncs_cb.model import Result
 from ncs_cb.reports import Writer
+from ncs_cb.view.serial import build_comparison
 
-_TEMPLATE = "reports/templates/report.typ"
+if TYPE_CHECKING:
+    from ncs_cb.compare import Comparison
+
+_TEMPLATES = "reports/templates"
 _LATIN = ("Helvetica Neue", "Arial", "Liberation Sans", "DejaVu Sans")
 _CHINESE = (
     "Noto Sans CJK SC", "Source Han Sans SC", "Noto Sans SC", "PingFang SC", "Microsoft YaHei",
@@ -47,6 +51,29 @@ def render(result: Result, *, lang: str = "en") -> bytes:
     ReportError
         If typst is not installed, or no installed font holds the text.
     """
+    v = view.build(result, lang=lang)
+    return _compile("report.typ", {
+        "view": asdict(v), "figures": asdict(figures.draw_all(result, v)),
+        "grades": sorted({*_GRADES, *(s.grade for s in v.stretches)}),
+        "shorts": _shorts(v.labels) | {s.grade: s.short for s in v.stretches},
+    })  # fmt: skip
+
+
+def render_comparison(comparison: Comparison, *, lang: str = "en") -> bytes:
+    """Lay a comparison of serial visits out as PDF; see :func:`render`."""
+    v = build_comparison(comparison, lang=lang)
+    drawing = figures.course.draw(comparison, v.labels, lang=lang)
+    return _compile("comparison.typ", {
+        "view": asdict(v), "timeline": figures.to_svg(drawing) if drawing is not None else "",
+        "grades": list(_GRADES), "shorts": _shorts(v.labels),
+    })  # fmt: skip
+
+
+def _shorts(labels: Mapping[str, str]) -> dict[str, str]:
+    return {g: labels[f"short_{g}"] for g in _GRADES if f"short_{g}" in labels}
+
+
+def _compile(name: str, data: dict[str, Any]) -> bytes:
     try:
         import typst
     except ImportError:
@@ -54,15 +81,9 @@ def render(result: Result, *, lang: str = "en") -> bytes:
             "the format 'pdf' needs typst, which is not installed",
             hint="Install it with: pip install 'ncs_cb[pdf]'",
         ) from None
-    v = view.build(result, lang=lang)
-    data = {
-        "view": asdict(v), "figures": asdict(figures.draw_all(result, v)),
-        "grades": sorted({*_GRADES, *(s.grade for s in v.stretches)}),
-        "shorts": {g: v.labels[f"short_{g}"] for g in _GRADES if f"short_{g}" in v.labels}
-        | {s.grade: s.short for s in v.stretches},
-    }  # fmt: skip
     data["fonts"] = _fonts(json.dumps(data, ensure_ascii=False), _installed(typst))
-    template = files("ncs_cb").joinpath(_TEMPLATE).read_bytes()
+    folder = files("ncs_cb").joinpath(_TEMPLATES)
+    template = b"\n".join(folder.joinpath(part).read_bytes() for part in ("parts.typ", name))
     try:
         page = typst.compile(template, format="pdf", sys_inputs={"data": json.dumps(data)})
     except RuntimeError as error:
@@ -100,4 +121,9 @@ def write(result: Result, *, lang: str = "en") -> dict[str, bytes]:
     return {"report.pdf": render(result, lang=lang)}
 
 
-WRITER = Writer("pdf", "the report for print, A4 (needs the extra 'pdf')", write)
+def write_comparison(comparison: Comparison, *, lang: str = "en") -> dict[str, bytes]:
+    """Give ``comparison.pdf``."""
+    return {"comparison.pdf": render_comparison(comparison, lang=lang)}
+
+
+WRITER = Writer("pdf", "the report for print, A4 (needs the extra 'pdf')", write, write_comparison)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from ncs_cb.columns import conform, table_columns
+from ncs_cb.harmless import no_formula, visible
 from ncs_cb.model import Result
 from ncs_cb.reports import Writer
 from ncs_cb.vocabulary import ID_LISTS, MAIN_TABLES, SERIES_TABLES
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = "1"
 """Raised whenever a column is renamed, removed or changes its meaning."""
-
-# A spreadsheet runs a cell that begins with one of these as a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def to_csv(table: pd.DataFrame) -> str:
@@ -52,8 +50,8 @@ def _safe(values: pd.Series) -> pd.Series:
 def _safe_cell(value: object) -> object:
     if isinstance(value, list | dict | tuple):
         value = json.dumps(value, ensure_ascii=False, default=_scalar)
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return f"'{value}"
+    if isinstance(value, str):
+        return visible(no_formula(value))
     return None if value is pd.NA else value
 
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from ncs_cb import view
 from ncs_cb.model import Result
 from ncs_cb.reports import Writer
 from ncs_cb.view import Fact, Table, View
+from ncs_cb.view.serial import ComparisonView, build_comparison
+
+if TYPE_CHECKING:
+    from ncs_cb.compare import Comparison
 
 _WIDTH = 92
 
@@ -161,9 +166,40 @@ def _wrap(text: str, *, indent: str = "") -> list[str]:
     return [line.rstrip() for line in lines]
 
 
+def render_comparison(comparison: Comparison, *, lang: str = "en") -> str:
+    """Give a comparison of serial visits as plain text; see :func:`render`."""
+    return "\n".join(_compared(build_comparison(comparison, lang=lang))).rstrip() + "\n"
+
+
+def _compared(v: ComparisonView) -> Iterator[str]:
+    labels = v.labels
+    yield from (_one_line(v.title), "=" * _width(_one_line(v.title)))
+    yield from _facts(v.header, labels)
+    for pair in v.pairs:
+        yield from ("", _one_line(pair.title), *_wrap(pair.finding))
+    for course in v.courses:
+        yield from _items(labels["courses"], [course], labels)
+    for pair in v.pairs:
+        yield from _section(pair.title, pair.changes)
+        yield from _section(f"{pair.title}{labels['colon']}{labels['events']}", pair.events)
+    yield from _section(labels["by_set"], v.sets)
+    yield from ("", labels["remarks"])
+    for remark in v.remarks:
+        yield from _wrap(f"- {remark}", indent="  ")
+    yield ""
+    yield from _facts(v.rests_on, labels)
+    yield from _section(labels["data_files"], v.data_files)
+    yield from ("", *_wrap(v.disclaimer))
+
+
+def write_comparison(comparison: Comparison, *, lang: str = "en") -> dict[str, str]:
+    """Give ``comparison.txt``."""
+    return {"comparison.txt": render_comparison(comparison, lang=lang)}
+
+
 def write(result: Result, *, lang: str = "en") -> dict[str, str]:
     """Give ``report.txt``."""
     return {"report.txt": render(result, lang=lang)}
 
 
-WRITER = Writer("txt", "plain text for pasting into a record", write)
+WRITER = Writer("txt", "plain text for pasting into a record", write, write_comparison)

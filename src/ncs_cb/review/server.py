@@ -137,7 +137,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _correct(self, asked: dict[str, Any]) -> dict[str, Any]:
         lang = str(asked.pop("lang", "en"))
-        self.server.session.correct(asked)
+        self.server.session.correct(asked, lang)
         return self.server.session.state(lang)
 
     def _asked(self) -> str | None:

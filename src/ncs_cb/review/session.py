@@ -14,7 +14,7 @@ from ncs_cb.errors import NcsError, StudyError
 from ncs_cb.model import Result, Source, Study
 from ncs_cb.readers import read_study
 from ncs_cb.review import log
-from ncs_cb.review.state import describe, grades_of, samples_of
+from ncs_cb.review.state import change_text, describe, grades_of, samples_of
 
 _EVENT_KEYS = ("action", "trace", "marker", "to_ms", "key", "to", "undoes", "why")
 
@@ -108,7 +108,7 @@ class Session:
         with self._lock:
             return {"version": self.version, "curves": samples_of(self._result)}
 
-    def correct(self, asked: Mapping[str, Any]) -> None:
+    def correct(self, asked: Mapping[str, Any], lang: str = "en") -> None:
         """Write one correction, and let everything follow.
 
         Raises
@@ -136,7 +136,7 @@ class Session:
             event = log.prepare(self._study, who=self.who, **told)
             correction = review_file.to_correction(event)
             result = self._analyzed(self._with((*self._study.corrections, correction)))
-            changed = self._changes(result)
+            changed = self._changes(result, lang)
             if changed and not str(told["why"]).strip():
                 raise NeedsReasonError(changed)
             review_file.append(self._log, event)
@@ -169,10 +169,10 @@ class Session:
             raise StudyError("there is nothing to undo.")
         return standing[-1].id
 
-    def _changes(self, result: Result) -> list[dict[str, str]]:
+    def _changes(self, result: Result, lang: str) -> list[dict[str, str]]:
         before, after = grades_of(self._result), grades_of(result)
         return [
-            {"place": " ".join(filter(None, key)).replace("_", " "),
+            {"text": change_text(key, before.get(key, ""), after.get(key, ""), lang),
              "from": before.get(key, ""), "to": after.get(key, "")}
             for key in dict.fromkeys((*before, *after))
             if before.get(key, "") != after.get(key, "")

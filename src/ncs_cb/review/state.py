@@ -35,6 +35,21 @@ def grades_of(result: Result) -> dict[tuple[str, ...], str]:
     return found
 
 
+def change_text(key: tuple[str, ...], before: str, after: str, lang: str) -> str:
+    """Say in words what became of one grade or category of :func:`grades_of`."""
+    words = view.load(lang)
+    nerve, side, muscle, segment, criteria = key
+    section, where = "category", []
+    if segment:
+        section = "grade"
+        ends = [words.site(site) for site in segment.split("-")]
+        where = [words.term("side", side), words.nerve(nerve), words.muscle(muscle)]
+        where.append(" \u2013 ".join(ends))
+    place = words.join([*where, words.term("criteria", criteria)], weight="comma")
+    old, new = (words.term(section, v) if v else "\u2013" for v in (before, after))
+    return words.join([place, f"{old} \u2192 {new}"], weight="colon")
+
+
 def describe(
     result: Result,
     events: Sequence[Correction],
@@ -76,7 +91,11 @@ def describe(
         "lang": lang, "languages": list(view.languages()), "words": words.section("review"),
         "study_id": result.study.study_id, "lead": built.lead,
         "finding": [line.text for line in built.finding],
-        "diagnosis": [{"title": d.title, "word": d.word} for d in built.diagnosis],
+        "diagnosis": [
+            {"title": d.title, "word": d.word, "is_changed": bool(before)
+             and before.get(("", "", "", "", d.criteria), "") != d.category}
+            for d in built.diagnosis
+        ],
         "disclaimer": built.disclaimer, "nerves": nerves,
         "unassigned": [
             {"recording": u.recording, "text": u.text, "sweep": u.sweep}

@@ -108,7 +108,12 @@ def course_text(r: Reading, course: TreatmentCourse) -> str:
     days = [d.isoformat() if d else "" for d in (course.start, course.end)]
     dose = with_unit(plain(course.dose_g_per_kg), "g/kg") if course.dose_g_per_kg else ""
     span = r.words("phrase.span", start=days[0], end=days[1]) if days[1] else days[0]
-    return r.words.join(filter(None, [course.drug, dose, span]), weight="comma")
+    return r.words.join(filter(None, [drug_word(r, course.drug), dose, span]), weight="comma")
+
+
+def drug_word(r: Reading, drug: str) -> str:
+    """Name a drug; what the catalog does not know stays as it was written."""
+    return r.words.texts.get(f"drug.{drug.strip().lower().replace(' ', '_')}", drug)
 
 
 def flag_notes(

@@ -13,11 +13,12 @@ from ncs_cb.model import Result, TreatmentCourse
 from ncs_cb.view import notes, tables
 from ncs_cb.view.parts import Cell, Fact, Head, Table
 from ncs_cb.view.reading import Reading, Row, read, records, series_of
-from ncs_cb.view.rounding import NOTHING, is_known, number, signed
+from ncs_cb.view.rounding import NOTHING, is_known, number, signed, with_unit
 from ncs_cb.wording.catalog import capital, load
 
 _COURSES = ("new", "persistent", "resolved", "undetermined", "unchanged", "not_judged")
 _ENDS = ("distal", "proximal")
+_WHENS = ("earlier", "later")
 
 
 class OneVisit(Protocol):
@@ -123,6 +124,7 @@ def build_comparison(compared: Compared, *, lang: str = "en") -> ComparisonView:
         disclaimer=words("page.disclaimer"),
         labels=words.section("label")
         | {"timeline_caption": words("label.timeline_caption", lead=r.set_title(r.lead))}
+        | {f"drug_{c.drug}": notes.drug_word(r, c.drug) for c in compared.courses}
         | {f"short_{k}": text for k, text in words.section("grade_short").items()}
         | {"comma": words("list.comma"), "colon": words("list.colon"), "lead": r.set_title(r.lead)},
     )
@@ -147,14 +149,35 @@ def _pair(r: Reading, rows: Sequence[Row]) -> PairView:
         "phrase.between_visits",
         earlier=_when(r, first, "earlier"), later=_when(r, first, "later"),
     )  # fmt: skip
-    drugs = str(first.get("treatment_between") or "").replace(";", ", ")
+    codes = filter(None, str(first.get("treatment_between") or "").split(";"))
+    drugs = w.join((notes.drug_word(r, code) for code in codes), weight="comma")
     sentences = [w("finding.treatment_between", drugs=drugs)] if drugs else []
     for course in _COURSES:
         found = [row for row in rows if _course_of(row) == course]
         if found:
             names = w.join((_in_text(r, row) for row in found), weight="heavy")
             sentences.append(w(f"finding.course_{course}", segments=names))
+    sentences += _fibers(r, rows)
     return PairView(title, w.sentences(sentences), _changes(r, rows), _events(r, rows))
+
+
+def _fibers(r: Reading, rows: Sequence[Row]) -> list[str]:
+    """Say what the distal responses tell of the axons: loss, or reinnervation."""
+    lines = []
+    for event in ("axonal_loss", "reinnervation"):
+        items = [
+            r.words(
+                "finding.event_distal", nerve=r.nerve_title(series_of(row)),
+                **{when: with_unit(number(row[f"{when}_distal_amplitude_mv"], "mV"), "mV")
+                   for when in ("earlier", "later")},
+            )
+            for row in rows if event in str(row["interpretation"] or "").split(";")
+        ]  # fmt: skip
+        if items:
+            lines.append(
+                r.words(f"finding.event_{event}", items=r.words.join(items, weight="heavy"))
+            )
+    return lines
 
 
 def _course_of(row: Row) -> str:
@@ -185,8 +208,9 @@ def _changes(r: Reading, rows: Sequence[Row]) -> Table:
         Head(w("head.change"), w("unit.points"), is_number=True),
         Head(w.term("column", "amplitude_reduction_pct"), "%", is_number=True),
         Head(w("head.change"), w("unit.points"), is_number=True),
-        Head(w("head.blocked"), "%", is_number=True),
     ]
+    has_estimate = any(is_known(row[f"{when}_blocked_fraction"]) for row in rows for when in _WHENS)
+    heads += [Head(w("head.blocked"), "%", is_number=True)] * has_estimate
     body = []
     for row in rows:
         cells = [Cell(segment_name(r, row))]
@@ -196,9 +220,9 @@ def _changes(r: Reading, rows: Sequence[Row]) -> Table:
             cells.append(Cell(_two(r, row, f"{name}_reduction_pct")))
             change = number(row[f"{name}_reduction_change_pct"], "%")
             cells.append(Cell(signed(change)))
-        cells.append(Cell(_shares(r, row), "research"))
+        cells += [Cell(_shares(r, row), "research")] * has_estimate
         body.append(tuple(cells))
-    notes_ = [w("note.repeatability"), w("note.research")]
+    notes_ = [w("note.repeatability"), *[w("note.research")] * has_estimate]
     return Table(tuple(heads), tuple(body), note=w.sentences(notes_))
 
 

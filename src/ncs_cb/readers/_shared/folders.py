@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ncs_cb.errors import ReadError
+from ncs_cb.harmless import visible
 from ncs_cb.review_file import log_path
 
 STUDY_FILE = "study.toml"
@@ -121,7 +122,7 @@ def unique_names(found: StudyInput) -> list[tuple[Path, str]]:
     names = [path.name for path in found.files]
     counts = Counter(names)
     return [
-        (path, name if counts[name] == 1 else path.relative_to(found.path).as_posix())
+        (path, visible(name if counts[name] == 1 else path.relative_to(found.path).as_posix()))
         for path, name in zip(found.files, names, strict=True)
     ]
 

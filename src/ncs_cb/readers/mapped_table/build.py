@@ -13,7 +13,7 @@ from ncs_cb.model import Decision, Details, PrintedSegment, TypedResponse
 from ncs_cb.readers._shared.grid import Grid
 from ncs_cb.readers._shared.reader import Input, Recording
 from ncs_cb.readers._shared.tables import Table, is_identity
-from ncs_cb.readers._shared.typed import Notes, typed_response
+from ncs_cb.readers._shared.typed import Notes, one_per_site, typed_response
 from ncs_cb.readers._shared.words import named
 from ncs_cb.readers.mapped_table.rows import Found, Row, take_rows
 from ncs_cb.study_file import build_study
@@ -284,10 +284,11 @@ def _recording(
     name: str, visit: _Visit, source: Input, layout: Layout, general: tuple[Decision, ...]
 ) -> Recording:
     responses, segments = _measured_from(visit, source, layout)
+    responses, twice = one_per_site(responses, source.name)
     return Recording(
         typed_responses=tuple(responses),
         printed_segments=tuple(segments),
-        decisions=(*general, *visit.decisions, *visit.notes.decisions(source.name)),
+        decisions=(*general, *visit.decisions, *twice, *visit.notes.decisions(source.name)),
         details=_details(visit.patient),
         study_id=name or None,
     )

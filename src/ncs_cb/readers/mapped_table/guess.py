@@ -30,7 +30,7 @@ _QUANTITIES = (
     ("stimulus_ma", r"stimul.*ma\b|intens|current|strom|reizst"),
 )  # fmt: skip
 _KEYS = (
-    ("study_id", r"study.?id|subject|proband|patient|^id$|case|\bcode\b|fall|编号"),
+    ("study_id", r"study.?id|subject|proband|patient|\bpat\b|\bid$|^id\b|case|\bcode\b|fall|编号"),
     ("nerve", r"nerv|神经"),
     ("side", r"side|seite|侧"),
     ("muscle", r"muscle|muskel|rec(ording)?\.? ?site|ableit|肌"),
@@ -278,13 +278,15 @@ def _wide(header: Sequence[str]) -> tuple[list[str], list[tuple[int, str]]] | No
     measures: dict[str, tuple[str, str | None]] = {}
     for index, name in enumerate(header):
         tokens = [t for t in re.split(r"[\s_]+", re.sub(r"[(\[].*?[)\]]", "", name)) if t]
-        named = [(_role(t), t) for t in tokens]
+        named = _roles(tokens)
         kinds = [r for r, _ in named]
         if "nerve" not in kinds or "measure" not in kinds or None in kinds:
             continue
         found.append((index, name))
-        orders.append([k for k in kinds if k])
+        orders.append([k for k in kinds if k and k != "unit"])
         for role, token in named:
+            if role == "unit":
+                continue
             roles.setdefault(str(role), {}).setdefault(token)
             if role == "measure":
                 to = _quantity(token) or ""
@@ -296,10 +298,11 @@ def _wide(header: Sequence[str]) -> tuple[list[str], list[tuple[int, str]]] | No
         return None
     parts = []
     for role in order:
-        words = "|".join(re.escape(w) for w in sorted(roles[role], key=len, reverse=True))
+        longest_first = sorted(roles[role], key=len, reverse=True)
+        words = "|".join(re.sub(r"\\? ", "[ _]", re.escape(w)) for w in longest_first)
         group = f"(?P<{role}>{words})[ _]*"
         parts.append(group if all(role in one for one in orders) else f"(?:{group})?")
-    pattern = "".join(parts) + r"(?:[(\[](?P<unit>[^)\]]+)[)\]])?"
+    pattern = "".join(parts) + r"[(\[]?(?P<unit>[^()\[\] _]+)?[)\]]?"
     lines = ["", "[wide]", f"pattern = '{pattern}'", 'default_site = "wrist"', "",
              "[wide.measures]"]  # fmt: skip
     for token, (to, unit) in measures.items():
@@ -310,9 +313,26 @@ def _wide(header: Sequence[str]) -> tuple[list[str], list[tuple[int, str]]] | No
     return lines, found
 
 
+def _roles(tokens: Sequence[str]) -> list[tuple[str | None, str]]:
+    """Give what each word of a header says; two words may name one site."""
+    named: list[tuple[str | None, str]] = []
+    at = 0
+    while at < len(tokens):
+        pair = " ".join(tokens[at : at + 2])
+        if len(tokens[at : at + 2]) == 2 and find("sites", pair) is not None:
+            named.append(("site", pair))
+            at += 2
+            continue
+        named.append((_role(tokens[at]), tokens[at]))
+        at += 1
+    return named
+
+
 def _role(token: str) -> str | None:
     if token.casefold() in SIDES:
         return "side"
+    if stored_per("x_ms", token) is not None or stored_per("x_mv", token) is not None:
+        return "unit"
     for role, what in (("nerve", "nerves"), ("muscle", "muscles"), ("site", "sites")):
         if find(what, token) is not None:  # type: ignore[arg-type]
             return role

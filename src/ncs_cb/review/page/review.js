@@ -1,6 +1,6 @@
 // The page of a review: shows the state the server gives, and sends corrections to it.
 
-import { draw, place, placeOf } from "./drawing.js";
+import { draw, place, placeOf, valueAt } from "./drawing.js";
 
 const POLL_MS = 2000, WAIT_MS = 450;
 const GAINS = [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20];
@@ -88,11 +88,12 @@ function fit(own) {
   for (const one of own.responses) {
     const curve = curves[one.place];
     if (!curve) continue;
-    const from = Math.max(0, Math.round((1.5 - curve.first_ms) / curve.step_ms));
-    for (const mv of curve.mv.slice(from)) most = Math.max(most, Math.abs((mv ?? 0) - (one.baseline_mv || 0)));
+    // By the response, where there is one: an artefact may be many times as large.
+    const peak = one.markers.peak ?? null;
+    if (peak !== null) most = Math.max(most, Math.abs(valueAt(curve, peak) - (one.baseline_mv || 0)));
     last = Math.max(last, (one.markers.end ?? 0) * 1.25);
   }
-  look.mvPerDivision = GAINS.find((gain) => gain * 3.2 >= most) || GAINS.at(-1);
+  look.mvPerDivision = most > 0 ? GAINS.find((gain) => gain * 3.2 >= most) || GAINS.at(-1) : 1;
   look.msPerDivision = SWEEPS.find((sweep) => sweep * 10 >= last) || SWEEPS.at(-1);
 }
 
@@ -126,7 +127,7 @@ function reason(changed) {
   const text = make("textarea", { id: "why", required: true, "aria-label": words.why });
   form.replaceChildren(
     make("h2", {}, changed.length ? words.grade_changes : words.needs_reason),
-    make("ul", {}, ...changed.map((one) => make("li", {}, `${one.place}: ${one.from || "–"} → ${one.to || "–"}`))),
+    make("ul", {}, ...changed.map((one) => make("li", {}, one.text))),
     make("p", {}, words.ask_reason), text,
     make("p", {}, make("button", { value: "ok", id: "why-ok" }, words.save), " ",
       make("button", { value: "", id: "why-cancel", formnovalidate: true }, words.cancel)),
@@ -389,7 +390,8 @@ function finding() {
   const words = state.words;
   $("finding").replaceChildren(make("h2", {}, words.finding),
     ...state.finding.map((text) => make("p", {}, text)),
-    make("ul", {}, ...state.diagnosis.map((one) => make("li", {}, `${one.title}: ${one.word}`))));
+    make("ul", {}, ...state.diagnosis.map((one) => make("li", { class: one.is_changed ? "changed" : "" },
+      `${one.title}: ${one.word}${one.is_changed ? ` (${words.changed})` : ""}`))));
 }
 
 function unassigned() {

@@ -1,0 +1,56 @@
+"""Text from outside, made fit to be shown: no hidden letters, no formula, no endless name."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+# Letters that steer a terminal or a page instead of being read: ESC and its kin, marks that turn
+# the direction of writing, halves of letters, separators of lines and paragraphs.
+_STEERING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+
+# Spreadsheets take a cell that begins with one of these for a formula, also in full width.
+_FORMULA = re.compile(r"\A[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+# Where a semicolon or a tab separates cells, what follows it begins one. A number may be negative.
+_LATER_FORMULA = re.compile(
+    r"(?<=[;\t])(\s*)(?=[=+@\uff1d\uff0b\uff20]|[-\uff0d](?!\s?\d+([.,]\d+)?([\s%;]|\Z)))"
+)
+
+
+def visible(text: str) -> str:
+    r"""Give `text` with a blank in place of every letter that steers instead of being read.
+
+    Examples
+    --------
+    >>> visible("a\x1b[2Jb\u202ec")
+    'a [2Jb c'
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        " " if unicodedata.category(c) in _STEERING and c not in "\t\n" else c for c in text
+    )
+
+
+def no_formula(text: str) -> str:
+    """Give a cell that no spreadsheet runs as a formula: an apostrophe stands before it.
+
+    Examples
+    --------
+    >>> no_formula("=1+1"), no_formula("p014"), no_formula("a;=1+1"), no_formula("a; -3 %")
+    ("'=1+1", 'p014', "a;'=1+1", 'a; -3 %')
+    """
+    if _FORMULA.match(text):
+        text = f"'{text}"
+    return _LATER_FORMULA.sub(r"\1'", text)
+
+
+def shortened(name: str, n_bytes: int) -> str:
+    """Give the beginning of a name that fits into so many bytes of UTF-8, letters whole.
+
+    Examples
+    --------
+    >>> shortened("正中神经", 7)
+    '正中'
+    """
+    return name.encode("utf-8", "replace")[:n_bytes].decode("utf-8", "ignore")
