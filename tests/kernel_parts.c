@@ -98,3 +98,13 @@ EXPORTED void part_fit_decay(const double *y, int64_t end, int64_t first, const 
     found[1] = w.decay;
     found[2] = (double)w.at;
 }
+
+EXPORTED double part_exponential(double x) { return exponential(x); }
+EXPORTED double part_logarithm(double v) { return logarithm(v); }
+
+EXPORTED void part_turned_by(double a, double *found)
+{
+    Complex turn = turned_by(a);
+    found[0] = turn.re;
+    found[1] = turn.im;
+}

@@ -181,7 +181,7 @@ def test_what_a_batch_says_of_its_progress_adds_up(archive, tmp_path):
 
 def test_a_second_start_does_no_work_and_changes_no_file(archive, done, monkeypatch):
     before, text = stamps(done), tables(done)
-    monkeypatch.setattr("ncs_cb.batch.engine.cluster", None)  # it would need workers
+    monkeypatch.setattr("ncs_cb.batch.engine.LocalTeam", None)  # it would need workers
     summary = run_batch(archive, done, workers=2)
     assert summary.n_done == 0
     assert summary.n_failed == 1
@@ -304,7 +304,7 @@ def test_a_second_batch_into_the_same_folder_refuses_while_the_first_runs(tmp_pa
     with Store(out):
         second = start(root, out, "--workers", "1")
         _, said = second.communicate(timeout=60)
-    assert second.returncode == 1
+    assert second.returncode == 3
     assert "another batch is writing to this folder" in said
     assert "Traceback" not in said
 
@@ -460,9 +460,7 @@ def test_a_script_without_a_guard_is_not_run_again_by_the_workers(archive, done,
 def test_workers_started_one_by_one_as_outside_linux_give_the_same_files(
     archive, done, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(
-        "ncs_cb.batch.engine._ready_process", lambda: contextlib.nullcontext("spawn")
-    )
+    monkeypatch.setattr("ncs_cb.batch.local.FORKS", False)
     run_batch(archive, tmp_path, workers=2)
     assert tables(tmp_path) == tables(done)
 

@@ -349,7 +349,7 @@ def test_an_unforeseen_error_is_one_line_that_asks_to_be_reported(
     def fail(*_, **__):
         raise KeyError("amplitude\nTraceback")
 
-    monkeypatch.setattr("ncs_cb.readers.read_study", fail)
+    monkeypatch.setattr("ncs_cb.readers.read_studies", fail)
     status, _, err = run("analyze", visit, "--out", tmp_path / "o")
     assert status == 1
     assert err.count("\n") == 1

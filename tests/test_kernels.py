@@ -226,6 +226,17 @@ def test_a_number_that_no_index_can_hold_becomes_one_that_is_never_reached(parts
     assert parts.whole("whole", float(value)) == expected
 
 
+def test_exponential_logarithm_and_circle_are_right_to_the_last_bits(parts):
+    found = np.zeros(2)
+    for x in np.linspace(-60.0, 60.0, 2401):
+        assert parts.number("exponential", float(x)) == pytest.approx(np.exp(x), rel=4e-16)
+        assert parts.number("logarithm", float(np.exp(x))) == pytest.approx(x, rel=4e-16, abs=3e-16)
+        parts.call("turned_by", float(x), found)
+        assert found == pytest.approx([np.cos(x), -np.sin(x)], rel=0, abs=4e-16)
+    assert parts.number("exponential", 0.0) == 1.0
+    assert parts.number("logarithm", 1.0) == 0.0
+
+
 HUGE = [1e101, 1e154, 1e155, 1e200, 1e307, 1.7e308]
 TINY = [1e-323, 1e-310, 1e-200, 1e-170, 1e-150, 1e-102]
 

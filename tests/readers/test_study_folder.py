@@ -209,14 +209,14 @@ def test_a_pipe_is_not_read(visit):
 
 
 def test_a_file_that_may_not_be_read_is_a_read_error(visit, monkeypatch):
-    really_open = open
+    really_open = os.open
 
     def refuse(path, *args, **kwargs):
         if str(path).endswith(".edf"):
             raise PermissionError(13, "Permission denied")
         return really_open(path, *args, **kwargs)
 
-    monkeypatch.setattr("builtins.open", refuse)
+    monkeypatch.setattr("os.open", refuse)
     with pytest.raises(ReadError, match=r"median\.edf: cannot be read: Permission denied"):
         read_study(visit)
 

@@ -259,3 +259,5 @@ EXPORTED void JOIN(ncs_measure_rows_, BUILD)(
         facts[i] = measure_row(&w, part(all, i * n), n, stimuli[i], out + i * WIDTH);
     }
 }
+
+#include "refine.c"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -41,13 +42,21 @@ def _library() -> ctypes.CDLL:
 @lru_cache(maxsize=4)
 def _measure_rows(which: str) -> Any:
     """Give one build of the function: ``baseline``, ``avx2``, or the best (empty)."""
-    library = _library()
-    function = getattr(library, f"ncs_measure_rows_{which or best_build()}")
-    function.restype = None
-    function.argtypes = [
+    return _function("measure_rows", which, [
         _POINTER, _WHOLE, _POINTER, _WHOLE, *[_POINTER] * 4, _WHOLE, _NUMBER, _WHOLE, _WHOLE,
         *[_POINTER] * 9,
-    ]  # fmt: skip
+    ])  # fmt: skip
+
+
+@lru_cache(maxsize=4)
+def _refine(which: str) -> Any:
+    kinds = [_WHOLE, _WHOLE, *[_POINTER] * 16, _WHOLE, *[_POINTER] * 6]
+    return _function("refine", which, kinds)
+
+
+def _function(name: str, which: str, kinds: list[Any]) -> Any:
+    function = getattr(_library(), f"ncs_{name}_{which or best_build()}")
+    function.restype, function.argtypes = None, kinds
     return function
 
 
@@ -113,3 +122,56 @@ def measure_rows(
         *scale.addresses, _address(work, np.float64, 0),
         _address(out, np.float64, m * facts.WIDTH), _address(found, np.int64, m),
     )  # fmt: skip
+
+
+KEPT_KINDS = 4
+"""How many distributions of each pair :func:`refine` keeps."""
+
+
+def refine(
+    kinds: Sequence[NDArray[Any]],
+    spectra: Sequence[NDArray[np.float64]],
+    setting: Sequence[NDArray[np.float64]],
+    rounds: int,
+    which: str = "",
+) -> tuple[NDArray[Any], ...]:
+    """Refine the delay distributions of pairs of responses (``refine.c``).
+
+    Parameters
+    ----------
+    kinds : three arrays
+        Parameters (n, k, 6), shape (n, k) as int64, what is not fitted (n, k, 6) as bool.
+    spectra : six arrays of float64
+        Distal and proximal spectra (n, 72), their noise (n, 36), window (n, 72, 72), evidence
+        (n,); real and imaginary parts alternate.
+    setting : seven arrays of float64
+        Radians per ms (36,), limits, priors (6,), squares of grains (3,), tied errors (3, 36).
+    rounds : int
+        Steps before the worst kinds are dropped, and after.
+    which : str, optional
+        The build to use.
+
+    Returns
+    -------
+    tuple of ndarray
+        Parameters (n, 4, 6) and places among the kinds (n, 4) of the best; for every grain
+        (n, 3, 4) evidence, pivot of the mass, misfit; and what each leaves (n, 4).
+    """
+    n, k, _ = kinds[0].shape
+    given = [*kinds, *spectra, *setting]
+    dtypes = [np.float64, np.int64, np.bool_, *[np.float64] * 13]
+    sizes = [n * k * 6, n * k, n * k * 6, n * 72, n * 72, n * 36, n * 36, n * 72 * 72, n,
+             36, 6, 6, 6, 6, 3, 108]  # fmt: skip
+    if not KEPT_KINDS <= k <= 16:
+        raise ValueError(f"{k} kinds; from {KEPT_KINDS} to 16 can be refined")
+    held = [np.ascontiguousarray(a) for a in given]
+    grains = [np.zeros((n, 3, KEPT_KINDS)) for _ in range(3)]
+    out: tuple[NDArray[Any], ...] = (
+        np.zeros((n, KEPT_KINDS, 6)), np.zeros((n, KEPT_KINDS), dtype=np.int64), *grains,
+        np.zeros((n, KEPT_KINDS)),
+    )  # fmt: skip
+    _refine(which)(
+        n, k, *map(_address, held, dtypes, sizes), rounds,
+        *(_address(a, a.dtype.type, a.size) for a in out),
+    )  # fmt: skip
+    return out

@@ -18,7 +18,7 @@ from ncs_cb.errors import NcsError, StoppedError
 from ncs_cb.knowledge import criteria, reference
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from ncs_cb.batch.engine import Team
 
 __all__ = ["Settings", "Summary", "run_batch"]
 
@@ -157,17 +157,17 @@ def run_batch(
 def _run_there(
     run: _Run, root: Path, out: Path, digest: str, key: Pseudonyms | None, scheduler: str
 ) -> Summary:
-    with engine.cluster(None, scheduler) as client:
+    with engine.connected(scheduler) as team:
         tasks = find_inputs(
             root.resolve(),
             out,
             digest,
             key,
-            lambda found: engine.look_there(client, found),
+            team.look_there,
             layout=run.settings.layout,
             lab=run.settings.lab,
         )
-        run.do(tasks, lambda: client)
+        run.do(tasks, lambda: team)
     return run.finish()
 
 
@@ -214,7 +214,7 @@ class _Run:
         self._progress = progress
         self._done = self._total = self._failed = self._to_do = 0
 
-    def do(self, tasks: Sequence[Task], client: Callable[[], Client]) -> None:
+    def do(self, tasks: Sequence[Task], team: Callable[[], Team]) -> None:
         """Do what is missing and drop what is gone.
 
         Raises
@@ -229,7 +229,7 @@ class _Run:
         self._total, self._done = len(tasks), len(tasks) - self._to_do
         self._progress(self._done, self._total, self._failed)
         if chunks:
-            engine.run(client(), chunks, self._take)
+            engine.run(team(), chunks, self._take)
 
     def _refuse_empty(self) -> None:
         n_before = sum(len(record.entries) for record in self._store.records())

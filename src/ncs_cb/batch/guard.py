@@ -7,24 +7,22 @@ study to study; when one of them ends it, that study fails and the next one gets
 from __future__ import annotations
 
 import os
-import pickle
 import queue
 import signal
-import struct
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
+from ncs_cb.batch.frames import receive, send
 from ncs_cb.batch.inputs import Task
 from ncs_cb.batch.order import Chunk, Done, Settings
 from ncs_cb.batch.store import Failure
 from ncs_cb.batch.work import Found, carry_out, examine
 
-_HEADER = struct.Struct("<Q")
 # The child ends itself when its time is up; this is for one that cannot even do that.
 _GRACE_S = 30.0
 _STEPS = 3
@@ -69,7 +67,7 @@ class _Child:
 
     def _listen(self) -> None:
         assert self._process.stdout is not None
-        while (answer := _receive(self._process.stdout)) is not None:
+        while (answer := receive(self._process.stdout)) is not None:
             self._answers.put(answer)
         self._answers.put(None)
 
@@ -80,7 +78,7 @@ class _Child:
         stage, began = "read", time.monotonic()
         deadline = began + longest
         try:
-            _send(self._process.stdin, (task, settings, reports))
+            send(self._process.stdin, (task, settings, reports))
             while time.monotonic() < deadline:
                 answer = self._answers.get(timeout=max(deadline - time.monotonic(), 0.01))
                 if not isinstance(answer, str):
@@ -132,26 +130,9 @@ def serve() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     # Whatever a library prints must not mix with the answers.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    while (asked := _receive(sys.stdin.buffer)) is not None:
+    while (asked := receive(sys.stdin.buffer)) is not None:
         task, settings, reports = asked
         try:
-            _send(answers, examine([task], settings, reports, lambda s: _send(answers, s)))
+            send(answers, examine([task], settings, reports, lambda s: send(answers, s)))
         except OSError as error:
-            _send(answers, error)
-
-
-def _send(pipe: IO[bytes], what: Any) -> None:
-    frame = pickle.dumps(what, protocol=pickle.HIGHEST_PROTOCOL)
-    pipe.write(_HEADER.pack(len(frame)))
-    pipe.write(frame)
-    pipe.flush()
-
-
-def _receive(pipe: IO[bytes]) -> Any:
-    """Give the next object, or None at the end. Both ends are this program."""
-    header = pipe.read(_HEADER.size)
-    if len(header) < _HEADER.size:
-        return None
-    (size,) = _HEADER.unpack(header)
-    frame = pipe.read(size)
-    return pickle.loads(frame) if len(frame) == size else None
+            send(answers, error)

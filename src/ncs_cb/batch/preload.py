@@ -1,4 +1,4 @@
-"""Imported once by the process that local workers are forked from, so that each begins ready.
+"""Run once by the process that local workers are forked from, so that each begins ready.
 
 It loads what an analysis needs and runs one on made-up responses, so that what is made once is
 made. The workers share the memory of all that.
@@ -16,14 +16,15 @@ if TYPE_CHECKING:
     from ncs_cb.model import Study
 
 _LIBRARIES = (
-    "distributed.nanny", "pyarrow.parquet", "ncs_cb.analysis", "ncs_cb.batch.guard",
+    "pyarrow.parquet", "ncs_cb.analysis", "ncs_cb.batch.guard",
     "ncs_cb.readers.edf.read",
 )  # fmt: skip
 _RATE_HZ = 20_000.0
 _N_SAMPLES, _STIMULUS_INDEX = 600, 40
 
 
-def _load() -> None:
+def load() -> None:
+    """Import what an analysis needs, and run one."""
     # Ctrl-C reaches every process of a terminal; the one that plans ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Nothing of what is loaded is garbage: neither now nor in a worker need it be looked at.
@@ -55,6 +56,3 @@ def _study() -> Study:
             Trace(samples_mv, _RATE_HZ, _STIMULUS_INDEX, site, "made up", stimulus=stimulus)
         )
     return Study("made up", tuple(traces))
-
-
-_load()

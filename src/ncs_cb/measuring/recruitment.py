@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from ncs_cb import flags
 from ncs_cb.columns import conform
 from ncs_cb.knowledge import thresholds
-from ncs_cb.vocabulary import TOLERANCE
 
 Floats = NDArray[np.float64]
 
@@ -50,40 +49,60 @@ def recruitment_table(
     keys = [key for key in _RUN if key in rows]
     steps = rows.groupby(keys, sort=False, dropna=False)["stimulus_ma"].transform("nunique")
     rows = rows[steps >= thresholds.value("sweeps.series_minimum_steps")]
-    groups = rows.groupby(keys, sort=False, dropna=False)
-    tables = [_series_table(series) for _, series in groups]
-    empty = conform(pd.DataFrame(columns=_SERIES), "recruitment")
-    return conform(pd.concat(tables, ignore_index=True), "recruitment") if tables else empty
+    if rows.empty:
+        return conform(pd.DataFrame(columns=_SERIES), "recruitment")
+    series = np.asarray(rows.groupby(keys, sort=False, dropna=False).ngroup(), dtype=np.int64)
+    # The rows of a series lie one after the other from here on, the currents of each rising.
+    current = rows["stimulus_ma"].to_numpy(dtype=np.float64)
+    order = np.lexsort((current, series))
+    first, table = _step_table(rows.iloc[order], series[order], current[order])
+    identity = rows[_SERIES].iloc[order[first]].reset_index(drop=True)
+    return conform(pd.concat([identity, table], axis=1), "recruitment")
 
 
-def _series_table(series: pd.DataFrame) -> pd.DataFrame:
-    name = "negative_peak_amplitude_mv"
-    amplitude = series[name].to_numpy(dtype=np.float64, na_value=np.nan)
-    is_absent = series["quality_flags"].str.contains("response_absent", regex=False)
+def _step_table(
+    rows: pd.DataFrame, series: NDArray[np.int64], current: Floats
+) -> tuple[NDArray[np.int64], pd.DataFrame]:
+    """One row per current of each series, and which of `rows` is the first of that series."""
+    amplitude = rows["negative_peak_amplitude_mv"].to_numpy(dtype=np.float64, na_value=np.nan)
+    is_absent = rows["quality_flags"].str.contains("response_absent", regex=False)
     effective = np.where(is_absent.fillna(False).to_numpy(dtype=bool), 0.0, amplitude)
-    steps = (
-        series.assign(effective_mv=effective)
-        .groupby("stimulus_ma", sort=True)
-        .agg(
-            n_sweeps=("n_sweeps", "sum"),
-            negative_peak_amplitude_mv=(name, "median"),
-            effective_mv=("effective_mv", "median"),
-        )
-        .reset_index()
-    )
-    largest = steps[name].max()
-    steps["relative_amplitude_pct"] = 100.0 * steps[name] / largest
-    growth_pct = _plateau_growth_pct(
-        steps["stimulus_ma"].to_numpy(dtype=np.float64),
-        steps["effective_mv"].to_numpy(dtype=np.float64),
-    )
-    limit = thresholds.value("sweeps.plateau_growth_pct")
-    steps["is_supramaximal"] = pd.array(
-        [pd.NA if np.isnan(growth_pct) else growth_pct <= limit + TOLERANCE] * len(steps),
-        dtype="boolean",
-    )
-    identity = series[_SERIES].iloc[[0] * len(steps)].reset_index(drop=True)
-    return pd.concat([identity, steps.drop(columns="effective_mv")], axis=1)
+    is_new = np.append(True, (np.diff(series) != 0) | (np.diff(current) != 0))
+    starts = np.flatnonzero(is_new)
+    stops = np.append(starts[1:], len(current))
+    height = _medians(amplitude, starts, stops)
+    known = _medians(effective, starts, stops)
+    n = len(starts)
+    largest, first = np.full(n, np.nan), np.zeros(n, dtype=np.int64)
+    reached, is_unknown = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
+    limit = thresholds.value("sweeps.plateau_growth_pct") + 1e-9
+    for number in np.unique(series):
+        own = series[starts] == number
+        growth_pct = _plateau_growth_pct(current[starts][own], known[own])
+        reached[own], is_unknown[own] = growth_pct <= limit, np.isnan(growth_pct)
+        first[own] = starts[own][0]
+        measured = height[own][~np.isnan(height[own])]
+        if measured.size:
+            largest[own] = measured.max()
+    table = pd.DataFrame({
+        "stimulus_ma": current[starts],
+        "n_sweeps": np.add.reduceat(rows["n_sweeps"].to_numpy(dtype=np.int64), starts),
+        "negative_peak_amplitude_mv": height,
+        "relative_amplitude_pct": 100.0 * height / largest,
+        "is_supramaximal": pd.arrays.BooleanArray(reached, is_unknown),
+    })  # fmt: skip
+    return first, table
+
+
+def _medians(values: Floats, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> Floats:
+    """Median of what is known in each run; NaN where nothing is."""
+    found = np.full(len(starts), np.nan)
+    for i, (start, stop) in enumerate(zip(starts.tolist(), stops.tolist(), strict=True)):
+        known = values[start:stop]
+        known = known[~np.isnan(known)]
+        if known.size:
+            found[i] = known[0] if known.size == 1 else np.median(known)
+    return found
 
 
 def _plateau_growth_pct(stimulus_ma: Floats, amplitude_mv: Floats) -> float:
@@ -91,7 +110,7 @@ def _plateau_growth_pct(stimulus_ma: Floats, amplitude_mv: Floats) -> float:
     top = stimulus_ma[-1]
     is_known = np.isfinite(amplitude_mv)
     start = (1.0 - thresholds.value("sweeps.plateau_intensity_share")) * top
-    grace = TOLERANCE * top
+    grace = 1e-9 * top
     if not is_known[-1] or not (stimulus_ma[is_known] <= start + grace).any():
         return float("nan")
     current, height = stimulus_ma[is_known], amplitude_mv[is_known]

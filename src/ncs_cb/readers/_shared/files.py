@@ -40,7 +40,8 @@ def read_regular(path: Path, name: str | None = None, *, at_most: int | None = N
             if at_most is not None:
                 return file.read(at_most)
             if found.st_size <= LARGEST_FILE_BYTES:
-                return file.read(LARGEST_FILE_BYTES)
+                # As much room is made as is asked for: the size, not the limit of all files.
+                return file.read(found.st_size)
     except OSError as problem:
         raise ReadError(f"cannot be read: {problem.strerror}.", source=shown) from None
     raise ReadError(

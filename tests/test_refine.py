@@ -1,0 +1,67 @@
+"""Refined delay distributions: what C computes is what the oracle in numpy computes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import ncs_cb
+import refine_oracle
+from ncs_cb import _kernels, simulate
+from ncs_cb.dispersion import estimate, fitting
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    """Starting points and spectra of some pairs, as the estimate hands them on."""
+    pairs = simulate.pairs(24, rng=np.random.default_rng(3))
+    given, plain = [], estimate.refine
+
+    def watched(kinds, pair):
+        given.append((kinds, pair))
+        return plain(kinds, pair)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(estimate, "refine", watched)
+        ncs_cb.estimate_block(
+            pairs.distal_mv, pairs.proximal_mv, sampling_rate_hz=20_000, stimulus_index=20
+        )
+    return given
+
+
+def test_the_refined_distributions_are_those_of_the_oracle(fitted):
+    for kinds, pair in fitted:
+        found, expected = fitting.refine(kinds, pair), refine_oracle.refine(kinds, pair)
+        for name in ("theta", "weight", "scale", "scale_sd", "residual", "misfit"):
+            assert np.allclose(getattr(found, name), getattr(expected, name), rtol=1e-7, atol=1e-9)
+        assert np.array_equal(found.shape, expected.shape)
+
+
+def test_every_build_refines_to_identical_bits(fitted, monkeypatch):
+    best = [fitting.refine(*one) for one in fitted]
+    plain = _kernels.refine
+    monkeypatch.setattr(_kernels, "refine", lambda *a: plain(*a, which="baseline"))
+    for one, expected in zip(fitted, best, strict=True):
+        found = fitting.refine(*one)
+        assert np.array_equal(found.theta, expected.theta)
+        assert np.array_equal(found.weight, expected.weight)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -1e300, 0.0])
+def test_spectra_of_nonsense_end_in_numbers_of_nonsense_alone(fitted, bad):
+    kinds, pair = fitted[0]
+    first = np.zeros(len(pair.evidence), dtype=bool)
+    first[0] = True
+    spoiled = replace(pair, proximal_noise=np.where(first[:, None], bad, pair.proximal_noise))
+    with np.errstate(all="ignore"):
+        found, expected = fitting.refine(kinds, spoiled), fitting.refine(kinds, pair)
+    assert np.array_equal(found.theta[1:], expected.theta[1:])
+
+
+def test_more_kinds_than_there_is_room_for_are_refused(fitted):
+    kinds, pair = fitted[0]
+    many = type(kinds)(*(np.repeat(a, 9, axis=1) for a in (kinds.theta, kinds.shape, kinds.fixed)))
+    with pytest.raises(ValueError, match="from 4 to 16"):
+        fitting.refine(many, pair)
