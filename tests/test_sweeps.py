@@ -138,11 +138,28 @@ def test_healthy_repeats_are_never_rejected():
     assert rejected == 0
 
 
-def test_two_repeats_that_disagree_are_averaged_and_reported():
+def test_repeats_that_differ_are_not_averaged_and_the_largest_counts():
     chosen = choose(trace(response(), group="a"), trace(response(5.0), sweep=1, group="a"))
-    assert chosen.sweep_counts == (2,)
-    assert "differ by" in chosen.decisions[0].reason
-    assert "a third would decide" in chosen.decisions[0].reason
+    assert chosen.sweep_counts == (1, 1)
+    assert all("repeats_differ" in names for names in chosen.flags)
+    used = [i for i, names in enumerate(chosen.flags) if "not_used" not in names]
+    assert used == [0]
+    assert any("not averaged" in d.choice for d in chosen.decisions)
+
+
+def test_currents_rising_under_one_text_count_by_the_top_and_not_by_the_mean():
+    rising = [trace(response(a), sweep=n, group="a") for n, a in enumerate((1.5, 3.0, 6.0, 7.0))]
+    chosen = choose(*rising)
+    (used,) = [
+        r for r, f in zip(chosen.responses, chosen.flags, strict=True) if "not_used" not in f
+    ]
+    assert used.sweep == 3
+
+
+def test_one_outlier_among_many_repeats_is_left_out_and_the_others_averaged():
+    sizes = (7.0, 7.1, 6.9, 7.0, 3.0, 7.05)
+    chosen = choose(*(trace(response(a), sweep=n, group="a") for n, a in enumerate(sizes)))
+    assert chosen.sweep_counts == (5,)
 
 
 def test_the_order_of_sweeps_changes_no_bit():

@@ -80,8 +80,7 @@ def analyze(
     def one(study: Study | NcsError, given: Path) -> None:
         if isinstance(study, Exception):
             raise study
-        for decision in study.decisions:
-            detail(_decided(decision))
+        _say(study)
         if target != _STDOUT:
             _refuse_taken(study.study_id, given, taken)
         own = _of_lab(study, sets, reference, lang)
@@ -272,8 +271,11 @@ def validate(
 
                 sys.stdout.write(guess(given))
                 continue
+            lost = 0
             for line in _understood(given, lab_file):
+                lost += "unassigned stimulus" in line
                 out().print(plain(line), soft_wrap=True)
+            failed += lost > 0
         except Exception as error:  # every input is checked, whatever is wrong with the others
             failed += 1
             tell(f"{given}: {_without(given, explain(error))}")
@@ -284,12 +286,12 @@ def validate(
 def _understood(given: Path, lab: LabFile | None) -> Iterator[str]:
     if given.suffix == ".toml" and given.is_file():
         from ncs_cb.knowledge import lab as labs
-        from ncs_cb.study_file import load_study_toml
+        from ncs_cb.readers import check_study_file
 
         if given.name == "lab.toml":
             labs.load(given)
         else:
-            load_study_toml(given)
+            check_study_file(given)
         yield f"{given}: good"
         return
     wrong = []
@@ -313,10 +315,34 @@ def _understood_study(given: Path, study: Study) -> Iterator[str]:
             f"  {response.recording}: {response.kind}, {site.nerve} {site.side}, "
             f"{site.muscle}, {site.stimulation_site}{far}"
         )
+    for line in _warnings(study):
+        yield f"  {line}"
     for decision in study.decisions:
         yield f"  {_decided(decision)}"
     for text in study.notes:
         yield f"  not understood, kept as text: {text}"
+
+
+def _say(study: Study) -> None:
+    for line in _warnings(study):
+        tell(line)
+    for decision in study.decisions:
+        detail(_decided(decision))
+
+
+def _warnings(study: Study) -> Iterator[str]:
+    """Say aloud what was not understood, and what was read although it is not whole."""
+    for lost in study.unassigned:
+        when = "" if lost.time_s is None else f" at {lost.time_s:g} s"
+        text = f"'{lost.text}'" if lost.text else "without a text"
+        yield (
+            f"{lost.recording}: warning: unassigned stimulus {text} (sweep {lost.sweep}{when}): it "
+            f'names no site. Name it in study.toml: [recordings."{lost.recording}"] '
+            f'sites = {{ "{lost.text or "..."}" = "below_elbow" }}'
+        )
+    for decision in study.decisions:
+        if decision.topic == "salvage":
+            yield f"{decision.source}: warning: {decision.reason}."
 
 
 def _decided(decision: Decision) -> str:

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ncs_cb.errors import NcsError, ReadError, StudyError, UnknownFormatError, did_you_mean
+from ncs_cb.errors import NcsError, ReadError, StudyError, UnknownFormatError
 from ncs_cb.harmless import visible
 from ncs_cb.knowledge import lab as labs
 from ncs_cb.knowledge import layouts
@@ -265,6 +265,17 @@ def _as_input(path: Path) -> StudyInput:
         ) from None
 
 
+def check_study_file(path: str | Path) -> None:
+    """Read a ``study.toml`` by itself, every name of an anatomy in it too.
+
+    Raises
+    ------
+    StudyError
+        If a key, a value or a name is wrong.
+    """
+    _read_details(Path(path), "")
+
+
 def _read_details(path: Path, default_id: str) -> tuple[str, Details, tuple[Source, ...]]:
     from ncs_cb.study_file import load_study_toml
 
@@ -313,7 +324,7 @@ def _read_all(
 ) -> tuple[list[_Read], list[Decision]]:
     """Let the one reader that claims each input read it."""
     claimed, decisions = _claim_all(inputs, lone=lone)
-    overrides = _overrides(told.recordings, [source for source, _ in claimed], lone=lone)
+    overrides = told_of.by_recording(told.recordings, [source for source, _ in claimed], lone=lone)
     claimed = [(_shown(source, reader, overrides), reader) for source, reader in claimed]
     seen: dict[str, str] = {}
     read: list[_Read] = []
@@ -404,23 +415,6 @@ def _unknown_format(source: Input) -> ReadError:
     )  # fmt: skip
 
 
-def _overrides(
-    told: Mapping[str, RecordingOverride], inputs: Sequence[Input], *, lone: bool
-) -> dict[str, RecordingOverride]:
-    """Give the overrides by recording; a name that fits no recording is an error, not ignored."""
-    names = {name: source.name for source in inputs for name in (source.name, source.path.name)}
-    given = {}
-    for name, override in told.items():
-        if name in names:
-            given[names[name]] = override
-        elif not lone:
-            raise StudyError(
-                f'recordings."{name}": no such recording; known: {", ".join(sorted(names))}.'
-                + did_you_mean(name, names), source=STUDY_FILE,
-            )  # fmt: skip
-    return given
-
-
 def _read_one(source: Input, reader: Reader, part: str) -> Recording:
     try:
         if reader.visits is not None:
@@ -454,16 +448,26 @@ def _assemble(
             "no recording found.", source=study_id,
             hint="'ncs-cb formats' lists the files that are understood.",
         )  # fmt: skip
+    unassigned = tuple(u for r in recorded for u in r.unassigned)
+    traces = tuple(trace for r in recorded for trace in r.traces)
+    typed = tuple(row for r in recorded for row in r.typed_responses)
+    if unassigned and not traces and not typed:
+        raise told_of.nothing_assigned(unassigned)
+    if traces:
+        from ncs_cb.readers._shared.doubts import refuse_twins  # numpy: only for samples
+
+        refuse_twins(traces)
     ids = [r.study_id for r in recorded if r.study_id]
     return Study(
         visible(ids[0] if len(read) == 1 and ids and not sources else study_id),
-        tuple(trace for r in recorded for trace in r.traces),
-        tuple(row for r in recorded for row in r.typed_responses),
+        traces,
+        typed,
         _merged(told, [r.details for r in recorded]),
         (*sources, *_sources(read)),
         (*decisions, *(d for r in recorded for d in r.decisions)),
         tuple(visible(note) for r in recorded for note in r.notes),
         printed_segments=tuple(s for r in recorded for s in r.printed_segments),
+        unassigned=unassigned,
     )
 
 

@@ -15,6 +15,7 @@ from ncs_cb.model import (
     RecordingOverride,
     Trace,
     TypedResponse,
+    UnassignedStimulus,
 )
 
 _NOTHING_TOLD = RecordingOverride()
@@ -76,6 +77,8 @@ class Recording:
         The id, where the format carries one.
     companions : tuple of Path
         Further files that were read (a sidecar), for their hash.
+    unassigned : tuple of UnassignedStimulus
+        Stretches of signal whose annotation or trigger names no site.
     printed_segments : tuple of PrintedSegment
         What a table prints of segments and no single site can hold.
     """
@@ -89,6 +92,7 @@ class Recording:
     study_id: str | None = None
     companions: tuple[Path, ...] = ()
     printed_segments: tuple[PrintedSegment, ...] = ()
+    unassigned: tuple[UnassignedStimulus, ...] = ()
 
 
 def as_named(name: str) -> str:

@@ -28,8 +28,18 @@ _QUANTITY = re.compile(
     r"(?:\s+(?:site|electrode))?)?",
     re.IGNORECASE,
 )
-_LEAD = re.compile(r"^\s*stim(?:ulus|ulation|\.)?(?=[\s_:.])[\s_:.]*", re.IGNORECASE)
-_NOISE_WORDS = frozenset({"x", "\u00d7", "*", "at", "@", "the", "of", "site"})
+_LEAD = re.compile(
+    r"^\s*(?:(?:stim(?:ulus|ulation|\.)?|reiz(?:ung|ort)?)(?=[\s_:.])|\u523a\u6fc0)[\s_:.\uff1a]*",
+    re.IGNORECASE,
+)
+_NOISE_WORDS = frozenset({
+    "x", "\u00d7", "*", "at", "@", "the", "of", "site", "stim", "stimulus", "stimulation", "reiz",
+    "reizung", "am", "\u523a\u6fc0",
+})  # fmt: skip
+# How often a setting was given, or that it was given again: no part of where.
+_COUNT = re.compile(r"[x\u00d7]\d{1,3}|\d{1,3}[x\u00d7]|repeat(?:ed)?|rep\.?", re.IGNORECASE)
+_IN_BRACKETS = re.compile(r"[(\[\uff08][^()\[\]\uff08\uff09]*[)\]\uff09]")
+_TRIGGER = re.compile(r"(?:s|trigger|stimulus/s|st[i1]|ttl)[\s_]*\d{1,5}", re.IGNORECASE)
 _SERIES = re.compile(r",\s*series\s+(\d{1,6})\s*$", re.IGNORECASE)
 _RESPONSE = re.compile(
     r"^\s*response\s+" + _NUMBER + r"\s*(mv|uv|\u00b5v|\u03bcv)\s+at\s+" + _NUMBER
@@ -37,9 +47,19 @@ _RESPONSE = re.compile(
     re.IGNORECASE,
 )  # fmt: skip
 _ATTRIBUTES: dict[str, tuple[str, bool]] = {
-    "supramaximal": ("supramaximal", True),
-    "submaximal": ("supramaximal", False),
-    "collision": ("collision_used", True),
+    **dict.fromkeys(
+        (
+            "supramaximal",
+            "supramax",
+            "supra",
+            "supramaximale",
+            "\u8d85\u5f3a",
+            "\u8d85\u5f3a\u523a\u6fc0",
+        ),
+        ("supramaximal", True),
+    ),
+    **dict.fromkeys(("submaximal", "submax"), ("supramaximal", False)),
+    **dict.fromkeys(("collision", "kollision"), ("collision_used", True)),
 }
 
 
@@ -90,6 +110,16 @@ def stimulus(text: str) -> Spoken | None:
     """
     if len(text) > LONGEST_TEXT:
         return None
+    said = _stimulus(text)
+    if said is not None and said.site is not None:
+        return said
+    # What stands in brackets may be a remark; without it the rest may name a site.
+    bare = _IN_BRACKETS.sub(" ", text)
+    again = _stimulus(bare) if bare != text and bare.strip() else None
+    return again if again is not None and again.site is not None else said
+
+
+def _stimulus(text: str) -> Spoken | None:
     lead = _LEAD.match(text)
     rest = text[lead.end() :] if lead else text
     series = _SERIES.search(rest)
@@ -98,7 +128,7 @@ def stimulus(text: str) -> Spoken | None:
     values: dict[str, float] = {}
     bare = _QUANTITY.sub(lambda found: _take_quantity(found, values), rest)
     parts = [w for part in re.split(r"[\s_,;:]+", bare) if (w := part.strip("()-"))]
-    parts = [w for w in parts if w.casefold() not in _NOISE_WORDS]
+    parts = [w for w in parts if w.casefold() not in _NOISE_WORDS and not _COUNT.fullmatch(w)]
     attributes = {a[0]: a[1] for w in parts if (a := _ATTRIBUTES.get(w.casefold()))}
     parts = [w for w in parts if w.casefold() not in _ATTRIBUTES]
     site, side, nerve, site_text = _place(parts)
@@ -115,6 +145,25 @@ def stimulus(text: str) -> Spoken | None:
     )  # fmt: skip
 
 
+def setting(text: str) -> Spoken | None:
+    """Read a text that gives only the setting of a stimulus, such as ``stim 20 mA``.
+
+    Its site is said elsewhere in the same record; ``site`` is None.
+    """
+    if len(text) > LONGEST_TEXT:
+        return None
+    values: dict[str, float] = {}
+    bare = _QUANTITY.sub(lambda found: _take_quantity(found, values), text)
+    words = [w.strip("()-.:").casefold() for w in re.split(r"[\s_,;:]+", bare)]
+    rest = [w for w in words if w and w not in _NOISE_WORDS and w not in _ATTRIBUTES]
+    if not values or rest:
+        return None
+    return Spoken(
+        None, "", None, values.get("duration_ms"), values.get("intensity_ma"),
+        values.get("distance_mm"), intensity_v=values.get("intensity_v"),
+    )  # fmt: skip
+
+
 def _place(parts: list[str]) -> tuple[str | None, Side | None, str | None, str]:
     """Give (site, side, nerve, the words of the site): ``right ulnar nerve below elbow``."""
     side, parts = take_side(parts)
@@ -127,6 +176,27 @@ def _place(parts: list[str]) -> tuple[str | None, Side | None, str | None, str]:
     if site is None:
         return None, side, None, " ".join(parts)
     return site, side or second, nerve, " ".join(others)
+
+
+def assigned(text: str, site: str) -> Spoken:
+    """Give the stimulus of a text whose site ``study.toml`` names; its quantities are kept."""
+    values: dict[str, float] = {}
+    rest = _QUANTITY.sub(lambda found: _take_quantity(found, values), text[:LONGEST_TEXT])
+    side, _ = take_side(rest.split())
+    return Spoken(
+        site, site, side, values.get("duration_ms"), values.get("intensity_ma"),
+        values.get("distance_mm"), is_explicit=True, intensity_v=values.get("intensity_v"),
+    )  # fmt: skip
+
+
+def plain(text: str) -> str:
+    """Fold blanks and case of an annotation, so that what ``study.toml`` says finds it."""
+    return " ".join(text.split()).casefold()
+
+
+def looks_given(text: str) -> bool:
+    """Tell whether a text speaks of a stimulus or is a trigger code, whatever its site."""
+    return bool(_LEAD.match(text) or _TRIGGER.fullmatch(text.strip())) or setting(text) is not None
 
 
 def is_plain_stimulus(text: str) -> bool:

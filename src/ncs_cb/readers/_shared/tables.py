@@ -87,6 +87,22 @@ def first_lines(data: bytes) -> list[list[str]]:
     ]
 
 
+_TIME = re.compile(
+    r"(?:time|t|zeit|\u65f6\u95f4)[\s_]*[(\[]?\s*(ms|s|sec|seconds|us|\u00b5s)\s*[)\]]?"
+)
+
+
+def time_unit(column: str) -> float | None:
+    """Give how many ms the unit of a time column has: ``time_ms``, ``time_s``, ``Time [s]``.
+
+    None when the column states no time with a unit.
+    """
+    found = _TIME.fullmatch(column.strip().casefold())
+    if found is None:
+        return None
+    return {"ms": 1.0, "us": 1e-3, "\u00b5s": 1e-3}.get(found[1], 1000.0)
+
+
 def _separator(line: str) -> str:
     """Give the separator of a header line; a semicolon or tab wins over a comma."""
     return next((mark for mark in (";", "\t") if mark in line), ",")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from ncs_cb.errors import StudyError
+from ncs_cb.errors import StudyError, did_you_mean
 from ncs_cb.knowledge.anatomy import anatomy, find, resolve
 from ncs_cb.model import (
     Decision,
@@ -17,9 +17,10 @@ from ncs_cb.model import (
     Stimulus,
     Trace,
     TypedResponse,
+    UnassignedStimulus,
 )
 from ncs_cb.readers._shared.names import SIDES
-from ncs_cb.readers._shared.reader import Recording
+from ncs_cb.readers._shared.reader import Input, Recording
 
 _FILE = "study.toml"
 _Value = TypeVar("_Value")
@@ -138,6 +139,14 @@ def apply(recording: Recording, told: RecordingOverride, name: str) -> Recording
         If a site is named that the recording does not have.
     """
     answers: tuple[Trace | TypedResponse, ...] = (*recording.traces, *recording.typed_responses)
+    if recording.traces:
+        from ncs_cb.readers._shared.doubts import questioned  # numpy: only where there are samples
+
+        traces, doubts = questioned(
+            recording.traces, name, delay_ms=told.stimulus_delay_ms,
+            is_polarity_told=told.polarity in ("negative_up", "negative_down"),
+        )  # fmt: skip
+        recording = replace(recording, traces=traces, decisions=(*recording.decisions, *doubts))
     if told == RecordingOverride() or not answers:
         return recording
     held = {answer.site.stimulation_site for answer in answers}
@@ -218,3 +227,32 @@ def _distances(
             distances[distal] = start
         distances[proximal] = round(distances[distal] + length, 6)
     return distances, decisions
+
+
+def nothing_assigned(unassigned: Sequence[UnassignedStimulus]) -> StudyError:
+    """Give the error of a study in which no stimulus names a site; it says how to name them."""
+    texts = list(dict.fromkeys(u.text for u in unassigned if u.text))
+    listed = ", ".join(f"'{text}'" for text in texts[:8]) + (", ..." if len(texts) > 8 else "")
+    first, name = (texts or ["..."])[0], unassigned[0].recording
+    return StudyError(
+        f"no stimulus names a site: {listed or 'the records hold no text'}.", source=name,
+        hint=f'Name the sites in study.toml: [recordings."{name}"] sites = '
+        f'{{ "{first}" = "wrist" }}; \'ncs-cb nerves\' lists them.',
+    )  # fmt: skip
+
+
+def by_recording(
+    told: Mapping[str, RecordingOverride], inputs: Sequence[Input], *, lone: bool
+) -> dict[str, RecordingOverride]:
+    """Give the overrides by recording; a name that fits no recording is an error, not ignored."""
+    names = {name: source.name for source in inputs for name in (source.name, source.path.name)}
+    given = {}
+    for name, override in told.items():
+        if name in names:
+            given[names[name]] = override
+        elif not lone:
+            raise StudyError(
+                f'recordings."{name}": no such recording; known: {", ".join(sorted(names))}.'
+                + did_you_mean(name, names), source=_FILE,
+            )  # fmt: skip
+    return given

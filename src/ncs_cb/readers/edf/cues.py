@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from ncs_cb.errors import StudyError
@@ -11,12 +12,15 @@ from ncs_cb.model import MachineValues
 from ncs_cb.readers._shared.stimuli import (
     Note,
     Spoken,
+    assigned,
     attribute,
     completed,
     is_note,
     note,
+    plain,
     resembles_site,
     response,
+    setting,
     stimulus,
     with_attribute,
 )
@@ -26,7 +30,9 @@ from ncs_cb.readers.edf.tal import Annotation, Timeline
 _SAME_MOMENT_S = 1e-3
 
 
+_LOOKED_BACK = 8
 NO_VALUES = MachineValues()
+Late = MachineValues | Spoken | tuple[str, bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,36 +47,44 @@ class Cue:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """Everything understood in the annotations of one file."""
+    """Everything understood in the annotations of one file, and the texts that were not."""
 
     cues: tuple[Cue, ...]
-    free: tuple[str, ...]
+    free: tuple[Annotation, ...]
     temperature_c: float | None = None
 
 
-def hear(times: Timeline) -> Heard:
+def hear(times: Timeline, sites: Mapping[str, str]) -> Heard:
     """Sort the annotations of a file into stimuli, values of the machine and free text.
+
+    Parameters
+    ----------
+    times : Timeline
+    sites : mapping of str to str
+        From annotation text to site, as ``study.toml`` says.
 
     Raises
     ------
     StudyError
-        If a stimulus is at a site that the anatomy table does not know, or there is none.
+        If a stimulus is at a site that the anatomy table does not know, or `sites` names a text
+        that the file does not have.
     """
     notes = {a: parsed for a in times.annotations if is_note(a.text) and (parsed := note(a.text))}
     defined = _definitions(notes) if notes else {}
-    cues: list[Cue] = []
-    late: list[tuple[Annotation, MachineValues | tuple[str, bool]]] = []
+    _refuse_absent_texts(sites, times)
+    told = {plain(text): site for text, site in sites.items()}
+    cues = _Cues()
+    late: list[tuple[Annotation, Late]] = []
     free: list[Annotation] = []
     for annotation in times.annotations:
         if notes and annotation in notes:
             if (machine := notes[annotation].machine) is not None:
                 late.append((annotation, machine))
             continue
-        spoken = _defined(annotation, defined) if defined else None
-        spoken = spoken or stimulus(annotation.text)
+        spoken = _spoken(annotation, told, defined)
         if spoken is not None:
-            _add(cues, Cue(annotation.record, annotation.onset_s, spoken))
-        elif (said := attribute(annotation.text) or response(annotation.text)) is not None:
+            cues.add(Cue(annotation.record, annotation.onset_s, spoken))
+        elif (said := _said_beside(annotation.text)) is not None:
             late.append((annotation, said))
         else:
             free.append(annotation)
@@ -78,11 +92,38 @@ def hear(times: Timeline) -> Heard:
     for annotation, parsed in notes.items():
         for tag, spoken in parsed.stimuli:
             if tag.casefold() not in spoken_keys:
-                _add(cues, Cue(annotation.record, annotation.onset_s, spoken))
-    _refuse_unknown_sites(cues, free)
-    cues = _attach(cues, late)
+                cues.add(Cue(annotation.record, annotation.onset_s, spoken))
+    _refuse_unknown_sites(cues.listed, free)
+    held = {cue.record for cue in cues.listed}
+    # A setting without a stimulus in its record is a stimulus whose site nobody names.
+    free += [a for a, said in late if isinstance(said, Spoken) and a.record not in held]
+    found = _attach(cues.listed, late)
     warm = [n.temperature_c for n in notes.values() if n.temperature_c is not None]
-    return Heard(tuple(cues), tuple(a.text for a in free), warm[0] if warm else None)
+    return Heard(tuple(found), tuple(free), warm[0] if warm else None)
+
+
+def _spoken(
+    annotation: Annotation, told: Mapping[str, str], defined: dict[tuple[int, str], Spoken]
+) -> Spoken | None:
+    site = told.get(plain(annotation.text)) if told else None
+    if site is not None:
+        return assigned(annotation.text, site)
+    spoken = _defined(annotation, defined) if defined else None
+    return spoken or stimulus(annotation.text)
+
+
+def _said_beside(text: str) -> Late | None:
+    return attribute(text) or response(text) or setting(text)
+
+
+def _refuse_absent_texts(told: Mapping[str, str], times: Timeline) -> None:
+    held = {plain(a.text) for a in times.annotations}
+    for text in told:
+        if plain(text) not in held:
+            raise StudyError(
+                f"sites: no annotation reads '{text[:60]}'.", source="study.toml",
+                hint="'ncs-cb validate' lists the texts that name no site.",
+            )  # fmt: skip
 
 
 def _definitions(notes: dict[Annotation, Note]) -> dict[tuple[int, str], Spoken]:
@@ -100,44 +141,63 @@ def _defined(annotation: Annotation, defined: dict[tuple[int, str], Spoken]) -> 
     return defined.get((annotation.record, key)) or defined.get((-1, key))
 
 
-def _add(cues: list[Cue], cue: Cue) -> None:
-    """Append a stimulus, or join it to the one that another text already told of."""
-    for i, known in enumerate(cues):
-        if (
-            known.record == cue.record
-            and known.spoken.site == cue.spoken.site
-            and abs(known.onset_s - cue.onset_s) < _SAME_MOMENT_S
-        ):
-            told, more = known.spoken, cue.spoken
-            cues[i] = replace(known, spoken=completed(told, more))
-            return
-    cues.append(cue)
+class _Cues:
+    """Stimuli in order; a text about one that is known already is joined to it."""
+
+    def __init__(self) -> None:
+        self.listed: list[Cue] = []
+        self._at: dict[tuple[int, str | None, str | None], list[int]] = {}
+
+    def add(self, cue: Cue) -> None:
+        """Append a stimulus, or join it to the one that another text already told of."""
+        spoken = cue.spoken
+        keys = [(cue.record, spoken.site, spoken.side)]
+        keys += [(cue.record, spoken.site, None)] if spoken.side else []
+        for key in keys:
+            # The latest ones first: texts about one stimulus stand beside each other.
+            for i in reversed(self._at.get(key, [])[-_LOOKED_BACK:]):
+                known = self.listed[i]
+                if abs(known.onset_s - cue.onset_s) < _SAME_MOMENT_S:
+                    self.listed[i] = replace(known, spoken=completed(known.spoken, spoken))
+                    return
+        self._at.setdefault((cue.record, spoken.site, spoken.side), []).append(len(self.listed))
+        self.listed.append(cue)
 
 
-def _attach(
-    cues: list[Cue], late: Iterable[tuple[Annotation, MachineValues | tuple[str, bool]]]
-) -> list[Cue]:
+def _attach(cues: list[Cue], late: Iterable[tuple[Annotation, Late]]) -> list[Cue]:
     """Give each value to the stimulus of its record, or to the last one before it."""
+    by_record: dict[int, list[int]] = {}
+    for i, cue in enumerate(cues):
+        by_record.setdefault(cue.record, []).append(i)
+    ordered = sorted(range(len(cues)), key=lambda i: cues[i].onset_s)
+    onsets = [cues[i].onset_s for i in ordered]
     for annotation, said in late:
-        here = [i for i, c in enumerate(cues) if c.record == annotation.record]
+        here = by_record.get(annotation.record, [])
         if len(here) != 1:
-            pool = here or range(len(cues))
-            before = [i for i in pool if cues[i].onset_s <= annotation.onset_s + _SAME_MOMENT_S]
-            here = sorted(before, key=lambda i: cues[i].onset_s)[-1:]
+            until = annotation.onset_s + _SAME_MOMENT_S
+            if here:
+                before = [i for i in here if cues[i].onset_s <= until]
+                here = sorted(before, key=lambda i: cues[i].onset_s)[-1:]
+            elif not isinstance(said, Spoken):
+                here = ordered[: bisect_right(onsets, until)][-1:]
         for i in here:
-            if isinstance(said, MachineValues):
-                if cues[i].machine == NO_VALUES:
-                    cues[i] = replace(cues[i], machine=said)
-            else:
-                cues[i] = replace(cues[i], spoken=with_attribute(cues[i].spoken, said))
+            cues[i] = _with(cues[i], said)
     return cues
+
+
+def _with(cue: Cue, said: Late) -> Cue:
+    if isinstance(said, MachineValues):
+        return replace(cue, machine=said) if cue.machine == NO_VALUES else cue
+    if isinstance(said, Spoken):
+        return replace(cue, spoken=completed(cue.spoken, said))
+    return replace(cue, spoken=with_attribute(cue.spoken, said))
 
 
 def _refuse_unknown_sites(cues: list[Cue], free: list[Annotation]) -> None:
     for cue in cues:
         if cue.spoken.site is None:
             raise StudyError(
-                f"unknown stimulation site '{cue.spoken.site_text}'; known: {_known_sites()}."
+                f"unknown stimulation site '{cue.spoken.site_text}'; known: {known_sites()}."
                 + resembles_site(cue.spoken.site_text)
             )
     # A remark beside a stimulus is a remark; alone in its record it may be a misspelt site.
@@ -147,15 +207,10 @@ def _refuse_unknown_sites(cues: list[Cue], free: list[Annotation]) -> None:
     nearly = [near for text in alone if (near := resembles_site(text))]
     if nearly:
         raise StudyError(
-            f"an annotation is nearly the name of a site; known: {_known_sites()}.{nearly[0]}"
-        )
-    if not cues:
-        raise StudyError(
-            f"no stimulus: none of {len(free)} annotations is a stimulus or a site name.",
-            hint="Expected 'Stimulus right wrist 0.2ms x 8.2mA at 6.5cm from recording site', or "
-            f"one of: {_known_sites()}.",
+            f"an annotation is nearly the name of a site; known: {known_sites()}.{nearly[0]}"
         )
 
 
-def _known_sites() -> str:
+def known_sites() -> str:
+    """List the ids of all stimulation sites."""
     return ", ".join(anatomy().sites)

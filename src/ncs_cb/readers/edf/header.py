@@ -65,6 +65,8 @@ class Header:
     n_bytes: int
     sample_bytes: int
     record_samples: int
+    salvaged: tuple[str, ...] = ()
+    """What was not as the standard asks, and how it was read nevertheless."""
 
     @property
     def is_plus(self) -> bool:
@@ -98,7 +100,9 @@ def parse_header(data: bytes) -> Header:
     if version not in (EDF_VERSION, BDF_VERSION):
         raise ReadError("not an EDF or BDF file: its first eight bytes are no version field.")
     # Latin-1 never fails; the standard allows only US-ASCII, vendors do not keep to it.
-    text = data[8:256].decode("latin-1")
+    raw = data[8:256].decode("latin-1")
+    text = raw.replace("\0", " ")
+    salvaged = ["fields padded with zero bytes"] if text != raw else []
     n_signals = _integer(text[244:248], "number of signals", 1, _MOST_SIGNALS)
     n_bytes = _integer(text[176:184], "header size", 512, 256 * (_MOST_SIGNALS + 1))
     if n_bytes != 256 * (n_signals + 1):
@@ -106,33 +110,63 @@ def parse_header(data: bytes) -> Header:
             f"the header says it has {n_bytes} bytes, but {n_signals} signals need "
             f"{256 * (n_signals + 1)}."
         )
-    n_records = _integer(text[228:236], "number of data records", -1, _MOST_RECORDS)
-    if n_records < 1:
-        raise ReadError(
-            f"the header says {n_records} data records: the recording was not closed.",
-            hint="Close the recording in the program that made it, then export it again.",
-        )
+    stated = _integer(text[228:236], "number of data records", -1, _MOST_RECORDS)
     duration = text[236:244].strip()
     record_s = number(duration, "data record duration")
     if len(data) < n_bytes:
         raise ReadError(f"truncated: the header alone needs {n_bytes} bytes, got {len(data)}.")
-    signals = _signals(data[256:n_bytes].decode("latin-1"), n_signals)
+    columns = data[256:n_bytes].decode("latin-1")
+    if "\0" in columns:
+        columns = columns.replace("\0", " ")
+        salvaged = ["fields padded with zero bytes"]
+    signals = _signals(columns, n_signals)
     sample_bytes = 2 if version == EDF_VERSION else 3
     samples = signals[-1].offset + signals[-1].n_samples
-    expected = n_bytes + n_records * samples * sample_bytes
-    if len(data) != expected:
-        what = "truncated" if len(data) < expected else "longer than its header says"
-        raise ReadError(
-            f"{what}: {n_records} data records need {expected} bytes, the file has {len(data)}.",
-            hint="Copy or export the file again.",
-        )
+    n_records = _records(stated, len(data) - n_bytes, samples * sample_bytes, salvaged)
     if record_s <= 0 and any(not s.is_annotation for s in signals):
         raise ReadError(f"the data record duration is {record_s:g} s; it must be above 0.")
     return Header(
         text[0:80].rstrip(), text[80:160].rstrip(), text[160:168], text[168:176],
         text[184:228].rstrip(), n_records, record_s, duration, signals, n_bytes, sample_bytes,
-        samples,
+        samples, tuple(salvaged),
     )  # fmt: skip
+
+
+def _records(stated: int, n_body: int, record_bytes: int, salvaged: list[str]) -> int:
+    """Give the number of whole data records, and say where that is not what the header says.
+
+    Raises
+    ------
+    ReadError
+        If there is no whole record, or more is missing than the end of the last one.
+    """
+    whole, rest = divmod(n_body, record_bytes) if record_bytes else (0, n_body)
+    hint = "Copy or export the file again."
+    if stated == -1 and whole and not rest:
+        salvaged.append(f"the recording was not closed: {whole} data records by the file's size")
+        return whole
+    if stated < 1:
+        raise ReadError(
+            f"the header says {stated} data records: the recording was not closed.",
+            hint="Close the recording in the program that made it, then export it again.",
+        )
+    if n_body > stated * record_bytes:
+        extra = n_body - stated * record_bytes
+        if whole > stated:
+            raise ReadError(
+                f"longer than its header says: {stated} data records need "
+                f"{stated * record_bytes} bytes, the file has {n_body}.", hint=hint,
+            )  # fmt: skip
+        salvaged.append(f"{extra} bytes behind the last data record were left out")
+    elif n_body < stated * record_bytes:
+        if whole != stated - 1 or not whole or not rest:
+            raise ReadError(
+                f"truncated: {stated} data records need {stated * record_bytes} bytes, the file "
+                f"has {n_body}.", hint=hint,
+            )  # fmt: skip
+        salvaged.append("the last data record is cut off and was left out")
+        return whole
+    return stated
 
 
 # The machine of a laboratory writes the same signal headers over and over.
@@ -146,8 +180,10 @@ def _signals(text: str, n_signals: int) -> tuple[Signal, ...]:
         at = end
     signals, offset = [], 0
     for a, b, c, d, e, f, g, h, count in zip(*columns, strict=True):
-        n_samples = _integer(count, "samples per data record", 1, 2**31)
-        signals.append(Signal(a, b, c, d, e, f, g, h, n_samples, offset))
+        n_samples = _integer(count, "samples per data record", 0, 2**31)
+        # Micro signs of a header in UTF-8, read as Latin-1.
+        unit = c.replace("\u00c2\u00b5", "\u00b5").replace("\u00ce\u00bc", "\u00b5")
+        signals.append(Signal(a, b, unit, d, e, f, g, h, n_samples, offset))
         offset += n_samples
     return tuple(signals)
 
@@ -174,6 +210,8 @@ def number(text: str, what: str) -> float:
         If it is not a finite decimal number with a point.
     """
     text = text.strip()
+    if "." not in text:
+        text = text.replace(",", ".", 1)
     if _DECIMAL.fullmatch(text) is None or not math.isfinite(value := float(text)):
         raise ReadError(f"the {what} is not a number (decimal point, no unit).")
     return value

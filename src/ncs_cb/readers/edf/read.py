@@ -5,16 +5,15 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 
 from ncs_cb.errors import ReadError, StudyError, UnitError, did_you_mean
-from ncs_cb.knowledge.anatomy import anatomy, nerve_of_muscle, normalize, position
+from ncs_cb.knowledge.anatomy import anatomy, normalize
 from ncs_cb.model import (
     Decision,
-    Kind,
     Side,
     Site,
     Stimulus,
@@ -29,14 +28,19 @@ from ncs_cb.readers._shared.plausible import (
 )
 from ncs_cb.readers._shared.polarity import Orientation, orient
 from ncs_cb.readers._shared.reader import Input, Recording
+from ncs_cb.readers._shared.text import words_of
 from ncs_cb.readers._shared.told import attested
-from ncs_cb.readers.edf.cues import NO_VALUES, Cue, Heard, hear
+from ncs_cb.readers.edf.cues import NO_VALUES, Cue, Heard, hear, known_sites
 from ncs_cb.readers.edf.header import Header, Scale, Signal, parse_header, sampling_rate, scale_of
 from ncs_cb.readers.edf.person import person_of
 from ncs_cb.readers.edf.sweeps import Plan, plan_sweeps
-from ncs_cb.readers.edf.tal import timeline
+from ncs_cb.readers.edf.tal import Timeline, timeline
+from ncs_cb.readers.edf.unassigned import find_unassigned
+from ncs_cb.readers.edf.where import Where, where_of
 from ncs_cb.units import LARGEST_PLAUSIBLE_RESPONSE_MV, hertz, millivolts_per
 
+# A few samples beyond the digital range are spikes of a converter, not another scale.
+_MOST_STRAY = 1e-3
 _CELSIUS = ("degC", "degree C", "C", "\xb0C")
 FILTER = re.compile(r"(HP|LP|N)\s*:\s*([\d.]+\s*k?Hz)", re.IGNORECASE)
 
@@ -67,15 +71,6 @@ class Channel:
     rate: float
 
 
-@dataclass(frozen=True, slots=True)
-class Where:
-    """The nerve of each stimulus, and side and kind of the recording as a whole."""
-
-    nerves: tuple[str, ...]
-    side: Side
-    kind: Kind
-
-
 def read(source: Input) -> Recording:
     """Read one EDF or BDF file.
 
@@ -94,24 +89,54 @@ def read(source: Input) -> Recording:
     person = person_of(header, source.name, keep_identity=source.keep_identity)
     field = from_recording_field(header.recording)
     decisions = list(person.decisions)
+    decisions += [
+        Decision(source.name, "salvage", "read nevertheless", why) for why in header.salvaged
+    ]
     channels = _channels(header, field, source, decisions)
-    heard = hear(times)
-    where = _where(field, channels, heard.cues, source, decisions)
+    heard = hear(times, source.override.sites)
     traces: list[Trace] = []
+    plans = []
+    if heard.cues:
+        where = where_of(field, channels, heard.cues, source, decisions)
     for channel in channels:
-        traces += _traces(channel, header, heard.cues, where, source, decisions,
-                          plan_sweeps(header, times, heard.cues, rate=channel.rate,
-                                      n_samples=channel.signal.n_samples),
-                          has_machine=len(channels) == 1)  # fmt: skip
-    _note_decisions(heard, source, decisions)
+        plan = plan_sweeps(
+            header, times, heard.cues, rate=channel.rate, n_samples=channel.signal.n_samples
+        )
+        plans.append(plan)
+        if heard.cues:
+            traces += _traces(
+                channel, header, heard.cues, where, source, decisions, plan,
+                has_machine=len(channels) == 1,
+            )  # fmt: skip
+    names = words_of(header.patient) - {"x"}
+    unassigned = find_unassigned(
+        header, times, heard, plans[0],
+        [(c.rate, c.signal.n_samples, _digital(header, c.signal, source.data)) for c in channels],
+        source.name, names,
+    )  # fmt: skip
+    if not heard.cues and not unassigned:
+        raise StudyError(
+            f"no stimulus: none of {len(heard.free)} annotations is a stimulus or a site name.",
+            hint="Expected 'Stimulus right wrist 0.2ms x 8.2mA at 6.5cm from recording site', or "
+            f"one of: {known_sites()}. 'ncs-cb formats edf' says what is needed.",
+        )
+    if unassigned:
+        traces = [replace(t, flags=(*t.flags, "unassigned_stimulus")) for t in traces]
+    _note_decisions(heard, times, source, decisions)
+    free = tuple(a.text for a in heard.free)
     return Recording(
         tuple(traces), decisions=tuple(decisions), details=person.details,
-        notes=(*person.notes, *heard.free) if source.keep_identity else (),
-        birth_key=person.birth_key,
+        notes=(*person.notes, *free) if source.keep_identity else (),
+        birth_key=person.birth_key, unassigned=unassigned,
     )  # fmt: skip
 
 
-def _note_decisions(heard: Heard, source: Input, decisions: list[Decision]) -> None:
+def _note_decisions(
+    heard: Heard, times: Timeline, source: Input, decisions: list[Decision]
+) -> None:
+    for encoding in sorted(times.encodings):
+        why = "an annotation is not UTF-8 text, as the standard asks"
+        decisions.append(Decision(source.name, "encoding", encoding, why))
     if heard.free and not source.keep_identity:
         decisions.append(
             Decision(
@@ -139,7 +164,7 @@ def _channels(
     header: Header, field: Named, source: Input, decisions: list[Decision]
 ) -> list[Channel]:
     """Choose the signals that hold responses: those whose label names a muscle, or NC or EMG."""
-    ordinary = [s for s in header.signals if not s.is_annotation]
+    ordinary = [s for s in header.signals if not s.is_annotation and s.n_samples]
     if not ordinary:
         raise StudyError("the file holds annotations but no signal.")
     named = [(s, from_label(s.label)) for s in ordinary]
@@ -195,7 +220,7 @@ def _channel(
     decisions: list[Decision],
     n_chosen: int,
 ) -> Channel:
-    amplifier = _amplifier(signal, header.sample_bytes)
+    amplifier = _amplifier(signal, header.sample_bytes, source.override.unit)
     rate = sampling_rate(header, signal)
     told = source.override.muscle if n_chosen == 1 else None
     muscle = told or named.muscle or field.muscle
@@ -211,8 +236,8 @@ def _channel(
 
 # As the signal headers themselves, the same in file after file.
 @lru_cache(maxsize=512)
-def _amplifier(signal: Signal, sample_bytes: int) -> Amplifier:
-    factor = _factor(signal)
+def _amplifier(signal: Signal, sample_bytes: int, told: str | None) -> Amplifier:
+    factor = millivolts_per(told) if told and not signal.dimension else _factor(signal)
     scale = scale_of(signal, sample_bytes)
     resolution = abs(scale.gain) * factor
     filters = " ".join(found[0] for found in FILTER.finditer(signal.prefilter)) or "not stated"
@@ -223,7 +248,7 @@ def _amplifier(signal: Signal, sample_bytes: int) -> Amplifier:
     )
     return Amplifier(
         scale, factor, (low, high), resolution, _filters(signal.prefilter),
-        f"dimension {signal.dimension}, {resolution * 1e3:.4g} uV per bit, "
+        f"dimension {signal.dimension or told}, {resolution * 1e3:.4g} uV per bit, "
         f"filter {filters}" + (", negative gain" if scale.gain < 0 else ""),
     )  # fmt: skip
 
@@ -251,51 +276,6 @@ def _nearest_muscle(signals: Sequence[Signal]) -> str:
     return ""
 
 
-# --------------------------------------------------------------------------- which nerve
-
-
-def _where(
-    field: Named,
-    channels: Sequence[Channel],
-    cues: Sequence[Cue],
-    source: Input,
-    decisions: list[Decision],
-) -> Where:
-    told = source.override
-    named = [told.nerve or cue.spoken.nerve or field.nerve for cue in cues]
-    if None in named:
-        owners = {nerve_of_muscle(c.muscle) for c in channels}
-        nerve = owners.pop() if len(owners) == 1 else None
-        if nerve is None:
-            raise StudyError(
-                f"the nerve is not stated; known: {', '.join(anatomy().nerves)}.",
-                hint=f'Set nerve under [recordings."{source.name}"] in study.toml.',
-            )
-        reason = "the recording field names no nerve; taken from the muscle"
-        decisions.append(Decision(source.name, "nerve", nerve, reason))
-        named = [name or nerve for name in named]
-    side = told.side or _one_side(field, channels, cues, source)
-    nerves = tuple(name for name in named if name is not None)
-    for nerve, cue in zip(nerves, cues, strict=True):
-        position(nerve, cue.spoken.site or "")
-    return Where(nerves, side, field.kind or "motor")
-
-
-def _one_side(
-    field: Named, channels: Sequence[Channel], cues: Sequence[Cue], source: Input
-) -> Side:
-    said = {field.side, *(c.side for c in channels), *(c.spoken.side for c in cues)} - {None}
-    hint = f'Set side under [recordings."{source.name}"] in study.toml.'
-    if len(said) > 1:
-        raise StudyError(
-            "recording field, label and stimuli contradict each other on the side.", hint=hint
-        )
-    if not said:
-        raise StudyError("the side is not stated; known: left, right.", hint=hint)
-    side: Side = said.pop()  # type: ignore[assignment]
-    return side
-
-
 # --------------------------------------------------------------------------- samples
 
 
@@ -310,6 +290,15 @@ def _traces(
     *,
     has_machine: bool,
 ) -> list[Trace]:
+    mine = [
+        i for i, side in enumerate(where.sides)
+        if len(set(where.sides)) == 1 or channel.side in (None, side)
+    ]  # fmt: skip
+    if not mine:
+        return []
+    cues = [cues[i] for i in mine]
+    plan = replace(plan, spans=tuple(plan.spans[i] for i in mine))
+    places = [(where.nerves[i], where.sides[i]) for i in mine]
     blocks = _in_millivolts(channel, header, source.data, plan)
     indices = [span.stimulus_index for span in plan.spans]
     turn = orient(
@@ -329,13 +318,13 @@ def _traces(
     return [
         Trace(
             samples, channel.rate, index,
-            Site(nerve, where.side, channel.muscle, cue.spoken.site or ""),
+            Site(nerve, side, channel.muscle, cue.spoken.site or ""),
             source.name, where.kind, _stimulus(cue), *amplifier.filters, sweep,
             repeat, limits, amplifier.resolution_mv,
             cue.machine if has_machine else NO_VALUES, flags,
         )
-        for sweep, (samples, index, cue, repeat, nerve) in enumerate(
-            zip(turned, indices, cues, repeats, where.nerves, strict=True)
+        for sweep, (samples, index, cue, repeat, (nerve, side)) in zip(
+            mine, zip(turned, indices, cues, repeats, places, strict=True), strict=True
         )
     ]  # fmt: skip
 
@@ -344,7 +333,8 @@ def _repeats(cues: Sequence[Cue]) -> list[str | None]:
     """Give for each stimulus the words it shares with others of the file; None when alone."""
     if len({cue.spoken.site for cue in cues}) == len(cues):
         return [None] * len(cues)
-    keys = [cue.spoken.key for cue in cues]
+    both = len({cue.spoken.side for cue in cues} - {None}) > 1
+    keys = [f"{cue.spoken.side} {cue.spoken.key}" if both else cue.spoken.key for cue in cues]
     often = Counter(keys)
     return [key if often[key] > 1 else None for key in keys]
 
@@ -358,19 +348,28 @@ def _in_millivolts(
     cuts = [flat[span.start : span.stop] for span in plan.spans]
     if len({len(c) for c in cuts}) == 1:
         cuts = [np.array(cuts)]
-    low, high = min(int(c.min()) for c in cuts), max(int(c.max()) for c in cuts)
-    if low < scale.digital_min or high > scale.digital_max:
-        raise ReadError(
-            f"samples from {low} to {high} lie outside the digital range "
-            f"{scale.digital_min} to {scale.digital_max} of the header."
-        )
+    _refuse_beyond(cuts, scale)
     blocks = [_scaled(cut, channel.amplifier) for cut in cuts]
     return blocks[0] if blocks[0].ndim == 2 else blocks
 
 
+def _refuse_beyond(cuts: list[np.ndarray], scale: Scale) -> None:
+    """Refuse samples outside the digital range; a stray one makes its sweep a clipped one."""
+    beyond = sum(
+        int(((c < scale.digital_min) | (c > scale.digital_max)).sum()) for c in cuts if c.size
+    )
+    if beyond > max(_MOST_STRAY * sum(c.size for c in cuts), 1):
+        low, high = min(int(c.min()) for c in cuts), max(int(c.max()) for c in cuts)
+        raise ReadError(
+            f"{beyond} samples from {low} to {high} lie outside the digital range "
+            f"{scale.digital_min} to {scale.digital_max} of the header."
+        )
+
+
 def _scaled(digital: np.ndarray, amplifier: Amplifier) -> np.ndarray:
     scale = amplifier.scale
-    physical = digital.astype(np.float64)
+    physical: np.ndarray = digital.astype(np.float64)
+    np.clip(physical, scale.digital_min, scale.digital_max, out=physical)
     physical -= scale.digital_min
     physical *= scale.gain
     physical += scale.physical_min
@@ -382,9 +381,11 @@ def _digital(header: Header, signal: Signal, data: bytes) -> np.ndarray:
     """Give all samples of one signal as integers."""
     columns = slice(signal.offset, signal.offset + signal.n_samples)
     if header.sample_bytes == 2:
-        table = np.frombuffer(data, "<i2", offset=header.n_bytes)
+        count = header.n_records * header.record_samples
+        table = np.frombuffer(data, "<i2", count=count, offset=header.n_bytes)
         return table.reshape(header.n_records, -1)[:, columns].reshape(-1)
-    table = np.frombuffer(data, np.uint8, offset=header.n_bytes)
+    count = header.n_records * header.record_bytes
+    table = np.frombuffer(data, np.uint8, count=count, offset=header.n_bytes)
     parts = table.reshape(header.n_records, -1, 3)[:, columns].reshape(-1, 3).astype(np.int32)
     # The sign of the 24-bit number is that of its highest byte.
     high = parts[:, 2] - ((parts[:, 2] & 0x80) << 1)

@@ -86,10 +86,14 @@ def anonymize(source: str | Path, target: str | Path, *, keep_dates: bool = Fals
 def anonymous_bytes(data: bytes, *, keep_dates: bool = False) -> bytes:
     """Give the bytes of the clean copy; see :func:`anonymize`."""
     header = parse_header(data)
-    body = bytearray(data[header.n_bytes :])
+    # Nothing behind the last whole record: nobody knows what it holds.
+    end = header.n_bytes + header.n_records * header.record_bytes
+    body = bytearray(data[header.n_bytes : end])
     defined = _kept_tags(timeline(header, data).annotations)
     width, step = header.sample_bytes, header.record_bytes
     for signal in header.signals:
+        if not signal.n_samples:
+            continue
         start, size = signal.offset * width, signal.n_samples * width
         for record in range(header.n_records):
             at = record * step + start
@@ -161,7 +165,8 @@ def _clean_header(header: Header, data: bytes, *, keep_dates: bool) -> bytes:
     fixed = (
         version, field("X X X X" if is_plus else "X", 80), field(recording, 80),
         field(short, 8), field("00.00.00", 8), field(header.n_bytes, 8),
-        field(kind if is_plus or kind == "24BIT" else "", 44), data[236:256],
+        field(kind if is_plus or kind == "24BIT" else "", 44), field(header.n_records, 8),
+        data[244:256],
     )  # fmt: skip
     signals = header.signals
     numbers = [_limits(s, header.sample_bytes) for s in signals]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ncs_cb.errors import ReadError
+from ncs_cb.errors import ReadError, StudyError
 from ncs_cb.readers._shared import windows
 from ncs_cb.readers.edf.cues import Cue
 from ncs_cb.readers.edf.header import Header
@@ -17,6 +17,8 @@ from ncs_cb.readers.edf.tal import Timeline, breaks
 # A stretch or record up to this long that holds one stimulus is a sweep as it stands.
 _LONGEST_SWEEP_S = 1.0
 _LEAST_AFTER_S = 0.015
+# Two stimuli nearer than this are one; collision stimuli lie farther apart.
+_SAME_INSTANT_S = 0.5e-3
 # A fifth of each sweep may be shared with the one before (windows.py); beyond this it is no study.
 _MOST_SHARED = 8
 
@@ -54,9 +56,11 @@ def plan_sweeps(
     n_samples : int
         Samples of the signal in one data record.
     """
-    ends = [0, *breaks(header, times.onsets_s, rate), header.n_records]
+    if not cues:
+        return Plan((), "no stimulus names a site", tuple(range(1, header.n_records + 1)))
+    ends = [0, *breaks(header, times, rate), header.n_records]
     stretches = list(itertools.pairwise(ends))
-    records = [_record_of(cue, times, header) for cue in cues]
+    cues, records = _placed(cues, times, header)
     held = set(records)
     unused = tuple([r + 1 for r in range(header.n_records) if r not in held])
     home = _stretch_of(stretches, header.n_records)
@@ -65,6 +69,7 @@ def plan_sweeps(
         + round((c.onset_s - times.onsets_s[stretches[home[r]][0]]) * rate)
         for c, r in zip(cues, records, strict=True)
     ]
+    refuse_shared_instants(cues, positions, rate)
     homes = [home[r] for r in records]
     gaps = "" if header.is_interrupted or len(stretches) == 1 else " (the records leave gaps)"
     longest = max(stretches[h][1] - stretches[h][0] for h in homes) * header.record_s
@@ -82,6 +87,47 @@ def plan_sweeps(
     _refuse_overlaps(edges, header.n_records * n_samples)
     spans = [Span(a, b, p - a) for (a, b), p in zip(edges, positions, strict=True)]
     return Plan(tuple(spans), way, unused)
+
+
+def _placed(cues: Sequence[Cue], times: Timeline, header: Header) -> tuple[list[Cue], list[int]]:
+    """Give each stimulus its time from the start of the file, and its record.
+
+    Stamps count from the start of the file (EDF+ 2.2.4). Where that would give several sites
+    the samples of one record, and counted from the start of its own record each stimulus gets
+    samples of its own, the writer meant the latter.
+    """
+    records = [_record_of(cue, times, header) for cue in cues]
+    own = [cue.record for cue in cues]
+    crowded = len({(r, round(c.onset_s * 1e6)) for r, c in zip(records, cues, strict=True)}) < len(
+        cues
+    )
+    fits = all(0 <= cue.onset_s < header.record_s for cue in cues)
+    if crowded and fits and len(set(own)) == len(own):
+        moved = [replace(c, onset_s=times.onsets_s[c.record] + c.onset_s) for c in cues]
+        return moved, own
+    return list(cues), records
+
+
+def refuse_shared_instants(cues: Sequence[Cue], positions: Sequence[int], rate: float) -> None:
+    """Refuse two sites at one instant: one response would be the answer of both.
+
+    Raises
+    ------
+    StudyError
+        Naming the two sites.
+    """
+    near = max(1, round(_SAME_INSTANT_S * rate))
+    order = sorted(range(len(cues)), key=lambda i: positions[i])
+    for one, other in itertools.pairwise(order):
+        a, b = cues[one].spoken, cues[other].spoken
+        sides = {a.side, b.side} - {None}
+        if positions[other] - positions[one] <= near and (a.site != b.site or len(sides) > 1):
+            raise StudyError(
+                f"the stimuli '{a.site}' and '{b.site}' stand at one instant: one response cannot "
+                "be the answer of two sites.",
+                hint="Correct the times of the annotations, or export the sites as sweeps of "
+                "their own.",
+            )
 
 
 def _refuse_overlaps(edges: Sequence[tuple[int, int]], n_held: int) -> None:

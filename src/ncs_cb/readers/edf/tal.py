@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from itertools import pairwise
 
 from ncs_cb.errors import ReadError
+from ncs_cb.readers._shared.stimuli import stimulus
+from ncs_cb.readers._shared.text import decode_label
 from ncs_cb.readers.edf.header import Header
+
+# Stamps of a continuous file that are rounded more coarsely than this say nothing.
+_COARSEST_STAMP_S = 0.010
 
 _STAMP = re.compile(rb"([+-]\d{1,15}(?:\.\d{0,20})?)(?:\x15(\d{0,15}(?:\.\d{0,20})?))?")
 
@@ -31,6 +35,10 @@ class Timeline:
 
     onsets_s: tuple[float, ...]
     annotations: tuple[Annotation, ...]
+    step_s: float = 0.0
+    """The last digit of the records' stamps."""
+    encodings: frozenset[str] = frozenset()
+    """In which texts were decoded that are not UTF-8."""
 
 
 def timeline(header: Header, data: bytes) -> Timeline:
@@ -44,7 +52,7 @@ def timeline(header: Header, data: bytes) -> Timeline:
         If a list is malformed, or an EDF+ record does not say when it begins: the continuity
         is then in doubt, and a guess could put a stimulus at the wrong site.
     """
-    signals = [s for s in header.signals if s.is_annotation]
+    signals = [s for s in header.signals if s.is_annotation and s.n_samples]
     if not signals:
         if header.is_plus:
             raise ReadError("an EDF+ file without annotation signal does not keep time.")
@@ -53,31 +61,54 @@ def timeline(header: Header, data: bytes) -> Timeline:
     spans = [(s.offset * width, (s.offset + s.n_samples) * width) for s in signals]
     onsets: list[float] = []
     annotations: list[Annotation] = []
+    encodings: set[str] = set()
+    digits = 0
     for record in range(header.n_records):
         base = header.n_bytes + record * step
         keeps_time = True
         for start, end in spans:
             block = data[base + start : base + end]
-            begins = _parse(block, record, annotations, keeps_time=keeps_time)
+            begins, written = _parse(block, record, annotations, encodings, keeps_time=keeps_time)
+            digits = max(digits, written)
             if keeps_time:
                 onsets.append(record * header.record_s if begins is None else begins)
                 if begins is None and header.is_plus:
                     raise ReadError(f"data record {record + 1} does not say when it begins.")
             keeps_time = False
-    return Timeline(tuple(onsets), tuple(annotations))
+    return Timeline(
+        tuple(onsets), tuple(annotations), 10.0**-digits, frozenset(encodings - {"utf-8"})
+    )
 
 
-def _parse(block: bytes, record: int, into: list[Annotation], *, keeps_time: bool) -> float | None:
-    """Append the annotations of one record's block; give the record's onset if it keeps time."""
-    begins = None
+def _parse(
+    block: bytes,
+    record: int,
+    into: list[Annotation],
+    encodings: set[str],
+    *,
+    keeps_time: bool,
+) -> tuple[float | None, int]:
+    """Append the annotations of one record's block.
+
+    Give the record's onset if it keeps time, and with how many digits it is written.
+    """
+    begins, digits = None, 0
     for number, (stamp, texts) in enumerate(read_block(block, record)):
         onset = float(stamp.partition(b"\x15")[0])
         if keeps_time and number == 0 and texts and not texts[0]:
             begins = onset
-        for text in texts:
-            if text:
-                into.append(Annotation(record, onset, text.decode("utf-8", "replace")))
-    return begins
+            digits = len(stamp.partition(b"\x15")[0].partition(b".")[2])
+        for raw in texts:
+            if raw:
+                text, encoding = decode_label(raw, _names_a_site)
+                encodings.add(encoding)
+                into.append(Annotation(record, onset, text))
+    return begins, digits
+
+
+def _names_a_site(text: str) -> bool:
+    said = stimulus(text)
+    return said is not None and said.site is not None
 
 
 def read_block(block: bytes, record: int) -> list[tuple[bytes, list[bytes]]]:
@@ -94,23 +125,30 @@ def read_block(block: bytes, record: int) -> list[tuple[bytes, list[bytes]]]:
         if not chunk:
             continue
         stamp, *texts = chunk.split(b"\x14")
-        if _STAMP.fullmatch(stamp) is None or not texts or texts[-1]:
+        if texts and texts[-1]:
+            texts.append(b"")  # the mark behind the last text is missing; nothing else is
+        if _STAMP.fullmatch(stamp) is None or not texts:
             raise ReadError(f"data record {record + 1} holds a malformed annotation list.")
         lists.append((stamp, texts[:-1]))
     return lists
 
 
-def breaks(header: Header, onsets_s: tuple[float, ...], rate: float) -> list[int]:
+def breaks(header: Header, times: Timeline, rate: float) -> list[int]:
     """Give the records that do not follow on the one before them.
 
-    Half a sample of rounding is allowed in the written onsets.
+    Half a sample of rounding is allowed in the written onsets. Of a file that says it is
+    continuous, the stamps may be off by their last digit, as long as this does not add up.
     """
-    grace, record_s = max(0.5 / rate, 1e-9), header.record_s
-    return [
-        number
-        for number, (before, begins) in enumerate(pairwise(onsets_s), start=1)
-        if abs(begins - before - record_s) > grace
-    ]
+    grace = max(0.5 / rate, 1e-9)
+    if not header.is_interrupted:
+        grace = max(grace, min(1.001 * times.step_s, _COARSEST_STAMP_S))
+    first, shift, found = times.onsets_s[0], 0.0, []
+    for number, begins in enumerate(times.onsets_s):
+        off = begins - first - number * header.record_s
+        if abs(off - shift) > grace:
+            found.append(number)
+            shift = off
+    return found
 
 
 def encode(onset: str, texts: tuple[str, ...], *, keeps_time: bool = False) -> bytes:

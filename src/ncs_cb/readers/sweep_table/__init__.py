@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ncs_cb.model import Study
 from ncs_cb.readers._shared.reader import Input, Reader, Recording
-from ncs_cb.readers._shared.tables import first_cells
+from ncs_cb.readers._shared.tables import first_cells, time_unit
 
 if TYPE_CHECKING:
     from ncs_cb.readers.sweep_table.write import write_sweep_table
@@ -28,7 +28,7 @@ def _claims(source: Input) -> bool:
     if source.path.suffix.lower() not in _SUFFIXES:
         return False
     cells = first_cells(source.data)
-    if cells[:1] == ["time_ms"]:
+    if cells and time_unit(cells[0]) is not None:
         return True
     # A sidecar beside it says what it should be; the reader then says what is wrong with it.
     return "stimulation_site" not in cells and _companions(source.path)[0].is_file()

@@ -38,6 +38,7 @@ from ncs_cb.readers._shared.tables import (
     load_sidecar,
     number,
     parse_table,
+    time_unit,
 )
 from ncs_cb.readers._shared.told import attested
 from ncs_cb.units import millivolts_per
@@ -55,6 +56,9 @@ _KINDS: tuple[Kind, ...] = ("motor", "sensory", "f_wave")
 _POLARITIES: tuple[Polarity, ...] = ("negative_up", "negative_down", "auto")
 # Times written with few digits may be off by this share of a sample, not by more.
 _LARGEST_JITTER = 0.25
+_LONGEST_PLAIN = 32
+# Nothing of a muscle's response has passed by then.
+_SHORTEST_MS, _FEWEST_SAMPLES = 6.0, 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +85,11 @@ def read(source: Input) -> Recording:
         If the sidecar has an unknown key, or nerve, side, muscle or site are unknown.
     """
     table = parse_table(source.data)
-    if table.columns[0].casefold() != "time_ms":
+    per_ms = time_unit(table.columns[0])
+    if per_ms is None:
         raise ReadError(
-            "the first column must be time_ms, with 0 at the stimulus.",
-            hint="Rename the column, and convert the times to ms where they are not.",
+            "the first column must be time_ms (or time_s), with 0 at the stimulus.",
+            hint="Rename the column to what it holds; 'ncs-cb formats sweep_table' says more.",
         )
     beside = source.path.with_suffix(".json")
     sidecar = Sidecar(load_sidecar(beside), "", beside.name)
@@ -94,7 +99,8 @@ def read(source: Input) -> Recording:
     nerve, side, muscle, kind = _anatomy(sidecar, source.override)
     columns = _columns(table, sidecar, nerve, source.override)
     times, samples = _numbers(table, [c.index for c in columns])
-    rate, stimulus_index = _grid(times)
+    rate, stimulus_index = _grid(times * per_ms)
+    _refuse_short(float(times[-1]) * per_ms, len(times), kind)
     samples *= factor
     sweeps = list(samples)
     refuse_large(sweeps, [stimulus_index] * len(sweeps), rate, unit)
@@ -235,7 +241,9 @@ def _numbers(table: Table, indices: Sequence[int]) -> tuple[np.ndarray, np.ndarr
         raise ReadError("the table has fewer than two rows of samples.")
     try:
         # One conversion for the usual table of plain numbers.
-        values = np.array(table.rows, dtype="U32").astype(np.float64)
+        if max(len(cell) for row in table.rows for cell in row) > _LONGEST_PLAIN:
+            raise ValueError  # never cut: the exponent stands at the end
+        values = np.array(table.rows, dtype=f"U{_LONGEST_PLAIN}").astype(np.float64)
         if table.has_decimal_comma:
             raise ValueError
     except ValueError:
@@ -248,6 +256,16 @@ def _numbers(table: Table, indices: Sequence[int]) -> tuple[np.ndarray, np.ndarr
     if not np.isfinite(times).all():
         raise ReadError("time_ms holds a cell that is not a number.")
     return times, np.ascontiguousarray(values[:, list(indices)].T)
+
+
+def _refuse_short(last_ms: float, n_samples: int, kind: Kind) -> None:
+    if kind == "motor" and last_ms < _SHORTEST_MS and n_samples >= _FEWEST_SAMPLES:
+        seconds = " The times look like seconds: name the column time_s." if last_ms < 1.0 else ""
+        raise ReadError(
+            f"the sweep ends {last_ms:.3g} ms after the stimulus, before any response of a muscle."
+            + seconds,
+            hint="Check the unit of the times, or export a longer sweep.",
+        )
 
 
 def _grid(times: np.ndarray) -> tuple[float, int]:

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 from ncs_cb.errors import StudyError, did_you_mean
 from ncs_cb.knowledge.anatomy import resolve
 from ncs_cb.model import Details, Kind, Polarity, RecordingOverride, Side, Study
+from ncs_cb.readers._shared.doubts import questioned
 from ncs_cb.readers._shared.names import from_label
+from ncs_cb.readers._shared.plausible import FARTHEST_MM
 from ncs_cb.readers.via_mne.sweeps import (
     Sweep,
     described,
     epoch_sweeps,
     evoked_sweep,
+    plausible,
     traces_of,
 )
 
@@ -89,7 +92,10 @@ def study_from_epochs(
     nerve_id, muscle_id = resolve("nerves", nerve), resolve("muscles", muscle)
     info, sweeps = _in_memory(epochs, sites)
     channels = described(info)
-    by_site = {resolve("sites", s): float(d) for s, d in (distances_mm or {}).items()}
+    by_site = {
+        resolve("sites", site): plausible(far, f"distances_mm: {site}", FARTHEST_MM)
+        for site, far in (distances_mm or {}).items()
+    }
     placed = [
         replace(s, spoken=replace(s.spoken, distance_mm=by_site.get(s.spoken.site or "",
                                                                     s.spoken.distance_mm)))
@@ -99,13 +105,21 @@ def study_from_epochs(
         placed, _channel_index(channels.names, channel, muscle_id), channels,
         (nerve_id, side, muscle_id, kind), study_id, RecordingOverride(polarity=polarity),
     )  # fmt: skip
-    kept = tuple(d for d in decisions if d.topic != "sweeps")
-    return Study(study_id, tuple(traces), details=details or Details(), decisions=kept)
+    asked, doubts = questioned(traces, study_id, delay_ms=None, is_polarity_told=polarity != "auto")
+    kept = tuple(d for d in (*decisions, *doubts) if d.topic != "sweeps")
+    return Study(study_id, asked, details=details or Details(), decisions=kept)
 
 
 def _in_memory(made: Any, sites: Mapping[str, str] | None) -> tuple[Any, list[Sweep]]:
     """Give the info and the sweeps of epochs, of one evoked response or of several."""
+    if hasattr(made, "shape") and not hasattr(made, "info"):
+        raise StudyError(
+            "an array is no MNE object: it names no rate, unit or site.",
+            hint="Call ncs_cb.study_from_arrays for arrays in mV.",
+        )
     if hasattr(made, "event_id"):
+        if not made.preload:
+            made = made.copy().load_data()
         info, sweeps = made.info, epoch_sweeps(made, sites)
     else:
         listed = [made] if hasattr(made, "comment") else list(made)

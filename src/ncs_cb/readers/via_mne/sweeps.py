@@ -9,15 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from ncs_cb.errors import StudyError, did_you_mean
+from ncs_cb.errors import ReadError, StudyError, did_you_mean
 from ncs_cb.knowledge.anatomy import position, resolve
 from ncs_cb.model import Decision, Kind, RecordingOverride, Side, Site, Stimulus, Trace
 from ncs_cb.readers._shared import windows
-from ncs_cb.readers._shared.plausible import check_rate, refuse_large
+from ncs_cb.readers._shared.plausible import FARTHEST_MM, STRONGEST_MA, check_rate, refuse_large
 from ncs_cb.readers._shared.polarity import orient
 from ncs_cb.readers._shared.stimuli import Spoken
 from ncs_cb.readers._shared.stimuli import stimulus as parsed
 from ncs_cb.readers._shared.told import attested
+from ncs_cb.readers._shared.truth import truth
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,20 +86,51 @@ def _spoken(name: str, row: Mapping[Any, Any], sites: Mapping[str, str] | None) 
     if said is None or said.site is None:
         resolve("sites", str(told if told is not None else name)[:80])
         raise StudyError("an epoch names no stimulation site.")
-    is_attested = row.get("supramaximal")
+    is_attested = _truth(row, "supramaximal")
+    collision = _truth(row, "collision_used")
     return replace(
         said,
         distance_mm=_number(row, "distance_mm", said.distance_mm),
         intensity_ma=_number(row, "stimulus_ma", said.intensity_ma),
-        supramaximal=said.supramaximal if is_attested is None else bool(is_attested),
+        supramaximal=said.supramaximal if is_attested is None else is_attested,
+        collision_used=said.collision_used if collision is None else collision,
     )
+
+
+def _truth(row: Mapping[Any, Any], column: str) -> bool | None:
+    try:
+        return truth(row.get(column), f"metadata column '{column}'")
+    except ReadError as problem:
+        raise StudyError(problem.message, hint=problem.hint) from None
 
 
 def _number(row: Mapping[Any, Any], column: str, otherwise: float | None) -> float | None:
     value = row.get(column)
-    if value is None or not np.isfinite(float(value)):
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return otherwise
-    return float(value)
+    return plausible(value, f"metadata column '{column}'", _HIGHEST[column], otherwise)
+
+
+_HIGHEST = {"distance_mm": FARTHEST_MM, "stimulus_ma": STRONGEST_MA}
+
+
+def plausible(value: Any, where: str, most: float, otherwise: float | None = None) -> float | None:
+    """Give a number from 0 to `most`; NaN is unknown.
+
+    Raises
+    ------
+    StudyError
+        If it is no number, negative, infinite or larger.
+    """
+    try:
+        found = float(value)
+    except (TypeError, ValueError):
+        raise StudyError(f"{where}: must be a number, or empty for unknown.") from None
+    if np.isnan(found):
+        return otherwise
+    if not 0 <= found <= most:
+        raise StudyError(f"{where}: {found:g}; plausible: 0 to {most:g}.")
+    return found
 
 
 def traces_of(
