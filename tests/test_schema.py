@@ -10,7 +10,14 @@ import jsonschema
 import pytest
 
 from ncs_cb import StudyError, TableError, study_file
-from ncs_cb.model import FWaveValue, RecordingOverride, SensoryValue, TreatmentCourse
+from ncs_cb.model import (
+    FWaveValue,
+    NeedleValue,
+    RecordingOverride,
+    SensoryValue,
+    StrengthValue,
+    TreatmentCourse,
+)
 
 # The example of the public contract, section 7, with the additive symptom_onset_date.
 CONTRACT = """
@@ -18,6 +25,7 @@ CONTRACT = """
 id = "p014-2026-03"
 visit_date = 2026-03-02
 symptom_onset_date = 2024-09-01
+clinical_question = "Weak right hand: block?"
 [person]
 age_years = 44
 sex = "male"
@@ -65,6 +73,16 @@ nerve = "ulnar"
 side = "right"
 minimum_latency_ms = 27.1
 persistence_pct = 90
+[[strength]]
+movement = "finger abduction"
+side = "right"
+mrc = 3
+force_n = 120.0
+[[needle_emg]]
+muscle = "fdi"
+side = "right"
+fibrillations = false
+motor_unit_changes = "chronic"
 """
 
 
@@ -101,6 +119,9 @@ def test_every_key_of_the_contract_is_read():
         SensoryValue("ulnar", "right", "wrist-below_elbow", 14.0, 58.0, None, None, True),
     )
     assert details.f_waves == (FWaveValue("ulnar", "right", None, 27.1, None, None, 90.0, None),)
+    assert details.strength == (StrengthValue("finger abduction", "right", 3.0, 120.0),)
+    assert details.needle_emg == (NeedleValue("fdi", "right", False, "chronic"),)
+    assert details.clinical_question == "Weak right hand: block?"
 
 
 def test_an_empty_file_leaves_everything_unknown():
@@ -121,6 +142,10 @@ def test_an_empty_file_leaves_everything_unknown():
         ("[recordings.'a.edf']\npolarty = 'auto'", r"Did you mean 'polarity'"),
         ("[[sensory]]\nnerve='x'\nside='left'\nvelocity=5", r"sensory\[1\]\.velocity"),
         ("[limb_temperature_c]\nright_hand = 30", r"known: right_arm, left_arm"),
+        ("[[strenght]]", r"Did you mean 'strength'"),
+        ("[[strength]]\nmovement='grip'\nside='left'\nforce=9", r"Did you mean 'force_n'"),
+        ("[[needle_emg]]\nmuscle='fdi'\nside='left'\nfibrilations=true", "'fibrillations'"),
+        ("[study]\nclinical_queston='x'", r"Did you mean 'clinical_question'"),
     ],
 )
 def test_an_unknown_key_is_refused_with_its_path_and_the_nearest_name(text, message):
@@ -161,6 +186,15 @@ def test_an_unknown_key_is_refused_with_its_path_and_the_nearest_name(text, mess
         ("[[f_wave]]\nnerve='median'\nside='left'\npersistence_pct=101", "plausible: 0 to 100"),
         ("[[f_wave]]\nnerve='median'\nside='left'\nn_stimuli=1.5", "n_stimuli"),
         ("[[treatment.courses]]\ndrug='a'\nstart=2026-01-02\nend=2026-01-01", "ends before"),
+        ("[[strength]]\nmovement='grip'\nside='left'\nmrc=6", "plausible: 0 to 5"),
+        ("[[strength]]\nmovement='grip'\nside='left'\nforce_n=-1", "plausible: 0 to 5000"),
+        ("[[strength]]\nside='left'\nmrc=4", "the key 'movement' is missing"),
+        (
+            "[[needle_emg]]\nmuscle='fdi'\nside='left'\nmotor_unit_changes='cronic'",
+            r"needle_emg\[1\]\.motor_unit_changes: allowed: .*Did you mean 'chronic'",
+        ),
+        ("[[needle_emg]]\nmuscle='fdi'\nside='left'\nfibrillations='no'", "fibrillations"),
+        ("[study]\nclinical_question = ' '", "not empty"),
         ("[person\nage_years = 4", "not valid TOML"),
         ("a = " + "[" * 5000, "nested too deeply|not valid TOML"),
         ("a = 1" + "0" * 6000, "out of range|not valid TOML"),
@@ -202,7 +236,8 @@ def test_the_template_filled_in_has_every_key_there_is():
     for kind, entry in (
         (RecordingOverride, raw["recordings"]["ulnar_right.edf"]),
         (SensoryValue, raw["sensory"][0]),
-        (FWaveValue, raw["f_wave"][0]), (TreatmentCourse, raw["treatment"]["courses"][0]),
+        (FWaveValue, raw["f_wave"][0]), (StrengthValue, raw["strength"][0]),
+        (NeedleValue, raw["needle_emg"][0]), (TreatmentCourse, raw["treatment"]["courses"][0]),
     ):  # fmt: skip
         assert set(entry) == set(kind.__dataclass_fields__)
     assert set(raw["limb_temperature_c"]) == set(study_file.LIMBS)
@@ -279,6 +314,11 @@ def test_details_of_a_record_come_back_as_they_were():
                      "amplitude_uv": 14.0, "velocity_m_per_s": 58.0, "is_normal": True}],
         "f_waves": [{"nerve": "ulnar", "side": "right", "minimum_latency_ms": 27.1,
                      "persistence_pct": 90.0}],
+        "strength": [{"movement": "finger abduction", "side": "right", "mrc": 3.0,
+                      "force_n": 120.0}],
+        "needle_emg": [{"muscle": "fdi", "side": "right", "fibrillations": False,
+                        "motor_unit_changes": "chronic"}],
+        "clinical_question": "Weak right hand: block?",
     }  # fmt: skip
     assert study_file.details_from_plain(plain) == details
     with pytest.raises(StudyError, match="Did you mean 'age_years'"):

@@ -17,13 +17,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ncs_cb import flags
 from ncs_cb.columns import conform
 from ncs_cb.errors import StudyError
 from ncs_cb.knowledge.anatomy import position
 from ncs_cb.knowledge.thresholds import value as limit
+from ncs_cb.measuring.absence import is_absent
 from ncs_cb.model import DataFile, Result, TreatmentCourse
-from ncs_cb.vocabulary import GRADES, TOLERANCE
 from ncs_cb.wording.checks import say
 
 Floats = NDArray[np.float64]
@@ -34,6 +33,7 @@ COURSES = ("persistent", "new", "resolved", "unchanged", "undetermined")
 EVENTS = ("rise", "fall", "within_repeatability", "undetermined")
 """What became of one response between two visits."""
 
+_BLOCK = ("definite", "probable", "possible")
 _SEGMENT = ["nerve", "side", "muscle", "segment", "distal_site", "proximal_site"]
 _ENDS = ("distal", "proximal")
 _AMPLITUDE = "negative_peak_amplitude_mv"
@@ -228,18 +228,17 @@ def _visit_rows(visit: Visit) -> pd.DataFrame:
 
 
 def _with_response(table: pd.DataFrame, traces: pd.DataFrame, end: str) -> pd.DataFrame:
-    stands = traces["quality_flags"].map(flags.is_used).to_numpy(dtype=bool)
-    is_used = (traces["kind"] == "motor") & stands
+    text = traces["quality_flags"]
+    is_used = (traces["kind"] == "motor") & ~text.str.contains("not_used", regex=False)
     names = {
         _AMPLITUDE: f"{end}_amplitude_mv",
         _AREAS[0]: f"{end}_total",
         _AREAS[1]: f"{end}_first",
     }
     rows = traces[is_used.fillna(False).to_numpy(dtype=bool)]
+    is_gone = is_absent(rows)
     rows = rows[["nerve", "side", "muscle", "stimulation_site", *names]].rename(columns=names)
-    rows[f"{end}_absent"] = traces["quality_flags"].str.contains("response_absent", regex=False)[
-        rows.index
-    ]
+    rows[f"{end}_absent"] = is_gone
     rows = rows.rename(columns={"stimulation_site": f"{end}_site"})
     keys = ["nerve", "side", "muscle", f"{end}_site"]
     return table.merge(rows.drop_duplicates(keys), how="left", on=keys)
@@ -355,8 +354,8 @@ def _event(earlier: Floats, later: Floats) -> list[str]:
     low, high = (limit(f"serial.repeatability_{end}_pct") for end in ("low", "high"))
     size = np.abs(difference)
     words = np.where(difference > 0.0, "rise", "fall").astype(object)
-    words[~(size > high + TOLERANCE)] = "undetermined"
-    words[size <= low + TOLERANCE] = "within_repeatability"
+    words[~(size > high + 1e-9)] = "undetermined"
+    words[size <= low + 1e-9] = "within_repeatability"
     return [str(word) for word in words]
 
 
@@ -384,13 +383,7 @@ def _treatment_between(visits: Sequence[Visit], a: int, b: int) -> str:
     start, end = visits[a].visit_date, visits[b].visit_date
     if start is None or end is None:
         return ""
-    drugs = [
-        course.drug
-        for course in _courses(visits)
-        if course.start is not None
-        and course.start <= end
-        and (course.start > start or (course.end is not None and course.end > start))
-    ]
+    drugs = [course.drug for course in _courses(visits) if course.is_given_between(start, end)]
     return ";".join(dict.fromkeys(drugs))
 
 
@@ -430,7 +423,7 @@ def _grades(table: pd.DataFrame, verdicts: pd.DataFrame, criteria: str) -> list[
 
 def _class(grade: str | None) -> str:
     """Block, none, or open: nothing else reads as "no block"."""
-    if grade in GRADES:
+    if grade in _BLOCK:
         return "block"
     return "none" if grade == "none" else "open"
 

@@ -82,7 +82,7 @@ def test_block_that_goes_and_comes_back_is_said_so(comparison):
     assert "Resolved block: right ulnar nerve, wrist to below elbow." in first.finding
     assert "New block: right ulnar nerve, wrist to below elbow." in second.finding
     assert "Persistent block: right ulnar nerve, wrist to below elbow." in whole.finding
-    assert "Treatment between the visits: IVIg." in first.finding
+    assert "Treatment between the visits: IVIg, 2 g/kg, 2026-01-10." in first.finding
     assert "Treatment" not in second.finding
 
 

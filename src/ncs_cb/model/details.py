@@ -72,6 +72,12 @@ class TreatmentCourse:
     end: date | None = None
     dose_g_per_kg: float | None = None
 
+    def is_given_between(self, earlier: date, later: date) -> bool:
+        """Tell whether some of it was given after one day and not after another."""
+        if self.start is None or self.start > later:
+            return False
+        return self.start > earlier or (self.end is not None and self.end > earlier)
+
 
 @dataclass(frozen=True, slots=True)
 class SensoryValue:
@@ -102,6 +108,26 @@ class FWaveValue:
 
 
 @dataclass(frozen=True, slots=True)
+class StrengthValue:
+    """Strength of one movement as examined: an MRC grade (0 to 5), a force in newton, or both."""
+
+    movement: str
+    side: Side
+    mrc: float | None = None
+    force_n: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NeedleValue:
+    """What the needle found in one muscle; ``None`` and ``unknown`` are not "normal"."""
+
+    muscle: str
+    side: Side
+    fibrillations: bool | None = None
+    motor_unit_changes: Literal["none", "acute", "chronic", "unknown"] = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
 class Details:
     """What ``study.toml`` says about the patient and the visit. Absent is unknown.
 
@@ -122,6 +148,9 @@ class Details:
     courses: tuple[TreatmentCourse, ...] = ()
     sensory: tuple[SensoryValue, ...] = ()
     f_waves: tuple[FWaveValue, ...] = ()
+    strength: tuple[StrengthValue, ...] = ()
+    needle_emg: tuple[NeedleValue, ...] = ()
+    clinical_question: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,7 @@ def _front(v: View) -> Iterator[str]:
     for label in (labels["patient"], labels["patient_id"], labels["born"]):
         yield f"{label}{labels['colon']}".rstrip() + " " + "_" * 24
     yield from _facts(v.header, labels)
+    yield from _items(labels["question"], [v.question] if v.question else [], labels)
     yield from ("", labels["impression"].upper())
     for number, line in enumerate(v.impression, start=1):
         yield from _wrap(f"{number}. {line.text}", indent="   ")
@@ -60,7 +61,8 @@ def _studies(v: View) -> Iterator[str]:
     """Give the numbers: motor, sensory, F waves, both sides, and the line for the signature."""
     labels = v.labels
     tables = {"motor": v.motor, "corrections": v.corrections, "sensory": v.sensory,
-              "f_waves": v.f_waves, "sides": v.sides}  # fmt: skip
+              "f_waves": v.f_waves, "needle_emg": v.needle_emg, "strength": v.strength,
+              "sides": v.sides}  # fmt: skip
     for key, table in tables.items():
         yield from _section(labels[key], table)
     yield ""
@@ -179,6 +181,8 @@ def _compared(v: ComparisonView) -> Iterator[str]:
         yield from ("", _one_line(pair.title), *_wrap(pair.finding))
     for course in v.courses:
         yield from _items(labels["courses"], [course], labels)
+    yield from _section(labels["strength_over"], v.strength)
+    yield from _section(labels["needle_over"], v.needle_emg)
     for pair in v.pairs:
         yield from _section(pair.title, pair.changes)
         yield from _section(f"{pair.title}{labels['colon']}{labels['events']}", pair.events)

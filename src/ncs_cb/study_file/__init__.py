@@ -20,8 +20,10 @@ from ncs_cb.errors import StudyError, TableError
 from ncs_cb.model import (
     Details,
     FWaveValue,
+    NeedleValue,
     RecordingOverride,
     SensoryValue,
+    StrengthValue,
     TreatmentCourse,
 )
 from ncs_cb.study_file._checked import (
@@ -56,13 +58,15 @@ _TEMPLATE_FILE = "tables/study_template.toml"
 _LARGEST_BYTES = 1 << 20
 _DEEPEST = 6
 _LONGEST_ID = 200
+_LONGEST_QUESTION = 1_000
 
 FINDING_TABLES = ("clinical", "laboratory", "imaging", "treatment")
 LIMBS = ("right_arm", "left_arm", "right_leg", "left_leg")
 _TABLES = (
     "study", "person", "limb_temperature_c", "recordings", *FINDING_TABLES, "sensory", "f_wave",
+    "strength", "needle_emg",
 )  # fmt: skip
-_STUDY_KEYS = ("id", "visit_date", "symptom_onset_date")
+_STUDY_KEYS = ("id", "visit_date", "symptom_onset_date", "clinical_question")
 _PERSON_KEYS = ("age_years", "sex", "height_cm")
 
 _EARLIEST, _LATEST = date(1900, 1, 1), date(2200, 1, 1)
@@ -209,7 +213,7 @@ def _study(raw: dict[str, Any]) -> StudyFile:
         raise StudyError(f"study.id: {len(study_id)} characters; at most {_LONGEST_ID}.")
     courses = _rows(_table(raw, "treatment"), "courses", TreatmentCourse, "treatment.courses")
     details = {
-        **{key: _dated(f"study.{key}", study[key]) for key in _STUDY_KEYS[1:] if key in study},
+        **{key: _dated(f"study.{key}", study[key]) for key in _STUDY_KEYS[1:3] if key in study},
         **{key: ranged(f"person.{key}", person[key]) for key in _PERSON_KEYS if key in person},
         "limb_temperature_c": _temperatures(_table(raw, "limb_temperature_c")),
         "recordings": overrides(_table(raw, "recordings")),
@@ -217,12 +221,27 @@ def _study(raw: dict[str, Any]) -> StudyFile:
         "courses": courses,
         "sensory": _rows(raw, "sensory", SensoryValue, "sensory"),
         "f_waves": _rows(raw, "f_wave", FWaveValue, "f_wave"),
+        "strength": _rows(raw, "strength", StrengthValue, "strength"),
+        "needle_emg": _rows(raw, "needle_emg", NeedleValue, "needle_emg"),
+        "clinical_question": _question(study.get("clinical_question")),
     }
     checked: Details = validate(Details, details, "person")
     for course in checked.courses:
         if course.start and course.end and course.end < course.start:
             raise StudyError("treatment.courses: a course ends before it starts.")
     return StudyFile(study_id, checked)
+
+
+def _question(value: Any) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value.strip():
+        raise StudyError("study.clinical_question: must be text that is not empty.")
+    if len(value) > _LONGEST_QUESTION:
+        raise StudyError(
+            f"study.clinical_question: {len(value)} characters; at most {_LONGEST_QUESTION}."
+        )
+    return value.strip()
 
 
 def _table(raw: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -340,13 +359,17 @@ def json_schema() -> dict[str, Any]:
     }  # fmt: skip
     properties = {
         "study": _object({"id": {"type": "string", "minLength": 1, "maxLength": _LONGEST_ID},
-                          "visit_date": day, "symptom_onset_date": day}),
+                          "visit_date": day, "symptom_onset_date": day,
+                          "clinical_question": {"type": "string", "minLength": 1,
+                                                "maxLength": _LONGEST_QUESTION}}),
         "person": _object(person),
         "limb_temperature_c": _object(dict.fromkeys(LIMBS, celsius)),
         "recordings": {"type": "object", "additionalProperties": of(RecordingOverride)},
         **{name: _object(keys) for name, keys in tables.items()},
         "sensory": {"type": "array", "items": of(SensoryValue)},
         "f_wave": {"type": "array", "items": of(FWaveValue)},
+        "strength": {"type": "array", "items": of(StrengthValue)},
+        "needle_emg": {"type": "array", "items": of(NeedleValue)},
     }  # fmt: skip
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, fields
 from functools import cache
@@ -12,9 +13,11 @@ from ncs_cb.errors import StudyError, did_you_mean
 from ncs_cb.model import (
     Details,
     FWaveValue,
+    NeedleValue,
     RecordingOverride,
     ResponseOverride,
     SensoryValue,
+    StrengthValue,
     TreatmentCourse,
 )
 from ncs_cb.units import is_finite
@@ -40,6 +43,8 @@ RANGES: dict[str, tuple[float, float]] = {
     "stimulus_delay_ms": (-50, 50),
     "ignore_until_ms": (0, 100),
     "end_latency_ms": (0, 200),
+    "mrc": (0, 5),
+    "force_n": (0, 5_000),
 }
 
 
@@ -78,9 +83,11 @@ _VALIDATED = {
     for kind in (
         Details,
         FWaveValue,
+        NeedleValue,
         RecordingOverride,
         ResponseOverride,
         SensoryValue,
+        StrengthValue,
         TreatmentCourse,
     )
 }
@@ -119,12 +126,19 @@ def validate(kind: type[Any], values: Mapping[str, Any], path: str) -> Any:
             checked[key] = adapters[key].validate_python(value, strict=True)
         except ValidationError as problem:
             error = problem.errors(include_url=False, include_input=False)[0]
-            raise StudyError(f"{path}.{key}: {worded(error)}") from None
+            nearest = _nearest(error, value)
+            raise StudyError(f"{path}.{key}: {worded(error)}{nearest}") from None
     needed = [f.name for f in fields(kind) if f.default is f.default_factory is MISSING]
     for key in needed:
         if key not in checked:
             raise StudyError(f"{path}: the key '{key}' is missing.")
     return kind(**checked)
+
+
+def _nearest(error: Any, value: Any) -> str:
+    """Name the allowed word nearest to the one given, where words are what is allowed."""
+    words = re.findall(r"'([^']*)'", str(error.get("ctx", {}).get("expected", "")))
+    return did_you_mean(value, words) if isinstance(value, str) else ""
 
 
 def worded(error: Any) -> str:

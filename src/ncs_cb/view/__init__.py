@@ -5,7 +5,7 @@ from __future__ import annotations
 from ncs_cb import flags
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.model import Result
-from ncs_cb.view import finding, front, motor, notes, sides, studies, tables
+from ncs_cb.view import examined, finding, front, motor, notes, sides, studies, tables
 from ncs_cb.view.parts import (
     Cell,
     DiagnosisView,
@@ -81,6 +81,7 @@ def build(
         letterhead=front.letterhead(r),
         status=front.status(r),
         header=notes.header(r),
+        question=result.study.details.clinical_question or "",
         technique=notes.technique(r),
         impression=front.impression(r),
         finding=lines,
@@ -97,6 +98,8 @@ def build(
         differential=differential,
         sensory=studies.sensory(r),
         f_waves=studies.f_waves(r),
+        needle_emg=examined.needle_emg(r),
+        strength=examined.strength(r),
         trace_flags=notes.trace_flags(r),
         data_files=notes.data_files(r),
         verification=notes.verification(r),

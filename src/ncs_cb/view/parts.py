@@ -190,6 +190,7 @@ class View:
     letterhead: Letterhead
     status: str
     header: tuple[Fact, ...]
+    question: str
     technique: tuple[Fact, ...]
     impression: tuple[Fact, ...]
     finding: tuple[Fact, ...]
@@ -206,6 +207,8 @@ class View:
     differential: tuple[FeatureList, ...]
     sensory: Table
     f_waves: Table
+    needle_emg: Table
+    strength: Table
     trace_flags: tuple[FlagNote, ...]
     data_files: Table
     verification: tuple[Fact, ...]

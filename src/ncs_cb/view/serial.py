@@ -10,7 +10,7 @@ from typing import Protocol
 import pandas as pd
 
 from ncs_cb.model import Result, TreatmentCourse
-from ncs_cb.view import notes, tables
+from ncs_cb.view import examined, notes, tables
 from ncs_cb.view.parts import Cell, Fact, Head, Table
 from ncs_cb.view.reading import Reading, Row, read, records, series_of
 from ncs_cb.view.rounding import NOTHING, is_known, number, signed, with_unit
@@ -89,6 +89,8 @@ class ComparisonView:
     sets: Table
     remarks: tuple[str, ...]
     courses: tuple[str, ...]
+    strength: Table
+    needle_emg: Table
     data_files: Table
     rests_on: tuple[Fact, ...]
     disclaimer: str
@@ -108,17 +110,24 @@ def build_comparison(compared: Compared, *, lang: str = "en") -> ComparisonView:
     rows = records(compared.changes)
     pairs = dict.fromkeys((row["earlier_visit"], row["later_visit"]) for row in rows)
     lead = [row for row in rows if row["criteria"] == r.lead]
+    visits = [(_name(r, visit), visit.result.study.details) for visit in compared.visits]
     return ComparisonView(
         lang=lang,
         title=words("page.comparison_title"),
         header=tuple(_visit(r, visit) for visit in compared.visits),
         pairs=tuple(
-            _pair(r, [x for x in lead if (x["earlier_visit"], x["later_visit"]) == pair])
+            _pair(
+                r,
+                [x for x in lead if (x["earlier_visit"], x["later_visit"]) == pair],
+                compared.courses,
+            )
             for pair in pairs
         ),
         sets=_by_set(r, rows),
         remarks=tuple(remark.say(lang) for remark in compared.remarks),
         courses=tuple(notes.course_text(r, course) for course in compared.courses),
+        strength=examined.strength_over(r, visits),
+        needle_emg=examined.needle_over(r, visits),
         data_files=notes.data_files(r),
         rests_on=notes.rests_on(r),
         disclaimer=words("page.disclaimer"),
@@ -142,15 +151,20 @@ def _visit(r: Reading, visit: OneVisit) -> Fact:
     return Fact(label, r.words.join([day, visit.result.study.study_id], weight="comma"))
 
 
-def _pair(r: Reading, rows: Sequence[Row]) -> PairView:
+def _name(r: Reading, visit: OneVisit) -> str:
+    day = visit.visit_date.isoformat() if visit.visit_date else ""
+    return _when(r, {"any_visit": visit.number, "any_date": day}, "any")
+
+
+def _pair(r: Reading, rows: Sequence[Row], courses: Sequence[TreatmentCourse]) -> PairView:
     first = rows[0] if rows else {}
     w = r.words
     title = w(
         "phrase.between_visits",
         earlier=_when(r, first, "earlier"), later=_when(r, first, "later"),
     )  # fmt: skip
-    codes = filter(None, str(first.get("treatment_between") or "").split(";"))
-    drugs = w.join((notes.drug_word(r, code) for code in codes), weight="comma")
+    given = _given(first, courses)
+    drugs = w.join((notes.course_text(r, one) for one in given), weight="heavy")
     sentences = [w("finding.treatment_between", drugs=drugs)] if drugs else []
     for course in _COURSES:
         found = [row for row in rows if _course_of(row) == course]
@@ -159,6 +173,15 @@ def _pair(r: Reading, rows: Sequence[Row]) -> PairView:
             sentences.append(w(f"finding.course_{course}", segments=names))
     sentences += _fibers(r, rows)
     return PairView(title, w.sentences(sentences), _changes(r, rows), _events(r, rows))
+
+
+def _given(row: Row, courses: Sequence[TreatmentCourse]) -> list[TreatmentCourse]:
+    """Give the courses between the two visits of a row; none where a date is missing."""
+    days = [row.get(f"{when}_date") for when in _WHENS]
+    if not all(isinstance(day, str) and day for day in days):
+        return []
+    earlier, later = (date.fromisoformat(str(day)) for day in days)
+    return [one for one in courses if one.is_given_between(earlier, later)]
 
 
 def _fibers(r: Reading, rows: Sequence[Row]) -> list[str]:

@@ -38,7 +38,8 @@ def settle(details: Details) -> Details:
     StudyError
         If one is unknown; the message names the key and the nearest name.
     """
-    if not (details.recordings or details.sensory or details.f_waves):
+    rows = (details.sensory, details.f_waves, details.strength, details.needle_emg)
+    if not (details.recordings or any(rows)):
         return details
     return replace(
         details,
@@ -57,6 +58,16 @@ def settle(details: Details) -> Details:
                 muscle=_resolved("muscles", v.muscle),
             )
             for v in details.f_waves
+        ),
+        strength=tuple(replace(v, side=_side(v.side, "strength")) for v in details.strength),
+        # A needle reaches many muscles that no electrode of a motor study records from.
+        needle_emg=tuple(
+            replace(
+                v,
+                muscle=find("muscles", v.muscle) or v.muscle.strip(),
+                side=_side(v.side, "needle_emg"),
+            )
+            for v in details.needle_emg
         ),
     )
 
