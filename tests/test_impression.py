@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import ncs_cb
+from ncs_cb.model import Study, UnassignedStimulus
+from ncs_cb.reports import write_report
 from ncs_cb.wording import catalog
 
 FOLDER = Path(__file__).parent / "visits"
@@ -65,3 +68,29 @@ def test_every_visit_names_its_question():
 def test_the_statements_have_the_same_words_in_every_language():
     english, chinese = (catalog.load(lang).section("impression") for lang in ("en", "zh"))
     assert set(english) == set(chinese)
+
+
+def test_stimuli_that_name_no_site_are_said_first_and_under_not_tested(tmp_path):
+    rows = (
+        "median,right,apb,wrist,64,3.1,9.4,30.1,5.6,true,\n"
+        "median,right,apb,elbow,284,7.0,9.1,29.6,5.7,true,\n"
+    )
+    (tmp_path / "sites.csv").write_text(HEAD + rows, "utf-8")
+    waiting = tuple(
+        UnassignedStimulus("night.edf", text, n)
+        for n, text in enumerate(("Mark 3", "Mark 3", "T7"))
+    )
+    study = replace(ncs_cb.read_study(tmp_path), unassigned=waiting)
+    result = ncs_cb.analyze(study)
+    assert "Stimuli that name no site: 3" in result.impression[0]
+    assert not any(line.startswith("Normal study") for line in result.impression)
+    files = write_report(result, tmp_path / "out", formats=["txt"])
+    (page,) = (path.read_text("utf-8") for path in files if path.suffix == ".txt")
+    line = " ".join(" ".join(page.split()).split("Not tested:")[1].split(".")[:2])
+    assert "stimuli whose annotation names no site (3: Mark 3, T7)" in line
+
+
+def test_a_study_of_nothing_but_unassigned_stimuli_says_so(tmp_path):
+    study = Study("lost", (), unassigned=(UnassignedStimulus("night.edf", "Mark 3", 0),))
+    said = ncs_cb.analyze(study).impression
+    assert "Stimuli that name no site: 1" in said[0]

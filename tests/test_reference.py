@@ -218,3 +218,17 @@ def test_an_unknown_value_is_unknown_and_not_normal():
     row = {"nerve": "ulnar", "muscle": "adm", "segment": "wrist-below_elbow",
            "conduction_velocity_m_per_s": math.nan}  # fmt: skip
     assert marks([row], "segments") == {"conduction_velocity_m_per_s": "unknown"}
+
+
+def test_leg_amplitudes_are_limited_by_age_and_leg_f_waves_have_a_limit():
+    sets = reference.chain("aanem_2016")
+
+    def low(nerve, muscle, age):
+        person = Details(age_years=age)
+        return reference.first_limit(sets, "motor", nerve, muscle, "amplitude_mv", person).value
+
+    assert [low("tibial", "ah", age) for age in (25, 45, 70)] == [5.8, 5.3, 1.1]
+    assert [low("peroneal", "edb", age) for age in (30, 65)] == [2.6, 1.1]
+    for nerve, muscle in (("peroneal", "edb"), ("tibial", "ah")):
+        limit = reference.first_limit(sets, "f_wave", nerve, muscle, "minimum_latency_ms")
+        assert limit.value == 56.0

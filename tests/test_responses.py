@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pandas as pd
+import pytest
+
 import ncs_cb
+from ncs_cb.model import Site, Stimulus, Study, TypedResponse
 from readers.studies import arm
 
 HEAD = ("nerve,side,muscle,stimulation_site,response,distance_mm,onset_latency_ms,"
@@ -55,3 +59,24 @@ def test_what_a_table_attests_counts_as_what_a_recording_attests(tmp_path):
     recorded = ncs_cb.analyze(replace(arm(), traces=traces))
     assert validity(attested) == validity(recorded) == {"attested"}
     assert "not_attested" in validity(silent)
+
+
+@pytest.mark.parametrize(
+    ("status", "grade", "reduction"),
+    [("absent", "definite", 100.0), ("not_done", "undetermined", None),
+     ("not_measurable", "undetermined", None), (None, "undetermined", None)],
+)  # fmt: skip
+def test_only_what_is_absent_is_read_as_no_response(status, grade, reduction):
+    def row(site, response, **values):
+        return TypedResponse(
+            Site("median", "left", "apb", site), "by hand", response=response, values=values,
+            stimulus=Stimulus(is_supramaximal=True, supramaximal_by="call"),
+        )  # fmt: skip
+
+    distal = row("wrist", "present", negative_peak_amplitude_mv=7.7,
+                 negative_peak_area_mv_ms=23.5, negative_peak_duration_ms=5.4)  # fmt: skip
+    result = ncs_cb.analyze(Study("m", (), typed_responses=(distal, row("elbow", status))))
+    first = result.verdicts.query("criteria == 'efns_pns_2010'")
+    assert first["conduction_block"].tolist() == [grade]
+    fall = result.segments["amplitude_reduction_pct"].item()
+    assert (None if pd.isna(fall) else fall) == reduction

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pandas as pd
 import pytest
 
 import ncs_cb
+from ncs_cb.cli import main
+from ncs_cb.model import Lab, Site, Stimulus, Study, Trace
 
 CORE = """
 [clinical]
@@ -159,7 +164,7 @@ def test_a_wrist_that_was_not_recorded_is_unknown_and_not_zero(visit):
 
 
 def complete(visit, supramaximal="true", toml=CORE + FOREARM_NORMAL, criteria="efns_pns_2010"):
-    rows = ulnar((8.8, 26.0, 5.7), (0, "", ""), supramaximal)
+    rows = ulnar((8.8, 26.0, 5.7), (0, "", ""), supramaximal).replace(",6.4,", ",,")
     return visit(rows, toml, criteria)
 
 
@@ -241,3 +246,100 @@ def test_a_typed_segments_table_may_attest_its_stimuli():
     verdicts = ncs_cb.judge(table, ["efns_pns_2010"])
     assert verdicts["technical_validity"].tolist() == ["attested", "refuted", "not_attested"]
     assert verdicts["conduction_block"].tolist() == ["definite", "undetermined", "definite"]
+
+
+# ---- who attested
+
+UNSAID = ulnar((11.2, 34.0, 5.6), (4.3, 13.1, 5.9), supramaximal="")
+
+
+def read(folder, rows, toml=CORE + FOREARM_NORMAL):
+    (folder / "sites.csv").write_text(HEAD + rows, "utf-8")
+    (folder / "study.toml").write_text(toml, "utf-8")
+    return ncs_cb.read_study(folder)
+
+
+def test_the_call_attests_what_nobody_spoke_of_and_the_evidence_says_so(tmp_path):
+    study = read(tmp_path, UNSAID)
+    row = verdict(ncs_cb.analyze(study, ["efns_pns_2010"], supramaximal=True))
+    assert grades(row) == ("definite", "definite", "attested")
+    said = premise(row, "supramaximal")
+    assert said["supramaximal_by"] == "call"
+    assert "by the caller" in said["text"]
+    assert "统一注明" in said["text_zh"]
+    before = verdict(ncs_cb.analyze(study, ["efns_pns_2010"]))
+    assert before["technical_validity"] == "not_attested"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "by"),
+    [("true", "", "table;call"), ("true", "true", "table")],
+)
+def test_the_evidence_names_each_who_attested(tmp_path, first, second, by):
+    rows = UNSAID.replace("5.6,,", f"5.6,{first},").replace("5.9,,", f"5.9,{second},")
+    row = verdict(ncs_cb.analyze(read(tmp_path, rows), ["efns_pns_2010"], supramaximal=True))
+    assert premise(row, "supramaximal")["supramaximal_by"] == by
+
+
+def test_the_call_never_overrules_a_denial(tmp_path):
+    rows = UNSAID.replace("5.9,,", "5.9,no,")
+    result = ncs_cb.analyze(read(tmp_path, rows), ["efns_pns_2010"], supramaximal=True)
+    assert grades(verdict(result)) == ("definite", "undetermined", "refuted")
+
+
+def test_the_default_of_a_laboratory_holds_for_a_study_made_by_hand(tmp_path):
+    study = replace(read(tmp_path, UNSAID), lab=Lab("", "lab.toml", {}, {"supramaximal": True}))
+    row = verdict(ncs_cb.analyze(study, ["efns_pns_2010"]))
+    assert premise(row, "supramaximal")["supramaximal_by"] == "lab.toml"
+
+
+@pytest.mark.parametrize("command", ["analyze", "compare", "batch"])
+def test_every_command_attests(tmp_path, command):
+    for name in ("one", "two"):
+        folder = tmp_path / "in" / name
+        folder.mkdir(parents=True)
+        month = "03" if name == "one" else "04"
+        read(folder, UNSAID, f"[study]\nvisit_date = 2025-{month}-11\n" + CORE)
+    out = tmp_path / "out"
+    given = [str(tmp_path / "in" / name) for name in ("one", "two")]
+    given = [str(tmp_path / "in"), "--workers", "1"] if command == "batch" else given
+    with pytest.raises(SystemExit) as ended:
+        main([command, *given, "--out", str(out), "--supramaximal"])
+    assert not ended.value.code
+    found = [pd.read_csv(file) for file in out.rglob("*verdicts*.csv")]
+    found += [pd.read_parquet(file) for file in out.rglob("verdicts/*.parquet")]
+    said = [v for frame in found if "technical_validity" in frame
+            for v in frame["technical_validity"]]  # fmt: skip
+    if command == "compare":
+        assert '"supramaximal": "call"' in (out / "comparison.json").read_text("utf-8")
+    else:
+        assert set(said) == {"attested"}
+
+
+def test_a_series_that_still_grows_refutes_what_was_attested_in_general():
+    steps = [growing(site, ma, size) for site, full in (("wrist", 1.0), ("below_elbow", 0.5))
+             for ma, size in growth(site, full)]  # fmt: skip
+    study = Study("grows", tuple(replace(t, sweep=n) for n, t in enumerate(steps)))
+    result = ncs_cb.analyze(study, ["efns_pns_2010"], supramaximal=True)
+    used = result.traces[~result.traces["quality_flags"].str.contains("not_used")]
+    assert used["stimulus_ma"].tolist() == [30.0, 30.0]
+    row = verdict(result)
+    assert row["technical_validity"] == "refuted"
+    assert premise(row, "supramaximal")["holds"] is False
+
+
+def growth(site, full):
+    shares = (0.1, 0.6, 0.97, 1.0, 1.0, 1.0) if site == "wrist" else (0.1, 0.3, 0.5, 0.7, 0.85, 1)
+    return [(5.0 * n, full * share) for n, share in enumerate(shares, start=1)]
+
+
+def growing(site, current_ma, share):
+    time_ms = np.arange(0.0, 40.0, 0.1)
+    onset_ms = 3.0 if site == "wrist" else 6.8
+    inside = (time_ms >= onset_ms) & (time_ms < onset_ms + 12.0)
+    samples = np.where(inside, 9.0 * share * np.sin(np.pi * (time_ms - onset_ms) / 6.0), 0.0)
+    samples.flags.writeable = False
+    return Trace(
+        samples, 10_000.0, 0, Site("ulnar", "left", "adm", site), "series.csv",
+        stimulus=Stimulus(distance_mm=70.0 if site == "wrist" else 280.0, intensity_ma=current_ma),
+    )  # fmt: skip

@@ -23,6 +23,7 @@ from ncs_cb.knowledge import reference as reference_sets
 from ncs_cb.knowledge import set_words, thresholds
 from ncs_cb.measuring import edits, f_waves, inching, machine, segments, sweeps
 from ncs_cb.measuring import traces as measuring
+from ncs_cb.measuring.attested import attest_in_general
 from ncs_cb.model import (
     BlockFit,
     DataFile,
@@ -63,6 +64,7 @@ def analyze(
     criteria: Sequence[str] | None = None,
     *,
     reference: str = reference_sets.DEFAULT,
+    supramaximal: bool = False,
 ) -> Result:
     """Measure, compare and judge one study.
 
@@ -75,6 +77,9 @@ def analyze(
         ``ncs_cb.knowledge.criteria.DEFAULT``.
     reference : str
         Id or path of the set of normal limits.
+    supramaximal : bool
+        Attest every motor stimulus of which neither the recording nor ``study.toml``, a review or
+        the laboratory says whether it was supramaximal.
 
     Returns
     -------
@@ -86,7 +91,7 @@ def analyze(
     TableError
         If a criteria or reference set is unknown or malformed.
     """
-    return analyze_many([study], criteria, reference=reference)[0]
+    return analyze_many([study], criteria, reference=reference, supramaximal=supramaximal)[0]
 
 
 def analyze_many(
@@ -94,6 +99,7 @@ def analyze_many(
     criteria: Sequence[str] | None = None,
     *,
     reference: str = reference_sets.DEFAULT,
+    supramaximal: bool = False,
 ) -> list[Result]:
     """Measure, compare and judge many studies in one vectorized pass; see :func:`analyze`.
 
@@ -102,8 +108,8 @@ def analyze_many(
     list of Result
         One per study, in order; the same as analyzing each study alone.
     """
-    tables = analyze_together(studies, criteria, reference=reference)
-    return results(tables, studies, criteria, reference=reference)
+    tables = analyze_together(studies, criteria, reference=reference, supramaximal=supramaximal)
+    return results(tables, studies, criteria, reference=reference, supramaximal=supramaximal)
 
 
 def _printed(studies: Sequence[Study]) -> segments.Printed:
@@ -128,12 +134,14 @@ def analyze_together(
     criteria: Sequence[str] | None = None,
     *,
     reference: str = reference_sets.DEFAULT,
+    supramaximal: bool = False,
 ) -> Tables:
     """Run every step on all studies at once and give the tables of all of them together.
 
     What only a report of one study shows (features, sensory readings, limits of normal) is left
     to :func:`results`.
     """
+    studies = [attest_in_general(study, supramaximal=supramaximal) for study in studies]
     details = _details(studies)
     chosen = [edits.choose_responses(study) for study in studies]
     traces, responses, sweep_counts = _measure(studies, chosen)
@@ -158,7 +166,8 @@ def analyze_together(
         "diagnosis": diagnosis.table(concluded), "checks": checks, "f_waves": waves,
         "recruitment": recruitment, "inching": inching.find_inching(traces),
         "statements": impression.impressions(
-            verdicts, pairs, traces, waves, details, concluded, reference=reference
+            verdicts, pairs, traces, waves, details, concluded, reference=reference,
+            unassigned=_unassigned(studies),
         ),
         "asks": diagnosis.asks(concluded), "reasons": diagnosis.reasons(concluded),
     }  # fmt: skip
@@ -181,6 +190,15 @@ def _key(number: int) -> str:
 
 def _details(studies: Sequence[Study]) -> dict[str, Details]:
     return {_key(number): study.details for number, study in enumerate(studies)}
+
+
+def _unassigned(studies: Sequence[Study]) -> dict[str, tuple[str, ...]]:
+    """Give the texts of the stimuli that name no site, by study."""
+    return {
+        _key(number): tuple(one.text for one in study.unassigned)
+        for number, study in enumerate(studies)
+        if study.unassigned
+    }
 
 
 def _measure(
@@ -291,6 +309,7 @@ def results(
     criteria: Sequence[str] | None = None,
     *,
     reference: str = reference_sets.DEFAULT,
+    supramaximal: bool = False,
 ) -> list[Result]:
     """Say what the numbers mean and cut the tables of many studies into one result per study.
 
@@ -299,7 +318,7 @@ def results(
     tables : Tables
         As :func:`analyze_together` gives them for the same studies and settings.
     studies : sequence of Study
-    criteria, reference
+    criteria, reference, supramaximal
         As in :func:`analyze`.
 
     Returns
@@ -313,6 +332,8 @@ def results(
     }
     responses, fits = _responses_by_study(tables), _fits_by_study(tables)
     files, sets = _data_files(criteria, reference), _set_words(criteria, reference)
+    studies = [attest_in_general(study, supramaximal=supramaximal) for study in studies]
+    settings = {"reference": reference} | ({"supramaximal": "call"} if supramaximal else {})
     made = []
     for number, study in enumerate(studies):
         key = _key(number)
@@ -322,7 +343,7 @@ def results(
         }
         provenance = Provenance(
             version=ncs_cb.__version__, **files, sources=study.sources,
-            settings={"reference": reference}, decisions=tables.decisions[number],
+            settings=settings, decisions=tables.decisions[number],
         )  # fmt: skip
         made.append(Result(
             study=study, **own, responses=responses.get(key, ()), provenance=provenance,

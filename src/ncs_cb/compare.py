@@ -21,6 +21,7 @@ from ncs_cb.columns import conform
 from ncs_cb.errors import StudyError
 from ncs_cb.knowledge.anatomy import position
 from ncs_cb.knowledge.thresholds import value as limit
+from ncs_cb.measuring.absence import is_absent
 from ncs_cb.model import DataFile, Result, TreatmentCourse
 from ncs_cb.wording.checks import say
 
@@ -235,8 +236,9 @@ def _with_response(table: pd.DataFrame, traces: pd.DataFrame, end: str) -> pd.Da
         _AREAS[1]: f"{end}_first",
     }
     rows = traces[is_used.fillna(False).to_numpy(dtype=bool)]
+    is_gone = is_absent(rows)
     rows = rows[["nerve", "side", "muscle", "stimulation_site", *names]].rename(columns=names)
-    rows[f"{end}_absent"] = text.str.contains("response_absent", regex=False)[rows.index]
+    rows[f"{end}_absent"] = is_gone
     rows = rows.rename(columns={"stimulation_site": f"{end}_site"})
     keys = ["nerve", "side", "muscle", f"{end}_site"]
     return table.merge(rows.drop_duplicates(keys), how="left", on=keys)

@@ -55,10 +55,19 @@ def test_the_healthy_arm_has_no_block_and_leaves_nothing_open(results):
     assert "conduction block" not in text
 
 
-def test_a_martin_gruber_anastomosis_is_named_beside_the_block_it_imitates(results):
-    first, second, *_ = view.build(results["trap_martin_gruber"]).finding
-    assert "right ulnar nerve" in first.text
-    assert "Martin-Gruber anastomosis" in second.text
+def test_a_martin_gruber_anastomosis_is_named_first_and_is_no_block(results):
+    first, second, *_ = results["trap_martin_gruber"].impression
+    assert first.startswith("Martin-Gruber anastomosis")
+    assert "right ulnar" in first
+    assert second.startswith("No conduction block in right")
+
+
+def test_no_block_is_said_of_a_nerve_only_where_nothing_of_it_is_open(results):
+    lines = results["trap_submaximal_proximal"].impression
+    assert not [line for line in lines if line.startswith("No conduction block in right")]
+    (judged,) = [line for line in lines if "that could be judged" in line]
+    assert "wrist to elbow" in judged
+    assert "elbow to axilla" not in judged
 
 
 def test_what_would_decide_is_asked_in_both_languages(results):

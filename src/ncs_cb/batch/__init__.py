@@ -183,6 +183,7 @@ def _settings_digest(settings: Settings, key: Pseudonyms | None) -> str:
         sets,
         limits,
         settings.keep_identity,
+        settings.supramaximal,
         key.check() if key else None,
         *_files_told(settings),
     ]

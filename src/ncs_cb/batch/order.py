@@ -32,6 +32,8 @@ class Settings:
         Id or path of the layout of tables.
     lab : str or None
         Path of the laboratory's file for every study; else the nearest ``lab.toml``.
+    supramaximal : bool
+        Whether the caller attests supramaximal stimulation where nothing says otherwise.
     """
 
     criteria: tuple[str, ...] | None = None
@@ -43,6 +45,7 @@ class Settings:
     memory_limit_mb: int = 2048
     layout: str | None = None
     lab: str | None = None
+    supramaximal: bool = False
 
     @property
     def limits(self) -> str:

@@ -162,7 +162,10 @@ class _Examination:
         from ncs_cb.analysis import results
 
         own = self.settings
-        made = results(tables, [s for _, s in studies], own.criteria, reference=own.reference)
+        made = results(
+            tables, [s for _, s in studies], own.criteria, reference=own.reference,
+            supramaximal=own.supramaximal,
+        )  # fmt: skip
         self.reports.mkdir(exist_ok=True)
         for (task, _), result in zip(studies, made, strict=True):
             written = self.attempt(task, "report", partial(self.write_report, result))
@@ -241,8 +244,9 @@ def _tables(studies: Sequence[tuple[Task, Study]], settings: Settings) -> tuple[
     from ncs_cb.measuring.corrected import reviews_table
 
     tables = analyze_together(
-        [study for _, study in studies], settings.criteria, reference=settings.reference
-    )
+        [study for _, study in studies], settings.criteria, reference=settings.reference,
+        supramaximal=settings.supramaximal,
+    )  # fmt: skip
     found = Found()
     ids = [task.study_id for task, _ in studies]
     frames = {name: _named(tables.frames[name], ids) for name in TABLES if name in tables.frames}

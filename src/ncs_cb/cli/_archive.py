@@ -19,6 +19,7 @@ from ncs_cb.cli._options import (
     Language,
     Layout,
     Out,
+    Supramaximal,
     habits,
     known_sets,
 )
@@ -67,6 +68,7 @@ def batch(
     ] = False,
     layout: Layout = None,
     lab: LabOption = None,
+    supramaximal: Supramaximal = False,
 ) -> None:
     """Analyze an archive: tables for all studies, failures.csv, index.html, reports if asked.
 
@@ -94,6 +96,7 @@ def batch(
         criteria=tuple(sets) if sets else None, reference=reference, reports=reports,
         lang=lang.value, keep_identity=keep_identity, time_limit_s=time_limit,
         memory_limit_mb=memory_limit, layout=layout, lab=str(lab) if lab else None,
+        supramaximal=supramaximal,
     )  # fmt: skip
     with showing() as progress:
         summary = run_batch(

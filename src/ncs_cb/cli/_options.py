@@ -69,6 +69,14 @@ KeepIdentity = Annotated[
     bool,
     typer.Option("--keep-identity", help="Keep names, numbers and birth dates found in the files."),
 ]
+Supramaximal = Annotated[
+    bool,
+    typer.Option(
+        "--supramaximal",
+        help="Attest that stimulation was supramaximal wherever a recording does not say "
+        "otherwise.",
+    ),
+]
 Layout = Annotated[
     str | None,
     typer.Option(

@@ -34,6 +34,7 @@ from ncs_cb.cli._options import (
     Layout,
     Out,
     Reference,
+    Supramaximal,
     known_formats,
     known_lab,
     known_sets,
@@ -64,6 +65,7 @@ def analyze(
     keep_identity: KeepIdentity = False,
     layout: Layout = None,
     lab: LabOption = None,
+    supramaximal: Supramaximal = False,
 ) -> None:
     """Measure and judge studies; write their reports and print a table per nerve.
 
@@ -84,7 +86,8 @@ def analyze(
         if target != _STDOUT:
             _refuse_taken(study.study_id, given, taken)
         own = _of_lab(study, sets, reference, lang)
-        _deliver(_analyze(study, own.criteria, own.reference), target, chosen, own.lang)
+        result = _analyze(study, own.criteria, own.reference, supramaximal=supramaximal)
+        _deliver(result, target, chosen, own.lang)
 
     for given in inputs:
         try:
@@ -165,10 +168,12 @@ def _read(given: Path, clinical: Path | None, keep_identity: bool) -> Study:
     return read_study(given, keep_identity=keep_identity, details=clinical)
 
 
-def _analyze(study: Study, criteria: list[str] | None, reference: str) -> Result:
+def _analyze(
+    study: Study, criteria: list[str] | None, reference: str, *, supramaximal: bool
+) -> Result:
     from ncs_cb.analysis import analyze as analyze_study
 
-    return analyze_study(study, criteria, reference=reference)
+    return analyze_study(study, criteria, reference=reference, supramaximal=supramaximal)
 
 
 def _refuse_taken(study_id: str, given: Path, taken: dict[str, Path]) -> None:
@@ -224,6 +229,7 @@ def compare(
     lang: Lang = Language.en,
     reference: Reference = DEFAULT_REFERENCE,
     keep_identity: KeepIdentity = False,
+    supramaximal: Supramaximal = False,
 ) -> None:
     """Compare serial visits: which blocks persist, resolve or are new; what treatment did."""
     if len(visits) < 2:
@@ -235,7 +241,8 @@ def compare(
     from ncs_cb.reports import write_comparison
 
     studies = [_read(visit, None, keep_identity) for visit in visits]
-    comparison = compare_results(analyze_many(studies, sets, reference=reference))
+    results = analyze_many(studies, sets, reference=reference, supramaximal=supramaximal)
+    comparison = compare_results(results)
     paths = write_comparison(comparison, target, formats=chosen, lang=lang.value)
     print_comparison(out(), comparison)
     note(f"wrote {_shown(paths)}")

@@ -29,7 +29,7 @@ from ncs_cb.judging.truth import Truth, count, holds
 from ncs_cb.judging.validity import NOT_ATTESTED
 from ncs_cb.judging.visit import Row, by_study, nerve_of
 from ncs_cb.knowledge import set_words
-from ncs_cb.knowledge.anatomy import anatomy, position
+from ncs_cb.knowledge.anatomy import anatomy, position, routine_nerves
 from ncs_cb.knowledge.criteria import Clause, CriteriaSet, Term, chosen, leaves
 from ncs_cb.knowledge.reference import DEFAULT as DEFAULT_REFERENCE
 from ncs_cb.knowledge.reference import ReferenceSet, chain, first_limit
@@ -380,7 +380,7 @@ def _unexamined(made: CriteriaSet, rows: Sequence[Row]) -> tuple[Stretch, ...]:
             place = position(row["nerve"], row["proximal_site"])
             reached[nerve_of(row)] = max(place, reached.get(nerve_of(row), 0))
     found = []
-    for nerve in made.named_nerves or tuple(anatomy().nerves):
+    for nerve in made.named_nerves or routine_nerves():
         sites = anatomy().nerves[nerve].sites
         for side in ("right", "left"):
             at = reached.get((nerve, side), reached.get((nerve, "")))

@@ -135,7 +135,11 @@ def _carpal(
     trap = next((one for one in own.entrapments if one.proximal_site == _WRIST), None)
     for row in nerves:
         side = _text(row["side"])
-        if trap is None or row["nerve"] != _CARPAL_NERVE or row["muscle"] not in own.muscles:
+        if (
+            trap is None
+            or row["nerve"] != _CARPAL_NERVE
+            or row["muscle"] not in own.routine_muscles
+        ):
             continue
         limit, is_long = _latency(row, details, sets)
         if is_long is not True or (side, own.limb) in cold_limbs(details):

@@ -109,7 +109,7 @@ def impressions(
 
 def statements(visit: Seen) -> tuple[Statement, ...]:
     """Give what is to be said of a visit, in order, at most :data:`LONGEST` statements."""
-    if not visit.verdicts and not visit.nerves and not visit.studies:
+    if not (visit.verdicts or visit.nerves or visit.studies or visit.unassigned):
         return (Statement("normal", "nothing"),)
     if _is_normal(visit):
         return tuple(_normal(visit))

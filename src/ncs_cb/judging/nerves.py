@@ -96,7 +96,7 @@ def _f_waves(f_waves: pd.DataFrame, details: Mapping[str, Details]) -> pd.DataFr
         [
             {
                 "study_id": study_id, "nerve": value.nerve, "side": value.side,
-                "muscle": value.muscle or anatomy().nerves[value.nerve].muscles[0],
+                "muscle": value.muscle or next(iter(anatomy().nerves[value.nerve].muscles), None),
                 "f_minimum_latency_ms": value.minimum_latency_ms,
                 "f_persistence_pct": value.persistence_pct, "f_stimuli": value.n_stimuli,
             }

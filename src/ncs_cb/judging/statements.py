@@ -207,14 +207,20 @@ def block(visit: Seen) -> Iterator[Statement]:
     if small:
         yield Statement("block", "too_small", tuple(nerve_items(small)))
     if not graded and not open_:
-        spread = dispersed(visit)
-        seen = [
-            _nerve(row) for row in visit.verdicts
+        spread, held = dispersed(visit), {_nerve(row) for row in visit.open_()}
+        clear = [
+            row
+            for row in visit.verdicts
             if row["conduction_block"] == "none" and _nerve(row) not in spread
-        ]  # fmt: skip
+        ]
+        seen = [_nerve(row) for row in clear if _nerve(row) not in held]
+        # "No block in" a nerve is said only where nothing of it is left open.
+        rest = tuple(_segment_item("segment", row) for row in clear if _nerve(row) in held)
         if seen:
             yield Statement("block", "none", tuple(nerve_items(seen)))
-        elif not small and not spread and not explained(visit):
+        if rest:
+            yield Statement("block", "none_judged", rest)
+        if not clear and not small and not spread and not explained(visit):
             yield Statement("block", "not_judged")
 
 

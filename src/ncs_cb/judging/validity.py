@@ -263,7 +263,11 @@ def _stimuli(at: int, found: Premises, where: dict[str, str], looked: bool) -> I
     if found.denied_distal[at]:
         yield evidence_row("supramaximal", "denied_distal", False, where)
     if found.attested[at]:
-        yield evidence_row("supramaximal", "attested", True, where)
+        by = _sayers(found.answers[at])
+        told = {key: _sayer_words(by, lang) for key, lang in (("by", "en"), ("by_zh", "zh"))}
+        yield evidence_row("supramaximal", "attested", True, where | told) | {
+            "supramaximal_by": by or None
+        }
     elif looked and not (found.denied_proximal[at] or found.denied_distal[at]):
         numbers = found.answers[at].get("supramaximality_not_attested")
         one = dict(numbers.numbers) if numbers is not None else {}
@@ -271,6 +275,21 @@ def _stimuli(at: int, found: Premises, where: dict[str, str], looked: bool) -> I
         sites = sites or [where["distal"], where["proximal"]]
         told = {"sites": site_words(sites, "en"), "sites_zh": site_words(sites, "zh")}
         yield evidence_row("supramaximal", "not_attested", None, where | told)
+
+
+def _sayers(answers: Mapping[str, _Answer]) -> str:
+    """Give who attested the two stimuli: one id, two with ``;`` between them, or ""."""
+    one = answers.get("supramaximality_not_attested")
+    if one is None or one.state != "cleared":
+        return "table"  # it is the table of segments that says so
+    return ";".join(filter(None, str(one.numbers["by"]).split(";")))
+
+
+def _sayer_words(by: str, lang: str) -> str:
+    words = load_words(lang)
+    if not by:
+        return ""
+    return words("sayer.said", by=words.join(words.term("sayer", one) for one in by.split(";")))
 
 
 # ------------------------------------------------------------------ what stands

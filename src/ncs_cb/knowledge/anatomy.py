@@ -55,6 +55,8 @@ class Nerve:
 
     Attributes
     ----------
+    routine_muscles : tuple of str
+        What a routine study records from; one of them is meant where nobody names a muscle.
     routine_sites : tuple of str
         Where the distal response of a routine study is taken.
     course : tuple of (site, x, y)
@@ -73,6 +75,7 @@ class Nerve:
     sensory_sites: tuple[str, ...]
     sites: tuple[str, ...]
     entrapments: tuple[Entrapment, ...]
+    routine_muscles: tuple[str, ...] = ()
     routine_sites: tuple[str, ...] = ()
     course: tuple[tuple[str, float, float], ...] = ()
     name_at: tuple[float, float] = (0.0, 0.0)
@@ -119,6 +122,7 @@ def build(raw: dict[str, Any]) -> Anatomy:
     for nerve in nerves.values():
         _refuse_unknown(f"nerves.{nerve.id}.sites", nerve.sites, sites)
         _refuse_unknown(f"nerves.{nerve.id}.muscles", nerve.muscles, muscles)
+        _refuse_unknown(f"nerves.{nerve.id}.routine_muscles", nerve.routine_muscles, nerve.muscles)
         _refuse_unknown(f"nerves.{nerve.id}.sensory_sites", nerve.sensory_sites, muscles)
         _refuse_unknown(f"nerves.{nerve.id}.routine_sites", nerve.routine_sites, nerve.sites)
         drawn = tuple(site for site, _, _ in nerve.course if site)
@@ -158,6 +162,7 @@ def _nerve(key: str, value: dict[str, Any]) -> Nerve:
         sensory_sites=tuple(value["sensory_sites"]),
         sites=tuple(value["sites"]),
         entrapments=traps,
+        routine_muscles=tuple(value.get("routine_muscles", value["muscles"])),
         routine_sites=tuple(value.get("routine_sites", value["sites"][:1])),
         course=tuple((site, float(x), float(y)) for site, x, y in value.get("map", ())),
         name_at=(float(value["map_label"][0]), float(value["map_label"][1]))
@@ -234,6 +239,11 @@ def nerve_of_muscle(muscle: str) -> str | None:
     """Give the nerve that supplies `muscle`, or None for a skin area shared by nerves."""
     owners = [n.id for n in anatomy().nerves.values() if muscle in n.muscles]
     return owners[0] if len(owners) == 1 else None
+
+
+def routine_nerves() -> tuple[str, ...]:
+    """Give the motor nerves that a study of MMN looks at, as the drawing shows them."""
+    return tuple(n.id for n in anatomy().nerves.values() if n.muscles and n.course)
 
 
 def position(nerve: str, site: str) -> int:

@@ -365,7 +365,7 @@ def _range(
 ) -> tuple[float, float, str, str, str]:
     """Give the limit of one muscle, or the span of the limits of all muscles of the nerve."""
     study_id, nerve, muscle, segment = key
-    muscles = (muscle,) if muscle is not None else anatomy().nerves[nerve].muscles
+    muscles = (muscle,) if muscle is not None else anatomy().nerves[nerve].routine_muscles
     who = person.get(study_id) if study_id is not None else None
     found = [
         one

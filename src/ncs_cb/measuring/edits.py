@@ -20,7 +20,7 @@ from ncs_cb.errors import StudyError
 from ncs_cb.knowledge.anatomy import position, resolve
 from ncs_cb.measuring import sweeps
 from ncs_cb.measuring.between import Markers, automatic_end, measure_between
-from ncs_cb.measuring.traces import FACTS, measure_study_traces
+from ncs_cb.measuring.traces import FACTS, measure_study_traces, response_status
 from ncs_cb.model import Correction, Decision, Stimulus, Study, Trace
 from ncs_cb.review_file import still_standing
 
@@ -360,7 +360,8 @@ def _measured(trace: Trace, row: pd.Series, edit: Edit) -> dict[str, Any]:
         found = measure_between(trace, found, Markers(**moved))
         raised = _flags_after(raised, found)
     kept = {f"automatic_{name}": automatic[name] for name in _KEPT}
-    return {**found, **kept, "quality_flags": flags.join([*raised, "reviewed"])}
+    told = flags.join([*raised, "reviewed"])
+    return {**found, **kept, "quality_flags": told, "response": response_status(told)}
 
 
 def _ignore_until(edit: Edit, automatic: Mapping[str, float]) -> float | None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ncs_cb.columns import conform
 from ncs_cb.knowledge.thresholds import value as limit
+from ncs_cb.measuring.absence import is_absent
 
 Floats = NDArray[np.float64]
 
@@ -95,8 +96,7 @@ def _values(rows: pd.DataFrame, name: str) -> Floats:
 
 def _effective(rows: pd.DataFrame, name: str) -> Floats:
     """Sizes in which a response that was looked for and is absent counts 0."""
-    is_absent = rows["quality_flags"].str.contains("response_absent", regex=False)
-    return np.where(is_absent.fillna(False).to_numpy(dtype=bool), 0.0, _values(rows, name))
+    return np.where(is_absent(rows), 0.0, _values(rows, name))
 
 
 def _fall_pct(distal: Floats, proximal: Floats) -> Floats:

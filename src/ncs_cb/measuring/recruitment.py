@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ncs_cb import flags
 from ncs_cb.columns import conform
 from ncs_cb.knowledge import thresholds
+from ncs_cb.measuring.absence import is_absent
 
 Floats = NDArray[np.float64]
 
@@ -65,8 +66,7 @@ def _step_table(
 ) -> tuple[NDArray[np.int64], pd.DataFrame]:
     """One row per current of each series, and which of `rows` is the first of that series."""
     amplitude = rows["negative_peak_amplitude_mv"].to_numpy(dtype=np.float64, na_value=np.nan)
-    is_absent = rows["quality_flags"].str.contains("response_absent", regex=False)
-    effective = np.where(is_absent.fillna(False).to_numpy(dtype=bool), 0.0, amplitude)
+    effective = np.where(is_absent(rows), 0.0, amplitude)
     is_new = np.append(True, (np.diff(series) != 0) | (np.diff(current) != 0))
     starts = np.flatnonzero(is_new)
     stops = np.append(starts[1:], len(current))

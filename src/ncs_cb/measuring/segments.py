@@ -13,6 +13,7 @@ from ncs_cb import flags
 from ncs_cb.columns import conform
 from ncs_cb.knowledge import thresholds
 from ncs_cb.knowledge.anatomy import anatomy, entrapment_between, position
+from ncs_cb.measuring.absence import is_absent
 from ncs_cb.model import PrintedSegment
 
 _SERIES = ["study_id", "nerve", "side", "muscle"]
@@ -76,7 +77,7 @@ def pair_sites(traces: pd.DataFrame, printed: Printed | None = None) -> pd.DataF
     table["is_adjacent"] = is_adjacent
     table["is_entrapment_site"] = _entrapment(table)
     table["distal_amplitude_mv"] = _values(near, "negative_peak_amplitude_mv")
-    gone = _absent(far) & (_values(near, "negative_peak_amplitude_mv") > 0.0)
+    gone = is_absent(far) & (_values(near, "negative_peak_amplitude_mv") > 0.0)
     for name, measure in _REDUCTIONS.items():
         reduction = 100.0 * (1.0 - _ratio(near, far, measure))
         # Nothing is left of any measure of a response that is not there.
@@ -149,14 +150,6 @@ def _values(rows: pd.DataFrame, name: str) -> Floats:
     return rows[name].to_numpy(dtype=np.float64, na_value=np.nan)
 
 
-def _absent(rows: pd.DataFrame) -> Bools:
-    """Tell where a response was looked for and none was there."""
-    flagged = rows["quality_flags"].str.contains(r"\bresponse_absent\b", regex=True).fillna(False)
-    is_zero = _values(rows, "negative_peak_amplitude_mv") == 0.0
-    absent: Bools = np.logical_or(flagged.to_numpy(dtype=bool), is_zero)
-    return absent
-
-
 def _ratio(near: pd.DataFrame, far: pd.DataFrame, measure: str) -> Floats:
     distal = _values(near, measure)
     return _values(far, measure) / np.where(distal > 0.0, distal, np.nan)
@@ -165,7 +158,7 @@ def _ratio(near: pd.DataFrame, far: pd.DataFrame, measure: str) -> Floats:
 def _velocity(table: pd.DataFrame, near: pd.DataFrame, far: pd.DataFrame) -> tuple[Floats, Doubts]:
     """Give the velocity of each segment where nothing speaks against it, and what does."""
     delay_ms = _values(far, "onset_latency_ms") - _values(near, "onset_latency_ms")
-    delay_ms = np.where(_absent(near) | _absent(far), np.nan, delay_ms)
+    delay_ms = np.where(is_absent(near) | is_absent(far), np.nan, delay_ms)
     length_mm = table["length_mm"].to_numpy()
     positive_mm = np.where(length_mm > 0.0, length_mm, np.nan)
     velocity = positive_mm / np.where(delay_ms > 0.0, delay_ms, np.nan)
@@ -253,7 +246,7 @@ def _flags(table: pd.DataFrame, near: pd.DataFrame, far: pd.DataFrame, doubts: D
     ]
     raised = {
         "first_phase_only": (area | duration).to_numpy(),
-        "response_absent_at_site": _absent(near) | _absent(far),
+        "response_absent_at_site": is_absent(near) | is_absent(far),
         "entrapment_site": table["is_entrapment_site"].to_numpy(),
         "proximal_larger": np.logical_or(*(g > largest + 1e-9 for g in gains)),
         "length_implausible": table["length_mm"].to_numpy() <= 0.0,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ncs_cb import flags
 from ncs_cb.knowledge import thresholds
+from ncs_cb.measuring.attested import IN_GENERAL
 from ncs_cb.measuring.recruitment import attest, recruitment_table
 from ncs_cb.model import Decision, MachineValues, Stimulus, Study, Trace
 
@@ -419,7 +420,7 @@ def _site_decision(group: Sequence[_Response], used: _Response | None, reason: s
 def _candidates(group: list[_Response]) -> tuple[list[_Response], str]:
     """Narrow the responses of one site by what is known before measuring."""
     usable = [r for r in group if _is_usable(r.trace)] or group
-    attested = [r for r in usable if r.trace.stimulus.is_supramaximal]
+    attested = [r for r in usable if _is_singled_out(r.trace.stimulus)]
     if attested:
         return attested, "it is attested to be supramaximal"
     series = [r for r in usable if r.group is not None]
@@ -427,8 +428,13 @@ def _candidates(group: list[_Response]) -> tuple[list[_Response], str]:
         top = max(r.trace.stimulus.intensity_ma or 0.0 for r in series)
         at_top = [r for r in series if r.trace.stimulus.intensity_ma == top]
         return at_top, "it is the top of an intensity series"
-    open_ones = [r for r in usable if r.trace.stimulus.is_supramaximal is None] or usable
+    open_ones = [r for r in usable if r.trace.stimulus.is_supramaximal is not False] or usable
     return open_ones, "the others are invalid or attested to be submaximal"
+
+
+def _is_singled_out(stimulus: Stimulus) -> bool:
+    """Tell whether this stimulus itself is attested, not just all of a laboratory or a call."""
+    return bool(stimulus.is_supramaximal) and stimulus.supramaximal_by not in IN_GENERAL
 
 
 def _best(candidates: list[_Response]) -> tuple[_Response, str]:

@@ -142,11 +142,11 @@ def measure_study_traces(traces: Sequence[Trace]) -> pd.DataFrame:
     ]
     for name, values in _identity(traces).items():
         frame[name] = values
-    frame["response"] = [_status(text) for text in frame["quality_flags"]]
+    frame["response"] = [response_status(text) for text in frame["quality_flags"]]
     return conform(frame, "traces")
 
 
-def _status(text: str) -> ResponseStatus:
+def response_status(text: str) -> ResponseStatus:
     """Say whether there was a response; what could not be measured is not absent."""
     found = flags.names(text)
     if found & _NOT_MEASURABLE:

@@ -233,10 +233,12 @@ def _response(
         if stimulus is not None
         else (None, None)
     )
+    by = None if stimulus is None else stimulus.supramaximal_by
     if said is not None:
+        by = "study.toml" if supramaximal is None else by
         supramaximal = said.supramaximal if supramaximal is None else supramaximal
         collision = said.collision_used if collision is None else collision
-    return Response(named, trace, supramaximal, plateau, collision)
+    return Response(named, trace, supramaximal, plateau, collision, by)
 
 
 def _pairs(

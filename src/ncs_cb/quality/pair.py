@@ -53,6 +53,8 @@ class Response:
     reaches_plateau : bool or None
         What an intensity series of this site showed.
     collision_used : bool or None
+    supramaximal_by : str or None
+        Who attested or denied that the stimulus was supramaximal.
     """
 
     row: Mapping[str, Any]
@@ -60,6 +62,7 @@ class Response:
     is_supramaximal: bool | None
     reaches_plateau: bool | None
     collision_used: bool | None
+    supramaximal_by: str | None = None
 
     @property
     def flags(self) -> frozenset[str]:
@@ -73,6 +76,9 @@ class Response:
     @property
     def is_absent(self) -> bool:
         """Whether a response was looked for and none was there: neither unknown nor not done."""
+        said = self.row.get("response")
+        if isinstance(said, str) and said != "present":
+            return said == "absent"
         return "response_absent" in self.flags or self.number("negative_peak_amplitude_mv") == 0.0
 
     @property

@@ -52,7 +52,7 @@ def response_absent_at_site(pair: Pair) -> Finding:
     if both is None:
         return no_rows(pair)
     for site, response in zip(pair.sites, both, strict=True):
-        if "response_absent" in response.flags:
+        if response.is_absent:
             return raised("absent", site=site)
         if not known(response.amplitude_mv):
             return unexamined("no_amplitude", site=site)
@@ -140,7 +140,8 @@ def _strength(response: Response | None, site: str) -> Finding | None:
     attested = _attestation(response)
     if attested is None:
         return None
-    by_series = response.is_supramaximal is None
+    # What was attested of all stimuli does not hold against a series that still grows.
+    by_series = response.is_supramaximal is not attested
     if attested:
         return cleared("plateau" if by_series else "attested", site=site)
     return raised("no_plateau" if by_series else "denied", site=site)
@@ -208,7 +209,16 @@ def supramaximality_not_attested(pair: Pair) -> Finding:
     ]
     if len(unknown) == 2:
         return raised("neither", distal=unknown[0], proximal=unknown[1])
-    return raised("one", site=unknown[0]) if unknown else cleared("said")
+    if unknown:
+        return raised("one", site=unknown[0])
+    return cleared("said", by=";".join(dict.fromkeys(map(_sayer, both))))
+
+
+def _sayer(response: Response) -> str:
+    """Who attested or denied a stimulus; "" when that is not known."""
+    if response.is_supramaximal is not _attestation(response):
+        return "plateau"
+    return response.supramaximal_by or ""
 
 
 # ------------------------------------------------------------------ shape

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from ncs_cb import flags
-from ncs_cb.knowledge.anatomy import anatomy
+from ncs_cb.knowledge.anatomy import anatomy, routine_nerves
 from ncs_cb.view.notes import category_word
 from ncs_cb.view.parts import Fact
 from ncs_cb.view.reading import (
@@ -268,7 +268,7 @@ def _not_excluded(r: Reading) -> list[str]:
 def _not_tested(r: Reading) -> list[str]:
     """Name the nerves, sides and proximal stretches in which nobody looked."""
     known = anatomy().nerves
-    arms = [n.id for n in known.values() if n.limb == "arm"]
+    arms = [name for name in routine_nerves() if known[name].limb == "arm"]
     studied = {(n, s) for n, s, _ in r.series}
     items = []
     for side in ("right", "left"):
@@ -281,6 +281,10 @@ def _not_tested(r: Reading) -> list[str]:
     if not any(known[n].limb == "leg" for n, _ in studied if n in known):
         items.append(r.words("finding.legs"))
     items += _proximal_gaps(r)
+    if r.result.study.unassigned:
+        texts = dict.fromkeys(one.text or one.recording for one in r.result.study.unassigned)
+        n = len(r.result.study.unassigned)
+        items.append(r.words("finding.unassigned", n=n, texts=r.words.join(texts, weight="comma")))
     items.append(r.words("finding.roots"))
     return [r.words("finding.not_tested", items=r.words.join(items, weight="heavy"))]
 

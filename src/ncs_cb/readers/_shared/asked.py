@@ -13,13 +13,13 @@ from ncs_cb.errors import NcsError, StudyError, did_you_mean
 from ncs_cb.knowledge import lab as labs
 from ncs_cb.knowledge.lab import LabFile
 from ncs_cb.knowledge.layouts import Layout
-from ncs_cb.model import Source, Stimulus, Study
+from ncs_cb.measuring.attested import attest_in_general
+from ncs_cb.model import Source, Study
 from ncs_cb.readers._shared.claims import claimants
 from ncs_cb.readers._shared.files import read_regular
 from ncs_cb.readers._shared.folders import StudyInput
 from ncs_cb.readers._shared.grid import SPREADSHEETS
 from ncs_cb.readers._shared.reader import Input, Reader, Recording
-from ncs_cb.readers._shared.told import attested
 
 _TABLES = (".csv", ".tsv", ".txt", *SPREADSHEETS)
 _LISTED = 12
@@ -76,22 +76,9 @@ def sources_of(lab: LabFile | None) -> tuple[Source, ...]:
 
 def with_lab(study: Study, lab: LabFile) -> Study:
     """Give a study what its laboratory says, where the study itself says nothing."""
-    said = lab.lab.defaults
-    supra, collision = said.get("supramaximal"), said.get("collision_used")
-
-    def told(stimulus: Stimulus) -> Stimulus:
-        return attested(
-            stimulus,
-            supra if stimulus.is_supramaximal is None else None,
-            collision if stimulus.collision_used is None else None,
-            by="lab.toml",
-        )
-
-    return replace(
-        study, lab=lab.lab, sources=(*study.sources, *sources_of(lab)),
-        traces=tuple(replace(t, stimulus=told(t.stimulus)) for t in study.traces),
-        typed_responses=tuple(replace(t, stimulus=told(t.stimulus)) for t in study.typed_responses),
-    )  # fmt: skip
+    return attest_in_general(
+        replace(study, lab=lab.lab, sources=(*study.sources, *sources_of(lab)))
+    )
 
 
 def each_visit(found: StudyInput, asked: Asked) -> list[StudyInput]:

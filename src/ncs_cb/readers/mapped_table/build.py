@@ -134,7 +134,8 @@ def _settle(cells: dict[str, str], row: Row, source: Input, layout: Layout, visi
     if nerve in own:
         cells["muscle"] = own[nerve]
         return
-    muscle = anatomy().nerves[nerve].muscles[0]
+    known = anatomy().nerves[nerve]
+    muscle = (known.muscles or known.sensory_sites)[0]
     cells["muscle"] = muscle
     decision = Decision(
         source.name, "muscle", muscle,
