@@ -264,10 +264,10 @@ def _estimate(
     pairs: pd.DataFrame, traces: pd.DataFrame, responses: Sequence[Trace | None]
 ) -> tuple[pd.DataFrame, dict[int, dispersion.Fitted]]:
     """Add the block estimate of each adjacent segment; it enters no published criterion."""
-    used = ~traces["quality_flags"].str.contains("not_used", regex=False)
+    used = traces["quality_flags"].map(flags.is_used).to_numpy(dtype=bool)
     keys = traces.loc[used, [*_SERIES, "stimulation_site"]].itertuples(index=False, name=None)
     found: dict[tuple[object, ...], Trace | None] = {}
-    for key, row in zip(keys, np.flatnonzero(used.to_numpy()), strict=True):
+    for key, row in zip(keys, np.flatnonzero(used), strict=True):
         found.setdefault(key, responses[int(row)])
     adjacent = pairs["is_adjacent"].to_numpy(dtype=bool)
     wanted = [

@@ -297,6 +297,11 @@ def split(text: str) -> list[str]:
     return [name for name in text.split(";") if name]
 
 
+def is_used(text: object) -> bool:
+    """Tell by its ``quality_flags`` cell whether a response stands for its site."""
+    return not isinstance(text, str) or "not_used" not in names(text)
+
+
 @lru_cache(maxsize=4096)
 def names(text: str) -> frozenset[str]:
     """Give the set of names in a ``quality_flags`` cell; few cells differ, so it is remembered."""

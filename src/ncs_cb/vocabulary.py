@@ -1,6 +1,15 @@
-"""The words that many rooms share, each written once: names of tables, kinds of their rows."""
+"""The words that many rooms share, each written once: grades, names of tables, the tolerance."""
 
 from __future__ import annotations
+
+TOLERANCE = 1e-9
+"""Grace of every comparison, in the direction of the written operator (public contract)."""
+
+GRADES = ("definite", "probable", "possible")
+"""Grades of block and of categories, strongest first; a set may use its own as well."""
+
+NO_GRADE = ("undetermined", "none", "excluded", "not_covered")
+"""Words that are no grades of block; only ``none`` may read as "no block"."""
 
 MAIN_TABLES = ("traces", "segments", "verdicts", "diagnosis")
 """The tables of a result that every visit has."""

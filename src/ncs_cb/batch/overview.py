@@ -19,12 +19,13 @@ from ncs_cb.batch.measures import BINS, SPANS, Span
 from ncs_cb.batch.store import TABLES, Entry, Failure, Store
 from ncs_cb.columns import table_columns
 from ncs_cb.harmless import no_formula, visible
+from ncs_cb.vocabulary import GRADES, NO_GRADE
 
 # More rows than this no browser sorts at ease; the Parquet files answer for the rest.
 MOST_ROWS = 20_000
 _FIRST_LINES = 2
 
-_ORDER = ("definite", "probable", "possible", "undetermined", "none", "excluded", "not_covered")
+_ORDER = (*GRADES, *NO_GRADE)
 
 
 @dataclass(slots=True)

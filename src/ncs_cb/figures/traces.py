@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from ncs_cb import flags
 from ncs_cb.figures import style
 from ncs_cb.figures.drawing import FAINT, INK, PAPER, SOFT, Disc, Drawing, Floats, Line, Shape, Text
 from ncs_cb.model import Result, Trace
@@ -75,7 +76,7 @@ def draw(result: Result, view: View, nerve: NerveView) -> Drawing | None:
 
 def is_spare(result: Result, site: SiteView) -> bool:
     """Tell whether another response of the site stands for it."""
-    return "not_used" in str(result.traces["quality_flags"].iloc[site.row])
+    return not flags.is_used(result.traces["quality_flags"].iloc[site.row])
 
 
 def response_of(result: Result, site: SiteView) -> Trace | None:

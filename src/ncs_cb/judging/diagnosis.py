@@ -34,6 +34,7 @@ from ncs_cb.knowledge.criteria import Clause, CriteriaSet, Term, chosen, leaves
 from ncs_cb.knowledge.reference import DEFAULT as DEFAULT_REFERENCE
 from ncs_cb.knowledge.reference import ReferenceSet, chain, first_limit
 from ncs_cb.model import Details
+from ncs_cb.vocabulary import GRADES
 from ncs_cb.wording.conclusions import Ask, Conclusion, Stretch, explain
 
 Criteria = Sequence[str | Path | CriteriaSet] | str | Path | CriteriaSet | None
@@ -44,7 +45,7 @@ _SETTLING = (
     "supramaximal", "complete_block", "martin_gruber", "filter_mismatch", "polarity_differs",
     "electrode_shift", "distal_gate",
 )  # fmt: skip
-_JUDGED = ("definite", "probable", "possible", "none")
+_JUDGED = (*GRADES, "none")
 
 
 @dataclass(frozen=True, slots=True)

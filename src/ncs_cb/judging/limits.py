@@ -11,8 +11,9 @@ import pandas as pd
 from ncs_cb.columns import conform
 from ncs_cb.judging.visit import Row
 from ncs_cb.knowledge.anatomy import anatomy
-from ncs_cb.knowledge.reference import TOLERANCE, Limit, ReferenceSet, chain, first_limit
+from ncs_cb.knowledge.reference import Limit, ReferenceSet, chain, first_limit
 from ncs_cb.model import Details
+from ncs_cb.vocabulary import TOLERANCE
 
 # A latency limit belongs to its distance; farther away it says nothing.
 _SAME_DISTANCE_MM = 10.0

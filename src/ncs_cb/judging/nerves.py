@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from ncs_cb import flags
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.knowledge.clauses import NERVE_COLUMNS
 from ncs_cb.model import Details
@@ -60,7 +61,7 @@ def _distal(traces: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame(columns=[*KEYS, "distal_site", *names.values()])
     motor = traces.loc[
         (traces["kind"] != "sensory")
-        & ~traces["quality_flags"].fillna("").str.contains("not_used", regex=False)
+        & traces["quality_flags"].map(flags.is_used).to_numpy(dtype=bool)
     ]
     # The most distal of the routine sites that was stimulated; palm and short steps are none.
     rank = [_rank(n, s) for n, s in zip(motor["nerve"], motor["stimulation_site"], strict=True)]

@@ -18,6 +18,7 @@ from typing import Any
 
 import pandas as pd
 
+from ncs_cb import flags
 from ncs_cb.columns import conform
 from ncs_cb.judging.truth import Truth, holds
 from ncs_cb.knowledge.anatomy import anatomy, find
@@ -180,7 +181,7 @@ def _recorded(
 ) -> Iterator[SensoryStudy]:
     series: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
     for row in recordings:
-        if row["nerve"] in anatomy().nerves and "not_used" not in str(row["quality_flags"]):
+        if row["nerve"] in anatomy().nerves and flags.is_used(row["quality_flags"]):
             key = (row["nerve"], _text(row["side"]), _text(row["muscle"]))
             series.setdefault(key, []).append(row)
     for (nerve, side, muscle), rows in series.items():

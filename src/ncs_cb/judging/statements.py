@@ -14,10 +14,10 @@ from ncs_cb.judging.sensory import SensoryStudy
 from ncs_cb.judging.truth import holds
 from ncs_cb.judging.validity import NOT_ATTESTED, REFUTED
 from ncs_cb.knowledge.anatomy import anatomy, entrapment_between, nerve_of_muscle
-from ncs_cb.knowledge.clauses import GRADES
 from ncs_cb.knowledge.reference import ReferenceSet, first_limit
 from ncs_cb.knowledge.thresholds import value as threshold
 from ncs_cb.model import Details
+from ncs_cb.vocabulary import GRADES
 from ncs_cb.wording.conclusions import Conclusion
 from ncs_cb.wording.impression import Statement
 

@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 
 from ncs_cb.columns import COLUMNS
-from ncs_cb.knowledge.reference import TOLERANCE
 from ncs_cb.units import unit_of
+from ncs_cb.vocabulary import TOLERANCE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -20,6 +20,7 @@ from ncs_cb.judging.table import Segments
 from ncs_cb.knowledge import thresholds
 from ncs_cb.knowledge.anatomy import anatomy, nerve_of_muscle
 from ncs_cb.knowledge.criteria import CriteriaSet, leaves
+from ncs_cb.vocabulary import TOLERANCE
 from ncs_cb.wording.catalog import load as load_words
 from ncs_cb.wording.checks import say
 from ncs_cb.wording.conclusions import nerve_words, site_words
@@ -407,7 +408,7 @@ class Standing:
         least = thresholds.value("distal_response_small.minimum_mv")
         share = thresholds.value("distal_response_small.minimum_share_of_limit")
         low, high = (share * limits[name].to_numpy(np.float64) for name in ("low", "high"))
-        grace = 1e-9
+        grace = TOLERANCE
         below = (size <= least + grace) | (size <= low + grace)
         unknown = ~below & ~(size > high + grace)
         judged = np.isin(self.grade.astype(str), (*self.made.grades, "none", "undetermined"))

@@ -14,9 +14,9 @@ from ncs_cb.judging.nerves import nerve_table
 from ncs_cb.judging.sensory import SensoryStudy, all_normal, sensory_studies, through
 from ncs_cb.judging.validity import NOT_ATTESTED
 from ncs_cb.knowledge.anatomy import entrapment_between, position
-from ncs_cb.knowledge.clauses import GRADES
 from ncs_cb.knowledge.reference import ReferenceSet, chain, first_limit
 from ncs_cb.model import Details
+from ncs_cb.vocabulary import GRADES
 
 FACTS = {
     "segments_with_block": "number",

@@ -18,9 +18,9 @@ from ncs_cb.columns import table_columns
 from ncs_cb.errors import did_you_mean
 from ncs_cb.flags import FLAGS
 from ncs_cb.knowledge.datafile import VERIFIED, Block
+from ncs_cb.vocabulary import GRADES
 
-GRADES = ("definite", "probable", "possible")
-CATEGORIES = ("definite", "probable", "possible")
+CATEGORIES = GRADES
 LIMBS = ("arm", "leg")
 OPERATORS = ("gt", "ge", "lt", "le")
 

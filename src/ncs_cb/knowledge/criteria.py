@@ -18,7 +18,6 @@ from typing import Literal
 from ncs_cb.knowledge.anatomy import anatomy, position
 from ncs_cb.knowledge.clauses import (
     CATEGORIES,
-    GRADES,
     LIMBS,
     Clause,
     Group,
@@ -27,9 +26,10 @@ from ncs_cb.knowledge.clauses import (
     leaves,
 )
 from ncs_cb.knowledge.datafile import Block, DataText, is_path, read, shipped
+from ncs_cb.vocabulary import GRADES
 
 __all__ = [
-    "CATEGORIES", "DEFAULT", "GRADES", "Category", "Clause", "CriteriaSet", "Group", "NerveRule",
+    "CATEGORIES", "DEFAULT", "Category", "Clause", "CriteriaSet", "Group", "NerveRule",
     "Rule", "Scope", "Term", "available", "chosen", "leaves", "load",
 ]  # fmt: skip
 

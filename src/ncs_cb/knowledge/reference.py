@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.knowledge.datafile import VERIFIED, Block, is_path, read, shipped
 from ncs_cb.model import Details
+from ncs_cb.vocabulary import TOLERANCE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
 DEFAULT = "aanem_2016"
 FALLBACK = ("aanem_2016", "preston_shapiro")
 """Sets that answer, in this order, where the named set has no value."""
-
-TOLERANCE = 1e-9
-"""Grace of every comparison, in the direction of the written operator (public contract)."""
 
 ITEMS: dict[str, tuple[str, ...]] = {
     "motor": ("distal_latency_ms", "latency_ms", "amplitude_mv", "velocity_m_per_s"),

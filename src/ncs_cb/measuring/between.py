@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ncs_cb.model import Trace
+from ncs_cb.vocabulary import TOLERANCE
 
 Floats = NDArray[np.float64]
 
@@ -226,7 +227,7 @@ def _first_end(
         first = curve.time(_return(curve, curve.at(peak), height))
     if first >= end or np.isnan(first):
         return end
-    if np.isnan(end) or (is_found and automatic_end(automatic) > first + 1e-9):
+    if np.isnan(end) or (is_found and automatic_end(automatic) > first + TOLERANCE):
         return first
     below = _smoothed(curve)[int(curve.at(first)) : int(curve.at(end)) + 1] < 0.0
     edges = np.flatnonzero(np.diff(np.concatenate([[False], below, [False]]).astype(np.int8)))

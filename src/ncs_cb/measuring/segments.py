@@ -15,6 +15,7 @@ from ncs_cb.knowledge import thresholds
 from ncs_cb.knowledge.anatomy import anatomy, entrapment_between, position
 from ncs_cb.measuring.absence import is_absent
 from ncs_cb.model import PrintedSegment
+from ncs_cb.vocabulary import TOLERANCE
 
 _SERIES = ["study_id", "nerve", "side", "muscle"]
 
@@ -113,9 +114,8 @@ def _stand_in(table: pd.DataFrame, found: Sequence[PrintedSegment | None]) -> Fl
 
 
 def _used_rows(traces: pd.DataFrame) -> pd.DataFrame:
-    is_used = (traces["kind"] == "motor").fillna(False) & ~traces["quality_flags"].str.contains(
-        r"\bnot_used\b", regex=True
-    ).fillna(False)
+    stands = traces["quality_flags"].map(flags.is_used).to_numpy(dtype=bool)
+    is_used = (traces["kind"] == "motor").fillna(False) & stands
     return traces[is_used].drop_duplicates([*_SERIES, "stimulation_site"])
 
 
@@ -248,7 +248,7 @@ def _flags(table: pd.DataFrame, near: pd.DataFrame, far: pd.DataFrame, doubts: D
         "first_phase_only": (area | duration).to_numpy(),
         "response_absent_at_site": is_absent(near) | is_absent(far),
         "entrapment_site": table["is_entrapment_site"].to_numpy(),
-        "proximal_larger": np.logical_or(*(g > largest + 1e-9 for g in gains)),
+        "proximal_larger": np.logical_or(*(g > largest + TOLERANCE for g in gains)),
         "length_implausible": table["length_mm"].to_numpy() <= 0.0,
         "velocity_implausible": doubts.is_velocity_implausible,
         "distance_implausible": doubts.is_distance_implausible,

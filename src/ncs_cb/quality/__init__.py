@@ -199,7 +199,7 @@ def _visits(
     for row, trace, stimulus in zip(traces.to_dict("records"), responses, stimuli, strict=True):
         study = _key([row["study_id"]])[0]
         visit = visits.setdefault(study, Visit(details.get(str(study), Details())))
-        if row["kind"] != "motor" or "not_used" in flags.split(row["quality_flags"]):
+        if row["kind"] != "motor" or not flags.is_used(row["quality_flags"]):
             continue
         place = (row["nerve"], row["side"], row["muscle"], row["stimulation_site"])
         visit.responses.setdefault(

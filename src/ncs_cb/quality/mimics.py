@@ -19,9 +19,7 @@ from ncs_cb.quality.pair import (
     spans_forearm,
     unexamined,
 )
-
-# Comparisons give 1e-9 of grace in the direction of the written operator (public contract).
-_GRACE = 1e-9
+from ncs_cb.vocabulary import TOLERANCE
 
 
 def entrapment_site(pair: Pair) -> Finding:
@@ -54,9 +52,9 @@ def focal_slowing(pair: Pair) -> Finding:
         "near": neighbor[0], "far": neighbor[1], "beside_m_per_s": beside, "limit_m_per_s": most,
         "enough_m_per_s": enough,
     }  # fmt: skip
-    if beside - velocity <= most + _GRACE:
+    if beside - velocity <= most + TOLERANCE:
         return cleared("as_fast", **numbers)
-    if velocity >= enough - _GRACE:
+    if velocity >= enough - TOLERANCE:
         return cleared("fast_enough", **numbers)
     return raised("slower", **numbers)
 

@@ -21,10 +21,9 @@ from ncs_cb.quality.pair import (
     spans_forearm,
     unexamined,
 )
+from ncs_cb.vocabulary import TOLERANCE
 
 _DAYS_PER_MONTH = 30.44
-# Comparisons give 1e-9 of grace in the direction of the written operator (public contract).
-_GRACE = 1e-9
 
 
 def first_phase_only(pair: Pair) -> Finding:
@@ -90,14 +89,14 @@ def distal_response_small(pair: Pair) -> Finding:
     least_mv = limit("distal_response_small.minimum_mv")
     share = limit("distal_response_small.minimum_share_of_limit")
     low_mv, high_mv = pair.lower_limit_mv
-    if amplitude_mv <= least_mv + _GRACE:
+    if amplitude_mv <= least_mv + TOLERANCE:
         return raised("below", amplitude_mv=amplitude_mv, limit_mv=least_mv)
     if not known(low_mv, high_mv):
         return unexamined("no_limit", amplitude_mv=amplitude_mv, limit_mv=least_mv)
     numbers: dict[str, Number] = {"amplitude_mv": amplitude_mv, "percent": 100.0 * share}
-    if amplitude_mv <= share * low_mv + _GRACE:
+    if amplitude_mv <= share * low_mv + TOLERANCE:
         return raised("below_share", lower_mv=low_mv, gate_mv=share * low_mv, **numbers)
-    if amplitude_mv > share * high_mv + _GRACE:
+    if amplitude_mv > share * high_mv + TOLERANCE:
         return cleared("above_share", lower_mv=high_mv, gate_mv=share * high_mv, **numbers)
     return unexamined("no_limit", amplitude_mv=amplitude_mv, limit_mv=least_mv)
 
@@ -116,7 +115,7 @@ def proximal_larger(pair: Pair) -> Finding:
     if not gains:
         return unexamined("no_change_known")
     most = limit("proximal_larger.maximum_gain_pct")
-    if max(gains) > most + _GRACE:
+    if max(gains) > most + TOLERANCE:
         return raised("larger", gain_pct=max(gains), limit_pct=most)
     return cleared("not_larger", gain_pct=max(gains), limit_pct=most)
 
@@ -162,7 +161,7 @@ def _looks_submaximal(pair: Pair) -> Finding:
         "area_pct": area_pct,
         "limit_pct": least,
     }
-    if max(amplitude_pct, area_pct) < least - _GRACE:
+    if max(amplitude_pct, area_pct) < least - TOLERANCE:
         return cleared("small_fall", **fall)
     if not known(longer_pct, velocity):
         return unexamined("pattern_unknown", **fall)
@@ -192,7 +191,7 @@ def submaximal_distal(pair: Pair) -> Finding:
     if not known(*gains):
         return unexamined("no_change_known")
     most = limit("proximal_larger.maximum_gain_pct")
-    if min(gains) > most + _GRACE:
+    if min(gains) > most + TOLERANCE:
         return raised("pattern", amplitude_pct=gains[0], area_pct=gains[1], limit_pct=most)
     return unexamined("not_attested", site=pair.sites[0])
 
@@ -262,7 +261,7 @@ def co_stimulation(pair: Pair) -> Finding:
         if "initial_positivity" in response.flags
     ]
     gain_pct = max((gain for gain in _gains_pct(pair) if known(gain)), default=math.nan)
-    larger = gain_pct > limit("proximal_larger.maximum_gain_pct") + _GRACE
+    larger = gain_pct > limit("proximal_larger.maximum_gain_pct") + TOLERANCE
     changed = correlation < _least_correlation(pair)
     numbers: dict[str, Number] = {"correlation": correlation, "gain_pct": gain_pct}
     if correlation < limit("co_stimulation.gross_correlation"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ncs_cb import flags
 from ncs_cb.columns import MEASURES
 from ncs_cb.errors import ReadError
 from ncs_cb.knowledge.anatomy import find, position
@@ -50,7 +51,7 @@ def read(source: Input) -> Recording:
         raise ReadError("the record is incomplete: 'study' and 'traces' are needed.")
     if not all(isinstance(row, dict) for row in rows):
         raise ReadError("the record is damaged: a row of 'traces' is no object.")
-    used = [r for r in rows if "not_used" not in str(r.get("quality_flags", "")).split(";")]
+    used = [r for r in rows if flags.is_used(r.get("quality_flags"))]
     responses = tuple(_response(row, f"traces[{i}]", source.name) for i, row in enumerate(used))
     study_id = study.get("study_id")
     return Recording(

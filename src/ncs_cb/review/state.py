@@ -159,7 +159,7 @@ def _response(
         "order": sites.index(site) if site in sites else len(sites),
         "recording": str(row["recording"]), "sweep": trace.sweep if trace else None,
         "side": str(row["side"]), "has_curve": trace is not None,
-        "is_used": "not_used" not in names, "is_reviewed": "reviewed" in names,
+        "is_used": flags.is_used(row["quality_flags"]), "is_reviewed": "reviewed" in names,
         "flags": [words.term("flag", name) for name in names],
         "values": [
             {"name": words.term("column", name), "now": _rounded(row[name], name),

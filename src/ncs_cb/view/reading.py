@@ -13,15 +13,12 @@ from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.model import Result, SetWords
 from ncs_cb.units import unit_of
 from ncs_cb.view.rounding import is_known, number, with_unit
+from ncs_cb.vocabulary import GRADES, NO_GRADE
 from ncs_cb.wording.catalog import Words
 
 Row = dict[str, Any]
 Series = tuple[str, str, str]
 SegmentKey = tuple[str, str, str, str]
-
-# Words that are not grades of block; only ``none`` may read as "no block".
-NO_GRADE = ("undetermined", "none", "excluded", "not_covered")
-_ORDER = ("definite", "probable", "possible")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +135,8 @@ def is_block(grade: str) -> bool:
 
 def strength(grade: str) -> tuple[float, str]:
     """Order grades, strongest first; a user's own grades stand beside ``probable``."""
-    if grade in _ORDER:
-        return float(_ORDER.index(grade)), grade
+    if grade in GRADES:
+        return float(GRADES.index(grade)), grade
     if is_block(grade):
         return 1.5, grade
     return 3.0 + NO_GRADE.index(grade), grade

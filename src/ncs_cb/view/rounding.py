@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable
 from numbers import Real
 
+from ncs_cb.vocabulary import TOLERANCE
+
 NOTHING = "\u2013"
 _MINUS = "\u2212"
 
@@ -14,7 +16,6 @@ _MINUS = "\u2212"
 _DECIMALS = {"mV": 1, "ms": 1, "mV·ms": 1, "mA": 1, "µV": 1, "°C": 1, "g/L": 2, "g/kg": 1}
 # Over two centimeters the nerve takes a third of a millisecond.
 _FINER = {"latency_change_ms": 2, "added_dispersion_ms": 2}
-_GRACE = 1e-9
 
 
 def is_known(value: object) -> bool:
@@ -48,7 +49,7 @@ def number(value: object, unit: str = "", limits: Iterable[float] = (), *, colum
     decimals = _FINER.get(column, _DECIMALS.get(unit, 0))
     if unit == "mV" and abs(exact) < 1.0:
         decimals = 2
-    near = [x for x in limits if is_known(x) and abs(exact - x) <= 10.0**-decimals + _GRACE]
+    near = [x for x in limits if is_known(x) and abs(exact - x) <= 10.0**-decimals + TOLERANCE]
     decimals += bool(near)
     while decimals < 12 and any(_side(round(exact, decimals), x) != _side(exact, x) for x in near):
         decimals += 1
@@ -71,7 +72,7 @@ def signed(text: str, *, falls: bool = False) -> str:
 
 
 def _side(value: float, limit: float) -> int:
-    if abs(value - limit) <= _GRACE:
+    if abs(value - limit) <= TOLERANCE:
         return 0
     return 1 if value > limit else -1
 

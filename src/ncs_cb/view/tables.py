@@ -19,6 +19,7 @@ from ncs_cb.view.reading import (
     series_of,
 )
 from ncs_cb.view.rounding import NOTHING, is_known, number, plain, with_unit
+from ncs_cb.vocabulary import TOLERANCE
 from ncs_cb.wording.catalog import capital
 
 _OPERATORS = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤", "eq": "=", "ne": "≠"}
@@ -73,7 +74,7 @@ def _differs(rows: Sequence[Row], name: str) -> bool:
     other = _SAME_UNLESS_COMPLEX[name]
     return any(
         is_known(row.get(name))
-        and (not is_known(row.get(other)) or abs(row[name] - row[other]) > 1e-9)
+        and (not is_known(row.get(other)) or abs(row[name] - row[other]) > TOLERANCE)
         for row in rows
     )
 
@@ -86,7 +87,7 @@ def sites(r: Reading, rows: Sequence[Row]) -> Table:
     heads += word_heads(r, *["machine"] * has_printed, "flags")
     body, outside = [], set()
     for row in rows:
-        is_minor = "not_used" in flags.split(row["quality_flags"] or "")
+        is_minor = not flags.is_used(row["quality_flags"])
         site = Cell(r.words.site(str(row["stimulation_site"])), "minor" if is_minor else "")
         cells, sets = limited(r, "traces", row, names)
         outside |= sets
