@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import html
 import json
 import os
 import shutil
@@ -160,6 +161,14 @@ def test_the_index_page_lists_every_study_and_counts_every_set(archive, done):
     assert "11 studies: 10 analyzed, 1 failed" in page
     assert "http://" not in page.replace("http-equiv", "")
     assert "https://" not in page
+
+
+def test_the_index_page_tells_each_studys_impression_as_the_report_does(archive, done):
+    from ncs_cb import analyze, read_study, view
+
+    page = (done / "index.html").read_text()
+    said = view.build(analyze(read_study(archive / "p00000"))).impression
+    assert " ".join(line.text for line in said[:2]) in html.unescape(page)
 
 
 def test_the_bars_of_a_distribution_add_up_to_the_measured_values(done):

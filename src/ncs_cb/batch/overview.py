@@ -23,6 +23,7 @@ from ncs_cb.vocabulary import GRADES, NO_GRADE
 
 # More rows than this no browser sorts at ease; the Parquet files answer for the rest.
 MOST_ROWS = 20_000
+_FIRST_LINES = 2
 
 _ORDER = (*GRADES, *NO_GRADE)
 
@@ -151,6 +152,7 @@ def _row(entry: Entry, criteria: list[str]) -> dict[str, Any]:
         "study_id": entry.study_id,
         "href": f"reports/{quote(entry.report)}/report.html" if entry.report else "",
         "input": entry.input,
+        "impression": " ".join(summary.get("impression", ())[:_FIRST_LINES]),
         "traces": summary.get("traces", ""),
         "segments": summary.get("segments", ""),
         "flagged": summary.get("flagged", ""),

@@ -288,7 +288,14 @@ def _named(frame: pd.DataFrame, ids: Sequence[str]) -> pd.DataFrame:
 def _summaries(frames: Mapping[str, pd.DataFrame], ids: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Give, per study, what the index page shows."""
     made: dict[str, dict[str, Any]] = {
-        name: {"traces": 0, "segments": 0, "flagged": 0, "categories": {}, "grades": {}}
+        name: {
+            "traces": 0,
+            "segments": 0,
+            "flagged": 0,
+            "categories": {},
+            "grades": {},
+            "impression": [],
+        }
         for name in ids
     }
     for number in frames["traces"]["study_id"]:
@@ -297,6 +304,9 @@ def _summaries(frames: Mapping[str, pd.DataFrame], ids: Sequence[str]) -> dict[s
     for number, flags in zip(segments["study_id"], segments["quality_flags"], strict=True):
         made[ids[int(number)]]["segments"] += 1
         made[ids[int(number)]]["flagged"] += bool(flags)
+    said = frames["statements"]
+    for number, text in zip(said["study_id"], said["text"], strict=True):
+        made[ids[int(number)]]["impression"].append(text)
     concluded = frames["diagnosis"]
     columns = (concluded[c] for c in ("study_id", "criteria", "category"))
     for number, criteria, category in zip(*columns, strict=True):

@@ -35,7 +35,7 @@ def lab(
         wrong_usage("lab needs a lab.toml, or --template")
     found = labs.load(given)
     rows = [
-        *(("letterhead", k, v) for k, v in found.lab.letterhead.items()),
+        *(("letterhead", k, v) for k, v in found.lab.letterhead.items() if k != "logo_data"),
         *(("default", k, v if isinstance(v, str | bool) else ", ".join(v))
           for k, v in found.lab.defaults.items()),
         *(("word", text, key) for words in found.words.values() for text, key in words.items()),

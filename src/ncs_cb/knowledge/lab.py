@@ -6,6 +6,7 @@ key is optional, and unknown ones are refused with the nearest.
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -28,6 +29,7 @@ _LOGOS = (".png", ".svg")
 _PLACES = {"stimulation_site": "sites", "nerve": "nerves", "muscle": "muscles"}
 _OTHERS = {"side": ("left", "right"), "response": ("present", "absent", "not_done")}
 _HIGHEST = 64
+_LARGEST_LOGO = 1 << 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,16 @@ def _letterhead(block: Block, folder: Path) -> dict[str, str]:
         inside = folder.resolve() in file.resolve().parents
         if not logo.lower().endswith(_LOGOS) or not inside or not file.is_file():
             raise block.wrong("logo", "must name a PNG or SVG file beside lab.toml")
+        found["logo_data"] = _embedded(block, file)
     return found
+
+
+def _embedded(block: Block, file: Path) -> str:
+    """Give an image as a data URI, so that a report stands alone."""
+    if file.stat().st_size > _LARGEST_LOGO:
+        raise block.wrong("logo", f"larger than {_LARGEST_LOGO} bytes")
+    kind = "png" if file.suffix.lower() == ".png" else "svg+xml"
+    return f"data:image/{kind};base64,{b64encode(file.read_bytes()).decode('ascii')}"
 
 
 def _defaults(block: Block, folder: Path) -> dict[str, Any]:

@@ -7,6 +7,7 @@ Chinese text needs an installed font that holds it; any of the Noto CJK fonts wi
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.resources import files
@@ -55,6 +56,7 @@ def render(result: Result, *, lang: str = "en") -> bytes:
     return _compile("report.typ", {
         "view": asdict(v), "figures": asdict(figures.draw_all(result, v)),
         "grades": sorted({*_GRADES, *(s.grade for s in v.stretches)}),
+        "logo": list(_image(v.letterhead.logo)),
         "shorts": _shorts(v.labels) | {s.grade: s.short for s in v.stretches},
     })  # fmt: skip
 
@@ -67,6 +69,11 @@ def render_comparison(comparison: Comparison, *, lang: str = "en") -> bytes:
         "view": asdict(v), "timeline": figures.to_svg(drawing) if drawing is not None else "",
         "grades": list(_GRADES), "shorts": _shorts(v.labels),
     })  # fmt: skip
+
+
+def _image(uri: str) -> bytes:
+    """Give the bytes of a data URI; none for no logo."""
+    return b64decode(uri.partition(",")[2])
 
 
 def _shorts(labels: Mapping[str, str]) -> dict[str, str]:

@@ -28,6 +28,7 @@ from ncs_cb.view.reading import (
     Row,
     Series,
     is_block,
+    is_silent,
     overall,
     read,
     series_of,
@@ -201,7 +202,7 @@ def _segment(r: Reading, row: Row) -> SegmentView:
         id=tables.segment_row_key(row), title=r.segment_title(row),
         distal_site=str(row["distal_site"]), proximal_site=str(row["proximal_site"]),
         grade=grade, word=r.words.term("grade", grade), short=r.words.term("grade_short", grade),
-        numbers=_numbers(r, row), is_silent=motor.is_silent(r, row),
+        numbers=_numbers(r, row), is_silent=is_silent(r, row),
         share=_share(r, row), estimate=_estimate(r, row),
         heads=tables.evidence_heads(r), sets=sets,
     )  # fmt: skip

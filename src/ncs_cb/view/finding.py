@@ -8,7 +8,16 @@ from ncs_cb import flags
 from ncs_cb.knowledge.anatomy import anatomy, routine_nerves
 from ncs_cb.view.notes import category_word
 from ncs_cb.view.parts import Fact
-from ncs_cb.view.reading import Reading, Row, is_block, records, series_of, strength
+from ncs_cb.view.reading import (
+    Reading,
+    Row,
+    is_block,
+    is_normal,
+    is_silent,
+    records,
+    series_of,
+    strength,
+)
 from ncs_cb.view.rounding import is_known, signed
 from ncs_cb.view.studies import sensory_segment
 
@@ -110,7 +119,7 @@ def _undetermined(r: Reading) -> list[str]:
 
 def _excluded(r: Reading) -> list[str]:
     """Name what the set does not judge: entrapment sites, other exclusions, no rule."""
-    excluded = _with_grade(r, "excluded")
+    excluded = [row for row in _with_grade(r, "excluded") if not is_silent(r, row)]
     trapped = [row for row in excluded if row["is_entrapment_site"] is True]
     groups = {
         "excluded_entrapment": trapped,
@@ -210,12 +219,12 @@ def _sensory(r: Reading) -> list[str]:
     ]  # fmt: skip
     if not judged:
         return [r.words("finding.sensory_unread" if studies else "finding.sensory_missing")]
-    mixed = {nerve for nerve, _, is_normal in judged if not is_normal}
+    mixed = {nerve for nerve, _, reading in judged if not reading}
     lines = []
     for wanted, key in ((True, "finding.sensory_normal"), (False, "finding.sensory_abnormal")):
         places: dict[str, list[str]] = {}
-        for nerve, segment, is_normal in judged:
-            if is_normal is wanted:
+        for nerve, segment, reading in judged:
+            if reading is wanted:
                 places.setdefault(nerve, []).append(segment)
         if places:
             # Segments are named only where they differ within a nerve.
@@ -234,9 +243,10 @@ def _categories(r: Reading) -> list[str]:
             continue
         text = r.words("finding.category", criteria=r.set_title(str(row["criteria"])),
                        category=_category(r, row, category))  # fmt: skip
-        if isinstance(stronger, str) and stronger not in (category, "not_met", ""):
+        is_open = isinstance(stronger, str) and stronger not in (category, "not_met", "")
+        if is_open and not is_normal(r):
             text += r.words("finding.category_open",
-                            category=_category(r, row, stronger))  # fmt: skip
+                            category=_category(r, row, str(stronger)))  # fmt: skip
         lines.append(text + r.words("list.stop"))
     return lines
 
@@ -250,7 +260,7 @@ def _category(r: Reading, row: Row, category: str) -> str:
 
 def _not_excluded(r: Reading) -> list[str]:
     grades = [r.grade(row) for row in r.adjacent()]
-    if any(is_block(grade) for grade in grades):
+    if is_normal(r) or any(is_block(grade) for grade in grades):
         return []
     return [r.words("finding.not_excluded")]
 

@@ -24,11 +24,6 @@ def impression(r: Reading) -> tuple[Fact, ...]:
     )
 
 
-def is_normal(r: Reading) -> bool:
-    """Tell whether the impression calls the whole study normal."""
-    return any(fact.label == "normal" for fact in impression(r))
-
-
 def letterhead(r: Reading) -> Letterhead:
     """Give the laboratory's name, address and logo; empty where no laboratory is known."""
     lab: Any = getattr(r.result.study, "lab", None)
@@ -36,7 +31,7 @@ def letterhead(r: Reading) -> Letterhead:
     lines = [*str(said.get("address") or "").splitlines(), said.get("phone"), said.get("email")]
     return Letterhead(
         str(said.get("name", "")), tuple(str(line) for line in lines if line),
-        str(said.get("physician", "")), "",
+        str(said.get("physician", "")), str(said.get("logo_data", "")),
     )  # fmt: skip
 
 

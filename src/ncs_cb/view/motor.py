@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ncs_cb import flags
 from ncs_cb.units import unit_of
 from ncs_cb.view.parts import Cell, Head, Table
-from ncs_cb.view.reading import Reading, Row, Series, is_block
+from ncs_cb.view.reading import Reading, Row, Series, is_block, is_silent
 from ncs_cb.view.rounding import NOTHING, is_known, signed
 from ncs_cb.view.tables import (
     all_phases_else_first,
@@ -117,16 +117,6 @@ def _grade(r: Reading, row: Row) -> Cell:
     if is_block(grade) and verdict.get("technical_validity") == "not_attested":
         return Cell(r.words("remark.if_supramaximal", grade=cell.text), grade)
     return cell
-
-
-def is_silent(r: Reading, row: Row) -> bool:
-    """Tell whether a segment is an entrapment site at which nothing was found."""
-    if r.grade(row) != "excluded" or row["is_entrapment_site"] is not True:
-        return False
-    by_numbers = str((r.verdict(row) or {}).get("grade_by_numbers") or "none")
-    return "focal_slowing" not in flags.split(row["quality_flags"] or "") and not is_block(
-        by_numbers
-    )
 
 
 def _remarks(r: Reading, *rows: Row) -> str:

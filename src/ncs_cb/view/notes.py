@@ -9,7 +9,7 @@ from ncs_cb import flags, study_file
 from ncs_cb.model import TreatmentCourse
 from ncs_cb.view import tables
 from ncs_cb.view.parts import Cell, DiagnosisView, Fact, FeatureList, FlagNote, Table
-from ncs_cb.view.reading import Reading, Row, Series, records, series_of
+from ncs_cb.view.reading import Reading, Row, Series, is_normal, is_silent, records, series_of
 from ncs_cb.view.rounding import is_known, number, plain, with_unit
 from ncs_cb.wording.catalog import capital
 from ncs_cb.wording.checks import say
@@ -162,9 +162,17 @@ def _severity(name: str) -> tuple[int, int]:
 def nerve_flags(r: Reading, series: Series, responses: Sequence[Row]) -> tuple[FlagNote, ...]:
     """Word the flags of one nerve's responses and segments."""
     rows = [(r.words.site(str(row["stimulation_site"])), row) for row in responses]
-    rows += [(r.segment_title(row), row) for row in r.adjacent(series)]
+    rows += [(r.segment_title(row), _without_site(r, row)) for row in r.adjacent(series)]
     checks = [c for key, group in r.checks.items() if key[:3] == series for c in group]
     return flag_notes(r, rows, checks)
+
+
+def _without_site(r: Reading, row: Row) -> Row:
+    """Leave out that a segment is an entrapment site where nothing was found at it."""
+    if not is_silent(r, row):
+        return row
+    kept = [n for n in flags.split(row["quality_flags"] or "") if n != "entrapment_site"]
+    return row | {"quality_flags": ";".join(kept)}
 
 
 # Why a check of a response could not be made; said once for all checks and sites.
@@ -205,6 +213,7 @@ def diagnosis(r: Reading) -> tuple[DiagnosisView, ...]:
         set_id, category, stronger = (str(row["criteria"]), str(row["category"]),
                                       row["not_excluded"])  # fmt: skip
         is_open = isinstance(stronger, str) and stronger not in ("", category, "not_met")
+        is_open = is_open and not is_normal(r)
         found = _conclusion(r, row)
         asks: tuple[str, ...] = ()
         explanation = "" if r.words.lang != "en" else str(row["explanation"] or "")
@@ -213,6 +222,8 @@ def diagnosis(r: Reading) -> tuple[DiagnosisView, ...]:
             asks = tuple(dict.fromkeys(
                 ask_text(ask, found.criteria, r.words.lang) for ask in found.asks
             ))  # fmt: skip
+        if is_normal(r):
+            asks, explanation = (), ""
         views.append(DiagnosisView(
             set_id, r.set_title(set_id), category, category_word(r, set_id, category),
             category_word(r, set_id, str(stronger)) if is_open else "",

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from ncs_cb import flags
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.model import Result, SetWords
 from ncs_cb.units import unit_of
@@ -208,3 +209,19 @@ def _anatomical(series: Series) -> tuple[int, int, str]:
     known = list(anatomy().nerves)
     place = known.index(nerve) if nerve in known else len(known)
     return (0 if side == "right" else 1, place, muscle)
+
+
+def is_silent(r: Reading, row: Row) -> bool:
+    """Tell whether a segment is an entrapment site at which nothing was found."""
+    if r.grade(row) != "excluded" or row["is_entrapment_site"] is not True:
+        return False
+    by_numbers = str((r.verdict(row) or {}).get("grade_by_numbers") or "none")
+    return "focal_slowing" not in flags.split(row["quality_flags"] or "") and not is_block(
+        by_numbers
+    )
+
+
+def is_normal(r: Reading) -> bool:
+    """Tell whether the impression calls the whole study normal."""
+    return any(row["topic"] == "normal" and row["case"] == "study" for row in
+               records(r.result.statements))  # fmt: skip

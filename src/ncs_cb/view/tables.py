@@ -14,6 +14,7 @@ from ncs_cb.view.reading import (
     Row,
     Series,
     is_block,
+    is_silent,
     segment_key,
     series_of,
 )
@@ -195,7 +196,7 @@ def blocked_range(r: Reading, row: Row) -> str:
 def set_cell(r: Reading, row: Row, set_id: str) -> Cell:
     """Give one set's grade of one segment; segments that are not adjacent are not judged."""
     verdict = r.verdict(row, set_id)
-    if verdict is None:
+    if verdict is None or (is_silent(r, row) and verdict["conduction_block"] == "excluded"):
         return Cell(NOTHING, "minor")
     return grade_cell(r, str(verdict["conduction_block"]))
 
@@ -218,6 +219,9 @@ def comparison(r: Reading) -> Table:
         for set_id in r.sets:
             verdict = r.verdict(row, set_id)
             grade = str(verdict["conduction_block"]) if verdict else "not_covered"
+            if grade == "excluded" and is_silent(r, row):
+                cells.append(Cell(NOTHING))
+                continue
             remarks = remarks_of(r, verdict) if verdict else []
             text = r.words.join([r.words.term("grade", grade), *remarks], weight="comma")
             cells.append(Cell(text, grade))
