@@ -302,7 +302,7 @@ def test_a_response_that_was_not_seen_can_be_given_markers(tmp_path):
     assert "response_absent" not in seen["quality_flags"]
     assert seen["response"] == "present"
     assert seen["negative_peak_amplitude_mv"] == pytest.approx(0.06, abs=0.06)
-    assert seen["negative_peak_duration_ms"] == 6.0
+    assert seen["total_negative_duration_ms"] == 6.0
     assert np.isnan(seen["automatic_onset_latency_ms"])
 
 
