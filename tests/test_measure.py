@@ -345,3 +345,16 @@ def test_a_sweep_that_ends_within_a_late_phase_has_no_total_duration():
     assert row["negative_peak_duration_ms"] == pytest.approx(5.0, abs=0.15)
     assert np.isnan(row["total_negative_duration_ms"])
     assert np.isnan(row["total_negative_area_mv_ms"])
+
+
+def test_masked_samples_are_unknown_and_never_the_numbers_below_the_mask():
+    time_ms = np.arange(1000) / 20 - 2.0
+    trace = np.where((time_ms > 4) & (time_ms < 9), 8 * np.sin(np.pi * (time_ms - 4) / 5), 0.0)
+    setting = {"sampling_rate_hz": 20_000, "stimulus_index": 40}
+    open_ = measure_traces(np.ma.masked_array(trace, mask=False), **setting)
+    assert open_["negative_peak_amplitude_mv"][0] == pytest.approx(8.0, abs=0.05)
+    masked = np.ma.masked_array(trace, mask=(time_ms > 6) & (time_ms < 7))
+    frame = measure_traces(masked, **setting)
+    nan = measure_traces(masked.filled(np.nan), **setting)
+    assert np.isnan(frame["negative_peak_amplitude_mv"][0])
+    assert frame["quality_flags"][0] == nan["quality_flags"][0] != ""

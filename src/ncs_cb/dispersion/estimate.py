@@ -258,6 +258,8 @@ def _table(rows: Sequence[Row]) -> pd.DataFrame:
 
 
 def _rows_of(samples_mv: npt.ArrayLike, name: str) -> Floats:
+    if isinstance(samples_mv, np.ma.MaskedArray):
+        samples_mv = np.ma.filled(np.ma.asarray(samples_mv, dtype=np.float64), np.nan)
     rows = np.atleast_2d(np.asarray(samples_mv, dtype=np.float64))
     if rows.ndim != 2:
         raise ValueError(

@@ -173,6 +173,9 @@ def _identity(traces: Sequence[Trace]) -> dict[str, list[Any]]:
 
 def _samples(samples_mv: ArrayLike) -> NDArray[Any]:
     """Give the samples as a 2-D array of float32 or float64, without a copy where possible."""
+    if isinstance(samples_mv, np.ma.MaskedArray):
+        # What is masked is not known; the numbers below a mask are nobody's samples.
+        samples_mv = np.ma.filled(np.ma.asarray(samples_mv, dtype=np.float64), np.nan)
     samples = np.asarray(samples_mv)
     if samples.ndim == 1:
         samples = samples[None, :]
