@@ -520,6 +520,8 @@ def test_an_old_batch_is_still_readable_with_the_columns_it_has(tmp_path):
 
     old = Path(__file__).parent / "golden" / "batch_1"
     for name in TABLES:
+        if not (old / name).is_dir():
+            continue  # a data set that was added since
         (part,) = (old / name).glob("part-*.parquet")
         stored = pq.ParquetFile(part).schema_arrow
         now = arrow_schema(name)

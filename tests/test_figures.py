@@ -250,6 +250,9 @@ def test_every_segment_on_the_map_carries_its_letter_and_links_to_its_evidence(r
 def test_every_site_of_every_nerve_has_a_place_on_the_map():
     for nerve in anatomy().nerves.values():
         places = arm.places(nerve.id)
+        if not nerve.course:
+            assert places == {}
+            continue
         steps = [places[site] for site in nerve.sites]
         assert steps == sorted(steps)
         assert len(set(steps)) == len(steps)

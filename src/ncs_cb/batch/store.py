@@ -170,6 +170,9 @@ class Store:
         return self
 
     def __exit__(self, *_: object) -> None:
+        # A worker that was lost leaves what it had begun.
+        shutil.rmtree(self.staging, ignore_errors=True)
+        self.staging.mkdir(exist_ok=True)
         # The lock goes with the file, also when the process is killed: there is no stale lock.
         os.close(self._lock)
 
@@ -214,7 +217,8 @@ class Store:
             except (ValueError, KeyError, TypeError):
                 self.remove(slot)
                 continue
-            if record.sizes == {table: _size(self.part(table, slot)) for table in TABLES}:
+            # An older program knew fewer tables.
+            if record.sizes == {name: _size(self.part(name, slot)) for name in record.sizes}:
                 yield record
             else:
                 self.remove(slot)

@@ -167,10 +167,15 @@ def _course(nerve: str) -> Floats:
 
 @cache
 def places(nerve: str) -> dict[str, int]:
-    """Give where along its course each site of a nerve lies; sites not drawn lie in between."""
+    """Give where along its course each site of a nerve lies; sites not drawn lie in between.
+
+    A nerve without a course on the map has no places.
+    """
     known = anatomy().nerves[nerve]
     drawn = [name for name, _, _ in known.course]
     there = [n for n, site in enumerate(known.sites) if site in drawn]
+    if not there:
+        return {}
     at = [drawn.index(known.sites[n]) * _STEPS for n in there]
     steps = np.interp(range(len(known.sites)), there, at)
     return dict(zip(known.sites, np.rint(steps).astype(int).tolist(), strict=True))

@@ -111,7 +111,7 @@ def study_toml(study: Study) -> str:
 
 def _present(item: Any) -> dict[str, Any]:
     values = {f.name: getattr(item, f.name) for f in fields(item)}
-    return {name: value for name, value in values.items() if value is not None}
+    return {name: value for name, value in values.items() if value not in (None, {}, ())}
 
 
 def _inline(item: Any) -> str:
