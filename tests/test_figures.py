@@ -13,7 +13,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from ncs_cb import figures, view
+from ncs_cb import display, figures, view
 from ncs_cb.figures import arm, style, traces
 from ncs_cb.figures.curves import ticks
 from ncs_cb.figures.drawing import Disc, Drawing, Line, Text, plain_shapes, to_matplotlib, to_svg
@@ -332,6 +332,7 @@ def test_the_public_figures_are_matplotlib_figures(result):
 
 
 def test_result_plot_draws_the_nerve(result):
+    display.attach()  # as the first public name that is used does
     assert isinstance(result.plot("ulnar", "right"), mpl.figure.Figure)
 
 
