@@ -18,7 +18,7 @@ from ncs_cb.model import Site, Stimulus, Trace
 
 RATE = 20_000.0
 T = (np.arange(1000) - 20) / 20
-REAL = Path("/work/shared/realdata/monstim/Example_Data_3.csv")
+REAL = Path(__file__).parents[2] / "shared/realdata/monstim/Example_Data_3.csv"
 
 
 def measured(samples, *, rate=RATE, stimulus=20):

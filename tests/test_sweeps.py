@@ -20,7 +20,7 @@ from ncs_cb.model import Site, Stimulus, Study, Trace
 
 RATE = 20_000.0
 STIMULUS = 40
-MONSTIM = Path("/work/shared/realdata/monstim/Example_Data_3.csv")
+MONSTIM = Path(__file__).parents[2] / "shared/realdata/monstim/Example_Data_3.csv"
 
 
 def response(scale=10.0, *, noise=0.0, seed=0, latency_ms=4.0, offset=0.0):
