@@ -329,8 +329,9 @@ def test_an_unknown_clause_is_unknown_and_not_unmet(built):
 
 
 def test_a_flag_says_what_was_seen_its_effect_and_what_to_do(built):
-    note = next(note for nerve in built.nerves for note in nerve.flags)
-    flag = flags.FLAGS[note.flag]
+    (note,) = (note for nerve in built.nerves for note in nerve.flags)
+    flag = flags.FLAGS["supramaximality_not_attested"]
+    assert note.heading == "Supramaximal stimulation not attested (wrist to below elbow)."
     assert flag.meaning in note.text
     assert flag.effect in note.text
     assert flag.action in note.next

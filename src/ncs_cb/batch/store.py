@@ -217,8 +217,9 @@ class Store:
             except (ValueError, KeyError, TypeError):
                 self.remove(slot)
                 continue
-            # An older program knew fewer tables.
-            if record.sizes == {name: _size(self.part(name, slot)) for name in record.sizes}:
+            # An older program knew fewer tables, but never none.
+            there = {name: _size(self.part(name, slot)) for name in record.sizes}
+            if there and record.sizes == there:
                 yield record
             else:
                 self.remove(slot)
