@@ -24,8 +24,16 @@ Array = NDArray[np.float64]
 PER_CONDITION = 60
 # A gross error: what a reader of the trace would call wrong at first sight.
 ONSET_MS, AMPLITUDE, AREA = 0.5, 0.10, 0.15
-TRUTHS = ("onset", "peak", "amplitude", "peak_to_peak", "duration", "area", "total_duration",
-          "total_area")  # fmt: skip
+TRUTHS = (
+    "onset",
+    "peak",
+    "amplitude",
+    "peak_to_peak",
+    "duration",
+    "area",
+    "total_duration",
+    "total_area",
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -137,8 +145,15 @@ def draw(s: Setting, rng: np.random.Generator) -> Record:
     y = np.interp(t, t_fine, both, left=0.0)
     y = y + _added(s, rng, t, nerve)
     width = float(rng.choice(s.pulse_ms))
-    artifact = vc.pulse(rng, t, _one(rng, s.pulse_mv), width, rng.random() < s.biphasic,
-                        rng.uniform(0.05, 0.25), _one(rng, s.tail_ms))  # fmt: skip
+    artifact = vc.pulse(
+        rng,
+        t,
+        _one(rng, s.pulse_mv),
+        width,
+        rng.random() < s.biphasic,
+        rng.uniform(0.05, 0.25),
+        _one(rng, s.tail_ms),
+    )
     share = _one(rng, s.recovery_share)
     if share:
         artifact = artifact + vc.recovery(rng, t, share * min(size, 3.0), _one(rng, s.recovery_ms))
@@ -169,10 +184,16 @@ def _added(s: Setting, rng: np.random.Generator, t: Array, nerve: vc.Nerve) -> A
 _USUAL = Setting()
 _NOISE: dict[str, tuple[float, float]] = {"one_over_f_uv": (10.0, 20.0)}
 _CLINIC = replace(
-    _USUAL, one_over_f_uv=(5.0, 15.0), hum_uv=(0.0, 10.0), second_muscle=(0.0, 0.3),
-    far_field=(0.0, 0.03), tail_ms=(0.2, 1.0), recovery_share=(0.0, 0.03),
-    pulse_ms=(0.1, 0.2, 0.3, 0.5), dispersed_ms=(0.0, 1.0),
-)  # fmt: skip
+    _USUAL,
+    one_over_f_uv=(5.0, 15.0),
+    hum_uv=(0.0, 10.0),
+    second_muscle=(0.0, 0.3),
+    far_field=(0.0, 0.03),
+    tail_ms=(0.2, 1.0),
+    recovery_share=(0.0, 0.03),
+    pulse_ms=(0.1, 0.2, 0.3, 0.5),
+    dispersed_ms=(0.0, 1.0),
+)
 
 
 def _none(s: Setting, **change: object) -> Setting:
@@ -241,9 +262,10 @@ def measured(drawn: list[Record]) -> pd.DataFrame:
     parts = []
     for (_, rate), rows in groups.items():
         frame = measure_traces(
-            np.stack([drawn[i].samples_mv for i in rows]), sampling_rate_hz=rate,
+            np.stack([drawn[i].samples_mv for i in rows]),
+            sampling_rate_hz=rate,
             stimulus_index=np.array([drawn[i].stimulus_index for i in rows]),
-        )  # fmt: skip
+        )
         parts.append(frame.set_axis(rows))
     return pd.concat(parts).sort_index()
 
@@ -314,8 +336,13 @@ def table(seed: int) -> list[str]:
     ]
     for name in CONDITIONS:
         one = tally(name, PER_CONDITION, seed)
-        numbers = (one.gross, one.silent, one.warned_right, one.total_off,
-                   one.flags["stimulus_realigned"])  # fmt: skip
+        numbers = (
+            one.gross,
+            one.silent,
+            one.warned_right,
+            one.total_off,
+            one.flags["stimulus_realigned"],
+        )
         words = " | ".join(f"{100.0 * number / PER_CONDITION:.1f}" for number in numbers)
         lines.append(f"| {name} | {words} |")
     return lines

@@ -49,8 +49,9 @@ def reductions(case: Case) -> tuple[float, float]:
     """Give the fall of area (all negative phases) and of amplitude, as shares."""
     table = measure_traces(
         np.stack((case.distal_mv, case.proximal_mv)),
-        sampling_rate_hz=case.sampling_rate_hz, stimulus_index=case.stimulus_index,
-    )  # fmt: skip
+        sampling_rate_hz=case.sampling_rate_hz,
+        stimulus_index=case.stimulus_index,
+    )
     area = table["total_negative_area_mv_ms"].fillna(table["negative_peak_area_mv_ms"]).to_numpy()
     height = table["negative_peak_amplitude_mv"].to_numpy()
     return 1.0 - area[1] / area[0], 1.0 - height[1] / height[0]
@@ -80,16 +81,22 @@ def run(cases: Iterable[Case]) -> Tally:
     tally = Tally()
     for case in cases:
         row = estimate_block(
-            case.distal_mv, case.proximal_mv,
-            sampling_rate_hz=case.sampling_rate_hz, stimulus_index=case.stimulus_index,
-        ).iloc[0]  # fmt: skip
+            case.distal_mv,
+            case.proximal_mv,
+            sampling_rate_hz=case.sampling_rate_hz,
+            stimulus_index=case.stimulus_index,
+        ).iloc[0]
         if np.isnan(row["blocked_fraction"]):
             tally.missing += 1
             continue
         truth = case.blocked_fraction
         area, height = reductions(case)
-        guesses = {"estimate": row["blocked_fraction"], "area": area, "amplitude": height,
-                   "plain": plain_deconvolution(case)}  # fmt: skip
+        guesses = {
+            "estimate": row["blocked_fraction"],
+            "area": area,
+            "amplitude": height,
+            "plain": plain_deconvolution(case),
+        }
         for name, guess in guesses.items():
             tally.errors[name].append(abs(float(guess) - truth))
         low, high = row["blocked_fraction_low"], row["blocked_fraction_high"]
@@ -109,16 +116,22 @@ def line(name: str, tally: Tally) -> str:
     errors = {k: np.array([e for e in v if np.isfinite(e)]) for k, v in tally.errors.items()}
     own = errors["estimate"]
     cells = [
-        name, f"{own.size}", f"{tally.missing}",
-        f"**{own.mean():.3f}**", f"{np.quantile(own, 0.95):.3f}",
-        *(f"{errors[k].mean():.3f} / {np.quantile(errors[k], 0.95):.2f}"
-          for k in ("area", "amplitude", "plain")),
-        f"{100 * np.mean(tally.covered):.0f} %", f"{np.median(tally.width):.3f}",
+        name,
+        f"{own.size}",
+        f"{tally.missing}",
+        f"**{own.mean():.3f}**",
+        f"{np.quantile(own, 0.95):.3f}",
+        *(
+            f"{errors[k].mean():.3f} / {np.quantile(errors[k], 0.95):.2f}"
+            for k in ("area", "amplitude", "plain")
+        ),
+        f"{100 * np.mean(tally.covered):.0f} %",
+        f"{np.median(tally.width):.3f}",
         f"{100 * np.mean(tally.warned):.0f} %",
         f"{np.quantile(tally.silent, 0.95):.3f}" if tally.silent else "",
         f"{100 * np.mean(tally.false_block):.0f} %" if tally.false_block else "",
         f"{np.nanmedian(tally.dispersion):.2f}",
-    ]  # fmt: skip
+    ]
     return "| " + " | ".join(cells) + " |"
 
 

@@ -58,8 +58,9 @@ def coverage(found: list[Fitted], factors: Interval) -> float:
 
 def main() -> None:
     strong = [
-        *pool_cases("strong dispersion", 200, SEED), *pool_cases("dispersion only", 200, SEED)
-    ]  # fmt: skip
+        *pool_cases("strong dispersion", 200, SEED),
+        *pool_cases("dispersion only", 200, SEED),
+    ]
     by_peak = fits([*pool_cases("mixed", 500, SEED + 1), *pool_cases("pure block", 150, SEED + 2)])
     by_area = fits(list(simulated_cases(SIMULATED["mixed"](), 400, SEED + 3)))
     spread = fits(strong)

@@ -28,9 +28,13 @@ def pool_cases(condition: str, count: int, seed: int) -> Iterator[Case]:
     """Give pairs of ``block_pool``, where a unit's size is the peak of its potential."""
     for pair in block_pool.pool(block_pool.CONDITIONS[condition], count, seed):
         yield Case(
-            pair.distal_mv, pair.proximal_mv, pair.sampling_rate_hz, pair.stimulus_index,
-            pair.blocked_fraction, pair.added_dispersion_ms,
-        )  # fmt: skip
+            pair.distal_mv,
+            pair.proximal_mv,
+            pair.sampling_rate_hz,
+            pair.stimulus_index,
+            pair.blocked_fraction,
+            pair.added_dispersion_ms,
+        )
 
 
 def simulated_cases(settings: dict[str, Any], count: int, seed: int) -> Iterator[Case]:
@@ -38,9 +42,13 @@ def simulated_cases(settings: dict[str, Any], count: int, seed: int) -> Iterator
     distal, proximal, truth = simulate.pairs(count, rng=np.random.default_rng(seed), **settings)
     for i in range(count):
         yield Case(
-            distal[i], proximal[i], truth.setting.sampling_rate_hz, truth.setting.stimulus_index,
-            float(truth.blocked_fraction[i]), float(truth.added_dispersion_ms[i]),
-        )  # fmt: skip
+            distal[i],
+            proximal[i],
+            truth.setting.sampling_rate_hz,
+            truth.setting.stimulus_index,
+            float(truth.blocked_fraction[i]),
+            float(truth.added_dispersion_ms[i]),
+        )
 
 
 def _few() -> dict[str, Any]:
@@ -70,7 +78,9 @@ def _wander() -> dict[str, Any]:
 SIMULATED: dict[str, Callable[[], dict[str, Any]]] = {
     "mixed": dict,
     "block and dispersion to 16 ms": lambda: {
-        "scenario": "block_and_dispersion", "longest_delay_ms": (2.0, 16.0)},
+        "scenario": "block_and_dispersion",
+        "longest_delay_ms": (2.0, 16.0),
+    },
     "block only": lambda: {"scenario": "block"},
     "dispersion only to 16 ms": lambda: {"scenario": "dispersion", "longest_delay_ms": (2.0, 16.0)},
     "healthy": lambda: {"scenario": "healthy"},
@@ -87,5 +97,5 @@ SIMULATED: dict[str, Callable[[], dict[str, Any]]] = {
     "proximal filter 20 Hz": lambda: {"proximal_high_pass_hz": 20.0},
     "submaximal distal": lambda: {"submaximal_distal": (0.5, 0.9)},
     "submaximal proximal": lambda: {"submaximal_proximal": (0.5, 0.9)},
-}  # fmt: skip
+}
 """Conditions of ``ncs_cb.simulate.pairs``."""

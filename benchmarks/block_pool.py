@@ -106,8 +106,9 @@ def _delays(kind: str, top_ms: float, count: int, rng: np.random.Generator) -> n
     return np.zeros(count)
 
 
-def _blocked(order: str, share: float, size: np.ndarray, velocity: np.ndarray,
-             rng: np.random.Generator) -> np.ndarray:  # fmt: skip
+def _blocked(
+    order: str, share: float, size: np.ndarray, velocity: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
     """Mark units as blocked until they make up `share` of the signal."""
     key = {"random": rng.random(size.size), "largest": -size, "fastest": -velocity}[order]
     row = np.argsort(key)
@@ -117,8 +118,14 @@ def _blocked(order: str, share: float, size: np.ndarray, velocity: np.ndarray,
     return mark
 
 
-def _spectrum(size: np.ndarray, arrival_ms: np.ndarray, width: np.ndarray, shape: np.ndarray,
-              step_ms: float, frequency: np.ndarray) -> np.ndarray:  # fmt: skip
+def _spectrum(
+    size: np.ndarray,
+    arrival_ms: np.ndarray,
+    width: np.ndarray,
+    shape: np.ndarray,
+    step_ms: float,
+    frequency: np.ndarray,
+) -> np.ndarray:
     """Sum the units in the frequency domain; a unit's width scales its time axis."""
     grid = np.fft.rfft(shape)
     axis = np.fft.rfftfreq(shape.size, step_ms)
@@ -128,8 +135,9 @@ def _spectrum(size: np.ndarray, arrival_ms: np.ndarray, width: np.ndarray, shape
     return np.asarray((size[:, None] * unit * turn * width[:, None]).sum(axis=0))
 
 
-def _record(spectrum: np.ndarray, pair: dict[str, float], corner_hz: float,
-            scale: float) -> np.ndarray:  # fmt: skip
+def _record(
+    spectrum: np.ndarray, pair: dict[str, float], corner_hz: float, scale: float
+) -> np.ndarray:
     """Turn a spectrum into samples through a one-pole high-pass, stimulus at `before_ms`."""
     from scipy.signal import bilinear, lfilter
 
@@ -204,8 +212,12 @@ def draw(setting: Setting, rng: np.random.Generator) -> Pair:
     if setting.shift:
         # A shifted electrode sees another waveform: other width, other ratio, other size.
         s = setting.shift
-        shape_far = unit_shape(kind, unit_ms * (1 + s * rng.uniform(-0.5, 0.5)), axis,
-                               ratio * (1 + s * rng.uniform(-1, 1)))  # fmt: skip
+        shape_far = unit_shape(
+            kind,
+            unit_ms * (1 + s * rng.uniform(-0.5, 0.5)),
+            axis,
+            ratio * (1 + s * rng.uniform(-1, 1)),
+        )
         shape_far = shape_far * (1 + s * rng.uniform(-1, 1))
     frequency = np.arange(int(BAND_HZ * PERIOD_MS * 1e-3)) / PERIOD_MS
     near, far = ~weak_distal, ~(blocked | weak_proximal)
@@ -224,12 +236,24 @@ def draw(setting: Setting, rng: np.random.Generator) -> Pair:
     else:
         spread = float("nan")
     return Pair(
-        _soil(clean_distal, pair, rng), _soil(clean_proximal, pair, rng), pair["rate_hz"],
+        _soil(clean_distal, pair, rng),
+        _soil(clean_proximal, pair, rng),
+        pair["rate_hz"],
         round(pair["before_ms"] * 1e-3 * pair["rate_hz"]),
-        float(size[blocked].sum() / size.sum()), spread, clean_distal, clean_proximal,
-        {**pair, "shape": kind, "delay": kind_delay, "top_ms": top, "length_mm": length,
-         "corner_hz": corner, "units": count},
-    )  # fmt: skip
+        float(size[blocked].sum() / size.sum()),
+        spread,
+        clean_distal,
+        clean_proximal,
+        {
+            **pair,
+            "shape": kind,
+            "delay": kind_delay,
+            "top_ms": top,
+            "length_mm": length,
+            "corner_hz": corner,
+            "units": count,
+        },
+    )
 
 
 def pool(setting: Setting, count: int, seed: int) -> list[Pair]:

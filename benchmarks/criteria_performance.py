@@ -41,17 +41,23 @@ GROUPS = {
     "trap: ulnar elbow": "trap_ulnar_elbow",
 }
 WIDER = {
-    "mmn_all_degrees": ("mmn_ulnar_radial", (
-        ("block = [0.6, 0.75]", "block = [0.05, 0.95]"),
-        ("delay_ms = [0.3, 0.9]", "delay_ms = [0.3, 8.0]"),
-        ("block = [0.58, 0.7]", "block = [0.05, 0.95]"),
-        ("delay_ms = [0.3, 0.8]", "delay_ms = [0.3, 8.0]"),
-    )),
-    "dispersion_all_degrees": ("dispersion_only", (
-        ("delay_ms = [5.0, 9.0]", "delay_ms = [0.5, 16.0]"),
-        ("delay_ms = [4.0, 8.0]", "delay_ms = [0.5, 16.0]"),
-    )),
-}  # fmt: skip
+    "mmn_all_degrees": (
+        "mmn_ulnar_radial",
+        (
+            ("block = [0.6, 0.75]", "block = [0.05, 0.95]"),
+            ("delay_ms = [0.3, 0.9]", "delay_ms = [0.3, 8.0]"),
+            ("block = [0.58, 0.7]", "block = [0.05, 0.95]"),
+            ("delay_ms = [0.3, 0.8]", "delay_ms = [0.3, 8.0]"),
+        ),
+    ),
+    "dispersion_all_degrees": (
+        "dispersion_only",
+        (
+            ("delay_ms = [5.0, 9.0]", "delay_ms = [0.5, 16.0]"),
+            ("delay_ms = [4.0, 8.0]", "delay_ms = [0.5, 16.0]"),
+        ),
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +107,14 @@ def truths(made: list[simulate.Simulated]) -> Iterator[dict[str, object]]:
         for segment in one.truth.segments:
             if segment.kind == "motor":
                 yield {
-                    "study_id": one.study.study_id, "nerve": segment.nerve, "side": segment.side,
+                    "study_id": one.study.study_id,
+                    "nerve": segment.nerve,
+                    "side": segment.side,
                     "muscle": segment.muscle,
                     "segment": f"{segment.distal_site}-{segment.proximal_site}",
                     "blocked": segment.blocked_fraction,
                     "delay": segment.longest_delay_ms,
-                }  # fmt: skip
+                }
 
 
 def gather(visits: int) -> Cohort:
@@ -147,11 +155,15 @@ class Calls:
 def calls(rows: pd.DataFrame) -> list[Calls]:
     """Give the calls of every set and, last, of the block estimate."""
     made = [
-        Calls(str(name), part, part["conduction_block"].isin(GRADES),
-              part["conduction_block"].eq("definite"),
-              ~part["conduction_block"].isin([*GRADES, "none"]))
+        Calls(
+            str(name),
+            part,
+            part["conduction_block"].isin(GRADES),
+            part["conduction_block"].eq("definite"),
+            ~part["conduction_block"].isin([*GRADES, "none"]),
+        )
         for name, part in rows.groupby("criteria")
-    ]  # fmt: skip
+    ]
     first = made[0].rows
     low = first["blocked_fraction_low"]
     silent = first["blocked_fraction"].isna()
@@ -257,9 +269,14 @@ def main() -> None:
     cohort = gather(visits)
     rows = cohort.segments[~cohort.segments["is_entrapment_site"].astype(bool)]
     text = [
-        INTRODUCTION.format(visits=visits, seed=SEED), *sensitivity_table(rows), SPECIFIC,
-        *specificity_table(rows), VISIT_TEXT, *category_table(cohort.categories), READING,
-    ]  # fmt: skip
+        INTRODUCTION.format(visits=visits, seed=SEED),
+        *sensitivity_table(rows),
+        SPECIFIC,
+        *specificity_table(rows),
+        VISIT_TEXT,
+        *category_table(cohort.categories),
+        READING,
+    ]
     OUT.write_text("\n".join(text), "utf-8")
     print(OUT.read_text("utf-8"))
 

@@ -186,9 +186,15 @@ def truth_of(t: Array, y: Array) -> tuple[float, ...]:
     step = t[1] - t[0]
     areas = [float(y[a:b].sum() * step) for a, b in phases]
     return (
-        onset, float(t[top]), peak, peak - float(y.min()), end(first) - onset,
-        areas[0], end(last) - onset, sum(areas),
-    )  # fmt: skip
+        onset,
+        float(t[top]),
+        peak,
+        peak - float(y.min()),
+        end(first) - onset,
+        areas[0],
+        end(last) - onset,
+        sum(areas),
+    )
 
 
 def make(condition: Condition, n: int, seed: int = 0) -> Made:
@@ -233,14 +239,24 @@ CONDITIONS: tuple[Condition, ...] = (
     Condition("usual, 10 ms before", before_ms=10.0, after_ms=40.0, **_USUAL),
     Condition("usual, none before", before_ms=0.0, after_ms=50.0, **_USUAL),
     Condition("usual, offset 500 mV", offset_mv=500.0, **_USUAL),
-    Condition("artifact 5 mV, 1.5 ms", artifact_tau_ms=(1.5, 1.5),
-              **{**_USUAL, "artifact_mv": 5.0}),
-    Condition("artifact 5 mV, 1.5 ms, none before", before_ms=0.0, artifact_tau_ms=(1.5, 1.5),
-              **{**_USUAL, "artifact_mv": 5.0}),
-    Condition("artifact 10 mV, 0.2-2 ms", artifact_tau_ms=(0.2, 2.0),
-              **{**_USUAL, "artifact_mv": 10.0}),
-    Condition("short latency, artifact overlaps", onset_ms=(1.2, 3.0), artifact_tau_ms=(0.2, 2.0),
-              **{**_USUAL, "artifact_mv": 5.0}),
+    Condition(
+        "artifact 5 mV, 1.5 ms", artifact_tau_ms=(1.5, 1.5), **{**_USUAL, "artifact_mv": 5.0}
+    ),
+    Condition(
+        "artifact 5 mV, 1.5 ms, none before",
+        before_ms=0.0,
+        artifact_tau_ms=(1.5, 1.5),
+        **{**_USUAL, "artifact_mv": 5.0},
+    ),
+    Condition(
+        "artifact 10 mV, 0.2-2 ms", artifact_tau_ms=(0.2, 2.0), **{**_USUAL, "artifact_mv": 10.0}
+    ),
+    Condition(
+        "short latency, artifact overlaps",
+        onset_ms=(1.2, 3.0),
+        artifact_tau_ms=(0.2, 2.0),
+        **{**_USUAL, "artifact_mv": 5.0},
+    ),
     Condition("noise 50 uV", noise_mv=0.050),
     Condition("noise 50 uV, 50 uV hum", noise_mv=0.050, hum_mv=0.05, before_ms=10.0, after_ms=40.0),
     Condition("drift 10 uV/ms", drift_mv_per_ms=0.010, **_USUAL),
@@ -262,5 +278,5 @@ CONDITIONS: tuple[Condition, ...] = (
     Condition("10 kHz", rate_hz=10_000.0, **_USUAL),
     Condition("50 kHz", rate_hz=50_000.0, **_USUAL),
     Condition("100 kHz", rate_hz=100_000.0, **_USUAL),
-)  # fmt: skip
+)
 """Every condition of benchmarks/ACCURACY.md."""

@@ -45,8 +45,9 @@ def mne_peak(x: np.ndarray, rate: float, stimulus: int) -> Row:
     import mne
 
     info = mne.create_info(["muscle"], rate, "eeg")
-    evoked = mne.EvokedArray((x - x[: max(stimulus, 1)].mean())[None] * 1e-3, info,
-                             tmin=-stimulus / rate, verbose=False)  # fmt: skip
+    evoked = mne.EvokedArray(
+        (x - x[: max(stimulus, 1)].mean())[None] * 1e-3, info, tmin=-stimulus / rate, verbose=False
+    )
     _, _, height = evoked.get_peak(tmin=0.002, mode="pos", return_amplitude=True)
     return (np.nan, height * 1e3, np.nan)
 
@@ -70,8 +71,9 @@ def mep_cmap(x: np.ndarray, rate: float, stimulus: int) -> Row:
     from mep_cmap.detection.quantification import compute_ptp
 
     before = stimulus * 1000 / rate
-    onset = dispatch_onset(x, rate, pre_ms=before, search_start_ms=2.0, search_end_ms=39.0,
-                           max_latency_ms=12.0)  # fmt: skip
+    onset = dispatch_onset(
+        x, rate, pre_ms=before, search_start_ms=2.0, search_end_ms=39.0, max_latency_ms=12.0
+    )
     end = detect_mep_offset(x, rate, onset_ms=onset, pre_ms=before, search_end_ms=39.0)
     compute_ptp(x, stimulus + int(0.002 * rate), x.size)
     if onset is None:
@@ -99,8 +101,14 @@ def main(peer: str, path: str) -> None:
         if time.perf_counter() > budget:
             break
     cpu = (time.process_time() - cpu) / len(rows)
-    json.dump({"version": version(distribution), "seconds": cpu,
-               "rows": np.nan_to_num(np.array(rows), nan=-1e9).tolist()}, sys.stdout)  # fmt: skip
+    json.dump(
+        {
+            "version": version(distribution),
+            "seconds": cpu,
+            "rows": np.nan_to_num(np.array(rows), nan=-1e9).tolist(),
+        },
+        sys.stdout,
+    )
 
 
 if __name__ == "__main__":

@@ -41,10 +41,17 @@ def visit(rng: np.random.Generator) -> Study:
                 wave = cmap(time_ms, 3 + 3 * i, 8) + rng.normal(0, 0.01, len(time_ms))
                 wave += 5 * np.exp(-np.clip(time_ms, 0, None) / 0.3) * (time_ms >= 0)
                 traces.append(
-                    Trace(wave, 20_000.0, 200, Site(nerve, side, muscle, site), "x",
-                          stimulus=Stimulus(70 + 200 * i, 20.0, 0.2), high_pass_hz=2.0,
-                          low_pass_hz=10_000.0)
-                )  # fmt: skip
+                    Trace(
+                        wave,
+                        20_000.0,
+                        200,
+                        Site(nerve, side, muscle, site),
+                        "x",
+                        stimulus=Stimulus(70 + 200 * i, 20.0, 0.2),
+                        high_pass_hz=2.0,
+                        low_pass_hz=10_000.0,
+                    )
+                )
     return Study("x", tuple(traces))
 
 

@@ -134,8 +134,17 @@ def write_accuracy() -> None:
         "",
         "| noise, uV | hum, uV | artefact up to, mV | called absent, % |",
         "|--:|--:|--:|--:|",
-        *(absent_row(*c) for c in [(0.005, 0, 3), (0.01, 0.01, 3), (0.01, 0.01, 10),
-                                   (0.05, 0.01, 5), (0.01, 0.05, 5), (0.05, 0.05, 5)]),
+        *(
+            absent_row(*c)
+            for c in [
+                (0.005, 0, 3),
+                (0.01, 0.01, 3),
+                (0.01, 0.01, 10),
+                (0.05, 0.01, 5),
+                (0.01, 0.05, 5),
+                (0.05, 0.05, 5),
+            ]
+        ),
         "",
         "## What real amplifiers give",
         "",
@@ -150,7 +159,7 @@ def write_accuracy() -> None:
         "as a phase, ncs_cb does not.",
         "",
         *amplifiers.table(SEED),
-    ]  # fmt: skip
+    ]
     (HERE / "ACCURACY.md").write_text("\n".join(lines) + "\n", "utf-8")
 
 
@@ -252,8 +261,12 @@ def run_peers(made: conditions.Made) -> list[tuple[str, float, tuple[float, ...]
         except (subprocess.CalledProcessError, OSError) as error:
             return [("peers", np.nan, (np.nan,) * 4, f"not installed: {type(error).__name__}")]
         for peer in PEERS:
-            run = subprocess.run([python, HERE / "measure_peers.py", peer, traces],
-                                 capture_output=True, text=True, check=False)  # fmt: skip
+            run = subprocess.run(
+                [python, HERE / "measure_peers.py", peer, traces],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
             if run.returncode:
                 reason = run.stderr.strip().splitlines()[-1]
                 rows.append((peer, np.nan, (np.nan,) * 4, f"failed: {reason}"))
@@ -302,8 +315,15 @@ def write_results(with_peers: bool) -> None:
         )
         times["all"] = min(times["all"], best(lambda: measure.measure_traces(x, **call), 2))
     errors = errors_of(own(measure.measure_traces(made.samples_mv, **call)), made)
-    oracle = best(lambda: [naive.measure(r, 20_000.0, made.stimulus_index)
-                           for r in made.samples_mv[:100]], 3) / 100  # fmt: skip
+    oracle = (
+        best(
+            lambda: [
+                naive.measure(r, 20_000.0, made.stimulus_index) for r in made.samples_mv[:100]
+            ],
+            3,
+        )
+        / 100
+    )
     held = [naive.measure(r, 20_000.0, made.stimulus_index)[0] for r in made.samples_mv]
     names = ("onset_latency_ms", "negative_peak_amplitude_mv", "negative_peak_duration_ms")
     by_oracle = errors_of(np.array([[h[name] for name in names] for h in held]), made)
@@ -359,11 +379,22 @@ def results_text(rows, times, memory, n, cores) -> str:
         "|---|--:|--:|--:|--:|--:|---|",
     ]
     for name, seconds, (onset, amplitude, duration, found), lacks in rows:
-        cells = (name, number(seconds * 1e6, 2), number(onset, 3), number(found, 0),
-                 number(amplitude, 2), number(duration, 3), lacks)  # fmt: skip
+        cells = (
+            name,
+            number(seconds * 1e6, 2),
+            number(onset, 3),
+            number(found, 0),
+            number(amplitude, 2),
+            number(duration, 3),
+            lacks,
+        )
         lines.append("| " + " | ".join(cells) + " |")
-    lines += ["", "Accuracy is the mean absolute error on the same traces.", "",
-              "![Time per trace](measure.svg)"]  # fmt: skip
+    lines += [
+        "",
+        "Accuracy is the mean absolute error on the same traces.",
+        "",
+        "![Time per trace](measure.svg)",
+    ]
     return "\n".join(lines)
 
 
@@ -375,8 +406,9 @@ def draw(rows) -> None:
     mpl.rcParams["svg.hashsalt"] = "ncs_cb"
     import matplotlib.pyplot as plt
 
-    kept = [(name.replace("`", ""), seconds * 1e6) for name, seconds, *_ in rows
-            if np.isfinite(seconds)][::-1]  # fmt: skip
+    kept = [
+        (name.replace("`", ""), seconds * 1e6) for name, seconds, *_ in rows if np.isfinite(seconds)
+    ][::-1]
     figure, axes = plt.subplots(figsize=(8, 0.4 * len(kept) + 1), layout="constrained")
     bars = axes.barh(
         [k for k, _ in kept],

@@ -183,8 +183,15 @@ def voluntary(rng: np.random.Generator, t_ms: Array, shapes: Array, size: float)
     return wave * size
 
 
-def pulse(rng: np.random.Generator, t_ms: Array, size: float, width_ms: float,
-          biphasic: bool, tail: float = 0.15, tail_ms: float = 0.3) -> Array:  # fmt: skip
+def pulse(
+    rng: np.random.Generator,
+    t_ms: Array,
+    size: float,
+    width_ms: float,
+    biphasic: bool,
+    tail: float = 0.15,
+    tail_ms: float = 0.3,
+) -> Array:
     """A stimulus pulse picked up by the electrodes, and the discharge that follows it."""
     sign = rng.choice([-1.0, 1.0])
     inside = (t_ms >= 0.0) & (t_ms < width_ms)

@@ -46,8 +46,14 @@ class Pair:
     blocked: float
 
 
-def _nerve_pair(s: Setting, rng: np.random.Generator, nerve: vc.Nerve, length: float,
-                block: float, spread: float) -> tuple[np.ndarray, np.ndarray, float]:  # fmt: skip
+def _nerve_pair(
+    s: Setting,
+    rng: np.random.Generator,
+    nerve: vc.Nerve,
+    length: float,
+    block: float,
+    spread: float,
+) -> tuple[np.ndarray, np.ndarray, float]:
     n = nerve.size.size
     tops = np.abs(np.fft.irfft(nerve.shapes, axis=1)).max(axis=1)[nerve.which] * nerve.size
     order = rng.permutation(n)
@@ -89,8 +95,18 @@ def draw(s: Setting, rng: np.random.Generator) -> Pair:
         y = np.interp(time, fine, vc.high_pass(size * clean, corner, 1e3 / vc.STEP_MS), left=0.0)
         y = y + ac._added(t, rng, time, nerve)
         width = float(rng.choice(t.pulse_ms))
-        rows.append(y + vc.pulse(rng, time, float(rng.uniform(*t.pulse_mv)), width,
-                                 rng.random() < t.biphasic, 0.15, 0.3))  # fmt: skip
+        rows.append(
+            y
+            + vc.pulse(
+                rng,
+                time,
+                float(rng.uniform(*t.pulse_mv)),
+                width,
+                rng.random() < t.biphasic,
+                0.15,
+                0.3,
+            )
+        )
     return Pair(rows[0], rows[1], index, blocked)
 
 
@@ -136,8 +152,9 @@ def estimated(drawn: list[Pair]) -> list[dict[str, object]]:
         table = estimate_block(
             np.stack([drawn[i].distal_mv for i in some]),
             np.stack([drawn[i].proximal_mv for i in some]),
-            sampling_rate_hz=RATE_HZ, stimulus_index=index,
-        )  # fmt: skip
+            sampling_rate_hz=RATE_HZ,
+            stimulus_index=index,
+        )
         for i, row in zip(some, table.to_dict("records"), strict=True):
             rows[i] = row
     return rows
@@ -166,11 +183,15 @@ def tally(name: str, n: int, seed: int) -> dict[str, float]:
             silent += error[-1] > FAR_OFF and not inside and not names
     m = max(1, len(covered))
     return {
-        "none": 100.0 * (n - len(covered)) / n, "error": float(np.mean(error)) if error else np.nan,
+        "none": 100.0 * (n - len(covered)) / n,
+        "error": float(np.mean(error)) if error else np.nan,
         "95th": float(np.quantile(error, 0.95)) if error else np.nan,
-        "covered": 100.0 * sum(covered) / m, "width": float(np.median(width)) if width else np.nan,
-        "silent": 100.0 * silent / n, "false": 100.0 * false / n, "warned": 100.0 * warned / n,
-    }  # fmt: skip
+        "covered": 100.0 * sum(covered) / m,
+        "width": float(np.median(width)) if width else np.nan,
+        "silent": 100.0 * silent / n,
+        "false": 100.0 * false / n,
+        "warned": 100.0 * warned / n,
+    }
 
 
 def table(seed: int) -> str:
@@ -183,10 +204,15 @@ def table(seed: int) -> str:
     for name in CONDITIONS:
         one = tally(name, PER_CONDITION, seed)
         words = (
-            f"{one['none']:.0f}", f"{one['error']:.3f}", f"{one['95th']:.3f}",
-            f"{one['covered']:.0f}", f"{one['width']:.3f}", f"{one['silent']:.0f}",
-            f"{one['false']:.0f}", f"{one['warned']:.0f}",
-        )  # fmt: skip
+            f"{one['none']:.0f}",
+            f"{one['error']:.3f}",
+            f"{one['95th']:.3f}",
+            f"{one['covered']:.0f}",
+            f"{one['width']:.3f}",
+            f"{one['silent']:.0f}",
+            f"{one['false']:.0f}",
+            f"{one['warned']:.0f}",
+        )
         lines.append(f"| {name} | " + " | ".join(words) + " |")
     return "\n".join(lines)
 

@@ -44,13 +44,35 @@ def run(function, samples, rate, stimulus, limit=np.inf):
     tables = (scale.means, scale.sums, scale.squares, scale.turns, scale.ratio, scale.head)
     held = [
         Watched(a)
-        for a in (samples, np.arange(m), np.full(m, stimulus), np.full(m, -limit),
-                  np.full(m, limit), np.full(m, np.nan), *tables, np.zeros(4 * max(n, 1)),
-                  np.zeros((m, facts.WIDTH)), np.zeros(m, dtype=np.int64))
-    ]  # fmt: skip
+        for a in (
+            samples,
+            np.arange(m),
+            np.full(m, stimulus),
+            np.full(m, -limit),
+            np.full(m, limit),
+            np.full(m, np.nan),
+            *tables,
+            np.zeros(4 * max(n, 1)),
+            np.zeros((m, facts.WIDTH)),
+            np.zeros(m, dtype=np.int64),
+        )
+    ]
     x, rows, stimuli, low, high, pulses, *rest = (h.place for h in held)
-    function(x, samples.dtype == np.float64, rows, m, stimuli, low, high, pulses, n,
-             scale.step_ms, scale.size, scale.first, *rest)  # fmt: skip
+    function(
+        x,
+        samples.dtype == np.float64,
+        rows,
+        m,
+        stimuli,
+        low,
+        high,
+        pulses,
+        n,
+        scale.step_ms,
+        scale.size,
+        scale.first,
+        *rest,
+    )
     out, found = [h.back() for h in held][-2:]
     return out, found
 

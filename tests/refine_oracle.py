@@ -231,8 +231,11 @@ def _weigh(kinds: Kinds, state: _State, evidence: Floats, pair: Spectra) -> Fit:
     index = np.arange(n)
     received = np.sum(np.abs(pair.proximal) ** 2, axis=1)
     return Fit(
-        state.theta, kinds.shape, weight.reshape(n, grains, k).sum(axis=1), mean,
+        state.theta,
+        kinds.shape,
+        weight.reshape(n, grains, k).sum(axis=1),
+        mean,
         np.sqrt(np.sum(weight * spread, axis=1)),
         np.sqrt(square.sum(axis=2)[index, best % k] / received),
         ratio.mean(axis=3).reshape(n, -1)[index, best],
-    )  # fmt: skip
+    )

@@ -30,10 +30,16 @@ def write_table(folder, name, traces, *, nerve="ulnar", side="right", muscle="ad
     rows = "\n".join(",".join(f"{value:.6f}" for value in row) for row in np.transpose(columns))
     (folder / f"{name}.csv").write_text(f"time_ms,{','.join(traces)}\n{rows}\n", "utf-8")
     sidecar = {
-        "nerve": nerve, "side": side, "muscle": muscle, "unit": "mV", "polarity": "negative_up",
-        "traces": {site: {"site": site, "distance_mm": far, **(told or {}).get(site, {})}
-                   for site, (_, far) in traces.items()},
-    }  # fmt: skip
+        "nerve": nerve,
+        "side": side,
+        "muscle": muscle,
+        "unit": "mV",
+        "polarity": "negative_up",
+        "traces": {
+            site: {"site": site, "distance_mm": far, **(told or {}).get(site, {})}
+            for site, (_, far) in traces.items()
+        },
+    }
     (folder / f"{name}.json").write_text(json.dumps(sidecar), "utf-8")
     return folder / f"{name}.csv"
 

@@ -13,26 +13,41 @@ from ncs_cb.knowledge.reference import lower_amplitude_limits
 @pytest.mark.parametrize(
     ("kind", "text", "meant"),
     [
-        ("muscles", "Abd Poll Brev", "apb"), ("muscles", "Abd Hall Brev", "ah"),
-        ("muscles", "Ext Dig Brev", "edb"), ("muscles", "Tib. Ant.", "ta"),
-        ("muscles", "Flex Carpi Rad", "fcr"), ("muscles", "Triceps", "triceps"),
-        ("muscles", "Brachioradialis", "brachioradialis"), ("muscles", "ECRL", "ecrl"),
-        ("muscles", "Deltoid", "deltoid"), ("nerves", "Nervus medianus", "median"),
-        ("nerves", "N. tibialis", "tibial"), ("nerves", "Axillary", "axillary"),
-        ("nerves", "N. suralis", "sural"), ("nerves", "Sup Peroneal", "superficial_peroneal"),
-        ("nerves", "LACN", "lateral_antebrachial"), ("sites", "Cubital", "elbow"),
-        ("sites", "Ellenbogen unten", "below_elbow"), ("sites", "Poplit", "popliteal_fossa"),
+        ("muscles", "Abd Poll Brev", "apb"),
+        ("muscles", "Abd Hall Brev", "ah"),
+        ("muscles", "Ext Dig Brev", "edb"),
+        ("muscles", "Tib. Ant.", "ta"),
+        ("muscles", "Flex Carpi Rad", "fcr"),
+        ("muscles", "Triceps", "triceps"),
+        ("muscles", "Brachioradialis", "brachioradialis"),
+        ("muscles", "ECRL", "ecrl"),
+        ("muscles", "Deltoid", "deltoid"),
+        ("nerves", "Nervus medianus", "median"),
+        ("nerves", "N. tibialis", "tibial"),
+        ("nerves", "Axillary", "axillary"),
+        ("nerves", "N. suralis", "sural"),
+        ("nerves", "Sup Peroneal", "superficial_peroneal"),
+        ("nerves", "LACN", "lateral_antebrachial"),
+        ("sites", "Cubital", "elbow"),
+        ("sites", "Ellenbogen unten", "below_elbow"),
+        ("sites", "Poplit", "popliteal_fossa"),
     ],
-)  # fmt: skip
+)
 def test_a_table_may_spell_it_so(kind, text, meant):
     assert find(kind, text) == meant
 
 
 @pytest.mark.parametrize(
     ("muscle", "nerve"),
-    [("fcr", "median"), ("triceps", "radial"), ("brachioradialis", "radial"), ("ecrl", "radial"),
-     ("deltoid", "axillary"), ("ta", "peroneal")],
-)  # fmt: skip
+    [
+        ("fcr", "median"),
+        ("triceps", "radial"),
+        ("brachioradialis", "radial"),
+        ("ecrl", "radial"),
+        ("deltoid", "axillary"),
+        ("ta", "peroneal"),
+    ],
+)
 def test_each_muscle_has_its_nerve(muscle, nerve):
     assert nerve_of_muscle(muscle) == nerve
 

@@ -26,8 +26,11 @@ from ncs_cb.errors import NcsError
 
 def table(out: Path, name: str) -> list[dict]:
     """All rows of a data set, sorted: what must not depend on workers or order."""
-    rows = [row for part in sorted((out / name).glob("part-*.parquet"))
-            for row in pq.ParquetFile(part).read().to_pylist()]  # fmt: skip
+    rows = [
+        row
+        for part in sorted((out / name).glob("part-*.parquet"))
+        for row in pq.ParquetFile(part).read().to_pylist()
+    ]
     return sorted(rows, key=lambda row: json.dumps(row, sort_keys=True))
 
 
@@ -51,8 +54,9 @@ def stamps(out: Path) -> dict[str, tuple[int, int]]:
     return {
         str(p.relative_to(out)): (p.stat().st_mtime_ns, p.stat().st_ino)
         for folder in (*TABLES, "reports")
-        for p in (out / folder).rglob("*") if p.is_file()
-    }  # fmt: skip
+        for p in (out / folder).rglob("*")
+        if p.is_file()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -99,9 +103,13 @@ def test_the_list_of_studies_says_when_and_how_old(copy):
     rows = {row["study_id"]: row for row in table(out, "studies")}
     assert sorted(rows) == study_ids(out)
     assert rows["p00001"] == {
-        "study_id": "p00001", "visit_date": "2026-03-02", "age_years": 44.0, "sex": "male",
-        "height_cm": None, "n_responses": 6,
-    }  # fmt: skip
+        "study_id": "p00001",
+        "visit_date": "2026-03-02",
+        "age_years": 44.0,
+        "sex": "male",
+        "height_cm": None,
+        "n_responses": 6,
+    }
 
 
 def test_the_columns_of_failures_csv_are_those_of_the_contract(done):
@@ -280,8 +288,11 @@ def start(root: Path, out: Path, *options: str) -> subprocess.Popen:
     command = [sys.executable, "-c", "from ncs_cb.cli import main; main()", "batch"]
     return subprocess.Popen(
         [*command, str(root), "--out", str(out), *options],
-        stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True,
-    )  # fmt: skip
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
 
 
 @pytest.mark.slow
@@ -562,8 +573,10 @@ def test_visits_that_share_a_name_take_their_path(tmp_path):
     recording(tmp_path / "smith/visit1/x.edf")
     recording(tmp_path / "smith/visit2/x.edf")
     assert found(tmp_path) == {
-        "jones/visit1": "jones_visit1", "smith/visit1": "smith_visit1", "smith/visit2": "visit2",
-    }  # fmt: skip
+        "jones/visit1": "jones_visit1",
+        "smith/visit1": "smith_visit1",
+        "smith/visit2": "visit2",
+    }
 
 
 def test_two_studies_that_claim_one_id_are_told_apart_by_refusing_the_second(tmp_path):

@@ -41,9 +41,10 @@ def stage(store: Store, slot: int, word: str, study_id: str = "p1") -> tuple[Pat
 def words(out: Path) -> list[str]:
     """What a reader of the data set sees, at any moment."""
     return sorted(
-        word for path in (out / "traces").glob("part-*.parquet")
+        word
+        for path in (out / "traces").glob("part-*.parquet")
         for word in pq.ParquetFile(path).read()["recording"].to_pylist()
-    )  # fmt: skip
+    )
 
 
 def put(out: Path, slot: int, word: str) -> None:

@@ -122,9 +122,13 @@ def test_case_of_a_patient_gets_the_category_the_source_gives(name, case):
     if not len(segments):
         segments = pd.DataFrame({"nerve": [], "segment": []})
     found = diagnosis.conclude(
-        judge(segments, made), segments, EMPTY, EMPTY,
-        {"patient": Details(findings=findings, sensory=sensory)}, criteria=made,
-    ).iloc[0]  # fmt: skip
+        judge(segments, made),
+        segments,
+        EMPTY,
+        EMPTY,
+        {"patient": Details(findings=findings, sensory=sensory)},
+        criteria=made,
+    ).iloc[0]
     expected = dict(case["expect"])
     for column in ("met", "not_met", "missing"):
         assert set(expected.pop(column, [])) <= set(found[column]), found["explanation"]

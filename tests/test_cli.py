@@ -52,9 +52,17 @@ def test_alone_it_prints_the_help_and_exits_2(run):
     status, out, _ = run()
     assert status == 2
     for command in (
-        "analyze", "batch", "compare", "criteria", "formats", "nerves", "flags", "simulate",
-        "validate", "anonymize",
-    ):  # fmt: skip
+        "analyze",
+        "batch",
+        "compare",
+        "criteria",
+        "formats",
+        "nerves",
+        "flags",
+        "simulate",
+        "validate",
+        "anonymize",
+    ):
         assert f"\n  {command} " in out
 
 
@@ -209,8 +217,10 @@ def test_verdicts_are_in_color_on_a_terminal(visit, tmp_path):
     code = "from ncs_cb.cli import main; main()"
     process = subprocess.Popen(
         [sys.executable, "-c", code, "analyze", visit, "--out", tmp_path / "o", "--format", "json"],
-        stdout=theirs, stderr=subprocess.PIPE, env=os.environ | {"TERM": "xterm-256color"},
-    )  # fmt: skip
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"TERM": "xterm-256color"},
+    )
     os.close(theirs)
     seen = b""
     try:

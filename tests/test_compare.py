@@ -31,23 +31,39 @@ IVIG = TreatmentCourse("ivig", date(2026, 3, 10), None, 2.0)
 
 
 def visit(
-    wrist=10.0, elbow=3.0, grade="definite", day=date(2026, 3, 2), name="v1", *, first_wrist=None,
-    flag="", high_pass_hz=2.0, **details,
-):  # fmt: skip
+    wrist=10.0,
+    elbow=3.0,
+    grade="definite",
+    day=date(2026, 3, 2),
+    name="v1",
+    *,
+    first_wrist=None,
+    flag="",
+    high_pass_hz=2.0,
+    **details,
+):
     """One ulnar forearm with an area of three times the amplitude."""
     rows = [
         {
-            "nerve": "ulnar", "side": "right", "muscle": "adm", "kind": "motor",
-            "stimulation_site": site, "distance_mm": distance, "onset_latency_ms": latency,
-            "negative_peak_amplitude_mv": size, "negative_peak_area_mv_ms": first,
+            "nerve": "ulnar",
+            "side": "right",
+            "muscle": "adm",
+            "kind": "motor",
+            "stimulation_site": site,
+            "distance_mm": distance,
+            "onset_latency_ms": latency,
+            "negative_peak_amplitude_mv": size,
+            "negative_peak_area_mv_ms": first,
             "total_negative_area_mv_ms": 3 * size if first_wrist is None else np.nan,
-            "quality_flags": text, "study_id": name, "high_pass_hz": high_pass_hz,
+            "quality_flags": text,
+            "study_id": name,
+            "high_pass_hz": high_pass_hz,
         }
         for site, distance, latency, size, first, text in (
             ("wrist", 80, 3.0, wrist, 3 * wrist if first_wrist is None else first_wrist, ""),
             ("below_elbow", 280, 6.3, elbow, 3 * elbow, flag),
         )
-    ]  # fmt: skip
+    ]
     traces = conform(pd.DataFrame(rows), "traces")
     pairs = segments.pair_sites(traces).assign(
         blocked_fraction=1 - (elbow if np.isfinite(elbow) else 0.0) / wrist
@@ -62,9 +78,14 @@ def visit(
     }
     study = Study(name, details=Details(visit_date=day, **details))
     return Result(
-        study, traces, pairs, conform(verdicts, "verdicts"), **empty, responses=(),
+        study,
+        traces,
+        pairs,
+        conform(verdicts, "verdicts"),
+        **empty,
+        responses=(),
         provenance=PROVENANCE,
-    )  # fmt: skip
+    )
 
 
 def later(*sizes, **settings):
@@ -100,7 +121,7 @@ def change(first, second):
         ((10.0, 3.0, "excluded"), (10.0, 9.0, "none"), "undetermined", None),
         ((10.0, 3.0, "not_covered"), (10.0, 3.0, "not_covered"), "undetermined", None),
     ],
-)  # fmt: skip
+)
 def test_what_became_of_the_block(earlier, after, course, changed):
     row = change(visit(*earlier), later(*after))
     assert row["block_course"] == course
@@ -111,11 +132,17 @@ def test_what_became_of_the_block(earlier, after, course, changed):
     ("ratio", "event"),
     [
         # relative to the mean: 2 (r - 1) / (r + 1)
-        (1.0, "within_repeatability"), (1.547, "within_repeatability"),
-        (1.55, "undetermined"), (1.75, "undetermined"), (1.77, "rise"), (3.0, "rise"),
-        (1 / 1.5, "within_repeatability"), (1 / 1.65, "undetermined"), (1 / 1.77, "fall"),
+        (1.0, "within_repeatability"),
+        (1.547, "within_repeatability"),
+        (1.55, "undetermined"),
+        (1.75, "undetermined"),
+        (1.77, "rise"),
+        (3.0, "rise"),
+        (1 / 1.5, "within_repeatability"),
+        (1 / 1.65, "undetermined"),
+        (1 / 1.77, "fall"),
     ],
-)  # fmt: skip
+)
 def test_repeatability_is_43_to_55_percent_of_the_mean_up_and_down_alike(ratio, event):
     row = change(visit(10.0, 4.0), later(10.0, 4.0 * ratio))
     assert row["proximal_event"] == event
@@ -140,7 +167,7 @@ def test_repeatability_is_43_to_55_percent_of_the_mean_up_and_down_alike(ratio, 
         ((3.0, 2.0), (10.0, 2.0), "reinnervation"),
         ((10.0, 5.0), (11.0, 5.5), ""),
     ],
-)  # fmt: skip
+)
 def test_distal_and_proximal_changes_are_told_apart(earlier, after, interpretation):
     assert change(visit(*earlier), later(*after))["interpretation"] == interpretation
 
@@ -157,8 +184,9 @@ def test_the_numbers_of_both_visits_stand_beside_their_change():
     assert row["blocked_fraction_change"] == pytest.approx(-0.45)
     assert (row["earlier_date"], row["later_date"]) == ("2026-03-02", "2026-04-20")
     assert (row["earlier_conduction_block"], row["later_conduction_block"]) == (
-        "definite", "probable",
-    )  # fmt: skip
+        "definite",
+        "probable",
+    )
 
 
 def test_a_response_that_comes_back_is_an_unblocking():
@@ -205,8 +233,10 @@ def test_three_visits_give_each_step_and_the_whole():
     changes = serial.compare([visit(), later(), third]).changes
     steps = changes[["earlier_visit", "later_visit", "is_consecutive", "block_course"]]
     assert steps.values.tolist() == [
-        [1, 2, True, "persistent"], [2, 3, True, "resolved"], [1, 3, False, "resolved"],
-    ]  # fmt: skip
+        [1, 2, True, "persistent"],
+        [2, 3, True, "resolved"],
+        [1, 3, False, "resolved"],
+    ]
 
 
 def test_the_timeline_has_one_row_per_visit_and_segment():

@@ -91,9 +91,13 @@ def clone(tmp_path_factory) -> Path:
 def run(clone: Path, *arguments: str) -> str:
     environment = os.environ | {"PYTHONPATH": str(clone / "src")}
     done = subprocess.run(
-        [sys.executable, *arguments], cwd=clone, env=environment, capture_output=True, text=True,
+        [sys.executable, *arguments],
+        cwd=clone,
+        env=environment,
+        capture_output=True,
+        text=True,
         check=False,
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout
 
@@ -103,8 +107,17 @@ def test_what_the_page_says_to_write_works_without_any_other_change(clone, tmp_p
 
 
 def test_the_worked_case_of_the_page_runs_as_it_stands(clone):
-    out = run(clone, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_cases.py",
-              "-k", "ours-area_falls_by_half")  # fmt: skip
+    out = run(
+        clone,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "tests/test_cases.py",
+        "-k",
+        "ours-area_falls_by_half",
+    )
     assert "1 passed" in out
 
 

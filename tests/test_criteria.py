@@ -50,10 +50,18 @@ def own(tmp_path):
 
 def test_every_set_of_the_issue_is_there():
     assert criteria.available() == [
-        "aan_1991", "aanem_1999", "aanem_2003", "albers_1985", "ean_pns_cidp_2021",
-        "efns_pns_2010", "efns_pns_cidp_2010", "ghosh_2005", "partial_block_20pct",
-        "pfeiffer_2000", "utrecht_2000",
-    ]  # fmt: skip
+        "aan_1991",
+        "aanem_1999",
+        "aanem_2003",
+        "albers_1985",
+        "ean_pns_cidp_2021",
+        "efns_pns_2010",
+        "efns_pns_cidp_2010",
+        "ghosh_2005",
+        "partial_block_20pct",
+        "pfeiffer_2000",
+        "utrecht_2000",
+    ]
 
 
 @pytest.mark.parametrize("name", criteria.available())
@@ -148,9 +156,13 @@ def test_every_finding_asked_for_is_one_of_study_toml():
 
 def test_a_laboratory_set_is_loaded_and_judged_from_its_path(own):
     table = pd.DataFrame(
-        {"nerve": ["median", "radial"], "segment": ["wrist-elbow", "forearm-elbow"],
-         "distal_amplitude_mv": [8.0, 8.0], "area_reduction_pct": [46.0, 46.0]}
-    )  # fmt: skip
+        {
+            "nerve": ["median", "radial"],
+            "segment": ["wrist-elbow", "forearm-elbow"],
+            "distal_amplitude_mv": [8.0, 8.0],
+            "area_reduction_pct": [46.0, 46.0],
+        }
+    )
     found = judge(table, str(own))
     assert found["criteria"].tolist() == ["our_lab", "our_lab"]
     # Nobody looked whether the proximal stimulus was submaximal.
@@ -161,29 +173,49 @@ def test_a_laboratory_set_is_loaded_and_judged_from_its_path(own):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('column = "area_reduction_pct"', 'column = "area_reducton_pct"',
-         r"rule\[1\].all\[1\].column: unknown name 'area_reducton_pct'.*'area_reduction_pct'"),
+        (
+            'column = "area_reduction_pct"',
+            'column = "area_reducton_pct"',
+            r"rule\[1\].all\[1\].column: unknown name 'area_reducton_pct'.*'area_reduction_pct'",
+        ),
         ('op = "ge"', 'op = ">="', r"all\[1\].op: unknown name '>='; known: gt, ge, lt, le"),
         ("value = 45.0", 'value = "much"', r"rule\[1\].all\[1\].value: must be a number"),
         ("value = 45.0", "value = nan", r"rule\[1\].all\[1\].value: must be a number"),
         ("value = 45.0, ", "", r"rule\[1\].all\[1\].value: missing key 'value'"),
         ('grade = "definite"', 'grade = "probable"', r"rule\[1\].grade: unknown name 'probable'"),
-        ('nerves = ["median", "ulnar"]', 'nerves = ["medain"]',
-         r"rule\[1\].nerves: unknown name 'medain'.*Did you mean 'median'"),
-        ('flag = "submaximal_proximal"', 'flag = "submaximal_proximale"',
-         r"rule\[1\].all\[2\].flag.*Did you mean 'submaximal_proximal'"),
-        ("is = false, source = \"p. 2\"", 'is = 0, source = "p. 2"', r"all\[2\].is: must be"),
-        ('"clinical.upper_motor_neuron_signs"', '"clinical.upper_motor_neurone_signs"',
-         r"category\[1\].all\[2\].finding.*Did you mean 'clinical.upper_motor_neuron_signs'"),
+        (
+            'nerves = ["median", "ulnar"]',
+            'nerves = ["medain"]',
+            r"rule\[1\].nerves: unknown name 'medain'.*Did you mean 'median'",
+        ),
+        (
+            'flag = "submaximal_proximal"',
+            'flag = "submaximal_proximale"',
+            r"rule\[1\].all\[2\].flag.*Did you mean 'submaximal_proximal'",
+        ),
+        ('is = false, source = "p. 2"', 'is = 0, source = "p. 2"', r"all\[2\].is: must be"),
+        (
+            '"clinical.upper_motor_neuron_signs"',
+            '"clinical.upper_motor_neurone_signs"',
+            r"category\[1\].all\[2\].finding.*Did you mean 'clinical.upper_motor_neuron_signs'",
+        ),
         ('column = "area_reduction_pct"', 'column = "blocked_fraction"', "research estimate"),
-        ('column = "area_reduction_pct"', 'colum = "area_reduction_pct"',
-         r"rule\[1\].all\[1\].*unknown key 'colum'.*Did you mean 'column'"),
-        ('source = "p. 4", ', "",
-         r"entry.all\[1\].source: missing key 'source'"),
-        ('grades = ["definite", "possible"]', 'grades = ["possible", "definite"]',
-         "grades: must be listed once each, strongest first"),
-        ('[[category]]\nid = "definite"', '[[category]]\nid = "certain"',
-         r"category\[1\].id: unknown name 'certain'"),
+        (
+            'column = "area_reduction_pct"',
+            'colum = "area_reduction_pct"',
+            r"rule\[1\].all\[1\].*unknown key 'colum'.*Did you mean 'column'",
+        ),
+        ('source = "p. 4", ', "", r"entry.all\[1\].source: missing key 'source'"),
+        (
+            'grades = ["definite", "possible"]',
+            'grades = ["possible", "definite"]',
+            "grades: must be listed once each, strongest first",
+        ),
+        (
+            '[[category]]\nid = "definite"',
+            '[[category]]\nid = "certain"',
+            r"category\[1\].id: unknown name 'certain'",
+        ),
         ("at_least = 1", "at_least = 0", r"category\[1\].all\[1\].at_least: must be at least 1"),
         ('id = "half"', 'id = "half"\nthreshold = 3', r"rule\[1\].threshold: unknown key"),
         ("[[rule]]", "[[rules]]", "rules: unknown key 'rules'.*Did you mean 'rule'"),
@@ -192,7 +224,7 @@ def test_a_laboratory_set_is_loaded_and_judged_from_its_path(own):
         ("revision = 1", "revision = 1.5", "revision: must be a whole number"),
         ("[source]", "[source", "not a TOML file"),
     ],
-)  # fmt: skip
+)
 def test_a_faulty_set_names_file_key_reason_and_nearest_name(own, old, new, message):
     assert old in OWN
     own.write_text(OWN.replace(old, new, 1), "utf-8")
@@ -274,8 +306,11 @@ def test_at_least_counts_what_is_known(own):
         nerve="median", segment="wrist-elbow", distal_amplitude_mv=8.0
     )
     assert judge(table, own)["conduction_block"].tolist() == [
-        "definite", "undetermined", "none", "undetermined"
-    ]  # fmt: skip
+        "definite",
+        "undetermined",
+        "none",
+        "undetermined",
+    ]
 
 
 # The shape that design/house.md, section 7, shows: a set may be as short as this.
@@ -315,15 +350,25 @@ def test_the_shortest_shape_loads_and_judges(tmp_path):
     routes = [SHORT_CATEGORY.format(one) for one in ("definite", "probable", "possible")]
     path.write_text(SHORT + "".join(routes), "utf-8")
     table = pd.DataFrame(
-        {"study_id": "p", "nerve": "median", "segment": ["palm-wrist", "wrist-elbow"],
-         "distal_amplitude_mv": 8.0, "area_reduction_pct": 60.0, "duration_increase_pct": 5.0,
-         "supramaximal": True}
-    )  # fmt: skip
+        {
+            "study_id": "p",
+            "nerve": "median",
+            "segment": ["palm-wrist", "wrist-elbow"],
+            "distal_amplitude_mv": 8.0,
+            "area_reduction_pct": 60.0,
+            "duration_increase_pct": 5.0,
+            "supramaximal": True,
+        }
+    )
     verdicts = judge(table, [path])
     assert verdicts["conduction_block"].tolist() == ["excluded", "definite"]
     found = diagnosis.conclude(
-        verdicts, table, pd.DataFrame(), pd.DataFrame(),
-        {"p": Details(findings={"clinical.myopathy": False})}, criteria=[path],
-    )  # fmt: skip
+        verdicts,
+        table,
+        pd.DataFrame(),
+        pd.DataFrame(),
+        {"p": Details(findings={"clinical.myopathy": False})},
+        criteria=[path],
+    )
     assert found["category"].item() == "definite"
     assert found["met"].item() == ["definite_block_in_1_nerves", "myopathy_no"]

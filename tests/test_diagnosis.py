@@ -32,24 +32,42 @@ SENSORY = (SensoryValue("ulnar", "right", "wrist-below_elbow", is_normal=True),)
 
 def segment(nerve="ulnar", side="right", area=65.0, **values):
     place = {
-        "ulnar": ("adm", "wrist-below_elbow"), "median": ("apb", "wrist-elbow"),
+        "ulnar": ("adm", "wrist-below_elbow"),
+        "median": ("apb", "wrist-elbow"),
         "radial": ("eip", "forearm-elbow"),
-    }[nerve]  # fmt: skip
+    }[nerve]
     return {
-        "study_id": "p", "nerve": nerve, "side": side, "muscle": place[0], "segment": place[1],
-        "distal_amplitude_mv": 9.0, "amplitude_reduction_pct": area,
-        "total_area_reduction_pct": area, "total_duration_increase_pct": 8.0, "supramaximal": True,
+        "study_id": "p",
+        "nerve": nerve,
+        "side": side,
+        "muscle": place[0],
+        "segment": place[1],
+        "distal_amplitude_mv": 9.0,
+        "amplitude_reduction_pct": area,
+        "total_area_reduction_pct": area,
+        "total_duration_increase_pct": 8.0,
+        "supramaximal": True,
         **values,
-    }  # fmt: skip
+    }
 
 
 def trace(nerve="median", site="wrist", **values):
     return {
-        "study_id": "p", "nerve": nerve, "side": "right", "muscle": "apb", "kind": "motor",
-        "stimulation_site": site, "distance_mm": 80.0, "onset_latency_ms": 3.5,
-        "negative_peak_latency_ms": 5.0, "negative_peak_amplitude_mv": 9.0,
-        "total_negative_duration_ms": 5.5, "high_pass_hz": 2.0, "quality_flags": "", **values,
-    }  # fmt: skip
+        "study_id": "p",
+        "nerve": nerve,
+        "side": "right",
+        "muscle": "apb",
+        "kind": "motor",
+        "stimulation_site": site,
+        "distance_mm": 80.0,
+        "onset_latency_ms": 3.5,
+        "negative_peak_latency_ms": 5.0,
+        "negative_peak_amplitude_mv": 9.0,
+        "total_negative_duration_ms": 5.5,
+        "high_pass_hz": 2.0,
+        "quality_flags": "",
+        **values,
+    }
 
 
 def conclude(rows, details, sets="efns_pns_2010", traces=EMPTY, f_waves=EMPTY):
@@ -70,15 +88,21 @@ def test_the_table_has_one_row_per_study_and_set_with_categories():
     segments = pd.DataFrame([segment(), segment(study_id="q", area=1.0)])
     sets = ["efns_pns_2010", "aan_1991", "partial_block_20pct"]
     found = diagnosis.conclude(
-        judge(segments, sets), segments, EMPTY, EMPTY,
-        {"p": Details(findings=CORE, sensory=SENSORY), "q": Details()}, criteria=sets,
-    )  # fmt: skip
+        judge(segments, sets),
+        segments,
+        EMPTY,
+        EMPTY,
+        {"p": Details(findings=CORE, sensory=SENSORY), "q": Details()},
+        criteria=sets,
+    )
     assert list(found.columns) == [c.name for c in table_columns("diagnosis")]
     # A set for segments only defines no category, and gives no row.
     assert found[["study_id", "criteria"]].to_numpy().tolist() == [
-        ["p", "efns_pns_2010"], ["p", "partial_block_20pct"],
-        ["q", "efns_pns_2010"], ["q", "partial_block_20pct"],
-    ]  # fmt: skip
+        ["p", "efns_pns_2010"],
+        ["p", "partial_block_20pct"],
+        ["q", "efns_pns_2010"],
+        ["q", "partial_block_20pct"],
+    ]
     assert found["category"].tolist() == ["definite", "not_met", "undetermined", "not_met"]
 
 
@@ -171,9 +195,7 @@ def test_an_unknown_language_is_refused():
 
 
 def studies(*values, recordings=(), details=None):
-    return sensory_studies(
-        details or Details(sensory=values), recordings, chain("aanem_2016")
-    )  # fmt: skip
+    return sensory_studies(details or Details(sensory=values), recordings, chain("aanem_2016"))
 
 
 def digit(**values):
@@ -214,7 +236,7 @@ def test_sensory_through_the_forearm_needs_a_study_that_spans_it(value, expected
         (digit(amplitude_uv=9.9, is_normal=True), True),
         (digit(amplitude_uv=30.0, is_normal=False), False),
     ],
-)  # fmt: skip
+)
 def test_a_routine_study_is_normal_with_amplitude_and_time_within_limits(value, expected):
     assert all_normal(studies(value), 1) is expected
 
@@ -253,10 +275,15 @@ def test_three_nerves_are_three_different_ones():
 
 def snap(site, latency, distance, amplitude_mv=0.012):
     return trace(
-        "ulnar", site, kind="sensory", muscle="digit5", onset_latency_ms=latency,
-        negative_peak_latency_ms=latency + 0.8, distance_mm=distance,
+        "ulnar",
+        site,
+        kind="sensory",
+        muscle="digit5",
+        onset_latency_ms=latency,
+        negative_peak_latency_ms=latency + 0.8,
+        distance_mm=distance,
         negative_peak_amplitude_mv=amplitude_mv,
-    )  # fmt: skip
+    )
 
 
 def test_recordings_of_kind_sensory_count_through_the_stretch_they_span():
@@ -340,16 +367,25 @@ def test_typed_f_waves_count_with_a_stricter_limit_for_small_responses():
 
 def test_the_nerve_table_takes_the_most_distal_site_and_the_slowest_free_segment():
     traces = pd.DataFrame(
-        [trace(site="elbow", onset_latency_ms=8.0), trace(onset_latency_ms=3.6),
-         trace(onset_latency_ms=9.9, quality_flags="not_used"),
-         trace("ulnar", "wrist", kind="sensory", muscle="digit5")]
-    )  # fmt: skip
+        [
+            trace(site="elbow", onset_latency_ms=8.0),
+            trace(onset_latency_ms=3.6),
+            trace(onset_latency_ms=9.9, quality_flags="not_used"),
+            trace("ulnar", "wrist", kind="sensory", muscle="digit5"),
+        ]
+    )
     segments = pd.DataFrame(
-        [segment("ulnar", conduction_velocity_m_per_s=55.0),
-         segment("ulnar", conduction_velocity_m_per_s=30.0, segment="below_elbow-above_elbow",
-                 is_entrapment_site=True),
-         segment("ulnar", conduction_velocity_m_per_s=52.0, segment="above_elbow-axilla")]
-    )  # fmt: skip
+        [
+            segment("ulnar", conduction_velocity_m_per_s=55.0),
+            segment(
+                "ulnar",
+                conduction_velocity_m_per_s=30.0,
+                segment="below_elbow-above_elbow",
+                is_entrapment_site=True,
+            ),
+            segment("ulnar", conduction_velocity_m_per_s=52.0, segment="above_elbow-axilla"),
+        ]
+    )
     table = nerve_table(segments, traces, EMPTY, {}).set_index("nerve")
     assert table.loc["median", "distal_latency_ms"] == 3.6
     assert table.loc["ulnar", "slowest_velocity_m_per_s"] == 52.0
@@ -383,9 +419,14 @@ def test_every_feature_has_words_in_both_languages_and_a_source():
 
 def test_features_bear_for_against_or_not_at_all_and_carry_no_score():
     details = Details(
-        findings={**CORE, "laboratory.anti_gm1_igm_raised": False,
-                  "laboratory.csf_protein_g_per_l": 1.0}, sensory=SENSORY, sex="male",
-    )  # fmt: skip
+        findings={
+            **CORE,
+            "laboratory.anti_gm1_igm_raised": False,
+            "laboratory.csf_protein_g_per_l": 1.0,
+        },
+        sensory=SENSORY,
+        sex="male",
+    )
     table = listed([segment(), segment(nerve="median", area=1.0)], details).set_index("feature")
     bearing = table["bearing"].to_dict()
     assert bearing["block"] == "supportive"

@@ -27,8 +27,18 @@ def unit(time_ms, kind="bells"):
     return np.clip(first, 0, 1) ** 1.3 - 0.5 * np.clip(np.sin(np.pi * late / 9.0), 0, 1) ** 1.3
 
 
-def pool_pair(rng, *, blocked=0.0, delays=lambda rng, n: np.zeros(n), length_mm=220.0, units=230,
-              kind="bells", noise_mv=0.01, amplitude_mv=8.0, time_ms=TIME_MS):  # fmt: skip
+def pool_pair(
+    rng,
+    *,
+    blocked=0.0,
+    delays=lambda rng, n: np.zeros(n),
+    length_mm=220.0,
+    units=230,
+    kind="bells",
+    noise_mv=0.01,
+    amplitude_mv=8.0,
+    time_ms=TIME_MS,
+):
     """A pool of units with sizes, velocities and extra delays; truth is the share of size."""
     size = np.exp(0.7 * rng.standard_normal(units))
     velocity = np.clip(56 + 3.5 * rng.standard_normal(units), 46, 65)
@@ -87,10 +97,15 @@ def cohort():
     rng = np.random.default_rng(20_240)
     kinds = list(DELAYS.values())
     pairs = [
-        pool_pair(rng, blocked=rng.uniform(0, 0.95), delays=kinds[i % len(kinds)],
-                  kind=("bells", "sine")[i % 2], length_mm=rng.uniform(100, 450))
+        pool_pair(
+            rng,
+            blocked=rng.uniform(0, 0.95),
+            delays=kinds[i % len(kinds)],
+            kind=("bells", "sine")[i % 2],
+            length_mm=rng.uniform(100, 450),
+        )
         for i in range(72)
-    ]  # fmt: skip
+    ]
     return tuple(np.array(part) for part in zip(*pairs, strict=True))
 
 
@@ -144,9 +159,13 @@ def test_block_alone_is_not_called_dispersion(share):
     assert table["delay_ms"].iloc[0] == pytest.approx(4.0, abs=0.1)
 
 
-@pytest.mark.parametrize(("name", "spread_ms"), [
-    ("uniform 10 ms", 10 / np.sqrt(12)), ("two groups 8 ms apart", 8 * np.sqrt(0.24)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "spread_ms"),
+    [
+        ("uniform 10 ms", 10 / np.sqrt(12)),
+        ("two groups 8 ms apart", 8 * np.sqrt(0.24)),
+    ],
+)
 def test_added_dispersion_is_the_spread_of_the_delays(name, spread_ms):
     distal, proximal, _ = pair_of(5, delays=DELAYS[name], blocked=0.3, units=400)
     table = estimate(distal, proximal)
@@ -174,9 +193,10 @@ def test_a_stimulus_at_the_first_sample_and_an_artefact_are_coped_with():
     tail = np.where(TIME_MS >= 0, 2.0 * np.exp(-np.clip(TIME_MS, 0, None) / 0.5), 0.0)
     spike = np.where((TIME_MS >= 0) & (TIME_MS < 0.3), 40.0, 0.0)
     table = estimate(
-        (distal + spike - tail + 0.2)[STIMULUS:], (proximal - spike + 1.5 * tail)[STIMULUS:],
+        (distal + spike - tail + 0.2)[STIMULUS:],
+        (proximal - spike + 1.5 * tail)[STIMULUS:],
         stimulus_index=0,
-    )  # fmt: skip
+    )
     assert table["blocked_fraction"].iloc[0] == pytest.approx(truth, abs=0.04)
 
 
@@ -279,9 +299,11 @@ def test_rate_and_stimulus_may_be_given_per_pair():
     distal, proximal, _ = pair_of(14, blocked=0.5)
     shifted = [np.concatenate((np.full(10, trace[0]), trace[:-10])) for trace in (distal, proximal)]
     table = estimate(
-        np.array([distal, shifted[0]]), np.array([proximal, shifted[1]]),
-        sampling_rate_hz=[RATE, RATE], stimulus_index=[STIMULUS, STIMULUS + 10],
-    )  # fmt: skip
+        np.array([distal, shifted[0]]),
+        np.array([proximal, shifted[1]]),
+        sampling_rate_hz=[RATE, RATE],
+        stimulus_index=[STIMULUS, STIMULUS + 10],
+    )
     assert np.ptp(table["blocked_fraction"].to_numpy()) < 0.01
 
 
@@ -292,13 +314,16 @@ def nothing_is_given(table):
     return table.drop(columns="quality_flags").isna().all(axis=None)
 
 
-@pytest.mark.parametrize("spoil", [
-    lambda x: np.where(np.arange(x.size) == 300, np.nan, x),
-    lambda x: np.where(np.arange(x.size) == 300, np.inf, x),
-    np.zeros_like,
-    lambda x: 0.01 * np.random.default_rng(2).standard_normal(x.size),
-    lambda x: np.clip(x, None, 0.3 * x.max()),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda x: np.where(np.arange(x.size) == 300, np.nan, x),
+        lambda x: np.where(np.arange(x.size) == 300, np.inf, x),
+        np.zeros_like,
+        lambda x: 0.01 * np.random.default_rng(2).standard_normal(x.size),
+        lambda x: np.clip(x, None, 0.3 * x.max()),
+    ],
+)
 @pytest.mark.parametrize("which", [0, 1])
 def test_an_invalid_or_absent_response_gives_no_estimate(spoil, which):
     pair = list(pair_of(15, blocked=0.3)[:2])
@@ -402,11 +427,14 @@ def test_no_pairs_give_an_empty_table():
     assert estimate(empty, empty).shape == (0, len(table_columns("estimates")))
 
 
-@pytest.mark.parametrize(("change", "what"), [
-    ({"sampling_rate_hz": 0.0}, "positive"),
-    ({"sampling_rate_hz": [RATE, RATE]}, "one for each of 1 pairs"),
-    ({"stimulus_index": 20.5}, "whole number"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"sampling_rate_hz": 0.0}, "positive"),
+        ({"sampling_rate_hz": [RATE, RATE]}, "one for each of 1 pairs"),
+        ({"stimulus_index": 20.5}, "whole number"),
+    ],
+)
 def test_a_faulty_call_is_a_value_error(change, what):
     distal, proximal, _ = pair_of(21)
     with pytest.raises(ValueError, match=what):
@@ -466,9 +494,11 @@ def test_segments_of_unlike_rate_and_length_are_aligned_at_the_stimulus():
 def test_known_filters_that_differ_give_no_estimate():
     distal, proximal, _ = pair_of(25)
     table = dispersion.estimate_segments(
-        [(trace_of(distal), trace_of(proximal, high_pass_hz=20.0)),
-         (trace_of(distal), trace_of(proximal, high_pass_hz=None))]
-    )  # fmt: skip
+        [
+            (trace_of(distal), trace_of(proximal, high_pass_hz=20.0)),
+            (trace_of(distal), trace_of(proximal, high_pass_hz=None)),
+        ]
+    )
     assert raised(table, 0) == ["estimate_filters_differ"]
     assert table["blocked_fraction"].isna().tolist() == [True, False]
 

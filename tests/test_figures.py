@@ -144,8 +144,11 @@ def test_all_sites_are_aligned_at_the_stimulus(drawing, result):
 
 
 def test_the_distal_response_is_ghosted_under_each_proximal_one(drawing, result):
-    ghosts = [s for s in plain_shapes(drawing.shapes) if isinstance(s, Line) and s.width == 1.6
-              and s.stroke == "#b9c0c8"]  # fmt: skip
+    ghosts = [
+        s
+        for s in plain_shapes(drawing.shapes)
+        if isinstance(s, Line) and s.width == 1.6 and s.stroke == "#b9c0c8"
+    ]
     assert len(ghosts) == 3
     solid = [s for s in plain_shapes(drawing.shapes) if isinstance(s, Line) and s.width == 1.3]
     for ghost, (distal, _) in zip(ghosts, pairwise(solid), strict=True):
@@ -156,8 +159,11 @@ def test_the_distal_response_is_ghosted_under_each_proximal_one(drawing, result)
 
 def test_each_verdict_stands_between_the_traces_it_is_about(drawing, ulnar):
     for segment in (s for s in ulnar.segments if not s.is_silent):
-        word = [s for s in plain_shapes(drawing.shapes)
-                if isinstance(s, Text) and s.text == segment.word]  # fmt: skip
+        word = [
+            s
+            for s in plain_shapes(drawing.shapes)
+            if isinstance(s, Text) and s.text == segment.word
+        ]
         labels = {s.site: text_at(drawing, s.label).y for s in ulnar.responses}
         low, high = labels[segment.distal_site], labels[segment.proximal_site]
         assert any(high < w.y < low for w in word)
@@ -215,15 +221,20 @@ def test_thinning_a_long_trace_keeps_its_extremes(result, built, ulnar):
         old = np.arange(len(item.samples_mv))
         new = np.linspace(0, len(old) - 1, 12 * len(old) - 11)
         return replace(
-            item, samples_mv=np.interp(new, old, item.samples_mv),
-            sampling_rate_hz=item.sampling_rate_hz * 12, stimulus_index=item.stimulus_index * 12,
-        )  # fmt: skip
+            item,
+            samples_mv=np.interp(new, old, item.samples_mv),
+            sampling_rate_hz=item.sampling_rate_hz * 12,
+            stimulus_index=item.stimulus_index * 12,
+        )
 
     plain, thinned = (
-        [s for s in plain_shapes(traces.draw(r, built, ulnar).shapes)
-         if isinstance(s, Line) and s.width == 1.3]
+        [
+            s
+            for s in plain_shapes(traces.draw(r, built, ulnar).shapes)
+            if isinstance(s, Line) and s.width == 1.3
+        ]
         for r in (result, with_traces(result, dense))
-    )  # fmt: skip
+    )
     for a, b in zip(plain, thinned, strict=True):
         assert len(b.x) <= 1000
         assert b.y.min() == pytest.approx(a.y.min(), abs=0.3)

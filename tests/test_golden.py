@@ -18,11 +18,19 @@ GOLDEN = Path(__file__).parent / "golden"
 TOLERANCE = {"rel": 1e-6, "abs": 1e-6}
 
 NUMBERS = {
-    "traces": ["onset_latency_ms", "negative_peak_amplitude_mv", "total_negative_area_mv_ms",
-               "total_negative_duration_ms"],
-    "segments": ["amplitude_reduction_pct", "total_area_reduction_pct",
-                 "total_duration_increase_pct", "conduction_velocity_m_per_s"],
-}  # fmt: skip
+    "traces": [
+        "onset_latency_ms",
+        "negative_peak_amplitude_mv",
+        "total_negative_area_mv_ms",
+        "total_negative_duration_ms",
+    ],
+    "segments": [
+        "amplitude_reduction_pct",
+        "total_area_reduction_pct",
+        "total_duration_increase_pct",
+        "conduction_velocity_m_per_s",
+    ],
+}
 WORDS = {
     "traces": ["recording", "nerve", "side", "muscle", "stimulation_site", "quality_flags"],
     "segments": ["nerve", "side", "muscle", "segment", "quality_flags"],

@@ -18,8 +18,13 @@ def series(amplitudes, latencies=None, *, step_mm=20.0, start_mm=200.0, **other)
     amplitudes = np.asarray(amplitudes, dtype=float)
     frame = pd.DataFrame(
         {
-            "study_id": "s", "recording": "a.edf", "nerve": "ulnar", "side": "right",
-            "muscle": "adm", "kind": "motor", "distance_mm": distances,
+            "study_id": "s",
+            "recording": "a.edf",
+            "nerve": "ulnar",
+            "side": "right",
+            "muscle": "adm",
+            "kind": "motor",
+            "distance_mm": distances,
             "stimulation_site": ["below_elbow"] * (len(distances) // 2)
             + ["above_elbow"] * (len(distances) - len(distances) // 2),
             "onset_latency_ms": 3.0 + distances / 50.0 if latencies is None else latencies,
@@ -28,7 +33,7 @@ def series(amplitudes, latencies=None, *, step_mm=20.0, start_mm=200.0, **other)
             "quality_flags": ["response_absent" if np.isnan(a) else "" for a in amplitudes],
         }
         | other
-    )  # fmt: skip
+    )
     return conform(frame, "traces")
 
 

@@ -33,8 +33,10 @@ def every_kind(rng, n_samples=600):
     rows = list(naive.random_cmaps(rng, 40, n_samples=n_samples, noise_mv=0.01))
     rows += [
         naive.cmap(t, height=h) + naive.artifact(t, a, tau) + 0.01 * rng.standard_normal(t.size)
-        for h in (0.2, 2.0) for a in (-8.0, -1.0, 4.0) for tau in (0.2, 1.0, 2.0)
-    ]  # fmt: skip
+        for h in (0.2, 2.0)
+        for a in (-8.0, -1.0, 4.0)
+        for tau in (0.2, 1.0, 2.0)
+    ]
     hum = 0.05 * np.sin(2 * np.pi * 0.05 * t + 1.0)
     rows += [naive.cmap(t, height=h) + hum for h in (0.0, 0.3, 3.0)]
     rows += [0.05 * rng.standard_normal(t.size), np.zeros(t.size), naive.cmap(t, onset=26.0)]
@@ -50,9 +52,17 @@ def bits(samples, rate, stimulus, which="", threads=1):
     out, found = np.zeros((n, facts.WIDTH)), np.zeros(n, dtype=np.int64)
     limit, scale = np.full(n, np.inf), _kernels.scale_of(rate, samples.shape[1])
     _kernels.measure_rows(
-        samples, rows, np.full(n, stimulus), -limit, limit, np.full(n, np.nan), scale, out, found,
+        samples,
+        rows,
+        np.full(n, stimulus),
+        -limit,
+        limit,
+        np.full(n, np.nan),
+        scale,
+        out,
+        found,
         which,
-    )  # fmt: skip
+    )
     return np.column_stack([out.view(np.int64), found])
 
 
@@ -435,8 +445,14 @@ def copied(folder, *, with_sources):
 def said_by(folder):
     call = "ncs_cb.measure_traces([0.0] * 9, sampling_rate_hz=1e4, stimulus_index=0)"
     code = f"import ncs_cb; print(len({call}))"
-    run = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True,
-                         env={"PYTHONPATH": str(folder)}, check=False)  # fmt: skip
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": str(folder)},
+        check=False,
+    )
     return run.stdout + run.stderr
 
 
@@ -484,16 +500,22 @@ def test_no_address_is_wrong_and_nothing_undefined(tmp_path):
         pytest.skip("needs gcc or clang")
     flags = ["-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     build.build(tmp_path, extra=flags)
-    wanted = subprocess.run([*compiler, "-print-file-name=libasan.so"], capture_output=True,
-                            text=True, check=True).stdout.strip()  # fmt: skip
+    wanted = subprocess.run(
+        [*compiler, "-print-file-name=libasan.so"], capture_output=True, text=True, check=True
+    ).stdout.strip()
     if not Path(wanted).is_file():
         pytest.skip("the compiler has no address sanitizer")
     script = Path(__file__).with_name("fuzz_kernel.py")
     run = subprocess.run(
         [sys.executable, str(script), str(tmp_path / build.library_name()), "--rows", "4000"],
-        env={"LD_PRELOAD": wanted, "ASAN_OPTIONS": "detect_leaks=0",
-             "PYTHONPATH": ":".join(sys.path)},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        env={
+            "LD_PRELOAD": wanted,
+            "ASAN_OPTIONS": "detect_leaks=0",
+            "PYTHONPATH": ":".join(sys.path),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert run.returncode == 0, run.stderr
     assert "4000 random rows" in run.stdout

@@ -36,10 +36,12 @@ def visit(folder, text=LAB):
 def test_words_and_defaults_of_the_folder_above_are_used_and_named_in_provenance(tmp_path):
     study = read_study(visit(tmp_path))
     assert [(r.site.nerve, r.site.stimulation_site) for r in study.typed_responses] == [
-        ("ulnar", "wrist"), ("ulnar", "below_elbow"),
-    ]  # fmt: skip
-    attested = [(r.stimulus.is_supramaximal, r.stimulus.supramaximal_by)
-                for r in study.typed_responses]  # fmt: skip
+        ("ulnar", "wrist"),
+        ("ulnar", "below_elbow"),
+    ]
+    attested = [
+        (r.stimulus.is_supramaximal, r.stimulus.supramaximal_by) for r in study.typed_responses
+    ]
     assert attested == [(True, "lab.toml"), (False, "table")]
     assert study.lab.letterhead["name"] == "EMG laboratory, invented"
     assert [s.name for s in study.sources if s.reader == "lab_toml"] == ["lab.toml"]
@@ -78,8 +80,9 @@ def test_the_template_is_a_lab_file_and_changes_nothing(tmp_path, capsys):
     assert not found.lab.letterhead
 
 
-@pytest.mark.parametrize("command", [["criteria", "export", "efns_pns_2010"],
-                                     ["reference", "export", "aanem_2016"]])  # fmt: skip
+@pytest.mark.parametrize(
+    "command", [["criteria", "export", "efns_pns_2010"], ["reference", "export", "aanem_2016"]]
+)
 def test_an_exported_set_is_the_file_it_is(tmp_path, capsys, command):
     with pytest.raises(SystemExit) as ended:
         main(command)

@@ -20,49 +20,60 @@ SETS = [
     replace(criteria.load("aanem_1999", allow_doubtful=True), id="aanem_1999_allowed"),
 ]
 SEGMENTS = [
-    ("median", "apb", "wrist-elbow"), ("median", "apb", "axilla-erb"),
-    ("ulnar", "adm", "wrist-below_elbow"), ("ulnar", "fdi", "below_elbow-above_elbow"),
-    ("ulnar", None, "above_elbow-axilla"), ("radial", "edc", "forearm-elbow"),
-    ("musculocutaneous", "biceps", "axilla-erb"), ("peroneal", "edb", "ankle-below_fibula"),
-    ("tibial", "ah", "ankle-popliteal_fossa"), ("median", "apb", "wrist-forearm"),
-]  # fmt: skip
+    ("median", "apb", "wrist-elbow"),
+    ("median", "apb", "axilla-erb"),
+    ("ulnar", "adm", "wrist-below_elbow"),
+    ("ulnar", "fdi", "below_elbow-above_elbow"),
+    ("ulnar", None, "above_elbow-axilla"),
+    ("radial", "edc", "forearm-elbow"),
+    ("musculocutaneous", "biceps", "axilla-erb"),
+    ("peroneal", "edb", "ankle-below_fibula"),
+    ("tibial", "ah", "ankle-popliteal_fossa"),
+    ("median", "apb", "wrist-forearm"),
+]
 STRENGTH = {"definite": 3, "probable": 2, "possible": 1}
 # The two of each pair are blanked together: the flagged fallback from one to the other is the
 # one exception to the law.
 BLANKS = [
-    ("distal_amplitude_mv",), ("amplitude_reduction_pct",), ("peak_to_peak_reduction_pct",),
+    ("distal_amplitude_mv",),
+    ("amplitude_reduction_pct",),
+    ("peak_to_peak_reduction_pct",),
     ("total_area_reduction_pct", "area_reduction_pct"),
-    ("total_duration_increase_pct", "duration_increase_pct"), ("length_mm",), ("muscle",),
-]  # fmt: skip
+    ("total_duration_increase_pct", "duration_increase_pct"),
+    ("length_mm",),
+    ("muscle",),
+]
 
 # Limits themselves, their neighbors, and anything in between.
 EDGES = (15.0, 20.0, 23.0, 27.0, 29.0, 30.0, 32.0, 33.0, 40.0, 44.0, 50.0, 60.0, 64.0, 100.0)
 PERCENT = st.one_of(
-    st.sampled_from(EDGES), st.sampled_from(EDGES).map(lambda x: x - 1e-6),
+    st.sampled_from(EDGES),
+    st.sampled_from(EDGES).map(lambda x: x - 1e-6),
     st.floats(-40, 120, allow_nan=False),
-)  # fmt: skip
+)
 AMPLITUDE = st.one_of(st.sampled_from((0.8, 1.0, 1.4, 1.58, 2.0)), st.floats(0.05, 20))
 # Failing examples are told by their assertion; shrinking tables takes minutes.
 QUICK = settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow],
+    max_examples=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
-)  # fmt: skip
+)
 
 
 @st.composite
 def a_segment(draw):
     nerve, muscle, segment = draw(st.sampled_from(SEGMENTS))
     return {
-        "study_id": "p", "nerve": nerve, "side": draw(st.sampled_from(("left", "right"))),
-        "muscle": muscle, "segment": segment, "distal_amplitude_mv": draw(AMPLITUDE),
+        "study_id": "p",
+        "nerve": nerve,
+        "side": draw(st.sampled_from(("left", "right"))),
+        "muscle": muscle,
+        "segment": segment,
+        "distal_amplitude_mv": draw(AMPLITUDE),
         "length_mm": draw(st.sampled_from((20.0, 25.0, 220.0))),
-        **{
-            name: draw(PERCENT)
-            for names in BLANKS
-            for name in names
-            if name.endswith("_pct")
-        },
-    }  # fmt: skip
+        **{name: draw(PERCENT) for names in BLANKS for name in names if name.endswith("_pct")},
+    }
 
 
 def strength(words):
@@ -109,10 +120,16 @@ def test_what_is_left_open_is_never_weaker_than_the_grade(rows):
 def test_a_response_that_does_not_change_is_no_block_in_any_set(pairs):
     same = dict.fromkeys((name for names in BLANKS for name in names if name.endswith("_pct")), 0.0)
     rows = [
-        {"nerve": nerve, "muscle": muscle, "segment": segment, "distal_amplitude_mv": amplitude,
-         "length_mm": 220.0, **same}
+        {
+            "nerve": nerve,
+            "muscle": muscle,
+            "segment": segment,
+            "distal_amplitude_mv": amplitude,
+            "length_mm": 220.0,
+            **same,
+        }
         for (nerve, muscle, segment), amplitude in pairs
-    ]  # fmt: skip
+    ]
     found = judged(rows)
     assert not any(strength(found["conduction_block"]))
     enabled = [one.id for one in SETS if one.enabled]
@@ -122,13 +139,18 @@ def test_a_response_that_does_not_change_is_no_block_in_any_set(pairs):
 @QUICK
 @given(st.lists(a_segment(), min_size=1, max_size=12), st.floats(0.1, 50))
 def test_a_larger_fall_never_weakens_a_grade(rows, more):
-    names = ("amplitude_reduction_pct", "peak_to_peak_reduction_pct", "area_reduction_pct",
-             "total_area_reduction_pct")  # fmt: skip
+    names = (
+        "amplitude_reduction_pct",
+        "peak_to_peak_reduction_pct",
+        "area_reduction_pct",
+        "total_area_reduction_pct",
+    )
     larger = [{**row, **{name: row[name] + more for name in names}} for row in rows]
     for before, after in zip(
         strength(judged(rows)["conduction_block"]),
-        strength(judged(larger)["conduction_block"]), strict=True,
-    ):  # fmt: skip
+        strength(judged(larger)["conduction_block"]),
+        strict=True,
+    ):
         assert after >= before
 
 
@@ -170,15 +192,24 @@ def a_patient(draw):
         elif draw(st.integers(0, 9)):
             findings[name] = typical
     rows = [
-        {"study_id": "p", "nerve": nerve, "side": side, "muscle": muscle, "segment": segment,
-         "distal_amplitude_mv": 8.0, "amplitude_reduction_pct": fall,
-         "total_area_reduction_pct": fall,
-         "total_duration_increase_pct": draw(st.sampled_from((5.0, 40.0)))}
+        {
+            "study_id": "p",
+            "nerve": nerve,
+            "side": side,
+            "muscle": muscle,
+            "segment": segment,
+            "distal_amplitude_mv": 8.0,
+            "amplitude_reduction_pct": fall,
+            "total_area_reduction_pct": fall,
+            "total_duration_increase_pct": draw(st.sampled_from((5.0, 40.0))),
+        }
         for nerve, muscle, segment in (
-            ("median", "apb", "wrist-elbow"), ("ulnar", "adm", "wrist-below_elbow"))
+            ("median", "apb", "wrist-elbow"),
+            ("ulnar", "adm", "wrist-below_elbow"),
+        )
         for side in ("right", "left")
         for fall in (draw(st.sampled_from((5.0, 35.0, 60.0, math.nan))),)
-    ]  # fmt: skip
+    ]
     sensory = tuple(
         SensoryValue(row["nerve"], row["side"], row["segment"], is_normal=draw(st.booleans()))
         for row in rows
@@ -193,9 +224,13 @@ WITH_CATEGORIES = [one for one in SETS if one.categories]
 def concluded(findings, rows, sensory):
     segments = pd.DataFrame(rows)
     found = diagnosis.conclusions(
-        judge(segments, WITH_CATEGORIES), segments, pd.DataFrame(), pd.DataFrame(),
-        {"p": Details(findings=findings, sensory=sensory)}, criteria=WITH_CATEGORIES,
-    )  # fmt: skip
+        judge(segments, WITH_CATEGORIES),
+        segments,
+        pd.DataFrame(),
+        pd.DataFrame(),
+        {"p": Details(findings=findings, sensory=sensory)},
+        criteria=WITH_CATEGORIES,
+    )
     return {one.criteria.id: one for one in found}
 
 
@@ -220,9 +255,10 @@ def test_a_missing_item_never_strengthens_a_category_nor_excludes_one(patient, d
         gone = data.draw(st.integers(0, len(rows) - 1))
         rows = [
             {**row, "total_area_reduction_pct": math.nan, "amplitude_reduction_pct": math.nan}
-            if number == gone else row
+            if number == gone
+            else row
             for number, row in enumerate(rows)
-        ]  # fmt: skip
+        ]
     for name, less in concluded(findings, rows, sensory).items():
         assert STRENGTH.get(less.category, 0) <= STRENGTH.get(full[name].category, 0), (name, blank)
         assert STRENGTH.get(less.not_excluded, 0) >= STRENGTH.get(full[name].not_excluded, 0)
@@ -234,11 +270,19 @@ def test_a_missing_item_never_strengthens_a_category_nor_excludes_one(patient, d
 @pytest.mark.parametrize("one", WITH_CATEGORIES, ids=lambda one: one.id)
 def test_a_visit_without_block_is_never_called_excluded(one):
     rows = [
-        {"study_id": "p", "nerve": "median", "side": side, "muscle": "apb",
-         "segment": "wrist-elbow", "distal_amplitude_mv": 8.0, "amplitude_reduction_pct": 1.0,
-         "total_area_reduction_pct": 1.0, "total_duration_increase_pct": 1.0}
+        {
+            "study_id": "p",
+            "nerve": "median",
+            "side": side,
+            "muscle": "apb",
+            "segment": "wrist-elbow",
+            "distal_amplitude_mv": 8.0,
+            "amplitude_reduction_pct": 1.0,
+            "total_area_reduction_pct": 1.0,
+            "total_duration_increase_pct": 1.0,
+        }
         for side in ("left", "right")
-    ]  # fmt: skip
+    ]
     findings = {key: value for key, value in FINDINGS.items() if not key.startswith("treatment")}
     found = concluded(findings, rows, ())[one.id]
     assert found.not_excluded in one.categories

@@ -11,10 +11,19 @@ import naive
 from ncs_cb.measuring import traces as measure
 from ncs_cb.measuring.traces import measure_traces
 
-TIMES = ["onset_latency_ms", "negative_peak_latency_ms", "negative_peak_duration_ms",
-         "total_negative_duration_ms"]  # fmt: skip
-HEIGHTS = ["negative_peak_amplitude_mv", "peak_to_peak_amplitude_mv", "negative_peak_area_mv_ms",
-           "total_negative_area_mv_ms", "baseline_noise_mv"]  # fmt: skip
+TIMES = [
+    "onset_latency_ms",
+    "negative_peak_latency_ms",
+    "negative_peak_duration_ms",
+    "total_negative_duration_ms",
+]
+HEIGHTS = [
+    "negative_peak_amplitude_mv",
+    "peak_to_peak_amplitude_mv",
+    "negative_peak_area_mv_ms",
+    "total_negative_area_mv_ms",
+    "baseline_noise_mv",
+]
 SEEDS = st.integers(0, 2**32 - 1)
 
 
@@ -22,8 +31,9 @@ def make(seed, n=3, noise_mv=0.01):
     rng = np.random.default_rng(seed)
     rows = naive.random_cmaps(rng, n, noise_mv=noise_mv)
     t = (np.arange(1000) - 20) / 20
-    return np.array([row + naive.artifact(t, rng.uniform(-4, 4), rng.uniform(0.2, 2.0))
-                     for row in rows])  # fmt: skip
+    return np.array(
+        [row + naive.artifact(t, rng.uniform(-4, 4), rng.uniform(0.2, 2.0)) for row in rows]
+    )
 
 
 def measured(samples, stimulus=20, **options):
@@ -31,8 +41,9 @@ def measured(samples, stimulus=20, **options):
 
 
 def same(a, b):
-    pd.testing.assert_frame_equal(a.reset_index(drop=True), b.reset_index(drop=True),
-                                  check_exact=True)  # fmt: skip
+    pd.testing.assert_frame_equal(
+        a.reset_index(drop=True), b.reset_index(drop=True), check_exact=True
+    )
 
 
 @settings(max_examples=40, deadline=None)

@@ -12,8 +12,12 @@ from ncs_cb.model import MachineValues, Site, Trace
 
 
 def beside(latency_ms, amplitude_mv, machine):
-    row = {"study_id": "s", "onset_latency_ms": latency_ms, "quality_flags": "sweep_cut",
-           "negative_peak_amplitude_mv": amplitude_mv}  # fmt: skip
+    row = {
+        "study_id": "s",
+        "onset_latency_ms": latency_ms,
+        "quality_flags": "sweep_cut",
+        "negative_peak_amplitude_mv": amplitude_mv,
+    }
     site = Site("median", "right", "apb", "below_elbow")
     trace = Trace(np.zeros(3), 20_000.0, 0, site, "a.edf", machine=machine)
     return set_beside(conform(pd.DataFrame([row]), "traces"), [trace])

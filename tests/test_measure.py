@@ -152,9 +152,14 @@ def test_a_cut_sweep_gives_no_duration_but_keeps_what_was_seen():
 
 @pytest.mark.parametrize(
     ("height_mv", "noise_mv", "width_ms", "rate"),
-    [(0.15, 0.05, 6.0, 20_000), (0.3, 0.05, 6.0, 48_000), (0.01, 0.002, 1.5, 20_000),
-     (0.01, 0.002, 1.5, 50_000), (1.5, 0.05, 6.0, 48_000)],
-)  # fmt: skip
+    [
+        (0.15, 0.05, 6.0, 20_000),
+        (0.3, 0.05, 6.0, 48_000),
+        (0.01, 0.002, 1.5, 20_000),
+        (0.01, 0.002, 1.5, 50_000),
+        (1.5, 0.05, 6.0, 48_000),
+    ],
+)
 def test_noise_does_not_lift_the_amplitude(height_mv, noise_mv, width_ms, rate):
     # A proximal response that is measured too high hides a block; a sensory one, its loss.
     t = (np.arange(rate // 20) - rate // 1000) * 1000 / rate
@@ -192,9 +197,10 @@ def test_late_units_are_part_of_the_response():
     late = naive.cmap(T) + naive.cmap(T, onset=20.0, height=1.5, positive=0.0)
     row = measured(late).iloc[0]
     assert row["total_negative_duration_ms"] == pytest.approx(26 - 4.055, abs=0.1)
-    whole = np.clip(naive.cmap(T), 0, None).sum() / 20 + np.clip(
-        naive.cmap(T, onset=20.0, height=1.5, positive=0.0), 0, None
-    ).sum() / 20  # fmt: skip
+    whole = (
+        np.clip(naive.cmap(T), 0, None).sum() / 20
+        + np.clip(naive.cmap(T, onset=20.0, height=1.5, positive=0.0), 0, None).sum() / 20
+    )
     assert row["total_negative_area_mv_ms"] == pytest.approx(whole, rel=5e-3)
 
 
@@ -291,8 +297,9 @@ def test_a_study_gives_the_traces_table_in_order():
     assert frame["kind"].tolist() == ["motor", "motor", "sensory"]
     pd.testing.assert_series_equal(
         frame.loc[0, [c.name for c in MEASURES]],
-        measured(naive.cmap(T)).iloc[0], check_names=False,
-    )  # fmt: skip
+        measured(naive.cmap(T)).iloc[0],
+        check_names=False,
+    )
 
 
 def test_the_converter_range_tells_a_clipped_trace():

@@ -63,13 +63,18 @@ def plant(root: Path) -> None:
     lines += [",".join(f"{v:.5f}" for v in row) for row in zip(time, *traces.values(), strict=True)]
     (sound / "ulnar.csv").write_text("\n".join(lines))
     sidecar = {
-        "nerve": "ulnar", "side": "right", "muscle": "adm", "unit": "mV",
-        "polarity": "negative_up", "high_pass_hz": 2, "low_pass_hz": 10000,
+        "nerve": "ulnar",
+        "side": "right",
+        "muscle": "adm",
+        "unit": "mV",
+        "polarity": "negative_up",
+        "high_pass_hz": 2,
+        "low_pass_hz": 10000,
         "traces": {
             "wrist": {"site": "wrist", "distance_mm": 70},
             p["csv column"]: {"site": "below_elbow", "distance_mm": 280},
         },
-    }  # fmt: skip
+    }
     (sound / "ulnar.json").write_text(json.dumps(sidecar))
     (sound / "study.toml").write_text(f"# {p['study.toml comment']}\n[person]\nage_years = 44\n")
     named = root / "p2"

@@ -26,9 +26,12 @@ DETAILS = Details(
 )
 # site, distance, onset latency, amplitude; a healthy arm
 ULNAR = [
-    ("wrist", 80, 3.0, 10.0), ("below_elbow", 280, 6.3, 9.6), ("above_elbow", 380, 8.0, 9.5),
-    ("axilla", 470, 9.5, 9.3), ("erb", 680, 12.8, 9.0),
-]  # fmt: skip
+    ("wrist", 80, 3.0, 10.0),
+    ("below_elbow", 280, 6.3, 9.6),
+    ("above_elbow", 380, 8.0, 9.5),
+    ("axilla", 470, 9.5, 9.3),
+    ("erb", 680, 12.8, 9.0),
+]
 MEDIAN = [("wrist", 80, 3.7, 9.0), ("elbow", 300, 7.6, 8.7), ("axilla", 420, 9.6, 8.5)]
 KEY = ["nerve", "muscle", "stimulation_site"]
 
@@ -44,24 +47,44 @@ def waveform(onset_ms, amplitude_mv, *, width_ms=5.0, extra=()):
 
 def row(nerve, muscle, site, distance, onset, amplitude):
     return {
-        "study_id": "s", "recording": f"{nerve}_{muscle}", "nerve": nerve, "side": "right",
-        "muscle": muscle, "kind": "motor", "stimulation_site": site, "distance_mm": distance,
-        "stimulus_ma": 20.0, "sampling_rate_hz": RATE, "high_pass_hz": 2.0, "low_pass_hz": 1e4,
-        "onset_latency_ms": onset, "negative_peak_latency_ms": onset + 2.5,
-        "negative_peak_amplitude_mv": amplitude, "peak_to_peak_amplitude_mv": 1.5 * amplitude,
-        "negative_peak_duration_ms": 5.0 + onset / 50, "negative_peak_area_mv_ms": 3 * amplitude,
-        "total_negative_duration_ms": 5.0 + onset / 50, "total_negative_area_mv_ms": 3 * amplitude,
-        "baseline_mv": 0.0, "baseline_noise_mv": 0.002, "quality_flags": "",
-    }  # fmt: skip
+        "study_id": "s",
+        "recording": f"{nerve}_{muscle}",
+        "nerve": nerve,
+        "side": "right",
+        "muscle": muscle,
+        "kind": "motor",
+        "stimulation_site": site,
+        "distance_mm": distance,
+        "stimulus_ma": 20.0,
+        "sampling_rate_hz": RATE,
+        "high_pass_hz": 2.0,
+        "low_pass_hz": 1e4,
+        "onset_latency_ms": onset,
+        "negative_peak_latency_ms": onset + 2.5,
+        "negative_peak_amplitude_mv": amplitude,
+        "peak_to_peak_amplitude_mv": 1.5 * amplitude,
+        "negative_peak_duration_ms": 5.0 + onset / 50,
+        "negative_peak_area_mv_ms": 3 * amplitude,
+        "total_negative_duration_ms": 5.0 + onset / 50,
+        "total_negative_area_mv_ms": 3 * amplitude,
+        "baseline_mv": 0.0,
+        "baseline_noise_mv": 0.002,
+        "quality_flags": "",
+    }
 
 
 def absent(nerve, muscle, site, distance):
     empty = dict.fromkeys(
-        (name for name in row(nerve, muscle, site, distance, 0.0, 0.0) if name.endswith(("_ms",
-         "amplitude_mv"))), np.nan)  # fmt: skip
-    return row(nerve, muscle, site, distance, 0.0, 0.0) | empty | {
-        "quality_flags": "response_absent"
-    }  # fmt: skip
+        (
+            name
+            for name in row(nerve, muscle, site, distance, 0.0, 0.0)
+            if name.endswith(("_ms", "amplitude_mv"))
+        ),
+        np.nan,
+    )
+    return (
+        row(nerve, muscle, site, distance, 0.0, 0.0) | empty | {"quality_flags": "response_absent"}
+    )
 
 
 class Study:
@@ -82,11 +105,16 @@ class Study:
         if not r["quality_flags"]:
             samples = waveform(r["onset_latency_ms"], r["negative_peak_amplitude_mv"])
         return Trace(
-            samples, RATE, STIMULUS,
-            Site(r["nerve"], r["side"], r["muscle"], r["stimulation_site"]), r["recording"],
+            samples,
+            RATE,
+            STIMULUS,
+            Site(r["nerve"], r["side"], r["muscle"], r["stimulation_site"]),
+            r["recording"],
             stimulus=Stimulus(is_supramaximal=True, collision_used=True),
-            high_pass_hz=2.0, low_pass_hz=1e4, machine=MachineValues(3.0, 10.0, None),
-        )  # fmt: skip
+            high_pass_hz=2.0,
+            low_pass_hz=1e4,
+            machine=MachineValues(3.0, 10.0, None),
+        )
 
     def at(self, nerve, muscle, site):
         keys = self.traces[KEY].itertuples(index=False, name=None)
@@ -114,8 +142,9 @@ class Study:
 
     def attest(self, value, *sites):
         for site in sites:
-            stimulus = replace(self.responses[self.at("ulnar", "adm", site)].stimulus,
-                               is_supramaximal=value)  # fmt: skip
+            stimulus = replace(
+                self.responses[self.at("ulnar", "adm", site)].stimulus, is_supramaximal=value
+            )
             self.change("ulnar", "adm", site, stimulus=stimulus)
         return self
 
@@ -171,26 +200,48 @@ CROSSING = {"negative_peak_amplitude_mv": 3.0, "quality_flags": ""}
 CASES = {
     "first_phase_only": {
         "raise": lambda s: s.set("ulnar", "adm", "below_elbow", total_negative_area_mv_ms=np.nan),
-        "open": lambda s: s.set("ulnar", "adm", "below_elbow", total_negative_area_mv_ms=np.nan,
-                                negative_peak_area_mv_ms=np.nan),
+        "open": lambda s: s.set(
+            "ulnar",
+            "adm",
+            "below_elbow",
+            total_negative_area_mv_ms=np.nan,
+            negative_peak_area_mv_ms=np.nan,
+        ),
         "says": "missing at below elbow",
     },
     "response_absent_at_site": {
-        "raise": lambda s: s.set("ulnar", "adm", "below_elbow", quality_flags="response_absent",
-                                 negative_peak_amplitude_mv=np.nan),
+        "raise": lambda s: s.set(
+            "ulnar",
+            "adm",
+            "below_elbow",
+            quality_flags="response_absent",
+            negative_peak_amplitude_mv=np.nan,
+        ),
         "open": lambda s: s.set("ulnar", "adm", "below_elbow", negative_peak_amplitude_mv=np.nan),
         "says": "no response at below elbow",
     },
     "complete_block": {
-        "raise": lambda s: s.set("ulnar", "adm", "below_elbow", quality_flags="response_absent",
-                                 negative_peak_amplitude_mv=np.nan),
+        "raise": lambda s: s.set(
+            "ulnar",
+            "adm",
+            "below_elbow",
+            quality_flags="response_absent",
+            negative_peak_amplitude_mv=np.nan,
+        ),
         "open": lambda s: s.attest(None, "below_elbow").set(
-            "ulnar", "adm", "below_elbow", quality_flags="response_absent",
-            negative_peak_amplitude_mv=np.nan),
+            "ulnar",
+            "adm",
+            "below_elbow",
+            quality_flags="response_absent",
+            negative_peak_amplitude_mv=np.nan,
+        ),
         "says": r"no response at below elbow with a supramaximal stimulus; 10\.00 mV distally",
     },
     "entrapment_site": {
-        "raise": lambda s: s, "raise_segment": BE_AE, "open": "NA", "says": "cubital tunnel",
+        "raise": lambda s: s,
+        "raise_segment": BE_AE,
+        "open": "NA",
+        "says": "cubital tunnel",
     },
     "distal_response_small": {
         "raise": lambda s: s.scale("ulnar", "adm", "wrist", 0.12),
@@ -199,8 +250,14 @@ CASES = {
     },
     "proximal_larger": {
         "raise": lambda s: s.scale("ulnar", "adm", "below_elbow", 1.2),
-        "open": lambda s: s.set("ulnar", "adm", "wrist", negative_peak_amplitude_mv=np.nan,
-                                total_negative_area_mv_ms=np.nan, negative_peak_area_mv_ms=np.nan),
+        "open": lambda s: s.set(
+            "ulnar",
+            "adm",
+            "wrist",
+            negative_peak_amplitude_mv=np.nan,
+            total_negative_area_mv_ms=np.nan,
+            negative_peak_area_mv_ms=np.nan,
+        ),
         "says": r"larger by 15\.2 %; limit 10 %",
     },
     "submaximal_distal": {
@@ -210,8 +267,11 @@ CASES = {
     },
     "submaximal_proximal": {
         "raise": lambda s: s.attest(None, "below_elbow").scale("ulnar", "adm", "below_elbow", 0.5),
-        "open": lambda s: s.attest(None, "below_elbow").scale("ulnar", "adm", "below_elbow", 0.5)
-                .set("ulnar", "adm", "below_elbow", total_negative_duration_ms=8.0),
+        "open": lambda s: (
+            s.attest(None, "below_elbow")
+            .scale("ulnar", "adm", "below_elbow", 0.5)
+            .set("ulnar", "adm", "below_elbow", total_negative_duration_ms=8.0)
+        ),
         "says": r"amplitude falls by 52\.0 % and area by 52\.0 % together",
     },
     "supramaximality_not_attested": {
@@ -220,25 +280,31 @@ CASES = {
         "says": "nothing is said of the stimulus at below elbow",
     },
     "co_stimulation": {
-        "raise": lambda s: s.reshape("below_elbow", waveform(
-            6.3, 11.0, extra=[(-1.0, -0.15, 2.0), (3.0, 0.2, 2.0)]))
-            .set("ulnar", "adm", "below_elbow", quality_flags="initial_positivity"),
+        "raise": lambda s: s.reshape(
+            "below_elbow", waveform(6.3, 11.0, extra=[(-1.0, -0.15, 2.0), (3.0, 0.2, 2.0)])
+        ).set("ulnar", "adm", "below_elbow", quality_flags="initial_positivity"),
         "open": lambda s: s.typed(),
         "says": "correlation",
     },
     "martin_gruber": {
-        "raise": lambda s: s.scale("ulnar", "adm", "below_elbow", 0.7)
-                            .set("median", "adm", "elbow", **CROSSING),
-        "open": lambda s: s.scale("ulnar", "adm", "below_elbow", 0.7)
-                           .drop(("median", "adm", "elbow"), ("median", "adm", "wrist")),
+        "raise": lambda s: s.scale("ulnar", "adm", "below_elbow", 0.7).set(
+            "median", "adm", "elbow", **CROSSING
+        ),
+        "open": lambda s: s.scale("ulnar", "adm", "below_elbow", 0.7).drop(
+            ("median", "adm", "elbow"), ("median", "adm", "wrist")
+        ),
         "says": r"10\.00 mV at the wrist = 6\.72 mV .* \+ 3\.00 mV by way of median \(sum 9\.72",
     },
     "reverse_martin_gruber": {
-        "raise": lambda s: s.scale("median", "apb", "elbow", 0.7)
-                            .set("ulnar", "apb", "below_elbow", **CROSSING),
-        "open": lambda s: s.scale("median", "apb", "elbow", 0.7)
-                           .drop(("ulnar", "apb", "below_elbow"), ("ulnar", "apb", "wrist")),
-        "segment": "wrist-elbow", "nerve": "median", "muscle": "apb",
+        "raise": lambda s: s.scale("median", "apb", "elbow", 0.7).set(
+            "ulnar", "apb", "below_elbow", **CROSSING
+        ),
+        "open": lambda s: s.scale("median", "apb", "elbow", 0.7).drop(
+            ("ulnar", "apb", "below_elbow"), ("ulnar", "apb", "wrist")
+        ),
+        "segment": "wrist-elbow",
+        "nerve": "median",
+        "muscle": "apb",
         "says": r"9\.00 mV at the wrist = 6\.09 mV .* by way of ulnar",
     },
     "focal_slowing": {
@@ -263,7 +329,10 @@ CASES = {
         "says": "low-frequency filter 2 Hz distal, 20 Hz proximal",
     },
     "erb_without_collision": {
-        "raise": erb, "segment": "axilla-erb", "open": None, "says": "collision was not used",
+        "raise": erb,
+        "segment": "axilla-erb",
+        "open": None,
+        "says": "collision was not used",
     },
     "axonal_loss_recent": {
         "raise": lambda s: s.say(symptom_onset_date=date(2026, 2, 21)),
@@ -282,11 +351,12 @@ CASES = {
     },
     "distance_implausible": {
         "raise": lambda s: s.set("ulnar", "adm", "wrist", distance_mm=8.0).set(
-            "ulnar", "adm", "below_elbow", distance_mm=28.0),
+            "ulnar", "adm", "below_elbow", distance_mm=28.0
+        ),
         "open": lambda s: s.set("ulnar", "adm", "below_elbow", distance_mm=np.nan),
         "says": "8 and 28 look like centimetres: 6.1 m/s as millimetres, 60.6 m/s",
     },
-}  # fmt: skip
+}
 for _name in quality.CHECKS:
     if flags.FLAGS[_name].scope == "trace":
         CASES[_name] = {
@@ -474,9 +544,11 @@ def test_at_erbs_point_only_collision_clears_co_stimulation():
 
 def without_crossing_recordings():
     return Study().drop(
-        ("median", "adm", "elbow"), ("median", "adm", "wrist"),
-        ("ulnar", "apb", "below_elbow"), ("ulnar", "apb", "wrist"),
-    )  # fmt: skip
+        ("median", "adm", "elbow"),
+        ("median", "adm", "wrist"),
+        ("ulnar", "apb", "below_elbow"),
+        ("ulnar", "apb", "wrist"),
+    )
 
 
 def test_an_anastomosis_is_missed_only_where_a_fall_across_the_forearm_asks_for_it():
@@ -728,13 +800,19 @@ sites = ["wrist", "below_elbow", "above_elbow", "axilla"]
 @pytest.mark.parametrize(
     ("mistake", "flag", "segment"),
     [
-        ('site = "below_elbow"\nelectrode_shift_mm = [15.0, 25.0]', "electrode_shift",
-         "wrist-below_elbow"),
+        (
+            'site = "below_elbow"\nelectrode_shift_mm = [15.0, 25.0]',
+            "electrode_shift",
+            "wrist-below_elbow",
+        ),
         ('site = "wrist"\nexcited = [0.5, 0.7]', "submaximal_distal", "wrist-below_elbow"),
-        ('site = "axilla"\nco_stimulates = "median"\nco_stimulation = [0.25, 0.4]',
-         "co_stimulation", "above_elbow-axilla"),
+        (
+            'site = "axilla"\nco_stimulates = "median"\nco_stimulation = [0.25, 0.4]',
+            "co_stimulation",
+            "above_elbow-axilla",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_stimulus_or_electrode_gone_wrong_is_recognized(tmp_path, mistake, flag, segment):
     recipe = tmp_path / "trap.toml"
     recipe.write_text(TRAP + mistake, encoding="utf-8")

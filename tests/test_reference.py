@@ -87,9 +87,12 @@ def test_velocity_across_the_elbow_has_a_limit_of_its_own():
 
 
 def test_an_unset_limit_is_left_out():
-    assert reference.load("preston_shapiro").limit(
-        "motor", "musculocutaneous", "biceps", "amplitude_mv"
-    ) is None  # fmt: skip
+    assert (
+        reference.load("preston_shapiro").limit(
+            "motor", "musculocutaneous", "biceps", "amplitude_mv"
+        )
+        is None
+    )
 
 
 def test_means_are_never_limits():
@@ -167,12 +170,18 @@ def marks(frame, table, **options):
 
 def test_values_outside_are_marked_low_or_high():
     row = {
-        "kind": "motor", "nerve": "median", "muscle": "apb", "stimulation_site": "wrist",
-        "distance_mm": 80.0, "onset_latency_ms": 5.0, "negative_peak_amplitude_mv": 3.0,
-    }  # fmt: skip
+        "kind": "motor",
+        "nerve": "median",
+        "muscle": "apb",
+        "stimulation_site": "wrist",
+        "distance_mm": 80.0,
+        "onset_latency_ms": 5.0,
+        "negative_peak_amplitude_mv": 3.0,
+    }
     assert marks([row], "traces") == {
-        "onset_latency_ms": "high", "negative_peak_amplitude_mv": "low"
-    }  # fmt: skip
+        "onset_latency_ms": "high",
+        "negative_peak_amplitude_mv": "low",
+    }
     healthy = {**row, "onset_latency_ms": 4.5, "negative_peak_amplitude_mv": 4.1}
     assert set(marks([healthy], "traces").values()) == {"normal"}
 
@@ -180,34 +189,52 @@ def test_values_outside_are_marked_low_or_high():
 @pytest.mark.parametrize(
     ("distance", "latency", "expected"),
     [
-        (110.0, 5.0, "unknown"), (110.0, 4.4, "normal"), (60.0, 5.0, "high"),
-        (60.0, 4.4, "unknown"), (math.nan, 5.0, "high"),
+        (110.0, 5.0, "unknown"),
+        (110.0, 4.4, "normal"),
+        (60.0, 5.0, "high"),
+        (60.0, 4.4, "unknown"),
+        (math.nan, 5.0, "high"),
     ],
-)  # fmt: skip
+)
 def test_a_latency_belongs_to_its_distance(distance, latency, expected):
     row = {
-        "kind": "motor", "nerve": "median", "muscle": "apb", "stimulation_site": "wrist",
-        "distance_mm": distance, "onset_latency_ms": latency,
-    }  # fmt: skip
+        "kind": "motor",
+        "nerve": "median",
+        "muscle": "apb",
+        "stimulation_site": "wrist",
+        "distance_mm": distance,
+        "onset_latency_ms": latency,
+    }
     assert marks([row], "traces") == {"onset_latency_ms": expected}
 
 
 def test_proximal_sites_and_sensory_rows_have_no_motor_limits():
     row = {
-        "kind": "motor", "nerve": "median", "muscle": "apb", "stimulation_site": "elbow",
-        "onset_latency_ms": 8.0, "negative_peak_amplitude_mv": 3.0,
-    }  # fmt: skip
+        "kind": "motor",
+        "nerve": "median",
+        "muscle": "apb",
+        "stimulation_site": "elbow",
+        "onset_latency_ms": 8.0,
+        "negative_peak_amplitude_mv": 3.0,
+    }
     assert marks([row, {**row, "kind": "sensory", "stimulation_site": "wrist"}], "traces") == {}
 
 
 def test_velocities_f_waves_and_sensory_values_are_marked():
     assert marks(
-        [{"nerve": "ulnar", "muscle": "adm", "segment": "wrist-below_elbow",
-          "conduction_velocity_m_per_s": 51.9}], "segments",
-    ) == {"conduction_velocity_m_per_s": "low"}  # fmt: skip
-    assert marks(
-        [{"nerve": "ulnar", "muscle": "adm", "minimum_latency_ms": 32.1}], "f_waves"
-    ) == {"minimum_latency_ms": "high"}  # fmt: skip
+        [
+            {
+                "nerve": "ulnar",
+                "muscle": "adm",
+                "segment": "wrist-below_elbow",
+                "conduction_velocity_m_per_s": 51.9,
+            }
+        ],
+        "segments",
+    ) == {"conduction_velocity_m_per_s": "low"}
+    assert marks([{"nerve": "ulnar", "muscle": "adm", "minimum_latency_ms": 32.1}], "f_waves") == {
+        "minimum_latency_ms": "high"
+    }
     assert marks(
         [{"nerve": "ulnar", "muscle": "digit5", "amplitude_uv": 9.0, "velocity_m_per_s": 51.0}],
         "sensory",
@@ -215,8 +242,12 @@ def test_velocities_f_waves_and_sensory_values_are_marked():
 
 
 def test_an_unknown_value_is_unknown_and_not_normal():
-    row = {"nerve": "ulnar", "muscle": "adm", "segment": "wrist-below_elbow",
-           "conduction_velocity_m_per_s": math.nan}  # fmt: skip
+    row = {
+        "nerve": "ulnar",
+        "muscle": "adm",
+        "segment": "wrist-below_elbow",
+        "conduction_velocity_m_per_s": math.nan,
+    }
     assert marks([row], "segments") == {"conduction_velocity_m_per_s": "unknown"}
 
 

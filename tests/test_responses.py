@@ -11,9 +11,11 @@ import ncs_cb
 from ncs_cb.model import Site, Stimulus, Study, TypedResponse
 from readers.studies import arm
 
-HEAD = ("nerve,side,muscle,stimulation_site,response,distance_mm,onset_latency_ms,"
-        "negative_peak_amplitude_mv,negative_peak_area_mv_ms,negative_peak_duration_ms,"
-        "supramaximal,collision_used")  # fmt: skip
+HEAD = (
+    "nerve,side,muscle,stimulation_site,response,distance_mm,onset_latency_ms,"
+    "negative_peak_amplitude_mv,negative_peak_area_mv_ms,negative_peak_duration_ms,"
+    "supramaximal,collision_used"
+)
 
 
 def read(tmp_path, *rows):
@@ -63,18 +65,30 @@ def test_what_a_table_attests_counts_as_what_a_recording_attests(tmp_path):
 
 @pytest.mark.parametrize(
     ("status", "grade", "reduction"),
-    [("absent", "definite", 100.0), ("not_done", "undetermined", None),
-     ("not_measurable", "undetermined", None), (None, "undetermined", None)],
-)  # fmt: skip
+    [
+        ("absent", "definite", 100.0),
+        ("not_done", "undetermined", None),
+        ("not_measurable", "undetermined", None),
+        (None, "undetermined", None),
+    ],
+)
 def test_only_what_is_absent_is_read_as_no_response(status, grade, reduction):
     def row(site, response, **values):
         return TypedResponse(
-            Site("median", "left", "apb", site), "by hand", response=response, values=values,
+            Site("median", "left", "apb", site),
+            "by hand",
+            response=response,
+            values=values,
             stimulus=Stimulus(is_supramaximal=True, supramaximal_by="call"),
-        )  # fmt: skip
+        )
 
-    distal = row("wrist", "present", negative_peak_amplitude_mv=7.7,
-                 negative_peak_area_mv_ms=23.5, negative_peak_duration_ms=5.4)  # fmt: skip
+    distal = row(
+        "wrist",
+        "present",
+        negative_peak_amplitude_mv=7.7,
+        negative_peak_area_mv_ms=23.5,
+        negative_peak_duration_ms=5.4,
+    )
     result = ncs_cb.analyze(Study("m", (), typed_responses=(distal, row("elbow", status))))
     first = result.verdicts.query("criteria == 'efns_pns_2010'")
     assert first["conduction_block"].tolist() == [grade]

@@ -67,9 +67,10 @@ def test_between_the_automatic_markers_lie_the_automatic_values(seed, late):
     numbers = automatic(samples)
     onset = numbers["onset_latency_ms"]
     given = Markers(
-        onset_ms=onset, peak_ms=numbers["negative_peak_latency_ms"],
+        onset_ms=onset,
+        peak_ms=numbers["negative_peak_latency_ms"],
         end_ms=onset + numbers["total_negative_duration_ms"],
-    )  # fmt: skip
+    )
     between = measure_between(as_trace(samples), numbers, given)
     assert between["onset_latency_ms"] == onset
     for name in ("negative_peak_duration_ms", "total_negative_duration_ms"):
@@ -451,10 +452,16 @@ def test_a_stimulus_that_names_no_site_gets_one_from_the_log(tmp_path):
     del sidecar["traces"]["S 3"]["site"]
     path.with_suffix(".json").write_text(json.dumps(sidecar), "utf-8")
     event = {
-        "id": "1", "at": "2026-03-02T10:11:12Z", "who": "mt", "action": "set",
-        "trace": {"recording": "u.csv", "text": "S 3"}, "key": "site", "from": None,
-        "to": "below_elbow", "why": "protocol sheet",
-    }  # fmt: skip
+        "id": "1",
+        "at": "2026-03-02T10:11:12Z",
+        "who": "mt",
+        "action": "set",
+        "trace": {"recording": "u.csv", "text": "S 3"},
+        "key": "site",
+        "from": None,
+        "to": "below_elbow",
+        "why": "protocol sheet",
+    }
     review_file.append(visit / "review.jsonl", event)
     result = found(visit)
     assert list(result.segments["segment"]) == ["wrist-below_elbow"]

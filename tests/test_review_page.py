@@ -150,8 +150,9 @@ def test_settings_are_corrected_in_place(page, visit):
     page.locator("#set-collision_used").select_option("yes")
     corrections(page, 2)
     assert [(e["key"], e["to"]) for e in events(visit)] == [
-        ("distance_mm", 80), ("collision_used", True),
-    ]  # fmt: skip
+        ("distance_mm", 80),
+        ("collision_used", True),
+    ]
     traces = analyze(read_study(visit)).traces.set_index("stimulation_site")
     assert traces.loc["wrist", "distance_mm"] == 80.0
 
@@ -192,8 +193,10 @@ def test_the_report_that_is_saved_is_that_of_analyze(page, visit, tmp_path):
     write_report(analyze(read_study(visit)), tmp_path / "out", formats=["html"])
     assert saved == (tmp_path / "out" / "visit" / "report.html").read_bytes()
     assert sorted(p.name for p in visit.iterdir()) == [
-        "review.jsonl", "ulnar_right.csv", "ulnar_right.json",
-    ]  # fmt: skip
+        "review.jsonl",
+        "ulnar_right.csv",
+        "ulnar_right.json",
+    ]
 
 
 def test_read_only_shows_and_changes_nothing(browser, visit):

@@ -76,11 +76,15 @@ def test_another_host_name_is_refused(served, host):
 @pytest.mark.parametrize(
     "path",
     [
-        "/TOKEN/../../../../etc/passwd", "/TOKEN/..%2f..%2fetc/passwd", "/TOKEN//etc/passwd",
-        "/TOKEN/review.jsonl", "/TOKEN/ulnar_right.csv", "/TOKEN/../server.py",
+        "/TOKEN/../../../../etc/passwd",
+        "/TOKEN/..%2f..%2fetc/passwd",
+        "/TOKEN//etc/passwd",
+        "/TOKEN/review.jsonl",
+        "/TOKEN/ulnar_right.csv",
+        "/TOKEN/../server.py",
         "/TOKEN/page.html/..",
     ],
-)  # fmt: skip
+)
 def test_no_other_file_is_given(served, path):
     assert ask(served, path)[0] == 404
 

@@ -236,9 +236,11 @@ def test_the_template_filled_in_has_every_key_there_is():
     for kind, entry in (
         (RecordingOverride, raw["recordings"]["ulnar_right.edf"]),
         (SensoryValue, raw["sensory"][0]),
-        (FWaveValue, raw["f_wave"][0]), (StrengthValue, raw["strength"][0]),
-        (NeedleValue, raw["needle_emg"][0]), (TreatmentCourse, raw["treatment"]["courses"][0]),
-    ):  # fmt: skip
+        (FWaveValue, raw["f_wave"][0]),
+        (StrengthValue, raw["strength"][0]),
+        (NeedleValue, raw["needle_emg"][0]),
+        (TreatmentCourse, raw["treatment"]["courses"][0]),
+    ):
         assert set(entry) == set(kind.__dataclass_fields__)
     assert set(raw["limb_temperature_c"]) == set(study_file.LIMBS)
 
@@ -284,10 +286,11 @@ def test_every_finding_is_worded_in_both_languages_and_has_a_source():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"type": "text"}, "allowed: boolean, number"), ({"label": ""}, "'label' is missing"),
+        ({"type": "text"}, "allowed: boolean, number"),
+        ({"label": ""}, "'label' is missing"),
         ({"lable": "x"}, "Did you mean 'clinical.a.label'"),
     ],
-)  # fmt: skip
+)
 def test_a_malformed_finding_is_a_table_error(change, message):
     entry = {"type": "boolean", "label": "a", "label_zh": "甲", "description": "A.", "source": "s"}
     assert study_file.build_findings({"clinical": {"a": entry}})["clinical.a"].label == "a"
@@ -303,23 +306,50 @@ def test_a_malformed_finding_is_a_table_error(change, message):
 def test_details_of_a_record_come_back_as_they_were():
     _, details = read(CONTRACT)
     plain = {
-        "visit_date": "2026-03-02", "symptom_onset_date": "2024-09-01", "age_years": 44.0,
-        "sex": "male", "height_cm": 176.0, "limb_temperature_c": {"right_arm": 33.5},
-        "recordings": {"ulnar_right.edf": {
-            "nerve": "ulnar", "side": "right", "muscle": "adm", "polarity": "negative_up",
-            "supramaximal": True, "collision_used": False}},
+        "visit_date": "2026-03-02",
+        "symptom_onset_date": "2024-09-01",
+        "age_years": 44.0,
+        "sex": "male",
+        "height_cm": 176.0,
+        "limb_temperature_c": {"right_arm": 33.5},
+        "recordings": {
+            "ulnar_right.edf": {
+                "nerve": "ulnar",
+                "side": "right",
+                "muscle": "adm",
+                "polarity": "negative_up",
+                "supramaximal": True,
+                "collision_used": False,
+            }
+        },
         "findings": dict(details.findings),
         "courses": [{"drug": "ivig", "start": "2026-01-10", "end": None, "dose_g_per_kg": 2.0}],
-        "sensory": [{"nerve": "ulnar", "side": "right", "segment": "wrist-below_elbow",
-                     "amplitude_uv": 14.0, "velocity_m_per_s": 58.0, "is_normal": True}],
-        "f_waves": [{"nerve": "ulnar", "side": "right", "minimum_latency_ms": 27.1,
-                     "persistence_pct": 90.0}],
-        "strength": [{"movement": "finger abduction", "side": "right", "mrc": 3.0,
-                      "force_n": 120.0}],
-        "needle_emg": [{"muscle": "fdi", "side": "right", "fibrillations": False,
-                        "motor_unit_changes": "chronic"}],
+        "sensory": [
+            {
+                "nerve": "ulnar",
+                "side": "right",
+                "segment": "wrist-below_elbow",
+                "amplitude_uv": 14.0,
+                "velocity_m_per_s": 58.0,
+                "is_normal": True,
+            }
+        ],
+        "f_waves": [
+            {"nerve": "ulnar", "side": "right", "minimum_latency_ms": 27.1, "persistence_pct": 90.0}
+        ],
+        "strength": [
+            {"movement": "finger abduction", "side": "right", "mrc": 3.0, "force_n": 120.0}
+        ],
+        "needle_emg": [
+            {
+                "muscle": "fdi",
+                "side": "right",
+                "fibrillations": False,
+                "motor_unit_changes": "chronic",
+            }
+        ],
         "clinical_question": "Weak right hand: block?",
-    }  # fmt: skip
+    }
     assert study_file.details_from_plain(plain) == details
     with pytest.raises(StudyError, match="Did you mean 'age_years'"):
         study_file.details_from_plain({"age_year": 4})

@@ -63,9 +63,12 @@ def test_every_site_is_also_compared_with_the_most_distal_one():
         traces(*(site(name) for name in ("axilla", "wrist", "above_elbow", "below_elbow")))
     )
     assert table["segment"].tolist() == [
-        "wrist-below_elbow", "below_elbow-above_elbow", "above_elbow-axilla",
-        "wrist-above_elbow", "wrist-axilla",
-    ]  # fmt: skip
+        "wrist-below_elbow",
+        "below_elbow-above_elbow",
+        "above_elbow-axilla",
+        "wrist-above_elbow",
+        "wrist-axilla",
+    ]
     assert table["is_adjacent"].tolist() == [True, True, True, False, False]
     assert table["is_entrapment_site"].tolist() == [False, True, False, True, True]
 
@@ -122,9 +125,12 @@ def test_a_larger_proximal_response_is_flagged_above_ten_percent(gain, is_raised
 
 @pytest.mark.parametrize(
     ("distance_mm", "latency_ms", "flag"),
-    [(60, 7.0, "length_implausible"), (280, 3.0, "velocity_implausible"),
-     (280, 5.0, "velocity_implausible")],
-)  # fmt: skip
+    [
+        (60, 7.0, "length_implausible"),
+        (280, 3.0, "velocity_implausible"),
+        (280, 5.0, "velocity_implausible"),
+    ],
+)
 def test_impossible_geometry_gives_no_velocity_and_a_flag(distance_mm, latency_ms, flag):
     table = pair_sites(
         traces(
@@ -170,9 +176,10 @@ def test_a_printed_length_or_velocity_stands_in_where_distances_are_unknown():
     from ncs_cb.model import PrintedSegment
 
     frame = traces(
-        site("wrist", onset_latency_ms=3.0), site("below_elbow", onset_latency_ms=7.0),
+        site("wrist", onset_latency_ms=3.0),
+        site("below_elbow", onset_latency_ms=7.0),
         site("above_elbow", onset_latency_ms=9.0),
-    )  # fmt: skip
+    )
     key = ("s", "ulnar", "right", "adm")
     printed = {
         (*key, "wrist", "below_elbow"): PrintedSegment(*key[1:], "wrist", "below_elbow", 220.0),

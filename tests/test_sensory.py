@@ -14,12 +14,20 @@ from ncs_cb.measuring import traces as measure
 
 def traces(**values):
     row = {
-        "study_id": "s", "nerve": "median", "side": "left", "muscle": "digit2",
-        "kind": "sensory", "stimulation_site": "wrist", "distance_mm": 140.0,
-        "onset_latency_ms": 2.5, "negative_peak_latency_ms": 3.2,
-        "negative_peak_amplitude_mv": 0.025, "peak_to_peak_amplitude_mv": 0.04,
-        "negative_peak_duration_ms": 1.4, "quality_flags": "",
-    }  # fmt: skip
+        "study_id": "s",
+        "nerve": "median",
+        "side": "left",
+        "muscle": "digit2",
+        "kind": "sensory",
+        "stimulation_site": "wrist",
+        "distance_mm": 140.0,
+        "onset_latency_ms": 2.5,
+        "negative_peak_latency_ms": 3.2,
+        "negative_peak_amplitude_mv": 0.025,
+        "peak_to_peak_amplitude_mv": 0.04,
+        "negative_peak_duration_ms": 1.4,
+        "quality_flags": "",
+    }
     return conform(pd.DataFrame([row | values]), "traces")
 
 
@@ -33,8 +41,15 @@ def test_amplitudes_are_in_microvolt_and_velocity_is_distance_by_onset_latency()
     assert row["recording_site"] == "digit2"
 
 
-@pytest.mark.parametrize("missing", [{"distance_mm": np.nan}, {"onset_latency_ms": np.nan},
-                                     {"onset_latency_ms": 0.0}, {"distance_mm": 0.0}])  # fmt: skip
+@pytest.mark.parametrize(
+    "missing",
+    [
+        {"distance_mm": np.nan},
+        {"onset_latency_ms": np.nan},
+        {"onset_latency_ms": 0.0},
+        {"distance_mm": 0.0},
+    ],
+)
 def test_without_distance_or_latency_there_is_no_velocity(missing):
     assert np.isnan(sensory.sensory_table(traces(**missing))["velocity_m_per_s"].item())
 

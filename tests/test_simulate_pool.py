@@ -49,9 +49,11 @@ def test_the_fast_sum_equals_the_sum_of_every_unit_potential(kind, rate_hz, high
     setting = Amplifier(rate_hz, int(0.04 * rate_hz), int(0.001 * rate_hz), high_pass_hz, 10_000)
     arrival, weight = draw.uniform(2, 18, (2, 25)), draw.uniform(0.1, 1.0, (2, 25))
     shapes = Shapes(
-        draw.normal(0, 0.2, (2, 25)), draw.uniform(0.3, 0.6, (2, 1)),
-        draw.uniform(0.03, 0.1, (2, 1)), draw.uniform(0.0, 0.3, (2, 1)),
-    )  # fmt: skip
+        draw.normal(0, 0.2, (2, 25)),
+        draw.uniform(0.3, 0.6, (2, 1)),
+        draw.uniform(0.03, 0.1, (2, 1)),
+        draw.uniform(0.0, 0.3, (2, 1)),
+    )
     fast = synthesize(arrival, weight, setting=setting, kind=kind, shapes=shapes)
     slow = summed_one_by_one(arrival, weight, shapes, setting, kind)
     # 0.1 %: interpolation of arrival times and 13 components of the family of shapes.
@@ -257,9 +259,13 @@ def test_block_alone_takes_its_share_of_the_area():
 
 def test_dispersion_alone_blocks_nothing_and_costs_more_amplitude_than_area():
     truth = simulate.pairs(
-        60, rng=rng(), scenario="dispersion", longest_delay_ms=8.0, delay_shape="uniform",
+        60,
+        rng=rng(),
+        scenario="dispersion",
+        longest_delay_ms=8.0,
+        delay_shape="uniform",
         delayed_share=1.0,
-    ).truth  # fmt: skip
+    ).truth
     amplitude = (
         1 - truth.proximal.negative_peak_amplitude_mv / truth.distal.negative_peak_amplitude_mv
     )
@@ -274,9 +280,12 @@ def test_dispersion_alone_blocks_nothing_and_costs_more_amplitude_than_area():
 
 def test_the_truth_of_a_pair_is_what_the_arrays_say():
     settings = PoolSettings(
-        n_units=200, amplitude_mv=10.0, distal_latency_ms=3.0, length_mm=200.0,
+        n_units=200,
+        amplitude_mv=10.0,
+        distal_latency_ms=3.0,
+        length_mm=200.0,
         velocity_m_per_s=50.0,
-    )  # fmt: skip
+    )
     made = simulate.pairs(30, rng=rng(), scenario="healthy", pool=settings, disturbance=QUIET)
     truth = made.truth
     np.testing.assert_allclose(truth.distal.negative_peak_amplitude_mv, 10.0, rtol=2e-3)

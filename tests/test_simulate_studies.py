@@ -20,9 +20,10 @@ RECIPES = simulate.available()
 
 def segment(made, nerve, distal, proximal, kind="motor"):
     found = [
-        s for s in made.truth.segments
+        s
+        for s in made.truth.segments
         if (s.nerve, s.distal_site, s.proximal_site, s.kind) == (nerve, distal, proximal, kind)
-    ]  # fmt: skip
+    ]
     assert len(found) == 1
     return found[0]
 
@@ -46,10 +47,19 @@ sites = ["wrist", "below_elbow"]
 
 def test_the_promised_recipes_are_there():
     promised = {
-        "healthy_arm", "mmn_ulnar_radial", "dispersion_only", "trap_ulnar_elbow",
-        "trap_martin_gruber", "trap_submaximal_proximal", "als_axon_loss", "cidp_like", "erb",
-        "inching", "recruitment", "f_waves",
-    }  # fmt: skip
+        "healthy_arm",
+        "mmn_ulnar_radial",
+        "dispersion_only",
+        "trap_ulnar_elbow",
+        "trap_martin_gruber",
+        "trap_submaximal_proximal",
+        "als_axon_loss",
+        "cidp_like",
+        "erb",
+        "inching",
+        "recruitment",
+        "f_waves",
+    }
     assert promised <= set(RECIPES)
 
 
@@ -162,8 +172,9 @@ def test_a_weak_proximal_stimulus_misses_fibers_and_is_not_attested():
     assert weak.not_excited_fraction > 0.4
     attested = {
         (t.site.nerve, t.site.stimulation_site): t.stimulus.is_supramaximal
-        for t in made.study.traces if t.recording.endswith(("apb", "adm"))
-    }  # fmt: skip
+        for t in made.study.traces
+        if t.recording.endswith(("apb", "adm"))
+    }
     assert attested["median", "wrist"] is True
     assert attested["median", "axilla"] is False
     assert attested["ulnar", "axilla"] is None
@@ -226,10 +237,13 @@ def test_an_intensity_series_rises_to_a_plateau_and_attests_nothing_itself():
 
 def test_f_waves_come_late_small_and_not_every_time():
     made = simulate.recipe("f_waves")[0]
-    late = np.array([
-        f for t, f in zip(made.study.traces, made.truth.f_latency_ms, strict=True)
-        if t.kind == "f_wave" and t.site.nerve == "ulnar"
-    ])  # fmt: skip
+    late = np.array(
+        [
+            f
+            for t, f in zip(made.study.traces, made.truth.f_latency_ms, strict=True)
+            if t.kind == "f_wave" and t.site.nerve == "ulnar"
+        ]
+    )
     assert len(late) == 20
     seen = late[np.isfinite(late)]
     assert 12 <= len(seen) <= 20
@@ -275,11 +289,13 @@ def test_sensory_responses_have_the_size_and_speed_of_sensory_responses():
         (t.site.nerve, a, lat)
         for m in made
         for t, a, lat in zip(
-            m.study.traces, m.truth.markers.negative_peak_amplitude_mv,
-            m.truth.markers.onset_latency_ms, strict=True,
+            m.study.traces,
+            m.truth.markers.negative_peak_amplitude_mv,
+            m.truth.markers.onset_latency_ms,
+            strict=True,
         )
         if t.kind == "sensory" and t.site.stimulation_site == "wrist"
-    ]  # fmt: skip
+    ]
     # Limits of Chen 2016: at least 11 and 10 uV, at most 3.3 and 3.1 ms.
     for nerve, low, latest in (("median", 0.011, 3.3), ("ulnar", 0.010, 3.1)):
         amplitude = [a for n, a, _ in rows if n == nerve]
@@ -333,7 +349,7 @@ def test_limbs_grow_with_height():
         (SMALL.replace('id = "mine"', ""), "missing key 'id'"),
         ("id = \n", "not a TOML file"),
     ],
-)  # fmt: skip
+)
 def test_a_malformed_recipe_names_file_key_and_nearest_name(tmp_path, text, message):
     with pytest.raises(TableError, match=message) as caught:
         simulate.recipe(write(tmp_path, text))

@@ -38,9 +38,16 @@ def trace(samples, *, sweep=0, group=None, site="wrist", recording="ulnar.edf", 
     }
     place = Site("ulnar", "right", "adm", site)
     return Trace(
-        np.asarray(samples), RATE, STIMULUS, place, recording, sweep=sweep,
-        repeat_group=group, stimulus=Stimulus(**stimulus), **other,
-    )  # fmt: skip
+        np.asarray(samples),
+        RATE,
+        STIMULUS,
+        place,
+        recording,
+        sweep=sweep,
+        repeat_group=group,
+        stimulus=Stimulus(**stimulus),
+        **other,
+    )
 
 
 def choose(*traces):
@@ -108,10 +115,12 @@ def test_a_clipped_repeat_is_left_out_unless_all_are():
         return [
             trace(
                 np.clip(response(noise=0.01, seed=n), -9.0, 9.0 if n in clipped else 12.0),
-                sweep=n, group="a", range_mv=(-9.0, 9.0 if n in clipped else 12.0),
+                sweep=n,
+                group="a",
+                range_mv=(-9.0, 9.0 if n in clipped else 12.0),
             )
             for n in range(4)
-        ]  # fmt: skip
+        ]
 
     assert choose(*repeats({2})).sweep_counts == (3,)
     assert choose(*repeats({0, 1, 2, 3})).sweep_counts == (4,)
@@ -173,9 +182,14 @@ def test_the_order_of_sweeps_changes_no_bit():
 def test_repeats_are_aligned_at_the_stimulus():
     early = trace(response(), group="a")
     late = Trace(
-        np.concatenate([np.zeros(7), response()[:-20]]), RATE, STIMULUS + 7, early.site,
-        early.recording, sweep=1, repeat_group="a",
-    )  # fmt: skip
+        np.concatenate([np.zeros(7), response()[:-20]]),
+        RATE,
+        STIMULUS + 7,
+        early.site,
+        early.recording,
+        sweep=1,
+        repeat_group="a",
+    )
     averaged = choose(early, late).responses[0]
     assert averaged.stimulus_index == STIMULUS
     assert averaged.samples_mv == pytest.approx(response()[: averaged.samples_mv.size])
@@ -312,12 +326,18 @@ def test_f_wave_sweeps_take_no_part():
 def series(currents, amplitudes, **other):
     frame = pd.DataFrame(
         {
-            "study_id": "s", "recording": "a.edf", "nerve": "ulnar", "side": "right",
-            "muscle": "adm", "kind": "motor", "stimulation_site": "wrist",
-            "stimulus_ma": currents, "negative_peak_amplitude_mv": amplitudes,
+            "study_id": "s",
+            "recording": "a.edf",
+            "nerve": "ulnar",
+            "side": "right",
+            "muscle": "adm",
+            "kind": "motor",
+            "stimulation_site": "wrist",
+            "stimulus_ma": currents,
+            "negative_peak_amplitude_mv": amplitudes,
             **other,
         }
-    )  # fmt: skip
+    )
     return conform(frame, "traces")
 
 

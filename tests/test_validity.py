@@ -40,9 +40,10 @@ def ulnar(wrist, forearm, supramaximal="true"):
     return "".join(
         f"ulnar,left,adm,{site},{distance},{latency},{','.join(map(str, values))},{supramaximal},\n"
         for site, distance, latency, values in (
-            ("wrist", 70, 2.8, wrist), ("below_elbow", 280, 6.4, forearm)
+            ("wrist", 70, 2.8, wrist),
+            ("below_elbow", 280, 6.4, forearm),
         )
-    )  # fmt: skip
+    )
 
 
 BLOCKED = ulnar((9.6, 30.0, 5.8), (3.5, 10.8, 6.1))
@@ -102,8 +103,9 @@ def test_study_toml_attests_a_table(visit):
 
 
 def test_a_proximal_stimulus_known_to_be_weak_withholds_the_grade(visit):
-    rows = BLOCKED.replace("below_elbow,280,6.4,3.5,10.8,6.1,true",
-                           "below_elbow,280,6.4,3.5,10.8,6.1,false")  # fmt: skip
+    rows = BLOCKED.replace(
+        "below_elbow,280,6.4,3.5,10.8,6.1,true", "below_elbow,280,6.4,3.5,10.8,6.1,false"
+    )
     result = visit(rows)
     row = verdict(result)
     assert grades(row) == ("definite", "undetermined", "refuted")
@@ -119,8 +121,10 @@ def test_a_weak_distal_stimulus_may_hide_block(visit):
     assert row["not_excluded"] == "definite"
 
 
-CROSSING_WHOLE = "median,left,adm,wrist,70,3.0,0.4,1.2,5.8,true,\n" \
-    "median,left,adm,elbow,290,7.0,6.2,19.5,5.9,true,\n"  # fmt: skip
+CROSSING_WHOLE = (
+    "median,left,adm,wrist,70,3.0,0.4,1.2,5.8,true,\n"
+    "median,left,adm,elbow,290,7.0,6.2,19.5,5.9,true,\n"
+)
 
 
 def test_crossing_fibers_that_explain_the_drop_exclude_block(visit):
@@ -239,10 +243,16 @@ def test_routine_sensory_studies_count_above_the_axilla(visit):
 
 def test_a_typed_segments_table_may_attest_its_stimuli():
     table = pd.DataFrame(
-        {"nerve": "median", "muscle": "apb", "segment": "wrist-elbow",
-         "distal_amplitude_mv": 8.0, "area_reduction_pct": 61.0, "duration_increase_pct": 7.0,
-         "supramaximal": [True, False, None]}
-    )  # fmt: skip
+        {
+            "nerve": "median",
+            "muscle": "apb",
+            "segment": "wrist-elbow",
+            "distal_amplitude_mv": 8.0,
+            "area_reduction_pct": 61.0,
+            "duration_increase_pct": 7.0,
+            "supramaximal": [True, False, None],
+        }
+    )
     verdicts = ncs_cb.judge(table, ["efns_pns_2010"])
     assert verdicts["technical_validity"].tolist() == ["attested", "refuted", "not_attested"]
     assert verdicts["conduction_block"].tolist() == ["definite", "undetermined", "definite"]
@@ -308,8 +318,9 @@ def test_every_command_attests(tmp_path, command):
     assert not ended.value.code
     found = [pd.read_csv(file) for file in out.rglob("*verdicts*.csv")]
     found += [pd.read_parquet(file) for file in out.rglob("verdicts/*.parquet")]
-    said = [v for frame in found if "technical_validity" in frame
-            for v in frame["technical_validity"]]  # fmt: skip
+    said = [
+        v for frame in found if "technical_validity" in frame for v in frame["technical_validity"]
+    ]
     if command == "compare":
         assert '"supramaximal": "call"' in (out / "comparison.json").read_text("utf-8")
     else:
@@ -317,8 +328,11 @@ def test_every_command_attests(tmp_path, command):
 
 
 def test_a_series_that_still_grows_refutes_what_was_attested_in_general():
-    steps = [growing(site, ma, size) for site, full in (("wrist", 1.0), ("below_elbow", 0.5))
-             for ma, size in growth(site, full)]  # fmt: skip
+    steps = [
+        growing(site, ma, size)
+        for site, full in (("wrist", 1.0), ("below_elbow", 0.5))
+        for ma, size in growth(site, full)
+    ]
     study = Study("grows", tuple(replace(t, sweep=n) for n, t in enumerate(steps)))
     result = ncs_cb.analyze(study, ["efns_pns_2010"], supramaximal=True)
     used = result.traces[~result.traces["quality_flags"].str.contains("not_used")]
@@ -340,6 +354,10 @@ def growing(site, current_ma, share):
     samples = np.where(inside, 9.0 * share * np.sin(np.pi * (time_ms - onset_ms) / 6.0), 0.0)
     samples.flags.writeable = False
     return Trace(
-        samples, 10_000.0, 0, Site("ulnar", "left", "adm", site), "series.csv",
+        samples,
+        10_000.0,
+        0,
+        Site("ulnar", "left", "adm", site),
+        "series.csv",
         stimulus=Stimulus(distance_mm=70.0 if site == "wrist" else 280.0, intensity_ma=current_ma),
-    )  # fmt: skip
+    )

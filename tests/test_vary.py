@@ -16,10 +16,15 @@ SET = "efns_pns_2010"
 def table(n=40, **more):
     rng = np.random.default_rng(3)
     made = {
-        "study_id": [f"p{i}" for i in range(n)], "nerve": "ulnar", "side": "right",
-        "muscle": "adm", "segment": "wrist-below_elbow", "distal_amplitude_mv": 8.0,
-        "area_reduction_pct": rng.uniform(0, 80, n), "duration_increase_pct": rng.uniform(0, 40, n),
-    }  # fmt: skip
+        "study_id": [f"p{i}" for i in range(n)],
+        "nerve": "ulnar",
+        "side": "right",
+        "muscle": "adm",
+        "segment": "wrist-below_elbow",
+        "distal_amplitude_mv": 8.0,
+        "area_reduction_pct": rng.uniform(0, 80, n),
+        "duration_increase_pct": rng.uniform(0, 40, n),
+    }
     return pd.DataFrame({**made, **more})
 
 

@@ -22,10 +22,16 @@ NEAR_30 = 100 * (7.15 / 5.5 - 1)
 
 def segment(**values):
     return {
-        "study_id": "p", "nerve": "median", "side": "right", "muscle": "apb",
-        "segment": "wrist-elbow", "distal_amplitude_mv": 10.0, "total_area_reduction_pct": 60.0,
-        "total_duration_increase_pct": 10.0, **values,
-    }  # fmt: skip
+        "study_id": "p",
+        "nerve": "median",
+        "side": "right",
+        "muscle": "apb",
+        "segment": "wrist-elbow",
+        "distal_amplitude_mv": 10.0,
+        "total_area_reduction_pct": 60.0,
+        "total_duration_increase_pct": 10.0,
+        **values,
+    }
 
 
 def grade(sets="efns_pns_2010", **values):
@@ -71,9 +77,12 @@ def test_what_is_not_a_number_is_unknown_and_never_false(missing):
 def test_at_least_n_is_false_only_when_the_unknown_cannot_reach_n():
     na = pd.NA
     for answers, expected in (
-        ([True, True, na], True), ([True, na, False], na), ([True, False, False], False),
-        ([na, na, na], na), ([], False),
-    ):  # fmt: skip
+        ([True, True, na], True),
+        ([True, na, False], na),
+        ([True, False, False], False),
+        ([na, na, na], na),
+        ([], False),
+    ):
         assert truth.count(answers, 2) is expected
     columns = [pd.array([a], dtype="boolean") for a in (True, na, False)]
     assert truth.at_least(2, columns).tolist() == [na]
@@ -83,8 +92,10 @@ def test_at_least_n_is_false_only_when_the_unknown_cannot_reach_n():
 
 def test_a_limit_between_two_numbers_leaves_the_gap_open():
     assert truth.between(np.array([20.0, 30.0, 40.0]), "gt", 27.0, 33.0).tolist() == [
-        False, pd.NA, True
-    ]  # fmt: skip
+        False,
+        pd.NA,
+        True,
+    ]
 
 
 # ---- grades ----
@@ -105,15 +116,21 @@ def test_missing_columns_are_unknown_and_not_normal():
 
 def test_only_nerve_segment_and_numbers_are_enough():
     typed = pd.DataFrame(
-        {"nerve": ["ulnar"], "segment": ["wrist-below_elbow"], "distal_amplitude_mv": [9.0],
-         "area_reduction_pct": [55.0], "duration_increase_pct": [12.0],
-         "amplitude_reduction_pct": [60]}
-    )  # fmt: skip
+        {
+            "nerve": ["ulnar"],
+            "segment": ["wrist-below_elbow"],
+            "distal_amplitude_mv": [9.0],
+            "area_reduction_pct": [55.0],
+            "duration_increase_pct": [12.0],
+            "amplitude_reduction_pct": [60],
+        }
+    )
     found = judge(typed).set_index("criteria")["conduction_block"]
     assert found.to_dict() == {
-        "efns_pns_2010": "definite", "ean_pns_cidp_2021": "probable",
+        "efns_pns_2010": "definite",
+        "ean_pns_cidp_2021": "probable",
         "partial_block_20pct": "probable",
-    }  # fmt: skip
+    }
 
 
 def test_an_unknown_muscle_leaves_a_gate_open_only_between_the_limits_of_the_nerve():
@@ -183,10 +200,21 @@ def test_a_flag_not_examined_is_unknown_and_a_cleared_one_is_false(tmp_path):
     table = pd.DataFrame([segment(), segment(side="left", quality_flags="martin_gruber;cold_limb")])
     assert judge(table, path)["conduction_block"].tolist() == ["undetermined", "none"]
     checks = pd.DataFrame(
-        [{"study_id": "p", "nerve": "median", "side": "right", "muscle": "apb",
-          "segment": "wrist-elbow", "flag": "martin_gruber", "state": "cleared",
-          "case": "elsewhere", "numbers": {}, "arithmetic": ""}]
-    )  # fmt: skip
+        [
+            {
+                "study_id": "p",
+                "nerve": "median",
+                "side": "right",
+                "muscle": "apb",
+                "segment": "wrist-elbow",
+                "flag": "martin_gruber",
+                "state": "cleared",
+                "case": "elsewhere",
+                "numbers": {},
+                "arithmetic": "",
+            }
+        ]
+    )
     assert judge(table, path, checks=checks)["conduction_block"].tolist() == ["probable", "none"]
 
 
@@ -217,16 +245,34 @@ def test_evidence_gives_the_arithmetic_of_every_clause():
     rows = judge(pd.DataFrame([segment(total_area_reduction_pct=62.14)]), "efns_pns_2010")[
         "evidence"
     ].item()
-    keys = ["rule", "grade", "clause", "column", "op", "limit", "value", "holds", "source",
-            "verified", "text"]  # fmt: skip
+    keys = [
+        "rule",
+        "grade",
+        "clause",
+        "column",
+        "op",
+        "limit",
+        "value",
+        "holds",
+        "source",
+        "verified",
+        "text",
+    ]
     assert all(list(row) == keys for row in rows)
     area = next(r for r in rows if r["rule"] == "1" and r["clause"] == "area_50")
     assert area == {
-        "rule": "1", "grade": "definite", "clause": "area_50",
-        "column": "total_area_reduction_pct", "op": "ge", "limit": 50.0, "value": 62.14,
-        "holds": True, "source": "table 2, item 1", "verified": "secondary",
+        "rule": "1",
+        "grade": "definite",
+        "clause": "area_50",
+        "column": "total_area_reduction_pct",
+        "op": "ge",
+        "limit": 50.0,
+        "value": 62.14,
+        "holds": True,
+        "source": "table 2, item 1",
+        "verified": "secondary",
         "text": "area reduction 62.1 % >= 50 %",
-    }  # fmt: skip
+    }
     assert json.loads(json.dumps(rows)) == rows
 
 
@@ -311,11 +357,14 @@ def test_the_table_given_is_not_changed():
 def test_order_and_company_of_segments_change_nothing():
     rng = np.random.default_rng(3)
     rows = [
-        segment(study_id=str(i), total_area_reduction_pct=rng.uniform(0, 80),
-                total_duration_increase_pct=rng.uniform(0, 60),
-                distal_amplitude_mv=rng.uniform(0.5, 9))
+        segment(
+            study_id=str(i),
+            total_area_reduction_pct=rng.uniform(0, 80),
+            total_duration_increase_pct=rng.uniform(0, 60),
+            distal_amplitude_mv=rng.uniform(0.5, 9),
+        )
         for i in range(30)
-    ]  # fmt: skip
+    ]
     together = judge(pd.DataFrame(rows), "efns_pns_2010")
     alone = [judge(pd.DataFrame([row]), "efns_pns_2010") for row in rows]
     pd.testing.assert_frame_equal(together, pd.concat(alone, ignore_index=True))
@@ -356,7 +405,7 @@ def test_sets_stand_side_by_side():
         ({"distal_amplitude_mv": "10 mV"}, r"'distal_amplitude_mv'.*'10 mV' is not a number"),
         ({"amplitude_reduction": 3.0}, r"column 'amplitude_reduction'.*'amplitude_reduction_pct'"),
     ],
-)  # fmt: skip
+)
 def test_a_faulty_table_says_what_is_wrong_and_what_is_meant(values, message):
     table = pd.DataFrame([segment(**values)])
     with pytest.raises(StudyError, match=message):

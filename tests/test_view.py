@@ -69,9 +69,10 @@ def test_a_number_near_a_limit_keeps_the_decimals_that_tell_its_side(value, unit
 
 
 @given(
-    st.floats(-200, 200), st.lists(st.sampled_from([20.0, 30.0, 50.0, 60.0]), max_size=3),
+    st.floats(-200, 200),
+    st.lists(st.sampled_from([20.0, 30.0, 50.0, 60.0]), max_size=3),
     st.floats(-1.5, 1.5),
-)  # fmt: skip
+)
 def test_no_rounded_number_ever_changes_sides(value, limits, offset):
     for exact in (value, *(limit + offset for limit in limits)):
         printed = float(number(exact, "%", limits).replace("\u2212", "-"))
@@ -96,9 +97,18 @@ def test_a_limit_is_printed_as_it_was_written():
 
 
 SHOWN = (
-    "traces", "segments", "verdicts", "diagnosis", "checks", "f_waves", "recruitment", "inching",
-    "estimates", "timeline", "changes",
-)  # fmt: skip
+    "traces",
+    "segments",
+    "verdicts",
+    "diagnosis",
+    "checks",
+    "f_waves",
+    "recruitment",
+    "inching",
+    "estimates",
+    "timeline",
+    "changes",
+)
 
 
 def test_every_language_says_the_same_things_and_no_key_is_left_over():
@@ -243,8 +253,10 @@ def test_on_the_map_no_block_never_covers_an_open_question(result):
     assert len(places) == len(set(places))
     ulnar = {s.distal_site: s.grade for s in stretches if (s.nerve, s.side) == ("ulnar", "right")}
     assert ulnar == {
-        "wrist": "definite", "below_elbow": "undetermined", "above_elbow": "undetermined"
-    }  # fmt: skip
+        "wrist": "definite",
+        "below_elbow": "undetermined",
+        "above_elbow": "undetermined",
+    }
 
 
 def test_dispersion_stands_beside_no_block(result):
@@ -314,8 +326,14 @@ def test_each_clause_shows_value_limit_result_source_and_level(built):
     ulnar = next(n for n in built.nerves if n.id == "ulnar-right-adm")
     clauses = ulnar.segments[0].sets[0].clauses
     assert [h.label for h in clauses.heads] == [
-        "For", "Clause", "Measured", "Limit", "Result", "Source", "Verification"
-    ]  # fmt: skip
+        "For",
+        "Clause",
+        "Measured",
+        "Limit",
+        "Result",
+        "Source",
+        "Verification",
+    ]
     area = [c.text for c in clauses.rows[1]]
     assert area[1:5] == ["Area reduction", "61 %", "≥ 50 %", "met"]
     assert area[6] == "primary"
@@ -404,9 +422,10 @@ def test_the_disclaimer_says_no_medical_device(built):
 def test_a_set_of_another_content_keeps_its_id_and_not_our_title(result):
     files = (model.DataFile("own_lab", 3, "ff" * 32),)
     changed = replace(
-        result, verdicts=result.verdicts.assign(criteria="own_lab"),
+        result,
+        verdicts=result.verdicts.assign(criteria="own_lab"),
         provenance=replace(result.provenance, criteria=files),
-    )  # fmt: skip
+    )
     assert view.build(changed).lead == "own_lab"
 
 
@@ -426,9 +445,10 @@ def test_a_users_own_grade_is_block(result):
 def test_responses_are_ordered_from_distal_to_proximal(result):
     order = np.arange(len(result.traces))[::-1]
     turned = replace(
-        result, traces=result.traces.iloc[order].reset_index(drop=True),
+        result,
+        traces=result.traces.iloc[order].reset_index(drop=True),
         responses=tuple(result.responses[n] for n in order),
-    )  # fmt: skip
+    )
     for nerve in view.build(turned).nerves:
         sites = anatomy().nerves[nerve.nerve].sites
         places = [sites.index(s.site) for s in nerve.responses]
@@ -453,9 +473,11 @@ def test_an_empty_study_says_nothing_about_block():
 @pytest.mark.parametrize("lang", view.languages())
 def test_without_a_criteria_set_nothing_is_said_about_block(result, lang):
     bare = replace(
-        result, verdicts=example.empty("verdicts"), diagnosis=example.empty("diagnosis"),
+        result,
+        verdicts=example.empty("verdicts"),
+        diagnosis=example.empty("diagnosis"),
         provenance=replace(result.provenance, criteria=()),
-    )  # fmt: skip
+    )
     built = view.build(bare, lang=lang)
     assert built.finding[0].text == view.load(lang)("finding.no_sets")
     assert {n.grade for n in built.nerves} == {"not_covered"}

@@ -152,9 +152,13 @@ def analyze_together(
     traces, printed = machine.set_beside(traces, waveforms)
     pairs, fits = _estimate(segments.pair_sites(traces, _printed(studies)), traces, waveforms)
     checks = quality.examine(
-        pairs, traces, details, waveforms,
-        stimuli=[response.stimulus for response in responses], reference=reference,
-    )  # fmt: skip
+        pairs,
+        traces,
+        details,
+        waveforms,
+        stimuli=[response.stimulus for response in responses],
+        reference=reference,
+    )
     pairs = quality.with_flags(pairs, checks)
     verdicts = judge(pairs, criteria, reference=reference, details=details, checks=checks)
     waves = _f_waves(studies)
@@ -162,15 +166,27 @@ def analyze_together(
         verdicts, pairs, traces, waves, details, criteria=criteria, reference=reference
     )
     frames = {
-        "traces": traces, "segments": pairs, "verdicts": verdicts,
-        "diagnosis": diagnosis.table(concluded), "checks": checks, "f_waves": waves,
-        "recruitment": recruitment, "inching": inching.find_inching(traces),
+        "traces": traces,
+        "segments": pairs,
+        "verdicts": verdicts,
+        "diagnosis": diagnosis.table(concluded),
+        "checks": checks,
+        "f_waves": waves,
+        "recruitment": recruitment,
+        "inching": inching.find_inching(traces),
         "statements": impression.impressions(
-            verdicts, pairs, traces, waves, details, concluded, reference=reference,
+            verdicts,
+            pairs,
+            traces,
+            waves,
+            details,
+            concluded,
+            reference=reference,
             unassigned=_unassigned(studies),
         ),
-        "asks": diagnosis.asks(concluded), "reasons": diagnosis.reasons(concluded),
-    }  # fmt: skip
+        "asks": diagnosis.asks(concluded),
+        "reasons": diagnosis.reasons(concluded),
+    }
     decisions = tuple(
         (
             *study.decisions,
@@ -234,7 +250,7 @@ def _measure(
 def _of_trace(trace: Trace, status: ResponseStatus) -> Response:
     return Response(
         trace.site, trace.recording, trace.kind, trace.stimulus, status, trace.machine, trace
-    )  # fmt: skip
+    )
 
 
 def _of_row(row: TypedResponse) -> Response:
@@ -279,8 +295,11 @@ def _estimate(
     estimates, fits = dispersion.fit_segments(wanted)
     table = pairs.copy()
     for name in (
-        "blocked_fraction", "blocked_fraction_low", "blocked_fraction_high", "added_dispersion_ms",
-    ):  # fmt: skip
+        "blocked_fraction",
+        "blocked_fraction_low",
+        "blocked_fraction_high",
+        "added_dispersion_ms",
+    ):
         table.loc[adjacent, name] = estimates[name].to_numpy()
     both = table.loc[adjacent, "quality_flags"] + ";" + estimates["quality_flags"].to_numpy()
     table.loc[adjacent, "quality_flags"] = [flags.join(flags.split(text)) for text in both]
@@ -342,13 +361,22 @@ def results(
             for name in RESULT_TABLES
         }
         provenance = Provenance(
-            version=ncs_cb.__version__, **files, sources=study.sources,
-            settings=settings, decisions=tables.decisions[number],
-        )  # fmt: skip
-        made.append(Result(
-            study=study, **own, responses=responses.get(key, ()), provenance=provenance,
-            sets=sets, fits=fits.get(key, {}),
-        ))  # fmt: skip
+            version=ncs_cb.__version__,
+            **files,
+            sources=study.sources,
+            settings=settings,
+            decisions=tables.decisions[number],
+        )
+        made.append(
+            Result(
+                study=study,
+                **own,
+                responses=responses.get(key, ()),
+                provenance=provenance,
+                sets=sets,
+                fits=fits.get(key, {}),
+            )
+        )
     return made
 
 

@@ -208,9 +208,14 @@ def _visit_rows(visit: Visit) -> pd.DataFrame:
     segments = visit.result.segments
     adjacent = segments[segments["is_adjacent"].fillna(False).to_numpy(dtype=bool)]
     table = adjacent[
-        [*_SEGMENT, "amplitude_reduction_pct", "blocked_fraction", "blocked_fraction_low",
-         "blocked_fraction_high"]
-    ].reset_index(drop=True)  # fmt: skip
+        [
+            *_SEGMENT,
+            "amplitude_reduction_pct",
+            "blocked_fraction",
+            "blocked_fraction_low",
+            "blocked_fraction_high",
+        ]
+    ].reset_index(drop=True)
     for end in _ENDS:
         table = _with_response(table, visit.result.traces, end)
     is_total = table[["distal_total", "proximal_total"]].notna().all(axis=1)

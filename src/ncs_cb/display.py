@@ -43,9 +43,10 @@ def _plot(self: Result, nerve: str, side: Side, *, muscle: str | None = None) ->
 
 def _result_line(self: Result) -> str:
     parts = (
-        f"{len(self.traces)} responses", f"{len(self.segments)} segments",
+        f"{len(self.traces)} responses",
+        f"{len(self.segments)} segments",
         "criteria " + ", ".join(file.id for file in self.provenance.criteria),
-    )  # fmt: skip
+    )
     return f"<Result of {self.study.study_id}: {', '.join(parts)}>"
 
 

@@ -161,8 +161,10 @@ def _checked(line: bytes, before: str) -> tuple[dict[str, Any], Correction]:
             "was written by another version of the log; known: 1.", hint="Update ncs_cb."
         )
     if (event.get("prev") or "") != before:
-        raise StudyError("does not follow the line before it: one of them was changed, or lines "
-                         "were removed.", hint=hint)  # fmt: skip
+        raise StudyError(
+            "does not follow the line before it: one of them was changed, or lines were removed.",
+            hint=hint,
+        )
     if _SUM in event and event[_SUM] != _own_sum(event):
         raise StudyError("was changed after it was written.", hint=hint)
     return event, to_correction(event)
@@ -205,12 +207,20 @@ def to_correction(event: Mapping[str, Any]) -> Correction:
     if action == "undo":
         made["undoes"] = _text(event, "undoes")
     return Correction(
-        id=_needed(event, "id"), at=_needed(event, "at"), who=_needed(event, "who"), action=action,
-        recording=_text(trace, "recording"), sweep=sweep, site=_text(trace, "site") or None,
-        samples=_text(trace, "samples"), text=_text(trace, "text"),
-        from_by=_text(event, "from_by"), why=_text(event, "why"),
-        version=_text(event, "ncs_cb"), **made,
-    )  # fmt: skip
+        id=_needed(event, "id"),
+        at=_needed(event, "at"),
+        who=_needed(event, "who"),
+        action=action,
+        recording=_text(trace, "recording"),
+        sweep=sweep,
+        site=_text(trace, "site") or None,
+        samples=_text(trace, "samples"),
+        text=_text(trace, "text"),
+        from_by=_text(event, "from_by"),
+        why=_text(event, "why"),
+        version=_text(event, "ncs_cb"),
+        **made,
+    )
 
 
 def checked_setting(key: str, value: Any) -> str | float | bool | None:
@@ -244,9 +254,7 @@ def _one_of(event: Mapping[str, Any], key: str, known: tuple[str, ...]) -> str:
     value = event.get(key)
     if value not in known:
         text = str(value)[:120]
-        raise StudyError(
-            f"{key}: '{text}'; known: {', '.join(known)}.{did_you_mean(text, known)}"
-        )  # fmt: skip
+        raise StudyError(f"{key}: '{text}'; known: {', '.join(known)}.{did_you_mean(text, known)}")
     return str(value)
 
 

@@ -109,8 +109,17 @@ def hertz(text: str) -> float | None:
 _PER_STORED: dict[str, dict[str, float]] = {
     "mV": MILLIVOLTS_PER,
     "mV\u00b7ms": {
-        "mVms": 1.0, "mVs": 1e3, "uVms": 1e-3, "uVs": 1.0, "\u00b5Vms": 1e-3, "\u00b5Vs": 1.0,
-        "\u03bcVms": 1e-3, "\u03bcVs": 1.0, "msmV": 1.0, "Vs": 1e6, "nVs": 1e-3,
+        "mVms": 1.0,
+        "mVs": 1e3,
+        "uVms": 1e-3,
+        "uVs": 1.0,
+        "\u00b5Vms": 1e-3,
+        "\u00b5Vs": 1.0,
+        "\u03bcVms": 1e-3,
+        "\u03bcVs": 1.0,
+        "msmV": 1.0,
+        "Vs": 1e6,
+        "nVs": 1e-3,
     },
     "ms": {"ms": 1.0, "msec": 1.0, "s": 1e3, "sec": 1e3, "us": 1e-3, "\u00b5s": 1e-3},
     "mm": {"mm": 1.0, "cm": 10.0, "m": 1e3},
@@ -120,10 +129,18 @@ _PER_STORED: dict[str, dict[str, float]] = {
     "%": {"%": 1.0, "pct": 1.0},
     "\u00b0C": {"\u00b0C": 1.0, "C": 1.0, "degC": 1.0},
     "cm": {"cm": 1.0, "mm": 0.1, "m": 100.0},
-    "years": {"years": 1.0, "year": 1.0, "y": 1.0, "yr": 1.0, "yrs": 1.0, "a": 1.0, "Jahre": 1.0,
-              "months": 1 / 12},
+    "years": {
+        "years": 1.0,
+        "year": 1.0,
+        "y": 1.0,
+        "yr": 1.0,
+        "yrs": 1.0,
+        "a": 1.0,
+        "Jahre": 1.0,
+        "months": 1 / 12,
+    },
     "months": {"months": 1.0, "month": 1.0, "mo": 1.0, "Monate": 1.0, "years": 12.0},
-}  # fmt: skip
+}
 
 
 def stored_per(column: str, unit: str) -> float | None:

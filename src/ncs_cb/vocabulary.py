@@ -18,8 +18,14 @@ SERIES_TABLES = ("checks", "f_waves", "recruitment", "inching")
 """What was looked for, and what special recordings give; empty without such recordings."""
 
 JUDGEMENT_TABLES = (
-    "statements", "features", "differential", "sensory", "limits", "asks", "reasons",
-)  # fmt: skip
+    "statements",
+    "features",
+    "differential",
+    "sensory",
+    "limits",
+    "asks",
+    "reasons",
+)
 """What the numbers mean, so that whoever shows a result need not judge it again."""
 
 RESULT_TABLES = (*MAIN_TABLES, *SERIES_TABLES, *JUDGEMENT_TABLES)

@@ -72,12 +72,17 @@ class Edf:
         notes = [self.annotation_samples] * has_tals
         kind = "BDF" if self.sample_bytes == 3 else "EDF"
         fixed = {
-            "version": (self.version, 8), "patient": (self.patient, 80),
-            "recording": (self.recording, 80), "date": (self.start_date, 8),
-            "time": (self.start_time, 8), "header_bytes": (256 * (n_signals + 1), 8),
-            "reserved": (self.reserved, 44), "n_records": (n_records, 8),
-            "record_s": (self.record_s, 8), "n_signals": (n_signals, 4),
-        }  # fmt: skip
+            "version": (self.version, 8),
+            "patient": (self.patient, 80),
+            "recording": (self.recording, 80),
+            "date": (self.start_date, 8),
+            "time": (self.start_time, 8),
+            "header_bytes": (256 * (n_signals + 1), 8),
+            "reserved": (self.reserved, 44),
+            "n_records": (n_records, 8),
+            "record_s": (self.record_s, 8),
+            "n_signals": (n_signals, 4),
+        }
         columns = (
             ([s.label for s in self.signals], f"{kind} Annotations", 16),
             ([s.transducer for s in self.signals], "", 80),

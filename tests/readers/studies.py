@@ -8,9 +8,22 @@ from ncs_cb.model import MachineValues, Site, Stimulus, Study, Trace
 from readers.handmade import cmap
 
 
-def trace(site="wrist", onset_ms=3.8, amplitude_mv=7.2, *, nerve="median", side="right",
-          muscle="apb", rate=20_000.0, before_ms=0.0, length_ms=50.0, kind="motor", noise=0.0,
-          seed=0, **more):  # fmt: skip
+def trace(
+    site="wrist",
+    onset_ms=3.8,
+    amplitude_mv=7.2,
+    *,
+    nerve="median",
+    side="right",
+    muscle="apb",
+    rate=20_000.0,
+    before_ms=0.0,
+    length_ms=50.0,
+    kind="motor",
+    noise=0.0,
+    seed=0,
+    **more,
+):
     index = round(before_ms * rate / 1000)
     time_ms = (np.arange(round((before_ms + length_ms) * rate / 1000)) - index) * 1000 / rate
     samples = cmap(time_ms, onset_ms, amplitude_mv)
@@ -24,14 +37,21 @@ def arm(**more):
     return Study(
         "arm",
         tuple(
-            trace(site, onset,
-                  stimulus=Stimulus(distance, current, 0.2, True, False, "file", "file"),
-                  machine=MachineValues(onset, 7.2, 55.0), noise=0.002, seed=i, sweep=i, **more)
+            trace(
+                site,
+                onset,
+                stimulus=Stimulus(distance, current, 0.2, True, False, "file", "file"),
+                machine=MachineValues(onset, 7.2, 55.0),
+                noise=0.002,
+                seed=i,
+                sweep=i,
+                **more,
+            )
             for i, (site, onset, distance, current) in enumerate(
                 [("wrist", 3.6, 65.0, 8.2), ("elbow", 7.7, 285.0, 15.3), ("axilla", 9.9, 405.0, 31)]
             )
         ),
-    )  # fmt: skip
+    )
 
 
 def assert_same(one, other, *, tolerance):

@@ -12,9 +12,21 @@ from ncs_cb.readers.edf import anonymize
 from readers.handmade import ELBOW, WRIST, Signal, median_mnc, tal
 
 SECRETS = [
-    b"TEST-0001", b"01-JAN-1950", b"Fictional", b"ADM-77", b"Technician", b"Secretary", b"Zweig",
-    b"Anna", b"Mueller", b"B-12345", b"Roomthree", b"reserved words", b"11.25.00", b"Heinz",
-]  # fmt: skip
+    b"TEST-0001",
+    b"01-JAN-1950",
+    b"Fictional",
+    b"ADM-77",
+    b"Technician",
+    b"Secretary",
+    b"Zweig",
+    b"Anna",
+    b"Mueller",
+    b"B-12345",
+    b"Roomthree",
+    b"reserved words",
+    b"11.25.00",
+    b"Heinz",
+]
 NOTE = (
     '<EDF_XMLnote><StimB><distance unit="cm">28.5</distance><position>right elbow</position>'
     "</StimB></EDF_XMLnote>"
@@ -25,14 +37,17 @@ def full_of_names():
     edf = median_mnc(
         patient="TEST-0001 F 01-JAN-1950 Fictional_Person",
         recording="Startdate 02-MAR-2002 ADM-77 Technician Secretary MNC R Median Nerve. Zweig",
-        start_date="02.03.02", transducer="bought by Roomthree", prefilter="HP:3Hz Heinz LP:20kHz",
-        reserved="EDF+D reserved words", annotation_samples=400,
+        start_date="02.03.02",
+        transducer="bought by Roomthree",
+        prefilter="HP:3Hz Heinz LP:20kHz",
+        reserved="EDF+D reserved words",
+        annotation_samples=400,
         tals=[
             tal("+0", "", WRIST, "Anna Mueller called", "Supramaximal")
             + tal("+0.01", "patient B-12345"),
             tal("+10", "", "StimB", NOTE, "Response 7.2mV at 7.8ms", "Stimulus right Anna 3mA"),
         ],
-    )  # fmt: skip
+    )
     edf.signals.append(
         Signal(np.zeros((2, 4)), label="Temp of Anna", dimension="degC", limits=(0, 50))
     )
@@ -106,8 +121,12 @@ def test_a_damaged_source_leaves_no_target(tmp_path):
 
 
 def test_plain_edf_and_bdf_plus_are_cleaned_too(tmp_path):
-    plain = median_mnc(reserved="", patient="Fictional Person 1950", recording="Zweig room",
-                       tals=[tal("+0", "", WRIST), tal("+0.05", "", ELBOW)])  # fmt: skip
+    plain = median_mnc(
+        reserved="",
+        patient="Fictional Person 1950",
+        recording="Zweig room",
+        tals=[tal("+0", "", WRIST), tal("+0.05", "", ELBOW)],
+    )
     out = anonymize(plain.write(tmp_path / "p.edf"), tmp_path / "p2.edf").read_bytes()
     assert b"Fictional" not in out
     assert b"Zweig" not in out

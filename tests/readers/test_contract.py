@@ -31,8 +31,14 @@ def as_fif(folder):
     rows = np.array([-t.samples_mv for t in arm().traces])[:, np.newaxis] * 1e-3
     names = [t.site.stimulation_site for t in arm().traces]
     events = np.array([[i, 0, i + 1] for i in range(len(names))])
-    made = mne.EpochsArray(rows, mne.create_info(["R APB"], 20_000.0, "emg"), events, 0.0,
-                           {n: i + 1 for i, n in enumerate(names)}, verbose="error")  # fmt: skip
+    made = mne.EpochsArray(
+        rows,
+        mne.create_info(["R APB"], 20_000.0, "emg"),
+        events,
+        0.0,
+        {n: i + 1 for i, n in enumerate(names)},
+        verbose="error",
+    )
     made.save(folder / "m-epo.fif", verbose="error")
     return folder / "m-epo.fif"
 
@@ -53,8 +59,9 @@ def as_mapped_table(folder):
     path = folder / "report.txt"
     path.write_text(
         "Stim Site\tOnset (ms)\tO-P Amp (mV)\nRight Median Motor (APB)\nWrist\t3.2\t8.1\n"
-        "Elbow\t7.1\t7.9\n", "utf-8",
-    )  # fmt: skip
+        "Elbow\t7.1\t7.9\n",
+        "utf-8",
+    )
     return path
 
 
@@ -77,15 +84,28 @@ def as_abf(folder):
     path = folder / "nerve.abf"
     padded = np.pad(sweep.samples_mv.astype(float), (0, 4000), mode="edge")
     writeABF1(padded[np.newaxis], str(path), sweep.sampling_rate_hz)
-    said = {"nerve": "median", "side": "right", "muscle": "apb", "sites": "wrist", "unit": "mV",
-            "events": {"at_ms": 1000 * sweep.stimulus_index / sweep.sampling_rate_hz}}  # fmt: skip
+    said = {
+        "nerve": "median",
+        "side": "right",
+        "muscle": "apb",
+        "sites": "wrist",
+        "unit": "mV",
+        "events": {"at_ms": 1000 * sweep.stimulus_index / sweep.sampling_rate_hz},
+    }
     path.with_suffix(".json").write_text(json.dumps(said))
     return path
 
 
-MAKERS = {"edf": as_edf, "sweep_table": as_sweep_table, "via_mne": as_fif,
-          "mapped_table": as_mapped_table, "natus_text": as_natus_text, "via_neo": as_abf,
-          "site_table": as_site_table, "record": as_record}  # fmt: skip
+MAKERS = {
+    "edf": as_edf,
+    "sweep_table": as_sweep_table,
+    "via_mne": as_fif,
+    "mapped_table": as_mapped_table,
+    "natus_text": as_natus_text,
+    "via_neo": as_abf,
+    "site_table": as_site_table,
+    "record": as_record,
+}
 
 
 @pytest.fixture(params=[r.name for r in READERS])

@@ -139,10 +139,13 @@ def test_every_known_voltage_unit_is_scaled_to_mv(dimension, scale):
     signal = edf.signals[0]
     edf.signals = [
         dataclasses.replace(
-            signal, physical=signal.physical * scale, dimension=dimension,
-            limits=(f"{-limit:g}", f"{limit:g}"), digital=(-32768, 32767),
+            signal,
+            physical=signal.physical * scale,
+            dimension=dimension,
+            limits=(f"{-limit:g}", f"{limit:g}"),
+            digital=(-32768, 32767),
         )
-    ]  # fmt: skip
+    ]
     wrist, _ = traces_of(edf)
     assert wrist.samples_mv.max() == pytest.approx(7.2, abs=0.001)
 
@@ -168,19 +171,24 @@ def test_a_response_above_100_mv_is_refused_as_a_wrong_unit():
 
 def test_edf_plus_annotations_sit_in_their_own_record_even_before_its_start():
     # EDF+ 2.2.4: the recording starts 1 ms after the stimulus; the annotation is in its record.
-    edf = median_mnc(tals=[
-        tal("+0.001", "") + tal("+0", WRIST),
-        tal("+10.001", "") + tal("+10", ELBOW),
-    ])  # fmt: skip
+    edf = median_mnc(
+        tals=[
+            tal("+0.001", "") + tal("+0", WRIST),
+            tal("+10.001", "") + tal("+10", ELBOW),
+        ]
+    )
     wrist, elbow = traces_of(edf)
     assert sites((wrist, elbow)) == ["wrist", "elbow"]
     assert wrist.stimulus_index == elbow.stimulus_index == -20
 
 
 def test_edf_plus_time_before_the_stimulus_is_kept():
-    edf = median_mnc(tals=[
-        tal("+5", "") + tal("+5.01", WRIST), tal("+15", "") + tal("+15.01", ELBOW),
-    ])  # fmt: skip
+    edf = median_mnc(
+        tals=[
+            tal("+5", "") + tal("+5.01", WRIST),
+            tal("+15", "") + tal("+15.01", ELBOW),
+        ]
+    )
     assert [t.stimulus_index for t in traces_of(edf)] == [200, 200]
 
 
@@ -194,10 +202,13 @@ def test_edf_plus_an_annotation_timed_inside_another_record_belongs_there():
 
 
 def test_edf_plus_onsets_may_have_any_precision_and_a_duration():
-    edf = median_mnc(tals=[
-        tal("+1234567.0000500000", "") + tal("+1234567.0000500000", WRIST, duration="0.0002"),
-        tal("+1234577.00005", "") + tal("+1234577.00005", ELBOW, duration="0.0002"),
-    ], annotation_samples=90)  # fmt: skip
+    edf = median_mnc(
+        tals=[
+            tal("+1234567.0000500000", "") + tal("+1234567.0000500000", WRIST, duration="0.0002"),
+            tal("+1234577.00005", "") + tal("+1234577.00005", ELBOW, duration="0.0002"),
+        ],
+        annotation_samples=90,
+    )
     assert [t.stimulus_index for t in traces_of(edf)] == [0, 0]
 
 
@@ -266,9 +277,13 @@ def continuous(n_stimuli=4, gap_s=0.5, rate=20_000, record_s=0.1, reserved="EDF+
         for at_s, text in inside:
             block += tal(f"+{at_s:.6g}", text)
         tals.append(block)
-    return Edf([Signal(rows, limits=(-50, 50), digital=(-32768, 32767))], tals,
-               record_s=f"{record_s:g}", reserved="" if plain else reserved,
-               annotation_samples=300)  # fmt: skip
+    return Edf(
+        [Signal(rows, limits=(-50, 50), digital=(-32768, 32767))],
+        tals,
+        record_s=f"{record_s:g}",
+        reserved="" if plain else reserved,
+        annotation_samples=300,
+    )
 
 
 @pytest.mark.parametrize("plain", [False, True])
@@ -366,27 +381,40 @@ def test_bdf_plus_is_read_with_24_bits():
     ("field", "label", "expected"),
     [
         (MNC_FIELD, "R APB", ("median", "right", "apb", "motor")),
-        ("Startdate 01-JAN-2002 emg1 jop N1 MNC_L_Median_Nerve", "NC L_APB",
-         ("median", "left", "apb", "motor")),
+        (
+            "Startdate 01-JAN-2002 emg1 jop N1 MNC_L_Median_Nerve",
+            "NC L_APB",
+            ("median", "left", "apb", "motor"),
+        ),
         ("Startdate X X X X MNC R Ulnar Nerve", "EMG R ADM", ("ulnar", "right", "adm", "motor")),
-        ("Startdate X X X X MNC R Musculocutaneous Nerve", "EMG R_Biceps_Bra",
-         ("musculocutaneous", "right", "biceps", "motor")),
+        (
+            "Startdate X X X X MNC R Musculocutaneous Nerve",
+            "EMG R_Biceps_Bra",
+            ("musculocutaneous", "right", "biceps", "motor"),
+        ),
         ("Startdate X X X X", "EMG L_Biceps_Bra", ("musculocutaneous", "left", "biceps", "motor")),
         ("Startdate X X X X", "EMG RAbdPolBrev", ("median", "right", "apb", "motor")),
-        ("Startdate X X X X SNC_L_Median_Nerve", "NC Second Finger",
-         ("median", "left", "digit2", "sensory")),
+        (
+            "Startdate X X X X SNC_L_Median_Nerve",
+            "NC Second Finger",
+            ("median", "left", "digit2", "sensory"),
+        ),
         ("Startdate X X X X MNC left radial nerve", "EIP", ("radial", "left", "eip", "motor")),
         ("Startdate X X X X MNC Ulnar R", "Thenar", ("ulnar", "right", "apb", "motor")),
         ("Startdate X X X X right tibial nerve study", "AH", ("tibial", "right", "ah", "motor")),
-        ("Startdate X X X X MNC R Median Nerve F-wave", "R APB",
-         ("median", "right", "apb", "f_wave")),
+        (
+            "Startdate X X X X MNC R Median Nerve F-wave",
+            "R APB",
+            ("median", "right", "apb", "f_wave"),
+        ),
     ],
-)  # fmt: skip
+)
 def test_nerve_side_muscle_and_kind_are_read_in_every_spelling(field, label, expected):
     texts = {
-        "musculocutaneous": ("axilla", "erb"), "tibial": ("ankle", "popliteal fossa"),
+        "musculocutaneous": ("axilla", "erb"),
+        "tibial": ("ankle", "popliteal fossa"),
         "radial": ("forearm", "elbow"),
-    }.get(expected[0], ("wrist", "elbow"))  # fmt: skip
+    }.get(expected[0], ("wrist", "elbow"))
     tals = [tal("+0", "", f"Stimulus {texts[0]}"), tal("+10", "", f"Stimulus {texts[1]}")]
     first = traces_of(median_mnc(recording=field, label=label, tals=tals))[0]
     assert (first.site.nerve, first.site.side, first.site.muscle, first.kind) == expected
@@ -400,18 +428,36 @@ def test_initials_of_a_technician_are_no_nerve():
         label="R ADM",
         tals=[tal("+0", "", "Stimulus wrist"), tal("+10", "", "Stimulus elbow")],
     )
-    assert {t.site.nerve for t in traces_of(edf)} == {"ulnar"}  # fmt: skip
+    assert {t.site.nerve for t in traces_of(edf)} == {"ulnar"}
 
 
 @pytest.mark.parametrize(
     ("text", "site", "side", "duration", "current", "distance"),
     [
-        ("Stimulus right wrist 0.2ms x 8.2mA at 6.5cm from recording site", "wrist", "right",
-         0.2, 8.2, 65.0),
-        ("STIMULUS  Right   Wrist 0.2 ms x 8.2 mA at 6.5 cm from recording site", "wrist", "right",
-         0.2, 8.2, 65.0),
-        ("stimulus left below elbow 0.1ms x 20mA at 28cm from recording site", "below_elbow",
-         "left", 0.1, 20.0, 280.0),
+        (
+            "Stimulus right wrist 0.2ms x 8.2mA at 6.5cm from recording site",
+            "wrist",
+            "right",
+            0.2,
+            8.2,
+            65.0,
+        ),
+        (
+            "STIMULUS  Right   Wrist 0.2 ms x 8.2 mA at 6.5 cm from recording site",
+            "wrist",
+            "right",
+            0.2,
+            8.2,
+            65.0,
+        ),
+        (
+            "stimulus left below elbow 0.1ms x 20mA at 28cm from recording site",
+            "below_elbow",
+            "left",
+            0.1,
+            20.0,
+            280.0,
+        ),
         ("Stimulus right B. Elbow 200us x 20mA at 280mm", "below_elbow", "right", 0.2, 20.0, 280.0),
         ("Stimulus wrist", "wrist", None, None, None, None),
         ("Stimulus_elbow", "elbow", None, None, None, None),
@@ -422,7 +468,7 @@ def test_initials_of_a_technician_are_no_nerve():
         ("右 腕", "wrist", "right", None, None, None),
         ("popliteal fossa", "popliteal_fossa", None, None, None, None),
     ],
-)  # fmt: skip
+)
 def test_stimulus_texts_are_read_tolerantly(text, site, side, duration, current, distance):
     from ncs_cb.readers._shared.stimuli import stimulus
 
@@ -432,9 +478,18 @@ def test_stimulus_texts_are_read_tolerantly(text, site, side, duration, current,
 
 
 @pytest.mark.parametrize(
-    "text", ["technician left the room", "Stimulator on", "Mrs Wrist", "", "stim off", "A" * 1000,
-             "Recording started", "patient moved wrist"],
-)  # fmt: skip
+    "text",
+    [
+        "technician left the room",
+        "Stimulator on",
+        "Mrs Wrist",
+        "",
+        "stim off",
+        "A" * 1000,
+        "Recording started",
+        "patient moved wrist",
+    ],
+)
 def test_other_texts_are_never_a_site(text):
     from ncs_cb.readers._shared.stimuli import stimulus
 
@@ -463,8 +518,10 @@ def test_the_stimulus_may_name_the_nerve():
 
 def test_a_series_of_voltages_is_no_set_of_repeats():
     rows = np.array([-cmap(TIME_MS, 3.8, 7.0)] * 3)
-    tals = [tal(f"+{10 * i}", "", f"Stimulus right wrist 0.2ms x {v}V") for i, v in
-            enumerate((50, 60, 60))]  # fmt: skip
+    tals = [
+        tal(f"+{10 * i}", "", f"Stimulus right wrist 0.2ms x {v}V")
+        for i, v in enumerate((50, 60, 60))
+    ]
     groups = [t.repeat_group for t in traces_of(Edf([Signal(rows)], tals))]
     assert groups[0] is None
     assert groups[1] == groups[2] is not None
@@ -512,9 +569,12 @@ def test_a_stimulus_named_by_a_letter_is_defined_by_its_note():
         '<EDF_XMLnote><StimA><position>left wrist</position><distance unit="cm">14</distance>'
         "</StimA></EDF_XMLnote>"
     )
-    edf = median_mnc(recording="Startdate X X X X SNC_L_Median_Nerve", label="NC Second Finger",
-                     tals=[tal("+0", "", "StimA", note), tal("+60", "", "StimA")],
-                     annotation_samples=200)  # fmt: skip
+    edf = median_mnc(
+        recording="Startdate X X X X SNC_L_Median_Nerve",
+        label="NC Second Finger",
+        tals=[tal("+0", "", "StimA", note), tal("+60", "", "StimA")],
+        annotation_samples=200,
+    )
     first, second = traces_of(edf)
     assert (first.site.stimulation_site, first.stimulus.distance_mm) == ("wrist", 140.0)
     assert second.site.stimulation_site == "wrist"
@@ -532,8 +592,9 @@ def test_a_stimulus_named_by_a_letter_is_defined_by_its_note():
     ],
 )
 def test_hostile_xml_is_text_and_nothing_more(bomb):
-    edf = median_mnc(tals=[tal("+0", "", WRIST, bomb), tal("+10", "", ELBOW)],
-                     annotation_samples=5000)  # fmt: skip
+    edf = median_mnc(
+        tals=[tal("+0", "", WRIST, bomb), tal("+10", "", ELBOW)], annotation_samples=5000
+    )
     recording = recording_of(edf)
     assert sites(recording.traces) == ["wrist", "elbow"]
     assert decision(recording, "notes").reason.startswith("1 free annotation")
@@ -592,8 +653,11 @@ def test_an_unknown_muscle_or_nerve_is_an_error_that_quotes_no_label():
     with pytest.raises(StudyError, match="known: apb") as caught:
         traces_of(median_mnc(label="NC R Mueller"))
     assert "Mueller" not in str(caught.value)
-    edf = median_mnc(recording="Startdate X X X X", label="R D1",
-                     tals=[tal("+0", "", "wrist"), tal("+10", "", "elbow")])  # fmt: skip
+    edf = median_mnc(
+        recording="Startdate X X X X",
+        label="R D1",
+        tals=[tal("+0", "", "wrist"), tal("+10", "", "elbow")],
+    )
     with pytest.raises(StudyError, match="the nerve is not stated; known: median"):
         traces_of(edf)
 
@@ -604,8 +668,11 @@ def test_contradicting_sides_are_an_error():
 
 
 def test_a_missing_side_is_an_error():
-    edf = median_mnc(recording="Startdate X X X X MNC Median Nerve", label="APB",
-                     tals=[tal("+0", "", "wrist"), tal("+10", "", "elbow")])  # fmt: skip
+    edf = median_mnc(
+        recording="Startdate X X X X MNC Median Nerve",
+        label="APB",
+        tals=[tal("+0", "", "wrist"), tal("+10", "", "elbow")],
+    )
     with pytest.raises(StudyError, match="side is not stated"):
         traces_of(edf)
 
@@ -671,5 +738,8 @@ def test_a_truncated_or_empty_file_is_a_read_error(size, tmp_path):
 
 def test_an_implausible_distance_is_refused():
     with pytest.raises(StudyError, match="implausible"):
-        traces_of(median_mnc(tals=[tal("+0", "", "Stimulus right wrist at 6500cm"),
-                                   tal("+10", "", ELBOW)]))  # fmt: skip
+        traces_of(
+            median_mnc(
+                tals=[tal("+0", "", "Stimulus right wrist at 6500cm"), tal("+10", "", ELBOW)]
+            )
+        )

@@ -82,8 +82,13 @@ def test_edf_plus_negative_phase_is_written_negative(tmp_path):
 
 def test_edf_plus_every_record_keeps_time_exactly(tmp_path):
     # 333 samples at 30 kHz are 0.0111 s; 1000 are a third of a tenth: no float may drift.
-    study = Study("x", tuple(trace(site, 4.0 + i, rate=30_000.0, length_ms=1000 / 30)
-                             for i, site in enumerate(("wrist", "elbow", "axilla"))))  # fmt: skip
+    study = Study(
+        "x",
+        tuple(
+            trace(site, 4.0 + i, rate=30_000.0, length_ms=1000 / 30)
+            for i, site in enumerate(("wrist", "elbow", "axilla"))
+        ),
+    )
     path, data = written(study, tmp_path, continuous=True)
     assert data[244:252] == b"0.033333"
     blocks = data[768:]
@@ -177,15 +182,25 @@ def test_a_clipped_trace_is_still_at_its_limit_after_the_way_through_edf(tmp_pat
 
 
 def test_each_nerve_side_muscle_kind_and_setting_has_its_own_file(tmp_path):
-    study = Study("x", (
-        trace(), trace("elbow", 7.8), trace(nerve="ulnar", muscle="adm"), trace(side="left"),
-        trace(high_pass_hz=20.0), trace(kind="f_wave"),
-    ))  # fmt: skip
+    study = Study(
+        "x",
+        (
+            trace(),
+            trace("elbow", 7.8),
+            trace(nerve="ulnar", muscle="adm"),
+            trace(side="left"),
+            trace(high_pass_hz=20.0),
+            trace(kind="f_wave"),
+        ),
+    )
     names = [p.name for p in write_edf(study, tmp_path)]
     assert names == [
-        "median_right_apb.edf", "ulnar_right_adm.edf", "median_left_apb.edf",
-        "median_right_apb_2.edf", "median_right_apb_f_wave.edf",
-    ]  # fmt: skip
+        "median_right_apb.edf",
+        "ulnar_right_adm.edf",
+        "median_left_apb.edf",
+        "median_right_apb_2.edf",
+        "median_right_apb_f_wave.edf",
+    ]
     assert len(read_study(tmp_path).traces) == 6
 
 

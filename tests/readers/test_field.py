@@ -26,8 +26,9 @@ def noise(seed):
     return np.random.default_rng(seed).normal(0, 0.002, len(TIME))
 
 
-def sweeps(*texts, onsets=(3.8, 7.8, 9.8), sizes=(7.0, 6.8, 6.6), at_ms=0.0, signs=(1, 1, 1),
-           **more):  # fmt: skip
+def sweeps(
+    *texts, onsets=(3.8, 7.8, 9.8), sizes=(7.0, 6.8, 6.6), at_ms=0.0, signs=(1, 1, 1), **more
+):
     """EDF+D, one stimulus per record; the physical sign of the standard."""
     n = len(texts)
     rows = [
@@ -59,12 +60,19 @@ def sites(study):
 @pytest.mark.parametrize(
     ("text", "site"),
     [
-        ("elbow 25mA (supramax)", "elbow"), ("Elbow supra", "elbow"), ("elbow stim", "elbow"),
-        ("Elbow 20mA x2", "elbow"), ("Reiz Ellenbogen", "elbow"), ("elbow (repeated)", "elbow"),
-        ("刺激 肘", "elbow"), ("肘部 12 mA", "elbow"), ("Stim. R elbow 0.2ms 14mA", "elbow"),
-        ("肘".encode("gbk"), "elbow"), ("Oberarm, wiederholt (nächste)".encode("latin-1"), None),
+        ("elbow 25mA (supramax)", "elbow"),
+        ("Elbow supra", "elbow"),
+        ("elbow stim", "elbow"),
+        ("Elbow 20mA x2", "elbow"),
+        ("Reiz Ellenbogen", "elbow"),
+        ("elbow (repeated)", "elbow"),
+        ("刺激 肘", "elbow"),
+        ("肘部 12 mA", "elbow"),
+        ("Stim. R elbow 0.2ms 14mA", "elbow"),
+        ("肘".encode("gbk"), "elbow"),
+        ("Oberarm, wiederholt (nächste)".encode("latin-1"), None),
     ],
-)  # fmt: skip
+)
 def test_a_text_is_understood_or_its_stimulus_is_named_as_unassigned(tmp_path, text, site):
     study = read_study(put(tmp_path, sweeps("wrist", text)))
     if site:
@@ -241,8 +249,12 @@ def test_a_site_recorded_with_exchanged_leads_is_flagged_and_withholds_its_segme
 
 
 def test_currents_rising_under_one_text_never_make_a_block(tmp_path):
-    edf = sweeps(*["wrist", "elbow", "elbow", "elbow"], onsets=(3.8, 7.8, 7.8, 7.8),
-                 sizes=(7.0, 1.5, 4.5, 6.8), signs=(1, 1, 1, 1))  # fmt: skip
+    edf = sweeps(
+        *["wrist", "elbow", "elbow", "elbow"],
+        onsets=(3.8, 7.8, 7.8, 7.8),
+        sizes=(7.0, 1.5, 4.5, 6.8),
+        signs=(1, 1, 1, 1),
+    )
     result = ncs_cb.analyze(read_study(put(tmp_path, edf)))
     used = result.traces[~result.traces["quality_flags"].str.contains("not_used")]
     assert used["negative_peak_amplitude_mv"].tolist() == pytest.approx([7.0, 6.8], abs=0.02)
@@ -309,8 +321,9 @@ def epochs(**columns):
     events = np.array([[0, 0, 1], [5000, 0, 2]])
     info = mne.create_info(["R APB"], RATE, "emg")
     metadata = pd.DataFrame({"site": ["wrist", "elbow"], **columns})
-    return mne.EpochsArray(volts, info, events, event_id={"a": 1, "b": 2}, tmin=0.0,
-                           metadata=metadata, verbose="error")  # fmt: skip
+    return mne.EpochsArray(
+        volts, info, events, event_id={"a": 1, "b": 2}, tmin=0.0, metadata=metadata, verbose="error"
+    )
 
 
 WHERE = {"nerve": "median", "side": "right", "muscle": "apb"}
@@ -318,9 +331,19 @@ WHERE = {"nerve": "median", "side": "right", "muscle": "apb"}
 
 @pytest.mark.parametrize(
     ("value", "truth"),
-    [("no", False), ("False", False), (np.nan, None), ("unknown", None), (0, False), (True, True),
-     (None, None), ("yes", True), (np.bool_(False), False), (pd.NA, None)],
-)  # fmt: skip
+    [
+        ("no", False),
+        ("False", False),
+        (np.nan, None),
+        ("unknown", None),
+        (0, False),
+        (True, True),
+        (None, None),
+        ("yes", True),
+        (np.bool_(False), False),
+        (pd.NA, None),
+    ],
+)
 def test_metadata_says_supramaximal_by_the_sense_of_its_words(value, truth):
     column = pd.Series([value, value], dtype=object)
     study = ncs_cb.study_from_epochs(epochs(supramaximal=column), **WHERE)
@@ -345,10 +368,20 @@ def test_epochs_that_are_not_loaded_yet_are_loaded():
 
     raw = mne.io.RawArray(
         np.concatenate([noise(3), cmap(TIME, 3.8, 7.0) + noise(4), noise(5)])[None] * 1e-3,
-        mne.create_info(["R APB"], RATE, "emg"), verbose="error",
-    )  # fmt: skip
-    lazy = mne.Epochs(raw, np.array([[1000, 0, 1]]), {"wrist": 1}, tmin=-0.005, tmax=0.04,
-                      baseline=None, preload=False, verbose="error", picks="all")  # fmt: skip
+        mne.create_info(["R APB"], RATE, "emg"),
+        verbose="error",
+    )
+    lazy = mne.Epochs(
+        raw,
+        np.array([[1000, 0, 1]]),
+        {"wrist": 1},
+        tmin=-0.005,
+        tmax=0.04,
+        baseline=None,
+        preload=False,
+        verbose="error",
+        picks="all",
+    )
     study = ncs_cb.study_from_epochs(lazy, **WHERE)
     assert sites(study) == ["wrist"]
 
@@ -366,8 +399,14 @@ def table(folder, header, times, *columns, **sidecar):
 
     lines = [header, *(",".join(map(repr, row)) for row in zip(times, *columns, strict=True))]
     (folder / "m.csv").write_text("\n".join(lines))
-    said = {"nerve": "median", "side": "right", "muscle": "apb", "unit": "mV",
-            "polarity": "negative_up", **sidecar}  # fmt: skip
+    said = {
+        "nerve": "median",
+        "side": "right",
+        "muscle": "apb",
+        "unit": "mV",
+        "polarity": "negative_up",
+        **sidecar,
+    }
     (folder / "m.json").write_text(json.dumps(said))
     return folder / "m.csv"
 

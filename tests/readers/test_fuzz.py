@@ -16,11 +16,22 @@ from readers.studies import arm
 
 TOML = b'[study]\nid = "a"\n[person]\nage_years = 44\n[[sensory]]\nnerve = "ulnar"\nside = "left"\n'
 SITES = b"nerve,side,muscle,stimulation_site,onset_latency_ms\nulnar,right,adm,wrist,2.8\n"
-RECORD = json.dumps({
-    "schema": "ncs_cb/result/1", "study": {"study_id": "a", "details": {"age_years": 44}},
-    "traces": [{"nerve": "ulnar", "side": "right", "muscle": "adm", "kind": "motor",
-                "stimulation_site": "wrist", "onset_latency_ms": 2.8}],
-}).encode()  # fmt: skip
+RECORD = json.dumps(
+    {
+        "schema": "ncs_cb/result/1",
+        "study": {"study_id": "a", "details": {"age_years": 44}},
+        "traces": [
+            {
+                "nerve": "ulnar",
+                "side": "right",
+                "muscle": "adm",
+                "kind": "motor",
+                "stimulation_site": "wrist",
+                "onset_latency_ms": 2.8,
+            }
+        ],
+    }
+).encode()
 NOTE = (
     '<EDF_XMLnote><StimA><position>right elbow</position><distance unit="cm">28</distance>'
     "</StimA></EDF_XMLnote>"
@@ -29,16 +40,21 @@ NOTE = (
 
 def seeds(folder):
     """One small file of each format: name, bytes, and the file beside it."""
-    noted = median_mnc(tals=[tal("+0", "", WRIST), tal("+10", "", "StimA", NOTE, ELBOW)],
-                       annotation_samples=200).to_bytes()  # fmt: skip
+    noted = median_mnc(
+        tals=[tal("+0", "", WRIST), tal("+10", "", "StimA", NOTE, ELBOW)], annotation_samples=200
+    ).to_bytes()
     (edf,) = write_edf(arm(length_ms=10.0), folder / "w", continuous=True)
     (csv,) = write_sweep_table(arm(length_ms=3.0), folder / "w")
     table, sidecar = csv.read_bytes(), csv.with_suffix(".json").read_bytes()
     return {
-        "m.edf": (noted, {}), "c.edf": (edf.read_bytes(), {}),
-        "t.csv": (table, {"t.json": sidecar}), "s.csv": (SITES, {}), "result.json": (RECORD, {}),
-        "t.json": (sidecar, {"t.csv": table}), "study.toml": (TOML, {"s.csv": SITES}),
-    }  # fmt: skip
+        "m.edf": (noted, {}),
+        "c.edf": (edf.read_bytes(), {}),
+        "t.csv": (table, {"t.json": sidecar}),
+        "s.csv": (SITES, {}),
+        "result.json": (RECORD, {}),
+        "t.json": (sidecar, {"t.csv": table}),
+        "study.toml": (TOML, {"s.csv": SITES}),
+    }
 
 
 def mutate(data, rng):
@@ -119,9 +135,11 @@ def test_every_byte_of_the_edf_header_may_be_damaged(tmp_path):
 @pytest.mark.parametrize(
     "header",
     [
-        {"n_records": 2_000_000}, {"n_signals": 1024}, {"header_bytes": 256 * 1025},
+        {"n_records": 2_000_000},
+        {"n_signals": 1024},
+        {"header_bytes": 256 * 1025},
     ],
-)  # fmt: skip
+)
 def test_declared_sizes_beyond_the_file_allocate_nothing(tmp_path, header):
     import tracemalloc
 

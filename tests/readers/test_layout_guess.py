@@ -42,10 +42,14 @@ def test_a_guess_never_invents_a_unit(tmp_path, capsys):
 
 
 def test_a_wide_sheet_with_units_in_its_headers_is_read_by_its_guess(tmp_path, capsys):
-    frame = pd.DataFrame({
-        "ID": ["a1", "a2"], "R_Median_APB_wrist_lat_ms": [3.4, 3.6],
-        "R_Median_APB_wrist_amp_mV": [8.2, 7.7], "R_Median_APB_upper_arm_amp_mV": [7.9, "NR"],
-    })  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "ID": ["a1", "a2"],
+            "R_Median_APB_wrist_lat_ms": [3.4, 3.6],
+            "R_Median_APB_wrist_amp_mV": [8.2, 7.7],
+            "R_Median_APB_upper_arm_amp_mV": [7.9, "NR"],
+        }
+    )
     path = tmp_path / "w.xlsx"
     frame.to_excel(path, index=False)
     first, second = studies_from_table(path, guessed(path, capsys))

@@ -73,10 +73,16 @@ def put(folder, name, text, encoding="utf-8"):
 
 def rows(study):
     return [
-        (r.site.nerve, r.site.side, r.site.muscle, r.site.stimulation_site,
-         r.values.get("negative_peak_amplitude_mv"), r.stimulus.distance_mm)
+        (
+            r.site.nerve,
+            r.site.side,
+            r.site.muscle,
+            r.site.stimulation_site,
+            r.values.get("negative_peak_amplitude_mv"),
+            r.stimulus.distance_mm,
+        )
         for r in study.typed_responses
-    ]  # fmt: skip
+    ]
 
 
 def decided(study, topic):
@@ -90,10 +96,13 @@ def test_a_sierra_report_is_recognized_and_its_site1_site2_columns_name_the_segm
         ("ulnar", "right", "adm", "below_elbow"),
         ("ulnar", "right", "adm", "above_elbow"),
     ]
-    assert [(s.distal_site, s.proximal_site, s.length_mm, s.velocity_m_per_s)
-            for s in study.printed_segments] == [
-        ("wrist", "below_elbow", 210.0, 57.0), ("below_elbow", "above_elbow", 100.0, 53.0),
-    ]  # fmt: skip
+    assert [
+        (s.distal_site, s.proximal_site, s.length_mm, s.velocity_m_per_s)
+        for s in study.printed_segments
+    ] == [
+        ("wrist", "below_elbow", 210.0, 57.0),
+        ("below_elbow", "above_elbow", 100.0, 53.0),
+    ]
     assert study.details.limb_temperature_c == {"right_arm": 32.1}
     assert [r.response for r in study.typed_responses] == ["present", "present", "absent"]
 
@@ -127,11 +136,15 @@ def test_a_german_table_with_two_patients_gives_two_studies(tmp_path):
 
 @pytest.mark.parametrize("name", ["sheet.xlsx", "sheet.csv"])
 def test_a_wide_sheet_is_one_study_per_row(tmp_path, name):
-    frame = pd.DataFrame({
-        "Subject": [101, 102], "R ulnar ADM DML (ms)": [2.9, 3.1],
-        "R ulnar ADM amp (mV)": [9.0, 8.0], "R ulnar ADM BE amp (mV)": [3.0, None],
-        "remark": ["x", "y"],
-    })  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "Subject": [101, 102],
+            "R ulnar ADM DML (ms)": [2.9, 3.1],
+            "R ulnar ADM amp (mV)": [9.0, 8.0],
+            "R ulnar ADM BE amp (mV)": [3.0, None],
+            "remark": ["x", "y"],
+        }
+    )
     path = tmp_path / name
     frame.to_csv(path, index=False) if name.endswith("csv") else frame.to_excel(path, index=False)
     layout = put(tmp_path, "wide.toml", WIDE_LAYOUT)
@@ -182,15 +195,20 @@ columns.negative_peak_amplitude_mv = { from = "Amplitude" }
 
 
 def test_a_layout_and_a_header_that_state_different_units_are_refused(tmp_path):
-    layout = put(tmp_path, "x.toml", GERMAN_LAYOUT.replace(
-        '"Distanz (cm)" }', '"Distanz (cm)", unit = "mm" }'))  # fmt: skip
+    layout = put(
+        tmp_path,
+        "x.toml",
+        GERMAN_LAYOUT.replace('"Distanz (cm)" }', '"Distanz (cm)", unit = "mm" }'),
+    )
     with pytest.raises(UnitError, match="the layout says 'mm', the header 'cm'"):
         studies_from_table(put(tmp_path, "t.csv", GERMAN, "cp1252"), layout)
 
 
 def test_comma_and_point_in_one_table_are_refused_until_told(tmp_path):
-    text = "study_id;nerve;side;muscle;stimulation_site;negative_peak_amplitude_mv;distance_mm\n" \
-        "1;ulnar;R;ADM;wrist;8,1;70.5\n"  # fmt: skip
+    text = (
+        "study_id;nerve;side;muscle;stimulation_site;negative_peak_amplitude_mv;distance_mm\n"
+        "1;ulnar;R;ADM;wrist;8,1;70.5\n"
+    )
     with pytest.raises(ReadError, match="decimal comma and with a decimal point"):
         studies_from_table(put(tmp_path, "t.csv", text), "plain")
 
@@ -202,8 +220,15 @@ def test_a_column_that_the_layout_names_must_be_there(tmp_path):
 
 
 def test_a_misspelled_column_of_ours_is_not_silently_unknown():
-    frame = pd.DataFrame({"nerve": ["ulnar"], "side": ["R"], "muscle": ["ADM"],
-                          "stimulation_site": ["wrist"], "onset_latncy_ms": [3.0]})  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "nerve": ["ulnar"],
+            "side": ["R"],
+            "muscle": ["ADM"],
+            "stimulation_site": ["wrist"],
+            "onset_latncy_ms": [3.0],
+        }
+    )
     with pytest.raises(StudyError, match=r"'onset_latncy_ms'. Did you mean 'onset_latency_ms'"):
         studies_from_table(frame)
 
@@ -234,17 +259,30 @@ def test_peak_to_peak_amplitudes_enter_no_baseline_to_peak_column(tmp_path):
 
 
 def test_columns_that_name_a_person_are_dropped_and_counted(tmp_path):
-    frame = pd.DataFrame({"nerve": ["ulnar"], "side": ["R"], "muscle": ["ADM"],
-                          "stimulation_site": ["wrist"], "Last Name": ["Invented"],
-                          "negative_peak_amplitude_mv": [8.0]})  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "nerve": ["ulnar"],
+            "side": ["R"],
+            "muscle": ["ADM"],
+            "stimulation_site": ["wrist"],
+            "Last Name": ["Invented"],
+            "negative_peak_amplitude_mv": [8.0],
+        }
+    )
     (study,) = studies_from_table(frame)
     assert decided(study, "identity") == ["1 columns name a person"]
     assert "Invented" not in repr(study)
 
 
 def test_a_muscle_that_nobody_names_is_the_routine_one_and_said(tmp_path):
-    frame = pd.DataFrame({"nerve": ["ulnar"], "side": ["R"], "stimulation_site": ["wrist"],
-                          "negative_peak_amplitude_mv": [8.0]})  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "nerve": ["ulnar"],
+            "side": ["R"],
+            "stimulation_site": ["wrist"],
+            "negative_peak_amplitude_mv": [8.0],
+        }
+    )
     (study,) = studies_from_table(frame)
     assert study.typed_responses[0].site.muscle == "adm"
     assert "the routine one of the ulnar nerve" in decided(study, "muscle")[0]
@@ -278,13 +316,21 @@ def test_a_typed_table_of_many_patients_goes_to_verdicts():
     for number in range(60):
         proximal = 2.0 if number % 3 == 0 else 7.9
         for site, amplitude, area, duration in (
-            ("wrist", 8.0, 24.0, 5.5), ("below_elbow", proximal, proximal * 3, 5.8),
-        ):  # fmt: skip
-            made.append({"study_id": f"P{number:02d}", "nerve": "ulnar", "side": "R",
-                         "muscle": "ADM", "stimulation_site": site,
-                         "negative_peak_amplitude_mv": amplitude,
-                         "negative_peak_area_mv_ms": area,
-                         "negative_peak_duration_ms": duration})  # fmt: skip
+            ("wrist", 8.0, 24.0, 5.5),
+            ("below_elbow", proximal, proximal * 3, 5.8),
+        ):
+            made.append(
+                {
+                    "study_id": f"P{number:02d}",
+                    "nerve": "ulnar",
+                    "side": "R",
+                    "muscle": "ADM",
+                    "stimulation_site": site,
+                    "negative_peak_amplitude_mv": amplitude,
+                    "negative_peak_area_mv_ms": area,
+                    "negative_peak_duration_ms": duration,
+                }
+            )
     results = ncs_cb.analyze_many(studies_from_table(pd.DataFrame(made)), ["efns_pns_2010"])
     grades = [r.verdicts["conduction_block"].item() for r in results]
     assert len(grades) == 60

@@ -27,12 +27,21 @@ def row(samples, decimal=",", unit="mV", count=N, name="Sweep  Data"):
 
 def export(rows, anatomy="R Abductor Digiti Minimi", decimal=","):
     text = [
-        "; Viking v.22.1 - (c) 2021 Natus", "", "[1 - Test Info]", "Patient ID=4711",
-        "First Name=Invented", "Visit Date=01/02/2026", "Test=Motor", f"Master Anatomy={anatomy}",
-        "[1.1 - Channel 1]", "Channel Number=1",
-        f"Sampling Frequency(kHz)=48{decimal}0", f"Subsampled(kHz)=19{decimal}2",
-        f"Low(Hz)=2{decimal}0", f"High(kHz)=10{decimal}0",
-    ]  # fmt: skip
+        "; Viking v.22.1 - (c) 2021 Natus",
+        "",
+        "[1 - Test Info]",
+        "Patient ID=4711",
+        "First Name=Invented",
+        "Visit Date=01/02/2026",
+        "Test=Motor",
+        f"Master Anatomy={anatomy}",
+        "[1.1 - Channel 1]",
+        "Channel Number=1",
+        f"Sampling Frequency(kHz)=48{decimal}0",
+        f"Subsampled(kHz)=19{decimal}2",
+        f"Low(Hz)=2{decimal}0",
+        f"High(kHz)=10{decimal}0",
+    ]
     for number, one in enumerate(rows, start=1):
         text += [f"[1.1.{number} - LongTrace Data]", one]
     return "\n".join(text) + "\n"

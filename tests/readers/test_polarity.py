@@ -11,8 +11,18 @@ from readers.handmade import cmap
 RATE = 20_000.0
 
 
-def sweeps(*, artifact=0.0, tau=0.5, positivity=0.0, tail=0.4, noise=0.005, before=20,
-           onsets=(3, 7, 10), amplitude=8.0, drift=0.0):  # fmt: skip
+def sweeps(
+    *,
+    artifact=0.0,
+    tau=0.5,
+    positivity=0.0,
+    tail=0.4,
+    noise=0.005,
+    before=20,
+    onsets=(3, 7, 10),
+    amplitude=8.0,
+    drift=0.0,
+):
     rng = np.random.default_rng(7)
     time_ms = (np.arange(1000 + before) - before) / 20
     made = []
@@ -33,14 +43,26 @@ def settle(made, sign, told=None):
 @pytest.mark.parametrize(
     "kind",
     [
-        {}, {"before": 0}, {"before": 200}, {"drift": 3.0}, {"noise": 0.05},
-        {"artifact": 20.0, "tau": 0.2}, {"artifact": -20.0, "tau": 0.2},
-        {"artifact": 20.0, "tau": 1.0}, {"artifact": -20.0, "tau": 1.0},
-        {"artifact": 12.0, "tau": 2.0}, {"artifact": -12.0, "tau": 2.0},
-        {"positivity": 0.2}, {"positivity": 0.3}, {"tail": 0.8}, {"tail": 0.0},
-        {"onsets": (3,)}, {"amplitude": 0.5}, {"onsets": (1.2,)},
+        {},
+        {"before": 0},
+        {"before": 200},
+        {"drift": 3.0},
+        {"noise": 0.05},
+        {"artifact": 20.0, "tau": 0.2},
+        {"artifact": -20.0, "tau": 0.2},
+        {"artifact": 20.0, "tau": 1.0},
+        {"artifact": -20.0, "tau": 1.0},
+        {"artifact": 12.0, "tau": 2.0},
+        {"artifact": -12.0, "tau": 2.0},
+        {"positivity": 0.2},
+        {"positivity": 0.3},
+        {"tail": 0.8},
+        {"tail": 0.0},
+        {"onsets": (3,)},
+        {"amplitude": 0.5},
+        {"onsets": (1.2,)},
     ],
-)  # fmt: skip
+)
 def test_the_sign_is_found_whatever_the_artefact_baseline_or_positivity(kind, sign):
     found = settle(sweeps(**kind), sign)
     assert found.sign == sign
@@ -103,10 +125,13 @@ def test_artefacts_up_to_several_times_the_response_hardly_ever_mislead():
         amplitude = rng.choice([0.5, 2, 8, 15])
         made = sweeps(
             artifact=rng.choice([-1, 1]) * rng.uniform(0, 12) * amplitude,
-            tau=rng.uniform(0.5, 2), positivity=rng.choice([0, 0, 0, 0.15, 0.3]),
-            tail=rng.uniform(0.1, 0.8), noise=rng.choice([0.002, 0.01, 0.03]),
-            before=int(rng.choice([0, 20, 200])), amplitude=amplitude,
-        )  # fmt: skip
+            tau=rng.uniform(0.5, 2),
+            positivity=rng.choice([0, 0, 0, 0.15, 0.3]),
+            tail=rng.uniform(0.1, 0.8),
+            noise=rng.choice([0.002, 0.01, 0.03]),
+            before=int(rng.choice([0, 20, 200])),
+            amplitude=amplitude,
+        )
         sign = rng.choice([1, -1])
         found = settle(made, sign)
         wrong += found.sign != sign

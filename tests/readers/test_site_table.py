@@ -34,12 +34,16 @@ def test_rows_become_typed_responses_and_missing_values_stay_unknown(tmp_path, s
         ("ulnar", "right", "adm")
     }
     assert [r.site.stimulation_site for r in study.typed_responses] == [
-        "wrist", "below_elbow", "above_elbow",
-    ]  # fmt: skip
+        "wrist",
+        "below_elbow",
+        "above_elbow",
+    ]
     assert dict(wrist.values) == {
-        "onset_latency_ms": 2.8, "negative_peak_amplitude_mv": 9.1,
-        "negative_peak_area_mv_ms": 28.5, "negative_peak_duration_ms": 5.9,
-    }  # fmt: skip
+        "onset_latency_ms": 2.8,
+        "negative_peak_amplitude_mv": 9.1,
+        "negative_peak_area_mv_ms": 28.5,
+        "negative_peak_duration_ms": 5.9,
+    }
     assert below.stimulus.distance_mm == 280.0
     assert "negative_peak_area_mv_ms" not in below.values
     assert "negative_peak_amplitude_mv" not in above.values
@@ -122,9 +126,16 @@ def test_an_amplitude_of_0_is_an_absent_response_and_an_empty_one_is_unknown(tmp
 
 @pytest.mark.parametrize(
     ("word", "status"),
-    [("absent", "absent"), ("NR", "absent"), ("not_done", "not_done"), ("", None),
-     ("present", "present"), ("not measurable", "not_measurable"), ("?", None)],
-)  # fmt: skip
+    [
+        ("absent", "absent"),
+        ("NR", "absent"),
+        ("not_done", "not_done"),
+        ("", None),
+        ("present", "present"),
+        ("not measurable", "not_measurable"),
+        ("?", None),
+    ],
+)
 def test_the_column_response_says_absent_not_done_and_unknown_apart(tmp_path, word, status):
     row = f"ulnar,right,adm,wrist,{word}"
     head = "nerve,side,muscle,stimulation_site,response"
@@ -136,21 +147,30 @@ def test_four_kinds_of_nothing_stay_four_kinds_in_the_table_of_traces(tmp_path):
     import ncs_cb
 
     head = "nerve,side,muscle,stimulation_site,response,negative_peak_amplitude_mv"
-    rows = ["ulnar,R,adm,wrist,,9", "ulnar,R,adm,below elbow,NR,", "ulnar,R,adm,axilla,not_done,",
-            "ulnar,R,adm,erb,,"]  # fmt: skip
+    rows = [
+        "ulnar,R,adm,wrist,,9",
+        "ulnar,R,adm,below elbow,NR,",
+        "ulnar,R,adm,axilla,not_done,",
+        "ulnar,R,adm,erb,,",
+    ]
     traces = ncs_cb.analyze(read_study(put(tmp_path, head, rows))).traces
     said = dict(zip(traces["stimulation_site"], traces["response"].fillna("unknown"), strict=True))
     assert said == {
-        "wrist": "present", "below_elbow": "absent", "axilla": "not_done", "erb": "unknown",
-    }  # fmt: skip
+        "wrist": "present",
+        "below_elbow": "absent",
+        "axilla": "not_done",
+        "erb": "unknown",
+    }
 
 
 @pytest.mark.parametrize(
     ("row", "message"),
-    [("ulnar,right,adm,wrist,ND,70,,,,", "ND' may mean not done or not detected"),
-     ("ulnar,right,adm,wrist,absent,70,2.8,9.1,,", "row 2: the response is absent, but"),
-     ("ulnar,right,adm,wrist,not_done,70,NR,NR,,", "says both absent and not_done")],
-)  # fmt: skip
+    [
+        ("ulnar,right,adm,wrist,ND,70,,,,", "ND' may mean not done or not detected"),
+        ("ulnar,right,adm,wrist,absent,70,2.8,9.1,,", "row 2: the response is absent, but"),
+        ("ulnar,right,adm,wrist,not_done,70,NR,NR,,", "says both absent and not_done"),
+    ],
+)
 def test_a_row_that_contradicts_itself_is_refused(tmp_path, row, message):
     head = HEAD.replace("distance_mm", "response,distance_mm")
     with pytest.raises((ReadError, StudyError), match=message):
@@ -159,9 +179,21 @@ def test_a_row_that_contradicts_itself_is_refused(tmp_path, row, message):
 
 @pytest.mark.parametrize(
     ("word", "truth"),
-    [("yes", True), ("TRUE", True), ("1", True), ("ja", True), ("no", False), ("False", False),
-     ("0", False), ("nein", False), ("", None), ("NaN", None), ("unknown", None), ("?", None)],
-)  # fmt: skip
+    [
+        ("yes", True),
+        ("TRUE", True),
+        ("1", True),
+        ("ja", True),
+        ("no", False),
+        ("False", False),
+        ("0", False),
+        ("nein", False),
+        ("", None),
+        ("NaN", None),
+        ("unknown", None),
+        ("?", None),
+    ],
+)
 def test_supramaximal_is_true_false_or_unknown_by_its_word(tmp_path, word, truth):
     head = "nerve,side,muscle,stimulation_site,supramaximal,collision_used"
     (row,) = read_study(put(tmp_path, head, [f"ulnar,R,adm,wrist,{word},{word}"])).typed_responses
@@ -174,8 +206,10 @@ def test_a_mark_behind_a_number_is_left_out_and_a_bound_is_unknown(tmp_path):
     study = read_study(put(tmp_path, HEAD, ["ulnar,right,adm,wrist,70,3.0*,<0.1,28.0,5.9†"]))
     (row,) = study.typed_responses
     assert dict(row.values) == {
-        "onset_latency_ms": 3.0, "negative_peak_area_mv_ms": 28.0, "negative_peak_duration_ms": 5.9,
-    }  # fmt: skip
+        "onset_latency_ms": 3.0,
+        "negative_peak_area_mv_ms": 28.0,
+        "negative_peak_duration_ms": 5.9,
+    }
     assert {d.topic for d in study.decisions} >= {"marks", "bounds"}
 
 

@@ -114,8 +114,9 @@ def test_unclaimed_files_are_listed_and_readmes_hidden_files_and_outputs_are_not
     (visit / "notes.txt").write_text("x")
     study = read_study(visit)
     assert decisions(study, "choice") == {
-        "letter.pdf": "no reader claims this file", "notes.txt": "no reader claims this file",
-    }  # fmt: skip
+        "letter.pdf": "no reader claims this file",
+        "notes.txt": "no reader claims this file",
+    }
     assert len(study.traces) == 5
 
 
@@ -242,8 +243,11 @@ def test_every_folder_with_recordings_is_a_study_and_so_is_a_lone_recording(tmp_
     median_mnc().write(tmp_path / ".cache" / "m.edf")
     found = find_studies(tmp_path)
     assert [s.path.relative_to(tmp_path).as_posix() for s in found] == [
-        "alone.edf", "p1", "p2", "p2/deep",
-    ]  # fmt: skip
+        "alone.edf",
+        "p1",
+        "p2",
+        "p2/deep",
+    ]
     assert [len(read_study(s).traces) for s in found] == [2, 2, 2, 2]
     assert found[0].name == "alone"
 
@@ -313,9 +317,13 @@ def test_identity_is_kept_only_when_asked_for(tmp_path):
 
 def test_no_message_carries_what_a_header_or_note_says(tmp_path):
     for i, change in enumerate(
-        [{"label": "Anna Mueller"}, {"dimension": ""}, {"overrides": {"n_records": 5}},
-         {"recording": "Startdate X Anna Mueller Box", "label": "R D1"}]
-    ):  # fmt: skip
+        [
+            {"label": "Anna Mueller"},
+            {"dimension": ""},
+            {"overrides": {"n_records": 5}},
+            {"recording": "Startdate X Anna Mueller Box", "label": "R D1"},
+        ]
+    ):
         path = identified(tmp_path, f"{i}.edf", **change)
         with pytest.raises(ncs_cb.NcsError) as caught:
             read_study(path)
@@ -342,9 +350,15 @@ def test_two_persons_in_one_folder_are_refused_without_naming_them(tmp_path):
 
 def test_every_reader_is_found_and_described():
     assert [r.name for r in READERS] == [
-        "edf", "mapped_table", "natus_text", "record", "site_table", "sweep_table", "via_mne",
+        "edf",
+        "mapped_table",
+        "natus_text",
+        "record",
+        "site_table",
+        "sweep_table",
+        "via_mne",
         "via_neo",
-    ]  # fmt: skip
+    ]
     for reader in READERS:
         assert isinstance(reader, Reader)
         assert reader.label
@@ -436,14 +450,27 @@ def test_samples_stay_within_the_declared_range_and_are_read_only(visit):
 
 
 def record(**changes):
-    row = {"study_id": "p9", "recording": "a.edf", "nerve": "ulnar", "side": "right",
-           "muscle": "adm", "kind": "motor", "stimulation_site": "wrist", "distance_mm": 70.0,
-           "onset_latency_ms": 2.8, "negative_peak_amplitude_mv": None,
-           "quality_flags": ""}  # fmt: skip
-    made = {"schema": "ncs_cb/result/1",
-            "study": {"study_id": "p9", "details": {"age_years": 44.0, "visit_date": "2026-03-02",
-                                                    "sex": None}},
-            "traces": [row, {**row, "quality_flags": "not_used"}]}  # fmt: skip
+    row = {
+        "study_id": "p9",
+        "recording": "a.edf",
+        "nerve": "ulnar",
+        "side": "right",
+        "muscle": "adm",
+        "kind": "motor",
+        "stimulation_site": "wrist",
+        "distance_mm": 70.0,
+        "onset_latency_ms": 2.8,
+        "negative_peak_amplitude_mv": None,
+        "quality_flags": "",
+    }
+    made = {
+        "schema": "ncs_cb/result/1",
+        "study": {
+            "study_id": "p9",
+            "details": {"age_years": 44.0, "visit_date": "2026-03-02", "sex": None},
+        },
+        "traces": [row, {**row, "quality_flags": "not_used"}],
+    }
     made.update(changes)
     return json.dumps(made, indent=1)
 
@@ -463,11 +490,16 @@ def test_a_result_is_read_back_as_numbers(tmp_path):
 @pytest.mark.parametrize(
     "text",
     [
-        record(schema="ncs_cb/result/9"), record(traces={}), record(study=None),
-        record(traces=[1]), record(traces=[{"nerve": "x"}]), record()[:200],
-        record(study={"details": {"age_years": "old"}}), record(study={"details": {"agee": 1}}),
+        record(schema="ncs_cb/result/9"),
+        record(traces={}),
+        record(study=None),
+        record(traces=[1]),
+        record(traces=[{"nerve": "x"}]),
+        record()[:200],
+        record(study={"details": {"age_years": "old"}}),
+        record(study={"details": {"agee": 1}}),
     ],
-)  # fmt: skip
+)
 def test_a_damaged_or_newer_record_is_refused(tmp_path, text):
     path = tmp_path / "result.json"
     path.write_text(text)

@@ -16,13 +16,18 @@ from readers.handmade import cmap, onset_ms
 from readers.studies import arm, assert_same, trace
 
 SIDECAR = {
-    "nerve": "ulnar", "side": "right", "muscle": "adm", "unit": "mV", "polarity": "negative_up",
-    "high_pass_hz": 2, "low_pass_hz": 10000,
+    "nerve": "ulnar",
+    "side": "right",
+    "muscle": "adm",
+    "unit": "mV",
+    "polarity": "negative_up",
+    "high_pass_hz": 2,
+    "low_pass_hz": 10000,
     "traces": {
         "wrist": {"site": "wrist", "distance_mm": 70, "stimulus_ma": 18.4, "supramaximal": True},
         "b_elbow": {"site": "below_elbow", "distance_mm": 280, "stimulus_ma": 38.8},
     },
-}  # fmt: skip
+}
 TIME_MS = (np.arange(820) - 20) / 20
 
 
@@ -39,8 +44,11 @@ def put(folder: Path, text=None, sidecar=None, name="ulnar_right", **changes):
     path = folder / f"{name}.csv"
     body = table() if text is None else text
     path.write_bytes(body if isinstance(body, bytes) else body.encode())
-    said = {k: v for k, v in ({**SIDECAR, **changes} if sidecar is None else sidecar).items()
-            if v is not ...}  # fmt: skip
+    said = {
+        k: v
+        for k, v in ({**SIDECAR, **changes} if sidecar is None else sidecar).items()
+        if v is not ...
+    }
     (folder / f"{name}.json").write_text(json.dumps(said))
     return path
 
@@ -92,11 +100,15 @@ def test_a_response_above_100_mv_is_a_unit_error(tmp_path):
 @pytest.mark.parametrize(
     "body",
     [
-        table(separator=";"), table(separator="\t"), table(separator=";", comma=True),
-        b"\xef\xbb\xbf" + table().encode(), table().replace("\n", "\r\n"), table() + "\n\n",
+        table(separator=";"),
+        table(separator="\t"),
+        table(separator=";", comma=True),
+        b"\xef\xbb\xbf" + table().encode(),
+        table().replace("\n", "\r\n"),
+        table() + "\n\n",
         table().replace("wrist,b_elbow", '"wrist","b_elbow"'),
     ],
-)  # fmt: skip
+)
 def test_common_dialects_of_csv_are_understood(tmp_path, body):
     study = read_study(put(tmp_path, body))
     assert study.traces[1].samples_mv.max() == pytest.approx(8.0, abs=0.01)
@@ -151,9 +163,11 @@ def test_a_stimulus_outside_the_trace_is_kept_for_the_measurement_to_flag(tmp_pa
 
 def test_columns_marked_as_repeats_share_a_group(tmp_path):
     traces = {
-        "a": {"site": "wrist", "repeat": "s1"}, "b": {"site": "wrist", "repeat": "s1"},
-        "c": {"site": "wrist"}, "d": {"site": "elbow", "repeat": "s1"},
-    }  # fmt: skip
+        "a": {"site": "wrist", "repeat": "s1"},
+        "b": {"site": "wrist", "repeat": "s1"},
+        "c": {"site": "wrist"},
+        "d": {"site": "elbow", "repeat": "s1"},
+    }
     body = "time_ms,a,b,c,d\n" + "\n".join(f"{i / 20},0,0,{i % 2},0" for i in range(50))
     groups = [t.repeat_group for t in read_study(put(tmp_path, body, traces=traces)).traces]
     assert groups == ["s1", "s1", None, None]
@@ -198,12 +212,16 @@ def test_a_faulty_sidecar_is_a_study_error_with_key_and_nearest_name(tmp_path, c
 @pytest.mark.parametrize(
     ("raw", "message"),
     [
-        (b"", "not valid JSON"), (b"[]", "JSON object"), (b'{"a":1,"a":2}', "not valid JSON"),
-        (b'{"nerve":NaN}', "not valid JSON"), (b"\xff", "not valid JSON"),
+        (b"", "not valid JSON"),
+        (b"[]", "JSON object"),
+        (b'{"a":1,"a":2}', "not valid JSON"),
+        (b'{"nerve":NaN}', "not valid JSON"),
+        (b"\xff", "not valid JSON"),
         (b'{"a":' + b"[" * 100_000, "nested too deeply|not valid JSON"),
-        (b'{"a":' + b"9" * 10_000 + b"}", "not valid JSON"), (b" " * 2_000_000, "larger than"),
+        (b'{"a":' + b"9" * 10_000 + b"}", "not valid JSON"),
+        (b" " * 2_000_000, "larger than"),
     ],
-)  # fmt: skip
+)
 def test_an_absurd_sidecar_is_a_read_error(tmp_path, raw, message):
     path = put(tmp_path)
     path.with_suffix(".json").write_bytes(raw)
@@ -243,8 +261,9 @@ def test_repeats_kinds_and_missing_samples_survive_writing(tmp_path):
     samples[500] = np.nan
     study = Study("x", (replace(pair[0], samples_mv=samples), pair[1], trace(kind="sensory")))
     assert [p.name for p in write_sweep_table(study, tmp_path)] == [
-        "median_right_apb.csv", "median_right_apb_sensory.csv",
-    ]  # fmt: skip
+        "median_right_apb.csv",
+        "median_right_apb_sensory.csv",
+    ]
     again = read_study(tmp_path)
     assert [t.repeat_group for t in again.traces] == ["g", "g", None]
     assert [t.kind for t in again.traces] == ["motor", "motor", "sensory"]
@@ -265,8 +284,14 @@ def test_a_real_recruitment_series_is_read_by_the_documented_recipe(tmp_path):
     wide = long.pivot_table(index="time_point", columns="recording_index", values="amplitude_mV")
     wide.columns = [f"sweep_{number:02d}" for number in wide.columns]
     wide.rename_axis("time_ms").to_csv(tmp_path / "rodent.csv")
-    sidecar = {"nerve": "tibial", "side": "right", "muscle": "ah", "unit": "mV", "polarity": "auto",
-               "traces": {name: {"site": "ankle"} for name in wide.columns}}  # fmt: skip
+    sidecar = {
+        "nerve": "tibial",
+        "side": "right",
+        "muscle": "ah",
+        "unit": "mV",
+        "polarity": "auto",
+        "traces": {name: {"site": "ankle"} for name in wide.columns},
+    }
     (tmp_path / "rodent.json").write_text(json.dumps(sidecar))
 
     study = read_study(tmp_path / "rodent.csv")

@@ -65,11 +65,13 @@ def test_a_length_of_a_segment_counts_from_the_distance_in_the_file(tmp_path):
         ("distances_mm = { wirst = 70 }", "unknown stimulation site 'wirst'"),
         ("distances_mm = { wrist = 70 }\ndistances_cm = { wrist = 7 }", "keep one"),
         ('segment_lengths_mm = { "wrist" = 70 }', "is no segment"),
-        ("responses.wrist.onset_latency_ms = 9\n" * 1 + "responses.wrist.end_latency_ms = 8",
-         "ends .8 ms. before it begins"),
+        (
+            "responses.wrist.onset_latency_ms = 9\n" * 1 + "responses.wrist.end_latency_ms = 8",
+            "ends .8 ms. before it begins",
+        ),
         ("responses.wrist.exclud = true", "Did you mean 'exclude'"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_true_is_refused_with_its_key(tmp_path, text, message):
     with pytest.raises(StudyError, match=message):
         told(tmp_path, text)

@@ -36,10 +36,26 @@ def epochs(sign=-1.0, names=("EMG",), tmin=-0.002, metadata=True, event_id=None)
     rows = [sign * cmap(time_ms, ONSETS[SITES[i % 2]], 7.2) for i in range(4)]
     data = np.array([[row] * len(names) for row in rows]) * 1e-3
     events = np.array([[i * 1000, 0, 1 + i % 2] for i in range(4)])
-    table = pd.DataFrame({"site": [SITES[i % 2] for i in range(4)], "stimulus_ma": [8.0, 15] * 2,
-                          "distance_mm": [65.0, 285] * 2}) if metadata else None  # fmt: skip
-    return mne.EpochsArray(data, info(names), events, tmin, event_id or {"S1": 1, "S2": 2},
-                           metadata=table, verbose="error")  # fmt: skip
+    table = (
+        pd.DataFrame(
+            {
+                "site": [SITES[i % 2] for i in range(4)],
+                "stimulus_ma": [8.0, 15] * 2,
+                "distance_mm": [65.0, 285] * 2,
+            }
+        )
+        if metadata
+        else None
+    )
+    return mne.EpochsArray(
+        data,
+        info(names),
+        events,
+        tmin,
+        event_id or {"S1": 1, "S2": 2},
+        metadata=table,
+        verbose="error",
+    )
 
 
 def assert_sites_have_their_own_latency(traces, n=4):
@@ -75,8 +91,9 @@ def test_a_sweep_never_runs_across_a_break(tmp_path):
     made = raw()
     made.set_annotations(made.annotations + mne.Annotations(0.23, 0, "BAD boundary"))
     made.save(tmp_path / "visit_raw.fif", verbose="error")
-    lengths = [len(t.samples_mv) - t.stimulus_index for t in
-               read_study(tmp_path / "visit_raw.fif").traces]  # fmt: skip
+    lengths = [
+        len(t.samples_mv) - t.stimulus_index for t in read_study(tmp_path / "visit_raw.fif").traces
+    ]
     assert lengths == [600, 2000, 2000, 2000]
 
 
@@ -100,12 +117,25 @@ def test_fif_epochs_and_evoked_are_read(tmp_path):
 def test_brainvision_is_read_with_its_units(tmp_path, unit):
     pybv = pytest.importorskip("pybv")
     data = raw().get_data()
-    events = [{"onset": round(s * RATE), "duration": 1, "type": "Comment",
-               "description": f"Stimulus right {SITES[i % 2]}"}
-              for i, s in enumerate([0.2, 0.7, 1.2, 1.7])]  # fmt: skip
-    pybv.write_brainvision(data=data, sfreq=RATE, ch_names=["R APB"], fname_base="visit",
-                           folder_out=str(tmp_path), events=events, unit=unit,
-                           resolution=1e-6 if unit == "mV" else 0.01)  # fmt: skip
+    events = [
+        {
+            "onset": round(s * RATE),
+            "duration": 1,
+            "type": "Comment",
+            "description": f"Stimulus right {SITES[i % 2]}",
+        }
+        for i, s in enumerate([0.2, 0.7, 1.2, 1.7])
+    ]
+    pybv.write_brainvision(
+        data=data,
+        sfreq=RATE,
+        ch_names=["R APB"],
+        fname_base="visit",
+        folder_out=str(tmp_path),
+        events=events,
+        unit=unit,
+        resolution=1e-6 if unit == "mV" else 0.01,
+    )
     study = read_study(tmp_path)
     assert_sites_have_their_own_latency(study.traces)
     assert [s.reader for s in study.sources] == ["via_mne"] + ["via_mne companion"] * 2
@@ -163,8 +193,9 @@ def test_subject_info_is_never_looked_at(tmp_path):
 def test_epochs_with_metadata_become_a_study():
     made = epochs()
     before = made.get_data().copy()
-    study = study_from_epochs(made, nerve="Median Nerve", side="right", muscle="thenar",
-                              study_id="p1")  # fmt: skip
+    study = study_from_epochs(
+        made, nerve="Median Nerve", side="right", muscle="thenar", study_id="p1"
+    )
     assert study.study_id == "p1"
     assert_sites_have_their_own_latency(study.traces)
     first = study.traces[0]
@@ -177,10 +208,15 @@ def test_epochs_with_metadata_become_a_study():
 
 def test_sites_may_be_mapped_from_event_names():
     study = study_from_epochs(
-        epochs(sign=1.0, metadata=False), nerve="ulnar", side="left", muscle="adm",
-        sites={"S1": "wrist", "S2": "elbow"}, distances_mm={"wrist": 70, "elbow": 300},
-        polarity="negative_up", kind="f_wave",
-    )  # fmt: skip
+        epochs(sign=1.0, metadata=False),
+        nerve="ulnar",
+        side="left",
+        muscle="adm",
+        sites={"S1": "wrist", "S2": "elbow"},
+        distances_mm={"wrist": 70, "elbow": 300},
+        polarity="negative_up",
+        kind="f_wave",
+    )
     assert_sites_have_their_own_latency(study.traces)
     assert {t.stimulus.distance_mm for t in study.traces} == {70.0, 300.0}
     assert {t.kind for t in study.traces} == {"f_wave"}

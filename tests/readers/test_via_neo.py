@@ -25,10 +25,16 @@ def put(folder, unit="mV", **more):
     path = folder / "nerve.abf"
     writeABF1(np.array([sweep(8.0, 3.0), sweep(3.0, 7.0)]), str(path), RATE, units=unit)
     said = {
-        "nerve": "ulnar", "side": "right", "muscle": "adm", "polarity": "negative_up",
-        "events": {"at_ms": [10, 110]}, "sites": {"1": "wrist", "2": "below elbow"},
-        "distances_mm": {"wrist": 70, "below_elbow": 280}, "supramaximal": True, **more,
-    }  # fmt: skip
+        "nerve": "ulnar",
+        "side": "right",
+        "muscle": "adm",
+        "polarity": "negative_up",
+        "events": {"at_ms": [10, 110]},
+        "sites": {"1": "wrist", "2": "below elbow"},
+        "distances_mm": {"wrist": 70, "below_elbow": 280},
+        "supramaximal": True,
+        **more,
+    }
     path.with_suffix(".json").write_text(json.dumps(said))
     return path
 
@@ -36,8 +42,9 @@ def put(folder, unit="mV", **more):
 def test_each_sweep_becomes_the_answer_of_the_site_its_number_names(tmp_path):
     study = read_study(put(tmp_path))
     assert [(t.site.stimulation_site, t.stimulus.distance_mm) for t in study.traces] == [
-        ("wrist", 70.0), ("below_elbow", 280.0),
-    ]  # fmt: skip
+        ("wrist", 70.0),
+        ("below_elbow", 280.0),
+    ]
     wrist, below = study.traces
     assert wrist.sampling_rate_hz == RATE
     assert wrist.stimulus_index == 100

@@ -62,8 +62,11 @@ def test_axonal_loss_and_reinnervation_stand_in_the_summary():
     traces = visits[1].traces.copy()
     at_wrist = (traces["nerve"] == "median") & (traces["stimulation_site"] == "wrist")
     at_wrist &= traces["side"] == "right"
-    for name in ("negative_peak_amplitude_mv", "negative_peak_area_mv_ms",
-                 "total_negative_area_mv_ms"):  # fmt: skip
+    for name in (
+        "negative_peak_amplitude_mv",
+        "negative_peak_area_mv_ms",
+        "total_negative_area_mv_ms",
+    ):
         traces.loc[at_wrist, name] = traces.loc[at_wrist, name] / 3
     made = compare.compare([visits[0], replace(visits[1], traces=traces), visits[2]])
     first, second, _ = build_comparison(made).pairs
@@ -100,8 +103,12 @@ def test_distal_and_proximal_events_are_told_apart(comparison):
     first = build_comparison(comparison).pairs[0]
     ulnar = next(row for row in first.events.rows if "wrist to below elbow" in row[0].text)
     assert [c.text for c in ulnar[1:]] == [
-        "34.3 → 34.3", "within repeatability", "13.4 → 33.5", "rise", "unblocking"
-    ]  # fmt: skip
+        "34.3 → 34.3",
+        "within repeatability",
+        "13.4 → 33.5",
+        "rise",
+        "unblocking",
+    ]
 
 
 def test_the_page_shows_every_cell_escaped(lang):
@@ -143,11 +150,13 @@ def test_the_time_line_stands_at_the_dates_and_marks_treatment(comparison):
 
 
 def test_only_segments_that_ever_had_block_are_drawn(comparison):
-    curves = [s for s in plain_shapes(drawn(comparison).shapes)
-              if isinstance(s, Line) and s.width == 1.3]  # fmt: skip
+    curves = [
+        s for s in plain_shapes(drawn(comparison).shapes) if isinstance(s, Line) and s.width == 1.3
+    ]
     assert len(curves) == 1
-    letters = [s.text for s in plain_shapes(drawn(comparison).shapes)
-               if isinstance(s, Text) and s.is_bold]  # fmt: skip
+    letters = [
+        s.text for s in plain_shapes(drawn(comparison).shapes) if isinstance(s, Text) and s.is_bold
+    ]
     assert letters == ["D", "N", "D"]
 
 
@@ -158,18 +167,23 @@ def test_names_at_the_end_of_the_curves_never_overlap(comparison):
         for v in comparison.visits
     ]
     sheet = drawn(compare.compare(calm))
-    names = sorted(s.y for s in plain_shapes(sheet.shapes)
-                   if isinstance(s, Text) and s.size == 8.5 and s.x > 500)  # fmt: skip
+    names = sorted(
+        s.y
+        for s in plain_shapes(sheet.shapes)
+        if isinstance(s, Text) and s.size == 8.5 and s.x > 500
+    )
     assert len(names) == 9
     assert all(b - a >= 10.9 for a, b in pairwise(names))
 
 
 def test_undated_visits_stand_one_after_the_other(comparison):
     undated = [
-        replace(v.result, study=replace(v.result.study, details=replace(
-            v.result.study.details, visit_date=None)))
+        replace(
+            v.result,
+            study=replace(v.result.study, details=replace(v.result.study.details, visit_date=None)),
+        )
         for v in comparison.visits
-    ]  # fmt: skip
+    ]
     made = compare.compare(undated)
     texts = {s.text: s.x for s in plain_shapes(drawn(made).shapes) if isinstance(s, Text)}
     assert texts["2"] - texts["1"] == pytest.approx(texts["3"] - texts["2"])

@@ -77,9 +77,27 @@ def test_a_writer_says_when_a_value_is_not_measurable(result, name):
 
 @pytest.mark.parametrize(
     "study_id",
-    ["../../etc/passwd", "/abs/olute", "..", ".", "", "a/b", "a\\b", "C:\\x", "nul", "CON.txt",
-     "-rf", "~", "a\x00b", "x" * 400, "尺神经", "tab\tand\nline", "a.", " lead"],
-)  # fmt: skip
+    [
+        "../../etc/passwd",
+        "/abs/olute",
+        "..",
+        ".",
+        "",
+        "a/b",
+        "a\\b",
+        "C:\\x",
+        "nul",
+        "CON.txt",
+        "-rf",
+        "~",
+        "a\x00b",
+        "x" * 400,
+        "尺神经",
+        "tab\tand\nline",
+        "a.",
+        " lead",
+    ],
+)
 def test_no_id_is_ever_a_path(result, tmp_path, study_id):
     named = replace(result, study=replace(result.study, study_id=study_id))
     out = tmp_path / "out"
@@ -96,8 +114,10 @@ def test_different_ids_keep_different_folders():
 
 def test_a_plain_id_is_its_own_folder():
     assert [reports.safe_name(i) for i in ("p014-2026-03", "尺神经", "v1.2")] == [
-        "p014-2026-03", "尺神经", "v1.2"
-    ]  # fmt: skip
+        "p014-2026-03",
+        "尺神经",
+        "v1.2",
+    ]
 
 
 def test_a_file_is_whole_or_not_there(result, tmp_path, monkeypatch):

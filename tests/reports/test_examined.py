@@ -14,18 +14,23 @@ from ncs_cb.view.serial import build_comparison
 from reports import example
 
 TOLD = {
-    "strength": (StrengthValue("finger abduction", "right", 3.0),
-                 StrengthValue("grip", "left", None, 212.5)),
-    "needle_emg": (NeedleValue("fdi", "right", False, "chronic"),
-                   NeedleValue("deltoid", "right", True, "acute"),
-                   NeedleValue("apb", "left")),
+    "strength": (
+        StrengthValue("finger abduction", "right", 3.0),
+        StrengthValue("grip", "left", None, 212.5),
+    ),
+    "needle_emg": (
+        NeedleValue("fdi", "right", False, "chronic"),
+        NeedleValue("deltoid", "right", True, "acute"),
+        NeedleValue("apb", "left"),
+    ),
     "clinical_question": "Weak <right> hand: block?",
-}  # fmt: skip
+}
 
 
 def told(result, **details):
-    return replace(result, study=replace(result.study, details=replace(
-        result.study.details, **details)))  # fmt: skip
+    return replace(
+        result, study=replace(result.study, details=replace(result.study.details, **details))
+    )
 
 
 @pytest.fixture(scope="module")
@@ -40,13 +45,15 @@ def cells(table):
 def test_strength_and_needle_emg_stand_in_tables_and_unknown_is_not_normal(result):
     built = view.build(result)
     assert cells(built.strength) == [
-        ["Right finger abduction", "3", "–"], ["Left grip", "–", "212.5"],
-    ]  # fmt: skip
+        ["Right finger abduction", "3", "–"],
+        ["Left grip", "–", "212.5"],
+    ]
     assert [h.unit for h in built.strength.heads] == ["", "", "N"]
     assert cells(built.needle_emg) == [
-        ["Right FDI", "no", "chronic"], ["Right deltoid", "yes", "acute"],
+        ["Right FDI", "no", "chronic"],
+        ["Right deltoid", "yes", "acute"],
         ["Left APB", "–", "not known"],
-    ]  # fmt: skip
+    ]
 
 
 def test_the_question_stands_on_page_one_and_the_tables_before_the_signature(result):
@@ -95,8 +102,9 @@ def test_spellings_of_side_and_muscle_are_settled_when_a_study_is_read(tmp_path)
     details = read_study(tmp_path).details
     assert details.strength == (StrengthValue("grip", "right", 4.0),)
     assert [(v.muscle, v.side) for v in details.needle_emg] == [
-        ("adm", "left"), ("supraspinatus", "left"),
-    ]  # fmt: skip
+        ("adm", "left"),
+        ("supraspinatus", "left"),
+    ]
     (tmp_path / "study.toml").write_text("[[strength]]\nmovement = 'grip'\nside = 'both'\n")
     with pytest.raises(StudyError, match=r"strength\.side: 'both'; allowed: left, right"):
         read_study(tmp_path)
@@ -106,28 +114,45 @@ def test_spellings_of_side_and_muscle_are_settled_when_a_study_is_read(tmp_path)
 def visits():
     first, second, third = example.visits()
     return [
-        told(first, strength=(StrengthValue("grip", "right", 3.0, 120.0),),
-             needle_emg=(NeedleValue("fdi", "right", True, "acute"),)),
-        told(second, strength=(StrengthValue("grip", "right", 4.0, 180.0),
-                               StrengthValue("wrist extension", "left", 5.0))),
-        told(third, strength=(StrengthValue("grip", "right", 4.0),),
-             needle_emg=(NeedleValue("fdi", "right", False, "chronic"),)),
-    ]  # fmt: skip
+        told(
+            first,
+            strength=(StrengthValue("grip", "right", 3.0, 120.0),),
+            needle_emg=(NeedleValue("fdi", "right", True, "acute"),),
+        ),
+        told(
+            second,
+            strength=(
+                StrengthValue("grip", "right", 4.0, 180.0),
+                StrengthValue("wrist extension", "left", 5.0),
+            ),
+        ),
+        told(
+            third,
+            strength=(StrengthValue("grip", "right", 4.0),),
+            needle_emg=(NeedleValue("fdi", "right", False, "chronic"),),
+        ),
+    ]
 
 
 def test_strength_and_needle_emg_stand_side_by_side_over_the_visits(visits):
     built = build_comparison(compare.compare(visits))
     assert [h.label for h in built.strength.heads][1:] == [
-        "Visit 1 (2026-01-05)", "Visit 2 (2026-03-02)", "Visit 3 (2026-09-14)",
-    ]  # fmt: skip
+        "Visit 1 (2026-01-05)",
+        "Visit 2 (2026-03-02)",
+        "Visit 3 (2026-09-14)",
+    ]
     assert cells(built.strength) == [
         ["Right grip", "MRC 3, 120 N", "MRC 4, 180 N", "MRC 4"],
         ["Left wrist extension", "–", "MRC 5", "–"],
     ]
-    assert cells(built.needle_emg) == [[
-        "Right FDI", "fibrillations, motor units: acute", "–",
-        "no fibrillations, motor units: chronic",
-    ]]  # fmt: skip
+    assert cells(built.needle_emg) == [
+        [
+            "Right FDI",
+            "fibrillations, motor units: acute",
+            "–",
+            "no fibrillations, motor units: chronic",
+        ]
+    ]
 
 
 @pytest.mark.parametrize("lang", view.languages())

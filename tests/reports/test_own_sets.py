@@ -41,9 +41,11 @@ verified = "primary"
 def row(site, distance, onset, amplitude):
     area = 2.9 * amplitude
     values = {
-        "onset_latency_ms": onset, "negative_peak_amplitude_mv": amplitude,
-        "negative_peak_area_mv_ms": area, "negative_peak_duration_ms": 5.8,
-    }  # fmt: skip
+        "onset_latency_ms": onset,
+        "negative_peak_amplitude_mv": amplitude,
+        "negative_peak_area_mv_ms": area,
+        "negative_peak_duration_ms": 5.8,
+    }
     stimulus = ncs_cb.model.Stimulus(distance_mm=distance, is_supramaximal=True)
     return TypedResponse(
         Site("ulnar", "right", "adm", site), "sites.csv", values, "motor", stimulus
@@ -52,8 +54,9 @@ def row(site, distance, onset, amplitude):
 
 @pytest.fixture(scope="module")
 def study():
-    sensory = SensoryValue("ulnar", "right", "digit5-wrist", amplitude_uv=24.0,
-                           velocity_m_per_s=60.0)  # fmt: skip
+    sensory = SensoryValue(
+        "ulnar", "right", "digit5-wrist", amplitude_uv=24.0, velocity_m_per_s=60.0
+    )
     rows = (row("wrist", 70.0, 3.0, 9.8), row("below_elbow", 280.0, 6.6, 3.5))
     return Study("own", typed_responses=rows, details=Details(sensory=(sensory,)))
 
@@ -101,11 +104,15 @@ def criteria(tmp_path):
 @pytest.mark.parametrize(
     ("lang", "title", "clause", "ask"),
     [
-        ("en", "Rules of our laboratory", "progressive asymmetric limb weakness",
-         "record whether the weakness is asymmetric and progressive"),
+        (
+            "en",
+            "Rules of our laboratory",
+            "progressive asymmetric limb weakness",
+            "record whether the weakness is asymmetric and progressive",
+        ),
         ("zh", "本室标准", "进行性非对称性肢体无力", "记录无力是否不对称并进展"),
     ],
-)  # fmt: skip
+)
 def test_a_laboratorys_own_criteria_keep_their_words_on_the_page(
     study, criteria, tmp_path, lang, title, clause, ask
 ):

@@ -27,10 +27,15 @@ HERE = Path(__file__).resolve().parent
 COMMAND = "python -m ncs_cb._kernels.build"
 KERNEL = HERE / "kernel.c"
 FLAGS = [
-    "-std=c11", "-O3", "-fPIC", "-fvisibility=hidden", "-ffp-contract=off",
+    "-std=c11",
+    "-O3",
+    "-fPIC",
+    "-fvisibility=hidden",
+    "-ffp-contract=off",
     # These two change no value: sqrt sets no errno, and nobody traps exceptions.
-    "-fno-math-errno", "-fno-trapping-math",
-]  # fmt: skip
+    "-fno-math-errno",
+    "-fno-trapping-math",
+]
 
 
 class BuildError(Exception):

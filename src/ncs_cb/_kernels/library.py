@@ -42,10 +42,22 @@ def _library() -> ctypes.CDLL:
 @lru_cache(maxsize=4)
 def _measure_rows(which: str) -> Any:
     """Give one build of the function: ``baseline``, ``avx2``, or the best (empty)."""
-    return _function("measure_rows", which, [
-        _POINTER, _WHOLE, _POINTER, _WHOLE, *[_POINTER] * 4, _WHOLE, _NUMBER, _WHOLE, _WHOLE,
-        *[_POINTER] * 9,
-    ])  # fmt: skip
+    return _function(
+        "measure_rows",
+        which,
+        [
+            _POINTER,
+            _WHOLE,
+            _POINTER,
+            _WHOLE,
+            *[_POINTER] * 4,
+            _WHOLE,
+            _NUMBER,
+            _WHOLE,
+            _WHOLE,
+            *[_POINTER] * 9,
+        ],
+    )
 
 
 @lru_cache(maxsize=4)
@@ -115,13 +127,23 @@ def measure_rows(
         raise IndexError("rows names a row that samples has not")
     work = np.empty(4 * max(n, 1))
     _measure_rows(which)(
-        _address(samples, kind, m * n), is_double, _address(rows, np.int64, 0), rows.size,
-        _address(stimuli, np.int64, m), _address(low_mv, np.float64, m),
-        _address(high_mv, np.float64, m), _address(pulse_ms, np.float64, m), n,
-        scale.step_ms, scale.size, scale.first,
-        *scale.addresses, _address(work, np.float64, 0),
-        _address(out, np.float64, m * facts.WIDTH), _address(found, np.int64, m),
-    )  # fmt: skip
+        _address(samples, kind, m * n),
+        is_double,
+        _address(rows, np.int64, 0),
+        rows.size,
+        _address(stimuli, np.int64, m),
+        _address(low_mv, np.float64, m),
+        _address(high_mv, np.float64, m),
+        _address(pulse_ms, np.float64, m),
+        n,
+        scale.step_ms,
+        scale.size,
+        scale.first,
+        *scale.addresses,
+        _address(work, np.float64, 0),
+        _address(out, np.float64, m * facts.WIDTH),
+        _address(found, np.int64, m),
+    )
 
 
 KEPT_KINDS = 4
@@ -160,18 +182,39 @@ def refine(
     n, k, _ = kinds[0].shape
     given = [*kinds, *spectra, *setting]
     dtypes = [np.float64, np.int64, np.bool_, *[np.float64] * 13]
-    sizes = [n * k * 6, n * k, n * k * 6, n * 72, n * 72, n * 36, n * 36, n * 72 * 72, n,
-             36, 6, 6, 6, 6, 3, 108]  # fmt: skip
+    sizes = [
+        n * k * 6,
+        n * k,
+        n * k * 6,
+        n * 72,
+        n * 72,
+        n * 36,
+        n * 36,
+        n * 72 * 72,
+        n,
+        36,
+        6,
+        6,
+        6,
+        6,
+        3,
+        108,
+    ]
     if not KEPT_KINDS <= k <= 16:
         raise ValueError(f"{k} kinds; from {KEPT_KINDS} to 16 can be refined")
     held = [np.ascontiguousarray(a) for a in given]
     grains = [np.zeros((n, 3, KEPT_KINDS)) for _ in range(3)]
     out: tuple[NDArray[Any], ...] = (
-        np.zeros((n, KEPT_KINDS, 6)), np.zeros((n, KEPT_KINDS), dtype=np.int64), *grains,
+        np.zeros((n, KEPT_KINDS, 6)),
+        np.zeros((n, KEPT_KINDS), dtype=np.int64),
+        *grains,
         np.zeros((n, KEPT_KINDS)),
-    )  # fmt: skip
+    )
     _refine(which)(
-        n, k, *map(_address, held, dtypes, sizes), rounds,
+        n,
+        k,
+        *map(_address, held, dtypes, sizes),
+        rounds,
         *(_address(a, a.dtype.type, a.size) for a in out),
-    )  # fmt: skip
+    )
     return out

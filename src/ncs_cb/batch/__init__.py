@@ -198,8 +198,9 @@ def _files_told(settings: Settings) -> list[str]:
     if settings.layout is not None:
         path = Path(settings.layout)
         # A layout of lab.toml changes with that file, a shipped one with the program.
-        told.append(hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file()
-                    else settings.layout)  # fmt: skip
+        told.append(
+            hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else settings.layout
+        )
     return told
 
 

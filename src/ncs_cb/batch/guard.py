@@ -59,9 +59,12 @@ class _Child:
         # -c and not -m: a module that is both imported and run would exist twice.
         command = [sys.executable, "-c", "from ncs_cb.batch.guard import serve; serve()"]
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
             start_new_session=True,
-        )  # fmt: skip
+        )
         self._answers: queue.Queue[Any] = queue.Queue()
         threading.Thread(target=self._listen, daemon=True).start()
 
@@ -98,17 +101,23 @@ class _Child:
         self.close()
         if took >= settings.time_limit_s:
             return Failure(
-                task.study_id, task.shown, stage, "TimeoutError",
+                task.study_id,
+                task.shown,
+                stage,
+                "TimeoutError",
                 f"takes longer than {settings.time_limit_s:g} s.",
                 "If the recording is sound, raise --time-limit.",
-            )  # fmt: skip
+            )
         code = self._process.returncode
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
         return Failure(
-            task.study_id, task.shown, stage, "ProcessDied",
+            task.study_id,
+            task.shown,
+            stage,
+            "ProcessDied",
             f"ended the process that handled it ({how}).",
             "The recording is damaged or needs too much memory; look at it alone.",
-        )  # fmt: skip
+        )
 
     def close(self) -> None:
         """End the child and whatever it started."""

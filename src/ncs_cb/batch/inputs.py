@@ -77,12 +77,14 @@ class Found:
         key = found.path.relative_to(root).as_posix() if found.path != root else "."
         return cls(
             f"{key}/{found.part}" if found.part else key,
-            path, found.name,
+            path,
+            found.name,
             tuple(sys.intern(_below(base, f)) for f in found.files),
             _below(base, found.study_file) if found.study_file else "",
             tuple((_below(base, p), sys.intern(reason)) for p, reason in found.skipped),
-            found.part, str(nearest_lab(Path(base), root=root) or ""),
-        )  # fmt: skip
+            found.part,
+            str(nearest_lab(Path(base), root=root) or ""),
+        )
 
     def to_read(self) -> StudyInput:
         """Give it back as the readers know it."""
@@ -90,10 +92,13 @@ class Found:
 
         base = Path(_base(self.path))
         return StudyInput(
-            Path(self.path), self.name, tuple(base / f for f in self.files),
+            Path(self.path),
+            self.name,
+            tuple(base / f for f in self.files),
             base / self.study_file if self.study_file else None,
-            tuple((base / f, reason) for f, reason in self.skipped), self.part,
-        )  # fmt: skip
+            tuple((base / f, reason) for f, reason in self.skipped),
+            self.part,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +145,15 @@ Look = Callable[[Sequence[Found]], list[Content]]
 
 
 def find_inputs(
-    root: Path, out: Path, settings: str, key: Pseudonyms | None, look: Look, *,
-    layout: str | None = None, lab: str | None = None,
-) -> list[Task]:  # fmt: skip
+    root: Path,
+    out: Path,
+    settings: str,
+    key: Pseudonyms | None,
+    look: Look,
+    *,
+    layout: str | None = None,
+    lab: str | None = None,
+) -> list[Task]:
     """Give every study below `root`, in order of its path.
 
     Parameters

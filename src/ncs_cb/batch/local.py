@@ -90,10 +90,14 @@ class LocalTeam:
             ]
             pipe = None if FORKS else subprocess.PIPE
             process = subprocess.Popen(
-                command, stdin=pipe or subprocess.DEVNULL, stdout=pipe or subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL, env=os.environ | _ENVIRONMENT, pass_fds=numbers,
+                command,
+                stdin=pipe or subprocess.DEVNULL,
+                stdout=pipe or subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env=os.environ | _ENVIRONMENT,
+                pass_fds=numbers,
                 start_new_session=True,
-            )  # fmt: skip
+            )
             for end in ends:
                 end.close()
             if process.stdin is not None and process.stdout is not None:

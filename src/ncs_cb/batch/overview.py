@@ -117,8 +117,9 @@ def _page(store: Store, totals: _Totals) -> Iterator[str]:
     from jinja2 import Environment, StrictUndefined
 
     source = files("ncs_cb").joinpath("batch/index.html.j2").read_text("utf-8")
-    template = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-                           lstrip_blocks=True).from_string(source)  # fmt: skip
+    template = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    ).from_string(source)
     criteria = sorted(totals.categories)
     return template.generate(
         totals=totals,

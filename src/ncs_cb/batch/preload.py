@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from ncs_cb.model import Study
 
 _LIBRARIES = (
-    "pyarrow.parquet", "ncs_cb.analysis", "ncs_cb.batch.guard",
+    "pyarrow.parquet",
+    "ncs_cb.analysis",
+    "ncs_cb.batch.guard",
     "ncs_cb.readers.edf.read",
-)  # fmt: skip
+)
 _RATE_HZ = 20_000.0
 _N_SAMPLES, _STIMULUS_INDEX = 600, 40
 

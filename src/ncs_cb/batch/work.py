@@ -163,9 +163,12 @@ class _Examination:
 
         own = self.settings
         made = results(
-            tables, [s for _, s in studies], own.criteria, reference=own.reference,
+            tables,
+            [s for _, s in studies],
+            own.criteria,
+            reference=own.reference,
             supramaximal=own.supramaximal,
-        )  # fmt: skip
+        )
         self.reports.mkdir(exist_ok=True)
         for (task, _), result in zip(studies, made, strict=True):
             written = self.attempt(task, "report", partial(self.write_report, result))
@@ -202,9 +205,12 @@ def _read(task: Task, settings: Settings) -> Study:
     if task.refused:
         raise NcsError(task.refused, hint="Give each visit its own id in its study.toml.")
     study = read_study(
-        task.found.to_read(), keep_identity=settings.keep_identity, layout=settings.layout,
-        lab=settings.lab or task.found.lab or None, root=Path(task.found.path).parent,
-    )  # fmt: skip
+        task.found.to_read(),
+        keep_identity=settings.keep_identity,
+        layout=settings.layout,
+        lab=settings.lab or task.found.lab or None,
+        root=Path(task.found.path).parent,
+    )
     return pseudonymize(study, task.study_id, task.names)
 
 
@@ -224,9 +230,13 @@ def failure(task: Task, stage: str, error: Exception, settings: Settings) -> Fai
         message = "unexpected error, a fault of ncs-cb."
         hint = "Please report it with the version and, if it holds no identity, the input."
     return Failure(
-        task.study_id, named, stage, type(error).__name__,
-        scrub(message, task.names), scrub(hint, task.names),
-    )  # fmt: skip
+        task.study_id,
+        named,
+        stage,
+        type(error).__name__,
+        scrub(message, task.names),
+        scrub(hint, task.names),
+    )
 
 
 def _named_input(task: Task, source: str | None) -> str:
@@ -244,9 +254,11 @@ def _tables(studies: Sequence[tuple[Task, Study]], settings: Settings) -> tuple[
     from ncs_cb.measuring.corrected import reviews_table
 
     tables = analyze_together(
-        [study for _, study in studies], settings.criteria, reference=settings.reference,
+        [study for _, study in studies],
+        settings.criteria,
+        reference=settings.reference,
         supramaximal=settings.supramaximal,
-    )  # fmt: skip
+    )
     found = Found()
     ids = [task.study_id for task, _ in studies]
     frames = {name: _named(tables.frames[name], ids) for name in TABLES if name in tables.frames}
@@ -346,9 +358,13 @@ def _entry(task: Task, found: Found, settings: Settings) -> Entry:
     report = found.reported.get(task.key, "")
     failed = found.failures.get(task.key)
     return Entry(
-        task.key, task.fingerprint, task.study_id, task.shown, report,
+        task.key,
+        task.fingerprint,
+        task.study_id,
+        task.shown,
+        report,
         lang=settings.lang if report else "",
         limits=settings.limits if failed else "",
         failure=failed,
         summary=found.summaries.get(task.key, {}),
-    )  # fmt: skip
+    )

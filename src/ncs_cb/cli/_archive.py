@@ -93,16 +93,28 @@ def batch(
     from ncs_cb.cli._progress import showing
 
     settings = Settings(
-        criteria=tuple(sets) if sets else None, reference=reference, reports=reports,
-        lang=lang.value, keep_identity=keep_identity, time_limit_s=time_limit,
-        memory_limit_mb=memory_limit, layout=layout, lab=str(lab) if lab else None,
+        criteria=tuple(sets) if sets else None,
+        reference=reference,
+        reports=reports,
+        lang=lang.value,
+        keep_identity=keep_identity,
+        time_limit_s=time_limit,
+        memory_limit_mb=memory_limit,
+        layout=layout,
+        lab=str(lab) if lab else None,
         supramaximal=supramaximal,
-    )  # fmt: skip
+    )
     with showing() as progress:
         summary = run_batch(
-            root, target, settings=settings, workers=workers, scheduler=scheduler, key=key,
-            allow_empty=allow_empty, progress=progress,
-        )  # fmt: skip
+            root,
+            target,
+            settings=settings,
+            workers=workers,
+            scheduler=scheduler,
+            key=key,
+            allow_empty=allow_empty,
+            progress=progress,
+        )
     note(summary.sentence(target))
     gc.freeze()  # or the end of the process would look through all that was loaded
     if summary.n_failed:

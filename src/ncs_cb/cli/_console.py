@@ -144,9 +144,14 @@ def friendly(command: Command) -> Command:
 def table(headings: Iterable[str], rows: Iterable[Iterable[object]], *, title: str = "") -> Table:
     """Lay out a plain table; every cell is text, never markup."""
     made = Table(
-        title=Text(title) if title else None, title_justify="left", box=None, pad_edge=False,
-        padding=(0, 2, 0, 0), header_style="bold", title_style="bold",
-    )  # fmt: skip
+        title=Text(title) if title else None,
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
+        header_style="bold",
+        title_style="bold",
+    )
     for heading in headings:
         made.add_column(Text(heading), overflow="fold")
     for row in rows:

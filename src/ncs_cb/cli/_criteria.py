@@ -165,10 +165,13 @@ def _said(clause: dict[str, Any]) -> str:
         first.append(f"is {_words(clause['is'])}")
     parts = [" ".join(first)] if first else []
     parts += [
-        f"{key} {_words(value)}" for key, value in clause.items()
-        if key not in _NOT_SHOWN and key not in _SUBJECTS and key not in _GROUPS
+        f"{key} {_words(value)}"
+        for key, value in clause.items()
+        if key not in _NOT_SHOWN
+        and key not in _SUBJECTS
+        and key not in _GROUPS
         and not key.endswith("_zh")
-    ]  # fmt: skip
+    ]
     cited = [str(clause[key]) for key in ("source", "verified") if key in clause]
     return ", ".join(parts) + (f"   [{'; '.join(cited)}]" if cited else "")
 

@@ -36,11 +36,13 @@ def lab(
     found = labs.load(given)
     rows = [
         *(("letterhead", k, v) for k, v in found.lab.letterhead.items() if k != "logo_data"),
-        *(("default", k, v if isinstance(v, str | bool) else ", ".join(v))
-          for k, v in found.lab.defaults.items()),
+        *(
+            ("default", k, v if isinstance(v, str | bool) else ", ".join(v))
+            for k, v in found.lab.defaults.items()
+        ),
         *(("word", text, key) for words in found.words.values() for text, key in words.items()),
         *(("layout", name, one.title) for name, one in found.layouts.items()),
-    ]  # fmt: skip
+    ]
     out().print(table(("what", "name", "says"), rows))
 
 

@@ -24,11 +24,14 @@ def nerves() -> None:
 
     rows = [
         (
-            nerve.id, nerve.label_zh, " ".join(nerve.sites), " ".join(nerve.muscles),
+            nerve.id,
+            nerve.label_zh,
+            " ".join(nerve.sites),
+            " ".join(nerve.muscles),
             "; ".join(f"{e.name} ({e.distal_site}-{e.proximal_site})" for e in nerve.entrapments),
         )
         for nerve in anatomy().nerves.values()
-    ]  # fmt: skip
+    ]
     out().print(
         table(("nerve", "中文", "sites, distal first", "muscles", "entrapment sites"), rows)
     )

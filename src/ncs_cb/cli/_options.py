@@ -57,10 +57,11 @@ Lang = Annotated[Language, typer.Option("--lang", help="Language of reports and 
 LabReference = Annotated[
     str | None,
     typer.Option(
-        "--reference", metavar="ID",
+        "--reference",
+        metavar="ID",
         help=f"Set of normal limits, or a .toml path; that of lab.toml, else {DEFAULT_REFERENCE}.",
     ),
-]  # fmt: skip
+]
 LabLang = Annotated[
     Language | None,
     typer.Option("--lang", help="Language of reports and tables; that of lab.toml, else en."),

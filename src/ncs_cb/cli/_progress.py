@@ -88,10 +88,13 @@ def _bar() -> Iterator[Report]:
     )
 
     columns = (
-        TextColumn("studies"), BarColumn(), MofNCompleteColumn(),
-        TextColumn("{task.fields[failed]} failed"), TextColumn("{task.fields[rate]}"),
+        TextColumn("studies"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[failed]} failed"),
+        TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
-    )  # fmt: skip
+    )
     started = time.monotonic()
     with Progress(*columns, console=err()) as progress:
         task = progress.add_task("studies", total=None, failed=0, rate="")

@@ -132,9 +132,12 @@ def _refuse_mixtures(
 
 
 def _read_each(
-    given: Path, clinical: Path | None, keep_identity: bool, layout: str | None,
+    given: Path,
+    clinical: Path | None,
+    keep_identity: bool,
+    layout: str | None,
     lab: LabFile | None,
-) -> dict[str, Study | NcsError]:  # fmt: skip
+) -> dict[str, Study | NcsError]:
     from ncs_cb.readers import read_studies
 
     return read_studies(

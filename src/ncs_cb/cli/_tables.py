@@ -67,9 +67,17 @@ def _verdicts(nerve: NerveView, shown: View) -> RichTable:
 
 
 _CHANGES = (
-    "nerve", "side", "muscle", "segment", "criteria", "earlier_visit", "later_visit",
-    "earlier_conduction_block", "later_conduction_block", "block_course",
-)  # fmt: skip
+    "nerve",
+    "side",
+    "muscle",
+    "segment",
+    "criteria",
+    "earlier_visit",
+    "later_visit",
+    "earlier_conduction_block",
+    "later_conduction_block",
+    "block_course",
+)
 
 
 def print_comparison(console: Console, comparison: Comparison) -> None:

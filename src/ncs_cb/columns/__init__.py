@@ -18,12 +18,27 @@ if TYPE_CHECKING:
 __all__ = ["COLUMNS", "MEASURES", "SEGMENT_KEYS", "Column", "conform", "table_columns"]
 
 COLUMNS: tuple[Column, ...] = (
-    *measured.TRACES, *measured.SEGMENTS, *measured.VERDICTS, *measured.DIAGNOSIS,
-    *measured.ESTIMATE, *measured.CHECKS, *measured.F_WAVES, *measured.RECRUITMENT,
-    *measured.INCHING, *judged.FEATURES, *judged.DIFFERENTIAL, *judged.SENSORY, *judged.LIMITS,
-    *judged.STATEMENTS, *judged.ASKS, *judged.REASONS, *visits.TIMELINE, *visits.CHANGES,
-    *visits.STUDIES, *visits.REVIEWS,
-)  # fmt: skip
+    *measured.TRACES,
+    *measured.SEGMENTS,
+    *measured.VERDICTS,
+    *measured.DIAGNOSIS,
+    *measured.ESTIMATE,
+    *measured.CHECKS,
+    *measured.F_WAVES,
+    *measured.RECRUITMENT,
+    *measured.INCHING,
+    *judged.FEATURES,
+    *judged.DIFFERENTIAL,
+    *judged.SENSORY,
+    *judged.LIMITS,
+    *judged.STATEMENTS,
+    *judged.ASKS,
+    *judged.REASONS,
+    *visits.TIMELINE,
+    *visits.CHANGES,
+    *visits.STUDIES,
+    *visits.REVIEWS,
+)
 """Every column of every table, in table order."""
 
 SEGMENT_KEYS = ("study_id", "nerve", "side", "muscle", "segment")

@@ -78,9 +78,11 @@ def truth(table: str, name: str, label: str, description: str, definition: str =
 def flags(table: str) -> Column:
     """Declare the column of quality flags."""
     return text(
-        table, "quality_flags", "Quality flags",
+        table,
+        "quality_flags",
+        "Quality flags",
         "Names of the quality flags raised, joined by ';', empty when none.",
-    )  # fmt: skip
+    )
 
 
 def series(table: str) -> tuple[Column, ...]:

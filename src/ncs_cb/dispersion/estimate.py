@@ -68,9 +68,13 @@ class Fitted:
 
 
 _NAMES = (
-    "blocked_fraction", "blocked_fraction_low", "blocked_fraction_high", "added_dispersion_ms",
-    "delay_ms", "residual_pct",
-)  # fmt: skip
+    "blocked_fraction",
+    "blocked_fraction_low",
+    "blocked_fraction_high",
+    "added_dispersion_ms",
+    "delay_ms",
+    "residual_pct",
+)
 # As many pairs at once as the processor's cache holds.
 _TOGETHER = 32
 
@@ -234,10 +238,13 @@ def _rows(pairs: Pairs, known: Sequence[_Known]) -> list[Row]:
     }
     mean, variance = deconvolution.moments(fit.theta, fit.shape)
     numbers = (
-        np.clip(1.0 - fit.scale, 0.0, 1.0), np.where(weak_far, 0.0, low),
-        np.where(exceeds, 1.0, high), _weighted_median(np.sqrt(variance), fit.weight),
-        _weighted_median(mean, fit.weight), 100.0 * fit.residual,
-    )  # fmt: skip
+        np.clip(1.0 - fit.scale, 0.0, 1.0),
+        np.where(weak_far, 0.0, low),
+        np.where(exceeds, 1.0, high),
+        _weighted_median(np.sqrt(variance), fit.weight),
+        _weighted_median(mean, fit.weight),
+        100.0 * fit.residual,
+    )
     values = np.stack(numbers, axis=1).tolist()
     words = [
         flags.join(name for name, is_raised in zip(raised, one, strict=True) if is_raised)
@@ -278,9 +285,11 @@ def _per_pair(value: npt.ArrayLike, count: int, name: str) -> npt.NDArray[np.flo
 
 
 def _sweeps(
-    distal_mv: npt.ArrayLike, proximal_mv: npt.ArrayLike, sampling_rate_hz: npt.ArrayLike,
+    distal_mv: npt.ArrayLike,
+    proximal_mv: npt.ArrayLike,
+    sampling_rate_hz: npt.ArrayLike,
     stimulus_index: npt.ArrayLike,
-) -> list[tuple[Sweep, Sweep]]:  # fmt: skip
+) -> list[tuple[Sweep, Sweep]]:
     distal, proximal = _rows_of(distal_mv, "distal_mv"), _rows_of(proximal_mv, "proximal_mv")
     if distal.shape != proximal.shape:
         raise ValueError(
@@ -372,8 +381,9 @@ def _sweep_of(trace: Trace) -> Sweep:
 
 def _known_of(distal: Trace, proximal: Trace) -> _Known:
     corners = (
-        (distal.high_pass_hz, proximal.high_pass_hz), (distal.low_pass_hz, proximal.low_pass_hz),
-    )  # fmt: skip
+        (distal.high_pass_hz, proximal.high_pass_hz),
+        (distal.low_pass_hz, proximal.low_pass_hz),
+    )
     differ = any(a is not None and b is not None and a != b for a, b in corners)
     return _Known(differ, distal.stimulus.is_supramaximal, proximal.stimulus.is_supramaximal)
 
@@ -439,9 +449,15 @@ def fit_details(
     if fitted:
         return curves(Fitted(row, distal, proximal, fitted[0], 0))
     return BlockFit(
-        row, distal.time_ms, distal.samples_mv, proximal.time_ms, proximal.samples_mv,
-        np.full(distal.time_ms.size, np.nan), _DELAYS_MS, np.zeros(_DELAYS_MS.size),
-    )  # fmt: skip
+        row,
+        distal.time_ms,
+        distal.samples_mv,
+        proximal.time_ms,
+        proximal.samples_mv,
+        np.full(distal.time_ms.size, np.nan),
+        _DELAYS_MS,
+        np.zeros(_DELAYS_MS.size),
+    )
 
 
 # The distribution of delays is drawn on this grid.
@@ -463,6 +479,4 @@ def curves(fitted: Fitted) -> BlockFit:
     mass = density.sum() * _DELAY_STEP_MS
     kernel = kernel * (mass / kernel.sum()) if kernel.sum() > 0 else kernel
     fitted_mv = np.convolve(response, kernel)[: response.size]
-    return BlockFit(
-        fitted.estimate, times[0], near, times[1], far, fitted_mv, _DELAYS_MS, density
-    )  # fmt: skip
+    return BlockFit(fitted.estimate, times[0], near, times[1], far, fitted_mv, _DELAYS_MS, density)

@@ -40,9 +40,13 @@ def refine(kinds: Kinds, pair: Spectra) -> Fit:
     grain.
     """
     spectra = (
-        pair.distal.view(np.float64), pair.proximal.view(np.float64), pair.distal_noise,
-        pair.proximal_noise, pair.window, 2.0 * EVIDENCE * pair.evidence,
-    )  # fmt: skip
+        pair.distal.view(np.float64),
+        pair.proximal.view(np.float64),
+        pair.distal_noise,
+        pair.proximal_noise,
+        pair.window,
+        2.0 * EVIDENCE * pair.evidence,
+    )
     setting = (RADIANS_PER_MS, _LOW, _HIGH, _MEAN, _PRECISION, _SQUARES, _TIED)
     theta, place, log, pivot, misfit, rest = _kernels.refine(
         (kinds.theta, kinds.shape, kinds.fixed), spectra, setting, ROUNDS
@@ -58,7 +62,11 @@ def refine(kinds: Kinds, pair: Spectra) -> Fit:
     received: Floats = np.sum(np.abs(pair.proximal) ** 2, axis=1)
     index = np.arange(n)
     return Fit(
-        theta, np.take_along_axis(kinds.shape, place, axis=1),
-        weight.reshape(n, grains, k).sum(axis=1), mean, np.sqrt(np.sum(weight * spread, axis=1)),
-        np.sqrt(rest[index, best % k] / received), misfit.reshape(n, -1)[index, best],
-    )  # fmt: skip
+        theta,
+        np.take_along_axis(kinds.shape, place, axis=1),
+        weight.reshape(n, grains, k).sum(axis=1),
+        mean,
+        np.sqrt(np.sum(weight * spread, axis=1)),
+        np.sqrt(rest[index, best % k] / received),
+        misfit.reshape(n, -1)[index, best],
+    )

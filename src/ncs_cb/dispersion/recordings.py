@@ -218,8 +218,13 @@ def _fit_quiet(running: tuple[Floats, Floats], basis: _Basis, reach: Integers) -
     inverse = np.linalg.inv(normal + _RIDGE)
     number = len(_TAILS_MS)
     right = np.stack(
-        [np.repeat(products[:, :1], number, axis=1), products[:, 1 : 1 + number],
-         products[:, 1 + number :]], axis=2)[..., None]  # fmt: skip
+        [
+            np.repeat(products[:, :1], number, axis=1),
+            products[:, 1 : 1 + number],
+            products[:, 1 + number :],
+        ],
+        axis=2,
+    )[..., None]
     found = inverse @ right
     fitted = found.swapaxes(2, 3) @ (normal @ found - 2.0 * right)
     rest = np.maximum(total[:, None] + fitted[:, :, 0, 0], 0.0)
@@ -229,10 +234,13 @@ def _fit_quiet(running: tuple[Floats, Floats], basis: _Basis, reach: Integers) -
     noise = np.where(has_tail, rest[index, best], flat) / freedom
     spread = np.where(has_tail, inverse[index, best, 0, 0], 1.0 / count)
     return _Quiet(
-        np.where(has_tail, chosen[:, 0], level), np.where(has_tail, chosen[:, 1], 0.0),
-        np.where(has_tail, chosen[:, 2], 0.0), best,
-        np.sqrt(noise), noise * spread,
-    )  # fmt: skip
+        np.where(has_tail, chosen[:, 0], level),
+        np.where(has_tail, chosen[:, 1], 0.0),
+        np.where(has_tail, chosen[:, 2], 0.0),
+        best,
+        np.sqrt(noise),
+        noise * spread,
+    )
 
 
 # ------------------------------------------------------------------ the response
@@ -317,10 +325,21 @@ def clean(samples_mv: Floats, grid: Grid, after_ms: Floats) -> Responses:
     last = smooth[:, -max(2, _blocks_in(WANDER_MS, grid)) :]
     wander = np.sqrt(np.square(last).mean(axis=1))
     return Responses(
-        grid, cleaned, quiet.level_mv + offset[:, 0], quiet.tail_mv, quiet.drift_mv,
-        _TAILS_MS[quiet.tail], quiet.noise_mv, level, onset, smooth.max(axis=1), largest, end,
-        wander, is_found & (largest > 5.0 * clear),
-    )  # fmt: skip
+        grid,
+        cleaned,
+        quiet.level_mv + offset[:, 0],
+        quiet.tail_mv,
+        quiet.drift_mv,
+        _TAILS_MS[quiet.tail],
+        quiet.noise_mv,
+        level,
+        onset,
+        smooth.max(axis=1),
+        largest,
+        end,
+        wander,
+        is_found & (largest > 5.0 * clear),
+    )
 
 
 # ------------------------------------------------------------------ spectra
@@ -392,8 +411,9 @@ def spectra(distal: Responses, proximal: Responses) -> Spectra:
     grid = slice(0, N_FREQUENCIES)
     noises, spans = [], []
     for found, window, gate in (
-        (distal, whole, near[:, 2]), (proximal, seen, gone[:, 1, grid]),
-    ):  # fmt: skip
+        (distal, whole, near[:, 2]),
+        (proximal, seen, gone[:, 1, grid]),
+    ):
         spans.append(np.sum(window * window, axis=1) * found.grid.step_ms)
         white = found.noise_mv**2 * found.grid.step_ms * spans[-1]
         slow = found.wander_mv**2 * spans[-1] * 2.0 * _ALIKE_MS
@@ -402,6 +422,11 @@ def spectra(distal: Responses, proximal: Responses) -> Spectra:
     # Without any noise the fit would trust the last bits of what leaks between frequencies.
     noises[1] += _ROUNDING * (np.abs(near[:, 0]) ** 2).max(axis=1, keepdims=True)
     return Spectra(
-        near[:, 0], near[:, 1], np.ascontiguousarray(gone[:, 0, grid]), noises[0],
-        noises[1], _window_matrices(gone[:, 1]), np.minimum(1.0, STEP_HZ * 1e-3 * spans[1]),
-    )  # fmt: skip
+        near[:, 0],
+        near[:, 1],
+        np.ascontiguousarray(gone[:, 0, grid]),
+        noises[0],
+        noises[1],
+        _window_matrices(gone[:, 1]),
+        np.minimum(1.0, STEP_HZ * 1e-3 * spans[1]),
+    )

@@ -123,9 +123,14 @@ def screen(pair: Spectra, limits: tuple[Floats, Floats]) -> Kinds:
 
 def _only_tried(pair: Spectra) -> Spectra:
     return Spectra(
-        pair.distal[:, _TRIED], pair.aligned[:, _TRIED], pair.proximal[:, _TRIED],
-        pair.distal_noise[:, _TRIED], pair.proximal_noise[:, _TRIED], pair.window, pair.evidence,
-    )  # fmt: skip
+        pair.distal[:, _TRIED],
+        pair.aligned[:, _TRIED],
+        pair.proximal[:, _TRIED],
+        pair.distal_noise[:, _TRIED],
+        pair.proximal_noise[:, _TRIED],
+        pair.window,
+        pair.evidence,
+    )
 
 
 def _starts(

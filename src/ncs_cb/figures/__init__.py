@@ -17,9 +17,20 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as MatplotlibFigure
 
 __all__ = [
-    "FIGURES", "Drawing", "Drawn", "FigureKind", "arm_map", "draw_all", "estimate_figure",
-    "figure", "inching_figure", "nerve_figure", "recruitment_figure", "timeline_figure", "to_svg",
-]  # fmt: skip
+    "FIGURES",
+    "Drawing",
+    "Drawn",
+    "FigureKind",
+    "arm_map",
+    "draw_all",
+    "estimate_figure",
+    "figure",
+    "inching_figure",
+    "nerve_figure",
+    "recruitment_figure",
+    "timeline_figure",
+    "to_svg",
+]
 
 Per = Literal["study", "nerve", "segment"]
 _PER: tuple[Per, ...] = ("study", "nerve", "segment")
@@ -65,9 +76,12 @@ def draw_all(result: Result, view: views.View) -> AllDrawn:
     return AllDrawn(
         _drawn(kinds["study"], view, result),
         {n.id: _drawn(kinds["nerve"], view, result, n) for n in view.nerves},
-        {s.id: _drawn(kinds["segment"], view, result, n, s)
-         for n in view.nerves for s in n.segments},
-    )  # fmt: skip
+        {
+            s.id: _drawn(kinds["segment"], view, result, n, s)
+            for n in view.nerves
+            for s in n.segments
+        },
+    )
 
 
 def _drawn(
@@ -258,9 +272,10 @@ def _of_nerve(
 
 
 _DRAWN_FROM = {
-    "stacked_traces": "waveform", "intensity_series": "intensity series",
+    "stacked_traces": "waveform",
+    "intensity_series": "intensity series",
     "short_steps": "short-step series",
-}  # fmt: skip
+}
 
 
 def _matching(view: views.View, nerve: str, side: str, muscle: str | None) -> list[views.NerveView]:

@@ -30,23 +30,70 @@ class _Limb:
 _ARM = _Limb(
     id="arm",
     outline=(
-        (7, -9), (7.5, -1), (12, 4), (26, 8), (45, 11), (59, 16), (66, 27), (68, 39), (67, 50),
-        (68.5, 57), (68, 67), (64, 81), (60.5, 93), (61, 98), (66, 104), (71.5, 113), (70, 117),
-        (64.5, 113), (61.5, 111.5), (61, 122), (58, 130), (51, 132.5), (43.5, 130), (40, 120),
-        (40, 108), (43, 96), (40.5, 84), (38, 70), (39, 57), (38.5, 46), (36, 36), (33, 31),
-        (30.5, 37), (29.5, 50), (28, 66), (28, 80),
+        (7, -9),
+        (7.5, -1),
+        (12, 4),
+        (26, 8),
+        (45, 11),
+        (59, 16),
+        (66, 27),
+        (68, 39),
+        (67, 50),
+        (68.5, 57),
+        (68, 67),
+        (64, 81),
+        (60.5, 93),
+        (61, 98),
+        (66, 104),
+        (71.5, 113),
+        (70, 117),
+        (64.5, 113),
+        (61.5, 111.5),
+        (61, 122),
+        (58, 130),
+        (51, 132.5),
+        (43.5, 130),
+        (40, 120),
+        (40, 108),
+        (43, 96),
+        (40.5, 84),
+        (38, 70),
+        (39, 57),
+        (38.5, 46),
+        (36, 36),
+        (33, 31),
+        (30.5, 37),
+        (29.5, 50),
+        (28, 66),
+        (28, 80),
     ),
     levels={"erb": 14, "axilla": 28.5, "elbow": 56, "wrist": 96},
     height=146,
-)  # fmt: skip
+)
 
 _LEG = _Limb(
     id="leg",
-    outline=((44, 0), (45, 20), (41, 40), (44, 60), (45, 78), (41, 92), (43, 97), (56, 98.5),
-             (75, 98), (77, 94), (64, 88), (59, 78), (64, 58), (68, 40), (65, 20), (66, 0)),
+    outline=(
+        (44, 0),
+        (45, 20),
+        (41, 40),
+        (44, 60),
+        (45, 78),
+        (41, 92),
+        (43, 97),
+        (56, 98.5),
+        (75, 98),
+        (77, 94),
+        (64, 88),
+        (59, 78),
+        (64, 58),
+        (68, 40),
+        (65, 20),
+        (66, 0),
+    ),
     levels={"popliteal_fossa": 13, "ankle": 84},
     height=108,
-)  # fmt: skip
+)
 _SCALE, _HALF_WIDTH, _TOP, _LEGEND = 2.35, 110.0, 40.0, 36.0
 
 
@@ -134,8 +181,10 @@ def _levels(sheet: Drawing, view: View, limb: _Limb, top: float) -> None:
 
 def _legend(sheet: Drawing, view: View) -> None:
     """List the looks that occur, and the thin line of what was not tested."""
-    entries = [*((item.word, item.grade, item.short) for item in view.legend),
-               (view.labels["not_tested"], "", "")]  # fmt: skip
+    entries = [
+        *((item.word, item.grade, item.short) for item in view.legend),
+        (view.labels["not_tested"], "", ""),
+    ]
     widths = [max(40.0, 4.1 * _letters(word) + 14.0) for word, _, _ in entries]
     x, y = (sheet.width - sum(widths)) / 2 + 5.0, sheet.height - 20.0
     for (word, grade, short), width in zip(entries, widths, strict=True):
@@ -199,8 +248,13 @@ def _smooth(points: _Points) -> Floats:
     padded = np.vstack([2 * given[0] - given[1], given, 2 * given[-1] - given[-2]])
     t = np.linspace(0.0, 1.0, _STEPS, endpoint=False)[:, None]
     pieces = [
-        0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2
-               + (3 * b - a - 3 * c + d) * t**3)
+        0.5
+        * (
+            2 * b
+            + (c - a) * t
+            + (2 * a - 5 * b + 4 * c - d) * t**2
+            + (3 * b - a - 3 * c + d) * t**3
+        )
         for a, b, c, d in zip(padded, padded[1:], padded[2:], padded[3:], strict=False)
-    ]  # fmt: skip
+    ]
     return np.vstack([*pieces, given[-1:]])

@@ -46,9 +46,14 @@ def draw(compared: Compared, labels: Mapping[str, str], *, lang: str = "en") -> 
     places = _places(compared)
     room = 0.06 * max(places[-1] - places[0], 1.0)
     plot = Plot(
-        sheet, _LEFT, _TOP, _RIGHT - _LEFT, _HEIGHT, (places[0] - room, places[-1] + room),
+        sheet,
+        _LEFT,
+        _TOP,
+        _RIGHT - _LEFT,
+        _HEIGHT,
+        (places[0] - room, places[-1] + room),
         (min(0.0, *values), max(100.0, *values)),
-    )  # fmt: skip
+    )
     plot.axes("", f"{labels['area_fall']}, %", has_x_ticks=False)
     _visits(plot, compared, places)
     _courses(plot, compared, labels)
@@ -114,8 +119,9 @@ def _courses(plot: Plot, compared: Compared, labels: Mapping[str, str]) -> None:
         corners = np.array([start, end, end, start, start])
         heights = np.array([y, y, y + 7.0, y + 7.0, y])
         plot.sheet.add(Line(corners, heights, SOFT, 0.9, (), "#dfe3e8"))
-        plot.sheet.segment((start, start), (y, plot.top + plot.height), stroke=FAINT, width=0.8,
-                           dash=(1.5, 2.5))  # fmt: skip
+        plot.sheet.segment(
+            (start, start), (y, plot.top + plot.height), stroke=FAINT, width=0.8, dash=(1.5, 2.5)
+        )
         plot.sheet.add(Text(start, y - 4, drug[:24], 8, "start", INK))
 
 

@@ -56,8 +56,14 @@ class Plot:
         self.sheet.add(Text(right, bottom + 25, x_label, 8.5, "end", SOFT))
         self.sheet.add(Text(self.left - 6, self.top - 8, y_label, 8.5, "start", SOFT))
 
-    def curve(self, x: Floats, y: Floats, stroke: str = INK, width: float = 1.4,
-              dash: tuple[float, ...] = ()) -> None:  # fmt: skip
+    def curve(
+        self,
+        x: Floats,
+        y: Floats,
+        stroke: str = INK,
+        width: float = 1.4,
+        dash: tuple[float, ...] = (),
+    ) -> None:
         """Draw one curve."""
         self.sheet.add(Line(self.x(x), self.y(y), stroke, width, dash))
 
@@ -77,15 +83,25 @@ def _plain(value: float) -> str:
 
 def recruitment(rows: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) -> Drawing | None:
     """Draw amplitude against current, one curve per site."""
-    known = [r for r in rows if _is_number(r["stimulus_ma"])
-             and _is_number(r["negative_peak_amplitude_mv"])]  # fmt: skip
+    known = [
+        r
+        for r in rows
+        if _is_number(r["stimulus_ma"]) and _is_number(r["negative_peak_amplitude_mv"])
+    ]
     if len(known) < 2:
         return None
     currents = [float(r["stimulus_ma"]) for r in known]
     amplitudes = [float(r["negative_peak_amplitude_mv"]) for r in known]
     sheet = Drawing(420.0, 210.0, labels["recruitment"])
-    plot = Plot(sheet, 46.0, 26.0, 290.0, 144.0, (0.0, 1.08 * max(currents)),
-                (0.0, 1.12 * max(*amplitudes, 0.1)))  # fmt: skip
+    plot = Plot(
+        sheet,
+        46.0,
+        26.0,
+        290.0,
+        144.0,
+        (0.0, 1.08 * max(currents)),
+        (0.0, 1.12 * max(*amplitudes, 0.1)),
+    )
     plot.axes("mA", "mV")
     for n, site in enumerate(dict.fromkeys(str(r["stimulation_site"]) for r in known)):
         part = sorted(
@@ -110,19 +126,33 @@ def inching(rows: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) -> Dra
         return None
     falls = [float(r["amplitude_reduction_pct"]) for r in known]
     sheet = Drawing(420.0, 210.0, labels["inching"])
-    plot = Plot(sheet, 46.0, 26.0, 350.0, 130.0, (0.5, len(known) + 0.5),
-                (min(0.0, 1.1 * min(falls)), max(20.0, 1.15 * max(falls))))  # fmt: skip
+    plot = Plot(
+        sheet,
+        46.0,
+        26.0,
+        350.0,
+        130.0,
+        (0.5, len(known) + 0.5),
+        (min(0.0, 1.1 * min(falls)), max(20.0, 1.15 * max(falls))),
+    )
     plot.axes(labels["step"], f"{labels['amplitude_fall']}, %", has_x_ticks=False)
     zero = float(plot.y(0.0))
     for n, (row, fall) in enumerate(zip(known, falls, strict=True), start=1):
         middle, half = float(plot.x(n)), min(14.0, 140.0 / len(known))
         top = float(plot.y(fall))
         is_focal = row["is_focal"] is True
-        sheet.add(Line(
-            np.array([middle - half, middle + half, middle + half, middle - half, middle - half]),
-            np.array([zero, zero, top, top, zero]), RED if is_focal else SOFT, 1.1, (),
-            RED if is_focal else PAPER,
-        ))  # fmt: skip
+        sheet.add(
+            Line(
+                np.array(
+                    [middle - half, middle + half, middle + half, middle - half, middle - half]
+                ),
+                np.array([zero, zero, top, top, zero]),
+                RED if is_focal else SOFT,
+                1.1,
+                (),
+                RED if is_focal else PAPER,
+            )
+        )
         bottom = plot.top + plot.height
         sheet.add(Text(middle, bottom + 12, str(row["step"]), 8, "middle", SOFT))
         latency = row["latency_change_ms"]
@@ -196,8 +226,16 @@ def _delays(sheet: Drawing, found: BlockFit, labels: Mapping[str, str], share: s
     plot = Plot(sheet, 506.0, 58.0, 200.0, 110.0, (0.0, stop), (0.0, 1.1 * top))
     bottom = plot.top + plot.height
     x, y = plot.x(delay_ms), plot.y(density)
-    sheet.add(Line(np.concatenate([x[:1], x, x[-1:]]), np.concatenate([[bottom], y, [bottom]]),
-                   BLUE, 1.0, (), "#d7e5ee"))  # fmt: skip
+    sheet.add(
+        Line(
+            np.concatenate([x[:1], x, x[-1:]]),
+            np.concatenate([[bottom], y, [bottom]]),
+            BLUE,
+            1.0,
+            (),
+            "#d7e5ee",
+        )
+    )
     sheet.segment((plot.left, plot.left + plot.width), (bottom, bottom), stroke=SOFT, width=0.9)
     for value in ticks(0.0, stop, most=5):
         sheet.add(Text(float(plot.x(value)), bottom + 12, _plain(value), 8, "middle", SOFT))

@@ -207,26 +207,48 @@ def _paint(axes: Axes, shape: Line | Disc | Text, depth: int, families: list[str
 
     if isinstance(shape, Text):
         axes.text(
-            shape.x, shape.y, shape.text.replace("$", r"\$"), fontsize=shape.size,
-            color=shape.color, zorder=depth, family=families, va="baseline",
+            shape.x,
+            shape.y,
+            shape.text.replace("$", r"\$"),
+            fontsize=shape.size,
+            color=shape.color,
+            zorder=depth,
+            family=families,
+            va="baseline",
             ha={"start": "left", "middle": "center", "end": "right"}[shape.anchor],
             weight="bold" if shape.is_bold else "normal",
-        )  # fmt: skip
+        )
     elif isinstance(shape, Disc):
         axes.add_patch(
-            Circle((shape.x, shape.y), shape.radius, facecolor=shape.fill, edgecolor=shape.stroke,
-                   linewidth=shape.width, zorder=depth)
-        )  # fmt: skip
+            Circle(
+                (shape.x, shape.y),
+                shape.radius,
+                facecolor=shape.fill,
+                edgecolor=shape.stroke,
+                linewidth=shape.width,
+                zorder=depth,
+            )
+        )
     elif shape.fill != "none":
         axes.add_patch(
-            Polygon(np.column_stack([shape.x, shape.y]), closed=True, facecolor=shape.fill,
-                    edgecolor=shape.stroke, linewidth=shape.width, zorder=depth)
-        )  # fmt: skip
+            Polygon(
+                np.column_stack([shape.x, shape.y]),
+                closed=True,
+                facecolor=shape.fill,
+                edgecolor=shape.stroke,
+                linewidth=shape.width,
+                zorder=depth,
+            )
+        )
     else:
         line = Line2D(
-            shape.x, shape.y, color=shape.stroke, linewidth=shape.width, zorder=depth,
+            shape.x,
+            shape.y,
+            color=shape.stroke,
+            linewidth=shape.width,
+            zorder=depth,
             solid_joinstyle="round",
-        )  # fmt: skip
+        )
         if shape.dash:
             # SVG counts dashes in points, matplotlib in line widths.
             line.set_linestyle((0.0, tuple(d / shape.width for d in shape.dash)))
@@ -251,6 +273,12 @@ def chinese_fonts() -> list[str]:
 
 
 _CHINESE_FONTS = (
-    "Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "Microsoft YaHei",
-    "PingFang SC", "SimHei", "WenQuanYi Micro Hei", "Noto Serif CJK SC",
-)  # fmt: skip
+    "Noto Sans CJK SC",
+    "Noto Sans CJK JP",
+    "Source Han Sans SC",
+    "Microsoft YaHei",
+    "PingFang SC",
+    "SimHei",
+    "WenQuanYi Micro Hei",
+    "Noto Serif CJK SC",
+)

@@ -54,6 +54,13 @@ def badge(x: float, y: float, letter: str, grade: str, *, radius: float = 6.5) -
     hollow = grade in ("undetermined", "not_covered")
     return [
         Disc(x, y, radius, PAPER if hollow else style.color, style.color if hollow else PAPER, 1.2),
-        Text(x, y + 0.36 * radius * 1.05, letter, radius * 1.25, "middle",
-             style.color if hollow else style.ink, is_bold=True),
-    ]  # fmt: skip
+        Text(
+            x,
+            y + 0.36 * radius * 1.05,
+            letter,
+            radius * 1.25,
+            "middle",
+            style.color if hollow else style.ink,
+            is_bold=True,
+        ),
+    ]

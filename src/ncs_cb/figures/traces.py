@@ -61,8 +61,9 @@ def draw(result: Result, view: View, nerve: NerveView) -> Drawing | None:
         return None
     scale = _scale(rows)
     sheet = Drawing(WIDTH, _TOP + _PITCH * len(rows) + _BOTTOM, nerve.title)
-    bases = {row.site.site: sheet.height - _BOTTOM - _PITCH * (n + 0.4)
-             for n, row in enumerate(rows)}  # fmt: skip
+    bases = {
+        row.site.site: sheet.height - _BOTTOM - _PITCH * (n + 0.4) for n, row in enumerate(rows)
+    }
     _stimulus_line(sheet, view, scale)
     for distal, proximal in pairwise(rows):
         _ghost(sheet, scale, distal, proximal, bases[proximal.site.site])
@@ -93,9 +94,15 @@ def _row(result: Result, site: SiteView) -> _Row:
     if math.isnan(duration_ms):
         duration_ms = _number(values["negative_peak_duration_ms"])
     return _Row(
-        site, time_ms, samples_mv, onset_ms, _number(values["negative_peak_latency_ms"]),
-        _number(values["negative_peak_amplitude_mv"]), onset_ms + duration_ms, trace is not None,
-    )  # fmt: skip
+        site,
+        time_ms,
+        samples_mv,
+        onset_ms,
+        _number(values["negative_peak_latency_ms"]),
+        _number(values["negative_peak_amplitude_mv"]),
+        onset_ms + duration_ms,
+        trace is not None,
+    )
 
 
 def _number(value: object) -> float:
@@ -143,8 +150,9 @@ def _visible(row: _Row, scale: _Scale, shift_ms: float = 0.0) -> tuple[Floats, F
 
 def _stimulus_line(sheet: Drawing, view: View, scale: _Scale) -> None:
     x = float(scale.x(0.0))
-    sheet.segment((x, x), (_TOP - 10, sheet.height - _BOTTOM + 4), stroke=FAINT, width=0.8,
-                  dash=(2.0, 2.0))  # fmt: skip
+    sheet.segment(
+        (x, x), (_TOP - 10, sheet.height - _BOTTOM + 4), stroke=FAINT, width=0.8, dash=(2.0, 2.0)
+    )
     sheet.add(Text(x, _TOP - 14, view.labels["stimulus"], 7.5, "middle", SOFT))
 
 

@@ -42,9 +42,14 @@ Nerve = tuple[str, str]
 
 # Premises whose next step settles what a grade waits for.
 _SETTLING = (
-    "supramaximal", "complete_block", "martin_gruber", "filter_mismatch", "polarity_differs",
-    "electrode_shift", "distal_gate",
-)  # fmt: skip
+    "supramaximal",
+    "complete_block",
+    "martin_gruber",
+    "filter_mismatch",
+    "polarity_differs",
+    "electrode_shift",
+    "distal_gate",
+)
 _JUDGED = (*GRADES, "none")
 
 
@@ -119,14 +124,21 @@ def asks(found: Sequence[Conclusion]) -> pd.DataFrame:
     """Give what would settle the unknown clauses of conclusions, as the table ``asks``."""
     rows = [
         {
-            "study_id": one.study_id, "criteria": one.criteria.id, "kind": ask.kind,
-            "clause": ask.clause, "nerve": ask.nerve, "side": ask.side,
-            "distal_site": ask.distal_site, "proximal_site": ask.proximal_site,
-            "unknown": list(ask.unknown), "text": ask.text, "text_zh": ask.text_zh,
+            "study_id": one.study_id,
+            "criteria": one.criteria.id,
+            "kind": ask.kind,
+            "clause": ask.clause,
+            "nerve": ask.nerve,
+            "side": ask.side,
+            "distal_site": ask.distal_site,
+            "proximal_site": ask.proximal_site,
+            "unknown": list(ask.unknown),
+            "text": ask.text,
+            "text_zh": ask.text_zh,
         }
         for one in found
         for ask in one.asks
-    ]  # fmt: skip
+    ]
     return conform(pd.DataFrame(rows), "asks")
 
 
@@ -134,13 +146,15 @@ def reasons(found: Sequence[Conclusion]) -> pd.DataFrame:
     """Give what explains the categories of conclusions, as the table ``reasons``."""
     rows = [
         {
-            "study_id": one.study_id, "criteria": one.criteria.id,
-            "relevant": list(one.relevant), "block_found": one.block_found,
+            "study_id": one.study_id,
+            "criteria": one.criteria.id,
+            "relevant": list(one.relevant),
+            "block_found": one.block_found,
             "is_suspected": one.is_suspected,
             "unexamined": [asdict(stretch) for stretch in one.unexamined],
         }
         for one in found
-    ]  # fmt: skip
+    ]
     return conform(pd.DataFrame(rows), "reasons")
 
 
@@ -193,12 +207,19 @@ def _conclude_one(study_id: str, made: CriteriaSet, visit: _Visit) -> Conclusion
     grades = [row["conduction_block"] for row in visit.verdicts]
     seen = [grade for grade in grades if grade in _JUDGED]
     return Conclusion(
-        study_id, set_words.of_criteria(made), category, not_excluded,
-        ids["met"], ids["not_met"], ids["missing"],
-        _relevant(made, answers, category), _asks(made, visit, answers, beyond, category),
-        any(grade in made.grades for grade in seen) if seen else None, where,
+        study_id,
+        set_words.of_criteria(made),
+        category,
+        not_excluded,
+        ids["met"],
+        ids["not_met"],
+        ids["missing"],
+        _relevant(made, answers, category),
+        _asks(made, visit, answers, beyond, category),
+        any(grade in made.grades for grade in seen) if seen else None,
+        where,
         _is_suspected(made, visit),
-    )  # fmt: skip
+    )
 
 
 def _is_suspected(made: CriteriaSet, visit: _Visit) -> bool:
@@ -394,9 +415,12 @@ def _unexamined(made: CriteriaSet, rows: Sequence[Row]) -> tuple[Stretch, ...]:
 
 
 def _asks(
-    made: CriteriaSet, visit: _Visit, answers: Mapping[str, Truth], beyond: Mapping[str, Truth],
+    made: CriteriaSet,
+    visit: _Visit,
+    answers: Mapping[str, Truth],
+    beyond: Mapping[str, Truth],
     category: str,
-) -> tuple[Ask, ...]:  # fmt: skip
+) -> tuple[Ask, ...]:
     """Give what would settle the open clauses of the categories stronger than the one found."""
     order = made.categories
     limit = order.index(category) if category in order else len(order)
@@ -421,9 +445,11 @@ def _block_asks(clause: Clause, visit: _Visit, made: CriteriaSet) -> list[Ask]:
         answer = _graded(row, clause.grades)
         nerve, side = nerve_of(row)
         stretch = {
-            "nerve": nerve, "side": side, "distal_site": row["distal_site"],
+            "nerve": nerve,
+            "side": side,
+            "distal_site": row["distal_site"],
             "proximal_site": row["proximal_site"],
-        }  # fmt: skip
+        }
         if answer is pd.NA and made.enabled:
             asks += _segment_asks(row, stretch)
         asked = clause.through_block and answer is not False

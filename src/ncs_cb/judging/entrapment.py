@@ -120,16 +120,20 @@ def _along(row: Row, is_refuted: bool) -> Found | None:
     if not slowed and not fallen:
         return None
     return Found(
-        nerve, _text(row.get("side")), trap,
+        nerve,
+        _text(row.get("side")),
+        trap,
         _number(row.get("conduction_velocity_m_per_s")) if slowed else math.nan,
         fall if fallen else math.nan,
-    )  # fmt: skip
+    )
 
 
 def _carpal(
-    nerves: Sequence[Row], studies: Sequence[SensoryStudy], details: Details,
+    nerves: Sequence[Row],
+    studies: Sequence[SensoryStudy],
+    details: Details,
     sets: tuple[ReferenceSet, ...],
-) -> Iterator[Found]:  # fmt: skip
+) -> Iterator[Found]:
     """Find median nerves whose distal latency is long while what lies around is not slowed."""
     own = anatomy().nerves[_CARPAL_NERVE]
     trap = next((one for one in own.entrapments if one.proximal_site == _WRIST), None)
@@ -151,8 +155,9 @@ def _carpal(
             if one["nerve"] == _BESIDE and _text(one["side"]) == side
         ]
         kept = holds(forearm, "ge", threshold("entrapment.kept_velocity_pct"))
-        compared = [one for one in (kept, *(not b for b in beside if b is not pd.NA))
-                    if one is not pd.NA]  # fmt: skip
+        compared = [
+            one for one in (kept, *(not b for b in beside if b is not pd.NA)) if one is not pd.NA
+        ]
         if not compared or not all(compared) or routine(studies, _CARPAL_NERVE, side) is True:
             continue
         yield Found(

@@ -35,17 +35,28 @@ class EvidenceBook:
         self.rows = [[] for _ in range(len(self.table.keys))]
 
     def add(
-        self, rule: Rule | None, clause: Clause, mask: Array, holds: pd.arrays.BooleanArray,
-        low: float | Array, high: float | Array,
-    ) -> None:  # fmt: skip
+        self,
+        rule: Rule | None,
+        clause: Clause,
+        mask: Array,
+        holds: pd.arrays.BooleanArray,
+        low: float | Array,
+        high: float | Array,
+    ) -> None:
         """Add one clause to the evidence of every segment in `mask`."""
         base = {
             "rule": "entry" if rule is None else rule.id,
             "grade": None if rule is None else rule.grade,
-            "clause": clause.id, "column": clause.subject, "op": clause.op, "limit": None,
-            "value": None, "holds": None, "source": clause.source, "verified": clause.verified,
+            "clause": clause.id,
+            "column": clause.subject,
+            "op": clause.op,
+            "limit": None,
+            "value": None,
+            "holds": None,
+            "source": clause.source,
+            "verified": clause.verified,
             "text": "",
-        }  # fmt: skip
+        }
         positions = np.flatnonzero(mask).tolist()
         answers: list[bool | None] = [
             None if missing else answer
@@ -66,14 +77,24 @@ class EvidenceBook:
             holds = answers[at]
             value = None if holds is None else holds == clause.value
             self.rows[at].append(
-                {**base, "limit": clause.value, "value": value, "holds": holds,
-                 "text": words[holds]}
-            )  # fmt: skip
+                {
+                    **base,
+                    "limit": clause.value,
+                    "value": value,
+                    "holds": holds,
+                    "text": words[holds],
+                }
+            )
 
     def _numbers(
-        self, base: Row, clause: Clause, positions: list[int], answers: list[bool | None],
-        low: float | Array, high: float | Array,
-    ) -> None:  # fmt: skip
+        self,
+        base: Row,
+        clause: Clause,
+        positions: list[int],
+        answers: list[bool | None],
+        low: float | Array,
+        high: float | Array,
+    ) -> None:
         values, columns = self.table.number(clause.subject)
         size = len(values)
         numbers = values.tolist()
@@ -92,9 +113,15 @@ class EvidenceBook:
                 else sentence(name, op, value, edge, holds, additions[at])
             )
             rows[at].append(
-                {**base, "column": name, "limit": None if math.isnan(edge) else edge,
-                 "value": None if math.isnan(value) else value, "holds": holds, "text": text}
-            )  # fmt: skip
+                {
+                    **base,
+                    "column": name,
+                    "limit": None if math.isnan(edge) else edge,
+                    "value": None if math.isnan(value) else value,
+                    "holds": holds,
+                    "text": text,
+                }
+            )
 
     def _additions(self, clause: Clause, positions: list[int]) -> dict[int, str] | list[str]:
         """Give what stands in brackets behind the sentence of each segment."""
@@ -115,17 +142,22 @@ class EvidenceBook:
         nerves = self.table.keys["nerve"].tolist()
         segments = self.table.keys["segment"].tolist()
         for at in np.flatnonzero(~covered).tolist():
-            self.rows[at].append(_policy(
-                "not_covered", f"this set has no rule for {nerves[at]} {segments[at]}",
-            ))  # fmt: skip
+            self.rows[at].append(
+                _policy(
+                    "not_covered",
+                    f"this set has no rule for {nerves[at]} {segments[at]}",
+                )
+            )
         if not one.enabled:
             self._everywhere("not_enabled", one.why_not_enabled)
         for at in np.flatnonzero(extrapolated).tolist():
-            self.rows[at].append(_policy(
-                "extrapolated",
-                f"the publication does not name {anatomy().nerves[nerves[at]].label} "
-                f"{segments[at]}: the same numbers are used",
-            ))  # fmt: skip
+            self.rows[at].append(
+                _policy(
+                    "extrapolated",
+                    f"the publication does not name {anatomy().nerves[nerves[at]].label} "
+                    f"{segments[at]}: the same numbers are used",
+                )
+            )
         self._first_phase(covered)
 
     def _everywhere(self, clause: str, text: str) -> None:
@@ -141,11 +173,13 @@ class EvidenceBook:
             first = covered & ~np.isnan(values) & (names == column)
             for at in np.flatnonzero(first).tolist():
                 if all(row["clause"] != "first_phase_only" for row in self.rows[at]):
-                    self.rows[at].append(_policy(
-                        "first_phase_only",
-                        "area or duration over all phases is unknown: the first negative phase "
-                        "is used",
-                    ))  # fmt: skip
+                    self.rows[at].append(
+                        _policy(
+                            "first_phase_only",
+                            "area or duration over all phases is unknown: the first negative phase "
+                            "is used",
+                        )
+                    )
 
 
 def _leaves(rule: Rule) -> list[Clause]:
@@ -154,10 +188,18 @@ def _leaves(rule: Rule) -> list[Clause]:
 
 def _policy(clause: str, text: str, source: str = "ncs_cb, project policy") -> Row:
     return {
-        "rule": "policy", "grade": None, "clause": clause, "column": None, "op": None,
-        "limit": None, "value": None, "holds": None, "source": source, "verified": None,
+        "rule": "policy",
+        "grade": None,
+        "clause": clause,
+        "column": None,
+        "op": None,
+        "limit": None,
+        "value": None,
+        "holds": None,
+        "source": source,
+        "verified": None,
         "text": text,
-    }  # fmt: skip
+    }
 
 
 def _fact(clause: Clause, holds: bool | None) -> str:

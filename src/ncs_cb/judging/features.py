@@ -28,9 +28,22 @@ from ncs_cb.model import Details
 _FILE = "tables/features.toml"
 BEARINGS = {"for": "supportive", "against": "against", "neutral": "neutral"}
 _KEYS = (
-    "id", "finding", "fact", "op", "value", "text", "text_zh", "absent_text", "absent_text_zh",
-    "present", "absent", "frequency", "frequency_zh", "source", "verified",
-)  # fmt: skip
+    "id",
+    "finding",
+    "fact",
+    "op",
+    "value",
+    "text",
+    "text_zh",
+    "absent_text",
+    "absent_text_zh",
+    "present",
+    "absent",
+    "frequency",
+    "frequency_zh",
+    "source",
+    "verified",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +105,22 @@ def _feature(block: Block) -> Feature:
         for name in one.raw:
             one.choice(name, BEARINGS)
     return Feature(
-        block.text("id"), finding, fact,
+        block.text("id"),
+        finding,
+        fact,
         block.choice("op", OPERATORS) if numeric else "is",
         block.number("value") if numeric else None,
-        block.text("text"), block.text("text_zh"), block.text("absent_text"),
-        block.text("absent_text_zh"), bearings[0].raw, bearings[1].raw,
-        block.maybe_text("frequency"), block.maybe_text("frequency_zh"), block.text("source"),
+        block.text("text"),
+        block.text("text_zh"),
+        block.text("absent_text"),
+        block.text("absent_text_zh"),
+        bearings[0].raw,
+        bearings[1].raw,
+        block.maybe_text("frequency"),
+        block.maybe_text("frequency_zh"),
+        block.text("source"),
         block.choice("verified", VERIFIED),
-    )  # fmt: skip
+    )
 
 
 def _observed(feature: Feature, facts: Facts, details: Details) -> tuple[Truth, Any]:
@@ -151,9 +172,11 @@ def features_and_differential(
         for entity, names in entities().items():
             rows = [] if entity == "mmn" else [_row(*one, entity) for one in seen]
             more = {
-                "study_id": study_id, "entity": entity,
-                "entity_text": names["text"], "entity_text_zh": names["text_zh"],
-            }  # fmt: skip
+                "study_id": study_id,
+                "entity": entity,
+                "entity_text": names["text"],
+                "entity_text_zh": names["text_zh"],
+            }
             others += [
                 {name: value for name, value in row.items() if name not in _OF_MMN} | more
                 for row in rows
@@ -172,9 +195,14 @@ def _row(feature: Feature, observed: Truth, value: Any, entity: str) -> dict[str
         bearing = BEARINGS[(feature.present if observed else feature.absent).get(entity, "neutral")]
     absent = observed is False
     return {
-        "feature": feature.id, "observed": observed, "bearing": bearing,
-        "value": value, "text": feature.absent_text if absent else feature.text,
+        "feature": feature.id,
+        "observed": observed,
+        "bearing": bearing,
+        "value": value,
+        "text": feature.absent_text if absent else feature.text,
         "text_zh": feature.absent_text_zh if absent else feature.text_zh,
-        "frequency": feature.frequency, "frequency_zh": feature.frequency_zh,
-        "source": feature.source, "verified": feature.verified,
-    }  # fmt: skip
+        "frequency": feature.frequency,
+        "frequency_zh": feature.frequency_zh,
+        "source": feature.source,
+        "verified": feature.verified,
+    }

@@ -89,18 +89,29 @@ def impressions(
         person, own = details.get(study_id, Details()), judged.get(study_id, ())
         lead = leading_set(own)
         visit = Seen(
-            person, tuple(row for row in own if row["criteria"] == lead),
-            measured.get(study_id, ()), nerves.get(study_id, ()),
-            sensory_studies(person, sensory.get(study_id, ()), sets), sets,
-            next((one for one in concluded
-                  if one.study_id == study_id and one.criteria.id == lead), None),
+            person,
+            tuple(row for row in own if row["criteria"] == lead),
+            measured.get(study_id, ()),
+            nerves.get(study_id, ()),
+            sensory_studies(person, sensory.get(study_id, ()), sets),
+            sets,
+            next(
+                (one for one in concluded if one.study_id == study_id and one.criteria.id == lead),
+                None,
+            ),
             (unassigned or {}).get(study_id, ()),
-        )  # fmt: skip
+        )
         for line, said in enumerate(statements(looked_at(visit)), start=1):
-            rows.append({
-                "study_id": study_id, "line": line, "topic": said.topic, "case": said.case,
-                "text": statement_words(said, "en"), "text_zh": statement_words(said, "zh"),
-            })  # fmt: skip
+            rows.append(
+                {
+                    "study_id": study_id,
+                    "line": line,
+                    "topic": said.topic,
+                    "case": said.case,
+                    "text": statement_words(said, "en"),
+                    "text_zh": statement_words(said, "zh"),
+                }
+            )
     return conform(pd.DataFrame(rows), "statements")
 
 
@@ -114,9 +125,14 @@ def statements(visit: Seen) -> tuple[Statement, ...]:
     if _is_normal(visit):
         return tuple(_normal(visit))
     found = [
-        *technical(visit), *block(visit), *entrapment(visit), *fibers(visit),
-        *sensory(visit), *_disease(visit), *_step(visit),
-    ]  # fmt: skip
+        *technical(visit),
+        *block(visit),
+        *entrapment(visit),
+        *fibers(visit),
+        *sensory(visit),
+        *_disease(visit),
+        *_step(visit),
+    ]
     return tuple(found[: LONGEST - 1] + found[LONGEST - 1 :][-1:])
 
 
@@ -125,11 +141,20 @@ def _is_normal(visit: Seen) -> bool:
     looked = any(row["conduction_block"] == "none" for row in visit.verdicts)
     small = any(too_small(row) for row in visit.verdicts)
     return looked and not (
-        visit.graded() or visit.open_() or visit.traps or visit.slow or visit.small
-        or visit.cold or visit.unassigned or dispersed(visit) or small or explained(visit)
-        or any(long_latency(visit)) or abnormal(visit)
+        visit.graded()
+        or visit.open_()
+        or visit.traps
+        or visit.slow
+        or visit.small
+        or visit.cold
+        or visit.unassigned
+        or dispersed(visit)
+        or small
+        or explained(visit)
+        or any(long_latency(visit))
+        or abnormal(visit)
         or any(str(row["technical_validity"]) == REFUTED for row in visit.verdicts)
-    )  # fmt: skip
+    )
 
 
 def _normal(visit: Seen) -> Iterator[Statement]:
@@ -178,9 +203,15 @@ def _category(visit: Seen, *, only_met: bool) -> Iterator[Statement]:
     values = {"criteria": made.id, "title": made.title, "title_zh": made.title_zh}
     if found.category in made.categories:
         label = made.categories[found.category]
-        yield Statement("disease", "met", values=values | {
-            "label": label.text, "label_zh": label.text_zh or label.text,
-        })  # fmt: skip
+        yield Statement(
+            "disease",
+            "met",
+            values=values
+            | {
+                "label": label.text,
+                "label_zh": label.text_zh or label.text,
+            },
+        )
     elif only_met:
         return
     elif found.category == "not_met":
@@ -188,9 +219,15 @@ def _category(visit: Seen, *, only_met: bool) -> Iterator[Statement]:
     elif any(str(row["technical_validity"]) == NOT_ATTESTED for row in visit.graded()):
         if found.not_excluded in made.categories:
             label = made.categories[found.not_excluded]
-            yield Statement("disease", "if_attested", values=values | {
-                "label": label.text, "label_zh": label.text_zh or label.text,
-            })  # fmt: skip
+            yield Statement(
+                "disease",
+                "if_attested",
+                values=values
+                | {
+                    "label": label.text,
+                    "label_zh": label.text_zh or label.text,
+                },
+            )
     else:
         case = "undetermined" if visit.graded() or visit.open_() else "unsupported"
         yield Statement("disease", case, values=values)
@@ -205,9 +242,13 @@ def _step(visit: Seen) -> Iterator[Statement]:
         yield Statement("step", "assign")
         return
     if visit.cold:
-        yield Statement("step", "warm", tuple(
-            {"kind": "limb_only", "limb": f"{side}_{limb}"} for side, limb in sorted(visit.cold)
-        ))  # fmt: skip
+        yield Statement(
+            "step",
+            "warm",
+            tuple(
+                {"kind": "limb_only", "limb": f"{side}_{limb}"} for side, limb in sorted(visit.cold)
+            ),
+        )
         return
     told = next(_premise_steps(visit, _SPOILING), None)
     pattern = _pattern(visit)
@@ -227,10 +268,14 @@ def _step(visit: Seen) -> Iterator[Statement]:
 
 # What refutes or leaves open a grade, and the answers that do; then what only casts a doubt.
 _SPOILING = (
-    ("supramaximal", (False,)), ("filter_mismatch", (False,)), ("polarity_differs", (False,)),
-    ("electrode_shift", (False,)), ("complete_block", (None,)), ("supramaximal", (None,)),
+    ("supramaximal", (False,)),
+    ("filter_mismatch", (False,)),
+    ("polarity_differs", (False,)),
+    ("electrode_shift", (False,)),
+    ("complete_block", (None,)),
+    ("supramaximal", (None,)),
     ("recent", (None,)),
-)  # fmt: skip
+)
 _DOUBTING = (("martin_gruber", (False, True, None)), ("erb", (None,)))
 
 
@@ -246,9 +291,14 @@ def _premise_steps(
             for answer in answers:
                 one = premise(row, clause, holds=answer)
                 if one is not None and one["next_step"]:
-                    yield Statement("step", "said", values={
-                        "text": one["next_step"], "text_zh": one["next_step_zh"],
-                    })  # fmt: skip
+                    yield Statement(
+                        "step",
+                        "said",
+                        values={
+                            "text": one["next_step"],
+                            "text_zh": one["next_step_zh"],
+                        },
+                    )
 
 
 def _asked(visit: Seen) -> Iterator[Statement]:

@@ -78,16 +78,27 @@ def _of_study(
         row = rows[place]
         for column in columns:
             limit = first_limit(
-                sets, "motor", str(row["nerve"]), str(row["muscle"]), _ITEMS[column], person,
+                sets,
+                "motor",
+                str(row["nerve"]),
+                str(row["muscle"]),
+                _ITEMS[column],
+                person,
                 segment=row.get("segment"),
-            )  # fmt: skip
+            )
             if limit is not None and (column != "onset_latency_ms" or _at_place(row, limit)):
                 yield {
-                    "study_id": row["study_id"], "table": table, "row": place, "column": column,
-                    "limit": limit.value, "direction": limit.direction,
-                    "is_outside": is_outside(row[column], limit), "set_id": limit.set_id,
-                    "source": limit.source, "verified": limit.verified,
-                }  # fmt: skip
+                    "study_id": row["study_id"],
+                    "table": table,
+                    "row": place,
+                    "column": column,
+                    "limit": limit.value,
+                    "direction": limit.direction,
+                    "is_outside": is_outside(row[column], limit),
+                    "set_id": limit.set_id,
+                    "source": limit.source,
+                    "verified": limit.verified,
+                }
 
 
 def _distal_rows(rows: list[Row]) -> set[int]:

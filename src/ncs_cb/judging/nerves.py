@@ -96,16 +96,19 @@ def _f_waves(f_waves: pd.DataFrame, details: Mapping[str, Details]) -> pd.DataFr
     typed = pd.DataFrame(
         [
             {
-                "study_id": study_id, "nerve": value.nerve, "side": value.side,
+                "study_id": study_id,
+                "nerve": value.nerve,
+                "side": value.side,
                 "muscle": value.muscle or next(iter(anatomy().nerves[value.nerve].muscles), None),
                 "f_minimum_latency_ms": value.minimum_latency_ms,
-                "f_persistence_pct": value.persistence_pct, "f_stimuli": value.n_stimuli,
+                "f_persistence_pct": value.persistence_pct,
+                "f_stimuli": value.n_stimuli,
             }
             for study_id, one in details.items()
             for value in one.f_waves
         ],
         columns=[*KEYS, "f_minimum_latency_ms", "f_persistence_pct", "f_stimuli"],
-    )  # fmt: skip
+    )
     measured = f_waves.rename(
         columns={
             "minimum_latency_ms": "f_minimum_latency_ms",

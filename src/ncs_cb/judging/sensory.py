@@ -108,8 +108,10 @@ def sensory_table(
     is_sensory = (traces["kind"] == "sensory").fillna(False).to_numpy(dtype=bool)
     rows = traces[is_sensory].to_dict("records")
     recorded = measured.sensory_table(traces)
-    judged = [_alone(replace(details.get(str(row["study_id"]), Details()), sensory=()), [row], sets)
-              for row in rows]  # fmt: skip
+    judged = [
+        _alone(replace(details.get(str(row["study_id"]), Details()), sensory=()), [row], sets)
+        for row in rows
+    ]
     typed = [
         _typed_row(study_id, value) | _alone(replace(person, sensory=(value,)), (), sets)
         for study_id, person in details.items()
@@ -117,10 +119,12 @@ def sensory_table(
     ]
     told = pd.DataFrame(judged, columns=_JUDGEMENT, index=recorded.index)
     both = pd.concat(
-        [conform(pd.DataFrame(typed), "sensory"),
-         conform(recorded.drop(columns=_JUDGEMENT).join(told), "sensory")],
+        [
+            conform(pd.DataFrame(typed), "sensory"),
+            conform(recorded.drop(columns=_JUDGEMENT).join(told), "sensory"),
+        ],
         ignore_index=True,
-    )  # fmt: skip
+    )
     return both.sort_values("study_id", kind="stable", ignore_index=True)
 
 
@@ -138,11 +142,16 @@ def _alone(
 
 def _typed_row(study_id: str, value: SensoryValue) -> dict[str, Any]:
     return {
-        "study_id": study_id, "nerve": value.nerve, "side": value.side, "segment": value.segment,
-        "origin": "typed", "amplitude_uv": value.amplitude_uv,
-        "velocity_m_per_s": value.velocity_m_per_s, "onset_latency_ms": value.onset_latency_ms,
+        "study_id": study_id,
+        "nerve": value.nerve,
+        "side": value.side,
+        "segment": value.segment,
+        "origin": "typed",
+        "amplitude_uv": value.amplitude_uv,
+        "velocity_m_per_s": value.velocity_m_per_s,
+        "onset_latency_ms": value.onset_latency_ms,
         "peak_latency_ms": value.peak_latency_ms,
-    }  # fmt: skip
+    }
 
 
 def _place(nerve: str, name: str) -> int | None:
@@ -170,9 +179,11 @@ def _typed(value: SensoryValue, details: Details, sets: tuple[ReferenceSet, ...]
     at_wrist = any(name in anatomy().nerves[value.nerve].routine_sites for name in names)
     routine = stretch is None or (at_wrist and digit is not None)
     measured = {
-        "amplitude_uv": value.amplitude_uv, "velocity_m_per_s": value.velocity_m_per_s,
-        "onset_latency_ms": value.onset_latency_ms, "peak_latency_ms": value.peak_latency_ms,
-    }  # fmt: skip
+        "amplitude_uv": value.amplitude_uv,
+        "velocity_m_per_s": value.velocity_m_per_s,
+        "onset_latency_ms": value.onset_latency_ms,
+        "peak_latency_ms": value.peak_latency_ms,
+    }
     return SensoryStudy(*key, *_judged(value.nerve, digit, measured, routine, None, details, sets))
 
 
@@ -209,9 +220,14 @@ def _recorded(
 
 
 def _judged(
-    nerve: str, digit: str | None, measured: Mapping[str, float | None], routine: bool,
-    distance_mm: float | None, details: Details, sets: tuple[ReferenceSet, ...],
-) -> tuple[Truth, str, str]:  # fmt: skip
+    nerve: str,
+    digit: str | None,
+    measured: Mapping[str, float | None],
+    routine: bool,
+    distance_mm: float | None,
+    details: Details,
+    sets: tuple[ReferenceSet, ...],
+) -> tuple[Truth, str, str]:
     """Compare values with their limits: is it normal, by what, and on which numbers."""
     sizes = ("amplitude_uv",) if routine else ()
     size, why_size = _compared(sizes, measured, None, nerve, digit, details, sets)
@@ -233,9 +249,14 @@ def _judged(
 
 
 def _compared(
-    items: Iterable[str], measured: Mapping[str, float | None], distance_mm: float | None,
-    nerve: str, digit: str | None, details: Details, sets: tuple[ReferenceSet, ...],
-) -> tuple[list[Truth], list[str]]:  # fmt: skip
+    items: Iterable[str],
+    measured: Mapping[str, float | None],
+    distance_mm: float | None,
+    nerve: str,
+    digit: str | None,
+    details: Details,
+    sets: tuple[ReferenceSet, ...],
+) -> tuple[list[Truth], list[str]]:
     """Compare some of the values, with the words for each comparison."""
     answers: list[Truth] = []
     reasons = []

@@ -51,9 +51,10 @@ class Seen:
     def open_(self) -> list[Row]:
         """Give the segments that could not be judged although block may be there."""
         return [
-            row for row in self.verdicts
+            row
+            for row in self.verdicts
             if row["conduction_block"] == "undetermined" and row["not_excluded"] in GRADES
-        ]  # fmt: skip
+        ]
 
 
 def looked_at(visit: Seen) -> Seen:
@@ -62,9 +63,12 @@ def looked_at(visit: Seen) -> Seen:
         visit.segments, visit.verdicts, visit.nerves, visit.studies, visit.details, visit.sets
     )
     return replace(
-        visit, traps=traps, cold=cold_limbs(visit.details),
-        slow=dict(_slowed(visit)), small=dict(_small(visit)),
-    )  # fmt: skip
+        visit,
+        traps=traps,
+        cold=cold_limbs(visit.details),
+        slow=dict(_slowed(visit)),
+        small=dict(_small(visit)),
+    )
 
 
 def _slowed(visit: Seen) -> Iterator[tuple[Nerve, tuple[float, float]]]:
@@ -79,9 +83,14 @@ def _slowed(visit: Seen) -> Iterator[tuple[Nerve, tuple[float, float]]]:
             continue
         value = _number(row.get("conduction_velocity_m_per_s"))
         limit = first_limit(
-            visit.sets, "motor", row["nerve"], _text(row.get("muscle")) or None,
-            "velocity_m_per_s", visit.details, segment=row["segment"],
-        )  # fmt: skip
+            visit.sets,
+            "motor",
+            row["nerve"],
+            _text(row.get("muscle")) or None,
+            "velocity_m_per_s",
+            visit.details,
+            segment=row["segment"],
+        )
         if limit is None or holds(value, "lt", limit.value) is not True:
             continue
         share = 100.0 * value / limit.value
@@ -95,9 +104,13 @@ def _small(visit: Seen) -> Iterator[tuple[Nerve, tuple[float, float]]]:
     for row in visit.nerves:
         value = _number(row["distal_amplitude_mv"])
         limit = first_limit(
-            visit.sets, "motor", row["nerve"], _text(row["muscle"]) or None, "amplitude_mv",
+            visit.sets,
+            "motor",
+            row["nerve"],
+            _text(row["muscle"]) or None,
+            "amplitude_mv",
             visit.details,
-        )  # fmt: skip
+        )
         if not _foreign(row) and limit is not None and holds(value, "lt", limit.value) is True:
             yield _nerve(row), (value, limit.value)
 
@@ -136,9 +149,13 @@ def nerve_items(nerves: Iterable[Nerve]) -> Iterator[Mapping[str, Any]]:
 def _segment_item(kind: str, row: Row, **more: Any) -> Mapping[str, Any]:
     nerve, side = _nerve(row)
     return {
-        "kind": kind, "nerve": nerve, "side": side, "distal": row["distal_site"],
-        "proximal": row["proximal_site"], **more,
-    }  # fmt: skip
+        "kind": kind,
+        "nerve": nerve,
+        "side": side,
+        "distal": row["distal_site"],
+        "proximal": row["proximal_site"],
+        **more,
+    }
 
 
 # ---- 1 technique
@@ -150,26 +167,33 @@ def technical(visit: Seen) -> Iterator[Statement]:
         yield Statement("technique", "unassigned", values={"count": len(visit.unassigned)})
     if visit.cold:
         limbs = [
-            {"kind": "limb", "limb": f"{side}_{limb}",
-             "celsius": visit.details.limb_temperature_c[f"{side}_{limb}"]}
+            {
+                "kind": "limb",
+                "limb": f"{side}_{limb}",
+                "celsius": visit.details.limb_temperature_c[f"{side}_{limb}"],
+            }
             for side, limb in sorted(visit.cold)
-        ]  # fmt: skip
+        ]
         yield Statement("technique", "cold", tuple(limbs))
     denied = [row for row in visit.verdicts if premise(row, "supramaximal", holds=False)]
     if denied:
-        yield Statement("technique", "submaximal", tuple(
-            _segment_item("segment", row) for row in denied
-        ))  # fmt: skip
+        yield Statement(
+            "technique", "submaximal", tuple(_segment_item("segment", row) for row in denied)
+        )
     others = [
-        row for row in visit.verdicts
-        if str(row["technical_validity"]) == REFUTED and row not in denied
-        and any(premise(row, name, holds=False)
-                for name in ("filter_mismatch", "polarity_differs", "electrode_shift"))
-    ]  # fmt: skip
+        row
+        for row in visit.verdicts
+        if str(row["technical_validity"]) == REFUTED
+        and row not in denied
+        and any(
+            premise(row, name, holds=False)
+            for name in ("filter_mismatch", "polarity_differs", "electrode_shift")
+        )
+    ]
     if others:
-        yield Statement("technique", "incomparable", tuple(
-            _segment_item("segment", row) for row in others
-        ))  # fmt: skip
+        yield Statement(
+            "technique", "incomparable", tuple(_segment_item("segment", row) for row in others)
+        )
 
 
 def premise(row: Row, name: str, *, holds: bool | None) -> Mapping[str, Any] | None:
@@ -201,9 +225,10 @@ def block(visit: Seen) -> Iterator[Statement]:
         yield Statement("block", "open", tuple(_segment_item("segment", row) for row in open_))
     yield from explained(visit)
     small = [
-        _nerve(row) for row in visit.verdicts
+        _nerve(row)
+        for row in visit.verdicts
         if too_small(row) and _nerve(row) not in map(_nerve, graded)
-    ]  # fmt: skip
+    ]
     if small:
         yield Statement("block", "too_small", tuple(nerve_items(small)))
     if not graded and not open_:
@@ -227,17 +252,19 @@ def block(visit: Seen) -> Iterator[Statement]:
 def dispersed(visit: Seen) -> list[Nerve]:
     """Give nerves with temporal dispersion off entrapment sites."""
     return [
-        _nerve(row) for row in visit.verdicts
+        _nerve(row)
+        for row in visit.verdicts
         if row["temporal_dispersion"] is True and row["conduction_block"] != "excluded"
-    ]  # fmt: skip
+    ]
 
 
 def explained(visit: Seen) -> tuple[Statement, ...]:
     """Say which falls an anastomosis explains."""
     rows = [
-        row for row in visit.verdicts
+        row
+        for row in visit.verdicts
         if row["conduction_block"] == "excluded" and premise(row, "martin_gruber", holds=False)
-    ]  # fmt: skip
+    ]
     if not rows:
         return ()
     return (Statement("block", "crossing", tuple(_segment_item("segment", row) for row in rows)),)
@@ -252,13 +279,15 @@ def _blocked_item(row: Row, numbers: Mapping[Any, Row]) -> Mapping[str, Any]:
     how = "area" if not math.isnan(area) else "amplitude"
     kind = "complete" if premise(row, "complete_block", holds=True) else how
     doubts = [
-        name for name, is_so in (
+        name
+        for name, is_so in (
             ("unattested", str(row["technical_validity"]) == NOT_ATTESTED),
             ("recent", premise(row, "recent", holds=None) is not None),
             ("crossing_part", premise(row, "martin_gruber", holds=True) is not None),
             ("erb", premise(row, "erb", holds=None) is not None),
-        ) if is_so
-    ]  # fmt: skip
+        )
+        if is_so
+    ]
     return _segment_item(f"block_{kind}", row, area=area, amplitude=amplitude, doubts=tuple(doubts))
 
 
@@ -267,8 +296,11 @@ def too_small(row: Row) -> bool:
     if row["conduction_block"] != "excluded":
         return False
     told = [one for one in row["evidence"] if one["holds"] is False]
-    gate = [one for one in told if one["column"] == "distal_amplitude_mv"
-            or one["clause"] == "distal_gate"]  # fmt: skip
+    gate = [
+        one
+        for one in told
+        if one["column"] == "distal_amplitude_mv" or one["clause"] == "distal_gate"
+    ]
     trap = [one for one in told if one["column"] == "is_entrapment_site"]
     return bool(gate) and not trap
 
@@ -279,11 +311,18 @@ def too_small(row: Row) -> bool:
 def entrapment(visit: Seen) -> Iterator[Statement]:
     """Name the entrapments."""
     items = [
-        {"kind": f"trap_{_shown_by(one)}", "side": one.side, "trap": one.trap.neuropathy,
-         "trap_zh": one.trap.neuropathy_zh, "velocity": one.velocity_m_per_s,
-         "drop": one.drop_pct, "latency": one.latency_ms, "limit": one.limit_ms}
+        {
+            "kind": f"trap_{_shown_by(one)}",
+            "side": one.side,
+            "trap": one.trap.neuropathy,
+            "trap_zh": one.trap.neuropathy_zh,
+            "velocity": one.velocity_m_per_s,
+            "drop": one.drop_pct,
+            "latency": one.latency_ms,
+            "limit": one.limit_ms,
+        }
         for one in visit.traps
-    ]  # fmt: skip
+    ]
     if items:
         yield Statement("entrapment", "named", tuple(items))
 
@@ -302,10 +341,11 @@ def demyelinating(visit: Seen) -> list[Nerve]:
     """Give nerves whose velocity lies in the demyelinating range, in limbs that are warm."""
     least = threshold("impression.demyelinating_velocity_pct")
     return [
-        nerve for nerve, (_, share) in visit.slow.items()
+        nerve
+        for nerve, (_, share) in visit.slow.items()
         if holds(share, "lt", least) is True
         and (nerve[1], anatomy().nerves[nerve[0]].limb) not in visit.cold
-    ]  # fmt: skip
+    ]
 
 
 def axonal(visit: Seen) -> list[Nerve]:
@@ -318,9 +358,13 @@ def long_latency(visit: Seen) -> Iterator[Nerve]:
     """Give nerves whose distal latency is beyond its limit."""
     for row in visit.nerves:
         limit = first_limit(
-            visit.sets, "motor", row["nerve"], _text(row["muscle"]) or None,
-            "distal_latency_ms", visit.details,
-        )  # fmt: skip
+            visit.sets,
+            "motor",
+            row["nerve"],
+            _text(row["muscle"]) or None,
+            "distal_latency_ms",
+            visit.details,
+        )
         value = _number(row["distal_latency_ms"])
         if not _foreign(row) and limit is not None and holds(value, "gt", limit.value) is True:
             yield _nerve(row)
@@ -330,22 +374,39 @@ def fibers(visit: Seen) -> Iterator[Statement]:
     """Say where fibers were lost, and where they conduct slowly."""
     lost = axonal(visit)
     if lost:
-        yield Statement("fibers", "axonal", tuple(
-            {"kind": "amplitude", "nerve": nerve[0], "side": nerve[1],
-             "value": visit.small[nerve][0], "limit": visit.small[nerve][1]}
-            for nerve in lost
-        ))  # fmt: skip
+        yield Statement(
+            "fibers",
+            "axonal",
+            tuple(
+                {
+                    "kind": "amplitude",
+                    "nerve": nerve[0],
+                    "side": nerve[1],
+                    "value": visit.small[nerve][0],
+                    "limit": visit.small[nerve][1],
+                }
+                for nerve in lost
+            ),
+        )
     # A nerve that lost fibers conducts a little slower too.
     slow = [nerve for nerve in visit.slow if nerve not in lost]
     if slow:
         case = "diffuse" if len(slow) > 1 else "slow"
-        yield Statement("fibers", case, tuple(
-            {"kind": "velocity", "nerve": nerve, "side": side, "value": visit.slow[nerve, side][0]}
-            for nerve, side in slow
-        ))  # fmt: skip
+        yield Statement(
+            "fibers",
+            case,
+            tuple(
+                {
+                    "kind": "velocity",
+                    "nerve": nerve,
+                    "side": side,
+                    "value": visit.slow[nerve, side][0],
+                }
+                for nerve, side in slow
+            ),
+        )
     trapped = {(one.nerve, one.side) for one in visit.traps}
-    late = [one for one in long_latency(visit)
-            if one not in (*slow, *lost) and one not in trapped]  # fmt: skip
+    late = [one for one in long_latency(visit) if one not in (*slow, *lost) and one not in trapped]
     if late:
         yield Statement("fibers", "late", tuple(nerve_items(late)))
     spread = dispersed(visit)
@@ -358,9 +419,9 @@ def fibers(visit: Seen) -> Iterator[Statement]:
 
 def abnormal(visit: Seen) -> list[Nerve]:
     """Give nerves with abnormal sensory conduction."""
-    return list(dict.fromkeys(
-        (one.nerve, one.side) for one in visit.studies if one.is_normal is False
-    ))  # fmt: skip
+    return list(
+        dict.fromkeys((one.nerve, one.side) for one in visit.studies if one.is_normal is False)
+    )
 
 
 def unexplained(visit: Seen) -> list[Nerve]:
@@ -373,9 +434,10 @@ def sensory(visit: Seen) -> Iterator[Statement]:
     """Say how sensory conduction is."""
     bad = abnormal(visit)
     normal = [
-        (one.nerve, one.side) for one in visit.studies
+        (one.nerve, one.side)
+        for one in visit.studies
         if one.is_normal is True and (one.nerve, one.side) not in bad
-    ]  # fmt: skip
+    ]
     if bad:
         yield Statement("sensory", "abnormal", tuple(nerve_items(bad)))
     elif normal:

@@ -171,10 +171,13 @@ def _refuse_misspelled(segments: pd.DataFrame) -> None:
 def _in_our_names(segments: pd.DataFrame) -> pd.DataFrame:
     """Put ids in place of every spelling of nerves, sites, segments, sides and muscles."""
     readers: dict[str, Callable[[str], str | None]] = {
-        "nerve": lambda t: find("nerves", t), "muscle": lambda t: find("muscles", t),
-        "side": lambda t: SIDES.get(t.strip().casefold()), "segment": _segment_named,
-        "distal_site": lambda t: find("sites", t), "proximal_site": lambda t: find("sites", t),
-    }  # fmt: skip
+        "nerve": lambda t: find("nerves", t),
+        "muscle": lambda t: find("muscles", t),
+        "side": lambda t: SIDES.get(t.strip().casefold()),
+        "segment": _segment_named,
+        "distal_site": lambda t: find("sites", t),
+        "proximal_site": lambda t: find("sites", t),
+    }
     changed = {}
     for name, read in readers.items():
         if name not in segments:

@@ -42,8 +42,9 @@ def variants(
 def clauses_named(one: CriteriaSet, name: str) -> list[Clause]:
     """Give every clause of that id that has a limit."""
     terms = [one.entry, *(rule.term for rule in (*one.rules, *one.dispersion))]
-    return [c for t in terms for c in leaves(t)
-            if c.id == name and c.op != "is" and c.kind == "column"]  # fmt: skip
+    return [
+        c for t in terms for c in leaves(t) if c.id == name and c.op != "is" and c.kind == "column"
+    ]
 
 
 def is_one_question(asked: Sequence[Clause]) -> bool:
@@ -69,9 +70,11 @@ def _with(one: CriteriaSet, name: str, limit: float) -> CriteriaSet:
         return tuple(replace(rule, term=_group(rule.term, name, limit)) for rule in given)
 
     return replace(
-        one, entry=_group(one.entry, name, limit), rules=rules(one.rules),
+        one,
+        entry=_group(one.entry, name, limit),
+        rules=rules(one.rules),
         dispersion=rules(one.dispersion),
-    )  # fmt: skip
+    )
 
 
 def _group(group: Group, name: str, limit: float) -> Group:

@@ -129,16 +129,19 @@ def _varied(
         answer = _compare(asked[0], facts)
         code = np.where(answer.isna(), 2, answer.to_numpy(bool, na_value=False))
         parts.append(
-            {key: np.choose(code, [one[key] for one in answered[one.id]], mode="raise")
-             for key in answered[one.id][0]}
-        )  # fmt: skip
+            {
+                key: np.choose(code, [one[key] for one in answered[one.id]], mode="raise")
+                for key in answered[one.id][0]
+            }
+        )
     n = len(keys)
     columns: dict[str, Any] = {k: np.concatenate([part[k] for part in parts]) for k in parts[0]}
     columns["temporal_dispersion"] = pd.array(columns["temporal_dispersion"], dtype="boolean")
     together = pd.concat([keys] * len(many), ignore_index=True).assign(
-        criteria=np.repeat([one.id for _, one in many], n), **columns,
+        criteria=np.repeat([one.id for _, one in many], n),
+        **columns,
         evidence=pd.Series([[] for _ in range(n * len(many))], dtype="object"),
-    )  # fmt: skip
+    )
     return conform(together, "verdicts").assign(varied=np.repeat([v for v, _ in many], n))
 
 
@@ -156,12 +159,13 @@ def _forced(
 def _grades(one: CriteriaSet, facts: _Facts, found: Premises) -> dict[str, Any]:
     stands, by_numbers, _ = _standing(one, facts, found)
     return {
-        "conduction_block": stands.grade, "grade_by_numbers": by_numbers,
+        "conduction_block": stands.grade,
+        "grade_by_numbers": by_numbers,
         "technical_validity": np.asarray(stands.technical_validity(), dtype=object),
         "not_excluded": stands.left_open,
         "temporal_dispersion": np.asarray(_dispersion(one, facts), dtype=object),
         "extrapolated": _extrapolated(one, facts.table),
-    }  # fmt: skip
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,9 +240,14 @@ def _standing(
     table = facts.table
     by_numbers, left_open, covered = _by_rules(one, facts)
     stands = Standing(
-        one, table, found, by_numbers.copy(), left_open,
-        np.zeros(len(facts), dtype=bool), [list(rows) for rows in found.reasons],
-    )  # fmt: skip
+        one,
+        table,
+        found,
+        by_numbers.copy(),
+        left_open,
+        np.zeros(len(facts), dtype=bool),
+        [list(rows) for rows in found.reasons],
+    )
     rest = without_crossing(table, found)
     if rest is not None:
         stands.crossing(_by_rules(one, replace(facts, table=rest, answers={}))[:2])
@@ -259,11 +268,15 @@ def _judge_by(one: CriteriaSet, facts: _Facts, found: Premises) -> pd.DataFrame:
     book.policies(extrapolated, covered)
     evidence = [[*rules, *rows] for rules, rows in zip(book.rows, stands.rows, strict=True)]
     return table.keys[[*SEGMENT_KEYS, "distal_site", "proximal_site"]].assign(
-        criteria=one.id, conduction_block=stands.grade, grade_by_numbers=by_numbers,
-        technical_validity=stands.technical_validity(), not_excluded=stands.left_open,
-        temporal_dispersion=_dispersion(one, facts), extrapolated=extrapolated,
+        criteria=one.id,
+        conduction_block=stands.grade,
+        grade_by_numbers=by_numbers,
+        technical_validity=stands.technical_validity(),
+        not_excluded=stands.left_open,
+        temporal_dispersion=_dispersion(one, facts),
+        extrapolated=extrapolated,
         evidence=pd.Series(evidence, index=table.keys.index, dtype="object"),
-    )  # fmt: skip
+    )
 
 
 def _by_rules(

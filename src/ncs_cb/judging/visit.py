@@ -63,11 +63,12 @@ def facts_of_visits(
             **_velocity_facts(rows, measured.get(study_id, ()), person, sets),
             "distal_latency_pct_of_upper_limit": max(
                 (_latency_share(row, person, sets) for row in nerves.get(study_id, ())),
-                default=math.nan, key=lambda x: -math.inf if math.isnan(x) else x,
+                default=math.nan,
+                key=lambda x: -math.inf if math.isnan(x) else x,
             ),
             **_entrapment_facts(measured.get(study_id, ())),
             "is_male": pd.NA if person.sex is None else person.sex == "male",
-        }  # fmt: skip
+        }
     return found
 
 
@@ -129,9 +130,11 @@ def _block_facts(rows: tuple[Row, ...], studies: tuple[SensoryStudy, ...]) -> Fa
 
 
 def _velocity_facts(
-    verdict_rows: tuple[Row, ...], rows: tuple[Row, ...], person: Details,
+    verdict_rows: tuple[Row, ...],
+    rows: tuple[Row, ...],
+    person: Details,
     sets: tuple[ReferenceSet, ...],
-) -> Facts:  # fmt: skip
+) -> Facts:
     blocked = _blocked(_leading(verdict_rows))
     shares: dict[bool, list[float]] = {True: [], False: []}
     for row in rows:
@@ -150,9 +153,14 @@ def velocity_share(row: Row, person: Details, sets: tuple[ReferenceSet, ...]) ->
     """Give a segment's velocity in percent of its lower limit; NaN when either is unknown."""
     value = row.get("conduction_velocity_m_per_s")
     limit = first_limit(
-        sets, "motor", row["nerve"], _text(row.get("muscle")), "velocity_m_per_s", person,
+        sets,
+        "motor",
+        row["nerve"],
+        _text(row.get("muscle")),
+        "velocity_m_per_s",
+        person,
         segment=row["segment"],
-    )  # fmt: skip
+    )
     return math.nan if value is None or limit is None else 100.0 * float(value) / limit.value
 
 

@@ -19,11 +19,21 @@ from ncs_cb.model import Side
 _FILE = "tables/nerves.toml"
 
 SIDES: dict[str, Side] = {
-    "r": "right", "rt": "right", "right": "right", "re": "right", "rechts": "right", "右": "right",
+    "r": "right",
+    "rt": "right",
+    "right": "right",
+    "re": "right",
+    "rechts": "right",
+    "右": "right",
     "右侧": "right",
-    "l": "left", "lt": "left", "left": "left", "li": "left", "links": "left", "左": "left",
+    "l": "left",
+    "lt": "left",
+    "left": "left",
+    "li": "left",
+    "links": "left",
+    "左": "left",
     "左侧": "left",
-}  # fmt: skip
+}
 """Every spelling of a side."""
 
 

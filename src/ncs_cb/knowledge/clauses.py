@@ -29,25 +29,42 @@ Table = Literal["segments", "nerves", "study"]
 
 # Estimates of block and dispersion are research output: house.md, section 5.
 _RESEARCH = (
-    "blocked_fraction", "blocked_fraction_low", "blocked_fraction_high", "added_dispersion_ms",
-)  # fmt: skip
+    "blocked_fraction",
+    "blocked_fraction_low",
+    "blocked_fraction_high",
+    "added_dispersion_ms",
+)
 
 NERVE_COLUMNS = (
-    "distal_latency_ms", "distal_amplitude_mv", "distal_duration_ms", "distal_high_pass_hz",
-    "slowest_velocity_m_per_s", "f_minimum_latency_ms", "f_persistence_pct", "f_stimuli",
-)  # fmt: skip
+    "distal_latency_ms",
+    "distal_amplitude_mv",
+    "distal_duration_ms",
+    "distal_high_pass_hz",
+    "slowest_velocity_m_per_s",
+    "f_minimum_latency_ms",
+    "f_persistence_pct",
+    "f_stimuli",
+)
 """What is known of a nerve as a whole, for the nerve rules of the categories."""
 
 PERCENT_OF = (
-    "motor.amplitude_mv", "motor.distal_latency_ms", "motor.velocity_m_per_s",
+    "motor.amplitude_mv",
+    "motor.distal_latency_ms",
+    "motor.velocity_m_per_s",
     "f_wave.minimum_latency_ms",
-)  # fmt: skip
+)
 """Limits of normal that a clause may take a share of."""
 
 _WORDS = ("id", "source", "verified", "text", "text_zh", "ask", "ask_zh")
 _ASKED = (
-    "column", "flag", "finding", "nerves_with", "segments_with", "sensory", "signs",
-)  # fmt: skip
+    "column",
+    "flag",
+    "finding",
+    "nerves_with",
+    "segments_with",
+    "sensory",
+    "signs",
+)
 _COMBINED = ("all", "any", "at_least")
 
 
@@ -241,13 +258,24 @@ class Reader:
         value = block.raw.get("value")
         # The id carries the operator, not the number: a number not in use must not show.
         return Clause(
-            kind=kind, subject=name, op=op, value=self._limit(block, "value"),
+            kind=kind,
+            subject=name,
+            op=op,
+            value=self._limit(block, "value"),
             uncertain_from=self._limit(block, "uncertain_from")
-            if "uncertain_from" in block.raw else None,
+            if "uncertain_from" in block.raw
+            else None,
             percent_of=percent_of,
-            **self._words(block, f"{name}_{op}" + (f"_{value:g}" if isinstance(value, int | float)
-                          and self._limit(block, "value") is not None else "")),
-        )  # fmt: skip
+            **self._words(
+                block,
+                f"{name}_{op}"
+                + (
+                    f"_{value:g}"
+                    if isinstance(value, int | float) and self._limit(block, "value") is not None
+                    else ""
+                ),
+            ),
+        )
 
     def _is(self, block: Block, kind: Kind, name: str) -> Clause:
         """Read a clause with ``is = true`` or ``is = false``."""
@@ -318,10 +346,17 @@ class Reader:
         n = block.whole("at_least", 1)
         words = self._words(block, f"{'_or_'.join(grades)}_block_in_{n}_{per}")
         return Clause(
-            kind="block", subject="conduction_block", op="ge", value=float(n), at_least=n, per=per,
-            grades=grades, through_block=bool(block.truth("through_block", False)),
-            sensory_above_axilla=bool(block.truth("sensory_above_axilla", True)), **words,
-        )  # fmt: skip
+            kind="block",
+            subject="conduction_block",
+            op="ge",
+            value=float(n),
+            at_least=n,
+            per=per,
+            grades=grades,
+            through_block=bool(block.truth("through_block", False)),
+            sensory_above_axilla=bool(block.truth("sensory_above_axilla", True)),
+            **words,
+        )
 
     def _sensory(self, block: Block, table: Table) -> Clause:
         block.only("sensory", "at_least", *_WORDS)
@@ -330,9 +365,13 @@ class Reader:
         wanted = block.choice("sensory", ("all_normal",))
         n = block.whole("at_least", 1)
         return Clause(
-            kind="sensory", subject=wanted, op="ge", value=float(n), at_least=n,
+            kind="sensory",
+            subject=wanted,
+            op="ge",
+            value=float(n),
+            at_least=n,
             **self._words(block, f"sensory_{wanted}"),
-        )  # fmt: skip
+        )
 
     def _signs(self, block: Block, table: Table) -> Clause:
         block.only("signs", "at_least", "and_elsewhere", *_WORDS)
@@ -343,10 +382,15 @@ class Reader:
             raise block.wrong("signs", f"name at least one of: {', '.join(self.signs)}")
         n = block.whole("at_least", 1)
         return Clause(
-            kind="signs", subject="nerves", op="ge", value=float(n), at_least=n, names=names,
+            kind="signs",
+            subject="nerves",
+            op="ge",
+            value=float(n),
+            at_least=n,
+            names=names,
             others=block.names("and_elsewhere", self.signs),
             **self._words(block, f"{'_or_'.join(names)}_in_{n}_nerves"),
-        )  # fmt: skip
+        )
 
 
 def _nearest(block: Block, known: tuple[str, ...]) -> str:

@@ -29,18 +29,49 @@ from ncs_cb.knowledge.datafile import Block, DataText, is_path, read, shipped
 from ncs_cb.vocabulary import GRADES
 
 __all__ = [
-    "CATEGORIES", "DEFAULT", "Category", "Clause", "CriteriaSet", "Group", "NerveRule",
-    "Rule", "Scope", "Term", "available", "chosen", "leaves", "load",
-]  # fmt: skip
+    "CATEGORIES",
+    "DEFAULT",
+    "Category",
+    "Clause",
+    "CriteriaSet",
+    "Group",
+    "NerveRule",
+    "Rule",
+    "Scope",
+    "Term",
+    "available",
+    "chosen",
+    "leaves",
+    "load",
+]
 
 DEFAULT = ("efns_pns_2010", "ean_pns_cidp_2021", "partial_block_20pct")
 """The documented default list."""
 
 _TOP = (
-    "id", "title", "title_zh", "revision", "purpose", "leads", "enabled", "why_not_enabled",
-    "grades", "categories", "text", "text_zh", "rules_from", "source", "coverage",
-    "long_segments", "entry", "rule", "dispersion", "clause", "nerve_rule", "category",
-)  # fmt: skip
+    "id",
+    "title",
+    "title_zh",
+    "revision",
+    "purpose",
+    "leads",
+    "enabled",
+    "why_not_enabled",
+    "grades",
+    "categories",
+    "text",
+    "text_zh",
+    "rules_from",
+    "source",
+    "coverage",
+    "long_segments",
+    "entry",
+    "rule",
+    "dispersion",
+    "clause",
+    "nerve_rule",
+    "category",
+)
 _SCOPE = ("nerves", "limb", "segments", "proximal_sites", "long", "ends_at_erb")
 _TERM = ("all", "any", "at_least")
 
@@ -252,25 +283,35 @@ def _build(data: DataText, allow_doubtful: bool) -> CriteriaSet:
     reader = Reader(enabled or allow_doubtful, allow_doubtful, grades)
     erb = coverage.choice("erb_at_most", grades) if "erb_at_most" in coverage.raw else ""
     made = CriteriaSet(
-        id=top.text("id"), title=top.text("title"), title_zh=top.maybe_text("title_zh"),
-        revision=top.whole("revision"), sha256=data.sha256,
-        purpose=_purpose(top), leads=bool(top.truth("leads", True)),
-        enabled=enabled, why_not_enabled="" if enabled else top.text("why_not_enabled"),
-        grades=grades, categories=_ordered(top, "categories", CATEGORIES),
-        text=top.maybe_text("text"), text_zh=top.maybe_text("text_zh"),
-        citation=origin.text("citation"), doi=origin.maybe_text("doi"),
+        id=top.text("id"),
+        title=top.text("title"),
+        title_zh=top.maybe_text("title_zh"),
+        revision=top.whole("revision"),
+        sha256=data.sha256,
+        purpose=_purpose(top),
+        leads=bool(top.truth("leads", True)),
+        enabled=enabled,
+        why_not_enabled="" if enabled else top.text("why_not_enabled"),
+        grades=grades,
+        categories=_ordered(top, "categories", CATEGORIES),
+        text=top.maybe_text("text"),
+        text_zh=top.maybe_text("text_zh"),
+        citation=origin.text("citation"),
+        doi=origin.maybe_text("doi"),
         read_in=origin.maybe_text("read_in"),
         named_nerves=coverage.names("nerves", anatomy().nerves),
         named_segments=coverage.names("segments"),
         erb_at_most=erb,
         erb_source=coverage.text("erb_source") if erb else "",
         long_segments=_long_segments(top.block("long_segments")),
-        entry=reader.group(top.block("entry"), "entry", "segments") if "entry" in top.raw
+        entry=reader.group(top.block("entry"), "entry", "segments")
+        if "entry" in top.raw
         else Group("entry", "all", 0, ()),
         rules=tuple(_rule(b, reader, grades) for b in top.blocks("rule")),
         dispersion=tuple(_dispersion(b, reader) for b in top.blocks("dispersion")),
-        nerve_rules=(), category_routes=(),
-    )  # fmt: skip
+        nerve_rules=(),
+        category_routes=(),
+    )
     made = _with_rules_of_another(top, made, allow_doubtful)
     return _with_categories(top, made, reader)
 
@@ -306,9 +347,10 @@ def _sites_of(block: Block, key: str, segment: str, nerves: tuple[str, ...]) -> 
         if distal in sites and proximal in sites and sites.index(distal) < sites.index(proximal):
             return distal, proximal
     raise block.wrong(
-        key, f"unknown segment '{segment}'; write two sites of {' or '.join(nerves)}, distal "
+        key,
+        f"unknown segment '{segment}'; write two sites of {' or '.join(nerves)}, distal "
         "first, joined by a hyphen, such as 'wrist-elbow'",
-    )  # fmt: skip
+    )
 
 
 def _long_segments(block: Block) -> tuple[tuple[str, str, str], ...]:
@@ -327,9 +369,13 @@ def _rule(block: Block, reader: Reader, grades: tuple[str, ...]) -> Rule:
     block.only("id", "grade", "text", "text_zh", *_SCOPE, *_TERM)
     id_ = block.text("id")
     return Rule(
-        id_, block.choice("grade", grades), _scope(block), reader.group(block, id_, "segments"),
-        block.maybe_text("text"), block.maybe_text("text_zh"),
-    )  # fmt: skip
+        id_,
+        block.choice("grade", grades),
+        _scope(block),
+        reader.group(block, id_, "segments"),
+        block.maybe_text("text"),
+        block.maybe_text("text_zh"),
+    )
 
 
 def _dispersion(block: Block, reader: Reader) -> Rule:
@@ -348,14 +394,20 @@ def _with_rules_of_another(top: Block, made: CriteriaSet, allow_doubtful: bool) 
     other = load(other_id, allow_doubtful=allow_doubtful)
     both = sha256(f"{made.sha256} {other.sha256}".encode()).hexdigest()
     return replace(
-        made, sha256=both, rules=other.rules, entry=other.entry, dispersion=other.dispersion,
-        named_nerves=made.named_nerves or other.named_nerves, grades=other.grades,
+        made,
+        sha256=both,
+        rules=other.rules,
+        entry=other.entry,
+        dispersion=other.dispersion,
+        named_nerves=made.named_nerves or other.named_nerves,
+        grades=other.grades,
         named_segments=made.named_segments or other.named_segments,
-        erb_at_most=other.erb_at_most, erb_source=other.erb_source,
+        erb_at_most=other.erb_at_most,
+        erb_source=other.erb_source,
         long_segments=other.long_segments,
         enabled=made.enabled and other.enabled,
         why_not_enabled=made.why_not_enabled or other.why_not_enabled,
-    )  # fmt: skip
+    )
 
 
 def _with_categories(top: Block, made: CriteriaSet, reader: Reader) -> CriteriaSet:
@@ -381,9 +433,12 @@ def _nerve_rule(block: Block, reader: Reader) -> NerveRule:
     block.only("id", "nerves", "text", "text_zh", *_TERM)
     id_ = block.text("id")
     return NerveRule(
-        id_, block.names("nerves", anatomy().nerves), reader.group(block, id_, "nerves"),
-        block.text("text"), block.maybe_text("text_zh"),
-    )  # fmt: skip
+        id_,
+        block.names("nerves", anatomy().nerves),
+        reader.group(block, id_, "nerves"),
+        block.text("text"),
+        block.maybe_text("text_zh"),
+    )
 
 
 def _category(block: Block, reader: Reader, categories: tuple[str, ...]) -> Category:
@@ -391,9 +446,12 @@ def _category(block: Block, reader: Reader, categories: tuple[str, ...]) -> Cate
     id_ = block.choice("id", categories)
     route = block.maybe_text("route")
     return Category(
-        id_, route, block.maybe_text("label") or id_, block.maybe_text("label_zh"),
+        id_,
+        route,
+        block.maybe_text("label") or id_,
+        block.maybe_text("label_zh"),
         reader.group(block, f"{id_}{'_' if route else ''}{route}", "study"),
-    )  # fmt: skip
+    )
 
 
 def is_long(made: CriteriaSet, nerve: str, distal_site: str, proximal_site: str) -> bool:

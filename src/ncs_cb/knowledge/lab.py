@@ -66,9 +66,12 @@ def load(path: str | Path) -> LabFile:
     inside = top.block("layouts")
     own = {name: layouts.build(inside.block(name), name, read.sha256) for name in inside.raw}
     lab = Lab(
-        read.sha256, path.name, _letterhead(top.block("letterhead"), path.parent),
-        _defaults(top.block("defaults"), path.parent), _as_written(top.block("words")),
-    )  # fmt: skip
+        read.sha256,
+        path.name,
+        _letterhead(top.block("letterhead"), path.parent),
+        _defaults(top.block("defaults"), path.parent),
+        _as_written(top.block("words")),
+    )
     return LabFile(lab, own, _words(top.block("words")))
 
 
@@ -160,8 +163,11 @@ def _words(block: Block) -> dict[str, dict[str, str]]:
         texts = found.setdefault(what, {})
         for key in inner.raw:
             if key not in known:
-                raise inner.wrong(key, f"unknown {kind.replace('_', ' ')} '{key}'; known: "
-                                  f"{', '.join(known)}." + did_you_mean(key, known))  # fmt: skip
+                raise inner.wrong(
+                    key,
+                    f"unknown {kind.replace('_', ' ')} '{key}'; known: "
+                    f"{', '.join(known)}." + did_you_mean(key, known),
+                )
             for text in inner.names(key):
                 folded = normalize(text)
                 if texts.setdefault(folded, key) != key:

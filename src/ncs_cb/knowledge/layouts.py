@@ -21,15 +21,31 @@ FOLDER = "layouts"
 
 QUANTITIES = (
     *(c.name for c in MEASURES if c.dtype == "float64"),
-    "distance_mm", "stimulus_ma", "stimulus_duration_ms", "high_pass_hz", "low_pass_hz",
-    "sampling_rate_hz", "printed_velocity_m_per_s",
-)  # fmt: skip
+    "distance_mm",
+    "stimulus_ma",
+    "stimulus_duration_ms",
+    "high_pass_hz",
+    "low_pass_hz",
+    "sampling_rate_hz",
+    "printed_velocity_m_per_s",
+)
 """What a column may hold that has a unit."""
 
 WORDS = (
-    "study_id", "nerve", "side", "muscle", "stimulation_site", "kind", "response", "supramaximal",
-    "collision_used", "recording", "segment", "distal_site", "proximal_site",
-)  # fmt: skip
+    "study_id",
+    "nerve",
+    "side",
+    "muscle",
+    "stimulation_site",
+    "kind",
+    "response",
+    "supramaximal",
+    "collision_used",
+    "recording",
+    "segment",
+    "distal_site",
+    "proximal_site",
+)
 """What a column may hold that has none."""
 
 PERSON = {
@@ -41,8 +57,15 @@ PERSON = {
 }
 """Keys of ``study.toml`` that need no table name before them."""
 
-_TABLES = ("study", "person", "limb_temperature_c", "clinical", "laboratory", "imaging",
-           "treatment")  # fmt: skip
+_TABLES = (
+    "study",
+    "person",
+    "limb_temperature_c",
+    "clinical",
+    "laboratory",
+    "imaging",
+    "treatment",
+)
 _GROUPS = (
     "study_id",
     "nerve",
@@ -194,10 +217,24 @@ def load(id_or_path: str | Path) -> Layout:
 def build(block: Block, name: str, sha256: str) -> Layout:
     """Make a layout from a parsed block; see :func:`load`."""
     block.only(
-        "id", "title", "recognized_by", "file", "keys", "patient", "columns", "constants",
-        "muscles", "group_row", "wide", "long", "absent", "unknown", "distance", "amplitude_basis",
+        "id",
+        "title",
+        "recognized_by",
+        "file",
+        "keys",
+        "patient",
+        "columns",
+        "constants",
+        "muscles",
+        "group_row",
+        "wide",
+        "long",
+        "absent",
+        "unknown",
+        "distance",
+        "amplitude_basis",
         "example",
-    )  # fmt: skip
+    )
     keys, patient = _keys(block)
     layout = Layout(
         id=block.maybe_text("id") or name,
@@ -239,8 +276,10 @@ def _shape(block: Block) -> FileShape:
         try:
             codecs.lookup(encoding)
         except LookupError:
-            raise block.wrong("encoding", f"unknown encoding '{encoding[:40]}'; such as utf-8, "
-                              "cp1252, utf-16, gb18030") from None  # fmt: skip
+            raise block.wrong(
+                "encoding",
+                f"unknown encoding '{encoding[:40]}'; such as utf-8, cp1252, utf-16, gb18030",
+            ) from None
     delimiter = block.raw.get("delimiter")
     if delimiter is not None and (not isinstance(delimiter, str) or len(delimiter) != 1):
         raise block.wrong("delimiter", "must be one character, such as ';' or '\\t'")
@@ -327,16 +366,19 @@ def _wide(block: Block) -> Wide:
         raise block.wrong("pattern", "missing key 'pattern' (a regular expression for headers)")
     if "measure" not in pattern.groupindex:
         raise block.wrong("pattern", "must name a group 'measure': (?P<measure>...)")
-    return Wide(pattern, _measures(block.block("measures")),
-                block.maybe_text("default_site") or None)  # fmt: skip
+    return Wide(
+        pattern, _measures(block.block("measures")), block.maybe_text("default_site") or None
+    )
 
 
 def _long(block: Block) -> Long:
     block.only("parameter", "value", "unit", "parameters")
     return Long(
-        block.text("parameter").strip(), block.text("value").strip(),
-        _measures(block.block("parameters")), block.maybe_text("unit").strip() or None,
-    )  # fmt: skip
+        block.text("parameter").strip(),
+        block.text("value").strip(),
+        _measures(block.block("parameters")),
+        block.maybe_text("unit").strip() or None,
+    )
 
 
 def _measures(block: Block) -> dict[str, Measure]:

@@ -17,24 +17,36 @@ def of_criteria(made: CriteriaSet) -> SetWords:
     for route in made.category_routes:
         categories.setdefault(route.id, Wording(route.label, route.label_zh))
     return SetWords(
-        id=made.id, sha256=made.sha256, kind="criteria",
+        id=made.id,
+        sha256=made.sha256,
+        kind="criteria",
         is_shipped=made.id in criteria.available() and criteria.load(made.id).sha256 == made.sha256,
-        title=made.title, title_zh=made.title_zh, citation=made.citation, doi=made.doi,
-        purpose=made.purpose, enabled=made.enabled, why_not_enabled=made.why_not_enabled,
-        n_unchecked=len(made.unchecked()), categories=categories,
-        clauses={c.id: Wording(c.text, c.text_zh, c.ask, c.ask_zh)
-                 for c in made.category_leaves()},
-    )  # fmt: skip
+        title=made.title,
+        title_zh=made.title_zh,
+        citation=made.citation,
+        doi=made.doi,
+        purpose=made.purpose,
+        enabled=made.enabled,
+        why_not_enabled=made.why_not_enabled,
+        n_unchecked=len(made.unchecked()),
+        categories=categories,
+        clauses={c.id: Wording(c.text, c.text_zh, c.ask, c.ask_zh) for c in made.category_leaves()},
+    )
 
 
 def of_reference(made: ReferenceSet) -> SetWords:
     """Give the words of a set of normal limits."""
     return SetWords(
-        id=made.id, sha256=made.sha256, kind="reference",
+        id=made.id,
+        sha256=made.sha256,
+        kind="reference",
         is_shipped=made.id in reference.available()
         and reference.load(made.id).sha256 == made.sha256,
-        title=made.title, title_zh=made.title_zh, citation=made.citation, doi=made.doi,
-    )  # fmt: skip
+        title=made.title,
+        title_zh=made.title_zh,
+        citation=made.citation,
+        doi=made.doi,
+    )
 
 
 def shipped(files: tuple[DataFile, ...]) -> tuple[SetWords, ...]:

@@ -128,9 +128,13 @@ def _end(automatic: Mapping[str, float], given: Markers) -> float:
 
 
 def _peak(
-    found: dict[str, float], curve: _Curve, automatic: Mapping[str, float], given: Markers,
-    span: tuple[float, float], moved_mv: float,
-) -> None:  # fmt: skip
+    found: dict[str, float],
+    curve: _Curve,
+    automatic: Mapping[str, float],
+    given: Markers,
+    span: tuple[float, float],
+    moved_mv: float,
+) -> None:
     """Keep the program's peak where it lies between the markers; else take the highest there."""
     onset, end = span
     last = onset + _LONGEST_MS if np.isnan(end) else end
@@ -199,9 +203,11 @@ def _return(curve: _Curve, peak: float, height: float) -> float:
 
 
 def _phases(
-    found: dict[str, float], curve: _Curve, automatic: Mapping[str, float],
+    found: dict[str, float],
+    curve: _Curve,
+    automatic: Mapping[str, float],
     markers: tuple[float, float, float],
-) -> None:  # fmt: skip
+) -> None:
     onset, _, end = markers
     first = _first_end(curve, automatic, markers, found["negative_peak_amplitude_mv"])
     area = later = NAN
@@ -217,9 +223,11 @@ def _phases(
 
 
 def _first_end(
-    curve: _Curve, automatic: Mapping[str, float], markers: tuple[float, float, float],
+    curve: _Curve,
+    automatic: Mapping[str, float],
+    markers: tuple[float, float, float],
     height: float,
-) -> float:  # fmt: skip
+) -> float:
     onset, peak, end = markers
     first = automatic["onset_latency_ms"] + automatic["negative_peak_duration_ms"]
     is_found = first > onset
@@ -245,12 +253,16 @@ def area_between(z: Floats, start: float, end: float) -> float:
 
 
 def _trough(
-    found: dict[str, float], curve: _Curve, automatic: Mapping[str, float],
-    span: tuple[float, float], moved_mv: float,
-) -> None:  # fmt: skip
+    found: dict[str, float],
+    curve: _Curve,
+    automatic: Mapping[str, float],
+    span: tuple[float, float],
+    moved_mv: float,
+) -> None:
     """Peak to peak: the program's positive peak, or the lowest up to 15 ms behind the response."""
-    depth = (automatic["peak_to_peak_amplitude_mv"] - automatic["negative_peak_amplitude_mv"]
-             - moved_mv)  # fmt: skip
+    depth = (
+        automatic["peak_to_peak_amplitude_mv"] - automatic["negative_peak_amplitude_mv"] - moved_mv
+    )
     if np.isnan(depth):
         onset, end = span
         last = onset + _LONGEST_MS if np.isnan(end) else end + _TROUGH_WITHIN_MS

@@ -40,15 +40,24 @@ def _row(study_id: str, event: Correction, review: Review) -> dict[str, object]:
     refused = {one.id for one, _ in review.refused}
     state = "undone" if event.id in review.undone else "applied"
     return {
-        "study_id": study_id, "event": event.id, "at": event.at, "who": event.who,
-        "action": event.action, "state": "refused" if event.id in refused else state,
-        "recording": event.recording or None, "stimulation_site": event.site,
-        "marker": event.marker, "key": event.key,
-        "set_from": _text(before) if is_set else None, "set_to": _text(after) if is_set else None,
-        "from_ms": before if is_move else None, "to_ms": after if is_move else None,
+        "study_id": study_id,
+        "event": event.id,
+        "at": event.at,
+        "who": event.who,
+        "action": event.action,
+        "state": "refused" if event.id in refused else state,
+        "recording": event.recording or None,
+        "stimulation_site": event.site,
+        "marker": event.marker,
+        "key": event.key,
+        "set_from": _text(before) if is_set else None,
+        "set_to": _text(after) if is_set else None,
+        "from_ms": before if is_move else None,
+        "to_ms": after if is_move else None,
         "moved_ms": after - before if is_known else None,  # type: ignore[operator]
-        "from_by": event.from_by or None, "why": event.why,
-    }  # fmt: skip
+        "from_by": event.from_by or None,
+        "why": event.why,
+    }
 
 
 def _text(value: object) -> str:

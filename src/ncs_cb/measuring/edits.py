@@ -178,9 +178,16 @@ def _as_edit(said: Any, trace: Trace) -> Edit:
 
     def event(action: str, **values: Any) -> Correction:
         return Correction(
-            id="", at="", who=_BY_FILE, action=action, recording=trace.recording,
-            sweep=trace.sweep, site=trace.site.stimulation_site, from_by="auto", **values,
-        )  # fmt: skip
+            id="",
+            at="",
+            who=_BY_FILE,
+            action=action,
+            recording=trace.recording,
+            sweep=trace.sweep,
+            site=trace.site.stimulation_site,
+            from_by="auto",
+            **values,
+        )
 
     for marker, value in (("onset", said.onset_latency_ms), ("end", said.end_latency_ms)):
         if value is not None:
@@ -238,16 +245,19 @@ def _together(used: sweeps.Chosen, aside: sweeps.Chosen, traces: Sequence[Trace]
             (_unused(t) if mark else t for t in chosen.responses),
             ((*f, *mark) for f in chosen.flags),
             chosen.recruitment_groups if not mark else [None] * len(chosen.responses),
-            chosen.sweep_counts, strict=True,
+            chosen.sweep_counts,
+            strict=True,
         )
-    ]  # fmt: skip
+    ]
     rows.sort(key=lambda row: row[0])
     averages = tuple(d for d in aside.decisions if d.topic == "average")
     return sweeps.Chosen(
-        tuple(row[1] for row in rows), tuple(row[2] for row in rows),
-        (*used.decisions, *averages), tuple(row[3] for row in rows),
+        tuple(row[1] for row in rows),
+        tuple(row[2] for row in rows),
+        (*used.decisions, *averages),
+        tuple(row[3] for row in rows),
         tuple(row[4] for row in rows),
-    )  # fmt: skip
+    )
 
 
 def _unused(trace: Trace) -> Trace:
@@ -281,9 +291,10 @@ def _corrected(trace: Trace, edit: Edit | None) -> Trace:
 
 def _stimulus(stimulus: Stimulus, said: Mapping[str, Any]) -> Stimulus:
     names = {
-        "distance_mm": "distance_mm", "supramaximal": "is_supramaximal",
+        "distance_mm": "distance_mm",
+        "supramaximal": "is_supramaximal",
         "collision_used": "collision_used",
-    }  # fmt: skip
+    }
     changed: dict[str, Any] = {name: said[key] for key, name in names.items() if key in said}
     by = {"supramaximal": "supramaximal_by", "collision_used": "collision_by"}
     changed |= {n: "review" for key, n in by.items() if key in said and hasattr(stimulus, n)}
@@ -436,9 +447,11 @@ def _what(event: Correction) -> str:
     if event.action == "set":
         return f"{place}: {event.key} from {_said(event.from_value)} to {_said(event.to_value)}"
     words = {
-        "reset": "markers back to the automatic ones", "exclude": "excluded",
-        "choose": "chosen for its site", "accept": "accepted",
-    }  # fmt: skip
+        "reset": "markers back to the automatic ones",
+        "exclude": "excluded",
+        "choose": "chosen for its site",
+        "accept": "accepted",
+    }
     return f"{place}: {words[event.action]}"
 
 

@@ -90,9 +90,12 @@ def measure_f_waves(
     0.0
     """
     latencies = f_latencies_ms(
-        samples_mv, sampling_rate_hz=sampling_rate_hz, stimulus_index=stimulus_index,
-        search_from_ms=search_from_ms, search_to_ms=search_to_ms,
-    )  # fmt: skip
+        samples_mv,
+        sampling_rate_hz=sampling_rate_hz,
+        stimulus_index=stimulus_index,
+        search_from_ms=search_from_ms,
+        search_to_ms=search_to_ms,
+    )
     seen = latencies[np.isfinite(latencies)]
     n_stimuli, n_seen = len(latencies), len(seen)
     few = n_stimuli < limit("f_waves.few_stimuli")
@@ -393,15 +396,18 @@ def typed_table(values: Sequence[FWaveValue]) -> pd.DataFrame:
     """
     rows = [
         {
-            "nerve": value.nerve, "side": value.side, "muscle": value.muscle,
-            "n_stimuli": value.n_stimuli, "minimum_latency_ms": value.minimum_latency_ms,
+            "nerve": value.nerve,
+            "side": value.side,
+            "muscle": value.muscle,
+            "n_stimuli": value.n_stimuli,
+            "minimum_latency_ms": value.minimum_latency_ms,
             "mean_latency_ms": value.mean_latency_ms,
             "maximum_latency_ms": value.maximum_latency_ms,
             "persistence_pct": value.persistence_pct,
             "chronodispersion_ms": _difference(value.maximum_latency_ms, value.minimum_latency_ms),
         }
         for value in values
-    ]  # fmt: skip
+    ]
     return conform(pd.DataFrame(rows), "f_waves")
 
 
@@ -447,6 +453,8 @@ def _set_row(sweeps: Sequence[Trace]) -> pd.DataFrame:
         stimulus_index=before,
     )
     return row.assign(
-        nerve=site.nerve, side=site.side, muscle=site.muscle,
+        nerve=site.nerve,
+        side=site.side,
+        muscle=site.muscle,
         stimulation_site=site.stimulation_site,
-    )  # fmt: skip
+    )

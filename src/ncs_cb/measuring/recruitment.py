@@ -84,13 +84,15 @@ def _step_table(
         measured = height[own][~np.isnan(height[own])]
         if measured.size:
             largest[own] = measured.max()
-    table = pd.DataFrame({
-        "stimulus_ma": current[starts],
-        "n_sweeps": np.add.reduceat(rows["n_sweeps"].to_numpy(dtype=np.int64), starts),
-        "negative_peak_amplitude_mv": height,
-        "relative_amplitude_pct": 100.0 * height / largest,
-        "is_supramaximal": pd.arrays.BooleanArray(reached, is_unknown),
-    })  # fmt: skip
+    table = pd.DataFrame(
+        {
+            "stimulus_ma": current[starts],
+            "n_sweeps": np.add.reduceat(rows["n_sweeps"].to_numpy(dtype=np.int64), starts),
+            "negative_peak_amplitude_mv": height,
+            "relative_amplitude_pct": 100.0 * height / largest,
+            "is_supramaximal": pd.arrays.BooleanArray(reached, is_unknown),
+        }
+    )
     return first, table
 
 

@@ -104,10 +104,12 @@ def _found_printed(table: pd.DataFrame, printed: Printed) -> list[PrintedSegment
 
 def _stand_in(table: pd.DataFrame, found: Sequence[PrintedSegment | None]) -> Floats:
     """Take the printed velocity of a segment whose length nobody knows, if it is plausible."""
-    told = pd.Series([None if one is None else one.velocity_m_per_s for one in found],
-                     dtype="float64")  # fmt: skip
-    low, high = (thresholds.value(f"velocity_implausible.{end}_m_per_s")
-                 for end in ("minimum", "maximum"))  # fmt: skip
+    told = pd.Series(
+        [None if one is None else one.velocity_m_per_s for one in found], dtype="float64"
+    )
+    low, high = (
+        thresholds.value(f"velocity_implausible.{end}_m_per_s") for end in ("minimum", "maximum")
+    )
     own = pd.Series(table["conduction_velocity_m_per_s"].to_numpy(dtype=np.float64))
     is_used = own.isna() & table["length_mm"].isna() & told.between(low, high)
     return np.where(is_used, told, own)
@@ -169,8 +171,9 @@ def _velocity(table: pd.DataFrame, near: pd.DataFrame, far: pd.DataFrame) -> tup
     )
     of_leg = [name for name, nerve in anatomy().nerves.items() if nerve.limb == "leg"]
     is_leg = table["nerve"].isin(of_leg).to_numpy(dtype=bool)
-    guess = guess_distances(_values(near, "distance_mm"), _values(far, "distance_mm"), delay_ms,
-                            is_leg)  # fmt: skip
+    guess = guess_distances(
+        _values(near, "distance_mm"), _values(far, "distance_mm"), delay_ms, is_leg
+    )
     doubts = Doubts(is_implausible, guess > 0)
     return np.where(is_implausible | (guess > 0), np.nan, velocity), doubts
 

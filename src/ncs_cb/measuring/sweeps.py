@@ -126,10 +126,16 @@ def _setting(trace: Trace) -> Hashable:
     if trace.repeat_group is None:
         return id(trace)
     return (
-        trace.recording, trace.site, trace.kind, trace.repeat_group, trace.sampling_rate_hz,
-        trace.high_pass_hz, trace.low_pass_hz, trace.stimulus.intensity_ma,
+        trace.recording,
+        trace.site,
+        trace.kind,
+        trace.repeat_group,
+        trace.sampling_rate_hz,
+        trace.high_pass_hz,
+        trace.low_pass_hz,
+        trace.stimulus.intensity_ma,
         trace.stimulus.distance_mm,
-    )  # fmt: skip
+    )
 
 
 def _averaged(sweeps: list[Trace], decisions: list[Decision]) -> list[_Response]:

@@ -228,9 +228,15 @@ def _run(
     """Measure traces of equal length."""
     n = samples.shape[0]
     block = _Block(
-        samples, rates, stimuli, low, high, pulses,
-        np.full((n, fact.WIDTH), np.nan), np.zeros(n, dtype=np.int64),
-    )  # fmt: skip
+        samples,
+        rates,
+        stimuli,
+        low,
+        high,
+        pulses,
+        np.full((n, fact.WIDTH), np.nan),
+        np.zeros(n, dtype=np.int64),
+    )
     for rate in np.unique(rates):
         _run_rate(block, np.flatnonzero(rates == rate), float(rate), threads or _cores())
     return block.out, block.facts
@@ -252,15 +258,29 @@ def _run_rate(block: _Block, rows: NDArray[np.int64], rate: float, threads: int)
     def run(part: NDArray[np.int64]) -> None:
         if whole:
             _kernels.measure_rows(
-                block.samples, part, block.stimuli, block.low_mv, block.high_mv,
-                block.pulse_ms, scale, block.out, block.facts,
-            )  # fmt: skip
+                block.samples,
+                part,
+                block.stimuli,
+                block.low_mv,
+                block.high_mv,
+                block.pulse_ms,
+                scale,
+                block.out,
+                block.facts,
+            )
             return
         out, facts = np.empty((len(part), fact.WIDTH)), np.zeros(len(part), dtype=np.int64)
         _kernels.measure_rows(
-            np.ascontiguousarray(block.samples[part]), np.arange(len(part)), block.stimuli[part],
-            block.low_mv[part], block.high_mv[part], block.pulse_ms[part], scale, out, facts,
-        )  # fmt: skip
+            np.ascontiguousarray(block.samples[part]),
+            np.arange(len(part)),
+            block.stimuli[part],
+            block.low_mv[part],
+            block.high_mv[part],
+            block.pulse_ms[part],
+            scale,
+            out,
+            facts,
+        )
         block.out[part], block.facts[part] = out, facts
 
     at_once = _ROWS_AT_ONCE

@@ -131,9 +131,11 @@ def examine(
     adjacent = segments[segments["is_adjacent"].fillna(False).to_numpy(dtype=bool)]
     traced = responses or [None] * len(traces)
     visits = _visits(
-        traces, details or {}, traced,
+        traces,
+        details or {},
+        traced,
         stimuli or [None if one is None else one.stimulus for one in traced],
-    )  # fmt: skip
+    )
     pairs = _pairs(adjacent, visits, details or {}, reference)
     names = list(CHECKS)
     findings = [_ask(name, check, pair) for pair in pairs for name, check in CHECKS.items()]

@@ -49,9 +49,12 @@ def focal_slowing(pair: Pair) -> Finding:
     if not known(beside):
         return unexamined("no_neighbor", **numbers)
     numbers |= {
-        "near": neighbor[0], "far": neighbor[1], "beside_m_per_s": beside, "limit_m_per_s": most,
+        "near": neighbor[0],
+        "far": neighbor[1],
+        "beside_m_per_s": beside,
+        "limit_m_per_s": most,
         "enough_m_per_s": enough,
-    }  # fmt: skip
+    }
     if beside - velocity <= most + TOLERANCE:
         return cleared("as_fast", **numbers)
     if velocity >= enough - TOLERANCE:
@@ -126,9 +129,12 @@ def _receiver_side(pair: Pair, kind: _Anastomosis) -> Finding:
     least_pct = limit("martin_gruber.minimum_fall_pct")
     crossing = _crossing(pair.visit, kind, side, muscle)
     numbers: dict[str, Number] = {
-        **names, "wrist_mv": wrist_mv, "elbow_mv": elbow_mv, "fall_pct": fall_pct,
+        **names,
+        "wrist_mv": wrist_mv,
+        "elbow_mv": elbow_mv,
+        "fall_pct": fall_pct,
         "limit_pct": least_pct,
-    }  # fmt: skip
+    }
     if fall_pct < least_pct:
         return cleared("small_fall", **numbers)
     if crossing is None:
@@ -136,8 +142,11 @@ def _receiver_side(pair: Pair, kind: _Anastomosis) -> Finding:
         if gain_pct >= limit("martin_gruber.minimum_gain_pct"):
             return raised("pattern", gain_pct=gain_pct, own_muscle=own, **numbers)
         return unexamined("not_recorded", **numbers)
-    numbers |= {"crossing_mv": crossing.amplitude_mv, "crossing_share": crossing.amplitude_mv
-                / wrist_mv, "crossing_area_share": _area_share(pair, crossing)}  # fmt: skip
+    numbers |= {
+        "crossing_mv": crossing.amplitude_mv,
+        "crossing_share": crossing.amplitude_mv / wrist_mv,
+        "crossing_area_share": _area_share(pair, crossing),
+    }
     if crossing.amplitude_mv < limit("martin_gruber.minimum_crossing_share") * wrist_mv:
         return cleared("no_crossing", **numbers)
     unexplained_mv = wrist_mv - (elbow_mv + crossing.amplitude_mv)
@@ -145,8 +154,9 @@ def _receiver_side(pair: Pair, kind: _Anastomosis) -> Finding:
     case = "explains" if abs(unexplained_mv) <= share * wrist_mv else "explains_part"
     return raised(
         case if crossing.wrist_recorded else f"{case}_at_most",
-        sum_mv=elbow_mv + crossing.amplitude_mv, **numbers,
-    )  # fmt: skip
+        sum_mv=elbow_mv + crossing.amplitude_mv,
+        **numbers,
+    )
 
 
 def _area_share(pair: Pair, crossing: _Crossing) -> float:

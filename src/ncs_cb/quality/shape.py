@@ -93,9 +93,11 @@ def _compare(
     near = near.copy()
     near[: n_lags + _BEFORE // 2 - _BEFORE] = 0.0
     noise = np.array(
-        [one.noise_mv / np.sqrt(max(_BIN_MS * one.trace.sampling_rate_hz / 1e3, 1.0))
-         for one in (distal, proximal)]
-    )  # fmt: skip
+        [
+            one.noise_mv / np.sqrt(max(_BIN_MS * one.trace.sampling_rate_hz / 1e3, 1.0))
+            for one in (distal, proximal)
+        ]
+    )
     return near, far[n_lags:] * weight, weight, noise
 
 

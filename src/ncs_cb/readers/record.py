@@ -56,11 +56,17 @@ def read(source: Input) -> Recording:
     study_id = study.get("study_id")
     return Recording(
         typed_responses=responses,
-        decisions=(Decision(source.name, "choice", "numbers only",
-                            "read from a result of ncs_cb, which holds no waveforms"),),
+        decisions=(
+            Decision(
+                source.name,
+                "choice",
+                "numbers only",
+                "read from a result of ncs_cb, which holds no waveforms",
+            ),
+        ),
         details=_details(study.get("details")),
         study_id=study_id if isinstance(study_id, str) else None,
-    )  # fmt: skip
+    )
 
 
 def _details(raw: Any) -> Details:
@@ -87,8 +93,10 @@ def _response(row: Mapping[str, Any], where: str, name: str) -> TypedResponse:
         {k: v for k in _VALUES if (v := numbers[k]) is not None},
         kind,
         Stimulus(numbers["distance_mm"], numbers["stimulus_ma"]),
-        numbers["high_pass_hz"], numbers["low_pass_hz"], numbers["sampling_rate_hz"],
-    )  # fmt: skip
+        numbers["high_pass_hz"],
+        numbers["low_pass_hz"],
+        numbers["sampling_rate_hz"],
+    )
 
 
 def _number(row: Mapping[str, Any], key: str, where: str) -> float | None:

@@ -83,9 +83,12 @@ def visits(source: Input) -> dict[str, Recording | NcsError]:
 
 
 def _visit(
-    name: str, part: list[tuple[int, dict[str, str]]], table: Table, source: Input,
+    name: str,
+    part: list[tuple[int, dict[str, str]]],
+    table: Table,
+    source: Input,
     general: list[Decision],
-) -> Recording:  # fmt: skip
+) -> Recording:
     notes = Notes()
     rows = [typed_response(c, table, f"row {at}", source, notes) for at, c in part]
     rows, twice = one_per_site(rows, source.name)
@@ -96,18 +99,23 @@ def _visit(
 def _decisions(table: Table, dropped: list[str], source: Input) -> list[Decision]:
     decisions = [Decision(source.name, "unit", "mV, ms, mm", "as the column names say")]
     if table.titles:
-        decisions.append(Decision(source.name, "titles", "left out",
-                                  f"{table.titles} lines above the header"))  # fmt: skip
+        decisions.append(
+            Decision(source.name, "titles", "left out", f"{table.titles} lines above the header")
+        )
     if table.encoding != "utf-8":
         decisions.append(Decision(source.name, "encoding", table.encoding, "from its first bytes"))
     if dropped:
-        decisions.append(Decision(source.name, "identity", "dropped",
-                                  f"{len(dropped)} columns name a person"))  # fmt: skip
+        decisions.append(
+            Decision(source.name, "identity", "dropped", f"{len(dropped)} columns name a person")
+        )
     return decisions
 
 
 READER = Reader(
-    "site_table", _SUFFIXES, _claims, read,
+    "site_table",
+    _SUFFIXES,
+    _claims,
+    read,
     label="site table: CSV of printed values, one row per stimulated site",
     visits=visits,
-)  # fmt: skip
+)

@@ -23,9 +23,14 @@ if TYPE_CHECKING:
     from ncs_cb.compare import Comparison
 
 __all__ = [
-    "Writer", "safe_name", "show", "write_atomically", "write_comparison",
-    "write_report", "writers",
-]  # fmt: skip
+    "Writer",
+    "safe_name",
+    "show",
+    "write_atomically",
+    "write_comparison",
+    "write_report",
+    "writers",
+]
 
 _GROUP = "ncs_cb.reports"
 Content = str | bytes
@@ -246,9 +251,10 @@ def write_atomically(path: Path, content: Content) -> Path:
         if temporary:
             Path(temporary).unlink(missing_ok=True)
         raise ReportError(
-            f"cannot write the report: {error.strerror or error}", source=str(path),
+            f"cannot write the report: {error.strerror or error}",
+            source=str(path),
             hint="Choose a folder you may write to with --out.",
-        ) from None  # fmt: skip
+        ) from None
     return path
 
 

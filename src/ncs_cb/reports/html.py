@@ -20,9 +20,15 @@ if TYPE_CHECKING:
 
 _TEMPLATES = "reports/templates"
 _GRADES = (
-    "definite", "probable", "possible", "none", "none_where_judged", "excluded", "undetermined",
+    "definite",
+    "probable",
+    "possible",
+    "none",
+    "none_where_judged",
+    "excluded",
+    "undetermined",
     "not_covered",
-)  # fmt: skip
+)
 
 
 def render(result: Result, *, lang: str = "en") -> str:
@@ -49,9 +55,12 @@ def render(result: Result, *, lang: str = "en") -> str:
     grades = {stretch.grade: stretch.short for stretch in v.stretches}
     template = _environment().get_template("report.html")
     return template.render(
-        v=v, L=v.labels, css=_css(), figures=figures.draw_all(result, v),
+        v=v,
+        L=v.labels,
+        css=_css(),
+        figures=figures.draw_all(result, v),
         short=partial(_short, v.labels, grades),
-    )  # fmt: skip
+    )
 
 
 @cache
@@ -59,9 +68,12 @@ def _environment() -> Environment:
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
     environment = Environment(
-        loader=FunctionLoader(_template), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+        loader=FunctionLoader(_template),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     environment.filters["tone"] = _tone
     environment.tests["grade"] = _is_grade
     return environment

@@ -25,13 +25,27 @@ if TYPE_CHECKING:
 _TEMPLATES = "reports/templates"
 _LATIN = ("Helvetica Neue", "Arial", "Liberation Sans", "DejaVu Sans")
 _CHINESE = (
-    "Noto Sans CJK SC", "Source Han Sans SC", "Noto Sans SC", "PingFang SC", "Microsoft YaHei",
-    "SimHei", "WenQuanYi Micro Hei", "Noto Sans CJK TC", "Noto Sans CJK JP", "Noto Serif CJK SC",
-)  # fmt: skip
+    "Noto Sans CJK SC",
+    "Source Han Sans SC",
+    "Noto Sans SC",
+    "PingFang SC",
+    "Microsoft YaHei",
+    "SimHei",
+    "WenQuanYi Micro Hei",
+    "Noto Sans CJK TC",
+    "Noto Sans CJK JP",
+    "Noto Serif CJK SC",
+)
 _GRADES = (
-    "definite", "probable", "possible", "none", "none_where_judged", "excluded", "undetermined",
+    "definite",
+    "probable",
+    "possible",
+    "none",
+    "none_where_judged",
+    "excluded",
+    "undetermined",
     "not_covered",
-)  # fmt: skip
+)
 
 
 def render(result: Result, *, lang: str = "en") -> bytes:
@@ -53,22 +67,31 @@ def render(result: Result, *, lang: str = "en") -> bytes:
         If typst is not installed, or no installed font holds the text.
     """
     v = view.build(result, lang=lang)
-    return _compile("report.typ", {
-        "view": asdict(v), "figures": asdict(figures.draw_all(result, v)),
-        "grades": sorted({*_GRADES, *(s.grade for s in v.stretches)}),
-        "logo": list(_image(v.letterhead.logo)),
-        "shorts": _shorts(v.labels) | {s.grade: s.short for s in v.stretches},
-    })  # fmt: skip
+    return _compile(
+        "report.typ",
+        {
+            "view": asdict(v),
+            "figures": asdict(figures.draw_all(result, v)),
+            "grades": sorted({*_GRADES, *(s.grade for s in v.stretches)}),
+            "logo": list(_image(v.letterhead.logo)),
+            "shorts": _shorts(v.labels) | {s.grade: s.short for s in v.stretches},
+        },
+    )
 
 
 def render_comparison(comparison: Comparison, *, lang: str = "en") -> bytes:
     """Lay a comparison of serial visits out as PDF; see :func:`render`."""
     v = build_comparison(comparison, lang=lang)
     drawing = figures.course.draw(comparison, v.labels, lang=lang)
-    return _compile("comparison.typ", {
-        "view": asdict(v), "timeline": figures.to_svg(drawing) if drawing is not None else "",
-        "grades": list(_GRADES), "shorts": _shorts(v.labels),
-    })  # fmt: skip
+    return _compile(
+        "comparison.typ",
+        {
+            "view": asdict(v),
+            "timeline": figures.to_svg(drawing) if drawing is not None else "",
+            "grades": list(_GRADES),
+            "shorts": _shorts(v.labels),
+        },
+    )
 
 
 def _image(uri: str) -> bytes:

@@ -107,10 +107,12 @@ def _responses(traces: pd.DataFrame) -> tuple[Response, ...]:
     return tuple(
         Response(
             Site(row["nerve"], row["side"], row["muscle"], row["stimulation_site"]),
-            row["recording"], row["kind"], Stimulus(row["distance_mm"], row["stimulus_ma"]),
+            row["recording"],
+            row["kind"],
+            Stimulus(row["distance_mm"], row["stimulus_ma"]),
         )
         for row in rows
-    )  # fmt: skip
+    )
 
 
 def _typed_row(row: Mapping[Any, Any]) -> dict[str, Any]:
@@ -247,8 +249,15 @@ def json_schema() -> dict[str, Any]:
 
 
 _SET_TEXTS = (
-    "id", "sha256", "title", "title_zh", "citation", "doi", "purpose", "why_not_enabled",
-)  # fmt: skip
+    "id",
+    "sha256",
+    "title",
+    "title_zh",
+    "citation",
+    "doi",
+    "purpose",
+    "why_not_enabled",
+)
 
 
 _OBJECTS = ("categories", "clauses", "site", "stimulus", "machine")
@@ -257,9 +266,11 @@ _OBJECTS = ("categories", "clauses", "site", "stimulus", "machine")
 def _object_schema(names: Any) -> dict[str, Any]:
     """Describe one of the model's objects, whose parts are described by the model itself."""
     known: dict[str, Any] = {
-        "study_id": {"type": "string"}, "version": {"type": "string"},
+        "study_id": {"type": "string"},
+        "version": {"type": "string"},
         "details": {
-            "type": "object", "required": [f.name for f in fields(Details)],
+            "type": "object",
+            "required": [f.name for f in fields(Details)],
             "additionalProperties": False,
             "properties": {f.name: {} for f in fields(Details)},
         },
@@ -269,10 +280,11 @@ def _object_schema(names: Any) -> dict[str, Any]:
         **{name: {"type": "boolean"} for name in ("is_shipped", "enabled")},
         **{name: {"type": "object"} for name in _OBJECTS},
         "lab": {"type": ["object", "null"]},
-        "recording": {"type": "string"}, "status": {"type": ["string", "null"]},
+        "recording": {"type": "string"},
+        "status": {"type": ["string", "null"]},
         "kind": {"enum": ["criteria", "reference", "motor", "sensory"]},
         "n_unchecked": {"type": "integer"},
-    }  # fmt: skip
+    }
     objects = {"type": "array", "items": {"type": "object"}}
     return {
         "type": "object",
@@ -325,9 +337,12 @@ def comparison_to_record(comparison: Comparison) -> dict[str, Any]:
     return {
         "schema": COMPARISON_SCHEMA,
         "visits": [
-            {"number": visit.number, "visit_date": _plain(visit.visit_date),
-             "study_id": visit.result.study.study_id,
-             "sources": _plain(visit.result.study.sources)}
+            {
+                "number": visit.number,
+                "visit_date": _plain(visit.visit_date),
+                "study_id": visit.result.study.study_id,
+                "sources": _plain(visit.result.study.sources),
+            }
             for visit in comparison.visits
         ],
         "courses": _plain(comparison.courses),
@@ -335,7 +350,7 @@ def comparison_to_record(comparison: Comparison) -> dict[str, Any]:
         "changes": _rows(comparison.changes),
         "remarks": [remark.say() for remark in comparison.remarks],
         "provenance": _plain(comparison.visits[-1].result.provenance),
-    }  # fmt: skip
+    }
 
 
 def write_comparison(comparison: Comparison, *, lang: str = "en") -> dict[str, str]:

@@ -88,15 +88,23 @@ def arrow_schema(table: str) -> pa.Schema:
     """
     import pyarrow as pa
 
-    kinds = {"string": pa.string(), "float64": pa.float64(), "boolean": pa.bool_(),
-             "Int64": pa.int64()}  # fmt: skip
+    kinds = {
+        "string": pa.string(),
+        "float64": pa.float64(),
+        "boolean": pa.bool_(),
+        "Int64": pa.int64(),
+    }
     fields = []
     for column in table_columns(table):
         kind = kinds.get(column.dtype)
         if kind is None:
             kind = pa.list_(pa.string()) if column.name in ID_LISTS else pa.string()
-        words = {"label": column.label, "unit": column.unit, "description": column.description,
-                 "definition": column.definition}  # fmt: skip
+        words = {
+            "label": column.label,
+            "unit": column.unit,
+            "description": column.description,
+            "definition": column.definition,
+        }
         fields.append(pa.field(column.name, kind, metadata={k: v for k, v in words.items() if v}))
     return pa.schema(
         fields, metadata={"ncs_cb.table": table, "ncs_cb.schema_version": SCHEMA_VERSION}

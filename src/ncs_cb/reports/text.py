@@ -60,9 +60,15 @@ def _front(v: View) -> Iterator[str]:
 def _studies(v: View) -> Iterator[str]:
     """Give the numbers: motor, sensory, F waves, both sides, and the line for the signature."""
     labels = v.labels
-    tables = {"motor": v.motor, "corrections": v.corrections, "sensory": v.sensory,
-              "f_waves": v.f_waves, "needle_emg": v.needle_emg, "strength": v.strength,
-              "sides": v.sides}  # fmt: skip
+    tables = {
+        "motor": v.motor,
+        "corrections": v.corrections,
+        "sensory": v.sensory,
+        "f_waves": v.f_waves,
+        "needle_emg": v.needle_emg,
+        "strength": v.strength,
+        "sides": v.sides,
+    }
     for key, table in tables.items():
         yield from _section(labels[key], table)
     yield ""
@@ -77,9 +83,13 @@ def _appendix(v: View) -> Iterator[str]:
     yield from ("", labels["finding"], *_wrap(v.finding_text))
     for d in v.diagnosis:
         yield from ("", f"{_one_line(d.title)}{labels['colon']}{_one_line(d.word)}")
-        pairs = ((labels["not_excluded"], (d.not_excluded,)), (labels["asks"], d.asks),
-                 (labels["missing"], d.missing), (labels["met"], d.met),
-                 (labels["not_met"], d.not_met))  # fmt: skip
+        pairs = (
+            (labels["not_excluded"], (d.not_excluded,)),
+            (labels["asks"], d.asks),
+            (labels["missing"], d.missing),
+            (labels["met"], d.met),
+            (labels["not_met"], d.not_met),
+        )
         for label, items in pairs:
             yield from _items(label, [item for item in items if item], labels)
     for disease in v.differential:

@@ -129,9 +129,11 @@ def prepare(
         As :func:`append`.
     """
     event: dict[str, Any] = {
-        "id": new_id(), "at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), "who": who,
+        "id": new_id(),
+        "at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "who": who,
         "action": action,
-    }  # fmt: skip
+    }
     if action == "undo" or study is None:
         event["undoes"] = undoes
     else:
@@ -156,9 +158,12 @@ def _assignment(
         )
     site = resolve("sites", str(review_file.checked_setting("site", to)))
     return {
-        "trace": {"recording": place[0], "text": place[1]}, "key": "site", "from": None,
-        "from_by": _BY_PROGRAM, "to": site,
-    }  # fmt: skip
+        "trace": {"recording": place[0], "text": place[1]},
+        "key": "site",
+        "from": None,
+        "from_by": _BY_PROGRAM,
+        "to": site,
+    }
 
 
 def new_id() -> str:
@@ -168,9 +173,14 @@ def new_id() -> str:
 
 
 def _about(
-    study: Study, action: str, trace: Mapping[str, Any] | None = None, marker: str | None = None,
-    to_ms: float | None = None, key: str | None = None, to: Any = None,
-) -> dict[str, Any]:  # fmt: skip
+    study: Study,
+    action: str,
+    trace: Mapping[str, Any] | None = None,
+    marker: str | None = None,
+    to_ms: float | None = None,
+    key: str | None = None,
+    to: Any = None,
+) -> dict[str, Any]:
     """Fill in what the caller need not say: which response, its samples, the value before."""
     from ncs_cb.measuring import edits
     from ncs_cb.review import standing
@@ -187,9 +197,13 @@ def _about(
         return _assignment(study, action, trace, key, to)
     now = standing.of_response(study, trace)
     told: dict[str, Any] = {
-        "trace": {"recording": now.key[0], "sweep": now.key[1], "site": now.site,
-                  "samples": edits.digest(now.sweeps)}
-    }  # fmt: skip
+        "trace": {
+            "recording": now.key[0],
+            "sweep": now.key[1],
+            "site": now.site,
+            "samples": edits.digest(now.sweeps),
+        }
+    }
     if marker is not None:
         told["marker"] = marker
     if action == "move" and marker in review_file.MARKERS:

@@ -99,9 +99,11 @@ class Session:
             if since == str(self.version):
                 return {"version": self.version}
             return {
-                "version": self.version, "who": self.who, "read_only": self.read_only,
+                "version": self.version,
+                "who": self.who,
+                "read_only": self.read_only,
                 **describe(self._result, self._read.corrections, self._before, lang),
-            }  # fmt: skip
+            }
 
     def samples(self) -> dict[str, Any]:
         """Give the curves of every response, by its place in ``traces``."""
@@ -155,8 +157,13 @@ class Session:
             study = read_study(self._path)
             result = self._analyzed(study)
         except NcsError:
-            back = log.prepare(None, who=self.who, action="undo", undoes=event["id"],
-                               why="the study cannot be read with it")  # fmt: skip
+            back = log.prepare(
+                None,
+                who=self.who,
+                action="undo",
+                undoes=event["id"],
+                why="the study cannot be read with it",
+            )
             review_file.append(self._log, back)
             self._refresh()
             raise
@@ -172,8 +179,11 @@ class Session:
     def _changes(self, result: Result, lang: str) -> list[dict[str, str]]:
         before, after = grades_of(self._result), grades_of(result)
         return [
-            {"text": change_text(key, before.get(key, ""), after.get(key, ""), lang),
-             "from": before.get(key, ""), "to": after.get(key, "")}
+            {
+                "text": change_text(key, before.get(key, ""), after.get(key, ""), lang),
+                "from": before.get(key, ""),
+                "to": after.get(key, ""),
+            }
             for key in dict.fromkeys((*before, *after))
             if before.get(key, "") != after.get(key, "")
-        ]  # fmt: skip
+        ]

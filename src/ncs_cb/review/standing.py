@@ -126,12 +126,13 @@ def _standing(
     }
     polarity = edit.settings.get("polarity")
     settings = {
-        "site": trace.site.stimulation_site, "side": trace.site.side,
+        "site": trace.site.stimulation_site,
+        "side": trace.site.side,
         "distance_mm": trace.stimulus.distance_mm,
         "polarity": "negative_up" if polarity is None else polarity.to_value,
         "supramaximal": trace.stimulus.is_supramaximal,
         "collision_used": trace.stimulus.collision_used,
-    }  # fmt: skip
+    }
     by = {name: event.who for name, event in (*edit.markers.items(), *edit.settings.items())}
     markers = {name: None if math.isnan(value) else value for name, value in times.items()}
     return Standing(key, sweeps, trace, markers, settings, by)
@@ -162,8 +163,9 @@ def checked_time(now: Standing, marker: str, to_ms: Any) -> float:
     placed = [wanted.get(name) for name in ("onset", "peak", "end")]
     times = [time for time in placed if time is not None]
     if times != sorted(times) or len(set(times)) < len(times):
-        words = ", ".join(f"{n} {wanted[n]:.4g}" for n in ("onset", "peak", "end")
-                          if wanted.get(n) is not None)  # fmt: skip
+        words = ", ".join(
+            f"{n} {wanted[n]:.4g}" for n in ("onset", "peak", "end") if wanted.get(n) is not None
+        )
         raise StudyError(f"to_ms: onset, peak and end would not follow each other: {words} ms.")
     return float(to_ms)
 

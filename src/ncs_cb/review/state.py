@@ -17,9 +17,12 @@ from ncs_cb.view.rounding import number
 
 _SERIES = ("nerve", "side", "muscle")
 _SHOWN = (
-    "onset_latency_ms", "negative_peak_latency_ms", "negative_peak_amplitude_mv",
-    "total_negative_duration_ms", "total_negative_area_mv_ms",
-)  # fmt: skip
+    "onset_latency_ms",
+    "negative_peak_latency_ms",
+    "negative_peak_amplitude_mv",
+    "total_negative_duration_ms",
+    "total_negative_area_mv_ms",
+)
 # More points than a screen has are drawn as the lowest and highest of each stretch.
 _MOST_POINTS = 6000
 
@@ -79,24 +82,39 @@ def describe(
     for key, responses in groups.items():
         one = by_series.get(key[:3]) if key[3] == "motor" else None
         responses.sort(key=lambda r: r["order"])
-        nerves.append({
-            "id": "-".join(key), "title": _title(words, key), "kind": key[3],
-            "grade": one.grade if one else "", "word": one.word if one else "",
-            "sites": [{"id": s, "label": words.site(s)} for s in anatomy().nerves[key[0]].sites],
-            "responses": responses,
-            "segments": [_segment(s, key, before) for s in one.segments] if one else [],
-        })  # fmt: skip
+        nerves.append(
+            {
+                "id": "-".join(key),
+                "title": _title(words, key),
+                "kind": key[3],
+                "grade": one.grade if one else "",
+                "word": one.word if one else "",
+                "sites": [
+                    {"id": s, "label": words.site(s)} for s in anatomy().nerves[key[0]].sites
+                ],
+                "responses": responses,
+                "segments": [_segment(s, key, before) for s in one.segments] if one else [],
+            }
+        )
     refused = {event.id: why for event, why in review.refused}
     return {
-        "lang": lang, "languages": list(view.languages()), "words": words.section("review"),
-        "study_id": result.study.study_id, "lead": built.lead,
+        "lang": lang,
+        "languages": list(view.languages()),
+        "words": words.section("review"),
+        "study_id": result.study.study_id,
+        "lead": built.lead,
         "finding": [line.text for line in built.finding],
         "diagnosis": [
-            {"title": d.title, "word": d.word, "is_changed": bool(before)
-             and before.get(("", "", "", "", d.criteria), "") != d.category}
+            {
+                "title": d.title,
+                "word": d.word,
+                "is_changed": bool(before)
+                and before.get(("", "", "", "", d.criteria), "") != d.category,
+            }
             for d in built.diagnosis
         ],
-        "disclaimer": built.disclaimer, "nerves": nerves,
+        "disclaimer": built.disclaimer,
+        "nerves": nerves,
         "unassigned": [
             {"recording": u.recording, "text": u.text, "sweep": u.sweep}
             for u in {(u.recording, u.text): u for u in result.study.unassigned}.values()
@@ -104,7 +122,7 @@ def describe(
         "all_sites": [{"id": s, "label": words.site(s)} for s in anatomy().sites],
         "differences": _differences(result, words),
         "events": [_event(e, review, refused, words) for e in events],
-    }  # fmt: skip
+    }
 
 
 def _differences(result: Result, words: Any) -> list[dict[str, Any]]:
@@ -130,12 +148,18 @@ def _differences(result: Result, words: Any) -> list[dict[str, Any]]:
             if abs(ours - theirs) > limit + 1e-9:
                 key = (*(str(row[part]) for part in _SERIES), str(row["kind"]))
                 title = [_title(words, key), words.site(str(row["stimulation_site"]))]
-                found.append({
-                    "place": place, "nerve": "-".join(key), "size": abs(ours - theirs) / limit,
-                    "title": words.join(title, weight="comma"),
-                    "name": words.term("column", name), "unit": _unit(name),
-                    "ours": _rounded(ours, name), "theirs": _rounded(theirs, name),
-                })  # fmt: skip
+                found.append(
+                    {
+                        "place": place,
+                        "nerve": "-".join(key),
+                        "size": abs(ours - theirs) / limit,
+                        "title": words.join(title, weight="comma"),
+                        "name": words.term("column", name),
+                        "unit": _unit(name),
+                        "ours": _rounded(ours, name),
+                        "theirs": _rounded(theirs, name),
+                    }
+                )
     return sorted(found, key=lambda one: -one["size"])
 
 
@@ -155,18 +179,27 @@ def _response(
     sites = anatomy().nerves[str(row["nerve"])].sites
     site = str(row["stimulation_site"])
     shown = {
-        "place": place, "site": site, "title": words.site(site),
+        "place": place,
+        "site": site,
+        "title": words.site(site),
         "order": sites.index(site) if site in sites else len(sites),
-        "recording": str(row["recording"]), "sweep": trace.sweep if trace else None,
-        "side": str(row["side"]), "has_curve": trace is not None,
-        "is_used": flags.is_used(row["quality_flags"]), "is_reviewed": "reviewed" in names,
+        "recording": str(row["recording"]),
+        "sweep": trace.sweep if trace else None,
+        "side": str(row["side"]),
+        "has_curve": trace is not None,
+        "is_used": flags.is_used(row["quality_flags"]),
+        "is_reviewed": "reviewed" in names,
         "flags": [words.term("flag", name) for name in names],
         "values": [
-            {"name": words.term("column", name), "now": _rounded(row[name], name),
-             "automatic": _rounded(row[f"automatic_{name}"], name), "unit": _unit(name)}
+            {
+                "name": words.term("column", name),
+                "now": _rounded(row[name], name),
+                "automatic": _rounded(row[f"automatic_{name}"], name),
+                "unit": _unit(name),
+            }
             for name in _SHOWN
         ],
-    }  # fmt: skip
+    }
     if trace is not None:
         edit = review.of(trace) or edits.Edit()
         shown |= _editable(trace, edit, row)
@@ -197,17 +230,21 @@ def _editable(trace: Trace, edit: edits.Edit, row: Mapping[Any, Any]) -> dict[st
         "automatic": {name: _known(value) for name, value in automatic.items()},
         "moved_by": {name: event.who for name, event in edit.markers.items()},
         "baseline_mv": _known(float(row["baseline_mv"])),
-        "is_excluded": edit.is_excluded, "is_chosen": edit.is_chosen,
+        "is_excluded": edit.is_excluded,
+        "is_chosen": edit.is_chosen,
         "settings": {
-            "site": trace.site.stimulation_site, "side": trace.site.side,
+            "site": trace.site.stimulation_site,
+            "side": trace.site.side,
             "distance_mm": trace.stimulus.distance_mm,
             "polarity": "negative_up" if polarity is None else polarity.to_value,
             "supramaximal": trace.stimulus.is_supramaximal,
             "collision_used": trace.stimulus.collision_used,
         },
-        "machine": {"onset_latency_ms": trace.machine.onset_latency_ms,
-                    "amplitude_mv": trace.machine.amplitude_mv},
-    }  # fmt: skip
+        "machine": {
+            "onset_latency_ms": trace.machine.onset_latency_ms,
+            "amplitude_mv": trace.machine.amplitude_mv,
+        },
+    }
 
 
 def _known(value: float) -> float | None:
@@ -223,21 +260,30 @@ def _segment(
         for s in one.sets
     }
     return {
-        "title": one.title, "grade": one.grade, "word": one.word, "numbers": one.numbers,
-        "sets": [{"title": s.title, "word": s.word, "is_changed": changed[s.criteria]}
-                 for s in one.sets],
+        "title": one.title,
+        "grade": one.grade,
+        "word": one.word,
+        "numbers": one.numbers,
+        "sets": [
+            {"title": s.title, "word": s.word, "is_changed": changed[s.criteria]} for s in one.sets
+        ],
         "is_changed": any(changed.values()),
-    }  # fmt: skip
+    }
 
 
 def _event(
     event: Correction, review: edits.Review, refused: Mapping[str, str], words: Any
 ) -> dict[str, Any]:
     return {
-        "id": event.id, "at": event.at, "who": event.who, "text": _event_text(event, words),
-        "why": event.why, "is_undone": event.id in review.undone,
-        "refused": refused.get(event.id, ""), "action": event.action,
-    }  # fmt: skip
+        "id": event.id,
+        "at": event.at,
+        "who": event.who,
+        "text": _event_text(event, words),
+        "why": event.why,
+        "is_undone": event.id in review.undone,
+        "refused": refused.get(event.id, ""),
+        "action": event.action,
+    }
 
 
 def _event_text(event: Correction, words: Any) -> str:
@@ -266,8 +312,9 @@ def samples_of(result: Result) -> dict[str, Any]:
     """Give the curve of each response: first time and step in ms, and its samples in mV."""
     return {
         str(place): _curve(one.trace)
-        for place, one in enumerate(result.responses) if one.trace is not None
-    }  # fmt: skip
+        for place, one in enumerate(result.responses)
+        if one.trace is not None
+    }
 
 
 def _curve(trace: Trace) -> dict[str, Any]:

@@ -175,15 +175,23 @@ def pairs(
         )
     setting = setting or Amplifier()
     plan = _Plan(
-        scenario, blocked, choice, longest_delay_ms, delay_shape, delayed_share,
-        pool or PoolSettings(), setting,
+        scenario,
+        blocked,
+        choice,
+        longest_delay_ms,
+        delay_shape,
+        delayed_share,
+        pool or PoolSettings(),
+        setting,
         replace(
             setting,
             high_pass_hz=proximal_high_pass_hz or setting.high_pass_hz,
             low_pass_hz=proximal_low_pass_hz or setting.low_pass_hz,
         ),
-        submaximal_distal, submaximal_proximal, co_stimulation,
-    )  # fmt: skip
+        submaximal_distal,
+        submaximal_proximal,
+        co_stimulation,
+    )
     shift = np.broadcast_to(np.asarray(electrode_shift_mm, dtype=np.float64), (n,))
     batches = [
         _pair_batch(plan, rng, shift[start : start + _BATCH], start)
@@ -254,9 +262,12 @@ def _pair_batch(plan: _Plan, rng: np.random.Generator, shift_mm: Floats, first: 
     distal = respond(pool, to_distal, setting=plan.distal_setting, fires=at_distal)
     from_proximal, passes = to_distal + segment + extra, at_proximal & ~blocked
     proximal = respond(
-        pool, from_proximal, setting=plan.proximal_setting, fires=passes,
+        pool,
+        from_proximal,
+        setting=plan.proximal_setting,
+        fires=passes,
         electrode_shift_mm=shift_mm,
-    )  # fmt: skip
+    )
     last = (
         last_arrival_ms(pool, to_distal, at_distal),
         last_arrival_ms(pool, from_proximal, passes),
@@ -409,10 +420,13 @@ def traces(
         fires = (rng.random((rows, 1)) >= absent_share) & (pools.size > 0.0)
         parts.append(
             respond(
-                pools, to_distal + delays, setting=setting, fires=fires,
+                pools,
+                to_distal + delays,
+                setting=setting,
+                fires=fires,
                 width_factor=draw(rng, width_factor, rows),
             )
-        )  # fmt: skip
+        )
         ends.append(last_arrival_ms(pools, to_distal + delays, fires))
     clean = np.concatenate(parts)
     truth = markers(clean, setting, last_arrival_ms=np.concatenate(ends))

@@ -121,7 +121,9 @@ def _path(nerve: str, target: str, kind: Any, row: dict[str, Any], growth: float
         return float(5.0 * round((distal + (position_mm - distal) * growth) / 5.0))
 
     return NervePath(
-        nerve, target, kind,
+        nerve,
+        target,
+        kind,
         {site: grown(mm) for site, mm in row["positions_mm"].items()},
         np.array([grown(mm) for mm in row["breaks_mm"]]),
         np.array(row["velocity_m_per_s"], dtype=np.float64),
@@ -130,4 +132,4 @@ def _path(nerve: str, target: str, kind: Any, row: dict[str, Any], growth: float
         (row["amplitude_mv"][0], row["amplitude_mv"][1]),
         (row["n_units"][0], row["n_units"][1]),
         float(row["unit_width"]),
-    )  # fmt: skip
+    )

@@ -57,9 +57,12 @@ def choose_units(
         raise ValueError(f"a share must lie between 0 and 1, not {portion.min()}..{portion.max()}")
     chance = rng.random(pool.size.shape)
     keys: dict[str, Floats] = {
-        "random": chance, "largest": -pool.size, "smallest": pool.size,
-        "fastest": pool.slowness, "slowest": -pool.slowness,
-    }  # fmt: skip
+        "random": chance,
+        "largest": -pool.size,
+        "smallest": pool.size,
+        "fastest": pool.slowness,
+        "slowest": -pool.slowness,
+    }
     if choice not in keys:
         raise ValueError(f"unknown choice '{choice}'; known: {', '.join(keys)}")
     exists = pool.size > 0.0

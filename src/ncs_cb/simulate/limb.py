@@ -157,9 +157,12 @@ def make_limb(
     intact = int((pool.size > 0.0).sum())
     loss = draw_span(rng, plan.axon_loss)
     pool = lose_axons(
-        pool, rng, loss, choice=plan.axon_loss_choice,
+        pool,
+        rng,
+        loss,
+        choice=plan.axon_loss_choice,
         reinnervation=draw_span(rng, plan.reinnervation),
-    )  # fmt: skip
+    )
     lesions = tuple(_lesion(item, home, pool, rng) for item in plan.lesions)
     crossing = np.zeros(pool.size.shape[1], dtype=bool)
     via = None
@@ -187,12 +190,16 @@ def _healthy(
     if plan.distal_latency_ms is not None:
         latency = draw_span(rng, plan.distal_latency_ms)
     pool = draw_pools(
-        rng, 1, n_units=max(1, round(n_units)), age_years=person.age_years, kind=plan.kind,
+        rng,
+        1,
+        n_units=max(1, round(n_units)),
+        age_years=person.age_years,
+        kind=plan.kind,
         velocity_spread=None
         if plan.velocity_spread is None
         else draw_span(rng, plan.velocity_spread),
         unit_width=home.unit_width,
-    )  # fmt: skip
+    )
     height = np.full((1, 1), draw_span(rng, plan.initial_positivity))
     pool = replace(pool, shapes=replace(pool.shapes, initial=height))
     factor = float(aged_velocity(1.0, person.age_years)) * (1.0 + _VELOCITY_SD * score[3])
@@ -202,10 +209,12 @@ def _healthy(
     distal = home.positions_mm[home.distal_site]
     share = np.clip(distal - home.breaks_mm[:-1], 0.0, np.diff(home.breaks_mm))
     pool = calibrate(
-        pool, (stretches @ (share / np.diff(home.breaks_mm)))[None],
+        pool,
+        (stretches @ (share / np.diff(home.breaks_mm)))[None],
         setting=_calibration_setting(plan),
-        amplitude_mv=amplitude, latency_ms=latency + _LATENCY_MS_PER_C * cold,
-    )  # fmt: skip
+        amplitude_mv=amplitude,
+        latency_ms=latency + _LATENCY_MS_PER_C * cold,
+    )
     return pool, stretches
 
 
@@ -219,16 +228,23 @@ def _lesion(item: LesionPlan, home: NervePath, pool: Pool, rng: np.random.Genera
     start, end = home.position_mm(item.distal_site), home.position_mm(item.proximal_site)
     longest = draw_span(rng, item.delay_ms)
     return Lesion(
-        start, end, start + draw_span(rng, item.at) * (end - start),
-        choose_units(
-            pool, rng, draw_span(rng, item.block), choice=item.choice, of=item.block_of
-        )[0],
+        start,
+        end,
+        start + draw_span(rng, item.at) * (end - start),
+        choose_units(pool, rng, draw_span(rng, item.block), choice=item.choice, of=item.block_of)[
+            0
+        ],
         draw_delays(
-            pool, rng, shape=item.delay_shape, delay_ms=longest,
+            pool,
+            rng,
+            shape=item.delay_shape,
+            delay_ms=longest,
             share=draw_span(rng, item.delay_share),
         )[0],
-        longest, draw_span(rng, item.velocity_factor), draw_span(rng, item.failure),
-    )  # fmt: skip
+        longest,
+        draw_span(rng, item.velocity_factor),
+        draw_span(rng, item.failure),
+    )
 
 
 def repeat_pool(pool: Pool, n: int) -> Pool:
@@ -239,8 +255,11 @@ def repeat_pool(pool: Pool, n: int) -> Pool:
 
     shapes = pool.shapes
     return replace(
-        pool, size=rows(pool.size), slowness=rows(pool.slowness),
-        terminal_ms=rows(pool.terminal_ms), excitability=rows(pool.excitability),
+        pool,
+        size=rows(pool.size),
+        slowness=rows(pool.slowness),
+        terminal_ms=rows(pool.terminal_ms),
+        excitability=rows(pool.excitability),
         place_mm=rows(pool.place_mm),
         shapes=replace(shapes, log_width=rows(shapes.log_width)),
-    )  # fmt: skip
+    )

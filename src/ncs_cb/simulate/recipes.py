@@ -48,10 +48,14 @@ class RecordingPlan:
 
 # Sensory studies are averages at a higher gain; 20 Hz to 3 kHz is the example of formats.md.
 SENSORY_PLAN = RecordingPlan(
-    sweep_ms=(20.0, 20.0), high_pass_hz=(20.0, 20.0), low_pass_hz=(3000.0, 3000.0),
-    noise_uv=(0.3, 0.3), artefact_mv=(0.02, 0.02), artefact_decay_ms=(0.2, 0.2),
+    sweep_ms=(20.0, 20.0),
+    high_pass_hz=(20.0, 20.0),
+    low_pass_hz=(3000.0, 3000.0),
+    noise_uv=(0.3, 0.3),
+    artefact_mv=(0.02, 0.02),
+    artefact_decay_ms=(0.2, 0.2),
     range_mv=(3.2768, 3.2768),
-)  # fmt: skip
+)
 MOTOR_PLAN = RecordingPlan()
 
 
@@ -207,9 +211,20 @@ def _load(id_or_path: str | Path) -> Recipe:
     text = datafile.read("recipes", id_or_path)
     top = Block(text.raw, text.name)
     top.only(
-        "id", "title", "seed", "machine_values", "study", "person", "limb_temperature_c",
-        "recording", "nerve", "anastomosis", "sensory", "f_wave", *_DETAILS,
-    )  # fmt: skip
+        "id",
+        "title",
+        "seed",
+        "machine_values",
+        "study",
+        "person",
+        "limb_temperature_c",
+        "recording",
+        "nerve",
+        "anastomosis",
+        "sensory",
+        "f_wave",
+        *_DETAILS,
+    )
     study, person, warmth = (top.block(n) for n in ("study", "person", "limb_temperature_c"))
     study.only("id", "visit_date", "symptom_onset_date")
     person.only("age_years", "sex", "height_cm")
@@ -220,10 +235,14 @@ def _load(id_or_path: str | Path) -> Recipe:
         raise top.wrong("nerve", "a recipe needs at least one [[nerve]]")
     temperatures = {limb: _span(warmth, limb, None, 10.0, 45.0) for limb in limbs}
     return Recipe(
-        top.text("id"), top.text("title"), _whole(top, "seed", 0, lowest=0),
+        top.text("id"),
+        top.text("title"),
+        _whole(top, "seed", 0, lowest=0),
         study.maybe_text("id") or top.text("id"),
-        _date(study, "visit_date"), _date(study, "symptom_onset_date"),
-        _span(person, "age_years", None, 0.0, 120.0), _span(person, "height_cm", None, 40.0, 250.0),
+        _date(study, "visit_date"),
+        _date(study, "symptom_onset_date"),
+        _span(person, "age_years", None, 0.0, 120.0),
+        _span(person, "height_cm", None, 40.0, 250.0),
         person.choice("sex", ("female", "male")) if "sex" in person.raw else None,
         {limb: span for limb, span in temperatures.items() if span is not None},
         bool(top.truth("machine_values", False)),
@@ -231,16 +250,34 @@ def _load(id_or_path: str | Path) -> Recipe:
         tuple(_anastomosis(block) for block in top.blocks("anastomosis")),
         {name: top.raw[name] for name in (*_DETAILS, "sensory", "f_wave") if name in top.raw},
         text.name,
-    )  # fmt: skip
+    )
 
 
 def _nerve(block: Block, common: Block) -> NervePlan:
     block.only(
-        "nerve", "muscle", "side", "kind", "sites", "n_units", "amplitude_mv", "distal_latency_ms",
-        "velocity_factor", "velocity_spread", "axon_loss", "axon_loss_choice", "reinnervation",
-        "initial_positivity", "repeats", "supramaximal", "lesion", "stimulus", "intensity_series",
-        "inching", "f_waves", "recording",
-    )  # fmt: skip
+        "nerve",
+        "muscle",
+        "side",
+        "kind",
+        "sites",
+        "n_units",
+        "amplitude_mv",
+        "distal_latency_ms",
+        "velocity_factor",
+        "velocity_spread",
+        "axon_loss",
+        "axon_loss_choice",
+        "reinnervation",
+        "initial_positivity",
+        "repeats",
+        "supramaximal",
+        "lesion",
+        "stimulus",
+        "intensity_series",
+        "inching",
+        "f_waves",
+        "recording",
+    )
     nerve = block.choice("nerve", anatomy().nerves)
     kind = block.choice("kind", ("motor", "sensory")) if "kind" in block.raw else "motor"
     known = sorted({target for k, _, target in known_paths() if k == kind})
@@ -251,7 +288,11 @@ def _nerve(block: Block, common: Block) -> NervePlan:
         plan = _recording(common, plan)
     stimuli = tuple(_stimulus(b, sites) for b in block.blocks("stimulus"))
     return NervePlan(
-        nerve, target, block.choice("side", ("left", "right")), kind, sites,
+        nerve,
+        target,
+        block.choice("side", ("left", "right")),
+        kind,
+        sites,
         _span(block, "n_units", None, 1.0, 5000.0),
         _span(block, "amplitude_mv", None, 0.0, 60.0),
         _span(block, "distal_latency_ms", None, 0.5, 30.0),
@@ -265,9 +306,11 @@ def _nerve(block: Block, common: Block) -> NervePlan:
         block.truth("supramaximal", True),
         tuple(_lesion(b, nerve, target, kind) for b in block.blocks("lesion")),
         {s.site: s for s in stimuli},
-        _intensity(block, nerve), _inching(block, nerve), _f_waves(block, nerve),
+        _intensity(block, nerve),
+        _inching(block, nerve),
+        _f_waves(block, nerve),
         _recording(block.block("recording"), plan),
-    )  # fmt: skip
+    )
 
 
 def _recording(block: Block, plan: RecordingPlan) -> RecordingPlan:
@@ -279,9 +322,17 @@ def _recording(block: Block, plan: RecordingPlan) -> RecordingPlan:
 
 def _lesion(block: Block, nerve: str, target: str, kind: str) -> LesionPlan:
     block.only(
-        "segment", "at", "block", "block_of", "choice", "delay_ms", "delay_shape", "delay_share",
-        "velocity_factor", "failure",
-    )  # fmt: skip
+        "segment",
+        "at",
+        "block",
+        "block_of",
+        "choice",
+        "delay_ms",
+        "delay_shape",
+        "delay_share",
+        "velocity_factor",
+        "failure",
+    )
     ends = block.text("segment").split("-")
     known = path(nerve, target, kind=kind).positions_mm if _has(nerve, target, kind) else {}
     if len(ends) != 2:
@@ -292,7 +343,8 @@ def _lesion(block: Block, nerve: str, target: str, kind: str) -> LesionPlan:
         raise block.wrong("segment", f"'{ends[0]}' is not distal to '{ends[1]}'")
     of = block.choice("block_of", ("signal", "units")) if "block_of" in block.raw else "signal"
     return LesionPlan(
-        ends[0], ends[1],
+        ends[0],
+        ends[1],
         _needed(block, "at", (0.5, 0.5), 0.0, 1.0),
         _needed(block, "block", (0.0, 0.0), 0.0, 1.0),
         "units" if of == "units" else "signal",
@@ -302,7 +354,7 @@ def _lesion(block: Block, nerve: str, target: str, kind: str) -> LesionPlan:
         _needed(block, "delay_share", (1.0, 1.0), 0.0, 1.0),
         _needed(block, "velocity_factor", (1.0, 1.0), 0.05, 1.0),
         _needed(block, "failure", (0.0, 0.0), 0.0, 1.0),
-    )  # fmt: skip
+    )
 
 
 def _has(nerve: str, target: str, kind: str) -> bool:
@@ -325,7 +377,7 @@ def _stimulus(block: Block, sites: tuple[str, ...]) -> StimulusPlan:
         block.truth("supramaximal"),
         block.number("high_pass_hz", needed=False),
         block.number("low_pass_hz", needed=False),
-    )  # fmt: skip
+    )
 
 
 def _intensity(block: Block, nerve: str) -> IntensityPlan | None:
@@ -349,9 +401,10 @@ def _inching(block: Block, nerve: str) -> InchingPlan | None:
     part.only(*InchingPlan.__dataclass_fields__)
     sites = anatomy().nerves[nerve].sites
     return InchingPlan(
-        part.choice("from_site", sites), part.choice("to_site", sites),
+        part.choice("from_site", sites),
+        part.choice("to_site", sites),
         _needed(part, "step_mm", (20.0, 20.0), 5.0, 100.0),
-    )  # fmt: skip
+    )
 
 
 def _f_waves(block: Block, nerve: str) -> FWavePlan | None:

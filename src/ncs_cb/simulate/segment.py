@@ -72,13 +72,21 @@ def rows_of(pool: Pool, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Pool:
 
     shapes = pool.shapes
     return Pool(
-        pool.size[rows], pool.slowness[rows], pool.terminal_ms[rows],
+        pool.size[rows],
+        pool.slowness[rows],
+        pool.terminal_ms[rows],
         replace(
-            shapes, log_width=take(shapes.log_width), positive=take(shapes.positive),
-            afterwave=take(shapes.afterwave), initial=take(shapes.initial),
+            shapes,
+            log_width=take(shapes.log_width),
+            positive=take(shapes.positive),
+            afterwave=take(shapes.afterwave),
+            initial=take(shapes.initial),
         ),
-        pool.excitability[rows], pool.place_mm[rows], pool.shift_ms[rows], pool.kind,
-    )  # fmt: skip
+        pool.excitability[rows],
+        pool.place_mm[rows],
+        pool.shift_ms[rows],
+        pool.kind,
+    )
 
 
 def draw_segment(
@@ -86,7 +94,8 @@ def draw_segment(
 ) -> tuple[Pool, Floats, Floats]:
     """Draw calibrated pools, and their units' times to the distal site and along the segment."""
     pool = draw_pools(
-        rng, n,
+        rng,
+        n,
         n_units=np.rint(draw(rng, settings.n_units, n)).astype(np.intp),
         age_years=draw(rng, settings.age_years, n),
         size_log_sd=settings.size_log_sd,
@@ -95,7 +104,7 @@ def draw_segment(
         terminal_sd_ms=settings.terminal_sd_ms,
         width_log_sd=settings.width_log_sd,
         width_velocity_correlation=settings.width_velocity_correlation,
-    )  # fmt: skip
+    )
     velocity = draw(rng, settings.velocity_m_per_s, n)
     # Distal to the wrist fibers are thinner: 0.8 of the forearm's velocity, as in simulator.toml.
     distal_ms = draw(rng, settings.distal_mm, n) / (0.8 * velocity)
@@ -103,10 +112,12 @@ def draw_segment(
     times = conduct(pool, rng, np.column_stack([distal_ms, segment_ms]))
     to_distal, segment = times[..., 0], times[..., 1]
     pool = calibrate(
-        pool, to_distal, setting=setting,
+        pool,
+        to_distal,
+        setting=setting,
         amplitude_mv=draw(rng, settings.amplitude_mv, n),
         latency_ms=draw(rng, settings.distal_latency_ms, n),
-    )  # fmt: skip
+    )
     loss = draw(rng, settings.axon_loss, n)
     if np.any(loss):
         pool = lose_axons(pool, rng, loss, reinnervation=settings.reinnervation)

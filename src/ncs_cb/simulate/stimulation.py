@@ -100,9 +100,13 @@ def routine_shots(
             else round(draw_span(rng, special.intensity_ma), 1)
         )
         shot = Shot(
-            site, position_of(limb, plan.nerve, site, height_cm), current, False, special,
+            site,
+            position_of(limb, plan.nerve, site, height_cm),
+            current,
+            False,
+            special,
             site if plan.repeats > 1 else None,
-        )  # fmt: skip
+        )
         shots += [shot] * plan.repeats
     return shots
 
@@ -136,12 +140,16 @@ def intensity_shots(
     special = plan.stimuli.get(series.site, StimulusPlan(series.site))
     return [
         Shot(
-            series.site, position, round(float(current), 1), True, special,
+            series.site,
+            position,
+            round(float(current), 1),
+            True,
+            special,
             f"{current:.1f} mA" if series.repeats > 1 else None,
         )
         for current in np.linspace(*ends, series.steps)
         for _ in range(series.repeats)
-    ]  # fmt: skip
+    ]
 
 
 def answering(
@@ -211,9 +219,13 @@ def own_response(
     shift = [draw_span(rng_for("shift", s.site), s.plan.electrode_shift_mm) for s in shots]
     pool, fires = repeat_pool(limb.pool, len(shots)), answering(limb, nerve, shots, rng_for)
     response = respond(
-        pool, arrivals, setting=setting, fires=fires, electrode_shift_mm=shift,
+        pool,
+        arrivals,
+        setting=setting,
+        fires=fires,
+        electrode_shift_mm=shift,
         width_factor=limb.widening,
-    )  # fmt: skip
+    )
     return response, last_arrival_ms(pool, arrivals, fires)
 
 
@@ -270,9 +282,12 @@ def f_response(
             chosen = rng.choice(len(chance), how_many, replace=False, p=chance / chance.sum())
             row[chosen] = True
     return respond(
-        repeat_pool(limb.pool, n), np.repeat(arrival[None], n, axis=0), setting=setting,
-        fires=fires, width_factor=limb.widening,
-    )  # fmt: skip
+        repeat_pool(limb.pool, n),
+        np.repeat(arrival[None], n, axis=0),
+        setting=setting,
+        fires=fires,
+        width_factor=limb.widening,
+    )
 
 
 def segment_truth(
@@ -302,9 +317,8 @@ def _between_sites(
     arriving = size * (sent & reached & ~blocked)
     total = float(np.sum(size * sent))
     between = [
-        item for item in limb.lesions
-        if distal.position_mm <= item.at_mm < proximal.position_mm
-    ]  # fmt: skip
+        item for item in limb.lesions if distal.position_mm <= item.at_mm < proximal.position_mm
+    ]
     passing = np.prod([1.0 - item.failure for item in between])
 
     def share(units: Truths) -> float:
@@ -313,13 +327,23 @@ def _between_sites(
     time = limb.conduction_ms(proximal.position_mm) - limb.conduction_ms(distal.position_mm)
     mean, spread = _weighted(time, arriving)
     return SegmentTruth(
-        plan.nerve, plan.side, plan.target, plan.kind, distal.site, proximal.site,
+        plan.nerve,
+        plan.side,
+        plan.target,
+        plan.kind,
+        distal.site,
+        proximal.site,
         proximal.position_mm - distal.position_mm,
-        share(blocked), float(blocked.sum()) / max(int(sent.sum()), 1),
-        share(there & ~reached), share(~there), float(1.0 - passing), spread, mean,
+        share(blocked),
+        float(blocked.sum()) / max(int(sent.sum()), 1),
+        share(there & ~reached),
+        share(~there),
+        float(1.0 - passing),
+        spread,
+        mean,
         max((item.longest_delay_ms for item in between), default=0.0),
         any(s.plan.co_stimulation[1] > 0.0 for s in (distal, proximal)),
-    )  # fmt: skip
+    )
 
 
 def _weighted(values: Floats, weight: Floats) -> tuple[float, float]:

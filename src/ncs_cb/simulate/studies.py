@@ -67,15 +67,19 @@ class _Visit:
         """The nerve that `plan` records from; one draw per muscle, side and kind."""
         owner = nerve_of_muscle(plan.target) if plan.kind == "motor" else plan.nerve
         own = [
-            p for p in self.recipe.nerves
+            p
+            for p in self.recipe.nerves
             if (p.nerve, p.target, p.side, p.kind) == (owner, plan.target, plan.side, plan.kind)
-        ]  # fmt: skip
+        ]
         words = (plan.kind, str(owner), plan.target, plan.side)
         warmth = self.temperature_c.get(f"{plan.side}_{anatomy().nerves[plan.nerve].limb}")
         return make_limb(
-            own[0] if own else replace(plan, lesions=()), self.person, self.rng(*words),
-            temperature_c=warmth, anastomoses=self.recipe.anastomoses,
-        )  # fmt: skip
+            own[0] if own else replace(plan, lesions=()),
+            self.person,
+            self.rng(*words),
+            temperature_c=warmth,
+            anastomoses=self.recipe.anastomoses,
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -183,9 +187,12 @@ def _amplifier(
     before = round(draw_span(rng, plan.baseline_ms) * rate / 1e3)
     length = draw_span(rng, plan.sweep_ms) if sweep_ms is None else sweep_ms
     return Amplifier(
-        rate, round(length * rate / 1e3), before,
-        draw_span(rng, plan.high_pass_hz), draw_span(rng, plan.low_pass_hz),
-    )  # fmt: skip
+        rate,
+        round(length * rate / 1e3),
+        before,
+        draw_span(rng, plan.high_pass_hz),
+        draw_span(rng, plan.low_pass_hz),
+    )
 
 
 def _recorded(
@@ -236,10 +243,11 @@ def _co_stimulated(
     target = anatomy().nerves[other].muscles[0]
     neighbor = visit.limb(NervePlan(other, target, plan.side, "motor", ()))
     own = [
-        s if s.plan.co_stimulates == other
+        s
+        if s.plan.co_stimulates == other
         else replace(s, plan=replace(s.plan, co_stimulation=(0.0, 0.0)))
         for s in shots
-    ]  # fmt: skip
+    ]
     return neighbor_response(neighbor, own, setting, rng_for)
 
 
@@ -271,13 +279,22 @@ def _finish(
         row = truth.row(index)
         out.traces.append(
             Trace(
-                trace_samples, setting.sampling_rate_hz, setting.stimulus_index,
-                Site(plan.nerve, plan.side, plan.target, shot.site), name, kind or plan.kind,
-                _stimulus(plan, shot), setting.high_pass_hz, setting.low_pass_hz, first + index,
-                shot.group, (-range_mv, range_mv), 2.0 * range_mv / 2**bits,
+                trace_samples,
+                setting.sampling_rate_hz,
+                setting.stimulus_index,
+                Site(plan.nerve, plan.side, plan.target, shot.site),
+                name,
+                kind or plan.kind,
+                _stimulus(plan, shot),
+                setting.high_pass_hz,
+                setting.low_pass_hz,
+                first + index,
+                shot.group,
+                (-range_mv, range_mv),
+                2.0 * range_mv / 2**bits,
                 machine[index],
             )
-        )  # fmt: skip
+        )
         out.clean.append(clean[index])
         out.markers.append(Markers(**{key: np.array([value]) for key, value in row.items()}))
         out.f_latency_ms.append(np.nan)

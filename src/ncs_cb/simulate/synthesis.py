@@ -55,9 +55,13 @@ def synthesize(
         rows = slice(start, start + _CHUNK)
         chosen = inside[rows]
         traces = _superpose(
-            np.nonzero(chosen)[0], position[rows][chosen], weight[rows][chosen],
-            _chosen(shapes, rows, chosen), family, (len(chosen), n_fine),
-        )  # fmt: skip
+            np.nonzero(chosen)[0],
+            position[rows][chosen],
+            weight[rows][chosen],
+            _chosen(shapes, rows, chosen),
+            family,
+            (len(chosen), n_fine),
+        )
         out[rows] = traces[:, ::factor]
     return out
 

@@ -51,12 +51,14 @@ def motor_unit_parts(time_ms: Floats) -> Floats:
     Slow afterwave: Politecnico di Torino thesis cited there.
     """
     after = np.maximum(time_ms, 0.0)
-    return np.stack([
-        _pulse(time_ms, 2.0, 2.0),
-        -_pulse(time_ms, 7.0, 4.5),
-        -np.square(1.0 - np.exp(-after / 4.0)) * np.exp(-after / 22.0),
-        -_pulse(time_ms, 0.9, 2.0),
-    ])  # fmt: skip
+    return np.stack(
+        [
+            _pulse(time_ms, 2.0, 2.0),
+            -_pulse(time_ms, 7.0, 4.5),
+            -np.square(1.0 - np.exp(-after / 4.0)) * np.exp(-after / 22.0),
+            -_pulse(time_ms, 0.9, 2.0),
+        ]
+    )
 
 
 def sensory_fiber_parts(time_ms: Floats) -> Floats:
@@ -64,12 +66,14 @@ def sensory_fiber_parts(time_ms: Floats) -> Floats:
 
     Onset to peak about 0.6 ms, negative phase about 1.3 ms (typical antidromic digital study).
     """
-    return np.stack([
-        _pulse(time_ms, 0.62, 3.0),
-        -_pulse(time_ms, 1.55, 6.0),
-        -_pulse(time_ms, 0.22, 2.0),
-        -_pulse(time_ms, 0.45, 2.0),
-    ])  # fmt: skip
+    return np.stack(
+        [
+            _pulse(time_ms, 0.62, 3.0),
+            -_pulse(time_ms, 1.55, 6.0),
+            -_pulse(time_ms, 0.22, 2.0),
+            -_pulse(time_ms, 0.45, 2.0),
+        ]
+    )
 
 
 # Height of the positive phase and of the afterwave relative to the negative phase of an average

@@ -63,9 +63,16 @@ _LONGEST_QUESTION = 1_000
 FINDING_TABLES = ("clinical", "laboratory", "imaging", "treatment")
 LIMBS = ("right_arm", "left_arm", "right_leg", "left_leg")
 _TABLES = (
-    "study", "person", "limb_temperature_c", "recordings", *FINDING_TABLES, "sensory", "f_wave",
-    "strength", "needle_emg",
-)  # fmt: skip
+    "study",
+    "person",
+    "limb_temperature_c",
+    "recordings",
+    *FINDING_TABLES,
+    "sensory",
+    "f_wave",
+    "strength",
+    "needle_emg",
+)
 _STUDY_KEYS = ("id", "visit_date", "symptom_onset_date", "clinical_question")
 _PERSON_KEYS = ("age_years", "sex", "height_cm")
 
@@ -146,9 +153,15 @@ def _finding(name: str, entry: Mapping[str, Any]) -> Finding:
             f"{name}.type: '{entry['type']}'; allowed: boolean, number.", source=_FINDINGS_FILE
         )
     return Finding(
-        name, entry["type"], entry["label"], entry["label_zh"], entry["description"],
-        entry["source"], entry.get("min"), entry.get("max"),
-    )  # fmt: skip
+        name,
+        entry["type"],
+        entry["label"],
+        entry["label_zh"],
+        entry["description"],
+        entry["source"],
+        entry.get("min"),
+        entry.get("max"),
+    )
 
 
 # --------------------------------------------------------------------------- study.toml
@@ -326,19 +339,60 @@ def template() -> str:
 
 def json_schema() -> dict[str, Any]:
     """Give the JSON Schema of ``study.toml``, for editors that check TOML by one."""
+    celsius = {
+        "type": "number",
+        "minimum": RANGES["limb_temperature_c"][0],
+        "maximum": RANGES["limb_temperature_c"][1],
+    }
+    day = {"type": "string", "format": "date"}
+    person = {
+        "age_years": _number_schema("age_years"),
+        "height_cm": _number_schema("height_cm"),
+        "sex": {"enum": ["female", "male"]},
+    }
+    properties = {
+        "study": _object(
+            {
+                "id": {"type": "string", "minLength": 1, "maxLength": _LONGEST_ID},
+                "visit_date": day,
+                "symptom_onset_date": day,
+                "clinical_question": {
+                    "type": "string",
+                    "minLength": 1,
+                    "maxLength": _LONGEST_QUESTION,
+                },
+            }
+        ),
+        "person": _object(person),
+        "limb_temperature_c": _object(dict.fromkeys(LIMBS, celsius)),
+        "recordings": {"type": "object", "additionalProperties": _schema_of(RecordingOverride)},
+        **{name: _object(keys) for name, keys in _finding_schemas().items()},
+        "sensory": {"type": "array", "items": _schema_of(SensoryValue)},
+        "f_wave": {"type": "array", "items": _schema_of(FWaveValue)},
+        "strength": {"type": "array", "items": _schema_of(StrengthValue)},
+        "needle_emg": {"type": "array", "items": _schema_of(NeedleValue)},
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "study.toml of ncs_cb",
+        **_object(properties),
+    }
 
-    def of(kind: type[Any]) -> dict[str, Any]:
-        schema = adapter(kind.__name__).json_schema()
-        if kind is RecordingOverride:
-            properties = schema["properties"]
-            properties["distances_cm"] = properties["distances_mm"]
-            # Written out: a reference would point into the schema of this part alone.
-            answers = {**schema.pop("$defs")["ResponseOverride"], "additionalProperties": False}
-            properties["responses"] = {"type": "object", "additionalProperties": answers}
-        if "side" in schema["properties"]:
-            schema["properties"]["side"] = {"type": "string"}
-        return {**schema, "additionalProperties": False}
 
+def _schema_of(kind: type[Any]) -> dict[str, Any]:
+    schema = adapter(kind.__name__).json_schema()
+    if kind is RecordingOverride:
+        properties = schema["properties"]
+        properties["distances_cm"] = properties["distances_mm"]
+        # Written out: a reference would point into the schema of this part alone.
+        answers = {**schema.pop("$defs")["ResponseOverride"], "additionalProperties": False}
+        properties["responses"] = {"type": "object", "additionalProperties": answers}
+    if "side" in schema["properties"]:
+        schema["properties"]["side"] = {"type": "string"}
+    return {**schema, "additionalProperties": False}
+
+
+def _finding_schemas() -> dict[str, dict[str, Any]]:
     tables: dict[str, dict[str, Any]] = {name: {} for name in FINDING_TABLES}
     for finding in findings().values():
         table, _, key = finding.id.partition(".")
@@ -349,33 +403,8 @@ def json_schema() -> dict[str, Any]:
             "description": f"{finding.description} Source: {finding.source}.",
             **{k: v for k, v in limits.items() if v is not None},
         }
-    tables["treatment"]["courses"] = {"type": "array", "items": of(TreatmentCourse)}
-    celsius = {"type": "number", "minimum": RANGES["limb_temperature_c"][0],
-               "maximum": RANGES["limb_temperature_c"][1]}  # fmt: skip
-    day = {"type": "string", "format": "date"}
-    person = {
-        "age_years": _number_schema("age_years"), "height_cm": _number_schema("height_cm"),
-        "sex": {"enum": ["female", "male"]},
-    }  # fmt: skip
-    properties = {
-        "study": _object({"id": {"type": "string", "minLength": 1, "maxLength": _LONGEST_ID},
-                          "visit_date": day, "symptom_onset_date": day,
-                          "clinical_question": {"type": "string", "minLength": 1,
-                                                "maxLength": _LONGEST_QUESTION}}),
-        "person": _object(person),
-        "limb_temperature_c": _object(dict.fromkeys(LIMBS, celsius)),
-        "recordings": {"type": "object", "additionalProperties": of(RecordingOverride)},
-        **{name: _object(keys) for name, keys in tables.items()},
-        "sensory": {"type": "array", "items": of(SensoryValue)},
-        "f_wave": {"type": "array", "items": of(FWaveValue)},
-        "strength": {"type": "array", "items": of(StrengthValue)},
-        "needle_emg": {"type": "array", "items": of(NeedleValue)},
-    }  # fmt: skip
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "study.toml of ncs_cb",
-        **_object(properties),
-    }
+    tables["treatment"]["courses"] = {"type": "array", "items": _schema_of(TreatmentCourse)}
+    return tables
 
 
 def _number_schema(key: str) -> dict[str, Any]:

@@ -15,9 +15,18 @@ _LONGEST_MM = 2_000.0
 _MOST_SITES = 200
 _LENGTHS = ("distances_mm", "distances_cm", "segment_lengths_mm")
 _OVERRIDE_KEYS = (
-    "nerve", "side", "muscle", "polarity", "supramaximal", "collision_used", "unit",
-    "stimulus_delay_ms", "sites", *_LENGTHS, "responses",
-)  # fmt: skip
+    "nerve",
+    "side",
+    "muscle",
+    "polarity",
+    "supramaximal",
+    "collision_used",
+    "unit",
+    "stimulus_delay_ms",
+    "sites",
+    *_LENGTHS,
+    "responses",
+)
 
 
 def overrides(table: dict[str, Any]) -> dict[str, RecordingOverride]:

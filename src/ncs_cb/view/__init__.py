@@ -38,11 +38,27 @@ from ncs_cb.view.rounding import NOTHING, number, with_unit
 from ncs_cb.wording.catalog import Words, capital, languages, load
 
 __all__ = [
-    "Cell", "DiagnosisView", "Fact", "FeatureList", "FlagNote", "Head", "Legend", "Letterhead",
+    "Cell",
+    "DiagnosisView",
+    "Fact",
+    "FeatureList",
+    "FlagNote",
+    "Head",
+    "Legend",
+    "Letterhead",
     "NerveView",
-    "SegmentView", "SetVerdict", "SiteView", "Stretch", "Table", "View", "Words", "build",
-    "is_block", "languages", "load",
-]  # fmt: skip
+    "SegmentView",
+    "SetVerdict",
+    "SiteView",
+    "Stretch",
+    "Table",
+    "View",
+    "Words",
+    "build",
+    "is_block",
+    "languages",
+    "load",
+]
 
 
 def build(
@@ -128,9 +144,10 @@ def _used(r: Reading, series: Series) -> list[Row]:
     """Give the motor responses of one nerve that count, distal first."""
     rows = (r.traces[place] for place in _responses(r, series))
     return [
-        row for row in rows
+        row
+        for row in rows
         if row["kind"] == "motor" and "not_used" not in flags.split(row["quality_flags"] or "")
-    ]  # fmt: skip
+    ]
 
 
 def _nerve(r: Reading, series: Series) -> NerveView:
@@ -141,8 +158,11 @@ def _nerve(r: Reading, series: Series) -> NerveView:
     return NerveView(
         id=series_id(series),
         title=_nerve_heading(r, series),
-        nerve=series[0], side=series[1], muscle=series[2],
-        grade=grade, word=r.words.term("grade", grade),
+        nerve=series[0],
+        side=series[1],
+        muscle=series[2],
+        grade=grade,
+        word=r.words.term("grade", grade),
         responses=tuple(_site(r, place) for place in responses),
         sites=tables.sites(r, rows),
         changes=tables.changes(r, series),
@@ -151,16 +171,17 @@ def _nerve(r: Reading, series: Series) -> NerveView:
         not_examined=notes.not_examined(r, series),
         recruitment=studies.recruitment(r, series),
         inching=studies.inching(r, series),
-    )  # fmt: skip
+    )
 
 
 def _printed(r: Reading, place: int) -> str:
     """Give what the recording machine printed for a response; empty when it printed nothing."""
     machine = r.result.responses[place].machine
     values = (
-        (machine.amplitude_mv, "mV"), (machine.onset_latency_ms, "ms"),
+        (machine.amplitude_mv, "mV"),
+        (machine.onset_latency_ms, "ms"),
         (machine.conduction_velocity_m_per_s, "m/s"),
-    )  # fmt: skip
+    )
     return r.words.join(
         (with_unit(number(v, unit), unit) for v, unit in values if v is not None), weight="comma"
     )
@@ -176,9 +197,10 @@ def _responses(r: Reading, series: Series) -> list[int]:
         return (order.index(site) if site in order else len(order), item[0])
 
     found = [
-        (n, row) for n, row in enumerate(r.traces)
+        (n, row)
+        for n, row in enumerate(r.traces)
         if row["kind"] != "sensory" and series_of(row) == series
-    ]  # fmt: skip
+    ]
     return [n for n, _ in sorted(found, key=place)]
 
 
@@ -199,22 +221,32 @@ def _segment(r: Reading, row: Row) -> SegmentView:
         _set_verdict(r, v) for v in r.verdicts.get((*series_of(row), str(row["segment"])), ())
     )
     return SegmentView(
-        id=tables.segment_row_key(row), title=r.segment_title(row),
-        distal_site=str(row["distal_site"]), proximal_site=str(row["proximal_site"]),
-        grade=grade, word=r.words.term("grade", grade), short=r.words.term("grade_short", grade),
-        numbers=_numbers(r, row), is_silent=is_silent(r, row),
-        share=_share(r, row), estimate=_estimate(r, row),
-        heads=tables.evidence_heads(r), sets=sets,
-    )  # fmt: skip
+        id=tables.segment_row_key(row),
+        title=r.segment_title(row),
+        distal_site=str(row["distal_site"]),
+        proximal_site=str(row["proximal_site"]),
+        grade=grade,
+        word=r.words.term("grade", grade),
+        short=r.words.term("grade_short", grade),
+        numbers=_numbers(r, row),
+        is_silent=is_silent(r, row),
+        share=_share(r, row),
+        estimate=_estimate(r, row),
+        heads=tables.evidence_heads(r),
+        sets=sets,
+    )
 
 
 def _set_verdict(r: Reading, verdict: Row) -> SetVerdict:
     grade = str(verdict["conduction_block"])
     return SetVerdict(
-        str(verdict["criteria"]), r.set_title(str(verdict["criteria"])), grade,
-        r.words.term("grade", grade), tuple(tables.remarks_of(r, verdict)),
+        str(verdict["criteria"]),
+        r.set_title(str(verdict["criteria"])),
+        grade,
+        r.words.term("grade", grade),
+        tuple(tables.remarks_of(r, verdict)),
         tables.evidence(r, verdict),
-    )  # fmt: skip
+    )
 
 
 def _estimate(r: Reading, row: Row) -> str:
@@ -253,13 +285,22 @@ def _stretches(r: Reading) -> tuple[Stretch, ...]:
 def _stretch(r: Reading, row: Row) -> Stretch:
     grade = r.grade(row)
     title = r.words(
-        "phrase.map_title", nerve=r.nerve_title(series_of(row)), segment=r.segment_title(row),
-        grade=r.words.term("grade", grade), numbers=finding.key_numbers(r, row),
-    )  # fmt: skip
+        "phrase.map_title",
+        nerve=r.nerve_title(series_of(row)),
+        segment=r.segment_title(row),
+        grade=r.words.term("grade", grade),
+        numbers=finding.key_numbers(r, row),
+    )
     return Stretch(
-        str(row["nerve"]), str(row["side"]), str(row["distal_site"]), str(row["proximal_site"]),
-        grade, r.words.term("grade_short", grade), title, tables.segment_row_key(row),
-    )  # fmt: skip
+        str(row["nerve"]),
+        str(row["side"]),
+        str(row["distal_site"]),
+        str(row["proximal_site"]),
+        grade,
+        r.words.term("grade_short", grade),
+        title,
+        tables.segment_row_key(row),
+    )
 
 
 def _legend(r: Reading) -> tuple[Legend, ...]:

@@ -25,10 +25,13 @@ def strength(r: Reading) -> Table:
     heads += [Head(r.words("head.mrc"), is_number=True)] * has_mrc
     heads += [Head(r.words("head.force"), _NEWTON, is_number=True)] * has_force
     body = [
-        (Cell(_movement(r, v)), *[Cell(plain(v.mrc))] * has_mrc,
-         *[Cell(plain(v.force_n))] * has_force)
+        (
+            Cell(_movement(r, v)),
+            *[Cell(plain(v.mrc))] * has_mrc,
+            *[Cell(plain(v.force_n))] * has_force,
+        )
         for v in rows
-    ]  # fmt: skip
+    ]
     return Table(tuple(heads), tuple(body), note=dash_note(r, body))
 
 
@@ -46,18 +49,26 @@ def needle_emg(r: Reading) -> Table:
 
 def strength_over(r: Reading, visits: Sequence[tuple[str, Details]]) -> Table:
     """Lay out strength over visits: a line per movement, a column per visit."""
-    return _over(r, "movement", [
-        (name, [(_movement(r, v), _strength_text(r, v)) for v in details.strength])
-        for name, details in visits
-    ])  # fmt: skip
+    return _over(
+        r,
+        "movement",
+        [
+            (name, [(_movement(r, v), _strength_text(r, v)) for v in details.strength])
+            for name, details in visits
+        ],
+    )
 
 
 def needle_over(r: Reading, visits: Sequence[tuple[str, Details]]) -> Table:
     """Lay out needle EMG over visits: a line per muscle, a column per visit."""
-    return _over(r, "muscle", [
-        (name, [(_muscle(r, v), _needle_text(r, v)) for v in details.needle_emg])
-        for name, details in visits
-    ])  # fmt: skip
+    return _over(
+        r,
+        "muscle",
+        [
+            (name, [(_muscle(r, v), _needle_text(r, v)) for v in details.needle_emg])
+            for name, details in visits
+        ],
+    )
 
 
 def _over(r: Reading, what: str, visits: Sequence[tuple[str, Sequence[tuple[str, str]]]]) -> Table:

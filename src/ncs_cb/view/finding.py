@@ -34,9 +34,18 @@ def sentences(r: Reading) -> tuple[Fact, ...]:
     if not r.sets:
         return _labelled("plain", [r.words("finding.no_sets"), *_sensory(r), *_not_tested(r)])
     steps = (
-        _extrapolated, _unexamined, _undetermined, _no_block, _excluded, _dispersion, _other_sets,
-        _sensory, _categories, _not_excluded, _not_tested,
-    )  # fmt: skip
+        _extrapolated,
+        _unexamined,
+        _undetermined,
+        _no_block,
+        _excluded,
+        _dispersion,
+        _other_sets,
+        _sensory,
+        _categories,
+        _not_excluded,
+        _not_tested,
+    )
     plain = [line for step in steps for line in step(r)]
     return (*_labelled("block", [*_blocks(r), *_cautions(r)]), *_labelled("plain", plain))
 
@@ -81,12 +90,13 @@ def _places(r: Reading, rows: Iterable[Row]) -> str:
 def _grouped(r: Reading, places: Mapping[str, Sequence[str]]) -> str:
     return r.words.join(
         [
-            r.words("phrase.nerve_segments", nerve=nerve,
-                    segments=r.words.join(parts, weight="comma"))
+            r.words(
+                "phrase.nerve_segments", nerve=nerve, segments=r.words.join(parts, weight="comma")
+            )
             for nerve, parts in places.items()
         ],
         weight="heavy",
-    )  # fmt: skip
+    )
 
 
 def _blocks(r: Reading) -> list[str]:
@@ -98,9 +108,13 @@ def _blocks(r: Reading) -> list[str]:
             for row in _with_grade(r, grade)
         ]
         lines.append(
-            r.words("finding.block", grade=r.words.term("grade_in_text", grade),
-                    segments=r.words.join(items, weight="heavy"), criteria=r.set_title(r.lead))
-        )  # fmt: skip
+            r.words(
+                "finding.block",
+                grade=r.words.term("grade_in_text", grade),
+                segments=r.words.join(items, weight="heavy"),
+                criteria=r.set_title(r.lead),
+            )
+        )
     return lines
 
 
@@ -168,13 +182,21 @@ def _other_sets(r: Reading) -> list[str]:
             ):
                 differing.setdefault(grade, []).append(row)
         parts = [
-            r.words("finding.other_item", grade=r.words.term("verdict_in_text", grade),
-                    segments=_places(r, rows))
+            r.words(
+                "finding.other_item",
+                grade=r.words.term("verdict_in_text", grade),
+                segments=_places(r, rows),
+            )
             for grade, rows in sorted(differing.items(), key=lambda item: strength(item[0]))
-        ]  # fmt: skip
+        ]
         if parts:
-            lines.append(r.words("finding.other_set", criteria=r.set_title(other),
-                                 items=r.words.join(parts, weight="heavy")))  # fmt: skip
+            lines.append(
+                r.words(
+                    "finding.other_set",
+                    criteria=r.set_title(other),
+                    items=r.words.join(parts, weight="heavy"),
+                )
+            )
     return lines
 
 
@@ -213,10 +235,14 @@ def _sensory(r: Reading) -> list[str]:
     """Say which sensory studies are normal, as read by the physician or by the limits."""
     studies = records(r.result.sensory)
     judged = [
-        (r.nerve_title((str(one["nerve"]), str(one["side"]), "")),
-         sensory_segment(r, one["segment"]), bool(one["is_normal"]))
-        for one in studies if one["is_normal"] is not None
-    ]  # fmt: skip
+        (
+            r.nerve_title((str(one["nerve"]), str(one["side"]), "")),
+            sensory_segment(r, one["segment"]),
+            bool(one["is_normal"]),
+        )
+        for one in studies
+        if one["is_normal"] is not None
+    ]
     if not judged:
         return [r.words("finding.sensory_unread" if studies else "finding.sensory_missing")]
     mixed = {nerve for nerve, _, reading in judged if not reading}
@@ -241,12 +267,14 @@ def _categories(r: Reading) -> list[str]:
         stronger = row["not_excluded"]
         if row["criteria"] != r.lead and category in ("not_met", "undetermined"):
             continue
-        text = r.words("finding.category", criteria=r.set_title(str(row["criteria"])),
-                       category=_category(r, row, category))  # fmt: skip
+        text = r.words(
+            "finding.category",
+            criteria=r.set_title(str(row["criteria"])),
+            category=_category(r, row, category),
+        )
         is_open = isinstance(stronger, str) and stronger not in (category, "not_met", "")
         if is_open and not is_normal(r):
-            text += r.words("finding.category_open",
-                            category=_category(r, row, str(stronger)))  # fmt: skip
+            text += r.words("finding.category_open", category=_category(r, row, str(stronger)))
         lines.append(text + r.words("list.stop"))
     return lines
 
@@ -307,7 +335,10 @@ def _proximal_gaps(r: Reading) -> list[str]:
         if last != known.sites[-1]:
             reached.setdefault((series[1], last), []).append(series[0])
     return [
-        r.words("finding.proximal_to", site=r.words.site(site),
-                nerves=_nerves_of_side(r, side, list(dict.fromkeys(names))))
+        r.words(
+            "finding.proximal_to",
+            site=r.words.site(site),
+            nerves=_nerves_of_side(r, side, list(dict.fromkeys(names))),
+        )
         for (side, site), names in reached.items()
-    ]  # fmt: skip
+    ]

@@ -30,9 +30,11 @@ def letterhead(r: Reading) -> Letterhead:
     said = dict(lab.letterhead) if lab is not None else {}
     lines = [*str(said.get("address") or "").splitlines(), said.get("phone"), said.get("email")]
     return Letterhead(
-        str(said.get("name", "")), tuple(str(line) for line in lines if line),
-        str(said.get("physician", "")), str(said.get("logo_data", "")),
-    )  # fmt: skip
+        str(said.get("name", "")),
+        tuple(str(line) for line in lines if line),
+        str(said.get("physician", "")),
+        str(said.get("logo_data", "")),
+    )
 
 
 def standing(r: Reading) -> tuple[Correction, ...]:
@@ -61,12 +63,17 @@ def corrections(r: Reading) -> Table:
     heads = word_heads(r, "file", "site", "corrected", "before", "after", "who", "when", "reason")
     body = tuple(
         (
-            Cell(e.recording), Cell(r.words.site(e.site) if e.site else NOTHING),
-            Cell(_what(r, e)), Cell(_value(r, e, e.from_value)), Cell(_value(r, e, e.to_value)),
-            Cell(e.who), Cell(e.at[:10]), Cell(e.why or NOTHING),
+            Cell(e.recording),
+            Cell(r.words.site(e.site) if e.site else NOTHING),
+            Cell(_what(r, e)),
+            Cell(_value(r, e, e.from_value)),
+            Cell(_value(r, e, e.to_value)),
+            Cell(e.who),
+            Cell(e.at[:10]),
+            Cell(e.why or NOTHING),
         )
         for e in rows
-    )  # fmt: skip
+    )
     return Table(tuple(heads), body)
 
 

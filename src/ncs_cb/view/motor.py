@@ -20,14 +20,17 @@ from ncs_cb.view.tables import (
 from ncs_cb.wording.catalog import capital
 
 _AT_SITES = {
-    "onset_latency_ms": "latency", "negative_peak_amplitude_mv": "amplitude",
-    "total_negative_area_mv_ms": "area", "total_negative_duration_ms": "duration",
-}  # fmt: skip
+    "onset_latency_ms": "latency",
+    "negative_peak_amplitude_mv": "amplitude",
+    "total_negative_area_mv_ms": "area",
+    "total_negative_duration_ms": "duration",
+}
 _ALONG = {"length_mm": "length", "conduction_velocity_m_per_s": "velocity"}
 _CHANGES = {
-    "amplitude_reduction_pct": "amplitude_change", "total_area_reduction_pct": "area_change",
+    "amplitude_reduction_pct": "amplitude_change",
+    "total_area_reduction_pct": "area_change",
     "total_duration_increase_pct": "duration_change",
-}  # fmt: skip
+}
 _FIRST_PHASE = {
     "total_negative_area_mv_ms": "negative_peak_area_mv_ms",
     "total_negative_duration_ms": "negative_peak_duration_ms",
@@ -123,8 +126,10 @@ def _remarks(r: Reading, *rows: Row) -> str:
     """Name the cautions of a response and its segment; notes stand in the appendix."""
     names = dict.fromkeys(n for row in rows for n in flags.split(row["quality_flags"] or ""))
     shown = [
-        n for n in names
-        if n not in _SILENT and flags.FLAGS[n].scope != "estimate"
+        n
+        for n in names
+        if n not in _SILENT
+        and flags.FLAGS[n].scope != "estimate"
         and (flags.FLAGS[n].level != "note" or n == "reviewed")
-    ]  # fmt: skip
+    ]
     return r.words.join((r.words.term("flag", n) for n in shown), weight="comma")

@@ -28,19 +28,24 @@ def header(r: Reading) -> tuple[Fact, ...]:
     ]
     day = details.visit_date.isoformat() if details.visit_date else ""
     facts = {
-        "study": r.result.study.study_id, "visit_date": day,
-        "person": w.join(filter(None, person), weight="comma"), "review": _review(r),
-    }  # fmt: skip
+        "study": r.result.study.study_id,
+        "visit_date": day,
+        "person": w.join(filter(None, person), weight="comma"),
+        "review": _review(r),
+    }
     return _facts(r, facts)
 
 
 def technique(r: Reading) -> tuple[Fact, ...]:
     """Give temperature, filters, sampling, the sets applied, and treatment."""
     temperature = [
-        r.words("header.limb", limb=r.words.term("limb", limb),
-                value=with_unit(number(value, "°C"), "°C"))
+        r.words(
+            "header.limb",
+            limb=r.words.term("limb", limb),
+            value=with_unit(number(value, "°C"), "°C"),
+        )
         for limb, value in r.result.study.details.limb_temperature_c.items()
-    ]  # fmt: skip
+    ]
     facts = {
         "temperature": r.words.join(temperature, weight="comma"),
         "filters": _filters(r),
@@ -79,10 +84,12 @@ def _filters(r: Reading) -> str:
     if len(kinds) == 1:
         return r.words.join(next(iter(kinds.values())), weight="heavy")
     return r.words.join(
-        (r.words(f"header.{kind}", text=r.words.join(found, weight="comma"))
-         for kind, found in kinds.items()),
+        (
+            r.words(f"header.{kind}", text=r.words.join(found, weight="comma"))
+            for kind, found in kinds.items()
+        ),
         weight="heavy",
-    )  # fmt: skip
+    )
 
 
 def _hertz(value: object) -> str:
@@ -138,12 +145,13 @@ def _flag_note(r: Reading, name: str, where: Sequence[str], sums: Iterable[str])
     w = r.words
     places, numbers = w.join(where, weight="comma"), w.join(sums, weight="heavy")
     return FlagNote(
-        name, flags.FLAGS[name].level,
+        name,
+        flags.FLAGS[name].level,
         w("phrase.flag", name=capital(w.term("flag", name)), where=places),
         w.sentences([w.term("flag_meaning", name), w.term("flag_effect", name)]),
         w("phrase.next", action=w.term("flag_action", name)),
         w("phrase.arithmetic", text=numbers) if numbers else "",
-    )  # fmt: skip
+    )
 
 
 def arithmetic(r: Reading, check: Row) -> str:
@@ -198,20 +206,29 @@ def not_examined(r: Reading, series: Series) -> tuple[Fact, ...]:
         places.setdefault((why, tuple(names)), []).append(where)
     join = r.words.join
     return (
-        *(Fact(capital(r.words(f"missing.{case}")), join(names, weight="comma"))
-          for case, names in whole.items()),
-        *(Fact(capital(join(names, weight="comma")),
-               join(filter(None, [join(where, weight="comma"), why]), weight="colon"))
-          for (why, names), where in places.items()),
-    )  # fmt: skip
+        *(
+            Fact(capital(r.words(f"missing.{case}")), join(names, weight="comma"))
+            for case, names in whole.items()
+        ),
+        *(
+            Fact(
+                capital(join(names, weight="comma")),
+                join(filter(None, [join(where, weight="comma"), why]), weight="colon"),
+            )
+            for (why, names), where in places.items()
+        ),
+    )
 
 
 def diagnosis(r: Reading) -> tuple[DiagnosisView, ...]:
     """Word what each criteria set concludes, with what explains it and what would decide it."""
     views = []
     for row in records(r.result.diagnosis):
-        set_id, category, stronger = (str(row["criteria"]), str(row["category"]),
-                                      row["not_excluded"])  # fmt: skip
+        set_id, category, stronger = (
+            str(row["criteria"]),
+            str(row["category"]),
+            row["not_excluded"],
+        )
         is_open = isinstance(stronger, str) and stronger not in ("", category, "not_met")
         is_open = is_open and not is_normal(r)
         found = _conclusion(r, row)
@@ -219,19 +236,25 @@ def diagnosis(r: Reading) -> tuple[DiagnosisView, ...]:
         explanation = "" if r.words.lang != "en" else str(row["explanation"] or "")
         if found is not None:
             explanation = explain(found, r.words.lang)
-            asks = tuple(dict.fromkeys(
-                ask_text(ask, found.criteria, r.words.lang) for ask in found.asks
-            ))  # fmt: skip
+            asks = tuple(
+                dict.fromkeys(ask_text(ask, found.criteria, r.words.lang) for ask in found.asks)
+            )
         if is_normal(r):
             asks, explanation = (), ""
-        views.append(DiagnosisView(
-            set_id, r.set_title(set_id), category, category_word(r, set_id, category),
-            category_word(r, set_id, str(stronger)) if is_open else "",
-            tuple(clause_word(r, set_id, c) for c in _list(row["met"])),
-            tuple(clause_word(r, set_id, c) for c in _list(row["not_met"])),
-            tuple(clause_word(r, set_id, c, ask=not asks) for c in _list(row["missing"])),
-            asks, explanation,
-        ))  # fmt: skip
+        views.append(
+            DiagnosisView(
+                set_id,
+                r.set_title(set_id),
+                category,
+                category_word(r, set_id, category),
+                category_word(r, set_id, str(stronger)) if is_open else "",
+                tuple(clause_word(r, set_id, c) for c in _list(row["met"])),
+                tuple(clause_word(r, set_id, c) for c in _list(row["not_met"])),
+                tuple(clause_word(r, set_id, c, ask=not asks) for c in _list(row["missing"])),
+                asks,
+                explanation,
+            )
+        )
     return tuple(views)
 
 
@@ -243,20 +266,34 @@ def _conclusion(r: Reading, row: Row) -> Conclusion | None:
         return None
     asks = (one for one in records(r.result.asks) if one["criteria"] == row["criteria"])
     return Conclusion(
-        r.result.study.study_id, own, str(row["category"]), str(row["not_excluded"] or ""),
-        tuple(_list(row["met"])), tuple(_list(row["not_met"])), tuple(_list(row["missing"])),
+        r.result.study.study_id,
+        own,
+        str(row["category"]),
+        str(row["not_excluded"] or ""),
+        tuple(_list(row["met"])),
+        tuple(_list(row["not_met"])),
+        tuple(_list(row["missing"])),
         relevant=tuple(_list(reasons[0]["relevant"])),
-        asks=tuple(Ask(**{name: one[name] for name in _ASK_TEXTS}, unknown=tuple(one["unknown"]))
-                   for one in asks),
+        asks=tuple(
+            Ask(**{name: one[name] for name in _ASK_TEXTS}, unknown=tuple(one["unknown"]))
+            for one in asks
+        ),
         block_found=reasons[0]["block_found"],
         unexamined=tuple(Stretch(**one) for one in reasons[0]["unexamined"]),
         is_suspected=reasons[0]["is_suspected"] is not False,
-    )  # fmt: skip
+    )
 
 
 _ASK_TEXTS = (
-    "kind", "clause", "nerve", "side", "distal_site", "proximal_site", "text", "text_zh",
-)  # fmt: skip
+    "kind",
+    "clause",
+    "nerve",
+    "side",
+    "distal_site",
+    "proximal_site",
+    "text",
+    "text_zh",
+)
 
 
 def _list(value: object) -> list[str]:
@@ -361,12 +398,15 @@ def data_files(r: Reading) -> Table:
     provenance = r.result.provenance
     heads = tables.word_heads(r, "kind", "set", "revision", "sha256")
     rows = [
-        (Cell(r.words(f"kind.{kind}")),
-         Cell(r.set_title(f.id) if kind == "criteria" else f.id),
-         Cell(str(f.revision)), Cell(f.sha256, "hash"))
+        (
+            Cell(r.words(f"kind.{kind}")),
+            Cell(r.set_title(f.id) if kind == "criteria" else f.id),
+            Cell(str(f.revision)),
+            Cell(f.sha256, "hash"),
+        )
         for kind, group in (("criteria", provenance.criteria), ("reference", provenance.reference))
         for f in group
-    ]  # fmt: skip
+    ]
     return Table(tuple(heads), tuple(rows))
 
 

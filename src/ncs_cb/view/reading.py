@@ -167,11 +167,18 @@ def read(result: Result, words: Words) -> Reading:
     motor = [row for row in traces if row["kind"] != "sensory"]
     series = dict.fromkeys(series_of(row) for row in [*motor, *segments])
     return Reading(
-        result, words, _numbered(traces), _numbered(segments), _grouped(verdicts),
-        _grouped(checks), sets, (ordered or [*sets, ""])[0], _limits(verdicts),
+        result,
+        words,
+        _numbered(traces),
+        _numbered(segments),
+        _grouped(verdicts),
+        _grouped(checks),
+        sets,
+        (ordered or [*sets, ""])[0],
+        _limits(verdicts),
         {(str(n["table"]), int(n["row"]), str(n["column"])): n for n in normal},
         tuple(sorted(series, key=_anatomical)),
-    )  # fmt: skip
+    )
 
 
 def records(table: pd.DataFrame) -> list[Row]:
@@ -223,5 +230,6 @@ def is_silent(r: Reading, row: Row) -> bool:
 
 def is_normal(r: Reading) -> bool:
     """Tell whether the impression calls the whole study normal."""
-    return any(row["topic"] == "normal" and row["case"] == "study" for row in
-               records(r.result.statements))  # fmt: skip
+    return any(
+        row["topic"] == "normal" and row["case"] == "study" for row in records(r.result.statements)
+    )

@@ -161,8 +161,9 @@ def _pair(r: Reading, rows: Sequence[Row], courses: Sequence[TreatmentCourse]) -
     w = r.words
     title = w(
         "phrase.between_visits",
-        earlier=_when(r, first, "earlier"), later=_when(r, first, "later"),
-    )  # fmt: skip
+        earlier=_when(r, first, "earlier"),
+        later=_when(r, first, "later"),
+    )
     given = _given(first, courses)
     drugs = w.join((notes.course_text(r, one) for one in given), weight="heavy")
     sentences = [w("finding.treatment_between", drugs=drugs)] if drugs else []
@@ -190,12 +191,16 @@ def _fibers(r: Reading, rows: Sequence[Row]) -> list[str]:
     for event in ("axonal_loss", "reinnervation"):
         items = [
             r.words(
-                "finding.event_distal", nerve=r.nerve_title(series_of(row)),
-                **{when: with_unit(number(row[f"{when}_distal_amplitude_mv"], "mV"), "mV")
-                   for when in ("earlier", "later")},
+                "finding.event_distal",
+                nerve=r.nerve_title(series_of(row)),
+                **{
+                    when: with_unit(number(row[f"{when}_distal_amplitude_mv"], "mV"), "mV")
+                    for when in ("earlier", "later")
+                },
             )
-            for row in rows if event in str(row["interpretation"] or "").split(";")
-        ]  # fmt: skip
+            for row in rows
+            if event in str(row["interpretation"] or "").split(";")
+        ]
         if items:
             lines.append(
                 r.words(f"finding.event_{event}", items=r.words.join(items, weight="heavy"))
@@ -279,8 +284,9 @@ def _events(r: Reading, rows: Sequence[Row]) -> Table:
     for row in rows:
         cells = [Cell(segment_name(r, row))]
         for end in _ENDS:
-            pair = [number(row[f"{when}_{end}_area_mv_ms"], "mV·ms") for when in
-                    ("earlier", "later")]  # fmt: skip
+            pair = [
+                number(row[f"{when}_{end}_area_mv_ms"], "mV·ms") for when in ("earlier", "later")
+            ]
             cells.append(Cell(w("phrase.from_to", earlier=pair[0], later=pair[1])))
             cells.append(Cell(w.term("event", str(row[f"{end}_event"]))))
         meanings = str(row["interpretation"] or "").split(";")

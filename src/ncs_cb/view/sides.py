@@ -72,11 +72,18 @@ def _line(
     unit = unit_of(name)
     label = r.words("phrase.with_unit", label=r.words.term("column", name), unit=unit)
     yield (
-        Cell(capital(r.words("phrase.to_muscle", nerve=r.words.nerve(nerve),
-                             muscle=r.words.muscle(muscle)))),
-        Cell(where), Cell(label), *(Cell(number(v, unit)) for v in values),
+        Cell(
+            capital(
+                r.words(
+                    "phrase.to_muscle", nerve=r.words.nerve(nerve), muscle=r.words.muscle(muscle)
+                )
+            )
+        ),
+        Cell(where),
+        Cell(label),
+        *(Cell(number(v, unit)) for v in values),
         Cell(_difference(r, name, *values)),
-    )  # fmt: skip
+    )
 
 
 def _difference(r: Reading, name: str, right: float, left: float) -> str:

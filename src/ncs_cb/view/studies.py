@@ -41,31 +41,49 @@ def rows_of(table: pd.DataFrame, series: Series) -> list[Row]:
 
 def f_waves(r: Reading) -> Table:
     """Lay out the F waves, recorded and typed in."""
-    names = ("n_stimuli", "minimum_latency_ms", "mean_latency_ms", "maximum_latency_ms",
-             "chronodispersion_ms", "persistence_pct")  # fmt: skip
+    names = (
+        "n_stimuli",
+        "minimum_latency_ms",
+        "mean_latency_ms",
+        "maximum_latency_ms",
+        "chronodispersion_ms",
+        "persistence_pct",
+    )
     rows = [
-        row | {"nerve": nerve_name(r, series_of(row)), "origin": r.words("origin.recorded"),
-               "flags": flag_names(r, row)}
+        row
+        | {
+            "nerve": nerve_name(r, series_of(row)),
+            "origin": r.words("origin.recorded"),
+            "flags": flag_names(r, row),
+        }
         for row in records(r.result.f_waves)
-    ]  # fmt: skip
+    ]
     for f in r.result.study.details.f_waves:
         values = {n: getattr(f, n, None) for n in names}
-        rows.append(values | {"nerve": nerve_name(r, (f.nerve, f.side, "")), "flags": "",
-                              "origin": r.words("origin.typed")})  # fmt: skip
+        rows.append(
+            values
+            | {
+                "nerve": nerve_name(r, (f.nerve, f.side, "")),
+                "flags": "",
+                "origin": r.words("origin.typed"),
+            }
+        )
     return from_rows(r, rows, ("nerve", "origin", "flags"), names)
 
 
 def sensory(r: Reading) -> Table:
     """Lay out the sensory studies, recorded and typed in; amplitudes in microvolts."""
     rows = [
-        row | {
+        row
+        | {
             "nerve": nerve_name(r, (str(row["nerve"]), str(row["side"]), "")),
-            "segment": sensory_segment(r, row["segment"]), "reading": _reading(r, row),
+            "segment": sensory_segment(r, row["segment"]),
+            "reading": _reading(r, row),
             "origin": r.words(f"origin.{row['origin']}"),
             "negative_peak_latency_ms": row["peak_latency_ms"],
         }
         for row in records(r.result.sensory)
-    ]  # fmt: skip
+    ]
     names = ("amplitude_uv", "velocity_m_per_s", "onset_latency_ms", "negative_peak_latency_ms")
     return from_rows(r, rows, ("nerve", "segment", "reading", "origin"), names)
 
@@ -93,10 +111,13 @@ def sensory_segment(r: Reading, segment: str | None) -> str:
 def recruitment(r: Reading, series: Series) -> Table:
     """Lay out the intensity series of one nerve."""
     rows = [
-        row | {"site": r.words.site(str(row["stimulation_site"])),
-               "supramaximal": yes_no(r, row["is_supramaximal"])}
+        row
+        | {
+            "site": r.words.site(str(row["stimulation_site"])),
+            "supramaximal": yes_no(r, row["is_supramaximal"]),
+        }
         for row in rows_of(r.result.recruitment, series)
-    ]  # fmt: skip
+    ]
     names = ("stimulus_ma", "negative_peak_amplitude_mv", "relative_amplitude_pct")
     return from_rows(r, rows, ("site", "supramaximal"), names)
 
@@ -108,7 +129,11 @@ def inching(r: Reading, series: Series) -> Table:
         for row in rows_of(r.result.inching, series)
     ]
     names = (
-        "distal_distance_mm", "proximal_distance_mm", "length_mm", "latency_change_ms",
-        "amplitude_reduction_pct", "total_area_reduction_pct",
-    )  # fmt: skip
+        "distal_distance_mm",
+        "proximal_distance_mm",
+        "length_mm",
+        "latency_change_ms",
+        "amplitude_reduction_pct",
+        "total_area_reduction_pct",
+    )
     return from_rows(r, rows, ("step", "focal"), names)

@@ -27,15 +27,26 @@ _OPERATORS = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤", "eq": "=", "ne": "
 _NORMAL_SIDE = {"lower": "≥", "upper": "≤"}
 _KNOWN_COLUMNS = frozenset(c.name for c in COLUMNS)
 _SITE_COLUMNS = (
-    "distance_mm", "stimulus_ma", "onset_latency_ms", "negative_peak_latency_ms",
-    "negative_peak_amplitude_mv", "peak_to_peak_amplitude_mv", "total_negative_duration_ms",
-    "negative_peak_duration_ms", "total_negative_area_mv_ms", "negative_peak_area_mv_ms",
-)  # fmt: skip
+    "distance_mm",
+    "stimulus_ma",
+    "onset_latency_ms",
+    "negative_peak_latency_ms",
+    "negative_peak_amplitude_mv",
+    "peak_to_peak_amplitude_mv",
+    "total_negative_duration_ms",
+    "negative_peak_duration_ms",
+    "total_negative_area_mv_ms",
+    "negative_peak_area_mv_ms",
+)
 _CHANGE_COLUMNS = (
-    "length_mm", "conduction_velocity_m_per_s", "amplitude_reduction_pct",
-    "total_area_reduction_pct", "area_reduction_pct", "total_duration_increase_pct",
+    "length_mm",
+    "conduction_velocity_m_per_s",
+    "amplitude_reduction_pct",
+    "total_area_reduction_pct",
+    "area_reduction_pct",
+    "total_duration_increase_pct",
     "duration_increase_pct",
-)  # fmt: skip
+)
 # The column about the first phase is shown beside the one about all phases only where they differ.
 _SAME_UNLESS_COMPLEX = {
     "negative_peak_duration_ms": "total_negative_duration_ms",
@@ -179,8 +190,11 @@ def _changes_note(
 
 def blocked_parts(row: Row) -> dict[str, str]:
     """Give the estimated blocked share and the ends of its interval, in percent."""
-    names = {"value": "blocked_fraction", "low": "blocked_fraction_low",
-             "high": "blocked_fraction_high"}  # fmt: skip
+    names = {
+        "value": "blocked_fraction",
+        "low": "blocked_fraction_low",
+        "high": "blocked_fraction_high",
+    }
     return {
         key: number(100.0 * row[name] if is_known(row[name]) else None, "%")
         for key, name in names.items()
@@ -252,15 +266,17 @@ def evidence(r: Reading, verdict: Row) -> Table:
         limit, value = clause.get("limit"), clause.get("value")
         grade = str(clause.get("grade") or "")
         truth = {True: "met", False: "not_met"}.get(clause.get("holds"), "unknown")
-        body.append((
-            Cell(_rule(r, grade, str(clause.get("rule") or ""))),
-            Cell(_clause_label(r, clause)),
-            Cell(_quantity(r, value, unit, limit)),
-            Cell(_limit(r, clause.get("op"), limit, unit)),
-            Cell(r.words(f"truth.{truth}"), truth),
-            Cell(str(clause.get("source") or "")),
-            Cell(r.words.term("level", str(clause.get("verified") or "unchecked"))),
-        ))  # fmt: skip
+        body.append(
+            (
+                Cell(_rule(r, grade, str(clause.get("rule") or ""))),
+                Cell(_clause_label(r, clause)),
+                Cell(_quantity(r, value, unit, limit)),
+                Cell(_limit(r, clause.get("op"), limit, unit)),
+                Cell(r.words(f"truth.{truth}"), truth),
+                Cell(str(clause.get("source") or "")),
+                Cell(r.words.term("level", str(clause.get("verified") or "unchecked"))),
+            )
+        )
     return Table(evidence_heads(r), tuple(body))
 
 

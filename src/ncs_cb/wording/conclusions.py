@@ -118,8 +118,10 @@ def explain(conclusion: Conclusion, lang: str = "en") -> str:
     if conclusion.not_excluded not in (found, "not_met") and conclusion.is_suspected:
         parts.append(say["open"].format(label=labels[conclusion.not_excluded]))
     for key, ids in (
-        ("found", conclusion.met), ("against", conclusion.not_met), ("unknown", conclusion.missing)
-    ):  # fmt: skip
+        ("found", conclusion.met),
+        ("against", conclusion.not_met),
+        ("unknown", conclusion.missing),
+    ):
         shown = [one for one in ids if one in conclusion.relevant]
         if shown:
             parts.append(say[key].format(texts=say["semicolon"].join(_texts(made, shown, lang))))

@@ -35,9 +35,9 @@ def statement_words(said: Statement, lang: str) -> str:
     words = load(lang)
     weight = "heavy" if any(one["kind"] != "nerve" for one in said.items) else "light"
     items = words.join((_item(one, words) for one in said.items), weight=weight)
-    return capital(words(
-        f"impression.{said.topic}_{said.case}", items=items, **_filled(said.values, words)
-    ))  # fmt: skip
+    return capital(
+        words(f"impression.{said.topic}_{said.case}", items=items, **_filled(said.values, words))
+    )
 
 
 def _item(one: Mapping[str, Any], words: Words) -> str:
@@ -53,9 +53,10 @@ def _filled(values: Mapping[str, Any], words: Words) -> dict[str, Any]:
     filled = {key: value for key, value in values.items() if not key.endswith("_zh")}
     if words.lang == "zh":
         filled |= {
-            key.removesuffix("_zh"): value for key, value in values.items()
+            key.removesuffix("_zh"): value
+            for key, value in values.items()
             if key.endswith("_zh") and value
-        }  # fmt: skip
+        }
     if "side" in filled:
         side = str(filled["side"])
         filled["side"] = words.term("side", side) if side else ""

@@ -59,9 +59,12 @@ class Asked:
         if lab is None:
             return replace(source, layout=self.layout, keep_identity=self.keep_identity)
         return replace(
-            source, layout=self.layout, keep_identity=self.keep_identity,
-            layouts=tuple(lab.layouts.values()), words=lab.words,
-        )  # fmt: skip
+            source,
+            layout=self.layout,
+            keep_identity=self.keep_identity,
+            layouts=tuple(lab.layouts.values()),
+            words=lab.words,
+        )
 
 
 @cache
@@ -90,8 +93,7 @@ def each_visit(found: StudyInput, asked: Asked) -> list[StudyInput]:
         return [found]
     try:
         path = tables[0]
-        source = asked.put_to(Input(path, path.name, read_regular(path)),
-                              asked.lab_for(found.path))  # fmt: skip
+        source = asked.put_to(Input(path, path.name, read_regular(path)), asked.lab_for(found.path))
         readers = claimants(source)
         if len(readers) == 1 and readers[0].visits is not None:
             names = list(visits(source, readers[0]))
@@ -109,9 +111,14 @@ def visits(source: Input, reader: Reader) -> Mapping[str, Recording | NcsError]:
     """Read all visits of a table; the last table is kept: its visits are asked for in turn."""
     assert reader.visits is not None
     key = (
-        hashlib.sha256(source.data).digest(), source.name, reader.name, repr(source.layout),
-        repr(source.override), repr(source.words), repr(source.layouts),
-    )  # fmt: skip
+        hashlib.sha256(source.data).digest(),
+        source.name,
+        reader.name,
+        repr(source.layout),
+        repr(source.override),
+        repr(source.words),
+        repr(source.layouts),
+    )
     if key not in _last:
         found = reader.visits(source)
         _last.clear()

@@ -49,8 +49,11 @@ def claimants(source: Input) -> list[Reader]:
         mapping = [r for r in available() if r.name == "mapped_table" and r.claims(source)]
         if mapping:
             return mapping
-    near = [reader for reader in by_suffix(available()).get(source.path.suffix.lower(), ())
-            if reader.claims(source)]  # fmt: skip
+    near = [
+        reader
+        for reader in by_suffix(available()).get(source.path.suffix.lower(), ())
+        if reader.claims(source)
+    ]
     return near or [reader for reader in available() if reader.claims(source)]
 
 

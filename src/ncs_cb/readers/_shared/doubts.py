@@ -93,10 +93,14 @@ def _realigned(trace: Trace, decisions: list[Decision]) -> Trace:
     if abs(shift_ms) <= _AT_MARKER_MS:
         return trace
     where = f"{trace.site.stimulation_site}, sweep {trace.sweep}"
-    decisions.append(Decision(
-        trace.recording, "stimulus time", f"{where}: {shift_ms:+.2f} ms",
-        "the artefact lies beside the marker; latencies are counted from the artefact",
-    ))  # fmt: skip
+    decisions.append(
+        Decision(
+            trace.recording,
+            "stimulus time",
+            f"{where}: {shift_ms:+.2f} ms",
+            "the artefact lies beside the marker; latencies are counted from the artefact",
+        )
+    )
     return replace(trace, stimulus_index=at, flags=(*trace.flags, "stimulus_realigned"))
 
 

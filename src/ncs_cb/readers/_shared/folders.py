@@ -112,9 +112,10 @@ def _refuse_leaving(path: Path, inside: str) -> None:
     target = os.path.realpath(path)
     if target != inside and not target.startswith(inside + os.sep):
         raise ReadError(
-            "the link leaves the study's folder and is not followed.", source=path.name,
+            "the link leaves the study's folder and is not followed.",
+            source=path.name,
             hint="Copy the recording into the folder.",
-        )  # fmt: skip
+        )
 
 
 def unique_names(found: StudyInput) -> list[tuple[Path, str]]:
@@ -201,7 +202,8 @@ def _own_files(folder: Path) -> tuple[list[Path], list[Path]]:
                 if not inner.is_symlink():
                     nested.append(inner)
         own += [
-            Path(here) / n for n in sorted(found)
+            Path(here) / n
+            for n in sorted(found)
             if not n.startswith(".") and n not in _OWN_FILES and not (Path(here) / n).is_symlink()
-        ]  # fmt: skip
+        ]
     return own, nested

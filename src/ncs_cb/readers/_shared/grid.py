@@ -183,8 +183,9 @@ def _sheet(data: bytes, wanted: str | int | None) -> tuple[list[list[Cell]], str
         name = _named(names, wanted)
         rows = book.get_sheet_by_name(name).to_python(skip_empty_area=False)
     except CalamineError:
-        raise ReadError("not a spreadsheet that can be read; it may be damaged or locked "
-                        "by a password.") from None  # fmt: skip
+        raise ReadError(
+            "not a spreadsheet that can be read; it may be damaged or locked by a password."
+        ) from None
     if sum(map(len, rows)) > _MOST_CELLS:
         raise ReadError(f"the sheet has more than {_MOST_CELLS} cells.")
     return [[_cell(c) for c in row] for row in rows], name
@@ -213,8 +214,10 @@ def _refuse_bomb(data: bytes) -> None:
     except (zipfile.BadZipFile, ValueError, OSError):
         raise ReadError("not a spreadsheet that can be read; it may be damaged.") from None
     if size > _LARGEST_UNPACKED_BYTES:
-        raise ReadError(f"unpacks to {size / 2**20:.0f} MiB; at most "
-                        f"{_LARGEST_UNPACKED_BYTES // 2**20} MiB are read.")  # fmt: skip
+        raise ReadError(
+            f"unpacks to {size / 2**20:.0f} MiB; at most "
+            f"{_LARGEST_UNPACKED_BYTES // 2**20} MiB are read."
+        )
 
 
 def _cell(value: Any) -> Cell:

@@ -22,10 +22,26 @@ __all__ = [
 ]
 
 # The standard label types of EDF+ (design reference, formats section 6).
-LABEL_TYPES = frozenset({
-    "EEG", "EOG", "EMG", "ECG", "ERG", "NC", "MEG", "MCG", "EP", "Temp", "Resp", "SaO2", "Light",
-    "Sound", "Event", "Freq",
-})  # fmt: skip
+LABEL_TYPES = frozenset(
+    {
+        "EEG",
+        "EOG",
+        "EMG",
+        "ECG",
+        "ERG",
+        "NC",
+        "MEG",
+        "MCG",
+        "EP",
+        "Temp",
+        "Resp",
+        "SaO2",
+        "Light",
+        "Sound",
+        "Event",
+        "Freq",
+    }
+)
 _RESPONSE_TYPES = frozenset({"nc", "emg", "ep"})
 
 _MOTOR_WORDS = frozenset({"mnc", "mncs", "mcs", "mncv", "mcv"})

@@ -70,10 +70,11 @@ def orient(
         balance += score * weight
     if total == 0.0:
         return Orientation(
-            -1.0, False,
+            -1.0,
+            False,
             "no response stands clear of the noise; taken as the physical sign of the EDF+ "
             "standard",
-        )  # fmt: skip
+        )
     mean = balance / total
     sign = 1.0 if mean > 0 else -1.0
     voting = [score * sign for score, weight in votes if weight]

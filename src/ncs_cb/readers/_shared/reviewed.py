@@ -28,9 +28,11 @@ def with_review(study: Study, found: StudyInput) -> Study:
         return study
     source = (Source(path.name, log.sha256, "review"),) if log.sha256 else ()
     return replace(
-        study, corrections=log.corrections, sources=(*study.sources, *source),
+        study,
+        corrections=log.corrections,
+        sources=(*study.sources, *source),
         decisions=(*study.decisions, *decisions),
-    )  # fmt: skip
+    )
 
 
 def with_assigned(told: Details, found: StudyInput) -> Details:

@@ -32,20 +32,40 @@ _LEAD = re.compile(
     r"^\s*(?:(?:stim(?:ulus|ulation|\.)?|reiz(?:ung|ort)?)(?=[\s_:.])|\u523a\u6fc0)[\s_:.\uff1a]*",
     re.IGNORECASE,
 )
-_NOISE_WORDS = frozenset({
-    "x", "\u00d7", "*", "at", "@", "the", "of", "site", "stim", "stimulus", "stimulation", "reiz",
-    "reizung", "am", "\u523a\u6fc0",
-})  # fmt: skip
+_NOISE_WORDS = frozenset(
+    {
+        "x",
+        "\u00d7",
+        "*",
+        "at",
+        "@",
+        "the",
+        "of",
+        "site",
+        "stim",
+        "stimulus",
+        "stimulation",
+        "reiz",
+        "reizung",
+        "am",
+        "\u523a\u6fc0",
+    }
+)
 # How often a setting was given, or that it was given again: no part of where.
 _COUNT = re.compile(r"[x\u00d7]\d{1,3}|\d{1,3}[x\u00d7]|repeat(?:ed)?|rep\.?", re.IGNORECASE)
 _IN_BRACKETS = re.compile(r"[(\[\uff08][^()\[\]\uff08\uff09]*[)\]\uff09]")
 _TRIGGER = re.compile(r"(?:s|trigger|stimulus/s|st[i1]|ttl)[\s_]*\d{1,5}", re.IGNORECASE)
 _SERIES = re.compile(r",\s*series\s+(\d{1,6})\s*$", re.IGNORECASE)
 _RESPONSE = re.compile(
-    r"^\s*response\s+" + _NUMBER + r"\s*(mv|uv|\u00b5v|\u03bcv)\s+at\s+" + _NUMBER
-    + r"\s*ms(?:\s*\(\s*" + _NUMBER + r"\s*m\s*/\s*s\s*\))?\s*$",
+    r"^\s*response\s+"
+    + _NUMBER
+    + r"\s*(mv|uv|\u00b5v|\u03bcv)\s+at\s+"
+    + _NUMBER
+    + r"\s*ms(?:\s*\(\s*"
+    + _NUMBER
+    + r"\s*m\s*/\s*s\s*\))?\s*$",
     re.IGNORECASE,
-)  # fmt: skip
+)
 _ATTRIBUTES: dict[str, tuple[str, bool]] = {
     **dict.fromkeys(
         (
@@ -91,9 +111,12 @@ class Spoken:
         EDF+ 2.2.4: the same stimulus has the same, unique annotation text.
         """
         facts = (
-            (self.duration_ms, "ms"), (self.intensity_ma, "mA"), (self.distance_mm, "mm"),
-            (self.intensity_v, "V"), (self.series, " (series)"),
-        )  # fmt: skip
+            (self.duration_ms, "ms"),
+            (self.intensity_ma, "mA"),
+            (self.distance_mm, "mm"),
+            (self.intensity_v, "V"),
+            (self.series, " (series)"),
+        )
         said = (f"{value:.10g}{unit}" for value, unit in facts if value is not None)
         return " ".join([*([self.nerve] if self.nerve else []), self.site_text, *said])
 
@@ -138,11 +161,19 @@ def _stimulus(text: str) -> Spoken | None:
     if site is None and not (is_explicit and site_text):
         return None
     return Spoken(
-        site, site or site_text[:40], side, values.get("duration_ms"), values.get("intensity_ma"),
-        values.get("distance_mm"), attributes.get("supramaximal"),
-        attributes.get("collision_used"), int(series[1]) if series else None, is_explicit,
-        nerve, values.get("intensity_v"),
-    )  # fmt: skip
+        site,
+        site or site_text[:40],
+        side,
+        values.get("duration_ms"),
+        values.get("intensity_ma"),
+        values.get("distance_mm"),
+        attributes.get("supramaximal"),
+        attributes.get("collision_used"),
+        int(series[1]) if series else None,
+        is_explicit,
+        nerve,
+        values.get("intensity_v"),
+    )
 
 
 def setting(text: str) -> Spoken | None:
@@ -159,9 +190,14 @@ def setting(text: str) -> Spoken | None:
     if not values or rest:
         return None
     return Spoken(
-        None, "", None, values.get("duration_ms"), values.get("intensity_ma"),
-        values.get("distance_mm"), intensity_v=values.get("intensity_v"),
-    )  # fmt: skip
+        None,
+        "",
+        None,
+        values.get("duration_ms"),
+        values.get("intensity_ma"),
+        values.get("distance_mm"),
+        intensity_v=values.get("intensity_v"),
+    )
 
 
 def _place(parts: list[str]) -> tuple[str | None, Side | None, str | None, str]:
@@ -184,9 +220,15 @@ def assigned(text: str, site: str) -> Spoken:
     rest = _QUANTITY.sub(lambda found: _take_quantity(found, values), text[:LONGEST_TEXT])
     side, _ = take_side(rest.split())
     return Spoken(
-        site, site, side, values.get("duration_ms"), values.get("intensity_ma"),
-        values.get("distance_mm"), is_explicit=True, intensity_v=values.get("intensity_v"),
-    )  # fmt: skip
+        site,
+        site,
+        side,
+        values.get("duration_ms"),
+        values.get("intensity_ma"),
+        values.get("distance_mm"),
+        is_explicit=True,
+        intensity_v=values.get("intensity_v"),
+    )
 
 
 def plain(text: str) -> str:
@@ -288,15 +330,53 @@ def resembles_site(text: str) -> str:
     return f" Did you mean '{find('sites', nearest[0])}'?" if nearest else ""
 
 
-_NOTE_WORDS = frozenset({
-    "mv", "uv", "ms", "us", "cm", "mm", "ma", "m/s", "c", "degc", "degree", "current", "voltage",
-    "stimulus", "recording", "to", "baseline", "peak", "segmental", "left", "right", "hand",
-    "arm", "foot", "leg", "room",
-})  # fmt: skip
-_NOTE_TAGS = frozenset({
-    "edf_xmlnote", "duration", "intensity", "position", "distance", "measurements", "latency",
-    "amplitude", "velocity", "temperature", "recording", "unit", "mode",
-})  # fmt: skip
+_NOTE_WORDS = frozenset(
+    {
+        "mv",
+        "uv",
+        "ms",
+        "us",
+        "cm",
+        "mm",
+        "ma",
+        "m/s",
+        "c",
+        "degc",
+        "degree",
+        "current",
+        "voltage",
+        "stimulus",
+        "recording",
+        "to",
+        "baseline",
+        "peak",
+        "segmental",
+        "left",
+        "right",
+        "hand",
+        "arm",
+        "foot",
+        "leg",
+        "room",
+    }
+)
+_NOTE_TAGS = frozenset(
+    {
+        "edf_xmlnote",
+        "duration",
+        "intensity",
+        "position",
+        "distance",
+        "measurements",
+        "latency",
+        "amplitude",
+        "velocity",
+        "temperature",
+        "recording",
+        "unit",
+        "mode",
+    }
+)
 
 
 def numeric_note(text: str) -> bool:

@@ -177,13 +177,15 @@ def _has_decimal_comma(body: list[list[str]]) -> bool:
     ):
         raise ReadError(
             "some numbers have a comma and some a point: whether the comma parts thousands or is "
-            "the decimal mark cannot be told.", hint=hint,
-        )  # fmt: skip
+            "the decimal mark cannot be told.",
+            hint=hint,
+        )
     if all(_THOUSANDS.fullmatch(c) for c in commas):
         raise ReadError(
             "every comma in a number stands before three digits: whether it parts thousands or is "
-            "the decimal mark cannot be told.", hint=hint,
-        )  # fmt: skip
+            "the decimal mark cannot be told.",
+            hint=hint,
+        )
     return True
 
 
@@ -253,8 +255,9 @@ def parse_json(raw: bytes, name: str) -> dict[str, Any]:
     try:
         loaded = json.loads(
             raw.removeprefix(BOM).decode("utf-8"),
-            parse_constant=_refuse_constant, object_pairs_hook=_unique,
-        )  # fmt: skip
+            parse_constant=_refuse_constant,
+            object_pairs_hook=_unique,
+        )
     except RecursionError:
         raise ReadError("nested too deeply.", source=name) from None
     except ValueError as problem:
@@ -310,8 +313,9 @@ class Sidecar:
             if key not in known and key not in dropped:
                 raise StudyError(
                     f"unknown key '{self._at(key)[:80]}'; known: {', '.join(known)}."
-                    + did_you_mean(key[:80], known), source=self.name,
-                )  # fmt: skip
+                    + did_you_mean(key[:80], known),
+                    source=self.name,
+                )
         return dropped
 
     def text(self, key: str, allowed: Sequence[str] | None = None) -> str | None:
@@ -324,8 +328,9 @@ class Sidecar:
         if allowed is not None and value not in allowed:
             raise StudyError(
                 f"{self._at(key)}: '{value[:40]}'; allowed: {', '.join(allowed)}."
-                + did_you_mean(value, allowed), source=self.name,
-            )  # fmt: skip
+                + did_you_mean(value, allowed),
+                source=self.name,
+            )
         return value
 
     def number(self, key: str, low: float, high: float) -> float | None:

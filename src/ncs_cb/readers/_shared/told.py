@@ -154,9 +154,11 @@ def apply(recording: Recording, told: RecordingOverride, name: str) -> Recording
         from ncs_cb.readers._shared.doubts import questioned  # numpy: only where there are samples
 
         traces, doubts = questioned(
-            recording.traces, name, delay_ms=told.stimulus_delay_ms,
+            recording.traces,
+            name,
+            delay_ms=told.stimulus_delay_ms,
             is_polarity_told=told.polarity in ("negative_up", "negative_down"),
-        )  # fmt: skip
+        )
         recording = replace(recording, traces=traces, decisions=(*recording.decisions, *doubts))
     if told == RecordingOverride() or not answers:
         return recording
@@ -231,10 +233,14 @@ def _distances(
             start = of_file.get(distal)
             if start is None:
                 start = 0.0
-                decisions.append(Decision(
-                    name, "distance", f"counted from {distal}",
-                    "study.toml gives lengths of segments and nobody the distance of this site",
-                ))  # fmt: skip
+                decisions.append(
+                    Decision(
+                        name,
+                        "distance",
+                        f"counted from {distal}",
+                        "study.toml gives lengths of segments and nobody the distance of this site",
+                    )
+                )
             distances[distal] = start
         distances[proximal] = round(distances[distal] + length, 6)
     return distances, decisions
@@ -246,10 +252,11 @@ def nothing_assigned(unassigned: Sequence[UnassignedStimulus]) -> StudyError:
     listed = ", ".join(f"'{text}'" for text in texts[:8]) + (", ..." if len(texts) > 8 else "")
     first, name = (texts or ["..."])[0], unassigned[0].recording
     return StudyError(
-        f"no stimulus names a site: {listed or 'the records hold no text'}.", source=name,
+        f"no stimulus names a site: {listed or 'the records hold no text'}.",
+        source=name,
         hint=f'Name the sites in study.toml: [recordings."{name}"] sites = '
         f'{{ "{first}" = "wrist" }}; \'ncs-cb nerves\' lists them.',
-    )  # fmt: skip
+    )
 
 
 def by_recording(
@@ -264,6 +271,7 @@ def by_recording(
         elif not lone:
             raise StudyError(
                 f'recordings."{name}": no such recording; known: {", ".join(sorted(names))}.'
-                + did_you_mean(name, names), source=_FILE,
-            )  # fmt: skip
+                + did_you_mean(name, names),
+                source=_FILE,
+            )
     return given

@@ -12,10 +12,25 @@ from ncs_cb.errors import ReadError
 
 _TRUE = frozenset({"true", "yes", "y", "1", "1.0", "ja", "j", "oui", "si", "是"})
 _FALSE = frozenset({"false", "no", "n", "0", "0.0", "nein", "non", "否"})
-UNKNOWN_WORDS = frozenset({
-    "", "na", "n/a", "nan", "null", "none", "<na>", "nat", "-", "--", "?", ".", "unknown",
-    "unbekannt", "未知",
-})  # fmt: skip
+UNKNOWN_WORDS = frozenset(
+    {
+        "",
+        "na",
+        "n/a",
+        "nan",
+        "null",
+        "none",
+        "<na>",
+        "nat",
+        "-",
+        "--",
+        "?",
+        ".",
+        "unknown",
+        "unbekannt",
+        "未知",
+    }
+)
 
 
 def truth(value: Any, where: str) -> bool | None:

@@ -51,14 +51,25 @@ KNOWN = (*_TEXTS, *_LIMITS, *_TRUTHS, *_VALUES)
 _KINDS: dict[str, Kind] = {"": "motor", "motor": "motor", "sensory": "sensory"}
 # What the column `response` may hold. "ND" is refused: not done, or not detected?
 _STATUS: dict[str, ResponseStatus] = {
-    "present": "present", "yes": "present",
-    "absent": "absent", "nr": "absent", "no response": "absent", "none": "absent",
-    "no": "absent", "not recordable": "absent", "nicht ausl\u00f6sbar": "absent",
+    "present": "present",
+    "yes": "present",
+    "absent": "absent",
+    "nr": "absent",
+    "no response": "absent",
+    "none": "absent",
+    "no": "absent",
+    "not recordable": "absent",
+    "nicht ausl\u00f6sbar": "absent",
     "\u672a\u5f15\u51fa": "absent",
-    "not_done": "not_done", "not done": "not_done", "not tested": "not_done",
-    "not performed": "not_done", "nicht untersucht": "not_done", "\u672a\u505a": "not_done",
-    "not_measurable": "not_measurable", "not measurable": "not_measurable",
-}  # fmt: skip
+    "not_done": "not_done",
+    "not done": "not_done",
+    "not tested": "not_done",
+    "not performed": "not_done",
+    "nicht untersucht": "not_done",
+    "\u672a\u505a": "not_done",
+    "not_measurable": "not_measurable",
+    "not measurable": "not_measurable",
+}
 # The same words in a measured cell; there "no" and "none" say nothing of the response.
 _NO_RESPONSE = frozenset(w for w, s in _STATUS.items() if s == "absent") - {"no", "none"}
 _NOT_DONE = frozenset(w for w, s in _STATUS.items() if s == "not_done")
@@ -135,10 +146,17 @@ def typed_response(
     }
     status, values = _agreed(status, values, row)
     return TypedResponse(
-        site, source.name, values, kind, stimulus, context["high_pass_hz"],
-        context["low_pass_hz"], context["sampling_rate_hz"], status,
+        site,
+        source.name,
+        values,
+        kind,
+        stimulus,
+        context["high_pass_hz"],
+        context["low_pass_hz"],
+        context["sampling_rate_hz"],
+        status,
         ("response_absent",) if status == "absent" else (),
-    )  # fmt: skip
+    )
 
 
 def _status(cells: Mapping[str, str], measured: list[str], row: str) -> ResponseStatus | None:
@@ -201,10 +219,15 @@ def one_per_site(
             differs = ("repeats_differ",) if differ else ()
             unused = () if i == used else ("not_used",)
             rows[i] = replace(rows[i], flags=(*rows[i].flags, *differs, *unused))
-        decisions.append(Decision(
-            name, "site", f"{site.stimulation_site}: one of {len(members)} rows is used",
-            "the site is listed more than once; the supramaximal, strongest or largest one counts",
-        ))  # fmt: skip
+        decisions.append(
+            Decision(
+                name,
+                "site",
+                f"{site.stimulation_site}: one of {len(members)} rows is used",
+                "the site is listed more than once; the supramaximal, strongest or largest one "
+                "counts",
+            )
+        )
     return rows, decisions
 
 
@@ -256,8 +279,10 @@ def _limited(
         return None
     if not low <= found <= high:
         kind = UnitError if name.endswith("_mv") and found > high else ReadError
-        raise kind(f"{where}: {found:.6g}; plausible: {low:g} to {high:g}.",
-                   hint="Check the unit: it is the last part of the column's name.")  # fmt: skip
+        raise kind(
+            f"{where}: {found:.6g}; plausible: {low:g} to {high:g}.",
+            hint="Check the unit: it is the last part of the column's name.",
+        )
     return found
 
 

@@ -121,9 +121,10 @@ def _refuse_absent_texts(told: Mapping[str, str], times: Timeline) -> None:
     for text in told:
         if plain(text) not in held:
             raise StudyError(
-                f"sites: no annotation reads '{text[:60]}'.", source="study.toml",
+                f"sites: no annotation reads '{text[:60]}'.",
+                source="study.toml",
                 hint="'ncs-cb validate' lists the texts that name no site.",
-            )  # fmt: skip
+            )
 
 
 def _definitions(notes: dict[Annotation, Note]) -> dict[tuple[int, str], Spoken]:

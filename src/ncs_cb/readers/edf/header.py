@@ -126,10 +126,20 @@ def parse_header(data: bytes) -> Header:
     if record_s <= 0 and any(not s.is_annotation for s in signals):
         raise ReadError(f"the data record duration is {record_s:g} s; it must be above 0.")
     return Header(
-        text[0:80].rstrip(), text[80:160].rstrip(), text[160:168], text[168:176],
-        text[184:228].rstrip(), n_records, record_s, duration, signals, n_bytes, sample_bytes,
-        samples, tuple(salvaged),
-    )  # fmt: skip
+        text[0:80].rstrip(),
+        text[80:160].rstrip(),
+        text[160:168],
+        text[168:176],
+        text[184:228].rstrip(),
+        n_records,
+        record_s,
+        duration,
+        signals,
+        n_bytes,
+        sample_bytes,
+        samples,
+        tuple(salvaged),
+    )
 
 
 def _records(stated: int, n_body: int, record_bytes: int, salvaged: list[str]) -> int:
@@ -155,15 +165,17 @@ def _records(stated: int, n_body: int, record_bytes: int, salvaged: list[str]) -
         if whole > stated:
             raise ReadError(
                 f"longer than its header says: {stated} data records need "
-                f"{stated * record_bytes} bytes, the file has {n_body}.", hint=hint,
-            )  # fmt: skip
+                f"{stated * record_bytes} bytes, the file has {n_body}.",
+                hint=hint,
+            )
         salvaged.append(f"{extra} bytes behind the last data record were left out")
     elif n_body < stated * record_bytes:
         if whole != stated - 1 or not whole or not rest:
             raise ReadError(
                 f"truncated: {stated} data records need {stated * record_bytes} bytes, the file "
-                f"has {n_body}.", hint=hint,
-            )  # fmt: skip
+                f"has {n_body}.",
+                hint=hint,
+            )
         salvaged.append("the last data record is cut off and was left out")
         return whole
     return stated

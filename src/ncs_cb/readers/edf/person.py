@@ -12,8 +12,19 @@ from ncs_cb.model import Decision, Details
 from ncs_cb.readers.edf.header import Header
 
 _MONTH_NAMES = (
-    "JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC",
-)  # fmt: skip
+    "JAN",
+    "FEB",
+    "MAR",
+    "APR",
+    "MAY",
+    "JUN",
+    "JUL",
+    "AUG",
+    "SEP",
+    "OCT",
+    "NOV",
+    "DEC",
+)
 _MONTHS = {name: number for number, name in enumerate(_MONTH_NAMES, start=1)}
 _OLDEST_YEARS = 120
 _STARTDATE = re.compile(r"Startdate\s+(\S+)")
@@ -53,21 +64,31 @@ def person_of(header: Header, name: str, *, keep_identity: bool) -> Person:
     decisions = []
     if disagree:
         decisions.append(
-            Decision(name, "date", "recording field",
-                     "the two start dates of the header disagree; the one with four digits is "
-                     "taken"))  # fmt: skip
+            Decision(
+                name,
+                "date",
+                "recording field",
+                "the two start dates of the header disagree; the one with four digits is taken",
+            )
+        )
     if named and not keep_identity:
         kept = " and ".join(w for w, v in (("age", age), ("sex", sex)) if v is not None)
         decisions.append(
-            Decision(name, "identity", "dropped",
-                     "name, code and birth date of the header were dropped"
-                     + (f"; {kept} kept" if kept else "")))  # fmt: skip
+            Decision(
+                name,
+                "identity",
+                "dropped",
+                "name, code and birth date of the header were dropped"
+                + (f"; {kept} kept" if kept else ""),
+            )
+        )
     notes = (header.patient, header.recording) if keep_identity else ()
     return Person(
         Details(visit_date=recorded, age_years=age, sex=sex),  # type: ignore[arg-type]
         hashlib.sha256(born.isoformat().encode()).hexdigest() if born else None,
-        tuple(decisions), tuple(note for note in notes if note),
-    )  # fmt: skip
+        tuple(decisions),
+        tuple(note for note in notes if note),
+    )
 
 
 @lru_cache(maxsize=64)

@@ -105,15 +105,25 @@ def read(source: Input) -> Recording:
         plans.append(plan)
         if heard.cues:
             traces += _traces(
-                channel, header, heard.cues, where, source, decisions, plan,
+                channel,
+                header,
+                heard.cues,
+                where,
+                source,
+                decisions,
+                plan,
                 has_machine=len(channels) == 1,
-            )  # fmt: skip
+            )
     names = words_of(header.patient) - {"x"}
     unassigned = find_unassigned(
-        header, times, heard, plans[0],
+        header,
+        times,
+        heard,
+        plans[0],
         [(c.rate, c.signal.n_samples, _digital(header, c.signal, source.data)) for c in channels],
-        source.name, names,
-    )  # fmt: skip
+        source.name,
+        names,
+    )
     if not heard.cues and not unassigned:
         raise StudyError(
             f"no stimulus: none of {len(heard.free)} annotations is a stimulus or a site name.",
@@ -125,10 +135,13 @@ def read(source: Input) -> Recording:
     _note_decisions(heard, times, source, decisions)
     free = tuple(a.text for a in heard.free)
     return Recording(
-        tuple(traces), decisions=tuple(decisions), details=person.details,
+        tuple(traces),
+        decisions=tuple(decisions),
+        details=person.details,
         notes=(*person.notes, *free) if source.keep_identity else (),
-        birth_key=person.birth_key, unassigned=unassigned,
-    )  # fmt: skip
+        birth_key=person.birth_key,
+        unassigned=unassigned,
+    )
 
 
 def _note_decisions(
@@ -247,10 +260,14 @@ def _amplifier(signal: Signal, sample_bytes: int, told: str | None) -> Amplifier
         for end in (float(scale.digital_min), float(scale.digital_max))
     )
     return Amplifier(
-        scale, factor, (low, high), resolution, _filters(signal.prefilter),
+        scale,
+        factor,
+        (low, high),
+        resolution,
+        _filters(signal.prefilter),
         f"dimension {signal.dimension or told}, {resolution * 1e3:.4g} uV per bit, "
         f"filter {filters}" + (", negative gain" if scale.gain < 0 else ""),
-    )  # fmt: skip
+    )
 
 
 def _factor(signal: Signal) -> float:
@@ -291,9 +308,10 @@ def _traces(
     has_machine: bool,
 ) -> list[Trace]:
     mine = [
-        i for i, side in enumerate(where.sides)
+        i
+        for i, side in enumerate(where.sides)
         if len(set(where.sides)) == 1 or channel.side in (None, side)
-    ]  # fmt: skip
+    ]
     if not mine:
         return []
     cues = [cues[i] for i in mine]
@@ -317,16 +335,25 @@ def _traces(
     limits = (low, high) if turn.sign > 0 else (-high, -low)
     return [
         Trace(
-            samples, channel.rate, index,
+            samples,
+            channel.rate,
+            index,
             Site(nerve, side, channel.muscle, cue.spoken.site or ""),
-            source.name, where.kind, _stimulus(cue), *amplifier.filters, sweep,
-            repeat, limits, amplifier.resolution_mv,
-            cue.machine if has_machine else NO_VALUES, flags,
+            source.name,
+            where.kind,
+            _stimulus(cue),
+            *amplifier.filters,
+            sweep,
+            repeat,
+            limits,
+            amplifier.resolution_mv,
+            cue.machine if has_machine else NO_VALUES,
+            flags,
         )
         for sweep, (samples, index, cue, repeat, (nerve, side)) in zip(
             mine, zip(turned, indices, cues, repeats, places, strict=True), strict=True
         )
-    ]  # fmt: skip
+    ]
 
 
 def _repeats(cues: Sequence[Cue]) -> list[str | None]:
@@ -406,9 +433,10 @@ def _turned(blocks: np.ndarray | list[np.ndarray], sign: float) -> list[np.ndarr
 def _stimulus(cue: Cue) -> Stimulus:
     spoken = cue.spoken
     limits = (
-        (spoken.distance_mm, FARTHEST_MM, "mm"), (spoken.intensity_ma, STRONGEST_MA, "mA"),
+        (spoken.distance_mm, FARTHEST_MM, "mm"),
+        (spoken.intensity_ma, STRONGEST_MA, "mA"),
         (spoken.duration_ms, LONGEST_PULSE_MS, "ms"),
-    )  # fmt: skip
+    )
     for value, most, unit in limits:
         if value is not None and value > most:
             raise StudyError(

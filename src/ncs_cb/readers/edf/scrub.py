@@ -76,8 +76,9 @@ def anonymize(source: str | Path, target: str | Path, *, keep_dates: bool = Fals
         target.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(target, clean)
     except OSError as problem:
-        raise ReadError(f"cannot be read or written: {problem.strerror}.",
-                        source=source.name) from None  # fmt: skip
+        raise ReadError(
+            f"cannot be read or written: {problem.strerror}.", source=source.name
+        ) from None
     except ReadError as problem:
         raise type(problem)(problem.message, source=source.name, hint=problem.hint) from None
     return target
@@ -163,11 +164,16 @@ def _clean_header(header: Header, data: bytes, *, keep_dates: bool) -> bytes:
     kind = "24BIT" if data[:8] == BDF_VERSION and not is_plus else header.reserved[:5]
     short = header.start_date if keep_dates and _is_short_date(header.start_date) else "01.01.85"
     fixed = (
-        version, field("X X X X" if is_plus else "X", 80), field(recording, 80),
-        field(short, 8), field("00.00.00", 8), field(header.n_bytes, 8),
-        field(kind if is_plus or kind == "24BIT" else "", 44), field(header.n_records, 8),
+        version,
+        field("X X X X" if is_plus else "X", 80),
+        field(recording, 80),
+        field(short, 8),
+        field("00.00.00", 8),
+        field(header.n_bytes, 8),
+        field(kind if is_plus or kind == "24BIT" else "", 44),
+        field(header.n_records, 8),
         data[244:256],
-    )  # fmt: skip
+    )
     signals = header.signals
     numbers = [_limits(s, header.sample_bytes) for s in signals]
     columns = [

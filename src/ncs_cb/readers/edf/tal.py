@@ -164,6 +164,9 @@ def encode(onset: str, texts: tuple[str, ...], *, keeps_time: bool = False) -> b
     """
     signed = onset if onset.startswith("-") else f"+{onset}"
     parts = ["", *texts] if keeps_time else list(texts)
-    return signed.encode("ascii") + b"\x14" + b"".join(
-        text.encode("utf-8") + b"\x14" for text in parts
-    ) + b"\x00"  # fmt: skip
+    return (
+        signed.encode("ascii")
+        + b"\x14"
+        + b"".join(text.encode("utf-8") + b"\x14" for text in parts)
+        + b"\x00"
+    )

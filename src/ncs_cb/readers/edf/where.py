@@ -91,9 +91,12 @@ def _sides(
     if told is not None:
         return (told,) * len(cues)
     hint = f'Set side under [recordings."{source.name}"] in study.toml.'
-    if both and None not in {cue.spoken.side for cue in cues} and field.side is None and (
-        len(labeled) != 1
-    ):  # fmt: skip
+    if (
+        both
+        and None not in {cue.spoken.side for cue in cues}
+        and field.side is None
+        and (len(labeled) != 1)
+    ):
         return tuple(cue.spoken.side for cue in cues)  # type: ignore[misc]
     said = {field.side} | labeled | spoken
     said -= {None}

@@ -90,9 +90,16 @@ def _setting(trace: Trace) -> tuple[object, ...]:
     """Give what must agree within one file: EDF+ 2.2 asks for a file per technique."""
     site = trace.site
     return (
-        site.nerve, site.side, site.muscle, trace.kind, trace.sampling_rate_hz,
-        len(trace.samples_mv), trace.high_pass_hz, trace.low_pass_hz, trace.range_mv,
-    )  # fmt: skip
+        site.nerve,
+        site.side,
+        site.muscle,
+        trace.kind,
+        trace.sampling_rate_hz,
+        len(trace.samples_mv),
+        trace.high_pass_hz,
+        trace.low_pass_hz,
+        trace.range_mv,
+    )
 
 
 def _stem(trace: Trace) -> str:
@@ -311,13 +318,37 @@ def _header(
     recording = f"Startdate X X X ncs_cb {_KIND_WORDS[trace.kind]} {side} {nerve} Nerve{late}"
     label = f"NC {side} {anatomy().muscles[site.muscle].short}"
     fields: list[tuple[object, int]] = [
-        ("0", 8), ("X X X X", 80), (recording, 80), ("01.01.85", 8), ("00.00.00", 8),
-        (768, 8), ("EDF+C" if continuous else "EDF+D", 44), (n_records, 8), (duration, 8), (2, 4),
-        (label, 16), ("EDF Annotations", 16), ("", 80), ("", 80), (physical.dimension, 8), ("", 8),
-        (_field8(physical.low), 8), ("-1", 8), (_field8(physical.high), 8), ("1", 8),
-        (-_DIGITAL, 8), (-32768, 8), (_DIGITAL, 8), (32767, 8),
-        (_prefilter(trace), 80), ("", 80), (length, 8), (width // 2, 8), ("", 32), ("", 32),
-    ]  # fmt: skip
+        ("0", 8),
+        ("X X X X", 80),
+        (recording, 80),
+        ("01.01.85", 8),
+        ("00.00.00", 8),
+        (768, 8),
+        ("EDF+C" if continuous else "EDF+D", 44),
+        (n_records, 8),
+        (duration, 8),
+        (2, 4),
+        (label, 16),
+        ("EDF Annotations", 16),
+        ("", 80),
+        ("", 80),
+        (physical.dimension, 8),
+        ("", 8),
+        (_field8(physical.low), 8),
+        ("-1", 8),
+        (_field8(physical.high), 8),
+        ("1", 8),
+        (-_DIGITAL, 8),
+        (-32768, 8),
+        (_DIGITAL, 8),
+        (32767, 8),
+        (_prefilter(trace), 80),
+        ("", 80),
+        (length, 8),
+        (width // 2, 8),
+        ("", 32),
+        ("", 32),
+    ]
     return b"".join(field(value, size) for value, size in fields)
 
 

@@ -74,9 +74,13 @@ def _head(source: Input, layout: Layout) -> Grid:
 def _grid(data: bytes, suffix: str, layout: Layout) -> Grid:
     shape = layout.shape
     return read_grid(
-        data, suffix, sheet=shape.sheet, encoding=shape.encoding, delimiter=shape.delimiter,
+        data,
+        suffix,
+        sheet=shape.sheet,
+        encoding=shape.encoding,
+        delimiter=shape.delimiter,
         decimal=shape.decimal,
-    )  # fmt: skip
+    )
 
 
 def visits(source: Input) -> Mapping[str, Recording | NcsError]:
@@ -89,8 +93,10 @@ def visits(source: Input) -> Mapping[str, Recording | NcsError]:
     """
     layout = source.layout or _layout_or_none(source)
     if layout is None:
-        raise ReadError("no layout fits this table.",
-                        hint="'ncs-cb validate FILE --layout' prints a guessed one.")  # fmt: skip
+        raise ReadError(
+            "no layout fits this table.",
+            hint="'ncs-cb validate FILE --layout' prints a guessed one.",
+        )
     return recordings(source, _grid(source.data, source.path.suffix, layout), layout)
 
 
@@ -123,7 +129,10 @@ def guess(path: Path) -> str:
 
 
 READER = Reader(
-    "mapped_table", (*_TEXTS, *SPREADSHEETS), _claims, read,
+    "mapped_table",
+    (*_TEXTS, *SPREADSHEETS),
+    _claims,
+    read,
     label="any laboratory's table (CSV, Excel), as a layout maps it; see docs/tables.md",
     visits=visits,
-)  # fmt: skip
+)

@@ -19,10 +19,17 @@ from ncs_cb.readers.mapped_table.rows import Found, Row, take_rows
 from ncs_cb.study_file import build_study
 
 _OURS = Table((), [], has_decimal_comma=False)
-_NOT_OF_A_SITE_TABLE = frozenset({
-    "study_id", "recording", "segment", "distal_site", "proximal_site", "printed_velocity_m_per_s",
-    "temperature_c",
-})  # fmt: skip
+_NOT_OF_A_SITE_TABLE = frozenset(
+    {
+        "study_id",
+        "recording",
+        "segment",
+        "distal_site",
+        "proximal_site",
+        "printed_velocity_m_per_s",
+        "temperature_c",
+    }
+)
 _PEAK_TO_PEAK = {"negative_peak_amplitude_mv": "peak_to_peak_amplitude_mv"}
 _SHOWN = 40
 _LONGEST_ID = 200
@@ -58,8 +65,9 @@ def recordings(source: Input, grid: Grid, layout: Layout) -> dict[str, Recording
     for row in found.rows:
         name = row.cells.get("study_id", "").strip()
         if with_id and not name:
-            raise StudyError(f"{row.where} names no study id.",
-                             hint="Fill the column in every row.")  # fmt: skip
+            raise StudyError(
+                f"{row.where} names no study id.", hint="Fill the column in every row."
+            )
         if len(name) > _LONGEST_ID:
             raise StudyError(f"{row.where}: the study id has more than {_LONGEST_ID} characters.")
         visit = visits.setdefault(name, _Visit())
@@ -88,8 +96,10 @@ def recordings(source: Input, grid: Grid, layout: Layout) -> dict[str, Recording
 def _take(visit: _Visit, row: Row, source: Input, layout: Layout) -> None:
     for key, value in row.patient.items():
         if visit.patient.setdefault(key, value) != value:
-            raise StudyError(f"{row.where}: {key} differs from an earlier row of the same study.",
-                             hint="One study_id is one visit.")  # fmt: skip
+            raise StudyError(
+                f"{row.where}: {key} differs from an earlier row of the same study.",
+                hint="One study_id is one visit.",
+            )
     site = row.cells.get("stimulation_site", "")
     if not site and not any(row.cells.get(k) for k in ("nerve", "muscle")):
         return
@@ -138,10 +148,12 @@ def _settle(cells: dict[str, str], row: Row, source: Input, layout: Layout, visi
     muscle = (known.muscles or known.sensory_sites)[0]
     cells["muscle"] = muscle
     decision = Decision(
-        source.name, "muscle", muscle,
+        source.name,
+        "muscle",
+        muscle,
         f"the table names no muscle; the routine one of the {nerve} nerve is taken "
         "(muscles = { ... } in the layout says another)",
-    )  # fmt: skip
+    )
     if decision not in visit.decisions:
         visit.decisions.append(decision)
 
@@ -183,10 +195,11 @@ def _measured_from(
         far = {id(response): known.get(response.site.stimulation_site) for _, response in ordered}
         segments += lengths
         responses += [
-            r if r.stimulus.distance_mm is not None
+            r
+            if r.stimulus.distance_mm is not None
             else replace(r, stimulus=replace(r.stimulus, distance_mm=far[id(r)]))
             for _, r in rows
-        ]  # fmt: skip
+        ]
     return responses, segments
 
 
@@ -219,9 +232,12 @@ def _lengths(
 
 
 def _segment(
-    response: TypedResponse, distal: str, proximal: str, length: float | None,
+    response: TypedResponse,
+    distal: str,
+    proximal: str,
+    length: float | None,
     velocity: float | None,
-) -> PrintedSegment:  # fmt: skip
+) -> PrintedSegment:
     site = response.site
     return PrintedSegment(site.nerve, site.side, site.muscle, distal, proximal, length, velocity)
 
@@ -243,8 +259,11 @@ def _ends(row: Row, site: str, source: Input) -> tuple[str, ...] | None:
     if not any(names):
         return None
     found = [s for name in names if name and (s := _site_or_none(name, source)) is not None]
-    nerve = anatomy().nerves[named("nerves", row.cells["nerve"], source)] if (
-        row.cells.get("nerve")) else None  # fmt: skip
+    nerve = (
+        anatomy().nerves[named("nerves", row.cells["nerve"], source)]
+        if (row.cells.get("nerve"))
+        else None
+    )
     order = nerve.sites if nerve is not None else ()
     known = sorted({s for s in found if s in order}, key=order.index)
     return tuple(known) if known else (site,)

@@ -101,10 +101,13 @@ def _from_frame(
         if isinstance(found, NcsError):
             raise found
         study = Study(
-            name or "table", typed_responses=found.typed_responses, details=found.details,
+            name or "table",
+            typed_responses=found.typed_responses,
+            details=found.details,
             sources=(Source(_NAME, digest, "mapped_table"),),
-            decisions=found.decisions, printed_segments=found.printed_segments,
-        )  # fmt: skip
+            decisions=found.decisions,
+            printed_segments=found.printed_segments,
+        )
         studies.append(study if lab is None else with_lab(study, lab))
     return studies
 

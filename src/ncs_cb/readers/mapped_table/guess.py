@@ -28,7 +28,7 @@ _QUANTITIES = (
     ("negative_peak_amplitude_mv", r"amp|cmap|map\b|o-p|b-p|波幅"),
     ("distance_mm", r"dist|abstand|距离"),
     ("stimulus_ma", r"stimul.*ma\b|intens|current|strom|reizst"),
-)  # fmt: skip
+)
 _KEYS = (
     ("study_id", r"study.?id|subject|proband|patient|\bpat\b|\bid$|^id\b|case|\bcode\b|fall|编号"),
     ("nerve", r"nerv|神经"),
@@ -41,11 +41,12 @@ _KEYS = (
     ("distal_site", r"^site ?2$"),
     ("proximal_site", r"^site ?1$"),
     ("segment", r"^segments?$|abschnitt"),
-)  # fmt: skip
+)
 _CODES = re.compile(r"param|measure|variable|test|item|code|größe", re.IGNORECASE)
 _VALUE = re.compile(r"^(value|result|wert|ergebnis|数值)", re.IGNORECASE)
-_ABSENT = re.compile(r"\b(nr|n\.r|no resp|absent|none seen|nicht|keine|kein|not elicit|未引出)",
-                     re.IGNORECASE)  # fmt: skip
+_ABSENT = re.compile(
+    r"\b(nr|n\.r|no resp|absent|none seen|nicht|keine|kein|not elicit|未引出)", re.IGNORECASE
+)
 _NUMBER = re.compile(r"[<>]?\s*[+-]?\d+([.,]\d+)?\s*\*?")
 _GROUPS = (
     r"(?P<side>Right|Left|R|L)\s+(?P<nerve>[A-Za-z ]+?)\s+Motor\s*\((?P<muscle>[^)]+)\)",
@@ -110,10 +111,12 @@ def guess_layout(grid: Grid, name: str) -> str:
         f"{_encoding(grid)} }}",
         f"absent = {_list(guess.absent)}      # stimulated, no response",
         f"unknown = {_list(guess.unknown)}     # nothing known",
-        f"distance = {_quoted(_distance(guess, header, body))}   # or \"segment\"",
+        f'distance = {_quoted(_distance(guess, header, body))}   # or "segment"',
         *_group_lines(guess, header, body),
-        "", "[keys]", *(f"{k} = {_quoted(v)}" for k, v in guess.keys.items()),
-    ]  # fmt: skip
+        "",
+        "[keys]",
+        *(f"{k} = {_quoted(v)}" for k, v in guess.keys.items()),
+    ]
     if wide:
         lines += wide[0]
     elif long is not None:
@@ -179,9 +182,10 @@ def _take_keys(
                 taken.add(index)
     for key, is_one in _BY_VALUE:
         shares = [
-            (_share(_values(body, i), is_one), -i) for i, n in enumerate(header)
+            (_share(_values(body, i), is_one), -i)
+            for i, n in enumerate(header)
             if n and i not in taken
-        ]  # fmt: skip
+        ]
         best, place = max(shares, default=(0.0, 0))
         if best >= _MOSTLY / 2 and (best >= _MOSTLY or _key(header[-place]) == key):
             guess.keys[key] = header[-place]
@@ -303,8 +307,14 @@ def _wide(header: Sequence[str]) -> tuple[list[str], list[tuple[int, str]]] | No
         group = f"(?P<{role}>{words})[ _]*"
         parts.append(group if all(role in one for one in orders) else f"(?:{group})?")
     pattern = "".join(parts) + r"[(\[]?(?P<unit>[^()\[\] _]+)?[)\]]?"
-    lines = ["", "[wide]", f"pattern = '{pattern}'", 'default_site = "wrist"', "",
-             "[wide.measures]"]  # fmt: skip
+    lines = [
+        "",
+        "[wide]",
+        f"pattern = '{pattern}'",
+        'default_site = "wrist"',
+        "",
+        "[wide.measures]",
+    ]
     for token, (to, unit) in measures.items():
         if unit is not None:
             lines.append(f"{_quoted(token)} = {_quoted(to)}")
@@ -350,8 +360,12 @@ def _long(
     taken |= {codes[0], values[0]}
     guess.keys = {k: v for k, v in guess.keys.items() if v not in (header[codes[0]],)}
     units = [i for i, n in enumerate(header) if re.search(r"^(unit|einheit)", n, re.IGNORECASE)]
-    lines = ["", "[long]", f"parameter = {_quoted(header[codes[0]])}",
-             f"value = {_quoted(header[values[0]])}"]  # fmt: skip
+    lines = [
+        "",
+        "[long]",
+        f"parameter = {_quoted(header[codes[0]])}",
+        f"value = {_quoted(header[values[0]])}",
+    ]
     if units:
         taken.add(units[0])
         lines.append(f"unit = {_quoted(header[units[0]])}")

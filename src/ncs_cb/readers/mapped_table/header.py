@@ -14,10 +14,29 @@ from ncs_cb.units import stored_per, unit_in, unit_of, units_for
 _LOOKED_AT = 60
 _MOST_COLUMNS = 20_000
 # What may stand in the line of units under a header.
-_UNIT_WORDS = frozenset({
-    "ms", "mv", "µv", "μv", "uv", "mm", "cm", "m/s", "ma", "%", "°c", "c", "hz", "khz", "mvms",
-    "mv·ms", "mv*ms", "years", "s",
-})  # fmt: skip
+_UNIT_WORDS = frozenset(
+    {
+        "ms",
+        "mv",
+        "µv",
+        "μv",
+        "uv",
+        "mm",
+        "cm",
+        "m/s",
+        "ma",
+        "%",
+        "°c",
+        "c",
+        "hz",
+        "khz",
+        "mvms",
+        "mv·ms",
+        "mv*ms",
+        "years",
+        "s",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +70,10 @@ class Header:
         # A header may be named without the unit that stands below it.
         found = exact or [i for i, n in enumerate(self.names) if folded(bare(n)) == wanted]
         if len(found) > 1:
-            raise ReadError(f"row {self.row + 1}: two columns are headed '{header[:60]}'.",
-                            hint="Rename one of them.")  # fmt: skip
+            raise ReadError(
+                f"row {self.row + 1}: two columns are headed '{header[:60]}'.",
+                hint="Rename one of them.",
+            )
         return found[0] if found else None
 
     def needed(self, header: str) -> int:
@@ -97,9 +118,10 @@ def find_header(grid: Grid, layout: Layout) -> Header:
             raise StudyError(f"header_row = {row}, but there are {len(grid.rows)} rows.")
         return header_at(grid, row - 1, layout)
     best = max(
-        range(min(len(grid.rows), _LOOKED_AT)), default=None,
+        range(min(len(grid.rows), _LOOKED_AT)),
+        default=None,
         key=lambda i: (_matches(grid.rows[i], layout), -i),
-    )  # fmt: skip
+    )
     if best is None or not _matches(grid.rows[best], layout):
         needed = ", ".join(layout.headers[:12]) or "a header that fits its pattern"
         raise StudyError(
@@ -192,10 +214,14 @@ def factor(column: str, header: str, told: str | None, where: str) -> tuple[floa
         )
     by = stored_per(column, unit)
     if by is None:
-        raise UnitError(f"{where}: unknown unit '{unit[:20]}' for {column}; known: {allowed} "
-                        "(upper and lower case of volts matter).")  # fmt: skip
+        raise UnitError(
+            f"{where}: unknown unit '{unit[:20]}' for {column}; known: {allowed} "
+            "(upper and lower case of volts matter)."
+        )
     other = None if written is None else stored_per(column, written)
     if told is not None and other is not None and other != by:
-        raise UnitError(f"{where}: the layout says '{told[:20]}', the header '{written}'.",
-                        hint="Correct the unit in the layout.")  # fmt: skip
+        raise UnitError(
+            f"{where}: the layout says '{told[:20]}', the header '{written}'.",
+            hint="Correct the unit in the layout.",
+        )
     return by, unit

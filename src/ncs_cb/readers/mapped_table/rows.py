@@ -247,8 +247,9 @@ class _Table:
         if not places:
             raise StudyError(
                 f"no header of row {self.header.row + 1} fits the pattern of layout "
-                f"'{self.layout.id}'.", hint="The whole header must fit it.",
-            )  # fmt: skip
+                f"'{self.layout.id}'.",
+                hint="The whole header must fit it.",
+            )
         for number, row in self._body():
             self._wide_row(number, row, places)
 

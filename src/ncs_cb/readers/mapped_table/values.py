@@ -21,9 +21,18 @@ _MARKED = re.compile(
 _TRUE = ("true", "yes", "y", "ja", "oui", "si", "1", "x", "是", "有")
 _FALSE = ("false", "no", "n", "nein", "non", "0", "否", "无")
 _SEXES = {
-    "f": "female", "female": "female", "w": "female", "weiblich": "female", "woman": "female",
-    "女": "female", "m": "male", "male": "male", "männlich": "male", "man": "male", "男": "male",
-}  # fmt: skip
+    "f": "female",
+    "female": "female",
+    "w": "female",
+    "weiblich": "female",
+    "woman": "female",
+    "女": "female",
+    "m": "male",
+    "male": "male",
+    "männlich": "male",
+    "man": "male",
+    "男": "male",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +57,9 @@ class Words:
         own_unknown = {w.strip().casefold() for w in unknown}
         return cls(
             frozenset(own_absent | (set(_ABSENT) - own_unknown)),
-            frozenset(own_unknown | (set(_UNKNOWN) - own_absent)), decimal,
-        )  # fmt: skip
+            frozenset(own_unknown | (set(_UNKNOWN) - own_absent)),
+            decimal,
+        )
 
     def is_absent(self, cell: Cell) -> bool:
         """Tell whether a cell says: stimulated, nothing seen."""
@@ -71,8 +81,9 @@ def measured(cell: Cell, words: Words, by: float, where: str) -> str:
     if words.is_unknown(cell):
         return ""
     if isinstance(cell, bool | date):
-        raise ReadError(f"{where} is not a number.",
-                        hint="A spreadsheet may have made a date of it.")  # fmt: skip
+        raise ReadError(
+            f"{where} is not a number.", hint="A spreadsheet may have made a date of it."
+        )
     if isinstance(cell, float):
         return _scaled(cell, by)
     text = cell.strip()
@@ -83,13 +94,17 @@ def measured(cell: Cell, words: Words, by: float, where: str) -> str:
             raise ReadError(f"{where} holds a point, but the decimal mark is ','.")
         text = text.replace(",", ".")
     elif re.search(r"\d,\d", text):
-        raise ReadError(f"{where} holds a comma, but the decimal mark is '.'.",
-                        hint="Say file = { decimal = ',' } in the layout.")  # fmt: skip
+        raise ReadError(
+            f"{where} holds a comma, but the decimal mark is '.'.",
+            hint="Say file = { decimal = ',' } in the layout.",
+        )
     found = _MARKED.fullmatch(text)
     if found is None:
-        raise ReadError(f"{where} is not a number.",
-                        hint="A word that means 'no response' belongs to 'absent' of the layout, "
-                        "one that means 'not known' to 'unknown'.")  # fmt: skip
+        raise ReadError(
+            f"{where} is not a number.",
+            hint="A word that means 'no response' belongs to 'absent' of the layout, "
+            "one that means 'not known' to 'unknown'.",
+        )
     less = (found["less"] or "").strip()
     return f"{less}{_scaled(float(found['number']), by)}{found['mark'].strip()}"
 
@@ -144,5 +159,7 @@ def _day(key: str, cell: Cell, where: str) -> date:
             return date(int(german[3]), int(german[2]), int(german[1]))
     except ValueError:
         pass
-    raise StudyError(f"{where}: {key} must be a day written 2026-03-02 (or 02.03.2026).",
-                     hint="03/02/2026 may be February or March, so it is not read.")  # fmt: skip
+    raise StudyError(
+        f"{where}: {key} must be a day written 2026-03-02 (or 02.03.2026).",
+        hint="03/02/2026 may be February or March, so it is not read.",
+    )

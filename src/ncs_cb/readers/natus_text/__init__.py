@@ -19,9 +19,11 @@ def _claims(source: Input) -> bool:
     if source.path.suffix.lower() not in (".txt", ".asc", ".csv"):
         return False
     text = _start(source.data)
-    return SECTION.search(text) is not None and re.search(
-        r"^;.*(Natus|Viking|Keypoint|Nicolet)", text, re.IGNORECASE | re.MULTILINE
-    ) is not None  # fmt: skip
+    return (
+        SECTION.search(text) is not None
+        and re.search(r"^;.*(Natus|Viking|Keypoint|Nicolet)", text, re.IGNORECASE | re.MULTILINE)
+        is not None
+    )
 
 
 def _start(data: bytes) -> str:
@@ -45,7 +47,10 @@ def hidden_name(name: str) -> str:
 
 
 READER = Reader(
-    "natus_text", (".txt", ".asc"), _claims, read,
+    "natus_text",
+    (".txt", ".asc"),
+    _claims,
+    read,
     label="text export of Natus machines (experimental): sites by study.toml",
     shown=hidden_name,
-)  # fmt: skip
+)

@@ -28,8 +28,9 @@ _COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?|[+-]?\d+(?=\s|;|$)")
 _POINT = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
 _IDENTITY = re.compile(
     r"patient|name|birth|gender|sex|visit|date|physician|doctor|address|phone|hospital|comment|age"
-    r"|height|weight|technician|file", re.IGNORECASE,
-)  # fmt: skip
+    r"|height|weight|technician|file",
+    re.IGNORECASE,
+)
 _SITE_KEY = re.compile(r"site|stim(ulus|ulation)?\b(?!.*(ma|ms|inten|dur))", re.IGNORECASE)
 _MOST_SAMPLES = 50_000_000
 _LISTED = 12
@@ -165,8 +166,9 @@ def _sweeps(sections: Mapping[str, _Section]) -> Iterator[_Sweep]:
         averages = [row for row in rows if "average" in row[0]]
         for what, unit, samples in averages or rows:
             if not unit:
-                raise UnitError(f"section {section.number}: the samples state no unit; "
-                                "known: V, mV, uV, nV.")  # fmt: skip
+                raise UnitError(
+                    f"section {section.number}: the samples state no unit; known: V, mV, uV, nV."
+                )
             yield _Sweep(section.number, what, samples * millivolts_per(unit[:12]), unit)
 
 
@@ -207,8 +209,11 @@ def _placed(
     told = source.override.sites
     placed, lost = [], []
     for order, sweep in enumerate(sweeps, start=1):
-        site = told.get(sweep.number) or told.get(str(order)) or _named_site(
-            sections, sweep.number, source)  # fmt: skip
+        site = (
+            told.get(sweep.number)
+            or told.get(str(order))
+            or _named_site(sections, sweep.number, source)
+        )
         if site is None:
             lost.append(sweep.number)
         else:
@@ -257,9 +262,11 @@ def _traces(
     for row, rate, (sweep, _) in zip(samples, rates, placed, strict=True):
         refuse_large([row], [0], rate, sweep.unit)
     turn = orient(
-        source.override.polarity, samples, sampling_rate_hz=rates[0],
+        source.override.polarity,
+        samples,
+        sampling_rate_hz=rates[0],
         stimulus_indices=[0] * len(samples),
-    )  # fmt: skip
+    )
     traces = []
     for order, ((sweep, site), rate) in enumerate(zip(placed, rates, strict=True)):
         nerve, side, muscle = _anatomy(sections, sweep.number, source)
@@ -268,12 +275,24 @@ def _traces(
         turned.setflags(write=False)
         low = _number(sections, sweep.number, "low", "low filter", "high pass")
         high = _number(sections, sweep.number, "high", "high filter", "low pass")
-        traces.append(Trace(
-            turned, rate, 0, Site(nerve, side, muscle, site), name, "motor",
-            Stimulus(is_supramaximal=source.override.supramaximal,
-                     collision_used=source.override.collision_used),
-            low, high, order, flags=() if turn.is_certain else ("polarity_uncertain",),
-        ))  # fmt: skip
+        traces.append(
+            Trace(
+                turned,
+                rate,
+                0,
+                Site(nerve, side, muscle, site),
+                name,
+                "motor",
+                Stimulus(
+                    is_supramaximal=source.override.supramaximal,
+                    collision_used=source.override.collision_used,
+                ),
+                low,
+                high,
+                order,
+                flags=() if turn.is_certain else ("polarity_uncertain",),
+            )
+        )
     units = ", ".join(dict.fromkeys(sweep.unit for sweep, _ in placed))
     choice = "negative_up" if turn.sign > 0 else "negative_down"
     return tuple(traces), [
@@ -294,8 +313,11 @@ def _rate(sections: Mapping[str, _Section], number: str) -> float:
 def _anatomy(sections: Mapping[str, _Section], number: str, source: Input) -> tuple[str, Side, str]:
     """Give nerve, side and muscle: ``study.toml`` first, then what the text names."""
     told = source.override
-    texts = [found[0] for key in ("master anatomy", "anatomy", "muscle", "nerve", "test", "side")
-             if (found := _value(sections, number, key)) is not None]  # fmt: skip
+    texts = [
+        found[0]
+        for key in ("master anatomy", "anatomy", "muscle", "nerve", "test", "side")
+        if (found := _value(sections, number, key)) is not None
+    ]
     label = from_label(" ".join(texts[:1]))
     nerve, side, muscle = told.nerve, told.side, told.muscle or label.muscle
     for text in texts:

@@ -30,7 +30,7 @@ from ncs_cb.readers._shared.plausible import (
     check_rate,
     refuse_large,
 )
-from ncs_cb.readers._shared.polarity import orient
+from ncs_cb.readers._shared.polarity import Orientation, orient
 from ncs_cb.readers._shared.reader import Input, Recording
 from ncs_cb.readers._shared.tables import (
     Sidecar,
@@ -44,13 +44,28 @@ from ncs_cb.readers._shared.told import attested
 from ncs_cb.units import millivolts_per
 
 _KEYS = (
-    "nerve", "side", "muscle", "kind", "unit", "polarity", "high_pass_hz", "low_pass_hz",
-    "range_mv", "resolution_mv", "traces",
-)  # fmt: skip
+    "nerve",
+    "side",
+    "muscle",
+    "kind",
+    "unit",
+    "polarity",
+    "high_pass_hz",
+    "low_pass_hz",
+    "range_mv",
+    "resolution_mv",
+    "traces",
+)
 _TRACE_KEYS = (
-    "site", "distance_mm", "stimulus_ma", "stimulus_duration_ms", "supramaximal",
-    "collision_used", "repeat", "machine",
-)  # fmt: skip
+    "site",
+    "distance_mm",
+    "stimulus_ma",
+    "stimulus_duration_ms",
+    "supramaximal",
+    "collision_used",
+    "repeat",
+    "machine",
+)
 MACHINE_KEYS = ("onset_latency_ms", "amplitude_mv", "conduction_velocity_m_per_s")
 _KINDS: tuple[Kind, ...] = ("motor", "sensory", "f_wave")
 _POLARITIES: tuple[Polarity, ...] = ("negative_up", "negative_down", "auto")
@@ -106,30 +121,47 @@ def read(source: Input) -> Recording:
     refuse_large(sweeps, [stimulus_index] * len(sweeps), rate, unit)
     told = source.override.polarity or sidecar.text("polarity", _POLARITIES)
     turn = orient(
-        told, sweeps, sampling_rate_hz=rate,  # type: ignore[arg-type]
+        told,
+        sweeps,
+        sampling_rate_hz=rate,  # type: ignore[arg-type]
         stimulus_indices=[stimulus_index] * len(sweeps),
-    )  # fmt: skip
+    )
     turned = samples if turn.sign > 0 else -samples
     turned.setflags(write=False)
     traces = tuple(
         Trace(
-            turned[i], rate, stimulus_index, Site(nerve, side, muscle, column.site), source.name,
-            kind, column.stimulus, sidecar.number("high_pass_hz", 0, 1e6),
-            sidecar.number("low_pass_hz", 0, 1e7), i, column.repeat, _range(sidecar),
-            sidecar.number("resolution_mv", 0, 100), column.machine,
+            turned[i],
+            rate,
+            stimulus_index,
+            Site(nerve, side, muscle, column.site),
+            source.name,
+            kind,
+            column.stimulus,
+            sidecar.number("high_pass_hz", 0, 1e6),
+            sidecar.number("low_pass_hz", 0, 1e7),
+            i,
+            column.repeat,
+            _range(sidecar),
+            sidecar.number("resolution_mv", 0, 100),
+            column.machine,
             () if turn.is_certain else ("polarity_uncertain",),
         )
         for i, column in enumerate(columns)
-    )  # fmt: skip
+    )
+    decisions = _decisions(source.name, turn, unit, len(dropped))
+    return Recording(traces, decisions=decisions, companions=(beside,))
+
+
+def _decisions(file: str, turn: Orientation, unit: str, dropped: int) -> tuple[Decision, ...]:
     choice = "negative_up" if turn.sign > 0 else "negative_down"
     decisions = [
-        Decision(source.name, "polarity", choice, turn.reason),
-        Decision(source.name, "unit", unit, "as the sidecar says"),
+        Decision(file, "polarity", choice, turn.reason),
+        Decision(file, "unit", unit, "as the sidecar says"),
     ]
     if dropped:
-        decisions.append(Decision(source.name, "identity", "dropped",
-                                  f"{len(dropped)} keys of the sidecar name a person"))  # fmt: skip
-    return Recording(traces, decisions=tuple(decisions), companions=(beside,))
+        said = f"{dropped} keys of the sidecar name a person"
+        decisions.append(Decision(file, "identity", "dropped", said))
+    return tuple(decisions)
 
 
 # --------------------------------------------------------------------------- sidecar
@@ -160,8 +192,9 @@ def _columns(table: Table, sidecar: Sidecar, nerve: str, told: RecordingOverride
         if name not in names:
             raise StudyError(
                 f"traces.{name[:80]}: the table has no such column; it has: "
-                f"{', '.join(names[:20])}." + did_you_mean(name[:80], names), source=sidecar.name,
-            )  # fmt: skip
+                f"{', '.join(names[:20])}." + did_you_mean(name[:80], names),
+                source=sidecar.name,
+            )
     found = []
     for index, name in enumerate(names, start=1):
         entry = entries.table(name) if entries and name in given else None
@@ -247,11 +280,15 @@ def _numbers(table: Table, indices: Sequence[int]) -> tuple[np.ndarray, np.ndarr
         if table.has_decimal_comma:
             raise ValueError
     except ValueError:
-        values = np.array([
-            [number(cell, table, f"row {r}, column '{table.columns[c][:80]}'")
-             for c, cell in enumerate(row)]
-            for r, row in enumerate(table.rows, start=2)
-        ])  # fmt: skip
+        values = np.array(
+            [
+                [
+                    number(cell, table, f"row {r}, column '{table.columns[c][:80]}'")
+                    for c, cell in enumerate(row)
+                ]
+                for r, row in enumerate(table.rows, start=2)
+            ]
+        )
     times = values[:, 0]
     if not np.isfinite(times).all():
         raise ReadError("time_ms holds a cell that is not a number.")

@@ -55,10 +55,18 @@ def write_sweep_table(study: Study, folder: str | Path) -> list[Path]:
 def _setting(trace: Trace) -> tuple[Any, ...]:
     site = trace.site
     return (
-        site.nerve, site.side, site.muscle, trace.kind, trace.sampling_rate_hz,
-        len(trace.samples_mv), trace.stimulus_index, trace.high_pass_hz, trace.low_pass_hz,
-        trace.range_mv, trace.resolution_mv,
-    )  # fmt: skip
+        site.nerve,
+        site.side,
+        site.muscle,
+        trace.kind,
+        trace.sampling_rate_hz,
+        len(trace.samples_mv),
+        trace.stimulus_index,
+        trace.high_pass_hz,
+        trace.low_pass_hz,
+        trace.range_mv,
+        trace.resolution_mv,
+    )
 
 
 def _column_names(traces: Sequence[Trace]) -> list[str]:
@@ -89,26 +97,36 @@ def _cell(value: float) -> str:
 def _json_bytes(traces: Sequence[Trace], names: Sequence[str]) -> bytes:
     first = traces[0]
     top = {
-        "nerve": first.site.nerve, "side": first.site.side, "muscle": first.site.muscle,
-        "kind": None if first.kind == "motor" else first.kind, "unit": "mV",
-        "polarity": "negative_up", "high_pass_hz": first.high_pass_hz,
+        "nerve": first.site.nerve,
+        "side": first.site.side,
+        "muscle": first.site.muscle,
+        "kind": None if first.kind == "motor" else first.kind,
+        "unit": "mV",
+        "polarity": "negative_up",
+        "high_pass_hz": first.high_pass_hz,
         "low_pass_hz": first.low_pass_hz,
         "range_mv": list(first.range_mv) if first.range_mv else None,
         "resolution_mv": first.resolution_mv,
         "traces": {name: _entry(trace) for name, trace in zip(names, traces, strict=True)},
-    }  # fmt: skip
+    }
     return (json.dumps(_without_none(top), indent=1) + "\n").encode("ascii")
 
 
 def _entry(trace: Trace) -> dict[str, Any]:
     told, machine = trace.stimulus, trace.machine
     values = {key: getattr(machine, key) for key in MACHINE_KEYS}
-    return _without_none({
-        "site": trace.site.stimulation_site, "distance_mm": told.distance_mm,
-        "stimulus_ma": told.intensity_ma, "stimulus_duration_ms": told.duration_ms,
-        "supramaximal": told.is_supramaximal, "collision_used": told.collision_used,
-        "repeat": trace.repeat_group, "machine": _without_none(values) or None,
-    })  # fmt: skip
+    return _without_none(
+        {
+            "site": trace.site.stimulation_site,
+            "distance_mm": told.distance_mm,
+            "stimulus_ma": told.intensity_ma,
+            "stimulus_duration_ms": told.duration_ms,
+            "supramaximal": told.is_supramaximal,
+            "collision_used": told.collision_used,
+            "repeat": trace.repeat_group,
+            "machine": _without_none(values) or None,
+        }
+    )
 
 
 def _without_none(values: dict[str, Any]) -> dict[str, Any]:

@@ -139,8 +139,9 @@ def _refuse_unknown_units(vhdr: bytes) -> None:
         if unit not in MILLIVOLTS_PER and (label.is_response or _is_voltage(unit)):
             raise UnitError(
                 f"unknown voltage unit '{unit[:12]}'; known: V, mV, uV, nV (upper and lower case "
-                "matter).", hint="Correct the unit in the .vhdr file.",
-            )  # fmt: skip
+                "matter).",
+                hint="Correct the unit in the .vhdr file.",
+            )
 
 
 def _is_voltage(unit: str) -> bool:
@@ -231,8 +232,9 @@ def _recording(channels: Channels, sweeps: Sequence[Sweep], free: int, source: I
     field = from_recording_field(channels.description)
     decisions = [Decision(source.name, "unit", "V", "as MNE reads the file")]
     if free and not source.keep_identity:
-        decisions.append(Decision(source.name, "notes", "dropped",
-                                  f"{free} free annotations were not kept"))  # fmt: skip
+        decisions.append(
+            Decision(source.name, "notes", "dropped", f"{free} free annotations were not kept")
+        )
     traces: list[Trace] = []
     for index, name in named:
         muscle = (told.muscle if len(named) == 1 else None) or name.muscle or field.muscle

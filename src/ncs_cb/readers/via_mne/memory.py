@@ -97,14 +97,22 @@ def study_from_epochs(
         for site, far in (distances_mm or {}).items()
     }
     placed = [
-        replace(s, spoken=replace(s.spoken, distance_mm=by_site.get(s.spoken.site or "",
-                                                                    s.spoken.distance_mm)))
+        replace(
+            s,
+            spoken=replace(
+                s.spoken, distance_mm=by_site.get(s.spoken.site or "", s.spoken.distance_mm)
+            ),
+        )
         for s in sweeps
-    ]  # fmt: skip
+    ]
     traces, decisions = traces_of(
-        placed, _channel_index(channels.names, channel, muscle_id), channels,
-        (nerve_id, side, muscle_id, kind), study_id, RecordingOverride(polarity=polarity),
-    )  # fmt: skip
+        placed,
+        _channel_index(channels.names, channel, muscle_id),
+        channels,
+        (nerve_id, side, muscle_id, kind),
+        study_id,
+        RecordingOverride(polarity=polarity),
+    )
     asked, doubts = questioned(traces, study_id, delay_ms=None, is_polarity_told=polarity != "auto")
     kept = tuple(d for d in (*decisions, *doubts) if d.topic != "sweeps")
     return Study(study_id, asked, details=details or Details(), decisions=kept)

@@ -50,9 +50,12 @@ def described(info: Any) -> Channels:
     high, low = info["highpass"], info["lowpass"]
     # MNE reports half the sampling rate where the low-pass is unknown or above it.
     return Channels(
-        tuple(info["ch_names"]), rate, float(high) if high else None,
-        float(low) if low and low < 0.499 * rate else None, str(info["description"] or ""),
-    )  # fmt: skip
+        tuple(info["ch_names"]),
+        rate,
+        float(high) if high else None,
+        float(low) if low and low < 0.499 * rate else None,
+        str(info["description"] or ""),
+    )
 
 
 def epoch_sweeps(epochs: Any, sites: Mapping[str, str] | None) -> list[Sweep]:
@@ -155,14 +158,22 @@ def traces_of(
         samples = block * turn.sign
         samples.setflags(write=False)
         stimulus = Stimulus(said.distance_mm, said.intensity_ma, said.duration_ms)
-        traces.append(Trace(
-            samples, channels.rate, sweep.stimulus_index,
-            Site(nerve, side, muscle, said.site or ""), name, kind,
-            attested(stimulus, said.supramaximal, said.collision_used, by="file"),
-            channels.high_pass_hz, channels.low_pass_hz, number,
-            said.key if repeats[said.key] > 1 else None,
-            flags=() if turn.is_certain else ("polarity_uncertain",),
-        ))  # fmt: skip
+        traces.append(
+            Trace(
+                samples,
+                channels.rate,
+                sweep.stimulus_index,
+                Site(nerve, side, muscle, said.site or ""),
+                name,
+                kind,
+                attested(stimulus, said.supramaximal, said.collision_used, by="file"),
+                channels.high_pass_hz,
+                channels.low_pass_hz,
+                number,
+                said.key if repeats[said.key] > 1 else None,
+                flags=() if turn.is_certain else ("polarity_uncertain",),
+            )
+        )
     choice = "negative_up" if turn.sign > 0 else "negative_down"
     return traces, [
         Decision(name, "polarity", choice, turn.reason),

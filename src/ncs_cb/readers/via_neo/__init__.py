@@ -39,7 +39,10 @@ def _companions(path: Path) -> tuple[Path, ...]:
 
 
 READER = Reader(
-    "via_neo", tuple(FORMATS), _claims, read,
+    "via_neo",
+    tuple(FORMATS),
+    _claims,
+    read,
     label="Axon ABF, Spike2 SMR, WinWCP, AxoGraph through neo (extra 'neo'), with a JSON sidecar",
     companions=_companions,
-)  # fmt: skip
+)

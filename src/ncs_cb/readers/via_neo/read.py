@@ -28,10 +28,24 @@ from ncs_cb.readers.via_neo.signals import Signal, Stretch, load
 from ncs_cb.units import millivolts_per
 
 _KEYS = (
-    "nerve", "side", "muscle", "kind", "channel", "unit", "gain", "polarity", "window_ms", "events",
-    "sites", "distances_mm", "stimulus_ma", "supramaximal", "collision_used", "high_pass_hz",
+    "nerve",
+    "side",
+    "muscle",
+    "kind",
+    "channel",
+    "unit",
+    "gain",
+    "polarity",
+    "window_ms",
+    "events",
+    "sites",
+    "distances_mm",
+    "stimulus_ma",
+    "supramaximal",
+    "collision_used",
+    "high_pass_hz",
     "low_pass_hz",
-)  # fmt: skip
+)
 _EVENTS = ("marker", "threshold", "at_ms")
 _THRESHOLD = ("channel", "level", "edge", "refractory_ms")
 _KINDS = ("motor", "sensory", "f_wave")
@@ -87,12 +101,21 @@ def read(source: Input) -> Recording:
         position(nerve, site)
         turned = np.ascontiguousarray(row * turn.sign)
         turned.setflags(write=False)
-        traces.append(Trace(
-            turned, rate, start, Site(nerve, side, muscle, site), source.name, kind,
-            _stimulus(sidecar, site), sidecar.number("high_pass_hz", 0, 1e6),
-            sidecar.number("low_pass_hz", 0, 1e7), order,
-            flags=() if turn.is_certain else ("polarity_uncertain",),
-        ))  # fmt: skip
+        traces.append(
+            Trace(
+                turned,
+                rate,
+                start,
+                Site(nerve, side, muscle, site),
+                source.name,
+                kind,
+                _stimulus(sidecar, site),
+                sidecar.number("high_pass_hz", 0, 1e6),
+                sidecar.number("low_pass_hz", 0, 1e7),
+                order,
+                flags=() if turn.is_certain else ("polarity_uncertain",),
+            )
+        )
     choice = "negative_up" if turn.sign > 0 else "negative_down"
     decisions = [
         Decision(source.name, "unit", unit, why),
@@ -100,8 +123,14 @@ def read(source: Input) -> Recording:
         Decision(source.name, "stimulus", f"{len(placed)} stimuli", _words(sidecar)),
     ]
     if dropped:
-        decisions.append(Decision(source.name, "identity", "dropped",
-                                  f"{len(dropped)} keys of the sidecar name a person"))  # fmt: skip
+        decisions.append(
+            Decision(
+                source.name,
+                "identity",
+                "dropped",
+                f"{len(dropped)} keys of the sidecar name a person",
+            )
+        )
     if lost:
         named_none = ", ".join(f"{p.code} at {p.time_s:.3f} s" for p in lost[:_LISTED])
         decisions.append(Decision(source.name, "site", "not assigned", named_none))
@@ -122,8 +151,9 @@ def _signal(stretch: Stretch, wanted: object, sidecar: Sidecar) -> Signal:
     said = "is missing" if wanted is None else f"'{str(wanted)[:40]}' is not in the file"
     raise StudyError(
         f"channel {said}; the file has: {', '.join(names[:_LISTED])} (by name, or counted from 1)."
-        + (did_you_mean(wanted, names) if isinstance(wanted, str) else ""), source=sidecar.name,
-    )  # fmt: skip
+        + (did_you_mean(wanted, names) if isinstance(wanted, str) else ""),
+        source=sidecar.name,
+    )
 
 
 def _unit(signal: Signal, sidecar: Sidecar) -> tuple[float, str, str]:
@@ -162,8 +192,11 @@ def _pulses(
     else:
         found = _told_times(signals, events)
     if not found:
-        raise StudyError("no stimulus was found.", source=sidecar.name,
-                         hint="Check marker, or level and edge of the threshold.")  # fmt: skip
+        raise StudyError(
+            "no stimulus was found.",
+            source=sidecar.name,
+            hint="Check marker, or level and edge of the threshold.",
+        )
     return found
 
 
@@ -172,8 +205,9 @@ def _told_times(signals: Sequence[Signal], events: Sidecar) -> list[_Pulse]:
     value = events.values["at_ms"]
     times = value if isinstance(value, list) else [value]
     if any(isinstance(t, bool) or not isinstance(t, int | float) for t in times):
-        raise StudyError("events.at_ms: must be a time in ms, or a list of them.",
-                         source=events.name)  # fmt: skip
+        raise StudyError(
+            "events.at_ms: must be a time in ms, or a list of them.", source=events.name
+        )
     pulses = [(i, signal.start_s + t / 1000.0) for i, signal in enumerate(signals) for t in times]
     return [_Pulse(i, time, str(n)) for n, (i, time) in enumerate(pulses, start=1)]
 
@@ -187,8 +221,12 @@ def _markers(stretches: Sequence[Stretch], events: Sidecar) -> list[_Pulse]:
             f"{', '.join(known[:_LISTED]) or 'none'}." + did_you_mean(wanted, known),
             source=events.name,
         )
-    mine = [(i, time, label) for i, s in enumerate(stretches)
-            for name, label, time in s.events if name == wanted]  # fmt: skip
+    mine = [
+        (i, time, label)
+        for i, s in enumerate(stretches)
+        for name, label, time in s.events
+        if name == wanted
+    ]
     return [_Pulse(i, time, label or str(n)) for n, (i, time, label) in enumerate(mine, start=1)]
 
 
@@ -237,8 +275,9 @@ def _placed(
         codes_seen = list(dict.fromkeys(p.code for p in lost))[:_LISTED]
         raise StudyError(
             f"sites: no stimulus has one; codes seen: {', '.join(codes_seen)}.",
-            source=sidecar.name, hint=f'Write "sites": {{"{codes_seen[0]}": "wrist"}}.',
-        )  # fmt: skip
+            source=sidecar.name,
+            hint=f'Write "sites": {{"{codes_seen[0]}": "wrist"}}.',
+        )
     return placed, lost
 
 
@@ -264,12 +303,15 @@ def _window(sidecar: Sidecar) -> tuple[float, float]:
         return _WINDOW_MS
     is_pair = isinstance(value, list) and len(value) == 2
     if not is_pair or any(isinstance(v, bool) or not isinstance(v, int | float) for v in value):
-        raise StudyError("window_ms: must be [first, last] around the stimulus, such as [-5, 50].",
-                         source=sidecar.name)  # fmt: skip
+        raise StudyError(
+            "window_ms: must be [first, last] around the stimulus, such as [-5, 50].",
+            source=sidecar.name,
+        )
     low, high = float(value[0]), float(value[1])
     if not -1000 <= low < high <= 1000:
-        raise StudyError("window_ms: plausible: -1000 to 1000, the first before the last.",
-                         source=sidecar.name)  # fmt: skip
+        raise StudyError(
+            "window_ms: plausible: -1000 to 1000, the first before the last.", source=sidecar.name
+        )
     return low, high
 
 
@@ -305,5 +347,8 @@ def _stimulus(sidecar: Sidecar, site: str) -> Stimulus:
 def _words(sidecar: Sidecar) -> str:
     events = sidecar.values.get("events")
     kind = next(iter(events), "") if isinstance(events, dict) else ""
-    return {"marker": "by the marker channel", "threshold": "where the trigger passes its level",
-            "at_ms": "one per sweep, at the time told"}.get(kind, "")  # fmt: skip
+    return {
+        "marker": "by the marker channel",
+        "threshold": "where the trigger passes its level",
+        "at_ms": "one per sweep, at the time told",
+    }.get(kind, "")

@@ -85,10 +85,15 @@ def _stretch(raw: Any, block: int, segment: int) -> Stretch:
         values = raw.rescale_signal_raw_to_float(counts, dtype="float64", stream_index=stream)
         start = float(raw.get_signal_t_start(block, segment, stream))
         signals += [
-            Signal(str(c["name"]), str(c["units"]).strip(), values[:, i].copy(),
-                   float(c["sampling_rate"]), start)
+            Signal(
+                str(c["name"]),
+                str(c["units"]).strip(),
+                values[:, i].copy(),
+                float(c["sampling_rate"]),
+                start,
+            )
             for i, c in enumerate(mine)
-        ]  # fmt: skip
+        ]
     return Stretch(tuple(signals), tuple(_events(raw, block, segment)))
 
 
