@@ -121,9 +121,9 @@ def read(source: Input) -> Recording:
     refuse_large(sweeps, [stimulus_index] * len(sweeps), rate, unit)
     told = source.override.polarity or sidecar.text("polarity", _POLARITIES)
     turn = orient(
-        told,
+        told,  # type: ignore[arg-type]
         sweeps,
-        sampling_rate_hz=rate,  # type: ignore[arg-type]
+        sampling_rate_hz=rate,
         stimulus_indices=[stimulus_index] * len(sweeps),
     )
     turned = samples if turn.sign > 0 else -samples
