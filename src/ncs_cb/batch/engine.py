@@ -7,7 +7,6 @@ chunk over which a worker was lost is done again study by study, each in a proce
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future as Beside
 from concurrent.futures import ThreadPoolExecutor
@@ -142,16 +141,16 @@ def _run_once(
 # Imported where they run: the process that plans needs neither pandas nor Arrow.
 
 
-def _process(chunk: Chunk, token: str) -> Done:
+def _process(chunk: Chunk) -> Done:
     from ncs_cb.batch.work import process
 
-    return process(chunk, token)
+    return process(chunk)
 
 
-def _process_guarded(chunk: Chunk, token: str) -> Done:
+def _process_guarded(chunk: Chunk) -> Done:
     from ncs_cb.batch.guard import process_guarded
 
-    return process_guarded(chunk, token)
+    return process_guarded(chunk)
 
 
 _WAYS = {"process": _process, "process_guarded": _process_guarded}
@@ -179,8 +178,7 @@ class DaskTeam:
 
         def submit(some: Iterable[Chunk]) -> None:
             for chunk in some:
-                token = f"{chunk.slot:05d}-{uuid.uuid4().hex}"
-                future = client.submit(_WAYS[way], chunk, token, pure=False)
+                future = client.submit(_WAYS[way], chunk, pure=False)
                 running[future.key] = chunk
                 pool.add(future)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
+from ncs_cb.apart import apart
 from ncs_cb.errors import ReadError, did_you_mean
 
 if TYPE_CHECKING:
@@ -77,7 +78,8 @@ def read_grid(
         If it cannot be read so; the message says what is there.
     """
     if is_spreadsheet(suffix, data):
-        rows, name = _sheet(data, sheet)
+        # Native code takes such files apart, which a file made for it can break.
+        rows, name = apart(_sheet, data, sheet)
         mark = decimal or _decimal([c for row in rows for c in row if isinstance(c, str)], ";")
         return Grid(rows, mark, f"sheet '{name[:60]}'")
     text, found = _decoded(data, encoding)

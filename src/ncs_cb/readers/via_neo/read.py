@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ncs_cb.apart import apart
 from ncs_cb.errors import StudyError, UnitError, did_you_mean
 from ncs_cb.knowledge.anatomy import position
 from ncs_cb.model import Decision, Kind, Side, Site, Stimulus, Trace
-from ncs_cb.readers._shared.apart import apart
 from ncs_cb.readers._shared.names import SIDES
 from ncs_cb.readers._shared.plausible import (
     FARTHEST_MM,
