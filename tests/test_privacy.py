@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 import archives
+import identities
 from ncs_cb.batch.identity import Pseudonyms, scrub
 from ncs_cb.cli import main
 from ncs_cb.errors import NcsError
+from ncs_cb.readers import read_study
 
 # Invented. Each stands in one place of the inputs, so that a leak names its source.
 PLANTED = {
@@ -219,3 +221,56 @@ def test_identity_is_kept_only_when_asked_for(archive, tmp_path, capfd):
     run(capfd, "analyze", archive / "p1", "--out", tmp_path / "out", "--keep-identity")
     kept = leaks(written(tmp_path / "out"), PLANTED)
     assert any("annotation" in leak for leak in kept)
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory) -> tuple[Path, dict[str, str], dict[str, str]]:
+    """Studies with one person in each of more than a hundred places; most of them fail."""
+    root = tmp_path_factory.mktemp("planted") / "root"
+    found = identities.plant_all(root, identities.PLACES)
+    typed = identities.plant_all(root, identities.TYPED, first=10 + len(found))
+    return root, found, typed
+
+
+def test_the_planted_people_are_really_in_their_studies(planted):
+    root, found, typed = planted
+    assert len(found) >= 60
+    for number, (place, who) in enumerate((found | typed).items(), start=10):
+        texts = [p.read_bytes() for p in (root / f"s{number}").iterdir()]
+        names = [p.name for p in (root / f"s{number}").iterdir()]
+        shown = [t.decode(c, "ignore") for t in texts for c in ("utf-8", "utf-16")]
+        zipped = place == "spreadsheet"
+        assert zipped or any(who[:8] in text for text in (*shown, *names)), place
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("with_key", [False, True])
+def test_no_place_of_a_file_gives_a_person_away(planted, tmp_path, capfd, with_key):
+    root, found, typed = planted
+    key = tmp_path / "lab.key"
+    key.write_bytes(b"0123456789abcdef" * 2)
+    more = ("--key", key) if with_key else ()
+    said = run(capfd, "batch", root, "--out", tmp_path / "out", "--reports", *more)
+    texts = written(tmp_path / "out") | said
+    public = {where: text for where, text in texts.items() if not where.startswith("_batch")}
+    assert leaks(public, found | typed if with_key else found) == []
+    assert 20 < len(list((tmp_path / "out" / "reports").iterdir())) < len(found | typed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["analyze", "validate"])
+def test_no_place_of_a_file_gives_a_person_away_on_the_screen(planted, tmp_path, capfd, command):
+    root, found, _ = planted
+    inputs = [root / f"s{n}" for n, _ in enumerate(found, start=10)]
+    failing = [one for one in inputs if not _can_be_read(one)]
+    assert len(failing) > 40
+    out = ("--out", tmp_path / "out") if command == "analyze" else ()
+    said = run(capfd, "-v", command, *failing, *out)
+    assert leaks(written(tmp_path / "out") | said, found) == []
+
+
+def _can_be_read(folder: Path) -> bool:
+    try:
+        return bool(read_study(folder))
+    except NcsError:
+        return False

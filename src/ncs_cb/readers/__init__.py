@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ncs_cb.discreet import discreet, discreetly
 from ncs_cb.errors import NcsError, ReadError, StudyError, UnknownFormatError
 from ncs_cb.harmless import visible
 from ncs_cb.knowledge import lab as labs
@@ -121,9 +122,12 @@ def _is_recording(asked: Asked, path: Path) -> bool:
         return True
     if not owners:
         return False
-    start = read_regular(path) if path.suffix.lower() in SPREADSHEETS else head(path)
-    lab = asked.lab_for(path) if path.suffix.lower() in _TABLE_SUFFIXES else None
-    return bool(claimants(asked.put_to(Input(path, path.name, start), lab)))
+    try:
+        start = read_regular(path) if path.suffix.lower() in SPREADSHEETS else head(path)
+        lab = asked.lab_for(path) if path.suffix.lower() in _TABLE_SUFFIXES else None
+        return bool(claimants(asked.put_to(Input(path, path.name, start), lab)))
+    except NcsError:
+        return True  # reading it says what is wrong, and with this study alone
 
 
 def read_study(
@@ -170,7 +174,8 @@ def read_study(
         If there is no stimulus, a nerve or site is unknown, or ``study.toml`` is faulty.
     """
     found = path if isinstance(path, StudyInput) else _as_input(Path(path))
-    return _read(found, *_asked(found.path, layout, lab, root, keep_identity), details)
+    with discreetly(found.names):
+        return _read(found, *_asked(found.path, layout, lab, root, keep_identity), details)
 
 
 def _asked(
@@ -206,23 +211,25 @@ def read_studies(
         If the input as a whole cannot be read; see :func:`read_study`.
     """
     found = _as_input(Path(path))
-    asked, lab_file = _asked(found.path, layout, lab, None, keep_identity)
-    each = each_visit(found, asked)
-    if len(each) == 1:
-        study = _read(found, asked, lab_file, details)
-        return {study.study_id: study}
-    made: dict[str, Study | NcsError] = {}
-    for one in each:
-        try:
-            made[one.name] = _read(one, asked, lab_file, details)
-        except NcsError as problem:
-            made[one.name] = problem
-    return made
+    with discreetly(found.names):
+        asked, lab_file = _asked(found.path, layout, lab, None, keep_identity)
+        each = each_visit(found, asked)
+        if len(each) == 1:
+            study = _read(found, asked, lab_file, details)
+            return {study.study_id: study}
+        made: dict[str, Study | NcsError] = {}
+        for one in each:
+            try:
+                made[one.name] = _read(one, asked, lab_file, details)
+            except NcsError as problem:
+                made[one.name] = discreet(problem, one.names)
+        return made
 
 
 def _read(
     found: StudyInput, asked: Asked, lab: LabFile | None, details: str | Path | None
 ) -> Study:
+    folders.refuse_unlisted(found)
     lone = not found.path.is_dir()
     toml = Path(details) if details is not None else found.study_file
     study_id, told = found.name, _NOTHING_TOLD
@@ -273,7 +280,8 @@ def check_study_file(path: str | Path) -> None:
     StudyError
         If a key, a value or a name is wrong.
     """
-    _read_details(Path(path), "")
+    with discreetly():
+        _read_details(Path(path), "")
 
 
 def _read_details(path: Path, default_id: str) -> tuple[str, Details, tuple[Source, ...]]:
@@ -283,9 +291,6 @@ def _read_details(path: Path, default_id: str) -> tuple[str, Details, tuple[Sour
     details = told_of.settle(details)
     source = Source(path.name, hashlib.sha256(read_regular(path)).hexdigest(), "study_toml")
     return study_id or default_id, details, (source,)
-
-
-# --------------------------------------------------------------------------- files to inputs
 
 
 def _open_all(found: StudyInput, keep_identity: bool) -> tuple[list[Input], list[Decision]]:
@@ -313,8 +318,6 @@ def _open_all(found: StudyInput, keep_identity: bool) -> tuple[list[Input], list
         decisions.append(Decision(path.name, "choice", "ignored", reason))
     return inputs, decisions
 
-
-# --------------------------------------------------------------------------- inputs to a study
 
 _Read = tuple[Source, Recording]
 

@@ -16,7 +16,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from ncs_cb.errors import StudyError, TableError
+from ncs_cb.errors import ReadError, StudyError, TableError
+from ncs_cb.files import read_regular
 from ncs_cb.model import (
     Details,
     FWaveValue,
@@ -183,11 +184,12 @@ def load_study_toml(path: str | Path) -> StudyFile:
     """
     path = Path(path)
     try:
-        if path.stat().st_size > _LARGEST_BYTES:
+        data = read_regular(path, at_most=_LARGEST_BYTES + 1)
+        if len(data) > _LARGEST_BYTES:
             raise StudyError(f"larger than {_LARGEST_BYTES} bytes.", source=path.name)
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as problem:
-        raise StudyError(f"cannot be read: {problem.strerror}.", source=str(path)) from None
+        text = data.decode("utf-8-sig")
+    except ReadError as problem:
+        raise StudyError(problem.message, source=str(path)) from None
     except UnicodeDecodeError:
         raise StudyError("not UTF-8 text.", source=path.name) from None
     return parse_study_toml(text, source=path.name)

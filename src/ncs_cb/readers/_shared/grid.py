@@ -205,7 +205,7 @@ def _named(names: list[str], wanted: str | int | None) -> str:
     if wanted in names:
         return wanted
     raise ReadError(
-        f"no sheet '{wanted[:60]}'; there are: {', '.join(n[:60] for n in names[:20])}."
+        f"no sheet '{wanted[:60]}'; there are: {', '.join(repr(n[:60]) for n in names[:20])}."
         + did_you_mean(wanted, names)
     )
 

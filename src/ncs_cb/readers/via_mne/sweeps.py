@@ -82,7 +82,7 @@ def _spoken(name: str, row: Mapping[Any, Any], sites: Mapping[str, str] | None) 
     told = row.get("site", row.get("stimulation_site")) if sites is None else sites.get(name)
     if sites is not None and told is None:
         raise StudyError(
-            f"sites: no entry for event '{name[:80]}'; given: {', '.join(sites)}."
+            f"sites: no entry for event '{name[:80]}'; given: {', '.join(map(repr, sites))}."
             + did_you_mean(name[:80], sites)
         )
     said = parsed(str(told if told is not None else name)[:200])

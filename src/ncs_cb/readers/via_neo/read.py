@@ -218,7 +218,7 @@ def _markers(stretches: Sequence[Stretch], events: Sidecar) -> list[_Pulse]:
     if wanted not in known:
         raise StudyError(
             f"events.marker: no channel '{wanted[:40]}' holds events; there are: "
-            f"{', '.join(known[:_LISTED]) or 'none'}." + did_you_mean(wanted, known),
+            f"{', '.join(map(repr, known[:_LISTED])) or 'none'}." + did_you_mean(wanted, known),
             source=events.name,
         )
     mine = [
