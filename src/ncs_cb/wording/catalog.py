@@ -6,34 +6,27 @@ registries, names of nerves, sites and muscles from the anatomy.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 from ncs_cb import columns, flags
 from ncs_cb.errors import ReportError, did_you_mean
+from ncs_cb.knowledge import datafile
 from ncs_cb.knowledge.anatomy import anatomy
 
-_FOLDER = "tables/words"
+_FOLDER = "words"
 
 
 def languages() -> tuple[str, ...]:
     """Give the languages a report can be written in, English first."""
-    found = {
-        item.name.removesuffix(".toml")
-        for item in files("ncs_cb").joinpath(_FOLDER).iterdir()
-        if item.name.endswith(".toml")
-    }
-    return ("en", *sorted(found - {"en"}))
+    return ("en", *(lang for lang in datafile.shipped(_FOLDER) if lang != "en"))
 
 
 def read_catalog(lang: str) -> dict[str, str]:
     """Read one catalog as ``{"section.key": text}``."""
-    text = files("ncs_cb").joinpath(f"{_FOLDER}/{lang}.toml").read_text("utf-8")
-    return dict(_flat("", tomllib.loads(text)))
+    return dict(_flat("", datafile.read(_FOLDER, lang).raw))
 
 
 def _flat(prefix: str, tree: Mapping[str, Any]) -> Iterable[tuple[str, str]]:

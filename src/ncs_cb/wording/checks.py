@@ -6,12 +6,11 @@ so that the same finding reads in every language.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
 
 from ncs_cb.errors import TableError, did_you_mean
+from ncs_cb.knowledge import datafile
 from ncs_cb.knowledge.anatomy import anatomy
 
 LANGUAGES = ("en", "zh")
@@ -30,9 +29,7 @@ def sentences() -> dict[str, dict[str, dict[str, str]]]:
     TableError
         If a case lacks a language.
     """
-    raw: dict[str, dict[str, dict[str, str]]] = tomllib.loads(
-        files("ncs_cb").joinpath(_FILE).read_text("utf-8")
-    )
+    raw: dict[str, dict[str, dict[str, str]]] = datafile.table("checks").raw
     for check, cases in raw.items():
         for case, texts in cases.items():
             if set(texts) != set(LANGUAGES):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 
+from ncs_cb.knowledge import datafile
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.model import SetWords
 
@@ -95,7 +94,7 @@ def words(lang: str) -> dict[str, str]:
     ValueError
         If there are none for it.
     """
-    raw = tomllib.loads(files("ncs_cb").joinpath("tables/diagnosis.toml").read_text("utf-8"))
+    raw = datafile.table("diagnosis").raw
     if lang not in raw["words"]:
         raise ValueError(f"no words for language '{lang}'; known: {', '.join(raw['words'])}")
     return {**raw["words"][lang], **raw["columns"][lang]}

@@ -5,12 +5,11 @@ The sentences stand in ``tables/validity.toml``, by premise and state.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from functools import cache, lru_cache
-from importlib.resources import files
 
 from ncs_cb.errors import TableError
+from ncs_cb.knowledge import datafile
 from ncs_cb.wording.checks import LANGUAGES, named
 
 _FILE = "tables/validity.toml"
@@ -26,7 +25,7 @@ def premises() -> dict[str, dict[str, dict[str, str]]]:
     TableError
         If a premise lacks its source, or a state a language.
     """
-    raw = tomllib.loads(files("ncs_cb").joinpath(_FILE).read_text("utf-8"))
+    raw = datafile.table("validity").raw
     found: dict[str, dict[str, dict[str, str]]] = {}
     for premise, states in raw.items():
         if not isinstance(states.get("source"), str):
