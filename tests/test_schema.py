@@ -314,7 +314,7 @@ def test_every_finding_is_worded_in_both_languages_and_has_a_source():
     ],
 )
 def test_a_malformed_finding_is_a_table_error(change, message):
-    entry = {"type": "boolean", "label": "a", "label_zh": "甲", "description": "A.", "source": "s"}
+    entry = {"type": "boolean", "label": "a", "description": "A.", "source": "s"}
     assert findings.build({"clinical": {"a": entry}})["clinical.a"].label == "a"
     with pytest.raises(TableError, match=message):
         findings.build({"clinical": {"a": entry | change}})

@@ -145,7 +145,11 @@ def build(raw: dict[str, Any]) -> Anatomy:
 
 def _place(key: str, value: dict[str, Any]) -> Place:
     return Place(
-        key, value["label"], value["label_zh"], tuple(value["aliases"]), value.get("short", "")
+        key,
+        value["label"],
+        value.get("label_zh", value["label"]),
+        tuple(value["aliases"]),
+        value.get("short", ""),
     )
 
 
@@ -163,7 +167,7 @@ def _nerve(key: str, value: dict[str, Any]) -> Nerve:
     return Nerve(
         id=key,
         label=value["label"],
-        label_zh=value["label_zh"],
+        label_zh=value.get("label_zh", value["label"]),
         aliases=tuple(value["aliases"]),
         limb=value["limb"],
         muscles=tuple(value["muscles"]),

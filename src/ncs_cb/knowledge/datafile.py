@@ -26,6 +26,9 @@ not yet checked against the publication, doubtful."""
 UNSET = "unset"
 """What stands in the place of a number that is not known."""
 
+_WORDED = ("nerves", "findings", "features", "criteria", "reference")
+_TEXTS = ("text", "label", "title", "ask", "absent_text", "frequency", "neuropathy")
+
 
 @dataclass(frozen=True, slots=True)
 class DataText:
@@ -57,14 +60,45 @@ def read(folder: str, id_or_path: str | Path) -> DataText:
         If there is no such id or file, or the file is not TOML in UTF-8.
     """
     name, content = _content(folder, id_or_path)
-    return parse(content, name)
+    return _in_two_languages(parse(content, name)) if folder in _WORDED else parse(content, name)
 
 
 @cache
 def table(name: str) -> DataText:
     """Read ``tables/<name>.toml`` of the package."""
     path = f"tables/{name}.toml"
-    return parse(files("ncs_cb").joinpath(path).read_bytes(), path)
+    read = parse(files("ncs_cb").joinpath(path).read_bytes(), path)
+    return _in_two_languages(read) if name in _WORDED else read
+
+
+@cache
+def chinese() -> dict[str, str]:
+    """Give the Chinese of each English text of a nerve, finding, feature or set."""
+    words: dict[str, str] = read("words", "zh").raw["knowledge"]
+    return words
+
+
+def _in_two_languages(data: DataText) -> DataText:
+    """Put ``<key>_zh`` beside each English text of a file that the catalog has the Chinese of.
+
+    So a set of one's own keeps the words it shares with a shipped one, and may bring its own.
+    """
+
+    def woven(value: Any) -> Any:
+        if isinstance(value, list):
+            return [woven(one) for one in value]
+        if not isinstance(value, dict):
+            return value
+        more = {
+            f"{key}_zh": chinese()[value[key]]
+            for key in _TEXTS
+            if f"{key}_zh" not in value
+            and isinstance(value.get(key), str)
+            and value[key] in chinese()
+        }
+        return {key: woven(one) for key, one in value.items()} | more
+
+    return replace(data, raw=woven(data.raw))
 
 
 def parse(content: bytes, name: str, error: type[NcsError] = TableError) -> DataText:

@@ -14,7 +14,7 @@ TABLES = ("clinical", "laboratory", "imaging", "treatment")
 """The tables of ``study.toml`` that hold findings."""
 
 _TYPES: tuple[Literal["boolean", "number"], ...] = ("boolean", "number")
-_TEXTS = ("label", "label_zh", "description", "source")
+_TEXTS = ("label", "description", "source")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +67,11 @@ def build(raw: dict[str, Any], name: str = "findings.toml") -> Mapping[str, Find
 
 
 def _finding(name: str, block: Block) -> Finding:
-    block.only("type", *_TEXTS, "min", "max")
+    block.only("type", *_TEXTS, "label_zh", "min", "max")
     block.choice("type", _TYPES)
     texts = {key: block.text(key) for key in _TEXTS}
     limits = [block.number(key, needed=False) for key in ("min", "max")]
-    return Finding(name, block.raw["type"], **texts, minimum=limits[0], maximum=limits[1])
+    chinese = block.maybe_text("label_zh") or texts["label"]
+    return Finding(
+        name, block.raw["type"], **texts, label_zh=chinese, minimum=limits[0], maximum=limits[1]
+    )
