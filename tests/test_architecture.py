@@ -31,7 +31,6 @@ HOMES = {
     "pyarrow": {"reports/tables.py", "batch"},
     "dask": {"batch"},
     "distributed": {"batch"},
-    "pydantic": {"study_file"},
     "typer": {"cli"},
     "rich": {"cli"},
 }
@@ -67,6 +66,11 @@ def test_imports_point_one_way():
         check=False,
     )
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_a_toml_file_enters_through_one_door():
+    readers = [path for path in MODULES if "tomllib" in imports(path)]
+    assert readers == [PACKAGE / "knowledge/datafile.py"]
 
 
 def layers() -> list[set[str]]:
@@ -117,8 +121,7 @@ def loaded_after(code: str) -> set[str]:
     return {name.split(".")[0] for name in json.loads(run.stdout.splitlines()[-1])}
 
 
-# typer loads pydantic by itself to read its options.
-LIGHT = {"numpy", "pandas", *HOMES} - {"typer", "rich", "pydantic"}
+LIGHT = {"numpy", "pandas", *HOMES} - {"typer", "rich"}
 
 
 def test_importing_the_package_loads_no_heavy_library():
