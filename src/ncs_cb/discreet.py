@@ -14,6 +14,7 @@ from functools import cache
 from importlib.resources import files
 
 from ncs_cb.errors import NcsError
+from ncs_cb.harmless import visible
 
 HIDDEN = "(not shown: it may name a person)"
 """What stands in place of a text that is not told."""
@@ -21,11 +22,11 @@ HIDDEN = "(not shown: it may name a person)"
 _TEMPLATES = ("study_template.toml", "lab_template.toml", "nerves.toml")
 # Keys of sidecars and of a result, which no template lists.
 _KEYS = (
-    "traces site repeat machine range_mv resolution_mv channel gain window_ms events at_ms "
-    "threshold level edge rising falling refractory marker study details segments provenance "
-    "schema kind motor sensory f_wave polarity negative_up negative_down auto trace action "
-    "move reset exclude choose set accept undo onset peak end baseline present absent "
-    "not_done not_measurable nanovolt uvolt microvolt millivolt volt"
+    "damaged truncated traces site repeat machine range_mv resolution_mv channel gain "
+    "window_ms events at_ms threshold level edge rising falling refractory marker study "
+    "details segments provenance schema kind motor sensory f_wave polarity negative_up "
+    "negative_down auto trace action move reset exclude choose set accept undo onset peak end "
+    "baseline present absent not_done not_measurable nanovolt uvolt microvolt millivolt volt"
 )
 # Quotes around a text, not an apostrophe inside it.
 _QUOTED = re.compile(r"(?<!\w)'(.*?)'(?!\w)|(?<!\w)\"(.*?)\"(?!\w)", re.DOTALL)
@@ -36,6 +37,7 @@ _WORD = re.compile(r"[^\W\d_]+")
 _NUMBER = re.compile(r"\d{5,}|\d{1,4}[-./]\d{1,2}[-./]\d{1,4}")
 # Keys and values of a TOML file, not the remarks in it.
 _NAMED = re.compile(r'([\w.]+)\s*=|"([^"\n]*)"|^\[+([^\]\n]*)\]', re.MULTILINE)
+_LONGEST, _LONGEST_QUOTE = 2500, 120
 _SHORT = 3
 _LIKENESS = 0.8
 
@@ -73,7 +75,7 @@ def is_telling(text: str) -> bool:
     >>> is_telling("elbw"), is_telling("mV"), is_telling("Maria Muster"), is_telling("4711002")
     (False, False, True, True)
     """
-    if _NUMBER.search(text):
+    if len(text) > _LONGEST_QUOTE or _NUMBER.search(text):
         return True
     return any(not _is_ours(word) for word in _WORD.findall(text.casefold()))
 
@@ -87,6 +89,7 @@ def without_quotes(message: str, names: Collection[str] = ()) -> str:
             return found[0]
         return HIDDEN if is_telling(text) else found[0]
 
+    message = visible(message if len(message) <= _LONGEST else f"{message[:_LONGEST]} ...")
     where, colon, rest = message.partition(": ")
     if colon and not re.search(r"[\s']", where):
         # The place in a tree: traces.wrist.distance_mm

@@ -132,6 +132,11 @@ def _is_whole(line: bytes) -> bool:
     return isinstance(event, dict)
 
 
+def _no_number(word: str) -> None:
+    """Refuse NaN and infinities, which JSON does not have."""
+    raise ValueError(word)
+
+
 def _digest(line: bytes) -> str:
     return hashlib.sha256(line).hexdigest()
 
@@ -151,7 +156,7 @@ def _checked(line: bytes, before: str) -> tuple[dict[str, Any], Correction]:
     if len(line) > _LONGEST_LINE:
         raise StudyError(f"{len(line)} bytes; at most {_LONGEST_LINE}.", hint=hint)
     try:
-        event = json.loads(line)
+        event = json.loads(line, parse_constant=_no_number)
     except (ValueError, RecursionError):
         raise StudyError("is damaged: not an event in JSON.", hint=hint) from None
     if not isinstance(event, dict):

@@ -166,7 +166,10 @@ class DaskTeam:
         """Look at the studies' files on the workers, which lie nearer to a big archive."""
         starts = range(0, len(studies), _LOOKED_AT_TOGETHER)
         pieces = [studies[i : i + _LOOKED_AT_TOGETHER] for i in starts]
-        looked = self._client.gather(self._client.map(look_at, pieces, pure=False))
+        futures = self._client.map(look_at, pieces, pure=False)
+        looked = self._client.gather(futures, errors="skip")
+        if len(looked) < len(pieces):  # workers were lost: what they looked at is looked at here
+            return look_at(studies)
         return [one for piece in looked for one in piece]
 
     def results(self, chunks: Sequence[Chunk], way: str) -> Iterator[tuple[Chunk, Done | None]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -244,7 +245,13 @@ def _segment(
 
 def _number(row: Row, name: str) -> float | None:
     text = re.sub(r"[^\d.eE+-]", "", row.cells.get(name, ""))
-    return float(text) if text else None
+    try:
+        number = float(text) if text else None
+    except ValueError:
+        number = math.nan
+    if number is not None and not math.isfinite(number):
+        raise StudyError(f"{row.where}: '{text[:20]}' for {name} is no number.")
+    return number
 
 
 def _ends(row: Row, site: str, source: Input) -> tuple[str, ...] | None:

@@ -192,7 +192,7 @@ def _columns(table: Table, sidecar: Sidecar, nerve: str, told: RecordingOverride
         if name not in names:
             raise StudyError(
                 f"traces.{name[:80]}: the table has no such column; it has: "
-                f"{', '.join(names[:20])}." + did_you_mean(name[:80], names),
+                f"{', '.join(map(repr, names[:20]))}." + did_you_mean(name[:80], names),
                 source=sidecar.name,
             )
     found = []
