@@ -22,6 +22,8 @@ _TITLES = re.compile(
     re.IGNORECASE,
 )
 _LONGEST = 80
+_HIGH_BYTES = re.compile(rb"[\x80-\xff]+")
+_USUAL_CHINESE = (0xB0, 0xD7)
 
 
 def decode(data: bytes) -> tuple[str, str]:
@@ -46,12 +48,11 @@ def decode(data: bytes) -> tuple[str, str]:
         pass
     if b"\0" in data:
         raise ReadError("not a text table: it holds zero bytes.")
-    try:
-        text = data.decode("gbk")
-        if all(_is_chinese(c) for c in text if ord(c) > 127):
-            return text, "gbk"
-    except UnicodeDecodeError:
-        pass
+    if _looks_chinese(data):
+        try:
+            return data.decode("gbk"), "gbk"
+        except UnicodeDecodeError:
+            pass
     return _decoded(data, "cp1252"), "cp1252"
 
 
@@ -64,8 +65,16 @@ def _decoded(data: bytes, name: str) -> str:
         ) from None
 
 
-def _is_chinese(letter: str) -> bool:
-    return "\u3000" <= letter <= "\u303f" or "\u4e00" <= letter <= "\u9fff" or letter >= "\uff00"
+def _looks_chinese(data: bytes) -> bool:
+    """Tell GBK from the letters of western Europe, which also are bytes above 127.
+
+    Letters of GBK stand in pairs of them, and the usual ones begin with B0 to D7; a western
+    letter mostly stands alone, and where two meet (``Größe``) they lie above that.
+    """
+    runs = _HIGH_BYTES.findall(data)
+    pairs = [run[i] for run in runs for i in range(0, len(run) - 1, 2)]
+    usual = sum(_USUAL_CHINESE[0] <= first <= _USUAL_CHINESE[1] for first in pairs)
+    return all(len(run) % 2 == 0 for run in runs) and 2 * usual > len(pairs)
 
 
 def decode_label(raw: bytes, is_understood: Callable[[str], bool]) -> tuple[str, str]:

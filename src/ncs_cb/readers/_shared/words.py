@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from typing import Literal
 
+from ncs_cb.errors import StudyError
 from ncs_cb.knowledge.anatomy import normalize, resolve
 from ncs_cb.readers._shared.reader import Input
+
+_IN_LAB = {
+    "sites": ("stimulation_site", "below_elbow"),
+    "muscles": ("muscle", "adm"),
+    "nerves": ("nerve", "ulnar"),
+}
 
 
 def named(what: Literal["sites", "muscles", "nerves"], text: str, source: Input) -> str:
@@ -14,7 +21,16 @@ def named(what: Literal["sites", "muscles", "nerves"], text: str, source: Input)
     Raises
     ------
     StudyError
-        If nobody knows the name.
+        If nobody knows the name; the message says how a laboratory teaches its own.
     """
     own = source.words.get(what, {}).get(normalize(text))
-    return own if own is not None else resolve(what, text[:80])
+    if own is not None:
+        return own
+    try:
+        return resolve(what, text[:80])
+    except StudyError as problem:
+        kind, example = _IN_LAB[what]
+        hint = f'A name of your own stands in lab.toml: [words.{kind}] {example} = ["..."].'
+        raise StudyError(
+            problem.message, source=problem.source, hint=problem.hint or hint
+        ) from None
