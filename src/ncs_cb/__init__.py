@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ncs_cb.measuring.f_waves import measure_f_waves
     from ncs_cb.measuring.traces import measure_traces
     from ncs_cb.model import Result, Study
+    from ncs_cb.norms import propose_norms
     from ncs_cb.readers import read_study
     from ncs_cb.readers.edf import write_edf
     from ncs_cb.readers.mapped_table import studies_from_table
@@ -53,6 +54,7 @@ _HOMES = {
     "load_result": "reports.record",
     "measure_f_waves": "measuring.f_waves",
     "measure_traces": "measuring.traces",
+    "propose_norms": "norms",
     "read_study": "readers",
     "show": "reports",
     "studies_from_table": "readers.mapped_table",
@@ -80,6 +82,7 @@ __all__ = [
     "load_result",
     "measure_f_waves",
     "measure_traces",
+    "propose_norms",
     "read_study",
     "show",
     "simulate",
