@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import tomllib
 from functools import cache
-from importlib.resources import files
 
+from ncs_cb.knowledge import datafile
 from ncs_cb.knowledge.thresholds import Threshold, build
-
-_FILE = "tables/norms.toml"
 
 
 @cache
 def table() -> dict[str, Threshold]:
     """Load and validate every setting, by id."""
-    text = files("ncs_cb").joinpath(_FILE).read_text("utf-8")
-    return build(tomllib.loads(text), source=_FILE)
+    return build(datafile.table("norms").raw, source="tables/norms.toml")
 
 
 def value(key: str) -> float:
