@@ -13,6 +13,7 @@ __version__ = "0.3.0"
 if TYPE_CHECKING:
     from ncs_cb import simulate
     from ncs_cb.analysis import analyze, analyze_many
+    from ncs_cb.batch.export import write_tables
     from ncs_cb.comparison import compare
     from ncs_cb.dispersion import estimate_block
     from ncs_cb.errors import (
@@ -61,6 +62,7 @@ _HOMES = {
     "study_from_epochs": "readers.via_mne",
     "write_edf": "readers.edf",
     "write_report": "reports",
+    "write_tables": "batch.export",
 }
 
 __all__ = [
@@ -90,6 +92,7 @@ __all__ = [
     "study_from_epochs",
     "write_edf",
     "write_report",
+    "write_tables",
 ]
 
 

@@ -80,6 +80,7 @@ _COMMANDS: dict[str, tuple[Callable[..., None], str]] = {
     "validate": (_study.validate, "Check inputs, or print a study.toml template."),
     "anonymize": (_archive.anonymize, "Copy EDF+ files without identities."),
     "norms": (_norms.norms, "Propose limits of normal from an archive."),
+    "tables": (_norms.tables, "Write the tables of an archive as CSV or Excel."),
     "lab": (_lab.lab, "Print a lab.toml template, or check one."),
     "samples": (_shelf.samples, "Copy sample visits and notebooks to a folder."),
     "doctor": (_shelf.doctor, "Show versions, extras, fonts: for a report of a fault."),

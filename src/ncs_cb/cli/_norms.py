@@ -1,4 +1,4 @@
-"""``ncs-cb norms``: limits of normal that a laboratory's own archive proposes."""
+"""``ncs-cb norms | tables``: what an archive proposes as normal, and its tables for others."""
 
 from __future__ import annotations
 
@@ -64,6 +64,31 @@ def norms(
     out().print(table(heads, rows))
     left = len(frame) - len(shown)
     note(f"wrote {target / 'norms.toml'}: {len(shown)} limits; {left} bands gave none (norms.csv)")
+
+
+class TableFormat(StrEnum):
+    """What ``--format`` of ``tables`` may name."""
+
+    csv = "csv"
+    xlsx = "xlsx"
+
+
+@friendly
+def tables(
+    archive: Annotated[
+        Path,
+        typer.Argument(metavar="ARCHIVE", help="The folder that 'ncs-cb batch --out' wrote."),
+    ],
+    target: Out,
+    kind: Annotated[
+        TableFormat, typer.Option("--format", help="csv, or xlsx: one workbook.")
+    ] = TableFormat.csv,
+) -> None:
+    """Write the tables of an archive as CSV or as one Excel workbook, for other programs."""
+    from ncs_cb.batch.export import write_tables
+
+    paths = write_tables(archive, target, format=kind.value)
+    note(f"wrote {', '.join(str(path) for path in paths)}")
 
 
 def _numbers(name: str, text: str) -> list[int]:
