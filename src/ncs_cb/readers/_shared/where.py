@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -80,12 +80,12 @@ def where_of(
 
 
 def _note_overruled(
-    told: str | None, said: set[str | None], what: str, name: str, decisions: list[Decision]
+    told: str | None, said: Iterable[str | None], what: str, name: str, decisions: list[Decision]
 ) -> None:
     """Say where ``study.toml`` wins over what the file says."""
-    others = sorted({word for word in said if word not in (None, told)})  # type: ignore[type-var]
+    others = sorted({word for word in said if word is not None and word != told})
     if told is not None and others:
-        reason = f"as study.toml says; the file itself says {', '.join(map(str, others))}"
+        reason = f"as study.toml says; the file itself says {', '.join(others)}"
         decisions.append(Decision(name, what, told, reason))
 
 

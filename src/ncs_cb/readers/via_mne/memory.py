@@ -148,7 +148,7 @@ def _in_memory(made: Any, sites: Mapping[str, str] | None, name: str) -> tuple[A
     """
     if hasattr(made, "event_id") and hasattr(made, "get_data"):
         if not made.preload:
-            made = made.copy().load_data(verbose="error")
+            made = made.copy().load_data()
         return made.info, Found(epoch_sweeps(made, sites))
     if hasattr(made, "first_samp"):
         if not made.preload:
