@@ -89,15 +89,15 @@ def _mirrored(traces: Sequence[Trace]) -> list[Trace]:
 def _odd(traces: Sequence[Trace], members: list[int]) -> list[int]:
     """Give the traces whose sign differs from that of most sites; all of them where it is even."""
     sites = {traces[i].site.stimulation_site for i in members}
-    if len(sites) < 2:
-        return []
     curves = {i: c for i in members if (c := _curve(traces[i])) is not None}
     if len(curves) < 2:
         return []
     largest = max(curves, key=lambda i: float(np.abs(curves[i]).max()))
     signs = {i: _sign(curves[largest], curve) for i, curve in curves.items()}
-    up = {traces[i].site.stimulation_site for i, s in signs.items() if s > 0}
-    down = {traces[i].site.stimulation_site for i, s in signs.items() if s < 0}
+    # Sites are counted; where there is only one, its sweeps are.
+    place = {i: traces[i].site.stimulation_site if len(sites) > 1 else str(i) for i in signs}
+    up = {place[i] for i, s in signs.items() if s > 0}
+    down = {place[i] for i, s in signs.items() if s < 0}
     if not down:
         return []
     if len(up) == len(down):

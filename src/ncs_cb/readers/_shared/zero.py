@@ -56,7 +56,7 @@ def counted_from_pulse(traces: Sequence[Trace], decisions: list[Decision]) -> li
             )
             decisions.append(Decision(trace.recording, "stimulus time", f"{where}: uncertain", why))
             made.append(replace(trace, flags=(*trace.flags, "stimulus_time_uncertain")))
-        elif shift is not None and abs(shift) > beside:
+        elif shift is not None and is_late and pulse.index != trace.stimulus_index:
             decisions.append(
                 Decision(
                     trace.recording,
