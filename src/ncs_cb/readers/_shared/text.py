@@ -22,7 +22,6 @@ _TITLES = re.compile(
     re.IGNORECASE,
 )
 _LONGEST = 80
-_HIGH_BYTES = re.compile(rb"[\x80-\xff]+")
 _USUAL_CHINESE = (0xB0, 0xD7)
 
 
@@ -48,11 +47,9 @@ def decode(data: bytes) -> tuple[str, str]:
         pass
     if b"\0" in data:
         raise ReadError("not a text table: it holds zero bytes.")
-    if _looks_chinese(data):
-        try:
-            return data.decode("gbk"), "gbk"
-        except UnicodeDecodeError:
-            pass
+    chinese = _as_chinese(data)
+    if chinese is not None:
+        return chinese, "gbk"
     return _decoded(data, "cp1252"), "cp1252"
 
 
@@ -65,16 +62,26 @@ def _decoded(data: bytes, name: str) -> str:
         ) from None
 
 
-def _looks_chinese(data: bytes) -> bool:
-    """Tell GBK from the letters of western Europe, which also are bytes above 127.
+def _as_chinese(data: bytes) -> str | None:
+    """Decode as GBK where that makes sense.
 
-    Letters of GBK stand in pairs of them, and the usual ones begin with B0 to D7; a western
-    letter mostly stands alone, and where two meet (``Größe``) they lie above that.
+    Both bytes of a usual Chinese letter lie above ASCII; the umlaut, degree or micro sign of a
+    Western text is one such byte before a plain letter, which GBK reads as a rare letter.
     """
-    runs = _HIGH_BYTES.findall(data)
-    pairs = [run[i] for run in runs for i in range(0, len(run) - 1, 2)]
-    usual = sum(_USUAL_CHINESE[0] <= first <= _USUAL_CHINESE[1] for first in pairs)
-    return all(len(run) % 2 == 0 for run in runs) and 2 * usual > len(pairs)
+    try:
+        text = data.decode("gbk")
+    except UnicodeDecodeError:
+        return None
+    letters = [c for c in text if ord(c) > 127]
+    pairs = [c.encode("gbk") for c in letters]
+    # Where two Western letters meet (Größe), they make a rare one.
+    usual = [p for p in pairs if _USUAL_CHINESE[0] <= p[0] <= _USUAL_CHINESE[1] and p[1] > 0xA0]
+    return text if all(map(_is_chinese, letters)) and 2 * len(usual) > len(letters) else None
+
+
+def _is_chinese(letter: str) -> bool:
+    spans = (("\u3000", "\u303f"), ("\u4e00", "\u9fff"), ("\u0391", "\u03c9"), ("\uff00", "\uffff"))
+    return any(low <= letter <= high for low, high in spans) or letter in "\u2103\u00b0\u00b1\u00d7"
 
 
 def decode_label(raw: bytes, is_understood: Callable[[str], bool]) -> tuple[str, str]:

@@ -36,6 +36,7 @@ from ncs_cb.readers._shared.reader import Input, Recording
 from ncs_cb.readers._shared.tables import (
     Sidecar,
     Table,
+    is_number,
     load_sidecar,
     number,
     parse_table,
@@ -150,6 +151,14 @@ def read(source: Input) -> Recording:
     return Recording(traces, decisions=decisions, companions=(beside,))
 
 
+def _refuse_transposed(table: Table) -> None:
+    if len(table.columns) > 2 and all(is_number(name) for name in table.columns[1:]):
+        raise ReadError(
+            "the table looks transposed: its columns are named by numbers, as times are.",
+            hint="Turn it, so that the first column holds the times and each trace is a column.",
+        )
+
+
 def _sweeps(source: Input, sidecar: Sidecar) -> tuple[Sweeps, str | None]:
     """Give the traces of the file as its sidecar lays them out, and the unit it states if any."""
     if source.path.suffix.lower() == ".mat":
@@ -164,6 +173,7 @@ def _sweeps(source: Input, sidecar: Sidecar) -> tuple[Sweeps, str | None]:
             hint="Rename the column to what it holds, or name it in the sidecar (time_column); "
             "docs/formats.md says more.",
         )
+    _refuse_transposed(table)
     times, samples = _numbers(table, range(1, len(table.columns)))
     return Sweeps(table.columns[1:], times * per_ms, samples), None
 
