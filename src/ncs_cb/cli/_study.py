@@ -1,9 +1,9 @@
-"""``ncs-cb analyze | compare | validate``: one study, a few, or a check of the files."""
+"""``ncs-cb analyze | compare``: one study, or a few."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -16,7 +16,6 @@ from ncs_cb.cli._console import (
     friendly,
     note,
     out,
-    plain,
     tell,
     wrong_usage,
 )
@@ -39,11 +38,12 @@ from ncs_cb.cli._options import (
     known_lab,
     known_sets,
 )
+from ncs_cb.cli._validate import decided, warnings_of, without_name
 
 if TYPE_CHECKING:
     from ncs_cb.errors import NcsError
     from ncs_cb.knowledge.lab import LabFile
-    from ncs_cb.model import Decision, Result, Study, Trace, TypedResponse
+    from ncs_cb.model import Result, Study
 
 _STDOUT = Path("-")
 
@@ -98,7 +98,7 @@ def analyze(
             raise
         except Exception as error:  # one failed input never stops the others
             failed += 1
-            tell(f"{given}: {_without(given, explain(error))}")
+            tell(f"{given}: {without_name(given, explain(error))}")
             continue
         for name, study in each.items():
             try:
@@ -106,7 +106,7 @@ def analyze(
             except Exception as error:
                 failed += 1
                 shown = f"{given} ({name})" if len(each) > 1 else f"{given}"
-                tell(f"{shown}: {_without(given, explain(error))}")
+                tell(f"{shown}: {without_name(given, explain(error))}")
     if failed:
         raise typer.Exit(SOME_FAILED)
 
@@ -215,11 +215,6 @@ def _shown(paths: Iterable[Path]) -> str:
     return f"{first}" + (f" and {rest} more beside it" if rest > 0 else "")
 
 
-def _without(given: Path, message: str) -> str:
-    """Take the input's name off the front of a message that begins with it."""
-    return message.removeprefix(f"{given}: ").removeprefix(f"{given.name}: ")
-
-
 @friendly
 def compare(
     visits: Annotated[
@@ -251,109 +246,8 @@ def compare(
     note(f"wrote {_shown(paths)}")
 
 
-@friendly
-def validate(
-    inputs: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="INPUT", help="Recordings, study folders or study.toml files."),
-    ] = None,
-    template: Annotated[
-        bool, typer.Option("--template", help="Print a study.toml with every key explained.")
-    ] = False,
-    layout: Annotated[
-        bool, typer.Option("--layout", help="Print a layout guessed from a table, to check.")
-    ] = False,
-    lab: LabOption = None,
-) -> None:
-    """Read studies without analyzing them, and say what was understood or what is wrong."""
-    lab_file = known_lab(lab)
-    if template:
-        from ncs_cb.study_file import template as study_toml
-
-        sys.stdout.write(study_toml())
-    elif not inputs:
-        wrong_usage("validate needs an INPUT, or --template")
-    failed = 0
-    for given in inputs or ():
-        try:
-            if layout:
-                from ncs_cb.readers.mapped_table import guess
-
-                sys.stdout.write(guess(given))
-                continue
-            lost = 0
-            for line in _understood(given, lab_file):
-                lost += "unassigned stimulus" in line
-                out().print(plain(line), soft_wrap=True)
-            failed += lost > 0
-        except Exception as error:  # every input is checked, whatever is wrong with the others
-            failed += 1
-            tell(f"{given}: {_without(given, explain(error))}")
-    if failed:
-        raise typer.Exit(SOME_FAILED)
-
-
-def _understood(given: Path, lab: LabFile | None) -> Iterator[str]:
-    if given.suffix == ".toml" and given.is_file():
-        from ncs_cb.knowledge import lab as labs
-        from ncs_cb.readers import check_study_file
-
-        if given.name == "lab.toml":
-            labs.load(given)
-        else:
-            check_study_file(given)
-        yield f"{given}: good"
-        return
-    wrong = []
-    for name, study in _read_each(given, None, False, None, lab).items():
-        if isinstance(study, Exception):
-            wrong.append(study)
-            tell(f"{given} ({name}): {_without(given, explain(study))}")
-        else:
-            yield from _understood_study(given, study)
-    if wrong:
-        raise type(wrong[0])(f"{len(wrong)} of its studies cannot be read.")
-
-
-def _understood_study(given: Path, study: Study) -> Iterator[str]:
-    yield f"{given}: good; study '{study.study_id}'"
-    responses: tuple[Trace | TypedResponse, ...] = (*study.traces, *study.typed_responses)
-    for response in responses:
-        site, stimulus = response.site, response.stimulus
-        far = "" if stimulus.distance_mm is None else f", {stimulus.distance_mm:g} mm"
-        yield (
-            f"  {response.recording}: {response.kind}, {site.nerve} {site.side}, "
-            f"{site.muscle}, {site.stimulation_site}{far}"
-        )
-    for line in _warnings(study):
-        yield f"  {line}"
-    for decision in study.decisions:
-        yield f"  {_decided(decision)}"
-    for text in study.notes:
-        yield f"  not understood, kept as text: {text}"
-
-
 def _say(study: Study) -> None:
-    for line in _warnings(study):
+    for line in warnings_of(study):
         tell(line)
     for decision in study.decisions:
-        detail(_decided(decision))
-
-
-def _warnings(study: Study) -> Iterator[str]:
-    """Say aloud what was not understood, and what was read although it is not whole."""
-    for lost in study.unassigned:
-        when = "" if lost.time_s is None else f" at {lost.time_s:g} s"
-        text = f"'{lost.text}'" if lost.text else "without a text"
-        yield (
-            f"{lost.recording}: warning: unassigned stimulus {text} (sweep {lost.sweep}{when}): it "
-            f'names no site. Name it in study.toml: [recordings."{lost.recording}"] '
-            f'sites = {{ "{lost.text or "..."}" = "below_elbow" }}'
-        )
-    for decision in study.decisions:
-        if decision.topic == "salvage":
-            yield f"{decision.source}: warning: {decision.reason}."
-
-
-def _decided(decision: Decision) -> str:
-    return f"{decision.source}: {decision.topic}: {decision.choice} ({decision.reason})"
+        detail(decided(decision))
