@@ -28,11 +28,9 @@ from ncs_cb.cli._options import (
     LabLang,
     LabOption,
     LabReference,
-    Lang,
     Language,
     Layout,
     Out,
-    Reference,
     Supramaximal,
     known_formats,
     known_lab,
@@ -157,18 +155,11 @@ def _of_lab(
     study: Study, criteria: list[str] | None, reference: str | None, lang: Language | None
 ) -> _Settings:
     """Take the laboratory's habits where the command says nothing."""
+    from ncs_cb.doors import judged_by
+
     said = {} if study.lab is None else study.lab.defaults
-    return _Settings(
-        criteria or list(said.get("criteria", ())) or None,
-        reference or str(said.get("reference", DEFAULT_REFERENCE)),
-        lang or Language(said.get("language", "en")),
-    )
-
-
-def _read(given: Path, clinical: Path | None, keep_identity: bool) -> Study:
-    from ncs_cb.readers import read_study
-
-    return read_study(given, keep_identity=keep_identity, details=clinical)
+    sets, limits = judged_by(study, criteria, reference)
+    return _Settings(sets, limits, lang or Language(said.get("language", "en")))
 
 
 def _analyze(
@@ -224,24 +215,33 @@ def compare(
     target: Out,
     criteria: Criteria = None,
     formats: Formats = None,
-    lang: Lang = Language.en,
-    reference: Reference = DEFAULT_REFERENCE,
+    lang: LabLang = None,
+    reference: LabReference = None,
     keep_identity: KeepIdentity = False,
+    lab: LabOption = None,
     supramaximal: Supramaximal = False,
 ) -> None:
     """Compare serial visits: which blocks persist, resolve or are new; what treatment did."""
     if len(visits) < 2:
         wrong_usage("compare needs at least two VISITs")
-    sets, chosen = known_sets(criteria, reference), known_formats(formats)
-    from ncs_cb.analysis import analyze_many
+    sets = known_sets(criteria, reference or DEFAULT_REFERENCE)
+    chosen, lab_file = known_formats(formats), known_lab(lab)
     from ncs_cb.cli._tables import print_comparison
-    from ncs_cb.compare import compare as compare_results
+    from ncs_cb.comparing import compare as compare_results
+    from ncs_cb.doors import analyze_many
+    from ncs_cb.readers import read_study
     from ncs_cb.reports import write_comparison
 
-    studies = [_read(visit, None, keep_identity) for visit in visits]
-    results = analyze_many(studies, sets, reference=reference, supramaximal=supramaximal)
+    studies = [read_study(v, keep_identity=keep_identity, lab=lab_file) for v in visits]
+    for study in studies:
+        _say(study)
+    # The visits of one patient are judged alike: by the habits of the first that has any.
+    own = _of_lab(next((s for s in studies if s.lab), studies[0]), sets, reference, lang)
+    results = analyze_many(
+        studies, own.criteria, reference=own.reference, supramaximal=supramaximal
+    )
     comparison = compare_results(results)
-    paths = write_comparison(comparison, target, formats=chosen, lang=lang.value)
+    paths = write_comparison(comparison, target, formats=chosen, lang=own.lang.value)
     print_comparison(out(), comparison)
     note(f"wrote {_shown(paths)}")
 
