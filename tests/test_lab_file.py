@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from ncs_cb import TableError, read_study
+from archives import N_SAMPLES, RATE_HZ, STIMULUS_MS, cmap, edf_plus_d
+from ncs_cb import StudyError, TableError, read_study
 from ncs_cb.cli import main
 from ncs_cb.knowledge import lab
 
@@ -105,3 +107,60 @@ def test_a_table_of_two_patients_is_two_studies_of_a_batch(tmp_path, capsys):
 
     studies = pd.read_parquet(tmp_path / "out" / "studies")
     assert sorted(studies["study_id"]) == ["p1", "p2"]
+
+
+OWN_WORDS = """
+[words.nerve]
+ulnar = ["UM"]
+[words.muscle]
+adm = ["KFB"]
+[words.stimulation_site]
+wrist = ["HG-Punkt 1"]
+below_elbow = ["HG-Punkt 2"]
+"""
+
+
+def test_words_of_the_laboratory_are_understood_in_annotations_and_labels_of_edf(tmp_path):
+    records = [
+        (0.0, "Stimulus right HG-Punkt 1 0.2ms x 12mA at 7cm from recording site", -cmap(3, 8, 6)),
+        (10.0, "HG Punkt 2", -cmap(7, 3, 6)),
+    ]
+    field = "Startdate 02-MAR-2026 X X X MNC R UM Nerve"
+    (tmp_path / "u.edf").write_bytes(edf_plus_d("R KFB", records, recording=field))
+    with pytest.raises(StudyError):
+        read_study(tmp_path / "u.edf")
+    (tmp_path / "lab.toml").write_text(OWN_WORDS, "utf-8")
+    study = read_study(tmp_path / "u.edf")
+    assert [
+        (t.site.nerve, t.site.side, t.site.muscle, t.site.stimulation_site) for t in study.traces
+    ] == [("ulnar", "right", "adm", "wrist"), ("ulnar", "right", "adm", "below_elbow")]
+    assert study.traces[0].stimulus.distance_mm == 70.0
+    assert not study.unassigned
+
+
+def test_what_study_toml_says_of_a_text_wins_over_the_words_of_the_laboratory(tmp_path):
+    records = [(0.0, "HG-Punkt 1", -cmap(3, 8, 6)), (10.0, "HG-Punkt 2", -cmap(7, 3, 6))]
+    field = "Startdate 02-MAR-2026 X X X MNC R Ulnar Nerve"
+    (tmp_path / "u.edf").write_bytes(edf_plus_d("R ADM", records, recording=field))
+    (tmp_path / "lab.toml").write_text(OWN_WORDS, "utf-8")
+    (tmp_path / "study.toml").write_text(
+        '[recordings."u.edf"]\nsites = { "HG-Punkt 2" = "axilla" }\n', "utf-8"
+    )
+    assert [t.site.stimulation_site for t in read_study(tmp_path).traces] == ["wrist", "axilla"]
+
+
+def test_words_of_the_laboratory_are_understood_in_files_that_mne_reads(tmp_path):
+    import mne
+
+    samples = np.concatenate([cmap(3, 8, 6), cmap(7, 3, 6)]) * 1e-3
+    info = mne.create_info(["R ADM"], float(RATE_HZ), "emg")
+    raw = mne.io.RawArray(samples[None], info, verbose="error")
+    at = [STIMULUS_MS / 1e3, N_SAMPLES / RATE_HZ + STIMULUS_MS / 1e3]
+    raw.set_annotations(mne.Annotations(at, 0.0, ["HG-Punkt 1", "HG-Punkt 2"]))
+    raw.save(tmp_path / "u_raw.fif", verbose="error")
+    (tmp_path / "lab.toml").write_text(OWN_WORDS, "utf-8")
+    (tmp_path / "study.toml").write_text(
+        '[recordings."u_raw.fif"]\nnerve = "ulnar"\npolarity = "negative_up"\n', "utf-8"
+    )
+    study = read_study(tmp_path)
+    assert [t.site.stimulation_site for t in study.traces] == ["wrist", "below_elbow"]

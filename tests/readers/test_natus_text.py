@@ -100,6 +100,11 @@ def test_identity_is_dropped_and_a_name_that_begins_with_a_number_is_hidden(tmp_
     assert study.traces[0].recording.startswith("natus-")
 
 
+def test_a_sweep_that_names_no_site_is_an_unassigned_stimulus(tmp_path):
+    study = read_study(put(tmp_path, export([row(wave(8, 3)), row(wave(7, 7)), row(wave(5, 9))])))
+    assert [(one.text, one.sweep) for one in study.unassigned] == [("1.1.3", 2)]
+
+
 def test_without_sites_the_message_says_what_to_write(tmp_path):
     path = put(tmp_path, export([row(wave(8, 3))]), sites=False)
     with pytest.raises(StudyError, match=r'sections with samples: 1\.1\.1.*sites = \{ "1\.1\.1"'):

@@ -9,7 +9,7 @@ import numpy as np
 
 from ncs_cb.errors import StudyError, UnitError, did_you_mean
 from ncs_cb.knowledge.anatomy import position
-from ncs_cb.model import Decision, Kind, Side, Site, Stimulus, Trace
+from ncs_cb.model import Decision, Kind, Side, Site, Stimulus, Trace, UnassignedStimulus
 from ncs_cb.readers._shared.apart import apart
 from ncs_cb.readers._shared.names import SIDES
 from ncs_cb.readers._shared.plausible import (
@@ -21,7 +21,9 @@ from ncs_cb.readers._shared.plausible import (
 from ncs_cb.readers._shared.polarity import orient
 from ncs_cb.readers._shared.reader import Input, Recording
 from ncs_cb.readers._shared.tables import Sidecar, load_sidecar
+from ncs_cb.readers._shared.text import shown
 from ncs_cb.readers._shared.told import attested
+from ncs_cb.readers._shared.unassigned import MOST
 from ncs_cb.readers._shared.words import named
 from ncs_cb.readers.via_neo import FORMATS
 from ncs_cb.readers.via_neo.signals import Signal, Stretch, load
@@ -131,10 +133,12 @@ def read(source: Input) -> Recording:
                 f"{len(dropped)} keys of the sidecar name a person",
             )
         )
-    if lost:
-        named_none = ", ".join(f"{p.code} at {p.time_s:.3f} s" for p in lost[:_LISTED])
-        decisions.append(Decision(source.name, "site", "not assigned", named_none))
-    return Recording(tuple(traces), decisions=tuple(decisions), companions=(beside,))
+    unassigned = tuple(
+        UnassignedStimulus(source.name, shown(p.code), p.stretch, p.time_s) for p in lost[:MOST]
+    )
+    return Recording(
+        tuple(traces), decisions=tuple(decisions), companions=(beside,), unassigned=unassigned
+    )
 
 
 # --------------------------------------------------------------------------- channel and unit
