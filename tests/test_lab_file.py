@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from archives import N_SAMPLES, RATE_HZ, STIMULUS_MS, cmap, edf_plus_d
 from ncs_cb import StudyError, TableError, read_study
 from ncs_cb.cli import main
-from ncs_cb.knowledge import lab
+from ncs_cb.knowledge import criteria, datafile, lab, reference
 
 SITES = (
     "nerve,side,muscle,stimulation_site,negative_peak_amplitude_mv,supramaximal\n"
@@ -89,8 +90,6 @@ def test_an_exported_set_is_the_file_it_is(tmp_path, capsys, command):
     with pytest.raises(SystemExit) as ended:
         main(command)
     assert not ended.value.code
-    from ncs_cb.knowledge import datafile
-
     assert capsys.readouterr().out == datafile.text(command[0], command[2])
 
 
@@ -103,8 +102,6 @@ def test_a_table_of_two_patients_is_two_studies_of_a_batch(tmp_path, capsys):
     with pytest.raises(SystemExit) as ended:
         main(["batch", str(root), "--out", str(tmp_path / "out"), "--workers", "1"])
     assert not ended.value.code
-    import pandas as pd
-
     studies = pd.read_parquet(tmp_path / "out" / "studies")
     assert sorted(studies["study_id"]) == ["p1", "p2"]
 
@@ -164,3 +161,64 @@ def test_words_of_the_laboratory_are_understood_in_files_that_mne_reads(tmp_path
     )
     study = read_study(tmp_path)
     assert [t.site.stimulation_site for t in study.traces] == ["wrist", "below_elbow"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        *(("criteria", name) for name in criteria.available()),
+        *(("reference", name) for name in reference.available()),
+    ],
+)
+def test_every_set_can_be_exported_edited_and_named_by_its_path(tmp_path, capsys, kind, name):
+    with pytest.raises(SystemExit) as ended:
+        main([kind, "export", name])
+    assert not ended.value.code
+    text = capsys.readouterr().out
+    assert text == datafile.text(kind, name)
+    own = tmp_path / "own.toml"
+    own.write_text(text.replace(f'id = "{name}"', 'id = "our_own"', 1), "utf-8")
+    sets = {"criteria": criteria, "reference": reference}[kind]
+    mine, shipped = sets.load(str(own)), sets.load(name)
+    assert (mine.id, mine.revision) == ("our_own", shipped.revision)
+    assert mine.sha256 != shipped.sha256
+    with pytest.raises(SystemExit) as ended:
+        main([kind, "show", str(own)])
+    assert not ended.value.code
+    assert "our_own" in capsys.readouterr().out
+
+
+def test_an_edited_set_counts_by_its_path_in_analyze_batch_and_compare(tmp_path, capsys):
+    text = datafile.text("criteria", "ean_pns_cidp_2021")
+    own = tmp_path / "own.toml"
+    text = text.replace('id = "ean_pns_cidp_2021"', 'id = "our_own"', 1)
+    own.write_text(text, "utf-8")
+    root = tmp_path / "root"
+    for visit in ("v1", "v2"):
+        (root / visit).mkdir(parents=True)
+        (root / visit / "sites.csv").write_text(PLAIN, "utf-8")
+        (root / visit / "study.toml").write_text(f'[study]\nid = "{visit}"\n', "utf-8")
+    visits = [str(root / "v1"), str(root / "v2")]
+    for command, inputs in (
+        ("analyze", visits),
+        ("batch", [str(root), "--workers", "1"]),
+        ("compare", visits),
+    ):
+        out = str(tmp_path / command)
+        with pytest.raises(SystemExit) as ended:
+            main([command, *inputs, "--criteria", str(own), "--out", out])
+        assert not ended.value.code, capsys.readouterr().err
+    verdicts = pd.concat(
+        [
+            pd.read_csv(tmp_path / "analyze" / "v1" / "verdicts.csv"),
+            pd.read_parquet(tmp_path / "batch" / "verdicts"),
+            pd.read_csv(tmp_path / "compare" / "changes.csv"),
+        ]
+    )
+    assert set(verdicts.criteria) == {"our_own"}
+
+
+PLAIN = (
+    "nerve,side,muscle,stimulation_site,negative_peak_amplitude_mv,supramaximal\n"
+    "ulnar,R,ADM,wrist,8.1,yes\nulnar,R,ADM,below elbow,2.9,yes\n"
+)
