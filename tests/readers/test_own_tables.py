@@ -1,4 +1,4 @@
-"""What a layout promises: encodings, rows, patients, distances and velocities of tables made here."""
+"""What a layout promises: encodings, rows, patients, distances and velocities of a table."""
 
 from __future__ import annotations
 
