@@ -273,7 +273,7 @@ def evidence(r: Reading, verdict: Row) -> Table:
                 Cell(_quantity(r, value, unit, limit)),
                 Cell(_limit(r, clause.get("op"), limit, unit)),
                 Cell(r.words(f"truth.{truth}"), truth),
-                Cell(str(clause.get("source") or "")),
+                Cell(r.source(str(clause.get("source") or ""))),
                 Cell(r.words.term("level", str(clause.get("verified") or "unchecked"))),
             )
         )
@@ -300,7 +300,9 @@ def _clause_label(r: Reading, clause: dict[str, Any]) -> str:
         return r.words.term("column", name)
     if f"flag.{name}" in r.words.texts:
         return r.words.term("flag", name)
-    return str(clause.get("text") or clause.get("clause") or name).replace("_", " ")
+    own = r.words.texts.get(f"policy.{clause.get('clause')}")
+    text = own or r.either(str(clause.get("text") or ""), str(clause.get("text_zh") or ""))
+    return (text or str(clause.get("clause") or name)).replace("_", " ")
 
 
 def _quantity(r: Reading, value: object, unit: str, limit: object) -> str:
