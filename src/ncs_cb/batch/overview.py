@@ -177,7 +177,11 @@ def _row(entry: Entry, criteria: list[str]) -> dict[str, Any]:
         "verdicts": [
             (
                 category := summary.get("categories", {}).get(name, ""),
-                {lang: _category(lang, category) for lang in _LANGUAGES},
+                # Of a healthy person without complaint a report speaks of no disease.
+                {
+                    lang: "" if summary.get("is_healthy") else _category(lang, category)
+                    for lang in _LANGUAGES
+                },
                 {lang: _grades(summary, name, lang) for lang in _LANGUAGES},
             )
             for name in criteria

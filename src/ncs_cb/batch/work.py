@@ -308,6 +308,7 @@ def _summaries(frames: Mapping[str, pd.DataFrame], ids: Sequence[str]) -> dict[s
             "grades": {},
             "impression": [],
             "impression_zh": [],
+            "is_healthy": False,
         }
         for name in ids
     }
@@ -321,6 +322,11 @@ def _summaries(frames: Mapping[str, pd.DataFrame], ids: Sequence[str]) -> dict[s
     for number, text, chinese in zip(said["study_id"], said["text"], said["text_zh"], strict=True):
         made[ids[int(number)]]["impression"].append(text)
         made[ids[int(number)]]["impression_zh"].append(chinese)
+    reasons = frames["reasons"]
+    suspected = set(reasons.loc[reasons["is_suspected"].fillna(True).to_numpy(bool), "study_id"])
+    normal = said.loc[((said["topic"] == "normal") & (said["case"] == "study")).to_numpy(bool)]
+    for number in set(normal["study_id"]) - suspected:
+        made[ids[int(number)]]["is_healthy"] = True
     concluded = frames["diagnosis"]
     columns = (concluded[c] for c in ("study_id", "criteria", "category"))
     for number, criteria, category in zip(*columns, strict=True):

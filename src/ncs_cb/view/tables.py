@@ -264,6 +264,8 @@ def evidence(r: Reading, verdict: Row) -> Table:
         name = str(clause.get("column") or "")
         unit = unit_of(name)
         limit, value = clause.get("limit"), clause.get("value")
+        if clause.get("rule") == "premise":
+            value = None  # its state is what the sentence says
         grade = str(clause.get("grade") or "")
         truth = {True: "met", False: "not_met"}.get(clause.get("holds"), "unknown")
         body.append(
