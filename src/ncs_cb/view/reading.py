@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import pandas as pd
@@ -95,13 +96,7 @@ class Reading:
 
     def source(self, text: str) -> str:
         """Name a source in the reader's language; citations stay as they were printed."""
-        if self.words.lang == "en":
-            return text
-        told = load("en").section("source")
-        for key, english in sorted(told.items(), key=lambda item: -len(item[1])):
-            pattern = rf"(?<![\w-]){re.escape(english)}(?![\w-])"
-            text = re.sub(pattern, self.words(f"source.{key}"), text, flags=re.IGNORECASE)
-        return text
+        return text if self.words.lang == "en" else _named_source(text, self.words.lang)
 
     def nerve_short(self, series: Series) -> str:
         """Name a nerve for a table: ``right ulnar``."""
@@ -260,3 +255,13 @@ def is_typed(r: Reading, series: Series) -> bool:
     """Tell whether a nerve's numbers were typed in or printed, without a waveform."""
     mine = [n for n, row in enumerate(r.traces) if series_of(row) == series]
     return all(r.result.responses[n].trace is None for n in mine)
+
+
+@lru_cache(maxsize=1024)
+def _named_source(text: str, lang: str) -> str:
+    """Put the phrases of a source into another language, the longest first."""
+    told, words = load("en").section("source"), load(lang)
+    for key, english in sorted(told.items(), key=lambda item: -len(item[1])):
+        pattern = rf"(?<![\w-]){re.escape(english)}(?![\w-])"
+        text = re.sub(pattern, words(f"source.{key}"), text, flags=re.IGNORECASE)
+    return text
