@@ -245,10 +245,8 @@ def _reasons(at: int, where: dict[str, str], found: Premises, looked: bool) -> l
 
 def _is_proximal_unknown(answers: Mapping[str, _Answer], where: Mapping[str, str]) -> bool:
     """Tell whether it is the proximal amplitude that is missing."""
-    one = answers.get("complete_block")
-    if one is None or one.case != "no_amplitude":
-        return False
-    return one.numbers.get("site") == where["proximal"]
+    one = answers.get("complete_block", _Answer("", "", {}, ""))
+    return one.case == "no_amplitude" and one.numbers.get("site") == where["proximal"]
 
 
 def _giver(one: _Answer, where: Mapping[str, str]) -> dict[str, Any]:
@@ -265,11 +263,9 @@ def _arithmetic(one: _Answer, answers: Mapping[str, _Answer]) -> dict[str, str]:
     """Give the sentence of a check in both languages."""
     name = next(key for key, value in answers.items() if value is one)
     if one.case == "already":
-        return {"arithmetic": name.replace("_", " "), "arithmetic_zh": name.replace("_", " ")}
-    return {
-        "arithmetic": say(name, one.case, one.numbers),
-        "arithmetic_zh": say(name, one.case, one.numbers, lang="zh"),
-    }
+        return dict.fromkeys(("arithmetic", "arithmetic_zh"), name.replace("_", " "))
+    langs = {"arithmetic": "en", "arithmetic_zh": "zh"}
+    return {key: say(name, one.case, one.numbers, lang=lang) for key, lang in langs.items()}
 
 
 def _stimuli(at: int, found: Premises, where: dict[str, str], looked: bool) -> Iterator[Row]:

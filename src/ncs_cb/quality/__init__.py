@@ -199,7 +199,7 @@ def _visits(
 ) -> dict[Hashable, Visit]:
     plateaus = _plateaus(traces)
     visits: dict[Hashable, Visit] = {}
-    others: dict[tuple[Hashable, ...], list[Response]] = {}
+    others: dict[tuple[Hashable, tuple[Any, Any, Any, Any]], list[Response]] = {}
     for row, trace, stimulus in zip(traces.to_dict("records"), responses, stimuli, strict=True):
         study = _key([row["study_id"]])[0]
         visit = visits.setdefault(study, Visit(details.get(str(study), Details())))
@@ -210,11 +210,11 @@ def _visits(
         if flags.is_used(row["quality_flags"]):
             visit.responses.setdefault(place, one)
         elif "repeats_differ" in one.flags:
-            others.setdefault((study, *place), []).append(one)
-    for (study, *place), told in others.items():
-        used = visits[study].responses.get(tuple(place))
+            others.setdefault((study, place), []).append(one)
+    for (study, place), told in others.items():
+        used = visits[study].responses.get(place)
         if used is not None and any(_is_same_stimulus(used, one) for one in told):
-            visits[study].responses[tuple(place)] = replace(used, is_unsteady=True)
+            visits[study].responses[place] = replace(used, is_unsteady=True)
     return visits
 
 
