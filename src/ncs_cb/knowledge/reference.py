@@ -430,6 +430,8 @@ _MEASURED: dict[str, tuple[tuple[str, str, str], ...]] = {
     "sensory": tuple((item, "sensory", item) for item in ITEMS["sensory"]),
 }
 
+_OUTSIDE = "row column value state limit direction set_id source verified"
+
 # A latency belongs to its distance; within this much of it the two are comparable.
 _SAME_DISTANCE_MM = 10.0
 
@@ -477,18 +479,7 @@ def outside(
             )
             if limit is not None and limit.site in ("", row.get("stimulation_site")):
                 found.append((number, column, *_state(row, column, limit)))
-    names = [
-        "row",
-        "column",
-        "value",
-        "state",
-        "limit",
-        "direction",
-        "set_id",
-        "source",
-        "verified",
-    ]
-    return pd.DataFrame(found, columns=names)
+    return pd.DataFrame(found, columns=_OUTSIDE.split())
 
 
 def _state(row: Mapping[Any, Any], column: str, limit: Limit) -> tuple[Any, ...]:
