@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 
+import ncs_cb
 from ncs_cb import StudyError, UnitError, studies_from_table
 from ncs_cb.cli import main
 from readers.test_mapped_table import GERMAN, NATUS, SIERRA, put, rows
@@ -136,3 +138,42 @@ def test_names_that_nobody_knows_are_listed_with_the_words_that_teach_them(tmp_p
     put(tmp_path, "lab.toml", '[words.stimulation_site]\nbelow_elbow = ["groove west"]\n')
     (study,) = studies_from_table(path, layout)
     assert [row[3] for row in rows(study)] == ["wrist", "below_elbow", "axilla"]
+
+
+def test_sixty_invented_patients_go_from_excel_to_verdicts_as_the_readme_says(tmp_path, capsys):
+    rng = np.random.default_rng(60)
+    lines = []
+    for number in range(60):
+        area, kept = rng.uniform(20, 40), 0.3 if number % 6 == 0 else 0.95
+        for site, latency, share, far in (("Wrist", 2.9, 1.0, 7), ("B. Elbow", 6.6, kept, 28)):
+            lines.append(
+                {
+                    "Pat. code": f"K{number:02d}",
+                    "Age": 30 + number,
+                    "Nerve": "N. ulnaris",
+                    "Side": "links",
+                    "Rec. site": "Hypothenar",
+                    "Stim": site,
+                    "Latency [ms]": latency,
+                    "Amplitude": 0.3 * area * share,
+                    "Area (mVms)": area * share,
+                    "Dur. (ms)": 5.5,
+                    "Dist. (cm)": far,
+                }
+            )
+    path = tmp_path / "clinic.xlsx"
+    pd.DataFrame(lines).to_excel(path, index=False, startrow=2)
+    layout = guessed(path, capsys)
+    text = layout.read_text("utf-8")
+    assert text.count('"?"') == 1  # one unit that nothing states
+    layout.write_text(text.replace('"?"', '"mV"'), "utf-8")
+    studies = studies_from_table(str(path), str(layout))
+    results = ncs_cb.analyze_many(studies, criteria=["efns_pns_2010"])
+    verdicts = pd.concat([r.verdicts for r in results])
+    assert verdicts.conduction_block.value_counts().to_dict() == {"none": 50, "definite": 10}
+    segments = pd.concat([r.segments for r in results])
+    varied = ncs_cb.judge(segments, ["efns_pns_2010"], vary={"area_50": [50, 80]})
+    counts = varied.groupby("varied").conduction_block.value_counts()
+    assert counts[50, "definite"] == 10
+    assert (80, "definite") not in counts
+    assert {s.details.age_years for s in studies} == {float(30 + n) for n in range(60)}
