@@ -21,10 +21,12 @@ from ncs_cb.cli import (
     _criteria,
     _lab,
     _lists,
+    _norms,
     _review,
     _shelf,
     _simulate,
     _study,
+    _validate,
 )
 
 app = typer.Typer(
@@ -76,8 +78,10 @@ _COMMANDS: dict[str, tuple[Callable[..., None], str]] = {
     "nerves": (_lists.nerves, "List nerves, sites, muscles, entrapment sites."),
     "flags": (_lists.flags, "List the quality flags and what to do about them."),
     "simulate": (_simulate.simulate, "Make recordings with a known truth."),
-    "validate": (_study.validate, "Check inputs, or print a study.toml template."),
+    "validate": (_validate.validate, "Check inputs, or print a study.toml template."),
     "anonymize": (_archive.anonymize, "Copy EDF+ files without identities."),
+    "norms": (_norms.norms, "Propose limits of normal from an archive."),
+    "tables": (_norms.tables, "Write the tables of an archive as CSV or Excel."),
     "lab": (_lab.lab, "Print a lab.toml template, or check one."),
     "samples": (_shelf.samples, "Copy sample visits and notebooks to a folder."),
     "doctor": (_shelf.doctor, "Show versions, extras, fonts: for a report of a fault."),

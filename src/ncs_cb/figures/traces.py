@@ -10,7 +10,19 @@ import numpy as np
 
 from ncs_cb import flags
 from ncs_cb.figures import style
-from ncs_cb.figures.drawing import FAINT, INK, PAPER, SOFT, Disc, Drawing, Floats, Line, Shape, Text
+from ncs_cb.figures.drawing import (
+    FAINT,
+    INK,
+    PAPER,
+    SOFT,
+    Disc,
+    Drawing,
+    Floats,
+    Line,
+    Shape,
+    Text,
+    nice_step,
+)
 from ncs_cb.model import Result, Trace
 from ncs_cb.view import NerveView, SegmentView, SiteView, View
 
@@ -198,18 +210,23 @@ def _markers(scale: _Scale, row: _Row, base: float) -> list[Shape]:
     return shapes
 
 
+# Letters of a grade that fit beside the traces at full size.
+_WIDEST_WORD = 16
+
+
 def _verdict(sheet: Drawing, segment: SegmentView, bases: dict[str, float]) -> None:
     """Write the verdict between the two traces it is about."""
     if segment.distal_site not in bases or segment.proximal_site not in bases:
         return
     low, high = bases[segment.distal_site] - 8.0, bases[segment.proximal_site] + 8.0
     x, middle = _RIGHT + 12.0, (low + high) / 2
+    if segment.is_silent:
+        return
     looks = style.look(segment.grade)
     sheet.add(*style.stroke(np.array([x, x]), np.array([low, high]), looks))
     sheet.add(*style.badge(x, middle, segment.short, segment.grade))
-    if segment.is_silent:
-        return
-    sheet.add(Text(x + 11, middle - 9, segment.word, 9, "start", INK, is_bold=True))
+    size = 9.0 if len(segment.word) <= _WIDEST_WORD else 9.0 * _WIDEST_WORD / len(segment.word)
+    sheet.add(Text(x + 11, middle - 9, segment.word, size, "start", INK, is_bold=True))
     for n, part in enumerate(_wrapped(segment.numbers)):
         sheet.add(Text(x + 11, middle + 1 + 9 * n, part, 7.8, "start", SOFT))
 
@@ -227,16 +244,10 @@ def _wrapped(text: str, width: int = 22) -> list[str]:
 
 
 def _scale_bars(sheet: Drawing, scale: _Scale) -> None:
-    wide = _nice(60.0 / scale.points_per_ms)
-    tall = _nice(0.62 * _PITCH / scale.points_per_mv)
+    wide = nice_step(60.0 / scale.points_per_ms)
+    tall = nice_step(0.62 * _PITCH / scale.points_per_mv)
     right, bottom = _RIGHT - 2.0, sheet.height - 14.0
     left, top = right - wide * scale.points_per_ms, bottom - tall * scale.points_per_mv
     sheet.segment((left, right, right), (bottom, bottom, top), stroke=SOFT, width=1.4)
     sheet.add(Text((left + right) / 2, bottom + 10, f"{wide:g} ms", 8, "middle", SOFT))
     sheet.add(Text(right + 4, (top + bottom) / 2 + 3, f"{tall:g} mV", 8, "start", SOFT))
-
-
-def _nice(value: float) -> float:
-    """Give the largest of 1, 2, 5 times a power of ten that is not above `value`."""
-    power = 10.0 ** math.floor(math.log10(value))
-    return max(step * power for step in (1.0, 2.0, 5.0) if step * power <= value * (1 + 1e-9))

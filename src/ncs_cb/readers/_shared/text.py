@@ -22,6 +22,7 @@ _TITLES = re.compile(
     re.IGNORECASE,
 )
 _LONGEST = 80
+_USUAL_CHINESE = (0xB0, 0xD7)
 
 
 def decode(data: bytes) -> tuple[str, str]:
@@ -46,12 +47,9 @@ def decode(data: bytes) -> tuple[str, str]:
         pass
     if b"\0" in data:
         raise ReadError("not a text table: it holds zero bytes.")
-    try:
-        text = data.decode("gbk")
-        if all(_is_chinese(c) for c in text if ord(c) > 127):
-            return text, "gbk"
-    except UnicodeDecodeError:
-        pass
+    chinese = _as_chinese(data)
+    if chinese is not None:
+        return chinese, "gbk"
     return _decoded(data, "cp1252"), "cp1252"
 
 
@@ -64,8 +62,26 @@ def _decoded(data: bytes, name: str) -> str:
         ) from None
 
 
+def _as_chinese(data: bytes) -> str | None:
+    """Decode as GBK where that makes sense.
+
+    Both bytes of a usual Chinese letter lie above ASCII; the umlaut, degree or micro sign of a
+    Western text is one such byte before a plain letter, which GBK reads as a rare letter.
+    """
+    try:
+        text = data.decode("gbk")
+    except UnicodeDecodeError:
+        return None
+    letters = [c for c in text if ord(c) > 127]
+    pairs = [c.encode("gbk") for c in letters]
+    # Where two Western letters meet (Größe), they make a rare one.
+    usual = [p for p in pairs if _USUAL_CHINESE[0] <= p[0] <= _USUAL_CHINESE[1] and p[1] > 0xA0]
+    return text if all(map(_is_chinese, letters)) and 2 * len(usual) > len(letters) else None
+
+
 def _is_chinese(letter: str) -> bool:
-    return "\u3000" <= letter <= "\u303f" or "\u4e00" <= letter <= "\u9fff" or letter >= "\uff00"
+    spans = (("\u3000", "\u303f"), ("\u4e00", "\u9fff"), ("\u0391", "\u03c9"), ("\uff00", "\uffff"))
+    return any(low <= letter <= high for low, high in spans) or letter in "\u2103\u00b0\u00b1\u00d7"
 
 
 def decode_label(raw: bytes, is_understood: Callable[[str], bool]) -> tuple[str, str]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["READER", "write_sweep_table"]
 
-_SUFFIXES = (".csv", ".tsv", ".txt")
+_SUFFIXES = (".csv", ".tsv", ".txt", ".mat")
 
 
 def __getattr__(name: str) -> Any:
@@ -27,6 +27,8 @@ def __getattr__(name: str) -> Any:
 def _claims(source: Input) -> bool:
     if source.path.suffix.lower() not in _SUFFIXES:
         return False
+    if source.path.suffix.lower() == ".mat":
+        return _companions(source.path)[0].is_file()
     cells = first_cells(source.data)
     if cells and time_unit(cells[0]) is not None:
         return True
@@ -50,12 +52,23 @@ def _write(study: Study, folder: str | Path) -> list[Path]:
     return write(study, folder)
 
 
+_NEEDS = """\
+FILE.csv: one row per sample. First column: the time with its unit, 'time_ms', 'time_s' or
+'Time [s]', 0 at the stimulus, evenly spaced; every other column is one trace.
+FILE.json beside it; nerve, side, muscle and unit are needed:
+  {"nerve": "ulnar", "side": "right", "muscle": "adm", "unit": "mV", "polarity": "negative_up",
+   "traces": {"wrist": {"site": "wrist", "distance_mm": 70, "supramaximal": true},
+              "b_elbow": {"site": "below_elbow", "distance_mm": 280}}}
+'ncs-cb validate FILE.csv --sidecar' prints one guessed from the table, to fill in.
+"""
+
 READER = Reader(
     "sweep_table",
     _SUFFIXES,
     _claims,
     _read,
     _write,
-    label="sweep table: CSV with time_ms first, JSON sidecar beside it",
+    label="sweep table: CSV with time_ms first, or text and MATLAB as a JSON sidecar lays it out",
     companions=_companions,
+    needs=_NEEDS,
 )
