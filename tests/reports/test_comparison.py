@@ -29,7 +29,13 @@ def lang(request):
 
 def test_the_files_of_a_comparison(comparison, tmp_path):
     names = [p.name for p in reports.write_comparison(comparison, tmp_path)]
-    assert names == ["comparison.html", "comparison.json", "timeline.csv", "changes.csv"]
+    assert names == [
+        "comparison.html",
+        "comparison.json",
+        "timeline.csv",
+        "changes.csv",
+        "courses.csv",
+    ]
 
 
 def test_a_format_without_comparison_says_which_have_one(comparison, tmp_path, monkeypatch):
