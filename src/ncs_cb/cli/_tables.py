@@ -39,8 +39,8 @@ def print_result(console: Console, result: Result, *, lang: str) -> None:
 
     shown = view.build(result, lang=lang)
     console.print(Text(plain(shown.study_id), style="bold"))
-    for number, line in enumerate(shown.impression, start=1):
-        console.print(Text(plain(f"{number}. {line.text}")), soft_wrap=True)
+    for number, said in enumerate(shown.impression, start=1):
+        console.print(Text(plain(f"{number}. {said.text}")), soft_wrap=True)
     for nerve in shown.nerves:
         console.print(Text(plain(nerve.title), style="bold"))
         console.print(_verdicts(nerve, shown))
