@@ -358,9 +358,13 @@ def _measured(trace: Trace, row: pd.Series, edit: Edit) -> dict[str, Any]:
     found = dict(automatic)
     until_ms = _ignore_until(edit, automatic)
     if until_ms is not None:
-        again, names = _ignoring(trace, until_ms)
+        blanked, again, names = _ignoring(trace, until_ms)
         if edit.ignore_until_ms is not None or not np.isnan(again["onset_latency_ms"]):
-            found, raised = again, [*names, *(f for f in raised if f not in FACTS.values())]
+            trace, found, raised = (
+                blanked,
+                again,
+                [*names, *(f for f in raised if f not in FACTS.values())],
+            )
     if edit.markers and not set(raised) & set(_NOT_MEASURABLE):
         is_used = "not_used" not in raised
         moved = {
@@ -398,7 +402,7 @@ def _flags_after(raised: Sequence[str], found: Mapping[str, float]) -> list[str]
     return [f for f in raised if f not in settled] + ["late_negative_component"] * bool(late)
 
 
-def _ignoring(trace: Trace, until_ms: float) -> tuple[dict[str, float], list[str]]:
+def _ignoring(trace: Trace, until_ms: float) -> tuple[Trace, dict[str, float], list[str]]:
     """Measure a trace again as if nothing had been recorded between stimulus and `until_ms`."""
     samples = np.array(trace.samples_mv, dtype=np.float64)
     start = trace.stimulus_index
@@ -407,9 +411,10 @@ def _ignoring(trace: Trace, until_ms: float) -> tuple[dict[str, float], list[str
     after = float(np.mean(samples[stop : stop + wide]))
     before = float(np.mean(samples[:start])) if start >= wide else after
     samples[start:stop] = np.linspace(before, after, stop - start)
-    row = measure_study_traces([replace(trace, samples_mv=samples)]).iloc[0]
+    blanked = replace(trace, samples_mv=samples)
+    row = measure_study_traces([blanked]).iloc[0]
     found = {name: float(row[name]) for name in _NUMBERS}
-    return found, flags.split(row["quality_flags"])
+    return blanked, found, flags.split(row["quality_flags"])
 
 
 # ------------------------------------------------------------------ in words
