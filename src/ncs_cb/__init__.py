@@ -12,7 +12,7 @@ __version__ = "0.3.0"
 
 if TYPE_CHECKING:
     from ncs_cb import simulate
-    from ncs_cb.comparing import compare
+    from ncs_cb.comparison import compare
     from ncs_cb.dispersion import estimate_block
     from ncs_cb.doors import analyze, analyze_many, judge, measure_traces
     from ncs_cb.errors import (
@@ -47,7 +47,7 @@ _HOMES = {
     "UnknownFormatError": "errors",
     "analyze": "doors",
     "analyze_many": "doors",
-    "compare": "comparing",
+    "compare": "comparison",
     "estimate_block": "dispersion",
     "judge": "doors",
     "load_result": "reports.record",

@@ -42,7 +42,7 @@ def _say_needs(reader: Reader) -> None:
     console = out()
     for line in (f"{reader.name}: {reader.label}", " ".join(reader.suffixes), ""):
         console.print(plain(line), soft_wrap=True)
-    for line in (reader.needs or "docs/formats.md says more.").strip("\n").splitlines():
+    for line in (reader.needs or "The page 'formats' of the documentation says more.").strip("\n").splitlines():
         console.print(plain(line), soft_wrap=True)
 
 
@@ -70,8 +70,12 @@ def nerves() -> None:
 def flags() -> None:
     """List the quality flags: what was seen, what it does to the numbers, what to do."""
     from ncs_cb.flags import FLAGS
+    from ncs_cb.wording.catalog import load
 
+    words = load("en")
+    said = ("flag_meaning", "flag_effect", "flag_action")
     rows = [
-        (f.name, f.scope, f.level, f"{f.meaning} {f.effect} {f.action}") for f in FLAGS.values()
+        (f.name, f.scope, f.level, " ".join(words(f"{section}.{f.name}") for section in said))
+        for f in FLAGS.values()
     ]
     out().print(table(("flag", "about", "level", "meaning, effect, what to do"), rows))

@@ -227,7 +227,7 @@ def compare(
     sets = known_sets(criteria, reference or DEFAULT_REFERENCE)
     chosen, lab_file = known_formats(formats), known_lab(lab)
     from ncs_cb.cli._tables import print_comparison
-    from ncs_cb.comparing import compare as compare_results
+    from ncs_cb.comparison import compare as compare_results
     from ncs_cb.doors import analyze_many
     from ncs_cb.readers import read_study
     from ncs_cb.reports import write_comparison

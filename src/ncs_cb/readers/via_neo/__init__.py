@@ -41,7 +41,8 @@ def _companions(path: Path) -> tuple[Path, ...]:
 _NEEDS = """\
 FILE.json beside the file: nerve, side, muscle; channel; unit and gain where the file states none;
 events (marker, threshold or at_ms): where the stimuli are; sites of the stimuli; distances_mm,
-stimulus_ma, supramaximal, collision_used. It needs the extra 'neo'; docs/formats.md says more.
+stimulus_ma, supramaximal, collision_used. It needs the extra 'neo'; the page 'formats' of the
+documentation says more.
 """
 
 READER = Reader(
