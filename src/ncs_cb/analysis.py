@@ -227,10 +227,11 @@ def _measure(
     measured["study_id"] = [
         _key(number) for number, choice in enumerate(chosen) for _ in choice.responses
     ]
+    printed = [edits.choose_rows(study) for study in studies]
     typed = [
         {"study_id": _key(number), **_typed_row(row)}
-        for number, study in enumerate(studies)
-        for row in study.typed_responses
+        for number, rows in enumerate(printed)
+        for row in rows
     ]
     responses = [
         _of_trace(trace, status)
@@ -238,7 +239,7 @@ def _measure(
     ]
     if not typed:
         return conform(measured, "traces"), tuple(responses), counts
-    responses += [_of_row(row) for study in studies for row in study.typed_responses]
+    responses += [_of_row(row) for rows in printed for row in rows]
     both = pd.concat([measured, conform(pd.DataFrame(typed), "traces")], ignore_index=True)
     order = np.argsort(both["study_id"].to_numpy(dtype=str), kind="stable")
     counts += [1] * len(typed)

@@ -42,7 +42,11 @@ def _say_needs(reader: Reader) -> None:
     console = out()
     for line in (f"{reader.name}: {reader.label}", " ".join(reader.suffixes), ""):
         console.print(plain(line), soft_wrap=True)
-    for line in (reader.needs or "The page 'formats' of the documentation says more.").strip("\n").splitlines():
+    for line in (
+        (reader.needs or "The page 'formats' of the documentation says more.")
+        .strip("\n")
+        .splitlines()
+    ):
         console.print(plain(line), soft_wrap=True)
 
 

@@ -10,17 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ncs_cb import _kernels
+from ncs_cb.columns import MEASURES
 from ncs_cb.model import Trace
 from ncs_cb.vocabulary import TOLERANCE
 
 Floats = NDArray[np.float64]
 
 NAN = float("nan")
+NUMBERS = tuple(c.name for c in MEASURES if c.dtype == "float64")
+"""What is measured of a response."""
 # As in the kernel: where a phase is over, and how far behind it the positive peak may lie.
 _RETURN_SHARE = 0.005
 _TROUGH_WITHIN_MS = 15.0
@@ -313,3 +317,13 @@ def _trough(
         depth = -float(part.min()) if part.size else NAN
     amplitude = found["negative_peak_amplitude_mv"]
     found["peak_to_peak_amplitude_mv"] = amplitude + max(depth, 0.0)
+
+
+def marker_times(row: Any) -> dict[str, float]:
+    """Give the markers of a row of ``traces``, in ms from the stimulus; NaN where there is none."""
+    numbers = {name: float(row[name]) for name in NUMBERS}
+    return {
+        "onset": numbers["onset_latency_ms"],
+        "peak": numbers["negative_peak_latency_ms"],
+        "end": automatic_end(numbers),
+    }

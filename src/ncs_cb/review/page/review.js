@@ -89,9 +89,9 @@ function fit(own) {
     const curve = curves[one.place];
     if (!curve) continue;
     // By the response, where there is one: an artefact may be many times as large.
-    const peak = one.markers.peak ?? null;
+    const peak = one.markers?.peak ?? null;
     if (peak !== null) most = Math.max(most, Math.abs(valueAt(curve, peak) - (one.baseline_mv || 0)));
-    last = Math.max(last, (one.markers.end ?? 0) * 1.25);
+    last = Math.max(last, (one.markers?.end ?? 0) * 1.25);
   }
   look.mvPerDivision = most > 0 ? GAINS.find((gain) => gain * 3.2 >= most) || GAINS.at(-1) : 1;
   look.msPerDivision = SWEEPS.find((sweep) => sweep * 10 >= last) || SWEEPS.at(-1);
@@ -216,12 +216,12 @@ function select(where) {
 }
 
 function move(by) {
-  const shown = nerve().responses.filter((one) => one.has_curve);
+  const shown = nerve().responses;
   const now = shown.findIndex((one) => one.place === look.selected);
   const next = shown[Math.min(Math.max(now + by, 0), shown.length - 1)];
   const marker = document.activeElement?.dataset?.marker || "onset";
   if (next) select(next.place);
-  handle(look.selected, marker)?.focus();
+  (handle(look.selected, marker) || $(`row-${look.selected}`))?.focus();
 }
 
 const KEYS = {
@@ -280,6 +280,7 @@ function render() {
   nerves();
   display();
   if (nerve()) scale = draw($("plot"), nerve(), curves, look, draft, words);
+  rows();
   panel();
   segments();
   finding();
@@ -335,6 +336,18 @@ function display() {
   );
 }
 
+// Responses that the machine printed and did not record: numbers, without a curve.
+function rows() {
+  const words = state.words, own = nerve();
+  const printed = own ? own.responses.filter((one) => !one.has_curve) : [];
+  $("plot").toggleAttribute("hidden", Boolean(own) && printed.length === own.responses.length);
+  $("rows").replaceChildren(...(printed.length ? [make("span", {}, `${words.printed}:`)] : []),
+    ...printed.map((one) => make("button", {
+      id: `row-${one.place}`, "aria-pressed": one.place === look.selected, onclick: () => select(one.place),
+    }, [one.title, one.is_reviewed ? words.reviewed : "",
+      one.is_excluded ? words.excluded : one.is_used ? "" : words.not_used].filter(Boolean).join(", "))));
+}
+
 function panel() {
   const words = state.words, one = response();
   if (!one) return $("response").replaceChildren();
@@ -344,8 +357,8 @@ function panel() {
       make("td", { class: "number" }, `${v.now} ${v.unit}`), make("td", { class: "number" }, one.is_reviewed ? v.automatic : ""))));
   const parts = [make("h2", {}, one.title), make("p", {}, `${one.recording}`), values];
   if (one.flags.length) parts.push(make("p", {}, one.flags.join(", ")));
-  if (one.has_curve) parts.push(form(one), buttons(one));
-  else parts.push(make("p", {}, words.no_waveform));
+  if (!one.has_curve) parts.push(make("p", {}, words.no_waveform));
+  parts.push(form(one), buttons(one));
   $("response").replaceChildren(...parts);
 }
 
@@ -364,7 +377,7 @@ function form(one) {
     make("select", { id: `set-${key}`, disabled: off, onchange: (e) => set(key, values[e.target.selectedIndex][0]) },
       ...values.map(([value, text]) => make("option", { selected: value === now[key] }, text))));
   const known = [[null, words.unknown], [true, words.yes], [false, words.no]];
-  return make("div", {},
+  return make("div", { id: "settings" },
     select("site", nerve().sites.map((s) => [s.id, s.label])),
     select("side", [["left", words.left], ["right", words.right]]),
     make("label", {}, `${words.distance_mm} (mm)`, make("input", {
@@ -372,7 +385,8 @@ function form(one) {
       value: now.distance_mm ?? "",
       onchange: (e) => set("distance_mm", e.target.value === "" ? null : Number(e.target.value)),
     })),
-    select("polarity", [["negative_up", words.negative_up], ["negative_down", words.negative_down]]),
+    "polarity" in now
+      ? select("polarity", [["negative_up", words.negative_up], ["negative_down", words.negative_down]]) : null,
     select("supramaximal", known),
     select("collision_used", known));
 }
