@@ -42,11 +42,8 @@ def _say_needs(reader: Reader) -> None:
     console = out()
     for line in (f"{reader.name}: {reader.label}", " ".join(reader.suffixes), ""):
         console.print(plain(line), soft_wrap=True)
-    for line in (
-        (reader.needs or "The page 'formats' of the documentation says more.")
-        .strip("\n")
-        .splitlines()
-    ):
+    needs = reader.needs or "The page 'formats' of the documentation says more."
+    for line in needs.strip("\n").splitlines():
         console.print(plain(line), soft_wrap=True)
 
 
