@@ -108,6 +108,8 @@ def describe(
         "words": words.section("review"),
         "study_id": result.study.study_id,
         "lead": built.lead,
+        "impression_title": built.labels["impression"],
+        "impression": [{"text": fact.text} for fact in built.impression],
         "finding": [line.text for line in built.finding],
         "diagnosis": [
             {
@@ -200,6 +202,7 @@ def _response(
             {
                 "name": words.term("column", name),
                 "now": _rounded(row[name], name),
+                "is_known": not math.isnan(row[name]),
                 "automatic": _rounded(row[f"automatic_{name}"], name),
                 "unit": _unit(name),
             }
