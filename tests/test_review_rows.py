@@ -212,3 +212,11 @@ def test_every_report_and_the_record_say_what_was_corrected_of_a_printed_row(vis
     assert "<i>&x" not in page
     texts = [path.read_text("utf-8") for path in folder.glob("*.txt")]
     assert any("dr-lin" in text for text in texts)
+
+
+def test_the_page_judges_by_the_laboratory_as_analyze_does(visit):
+    (visit / "lab.toml").write_text('[defaults]\ncriteria = ["partial_block_20pct"]\n')
+    session = Session(visit, who="mt")
+    assert set(session.result.verdicts["criteria"]) == {"partial_block_20pct"}
+    asked = Session(visit, who="mt", criteria=["efns_pns_2010"])
+    assert set(asked.result.verdicts["criteria"]) == {"efns_pns_2010"}

@@ -113,6 +113,15 @@ def analyze_many(
     return results(tables, studies, criteria, reference=reference, supramaximal=supramaximal)
 
 
+def judged_by(
+    study: Study, criteria: Sequence[str] | None = None, reference: str | None = None
+) -> tuple[list[str] | None, str]:
+    """Give the sets a study is judged by: the caller's, else its laboratory's, else the default."""
+    said = {} if study.lab is None else study.lab.defaults
+    sets = list(criteria) if criteria is not None else list(said.get("criteria", ())) or None
+    return sets, reference or str(said.get("reference", reference_sets.DEFAULT))
+
+
 def _printed(studies: Sequence[Study]) -> segments.Printed:
     """Give what machines printed of segments, by study and sites."""
     return {

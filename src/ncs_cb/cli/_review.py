@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from ncs_cb.cli._console import SOME_FAILED, friendly, note, out, table, tell
-from ncs_cb.cli._options import DEFAULT_REFERENCE, Criteria, Reference, known_sets
+from ncs_cb.cli._options import DEFAULT_REFERENCE, Criteria, LabReference, known_sets
 
 
 @friendly
@@ -37,7 +37,7 @@ def review(
         bool, typer.Option("--no-browser", help="Print the address, open no browser.")
     ] = False,
     criteria: Criteria = None,
-    reference: Reference = DEFAULT_REFERENCE,
+    reference: LabReference = None,
 ) -> None:
     """Correct markers and settings on a page in the browser; everything follows at once.
 
@@ -52,7 +52,7 @@ def review(
     if visits_of(study):
         _list_differences(study)
         return
-    sets = known_sets(criteria, reference)
+    sets = known_sets(criteria, reference or DEFAULT_REFERENCE)
     from ncs_cb.review.server import Server
     from ncs_cb.review.serving import user_name
     from ncs_cb.review.session import Session
