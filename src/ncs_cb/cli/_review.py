@@ -96,7 +96,10 @@ def _list_differences(folder: Path) -> None:
     ]
     heads = ("visit", "recording", "nerve", "site", "measure", "program", "machine", "apart", "")
     out().print(table(heads, rows))
-    note(f"{len(rows)} differences; 'ncs-cb review VISIT' opens the page of one visit")
+    note(
+        f"{len(rows)} differences; 'ncs-cb review VISIT' opens the page of one visit (a study.toml "
+        "in the folder makes it one)"
+    )
     for name, why in failed.items():
         tell(f"{name}: {why}")
     if failed:
