@@ -7,9 +7,14 @@ import re
 import subprocess
 import sys
 from importlib.metadata import version
+from io import StringIO
 from pathlib import Path
 
+import pytest
+from rich.console import Console
+
 import ncs_cb
+from ncs_cb.cli._console import table
 
 
 def program(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -80,3 +85,37 @@ def test_a_console_of_a_narrow_encoding_is_no_error(tmp_path):
     run = program("analyze", folder, "--out", tmp_path, "--lang", "zh", PYTHONIOENCODING="cp1252")
     assert run.returncode == 0, run.stderr
     assert "Traceback" not in run.stderr
+
+
+ROWS = [
+    ("wrist to elbow", "area −1 %, amplitude −5 %", "undetermined"),
+    ("elbow to axilla", "area −57 %, amplitude −58 %", "excluded from judgment"),
+]
+HEADS = ("Segment", "Proximal against distal", "EFNS/PNS 2010")
+
+
+@pytest.mark.parametrize("width", [16, 24, 36, 50, 80, 200])
+def test_no_word_is_broken_however_narrow_the_terminal(width):
+    screen = Console(width=width, file=StringIO())
+    screen.print(table(HEADS, ROWS, width=width))
+    printed = set(screen.file.getvalue().split())
+    assert {word for row in (HEADS, *ROWS) for cell in row for word in cell.split()} <= {
+        word.removesuffix(":") for word in printed
+    }
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_pipe_gets_one_line_per_row(stream, tmp_path):
+    folder = Path(__file__).parents[1] / "data/samples/trap_ulnar_elbow"
+    run = program("analyze", folder, "--out", tmp_path, COLUMNS="30")
+    words = "amplitude" if stream == "stdout" else "report.html"
+    assert any(words in line and len(line) > 60 for line in getattr(run, stream).splitlines())
+
+
+def test_no_warning_of_any_library_reaches_the_user(tmp_path):
+    folder = Path(__file__).parents[1] / "data/samples/mmn_ulnar_radial"
+    asked = ("--format", "html, json,csv", "--format", "txt")
+    run = program("analyze", folder, "--out", tmp_path, *asked, PYTHONWARNINGS="error")
+    assert run.returncode == 0, run.stderr
+    names = {path.name for path in (tmp_path / "mmn_ulnar_radial").iterdir()}
+    assert {"report.html", "result.json", "verdicts.csv", "report.txt"} <= names
