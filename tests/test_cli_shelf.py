@@ -119,3 +119,28 @@ def test_no_warning_of_any_library_reaches_the_user(tmp_path):
     assert run.returncode == 0, run.stderr
     names = {path.name for path in (tmp_path / "mmn_ulnar_radial").iterdir()}
     assert {"report.html", "result.json", "verdicts.csv", "report.txt"} <= names
+
+
+@pytest.mark.parametrize("way", ["pipe", "file"])
+def test_an_exported_set_is_utf_8_on_a_console_of_256_letters(way, tmp_path):
+    mine = tmp_path / "mine.toml"
+    command = [sys.executable, "-m", "ncs_cb", "criteria", "export", "efns_pns_2010"]
+    environment = {**os.environ, "PYTHONIOENCODING": "cp1252"}
+    if way == "file":
+        with mine.open("wb") as file:
+            subprocess.run(command, stdout=file, check=True, env=environment)
+    else:
+        mine.write_bytes(
+            subprocess.run(command, capture_output=True, check=True, env=environment).stdout
+        )
+    shipped = Path(ncs_cb.__file__).parent / "tables/criteria/efns_pns_2010.toml"
+    assert mine.read_text("utf-8") == shipped.read_text("utf-8")
+
+
+def test_words_in_a_file_of_any_console_keep_their_letters(tmp_path):
+    listed = tmp_path / "nerves.txt"
+    with listed.open("wb") as file:
+        command = [sys.executable, "-m", "ncs_cb", "nerves"]
+        environment = {**os.environ, "PYTHONIOENCODING": "cp1252"}
+        subprocess.run(command, stdout=file, check=True, env=environment)
+    assert "尺神经" in listed.read_text("utf-8")

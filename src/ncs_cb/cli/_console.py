@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import warnings
 from collections.abc import Callable, Iterable
@@ -37,11 +38,28 @@ VOICE: ContextVar[Literal["quiet", "usual", "verbose"]] = ContextVar("VOICE", de
 def never_fail_to_print() -> None:
     """Let a console that cannot show a letter show a question mark; a report is never lost to it.
 
-    A Windows console may hold only 256 letters, and sites, names and reports hold any.
+    A Windows console may hold only 256 letters, and sites, names and reports hold any. What goes
+    into a file (``> mine.toml``) is UTF-8 on every system, as every file that is read again.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
+            if _is_file(stream):
+                stream.reconfigure(encoding="utf-8")
             stream.reconfigure(errors="replace")
+
+
+def _is_file(stream: TextIOWrapper) -> bool:
+    try:
+        return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+    except OSError:  # no file behind it
+        return False
+
+
+def document(text: str) -> None:
+    """Print a whole file on standard output as UTF-8, whatever the console shows."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
+    sys.stdout.write(text)
 
 
 def tell_of_plugins() -> None:

@@ -12,6 +12,7 @@ import typer
 from ncs_cb.cli._console import (
     SOME_FAILED,
     detail,
+    document,
     explain,
     friendly,
     note,
@@ -197,7 +198,7 @@ def _deliver(result: Result, target: Path, formats: list[str], lang: Language) -
         from ncs_cb.reports.record import to_json
 
         text = to_json(result)
-        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+        document(text if text.endswith("\n") else text + "\n")
         return
     from ncs_cb.cli._tables import print_result
     from ncs_cb.reports import write_report
