@@ -14,11 +14,17 @@ _SUFFIXES = (".csv", ".tsv", ".txt")
 def _claims(source: Input) -> bool:
     if source.path.suffix.lower() not in _SUFFIXES:
         return False
-    return any(_is_header(cells) for cells in first_lines(source.data))
+    lines = first_lines(source.data)
+    return any(_is_header(cells) for cells in lines) or _is_turned(lines)
 
 
 def _is_header(cells: list[str]) -> bool:
     return "nerve" in cells and "stimulation_site" in cells
+
+
+def _is_turned(lines: list[list[str]]) -> bool:
+    """Tell whether the names of the columns stand in the first column."""
+    return _is_header([cells[0] for cells in lines if cells])
 
 
 def read(source: Input) -> Recording:
@@ -53,6 +59,12 @@ def visits(source: Input) -> dict[str, Recording | NcsError]:
     StudyError
         If a column is unknown.
     """
+    lines = first_lines(source.data)
+    if _is_turned(lines) and not any(_is_header(cells) for cells in lines):
+        raise ReadError(
+            "the table looks transposed: its first column holds the names of columns.",
+            hint="Turn it, so that each row is one stimulated site.",
+        )
     table = parse_table(source.data, _is_header)
     names = [name.casefold() for name in table.columns]
     dropped = [name for name in names if name not in KNOWN and is_identity(name)]

@@ -203,6 +203,11 @@ def _unmarked(cell: str) -> str:
     return cell.strip().rstrip(FOOTNOTES).strip()
 
 
+def is_number(cell: str) -> bool:
+    """Tell whether a cell is a plain number."""
+    return _NUMBER.fullmatch(cell.strip()) is not None
+
+
 def number(cell: str, table: Table, where: str) -> float:
     """Read a cell; NaN for an empty or unknown one, infinity where it says so.
 
