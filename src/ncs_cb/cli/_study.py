@@ -248,7 +248,7 @@ def compare(
     results = analyze_many(studies, sets, reference=reference, supramaximal=supramaximal)
     comparison = compare_results(results)
     paths = write_comparison(comparison, target, formats=chosen, lang=lang.value)
-    print_comparison(out(), comparison)
+    print_comparison(out(), comparison, lang=lang.value)
     note(f"wrote {_shown(paths)}")
 
 
