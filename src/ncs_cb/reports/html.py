@@ -8,7 +8,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from ncs_cb import figures, view
-from ncs_cb.model import Result, Study
+from ncs_cb.model import Result, Study, Trace, TypedResponse
 from ncs_cb.reports import Writer
 from ncs_cb.view.serial import build_comparison
 
@@ -87,7 +87,8 @@ def study_card(study: Study) -> str:
     """Give the few lines that a notebook shows of a study: which files hold which responses."""
     words = view.load("en")
     found: dict[tuple[str, ...], dict[str, int]] = {}
-    for one in (*study.traces, *study.typed_responses):
+    answers: list[Trace | TypedResponse] = [*study.traces, *study.typed_responses]
+    for one in answers:
         place = one.site
         nerve = f"{place.side} {words.nerve(place.nerve)}, {words.muscle(place.muscle)}"
         sites = found.setdefault((one.recording, nerve, words.term("kind", one.kind)), {})
