@@ -8,19 +8,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ncs_cb.model import Result, Side, Study
+from ncs_cb.model import Result, Side, Study, Trace
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
 def attach() -> None:
-    """Give ``Study`` and ``Result`` a one-line text and a card, and ``Result`` its figure."""
+    """Give what holds samples a one-line text, a study and a result a card, a result its figure."""
     Result._repr_html_ = _result_card  # type: ignore[method-assign]
     Study._repr_html_ = _study_card  # type: ignore[attr-defined]
     Result.plot = _plot  # type: ignore[method-assign]
     Result.__repr__ = _result_line  # type: ignore[method-assign, assignment]
     Study.__repr__ = _study_line  # type: ignore[method-assign, assignment]
+    Trace.__repr__ = _trace_line  # type: ignore[method-assign, assignment]
 
 
 def _result_card(self: Result) -> str:
@@ -60,3 +61,12 @@ def _result_line(self: Result) -> str:
 def _study_line(self: Study) -> str:
     parts = (f"{len(self.traces)} sweeps", f"{len(self.typed_responses)} printed responses")
     return f"<Study {self.study_id}: {', '.join(parts)}>"
+
+
+def _trace_line(self: Trace) -> str:
+    site = self.site
+    return (
+        f"<Trace of {self.recording}, sweep {self.sweep}: {site.side} {site.nerve} to "
+        f"{site.muscle}, {site.stimulation_site}, {len(self.samples_mv)} samples at "
+        f"{self.sampling_rate_hz:g} Hz>"
+    )
