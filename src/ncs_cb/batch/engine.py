@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ncs_cb.batch.inputs import Content, Found, look_at
 from ncs_cb.batch.local import LocalTeam
 from ncs_cb.batch.order import Chunk, Done
-from ncs_cb.errors import NcsError, StoppedError
+from ncs_cb.errors import NcsError, StoppedError, missing_extra
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -68,7 +68,10 @@ def connected(scheduler: str) -> Iterator[DaskTeam]:
     NcsError
         If there is no scheduler at that address, or it has no worker.
     """
-    from distributed import Client
+    try:
+        from distributed import Client
+    except ImportError:
+        raise missing_extra("a batch on a scheduler", "dask", "archive") from None
 
     try:
         client = Client(scheduler, timeout=_SECONDS_TO_CONNECT)

@@ -17,8 +17,8 @@ from ncs_cb import __version__
 from ncs_cb.cli._console import friendly, note, out, table, tell, wrong_usage
 
 _EXTRAS = {
-    "pdf": ("typst",),
     "archive": ("dask", "distributed", "pyarrow"),
+    "pdf": ("typst",),
     "neo": ("neo",),
 }
 

@@ -14,7 +14,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from ncs_cb import figures, view
-from ncs_cb.errors import ReportError
+from ncs_cb.errors import ReportError, missing_extra
 from ncs_cb.model import Result
 from ncs_cb.reports import Writer
 from ncs_cb.view.serial import build_comparison
@@ -107,10 +107,7 @@ def _compile(name: str, data: dict[str, Any]) -> bytes:
     try:
         import typst
     except ImportError:
-        raise ReportError(
-            "the format 'pdf' needs typst, which is not installed",
-            hint="Install it with: pip install 'ncs_cb[pdf]'",
-        ) from None
+        raise missing_extra("the format 'pdf'", "typst", "pdf") from None
     data["fonts"] = _fonts(json.dumps(data, ensure_ascii=False), _installed(typst))
     folder = files("ncs_cb").joinpath(_TEMPLATES)
     template = b"\n".join(folder.joinpath(part).read_bytes() for part in ("parts.typ", name))
