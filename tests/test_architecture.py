@@ -174,3 +174,16 @@ def test_an_unknown_public_name_is_an_attribute_error():
 def test_every_registered_home_exists():
     for home in set(ncs_cb._HOMES.values()):
         import_module(f"ncs_cb.{home}")
+
+
+def test_every_public_name_stays_what_it_is_when_its_module_is_loaded():
+    code = (
+        "import importlib, pkgutil, ncs_cb\n"
+        "first = {name: getattr(ncs_cb, name) for name in ncs_cb.__all__}\n"
+        "for found in pkgutil.iter_modules(ncs_cb.__path__):\n"
+        "    if found.name != '__main__': importlib.import_module('ncs_cb.' + found.name)\n"
+        "changed = [name for name in first if getattr(ncs_cb, name) is not first[name]]\n"
+        "assert not changed, changed\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
