@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from ncs_cb.columns import MEASURES, conform
 from ncs_cb.errors import UnitError
 from ncs_cb.knowledge import thresholds
 from ncs_cb.model import ResponseStatus, Trace
+from ncs_cb.system import usable_cores
 from ncs_cb.units import LARGEST_PLAUSIBLE_RESPONSE_MV
 
 # Rows that must be copied are, so many at a time; those that need not be are shared out among
@@ -254,15 +254,8 @@ def _run(
         np.zeros(n, dtype=np.int64),
     )
     for rate in np.unique(rates):
-        _run_rate(block, np.flatnonzero(rates == rate), float(rate), threads or _cores())
+        _run_rate(block, np.flatnonzero(rates == rate), float(rate), threads or usable_cores())
     return block.out, block.facts
-
-
-def _cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _run_rate(block: _Block, rows: NDArray[np.int64], rate: float, threads: int) -> None:

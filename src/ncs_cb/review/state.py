@@ -14,6 +14,7 @@ from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.measuring import edits
 from ncs_cb.model import Correction, Result, Trace
 from ncs_cb.view.rounding import number
+from ncs_cb.vocabulary import TOLERANCE
 
 _SERIES = ("nerve", "side", "muscle")
 _SHOWN = (
@@ -73,6 +74,39 @@ def describe(
     words = view.load(lang)
     built = view.build(result, lang=lang)
     review = edits.replay(result.study)
+    refused = {event.id: why for event, why in review.refused}
+    return {
+        "lang": lang,
+        "languages": list(view.languages()),
+        "words": words.section("review"),
+        "study_id": result.study.study_id,
+        "lead": built.lead,
+        "finding": [line.text for line in built.finding],
+        "diagnosis": [
+            {
+                "title": d.title,
+                "word": d.word,
+                "is_changed": bool(before)
+                and before.get(("", "", "", "", d.criteria), "") != d.category,
+            }
+            for d in built.diagnosis
+        ],
+        "disclaimer": built.disclaimer,
+        "nerves": _nerves(result, review, built, before, words),
+        "unassigned": [
+            {"recording": u.recording, "text": u.text, "sweep": u.sweep}
+            for u in {(u.recording, u.text): u for u in result.study.unassigned}.values()
+        ],
+        "all_sites": [{"id": s, "label": words.site(s)} for s in anatomy().sites],
+        "differences": _differences(result, words),
+        "events": [_event(e, review, refused, words) for e in events],
+    }
+
+
+def _nerves(
+    result: Result, review: Any, built: Any, before: Mapping[tuple[str, ...], str], words: Any
+) -> list[dict[str, Any]]:
+    """Give every series with its responses and segments."""
     by_series: dict[tuple[str, ...], Any] = {(n.nerve, n.side, n.muscle): n for n in built.nerves}
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for place, row in enumerate(result.traces.to_dict("records")):
@@ -96,33 +130,7 @@ def describe(
                 "segments": [_segment(s, key, before) for s in one.segments] if one else [],
             }
         )
-    refused = {event.id: why for event, why in review.refused}
-    return {
-        "lang": lang,
-        "languages": list(view.languages()),
-        "words": words.section("review"),
-        "study_id": result.study.study_id,
-        "lead": built.lead,
-        "finding": [line.text for line in built.finding],
-        "diagnosis": [
-            {
-                "title": d.title,
-                "word": d.word,
-                "is_changed": bool(before)
-                and before.get(("", "", "", "", d.criteria), "") != d.category,
-            }
-            for d in built.diagnosis
-        ],
-        "disclaimer": built.disclaimer,
-        "nerves": nerves,
-        "unassigned": [
-            {"recording": u.recording, "text": u.text, "sweep": u.sweep}
-            for u in {(u.recording, u.text): u for u in result.study.unassigned}.values()
-        ],
-        "all_sites": [{"id": s, "label": words.site(s)} for s in anatomy().sites],
-        "differences": _differences(result, words),
-        "events": [_event(e, review, refused, words) for e in events],
-    }
+    return nerves
 
 
 def _differences(result: Result, words: Any) -> list[dict[str, Any]]:
@@ -145,7 +153,7 @@ def _differences(result: Result, words: Any) -> list[dict[str, Any]]:
             if theirs is None or math.isnan(ours):
                 continue
             limit = least + share * abs(theirs)
-            if abs(ours - theirs) > limit + 1e-9:
+            if abs(ours - theirs) > limit + TOLERANCE:
                 key = (*(str(row[part]) for part in _SERIES), str(row["kind"]))
                 title = [_title(words, key), words.site(str(row["stimulation_site"]))]
                 found.append(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -90,6 +90,14 @@ class Traces(NamedTuple):
     setting: Amplifier
 
 
+def _refuse_unknown(scenario: str) -> None:
+    if scenario not in SCENARIOS:
+        raise ValueError(
+            f"unknown scenario '{scenario}'; known: {', '.join(SCENARIOS)}."
+            + did_you_mean(scenario, SCENARIOS)
+        )
+
+
 def pairs(
     n: int,
     *,
@@ -168,11 +176,7 @@ def pairs(
     >>> distal.shape, truth.blocked_fraction.tolist()
     ((3, 1000), [0.0, 0.0, 0.0])
     """
-    if scenario not in SCENARIOS:
-        raise ValueError(
-            f"unknown scenario '{scenario}'; known: {', '.join(SCENARIOS)}."
-            + did_you_mean(scenario, SCENARIOS)
-        )
+    _refuse_unknown(scenario)
     setting = setting or Amplifier()
     plan = _Plan(
         scenario,
@@ -261,13 +265,8 @@ def _pair_batch(plan: _Plan, rng: np.random.Generator, shift_mm: Floats, first: 
     at_proximal = _excited(pool, rng, draw(rng, plan.submaximal_proximal, n))
     distal = respond(pool, to_distal, setting=plan.distal_setting, fires=at_distal)
     from_proximal, passes = to_distal + segment + extra, at_proximal & ~blocked
-    proximal = respond(
-        pool,
-        from_proximal,
-        setting=plan.proximal_setting,
-        fires=passes,
-        electrode_shift_mm=shift_mm,
-    )
+    there: dict[str, Any] = {"setting": plan.proximal_setting, "electrode_shift_mm": shift_mm}
+    proximal = respond(pool, from_proximal, fires=passes, **there)
     last = (
         last_arrival_ms(pool, to_distal, at_distal),
         last_arrival_ms(pool, from_proximal, passes),

@@ -207,24 +207,27 @@ def _cached(id_or_path: str) -> Recipe:
     return _load(id_or_path)
 
 
+_TOP = (
+    "id",
+    "title",
+    "seed",
+    "machine_values",
+    "study",
+    "person",
+    "limb_temperature_c",
+    "recording",
+    "nerve",
+    "anastomosis",
+    "sensory",
+    "f_wave",
+    *_DETAILS,
+)
+
+
 def _load(id_or_path: str | Path) -> Recipe:
     text = datafile.read("recipes", id_or_path)
     top = Block(text.raw, text.name)
-    top.only(
-        "id",
-        "title",
-        "seed",
-        "machine_values",
-        "study",
-        "person",
-        "limb_temperature_c",
-        "recording",
-        "nerve",
-        "anastomosis",
-        "sensory",
-        "f_wave",
-        *_DETAILS,
-    )
+    top.only(*_TOP)
     study, person, warmth = (top.block(n) for n in ("study", "person", "limb_temperature_c"))
     study.only("id", "visit_date", "symptom_onset_date")
     person.only("age_years", "sex", "height_cm")
@@ -253,31 +256,34 @@ def _load(id_or_path: str | Path) -> Recipe:
     )
 
 
+_NERVE = (
+    "nerve",
+    "muscle",
+    "side",
+    "kind",
+    "sites",
+    "n_units",
+    "amplitude_mv",
+    "distal_latency_ms",
+    "velocity_factor",
+    "velocity_spread",
+    "axon_loss",
+    "axon_loss_choice",
+    "reinnervation",
+    "initial_positivity",
+    "repeats",
+    "supramaximal",
+    "lesion",
+    "stimulus",
+    "intensity_series",
+    "inching",
+    "f_waves",
+    "recording",
+)
+
+
 def _nerve(block: Block, common: Block) -> NervePlan:
-    block.only(
-        "nerve",
-        "muscle",
-        "side",
-        "kind",
-        "sites",
-        "n_units",
-        "amplitude_mv",
-        "distal_latency_ms",
-        "velocity_factor",
-        "velocity_spread",
-        "axon_loss",
-        "axon_loss_choice",
-        "reinnervation",
-        "initial_positivity",
-        "repeats",
-        "supramaximal",
-        "lesion",
-        "stimulus",
-        "intensity_series",
-        "inching",
-        "f_waves",
-        "recording",
-    )
+    block.only(*_NERVE)
     nerve = block.choice("nerve", anatomy().nerves)
     kind = block.choice("kind", ("motor", "sensory")) if "kind" in block.raw else "motor"
     known = sorted({target for k, _, target in known_paths() if k == kind})

@@ -267,32 +267,27 @@ def _traces(
         sampling_rate_hz=rates[0],
         stimulus_indices=[0] * len(samples),
     )
+    told = source.override
+    stimulus = Stimulus(is_supramaximal=told.supramaximal, collision_used=told.collision_used)
     traces = []
     for order, ((sweep, site), rate) in enumerate(zip(placed, rates, strict=True)):
         nerve, side, muscle = _anatomy(sections, sweep.number, source)
         position(nerve, site)
         turned = np.ascontiguousarray(sweep.samples_mv * turn.sign)
         turned.setflags(write=False)
-        low = _number(sections, sweep.number, "low", "low filter", "high pass")
-        high = _number(sections, sweep.number, "high", "high filter", "low pass")
-        traces.append(
-            Trace(
-                turned,
-                rate,
-                0,
-                Site(nerve, side, muscle, site),
-                name,
-                "motor",
-                Stimulus(
-                    is_supramaximal=source.override.supramaximal,
-                    collision_used=source.override.collision_used,
-                ),
-                low,
-                high,
-                order,
-                flags=() if turn.is_certain else ("polarity_uncertain",),
-            )
+        trace = Trace(
+            turned,
+            rate,
+            0,
+            Site(nerve, side, muscle, site),
+            name,
+            stimulus=stimulus,
+            high_pass_hz=_number(sections, sweep.number, "low", "low filter", "high pass"),
+            low_pass_hz=_number(sections, sweep.number, "high", "high filter", "low pass"),
+            sweep=order,
+            flags=() if turn.is_certain else ("polarity_uncertain",),
         )
+        traces.append(trace)
     units = ", ".join(dict.fromkeys(sweep.unit for sweep, _ in placed))
     choice = "negative_up" if turn.sign > 0 else "negative_down"
     return tuple(traces), [
