@@ -176,7 +176,7 @@ def test_show_frames_the_page_so_that_no_style_touches_the_notebook(result):
 def test_a_result_shows_itself_in_a_notebook(result):
     display.attach()  # as the first public name does
     card = result._repr_html_()
-    assert "Definite conduction block" in card
+    assert "Definite motor conduction block: right ulnar" in card
     assert "right ulnar" in card
     assert len(card) < 20_000  # a card, not the page with its figures
 
