@@ -409,7 +409,12 @@ def _ignoring(trace: Trace, until_ms: float) -> tuple[dict[str, float], list[str
     samples[start:stop] = np.linspace(before, after, stop - start)
     row = measure_study_traces([replace(trace, samples_mv=samples)]).iloc[0]
     found = {name: float(row[name]) for name in _NUMBERS}
-    return found, flags.split(row["quality_flags"])
+    names = flags.split(row["quality_flags"])
+    if found["onset_latency_ms"] < until_ms - 1000.0 / trace.sampling_rate_hz:
+        # The response is under way by then: it begins, as far as it counts, where it may.
+        found = measure_between(trace, found, Markers(onset_ms=until_ms))
+        names = [*names, "artifact_overlaps_onset"]
+    return found, list(dict.fromkeys(names))
 
 
 # ------------------------------------------------------------------ in words

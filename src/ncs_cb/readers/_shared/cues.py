@@ -11,15 +11,13 @@ from dataclasses import dataclass, replace
 from ncs_cb.errors import StudyError
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.model import MachineValues, Stimulus
+from ncs_cb.readers._shared.notes import Note, is_note, note
 from ncs_cb.readers._shared.plausible import FARTHEST_MM, LONGEST_PULSE_MS, STRONGEST_MA
 from ncs_cb.readers._shared.stimuli import (
-    Note,
     Spoken,
     assigned,
     attribute,
     completed,
-    is_note,
-    note,
     plain,
     resembles_site,
     response,

@@ -268,7 +268,7 @@ def _channel(
 # As the signal headers themselves, the same in file after file.
 @lru_cache(maxsize=512)
 def _amplifier(signal: Signal, sample_bytes: int, told: str | None) -> Amplifier:
-    factor = millivolts_per(told) if told and not signal.dimension else _factor(signal)
+    factor = millivolts_per(told) if told else _factor(signal)
     scale = scale_of(signal, sample_bytes)
     resolution = abs(scale.gain) * factor
     filters = " ".join(found[0] for found in FILTER.finditer(signal.prefilter)) or "not stated"
@@ -283,9 +283,16 @@ def _amplifier(signal: Signal, sample_bytes: int, told: str | None) -> Amplifier
         (low, high),
         resolution,
         _filters(signal.prefilter),
-        f"dimension {signal.dimension or told}, {resolution * 1e3:.4g} uV per bit, "
+        f"dimension {_dimension(signal, told)}, {resolution * 1e3:.4g} uV per bit, "
         f"filter {filters}" + (", negative gain" if scale.gain < 0 else ""),
     )
+
+
+def _dimension(signal: Signal, told: str | None) -> str:
+    if told is None or told == signal.dimension:
+        return signal.dimension
+    said = f"the file says {signal.dimension[:4]}" if signal.dimension else "the file names none"
+    return f"{told} as study.toml says ({said})"
 
 
 def _factor(signal: Signal) -> float:
@@ -335,7 +342,13 @@ def _traces(
     cues = [cues[i] for i in mine]
     plan = replace(plan, spans=tuple(plan.spans[i] for i in mine))
     places = [(where.nerves[i], where.sides[i]) for i in mine]
-    blocks = _in_millivolts(channel, header, source.data, plan)
+    blocks, stray = _in_millivolts(channel, header, source.data, plan)
+    if stray:
+        why = (
+            f"{stray} samples lie outside the digital range of the header; they are unknown, and a "
+            "sweep that holds one is not measured"
+        )
+        decisions.append(Decision(source.name, "salvage", "read nevertheless", why))
     indices = [span.stimulus_index for span in plan.spans]
     turn = orient(
         source.override.polarity, blocks, sampling_rate_hz=channel.rate, stimulus_indices=indices
@@ -376,20 +389,26 @@ def _traces(
 
 def _in_millivolts(
     channel: Channel, header: Header, data: bytes, plan: Plan
-) -> np.ndarray | list[np.ndarray]:
-    """Cut the signal and scale it to mV, sign as in the file."""
+) -> tuple[np.ndarray | list[np.ndarray], int]:
+    """Cut the signal and scale it to mV, sign as in the file; count what no scale holds for."""
     scale = channel.amplifier.scale
     flat = _digital(header, channel.signal, data)
     cuts = [flat[span.start : span.stop] for span in plan.spans]
     if len({len(c) for c in cuts}) == 1:
         cuts = [np.array(cuts)]
-    _refuse_beyond(cuts, scale)
-    blocks = [_scaled(cut, channel.amplifier) for cut in cuts]
-    return blocks[0] if blocks[0].ndim == 2 else blocks
+    stray = _beyond(cuts, scale)
+    blocks = [_scaled(cut, channel.amplifier, stray > 0) for cut in cuts]
+    return (blocks[0] if blocks[0].ndim == 2 else blocks), stray
 
 
-def _refuse_beyond(cuts: list[np.ndarray], scale: Scale) -> None:
-    """Refuse samples outside the digital range; a stray one makes its sweep a clipped one."""
+def _beyond(cuts: list[np.ndarray], scale: Scale) -> int:
+    """Count the samples outside the digital range; many of them are refused.
+
+    Raises
+    ------
+    ReadError
+        If they are more than spikes of a converter.
+    """
     beyond = sum(
         int(((c < scale.digital_min) | (c > scale.digital_max)).sum()) for c in cuts if c.size
     )
@@ -399,12 +418,14 @@ def _refuse_beyond(cuts: list[np.ndarray], scale: Scale) -> None:
             f"{beyond} samples from {low} to {high} lie outside the digital range "
             f"{scale.digital_min} to {scale.digital_max} of the header."
         )
+    return beyond
 
 
-def _scaled(digital: np.ndarray, amplifier: Amplifier) -> np.ndarray:
+def _scaled(digital: np.ndarray, amplifier: Amplifier, has_stray: bool) -> np.ndarray:
     scale = amplifier.scale
     physical: np.ndarray = digital.astype(np.float64)
-    np.clip(physical, scale.digital_min, scale.digital_max, out=physical)
+    if has_stray:
+        physical[(digital < scale.digital_min) | (digital > scale.digital_max)] = np.nan
     physical -= scale.digital_min
     physical *= scale.gain
     physical += scale.physical_min

@@ -32,6 +32,7 @@ from ncs_cb.readers._shared.plausible import (
 )
 from ncs_cb.readers._shared.polarity import Orientation, orient
 from ncs_cb.readers._shared.reader import Input, Recording
+from ncs_cb.readers._shared.stimuli import named_by
 from ncs_cb.readers._shared.tables import (
     Sidecar,
     Table,
@@ -150,7 +151,8 @@ def read(source: Input) -> Recording:
         )
         for i, column in enumerate(columns)
     )
-    decisions = _decisions(source.name, turn, unit, len(dropped))
+    said = "as study.toml says" if source.override.unit else "as the sidecar says"
+    decisions = _decisions(source.name, turn, (unit, said), len(dropped))
     return Recording(traces, decisions=decisions, companions=(beside,))
 
 
@@ -162,11 +164,13 @@ def _refuse_transposed(table: Table) -> None:
         )
 
 
-def _decisions(file: str, turn: Orientation, unit: str, dropped: int) -> tuple[Decision, ...]:
+def _decisions(
+    file: str, turn: Orientation, unit: tuple[str, str], dropped: int
+) -> tuple[Decision, ...]:
     choice = "negative_up" if turn.sign > 0 else "negative_down"
     decisions = [
         Decision(file, "polarity", choice, turn.reason),
-        Decision(file, "unit", unit, "as the sidecar says"),
+        Decision(file, "unit", *unit),
     ]
     if dropped:
         said = f"{dropped} keys of the sidecar name a person"
@@ -205,10 +209,11 @@ def _columns(table: Table, sidecar: Sidecar, nerve: str, told: RecordingOverride
                 f"{', '.join(names[:20])}." + did_you_mean(name[:80], names),
                 source=sidecar.name,
             )
+    sites = named_by(told.sites, names)
     found = []
     for index, name in enumerate(names, start=1):
         entry = entries.table(name) if entries and name in given else None
-        found.append(_column(index, name, entry, sidecar, nerve, told.sites))
+        found.append(_column(index, name, entry, sidecar, nerve, sites))
     repeats = Counter((c.site, c.repeat) for c in found)
     return [c if repeats[c.site, c.repeat] > 1 else replace(c, repeat=None) for c in found]
 
