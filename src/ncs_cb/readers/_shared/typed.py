@@ -29,7 +29,7 @@ from ncs_cb.readers._shared.plausible import (
 )
 from ncs_cb.readers._shared.reader import Input
 from ncs_cb.readers._shared.stimuli import plain
-from ncs_cb.readers._shared.tables import FOOTNOTES, Table, number
+from ncs_cb.readers._shared.tables import Table, number, unmarked
 from ncs_cb.readers._shared.told import attested
 from ncs_cb.readers._shared.truth import UNKNOWN_WORDS, truth
 from ncs_cb.readers._shared.words import named
@@ -271,10 +271,10 @@ def _limited(
     if _BOUND.fullmatch(text):
         notes.bounds += 1
         return None
-    plain = text.rstrip(FOOTNOTES).strip()
-    if plain and plain != text:
+    plain_text = unmarked(text)
+    if plain_text and plain_text != text:
         notes.marks += 1
-        text = plain
+        text = plain_text
     found = number(text, table, where)
     if math.isnan(found):
         return None
