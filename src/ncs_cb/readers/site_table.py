@@ -123,6 +123,17 @@ def _decisions(table: Table, dropped: list[str], source: Input) -> list[Decision
     return decisions
 
 
+_NEEDS = """\
+One row per stimulated site. Needed columns: nerve, side, muscle, stimulation_site.
+Welcome: response (present, absent, not_done; NR in a measured cell is absent), distance_mm,
+onset_latency_ms, negative_peak_amplitude_mv, negative_peak_area_mv_ms, negative_peak_duration_ms,
+stimulus_ma, supramaximal, collision_used, kind; study_id makes one file many visits.
+An empty cell is unknown, never absent.
+  nerve,side,muscle,stimulation_site,distance_mm,onset_latency_ms,negative_peak_amplitude_mv
+  ulnar,right,adm,wrist,70,2.8,8.1
+Tables with other headers: 'ncs-cb formats mapped_table'.
+"""
+
 READER = Reader(
     "site_table",
     _SUFFIXES,
@@ -130,4 +141,5 @@ READER = Reader(
     read,
     label="site table: CSV of printed values, one row per stimulated site",
     visits=visits,
+    needs=_NEEDS,
 )

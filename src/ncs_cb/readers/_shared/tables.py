@@ -257,8 +257,8 @@ def load_sidecar(path: Path) -> dict[str, Any]:
     if not os.path.lexists(path):
         raise ReadError(
             f"its sidecar {path.name} is missing.",
-            hint="Name nerve, side, muscle, unit and sites there: see the page 'formats' of the "
-            "documentation.",
+            hint="'ncs-cb validate FILE --sidecar' prints one guessed from the table, to fill in; "
+            "'ncs-cb formats sweep_table' says what it needs.",
         )
     raw = read_regular(path, at_most=_LARGEST_SIDECAR_BYTES + 1)
     if len(raw) > _LARGEST_SIDECAR_BYTES:
