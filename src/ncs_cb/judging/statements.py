@@ -24,6 +24,9 @@ from ncs_cb.wording.impression import Statement
 Row = Mapping[str, Any]
 Nerve = tuple[str, str]
 
+# Premises that, refuted, leave the sizes of two sites without comparison.
+_INCOMPARABLE = ("filter_mismatch", "polarity_differs", "polarity_uncertain", "electrode_shift")
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
@@ -185,10 +188,7 @@ def technical(visit: Seen) -> Iterator[Statement]:
         for row in visit.verdicts
         if str(row["technical_validity"]) == REFUTED
         and row not in denied
-        and any(
-            premise(row, name, holds=False)
-            for name in ("filter_mismatch", "polarity_differs", "electrode_shift")
-        )
+        and any(premise(row, name, holds=False) for name in _INCOMPARABLE)
     ]
     if others:
         yield Statement(

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -48,11 +48,18 @@ _NOISE_WORDS = frozenset(
         "reiz",
         "reizung",
         "am",
+        "an",
+        "des",
+        "der",
+        "dem",
+        "den",
+        "vom",
         "\u523a\u6fc0",
     }
 )
 # How often a setting was given, or that it was given again: no part of where.
 _COUNT = re.compile(r"[x\u00d7]\d{1,3}|\d{1,3}[x\u00d7]|repeat(?:ed)?|rep\.?", re.IGNORECASE)
+_NUMBERED = re.compile(r"#?\d{1,3}[.:]?")
 _IN_BRACKETS = re.compile(r"[(\[\uff08][^()\[\]\uff08\uff09]*[)\]\uff09]")
 _TRIGGER = re.compile(r"(?:s|trigger|code|sti|ttl)?[\s_]*0*(\d{1,5})", re.IGNORECASE)
 # The kind of a marker, as BrainVision files put it before the text.
@@ -205,15 +212,26 @@ def setting(text: str) -> Spoken | None:
 def _place(parts: list[str]) -> tuple[str | None, Side | None, str | None, str]:
     """Give (site, side, nerve, the words of the site): ``right ulnar nerve below elbow``."""
     side, parts = take_side(parts)
-    site = find("sites", " ".join(parts)) if parts else None
+    site = _site(parts)
     if site is not None:
         return site, side, None, " ".join(parts)
     nerve, others = take_nerve(parts)
     second, others = take_side(others)
-    site = find("sites", " ".join(others)) if nerve and others else None
+    site = _site(others) if nerve else None
     if site is None:
         return None, side, None, " ".join(parts)
     return site, side or second, nerve, " ".join(others)
+
+
+def _site(parts: Sequence[str]) -> str | None:
+    """Find the site that words name, the German genitive too (``des Ellenbogens``)."""
+    text = " ".join(parts)
+    if not text:
+        return None
+    site = find("sites", text) or find("sites", text.removesuffix("s"))
+    # A number before or behind a name counts the sweeps, where it is no part of the name.
+    bare = " ".join(word for word in parts if not _NUMBERED.fullmatch(word))
+    return site or (find("sites", bare) if bare else None)
 
 
 def assigned(text: str, site: str) -> Spoken:
