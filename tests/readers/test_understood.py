@@ -54,18 +54,18 @@ def test_a_site_is_understood_in_the_words_people_write(text, site):
     assert stimulus(text).site == site
 
 
-@pytest.mark.parametrize("text", ["S 1", "Patient hustet", "2", "Sulcus medial", "good 2"])
+@pytest.mark.parametrize("text", ["S 1", "Patient hustet", "2", "Epicondylus", "good 2"])
 def test_other_texts_name_no_site(text):
     assert stimulus(text) is None
 
 
 def test_a_text_at_an_unknown_place_is_unassigned_and_the_rest_is_read(tmp_path):
-    texts = ("wrist", "Stimulation Sulcus medial 25mA", "above elbow")
+    texts = ("wrist", "Stimulation Epicondylus 25mA", "above elbow")
     study = read_study(written(tmp_path, texts))
     assert [t.site.stimulation_site for t in study.traces] == ["wrist", "above_elbow"]
-    assert [u.text for u in study.unassigned] == ["Stimulation Sulcus medial 25mA"]
+    assert [u.text for u in study.unassigned] == ["Stimulation Epicondylus 25mA"]
     (tmp_path / "study.toml").write_text(
-        '[recordings."u.edf"]\nsites = { "stimulation sulcus medial 25mA" = "below_elbow" }\n'
+        '[recordings."u.edf"]\nsites = { "stimulation epicondylus 25mA" = "below_elbow" }\n'
     )
     whole = read_study(tmp_path)
     assert whole.unassigned == ()

@@ -162,7 +162,9 @@ def _jumps(samples: np.ndarray, rate: float, least: float) -> set[int]:
     at = at[np.ptp(quiet, axis=1) < _QUIET * sizes[at]]
     behind = np.lib.stride_tricks.sliding_window_view(samples, after)[at + lag]
     rise = ((behind - samples[at, np.newaxis]) * np.sign(jumps[at])[:, np.newaxis]).max(axis=1)
-    return set((at[rise < _LONGER * sizes[at]] + 1).tolist())
+    steps = np.abs(np.diff(samples))
+    starts = at[rise < _LONGER * sizes[at]].tolist()
+    return {i + int(steps[i : i + lag].argmax()) + 1 for i in starts}
 
 
 def _is_held(samples: np.ndarray) -> bool:
