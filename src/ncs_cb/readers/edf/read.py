@@ -19,7 +19,6 @@ from ncs_cb.model import (
 )
 from ncs_cb.readers._shared.cues import (
     NO_VALUES,
-    Annotation,
     Cue,
     Heard,
     hear,
@@ -35,11 +34,11 @@ from ncs_cb.readers._shared.polarity import Orientation, orient
 from ncs_cb.readers._shared.reader import Input, Recording
 from ncs_cb.readers._shared.stimuli import plain
 from ncs_cb.readers._shared.text import words_of
-from ncs_cb.readers._shared.triggers import codes, is_trigger
 from ncs_cb.readers._shared.where import Where, where_of
 from ncs_cb.readers._shared.words import translated
 from ncs_cb.readers.edf.header import Header, Scale, Signal, parse_header, sampling_rate, scale_of
 from ncs_cb.readers.edf.person import person_of
+from ncs_cb.readers.edf.samples import digital, with_triggers
 from ncs_cb.readers.edf.sweeps import Plan, plan_sweeps
 from ncs_cb.readers.edf.tal import Timeline, timeline
 from ncs_cb.readers.edf.unassigned import find_unassigned
@@ -99,7 +98,7 @@ def read(source: Input) -> Recording:
         Decision(source.name, "salvage", "read nevertheless", why) for why in header.salvaged
     ]
     channels = _channels(header, field, source, decisions)
-    times = _with_triggers(times, header, source.data)
+    times = with_triggers(times, header, source.data)
     heard = hear(times.annotations, source.override.sites)
     traces: list[Trace] = []
     plans = []
@@ -127,7 +126,7 @@ def read(source: Input) -> Recording:
         times,
         heard,
         plans[0],
-        [(c.rate, c.signal.n_samples, _digital(header, c.signal, source.data)) for c in channels],
+        [(c.rate, c.signal.n_samples, digital(header, c.signal, source.data)) for c in channels],
         source.name,
         names,
     )
@@ -163,19 +162,6 @@ def _in_usual_words(times: Timeline, source: Input) -> Timeline:
             for a in times.annotations
         ),
     )
-
-
-def _with_triggers(times: Timeline, header: Header, data: bytes) -> Timeline:
-    """Add the triggers of a signal such as BDF's ``Status`` to the annotations, as ``S 1``."""
-    added = []
-    for signal in header.signals:
-        if signal.is_annotation or not signal.n_samples or not is_trigger(signal.label):
-            continue
-        rate = signal.n_samples / header.record_s
-        for sample, text in codes(_digital(header, signal, data)):
-            record, within = divmod(sample, signal.n_samples)
-            added.append(Annotation(record, times.onsets_s[record] + within / rate, text))
-    return replace(times, annotations=(*times.annotations, *added)) if added else times
 
 
 def _note_decisions(
@@ -248,7 +234,7 @@ def _temperatures(signals: Sequence[Signal], header: Header, source: Input) -> I
         if signal.label.split(" ")[0].casefold() != "temp" or signal.dimension not in _CELSIUS:
             continue
         scale = scale_of(signal, header.sample_bytes)
-        mean = float(_digital(header, signal, source.data).mean())
+        mean = float(digital(header, signal, source.data).mean())
         value = (mean - scale.digital_min) * scale.gain + scale.physical_min
         yield Decision(
             source.name,
@@ -408,7 +394,7 @@ def _in_millivolts(
 ) -> tuple[np.ndarray | list[np.ndarray], int]:
     """Cut the signal and scale it to mV, sign as in the file; count what no scale holds for."""
     scale = channel.amplifier.scale
-    flat = _digital(header, channel.signal, data)
+    flat = digital(header, channel.signal, data)
     cuts = [flat[span.start : span.stop] for span in plan.spans]
     if len({len(c) for c in cuts}) == 1:
         cuts = [np.array(cuts)]
@@ -447,22 +433,6 @@ def _scaled(digital: np.ndarray, amplifier: Amplifier, has_stray: bool) -> np.nd
     physical += scale.physical_min
     physical *= amplifier.factor
     return physical
-
-
-def _digital(header: Header, signal: Signal, data: bytes) -> np.ndarray:
-    """Give all samples of one signal as integers."""
-    columns = slice(signal.offset, signal.offset + signal.n_samples)
-    if header.sample_bytes == 2:
-        count = header.n_records * header.record_samples
-        table = np.frombuffer(data, "<i2", count=count, offset=header.n_bytes)
-        return table.reshape(header.n_records, -1)[:, columns].reshape(-1)
-    count = header.n_records * header.record_bytes
-    table = np.frombuffer(data, np.uint8, count=count, offset=header.n_bytes)
-    parts = table.reshape(header.n_records, -1, 3)[:, columns].reshape(-1, 3).astype(np.int32)
-    # The sign of the 24-bit number is that of its highest byte.
-    high = parts[:, 2] - ((parts[:, 2] & 0x80) << 1)
-    joined: np.ndarray = parts[:, 0] | (parts[:, 1] << 8) | (high << 16)
-    return joined
 
 
 def _turned(blocks: np.ndarray | list[np.ndarray], sign: float) -> list[np.ndarray]:
