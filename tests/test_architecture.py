@@ -31,7 +31,6 @@ HOMES = {
     "pyarrow": {"reports/tables.py", "batch"},
     "dask": {"batch"},
     "distributed": {"batch"},
-    "pydantic": {"study_file"},
     "typer": {"cli"},
     "rich": {"cli"},
 }
@@ -67,6 +66,11 @@ def test_imports_point_one_way():
         check=False,
     )
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_a_toml_file_enters_through_one_door():
+    readers = [path for path in MODULES if "tomllib" in imports(path)]
+    assert readers == [PACKAGE / "knowledge/datafile.py"]
 
 
 def layers() -> list[set[str]]:
@@ -117,8 +121,7 @@ def loaded_after(code: str) -> set[str]:
     return {name.split(".")[0] for name in json.loads(run.stdout.splitlines()[-1])}
 
 
-# typer loads pydantic by itself to read its options.
-LIGHT = {"numpy", "pandas", *HOMES} - {"typer", "rich", "pydantic"}
+LIGHT = {"numpy", "pandas", *HOMES} - {"typer", "rich"}
 
 
 def test_importing_the_package_loads_no_heavy_library():
@@ -169,3 +172,16 @@ def test_an_unknown_public_name_is_an_attribute_error():
 def test_every_registered_home_exists():
     for home in set(ncs_cb._HOMES.values()):
         import_module(f"ncs_cb.{home}")
+
+
+def test_every_public_name_stays_what_it_is_when_its_module_is_loaded():
+    code = (
+        "import importlib, pkgutil, ncs_cb\n"
+        "first = {name: getattr(ncs_cb, name) for name in ncs_cb.__all__}\n"
+        "for found in pkgutil.iter_modules(ncs_cb.__path__):\n"
+        "    if found.name != '__main__': importlib.import_module('ncs_cb.' + found.name)\n"
+        "changed = [name for name in first if getattr(ncs_cb, name) is not first[name]]\n"
+        "assert not changed, changed\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr

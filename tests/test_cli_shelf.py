@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from importlib.metadata import version
@@ -38,6 +39,11 @@ def test_samples_are_copied_and_can_be_analyzed(tmp_path):
     folder = tmp_path / "a folder 示例"
     assert program("samples", folder).returncode == 0
     assert (folder / "notebooks" / "first_analysis.ipynb").is_file()
+    named = set()
+    for module in Path(ncs_cb.__file__).parent.rglob("*.py"):
+        named.update(re.findall(r"the page '(\w+)'", module.read_text("utf-8")))
+    assert {"formats", "tables"} <= named
+    assert not [page for page in named if not (folder / "docs" / f"{page}.md").is_file()]
     run = program("analyze", folder / "samples" / "trap_ulnar_elbow", "--out", tmp_path / "out")
     assert run.returncode == 0, run.stderr
     assert (tmp_path / "out" / "trap_ulnar_elbow" / "report.html").is_file()

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ncs_cb import compare as serial
+from ncs_cb import comparison as serial
 from ncs_cb.columns import conform
 from ncs_cb.errors import StudyError
 from ncs_cb.measuring import segments

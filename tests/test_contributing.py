@@ -39,6 +39,8 @@ assert numbers["distal_latency_ms"].tolist() == [3.6]
 for lang in ("en", "zh"):
     paths = ncs_cb.write_report(result, here / lang, formats=["md", "html", "json"], lang=lang)
     assert [p.name.split(".")[0] for p in paths] == ["report", "report", "result"]
+(page,) = (here / "zh").rglob("report*.html")
+assert "股神经" in page.read_text("utf-8")
 text = (here / "en" / study.study_id / "report.md").read_text("utf-8")
 assert text.startswith("# ") and "femoral" in text
 
@@ -57,12 +59,12 @@ assert list((here / "out").rglob("report.md"))
 """
 
 
-def block(heading: str, language: str) -> str:
-    """The first block of code below a heading of the page."""
+def block(heading: str, language: str, number: int = 0) -> str:
+    """A block of code below a heading of the page, the first unless told."""
     section = PAGE.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
-    found = re.search(rf"```{language}\n(.*?)```", section, flags=re.DOTALL)
-    assert found, heading
-    return found[1]
+    found = re.findall(rf"```{language}\n(.*?)```", section, flags=re.DOTALL)
+    assert len(found) > number, heading
+    return found[number]
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +75,8 @@ def clone(tmp_path_factory) -> Path:
     shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
     with (package / "tables" / "nerves.toml").open("a", encoding="utf-8") as nerves:
         nerves.write("\n" + block("Add a nerve, a site, a muscle or a spelling", "toml"))
+    with (package / "tables" / "words" / "zh.toml").open("a", encoding="utf-8") as words:
+        words.write(block("Add a nerve, a site, a muscle or a spelling", "toml", 1))
     criteria = package / "tables" / "criteria"
     text = (criteria / "partial_block_20pct.toml").read_text("utf-8")
     (criteria / "ours.toml").write_text(text.replace("partial_block_20pct", "ours", 1), "utf-8")

@@ -9,7 +9,8 @@ from ncs_cb.errors import TableError
 from ncs_cb.judging import diagnosis
 from ncs_cb.judging.verdicts import judge
 from ncs_cb.knowledge import criteria
-from ncs_cb.knowledge.clauses import Clause, known_findings
+from ncs_cb.knowledge.clauses import Clause
+from ncs_cb.knowledge.findings import findings
 from ncs_cb.model import Details
 
 OWN = """id = "our_lab"
@@ -150,7 +151,7 @@ def test_every_finding_asked_for_is_one_of_study_toml():
         for clause in criteria.load(name).category_leaves()
         if clause.kind == "finding"
     }
-    assert asked <= set(known_findings())
+    assert asked <= set(findings())
     assert len(asked) >= 15
 
 
@@ -222,7 +223,7 @@ def test_a_laboratory_set_is_loaded_and_judged_from_its_path(own):
         ('purpose = "mmn"', 'purpose = "fun"', "purpose: unknown name 'fun'"),
         ('title = "Our laboratory\'s own"', 'title = " "', "title: must not be blank"),
         ("revision = 1", "revision = 1.5", "revision: must be a whole number"),
-        ("[source]", "[source", "not a TOML file"),
+        ("[source]", "[source", "not valid TOML"),
     ],
 )
 def test_a_faulty_set_names_file_key_reason_and_nearest_name(own, old, new, message):

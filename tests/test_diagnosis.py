@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from ncs_cb.columns import table_columns
+from ncs_cb.errors import ReportError
 from ncs_cb.judging import diagnosis, features
 from ncs_cb.judging.nerves import nerve_table
 from ncs_cb.judging.sensory import all_normal, sensory_studies, through
@@ -187,7 +188,7 @@ def test_explanations_come_in_chinese_without_english_left(name, details):
 
 
 def test_an_unknown_language_is_refused():
-    with pytest.raises(ValueError, match="no words for language 'xx'; known: en, zh"):
+    with pytest.raises(ReportError, match="no words for language 'xx'; known: en, zh"):
         explanation([segment()], Details(), lang="xx")
 
 

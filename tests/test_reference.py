@@ -152,7 +152,7 @@ def test_an_unknown_set_names_the_nearest():
         ('source = "table 1"\n', "", r"limit\[1\].source: missing key 'source'"),
         ('verified = "primary"', 'verified = "sure"', r"limit\[1\].verified.*'sure'"),
         ("revision = 3", "revision = 0", "revision: must be at least 1"),
-        ("[[limit]]", "[[limit]", "not a TOML file"),
+        ("[[limit]]", "[[limit]", "not valid TOML"),
     ],
 )
 def test_a_faulty_set_names_file_key_and_reason(own, old, new, message):

@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 
 from ncs_cb import StudyError, TableError, study_file
+from ncs_cb.knowledge import findings
 from ncs_cb.model import (
     FWaveValue,
     NeedleValue,
@@ -159,7 +160,7 @@ def test_an_unknown_key_is_refused_with_its_path_and_the_nearest_name(text, mess
     [
         ("[person]\nage_years = 440", r"person\.age_years: 440; plausible: 0 to 120"),
         ("[person]\nage_years = -1", "plausible"),
-        ("[person]\nage_years = '44'", r"person\.age_years: input should be a valid number"),
+        ("[person]\nage_years = '44'", r"person\.age_years: must be a number, not text"),
         ("[person]\nage_years = true", r"person\.age_years"),
         ("[person]\nage_years = nan", "plausible|finite"),
         ("[person]\nheight_cm = 1.76", "plausible: 30 to 250"),
@@ -205,6 +206,27 @@ def test_a_value_of_the_wrong_type_or_size_is_refused(text, message):
         read(text)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[person]\nage_years = '{}'",
+        "[person]\nsex = '{}'",
+        "[study]\nvisit_date = '{}'",
+        "person = '{}'",
+        "[clinical]\nupper_motor_neuron_signs = '{}'",
+        "[[sensory]]\nnerve = 'median'\nside = 'left'\nis_normal = '{}'",
+        "[recordings.'a.edf']\npolarity = '{}'",
+        "[recordings.'a.edf'.distances_mm]\nwrist = '{}'",
+        "[[needle_emg]]\nmuscle = 'fdi'\nside = 'left'\nmotor_unit_changes = '{}'",
+        "[person]\n{} = 1",
+    ],
+)
+def test_no_text_of_the_file_is_told(text):
+    with pytest.raises(StudyError) as caught:
+        read(text.format("Mustermann"))
+    assert "Mustermann" not in str(caught.value)
+
+
 def test_a_file_is_read_with_or_without_a_byte_order_mark(tmp_path):
     path = tmp_path / "study.toml"
     path.write_bytes(b"\xef\xbb\xbf[study]\nid = '\xe5\xb0\xba'\n")
@@ -231,7 +253,7 @@ def test_the_template_as_it_is_says_nothing():
 def test_the_template_filled_in_has_every_key_there_is():
     raw = tomllib.loads(filled_template())
     _, details = read(filled_template())
-    assert set(details.findings) == set(study_file.findings())
+    assert set(details.findings) == set(findings.findings())
     assert set(raw) == set(tomllib.loads(CONTRACT))
     for kind, entry in (
         (RecordingOverride, raw["recordings"]["ulnar_right.edf"]),
@@ -275,8 +297,8 @@ def test_the_json_schema_accepts_the_template_and_refuses_a_typo():
 
 
 def test_every_finding_is_worded_in_both_languages_and_has_a_source():
-    for finding in study_file.findings().values():
-        assert finding.id.partition(".")[0] in study_file.FINDING_TABLES
+    for finding in findings.findings().values():
+        assert finding.id.partition(".")[0] in findings.TABLES
         assert re.search(r"[\u4e00-\u9fff]", finding.label_zh)
         assert finding.label.isascii()
         assert finding.description.endswith(".")
@@ -286,18 +308,18 @@ def test_every_finding_is_worded_in_both_languages_and_has_a_source():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"type": "text"}, "allowed: boolean, number"),
-        ({"label": ""}, "'label' is missing"),
-        ({"lable": "x"}, "Did you mean 'clinical.a.label'"),
+        ({"type": "text"}, "known: boolean, number"),
+        ({"label": ""}, "label: must not be blank"),
+        ({"lable": "x"}, "Did you mean 'label'"),
     ],
 )
 def test_a_malformed_finding_is_a_table_error(change, message):
-    entry = {"type": "boolean", "label": "a", "label_zh": "甲", "description": "A.", "source": "s"}
-    assert study_file.build_findings({"clinical": {"a": entry}})["clinical.a"].label == "a"
+    entry = {"type": "boolean", "label": "a", "description": "A.", "source": "s"}
+    assert findings.build({"clinical": {"a": entry}})["clinical.a"].label == "a"
     with pytest.raises(TableError, match=message):
-        study_file.build_findings({"clinical": {"a": entry | change}})
+        findings.build({"clinical": {"a": entry | change}})
     with pytest.raises(TableError, match="Did you mean 'clinical'"):
-        study_file.build_findings({"clinicl": {}})
+        findings.build({"clinicl": {}})
 
 
 # ------------------------------------------------------------------ records

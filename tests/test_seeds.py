@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from ncs_cb import study_file
 from ncs_cb.columns import COLUMNS
 from ncs_cb.flags import FLAGS
 from ncs_cb.judging import features
-from ncs_cb.knowledge import criteria, reference
+from ncs_cb.knowledge import criteria, findings, reference
 from ncs_cb.knowledge.anatomy import anatomy
 
 SEEDS = sorted((Path(__file__).parents[1] / "seeds").glob("*.md"))
@@ -25,7 +24,7 @@ KNOWN = {
     "criteria": lambda name: name in criteria.available(),
     "reference": lambda name: name in reference.available(),
     "feature": lambda name: name in {feature.id for feature in features.catalog()},
-    "finding": lambda name: name in study_file.findings(),
+    "finding": lambda name: name in findings.findings(),
     "module": lambda name: find_spec(f"ncs_cb.{name}") is not None,
 }
 

@@ -347,7 +347,7 @@ def test_limbs_grow_with_height():
         (SMALL + "[study]\nvisit_date = 2026-03-02T10:00:00\n", "must be a date"),
         ('id = "x"\ntitle = "y"\n', r"at least one \[\[nerve\]\]"),
         (SMALL.replace('id = "mine"', ""), "missing key 'id'"),
-        ("id = \n", "not a TOML file"),
+        ("id = \n", "not valid TOML"),
     ],
 )
 def test_a_malformed_recipe_names_file_key_and_nearest_name(tmp_path, text, message):

@@ -6,8 +6,10 @@ import dataclasses
 import math
 import re
 import string
+import tomllib
 from dataclasses import asdict, replace
 from importlib.resources import files
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
@@ -122,6 +124,29 @@ def test_every_language_says_the_same_things_and_no_key_is_left_over():
             assert keys - (english | set(registry_texts())) == set(), "left over"
 
 
+def english_texts(value):
+    """Every text of a shipped table that a page may show."""
+    if isinstance(value, list):
+        yield from (text for one in value for text in english_texts(one))
+    if isinstance(value, dict):
+        for key, one in value.items():
+            assert not key.endswith("_zh"), f"{key}: belongs into words/zh.toml"
+            if key in ("text", "label", "title", "ask", "absent_text", "frequency", "neuropathy"):
+                yield one
+            yield from english_texts(one)
+
+
+def test_all_chinese_stands_in_one_catalog_and_nothing_of_a_table_is_left_over():
+    tables = Path(view.__file__).parents[1] / "tables"
+    said = set()
+    for path in sorted(tables.rglob("*.toml")):
+        if path.parent.name not in ("words", "recipes", "layouts"):
+            said |= set(english_texts(tomllib.loads(path.read_text("utf-8"))))
+    catalog = tomllib.loads((tables / "words" / "zh.toml").read_text("utf-8"))["knowledge"]
+    assert set(catalog) - said == set(), "left over"
+    assert said - set(catalog) == set(), "not translated"
+
+
 def test_translations_fill_the_same_places():
     english = registry_texts() | read_catalog("en")
     for lang in view.languages():
@@ -134,7 +159,9 @@ def test_translations_fill_the_same_places():
 def test_every_flag_and_column_has_a_word_in_every_language():
     for lang in view.languages():
         texts = load(lang).texts
-        assert all(f"flag.{name}" in texts for name in flags.FLAGS)
+        for section in ("flag", "flag_meaning", "flag_effect", "flag_action"):
+            named = {key.partition(".")[2] for key in texts if key.startswith(f"{section}.")}
+            assert named == set(flags.FLAGS)
         assert all(f"column.{c.name}" in texts for c in COLUMNS)
 
 
@@ -348,11 +375,11 @@ def test_an_unknown_clause_is_unknown_and_not_unmet(built):
 
 def test_a_flag_says_what_was_seen_its_effect_and_what_to_do(built):
     (note,) = (note for nerve in built.nerves for note in nerve.flags)
-    flag = flags.FLAGS["supramaximality_not_attested"]
+    words, name = load("en"), "supramaximality_not_attested"
     assert note.heading == "Supramaximal stimulation not attested (wrist to below elbow)."
-    assert flag.meaning in note.text
-    assert flag.effect in note.text
-    assert flag.action in note.next
+    assert words(f"flag_meaning.{name}") in note.text
+    assert words(f"flag_effect.{name}") in note.text
+    assert words(f"flag_action.{name}") in note.next
 
 
 def test_checks_that_could_not_be_made_are_named_with_what_was_missing(built):

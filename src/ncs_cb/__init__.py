@@ -13,7 +13,7 @@ __version__ = "0.3.0"
 if TYPE_CHECKING:
     from ncs_cb import simulate
     from ncs_cb.analysis import analyze, analyze_many
-    from ncs_cb.compare import compare
+    from ncs_cb.comparison import compare
     from ncs_cb.dispersion import estimate_block
     from ncs_cb.errors import (
         NcsError,
@@ -47,7 +47,7 @@ _HOMES = {
     "UnknownFormatError": "errors",
     "analyze": "analysis",
     "analyze_many": "analysis",
-    "compare": "compare",
+    "compare": "comparison",
     "estimate_block": "dispersion",
     "judge": "judging.verdicts",
     "load_result": "reports.record",

@@ -9,7 +9,8 @@ from itertools import pairwise
 
 import pytest
 
-from ncs_cb import compare, figures, reports, view
+from ncs_cb import figures, reports, view
+from ncs_cb.comparison import compare
 from ncs_cb.errors import ReportError
 from ncs_cb.figures.drawing import Line, Text, plain_shapes, to_svg
 from ncs_cb.view.serial import build_comparison
@@ -18,7 +19,7 @@ from reports import example
 
 @pytest.fixture(scope="module")
 def comparison():
-    return compare.compare(example.visits())
+    return compare(example.visits())
 
 
 @pytest.fixture(scope="module", params=view.languages())
@@ -68,7 +69,7 @@ def test_axonal_loss_and_reinnervation_stand_in_the_summary():
         "total_negative_area_mv_ms",
     ):
         traces.loc[at_wrist, name] = traces.loc[at_wrist, name] / 3
-    made = compare.compare([visits[0], replace(visits[1], traces=traces), visits[2]])
+    made = compare([visits[0], replace(visits[1], traces=traces), visits[2]])
     first, second, _ = build_comparison(made).pairs
     assert (
         "Axonal loss (the distal response fell): right median nerve, 10.2 mV → 3.4 mV."
@@ -117,7 +118,7 @@ def test_the_page_shows_every_cell_escaped(lang):
     details = replace(results[1].study.details, courses=courses)
     hostile = replace(results[1].study, study_id=example.HOSTILE, details=details)
     results[1] = replace(results[1], study=hostile)
-    made = compare.compare(results)
+    made = compare(results)
     page = reports.writers()["html"].write_comparison(made, lang=lang)["comparison.html"]
     assert "<script" not in page
     built = build_comparison(made, lang=lang)
@@ -166,7 +167,7 @@ def test_names_at_the_end_of_the_curves_never_overlap(comparison):
         replace(v.result, verdicts=v.result.verdicts.assign(conduction_block="none"))
         for v in comparison.visits
     ]
-    sheet = drawn(compare.compare(calm))
+    sheet = drawn(compare(calm))
     names = sorted(
         s.y
         for s in plain_shapes(sheet.shapes)
@@ -184,7 +185,7 @@ def test_undated_visits_stand_one_after_the_other(comparison):
         )
         for v in comparison.visits
     ]
-    made = compare.compare(undated)
+    made = compare(undated)
     texts = {s.text: s.x for s in plain_shapes(drawn(made).shapes) if isinstance(s, Text)}
     assert texts["2"] - texts["1"] == pytest.approx(texts["3"] - texts["2"])
     assert "ivig" not in texts

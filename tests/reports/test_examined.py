@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from ncs_cb import compare, read_study, view
+from ncs_cb import read_study, view
+from ncs_cb.comparison import compare
 from ncs_cb.errors import StudyError
 from ncs_cb.model import NeedleValue, StrengthValue
 from ncs_cb.reports import html, record, text
@@ -135,7 +136,7 @@ def visits():
 
 
 def test_strength_and_needle_emg_stand_side_by_side_over_the_visits(visits):
-    built = build_comparison(compare.compare(visits))
+    built = build_comparison(compare(visits))
     assert [h.label for h in built.strength.heads][1:] == [
         "Visit 1 (2026-01-05)",
         "Visit 2 (2026-03-02)",
@@ -157,13 +158,13 @@ def test_strength_and_needle_emg_stand_side_by_side_over_the_visits(visits):
 
 @pytest.mark.parametrize("lang", view.languages())
 def test_every_format_of_a_comparison_shows_them(visits, lang):
-    made = compare.compare(visits)
+    made = compare(visits)
     page, said = (w.render_comparison(made, lang=lang) for w in (html, text))
     for row in cells(build_comparison(made, lang=lang).strength):
         assert all(cell in page and cell in said for cell in row)
 
 
 def test_the_dose_of_a_course_between_two_visits_is_told(visits):
-    first, second, _ = build_comparison(compare.compare(visits)).pairs
+    first, second, _ = build_comparison(compare(visits)).pairs
     assert "Treatment between the visits: IVIg, 2 g/kg, 2026-01-10." in first.finding
     assert "Treatment between" not in second.finding

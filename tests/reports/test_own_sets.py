@@ -95,7 +95,7 @@ def test_the_page_marks_motor_values_by_a_laboratorys_own_limits(study, limits):
 def criteria(tmp_path):
     text = files("ncs_cb").joinpath("tables/criteria/partial_block_20pct.toml").read_text("utf-8")
     lines = text.splitlines()
-    lines[0:3] = ['id = "ours"', 'title = "Rules of our laboratory"', 'title_zh = "本室标准"']
+    lines[0:2] = ['id = "ours"', 'title = "Rules of our laboratory"', 'title_zh = "本室标准"']
     path = tmp_path / "ours.toml"
     path.write_text("\n".join(lines), "utf-8")
     return str(path)

@@ -7,7 +7,6 @@ import os
 import stat
 import sys
 import time
-import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +20,7 @@ from ncs_cb.batch.identity import Pseudonyms, names_of
 from ncs_cb.errors import NcsError
 from ncs_cb.harmless import visible
 from ncs_cb.knowledge.lab import find as nearest_lab
+from ncs_cb.study_file import own_id as id_in
 
 if TYPE_CHECKING:
     from ncs_cb.readers import StudyInput
@@ -225,7 +225,7 @@ def content(found: Found) -> Content:
         digest, start = _hash_file(os.path.join(base, name))
         total.update(f"{name}\0{digest}\0".encode("utf-8", "surrogateescape"))
         if name == found.study_file:
-            own_id = _own_id(start)
+            own_id = id_in(start)
     if found.lab:
         total.update(f"lab.toml\0{_hash_file(found.lab)[0]}\0".encode())
     for name, reason in found.skipped:
@@ -275,14 +275,6 @@ def _size(path: str) -> int | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     return found.st_size if stat.S_ISREG(found.st_mode) else None
-
-
-def _own_id(text: bytes) -> str | None:
-    try:
-        found = tomllib.loads(text.decode("utf-8")).get("study", {}).get("id")
-    except (ValueError, AttributeError):
-        return None  # the reader says what is wrong with it
-    return found if isinstance(found, str) and found.strip() else None
 
 
 def _study_ids(studies: Sequence[Found], contents: Sequence[Content]) -> list[tuple[str, str]]:

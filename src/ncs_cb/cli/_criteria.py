@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import sys
-import tomllib
 from collections.abc import Iterator
-from importlib.resources import files
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -57,12 +54,13 @@ def show_criteria(
 ) -> None:
     """Show one criteria set: every number with its source and how well it is verified."""
     from ncs_cb.knowledge import criteria as sets
+    from ncs_cb.knowledge import datafile
 
     try:
         found = sets.load(name)
     except TableError as error:
         wrong_usage(str(error))
-    raw = _raw(found.id, name)
+    raw = datafile.read("criteria", name).raw
     screen = out()
     for line in (
         f"{found.id} (revision {found.revision}): {found.title}",
@@ -89,13 +87,6 @@ def export_criteria(
     except TableError as error:
         wrong_usage(str(error))
     sys.stdout.write(datafile.text("criteria", name))
-
-
-def _raw(set_id: str, name: str) -> dict[str, Any]:
-    """The set's own file: shown as it was written, already validated by loading it."""
-    own = Path(name)
-    shipped = files("ncs_cb").joinpath(f"tables/criteria/{set_id}.toml")
-    return tomllib.loads(own.read_text("utf-8") if own.is_file() else shipped.read_text("utf-8"))
 
 
 def _source(source: dict[str, Any]) -> Iterator[str]:

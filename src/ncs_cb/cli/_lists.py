@@ -41,8 +41,12 @@ def nerves() -> None:
 def flags() -> None:
     """List the quality flags: what was seen, what it does to the numbers, what to do."""
     from ncs_cb.flags import FLAGS
+    from ncs_cb.wording.catalog import load
 
+    words = load("en")
+    said = ("flag_meaning", "flag_effect", "flag_action")
     rows = [
-        (f.name, f.scope, f.level, f"{f.meaning} {f.effect} {f.action}") for f in FLAGS.values()
+        (f.name, f.scope, f.level, " ".join(words(f"{section}.{f.name}") for section in said))
+        for f in FLAGS.values()
     ]
     out().print(table(("flag", "about", "level", "meaning, effect, what to do"), rows))

@@ -21,6 +21,8 @@ _EXTRAS = {
     "archive": ("dask", "distributed", "pyarrow"),
     "neo": ("neo",),
 }
+# The pages of the documentation that messages name.
+_PAGES = ("formats", "tables", "criteria", "review", "scale")
 
 
 @friendly
@@ -87,23 +89,30 @@ def samples(
         Path, typer.Argument(metavar="DIR", help="Folder to put them in; made if needed.")
     ],
 ) -> None:
-    """Copy the sample visits and the notebooks to a folder of yours.
+    """Copy the sample visits, the notebooks and the pages that messages name to your folder.
 
     Every recording is synthetic: nothing a patient produced.
     """
-    taken = [name for name in ("samples", "notebooks") if (target / name).exists()]
+    shelf = _shelf()
+    taken = [name for name in shelf if (target / name).exists()]
     if taken:
         wrong_usage(f"{target / taken[0]} is there already; nothing was overwritten")
-    for name, source in _shelf().items():
-        shutil.copytree(source, target / name, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
-    note(f"wrote samples and notebooks to {target}")
+    for name, source in shelf.items():
+        if name != "docs":
+            left_out = shutil.ignore_patterns("*.py", "__pycache__")
+            shutil.copytree(source, target / name, ignore=left_out)
+    (target / "docs").mkdir()
+    for page in _PAGES:
+        shutil.copy(shelf["docs"] / f"{page}.md", target / "docs")
+    note(f"wrote samples, notebooks and docs to {target}")
     tell(f"try: ncs-cb analyze {target / 'samples' / 'mmn_ulnar_radial'} --out out")
 
 
 def _shelf() -> dict[str, Path]:
-    """Find the samples and notebooks: in the installed package, or in the clone it runs from."""
+    """Find what is copied: in the installed package, or in the clone it runs from."""
     package = Path(str(files("ncs_cb")))
     if (package / "shelf").is_dir():
-        return {name: package / "shelf" / name for name in ("samples", "notebooks")}
+        return {name: package / "shelf" / name for name in ("samples", "notebooks", "docs")}
     clone = package.parents[1]
-    return {"samples": clone / "data" / "samples", "notebooks": clone / "notebooks"}
+    samples = clone / "data" / "samples"
+    return {"samples": samples, "notebooks": clone / "notebooks", "docs": clone / "docs"}

@@ -240,7 +240,7 @@ def compare(
     sets, chosen = known_sets(criteria, reference), known_formats(formats)
     from ncs_cb.analysis import analyze_many
     from ncs_cb.cli._tables import print_comparison
-    from ncs_cb.compare import compare as compare_results
+    from ncs_cb.comparison import compare as compare_results
     from ncs_cb.reports import write_comparison
 
     studies = [_read(visit, None, keep_identity) for visit in visits]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table as RichTable
 
-    from ncs_cb.compare import Comparison
+    from ncs_cb.comparison import Comparison
     from ncs_cb.model import Result
     from ncs_cb.view.parts import NerveView, View
 

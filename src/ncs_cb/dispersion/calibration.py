@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import tomllib
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 
 import numpy as np
 
 from ncs_cb.dispersion.deconvolution import Fit, Floats
+from ncs_cb.knowledge import datafile
 from ncs_cb.model import DataFile
 
-_FILE = "tables/block_interval.toml"
+_TABLE = "block_interval"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,22 +25,16 @@ class Interval:
 
 
 @cache
-def _content() -> bytes:
-    return files("ncs_cb").joinpath(_FILE).read_bytes()
-
-
-@cache
 def shipped() -> Interval:
     """Give the calibrated factors that come with the package."""
-    raw = tomllib.loads(_content().decode("utf-8"))
+    raw = datafile.table(_TABLE).raw
     return Interval(*(float(raw[name]["value"]) for name in Interval.__slots__))
 
 
 def data_file() -> DataFile:
     """Give id, revision and SHA-256 of the calibration, for provenance."""
-    raw = tomllib.loads(_content().decode("utf-8"))
-    digest = hashlib.sha256(_content()).hexdigest()
-    return DataFile("block_interval", int(raw["revision"]), digest)
+    read = datafile.table(_TABLE)
+    return DataFile(_TABLE, int(read.raw["revision"]), read.sha256)
 
 
 def unexplained(fit: Fit) -> Floats:

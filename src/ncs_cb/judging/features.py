@@ -7,11 +7,9 @@ often it is seen and who says so. Nothing is added up to a score.
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +18,13 @@ import pandas as pd
 from ncs_cb.columns import conform
 from ncs_cb.judging.truth import Truth, holds
 from ncs_cb.judging.visit import FACTS, Facts, facts_of_visits
-from ncs_cb.knowledge.clauses import OPERATORS, known_findings
+from ncs_cb.knowledge import datafile
+from ncs_cb.knowledge.clauses import OPERATORS
 from ncs_cb.knowledge.datafile import VERIFIED, Block
+from ncs_cb.knowledge.findings import findings
 from ncs_cb.knowledge.reference import ReferenceSet
 from ncs_cb.model import Details
 
-_FILE = "tables/features.toml"
 BEARINGS = {"for": "supportive", "against": "against", "neutral": "neutral"}
 _KEYS = (
     "id",
@@ -74,8 +73,7 @@ class Feature:
 @cache
 def entities() -> dict[str, dict[str, str]]:
     """Give the diseases of the differential with their names, MMN first."""
-    raw = tomllib.loads(files("ncs_cb").joinpath(_FILE).read_text("utf-8"))
-    found: dict[str, dict[str, str]] = raw["entities"]
+    found: dict[str, dict[str, str]] = datafile.table("features").raw["entities"]
     return found
 
 
@@ -88,17 +86,17 @@ def catalog() -> tuple[Feature, ...]:
     TableError
         If an entry has an unknown key, finding, fact or entity, or lacks its source.
     """
-    raw = tomllib.loads(files("ncs_cb").joinpath(_FILE).read_text("utf-8"))
-    return tuple(_feature(one) for one in Block(raw, _FILE).blocks("feature"))
+    read = datafile.table("features")
+    return tuple(_feature(one) for one in Block(read.raw, read.name).blocks("feature"))
 
 
 def _feature(block: Block) -> Feature:
     block.only(*_KEYS)
     if ("finding" in block.raw) == ("fact" in block.raw):
         raise block.wrong("", "needs either 'finding' or 'fact'")
-    finding = block.choice("finding", known_findings()) if "finding" in block.raw else ""
+    finding = block.choice("finding", findings()) if "finding" in block.raw else ""
     fact = block.choice("fact", FACTS) if "fact" in block.raw else ""
-    numeric = known_findings()[finding] == "number" if finding else FACTS[fact] == "number"
+    numeric = findings()[finding].type == "number" if finding else FACTS[fact] == "number"
     bearings = [block.block(name) for name in ("present", "absent")]
     for one in bearings:
         one.only(*entities())
@@ -111,9 +109,9 @@ def _feature(block: Block) -> Feature:
         block.choice("op", OPERATORS) if numeric else "is",
         block.number("value") if numeric else None,
         block.text("text"),
-        block.text("text_zh"),
+        block.maybe_text("text_zh"),
         block.text("absent_text"),
-        block.text("absent_text_zh"),
+        block.maybe_text("absent_text_zh"),
         bearings[0].raw,
         bearings[1].raw,
         block.maybe_text("frequency"),

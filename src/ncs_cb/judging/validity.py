@@ -2,7 +2,7 @@
 
 The rules are those of the public contract, section 8: a refuted premise withholds the grade, an
 unknown one leaves it open, and none ever makes a grade stronger. They are project policy; the
-words, sources and next steps stand in ``tables/validity.toml``.
+words and next steps stand in the catalogs, sources in ``tables/validity.toml``.
 """
 
 from __future__ import annotations

@@ -6,14 +6,13 @@ Everything comes from ``tables/nerves.toml``. A nerve, site or alias is added th
 from __future__ import annotations
 
 import re
-import tomllib
 import unicodedata
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import Any, Literal
 
 from ncs_cb.errors import StudyError, TableError, did_you_mean
+from ncs_cb.knowledge import datafile
 from ncs_cb.model import Side
 
 _FILE = "tables/nerves.toml"
@@ -117,9 +116,8 @@ def anatomy() -> Anatomy:
     TableError
         If a key is missing or a nerve names an unknown site or muscle.
     """
-    raw = tomllib.loads(files("ncs_cb").joinpath(_FILE).read_text("utf-8"))
     try:
-        return build(raw)
+        return build(datafile.table("nerves").raw)
     except KeyError as missing:
         raise TableError(f"missing key {missing}", source=_FILE) from None
 
@@ -147,7 +145,11 @@ def build(raw: dict[str, Any]) -> Anatomy:
 
 def _place(key: str, value: dict[str, Any]) -> Place:
     return Place(
-        key, value["label"], value["label_zh"], tuple(value["aliases"]), value.get("short", "")
+        key,
+        value["label"],
+        value.get("label_zh", value["label"]),
+        tuple(value["aliases"]),
+        value.get("short", ""),
     )
 
 
@@ -165,7 +167,7 @@ def _nerve(key: str, value: dict[str, Any]) -> Nerve:
     return Nerve(
         id=key,
         label=value["label"],
-        label_zh=value["label_zh"],
+        label_zh=value.get("label_zh", value["label"]),
         aliases=tuple(value["aliases"]),
         limb=value["limb"],
         muscles=tuple(value["muscles"]),

@@ -7,17 +7,15 @@ raised, whether a finding is present, in how many nerves there is block. Clauses
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from importlib.resources import files
 from typing import Any, Literal
 
 from ncs_cb.columns import table_columns
 from ncs_cb.errors import did_you_mean
 from ncs_cb.flags import FLAGS
 from ncs_cb.knowledge.datafile import VERIFIED, Block
+from ncs_cb.knowledge.findings import findings
 from ncs_cb.vocabulary import GRADES
 
 CATEGORIES = GRADES
@@ -150,19 +148,6 @@ def leaves(term: Term) -> Iterator[Clause]:
         return
     for one in term.of:
         yield from leaves(one)
-
-
-@cache
-def known_findings() -> dict[str, str]:
-    """Give every finding of ``tables/findings.toml`` with its type, by ``clinical.x``."""
-    raw = tomllib.loads(files("ncs_cb").joinpath("tables/findings.toml").read_text("utf-8"))
-    return {
-        f"{table}.{key}": str(value["type"])
-        for table, entries in raw.items()
-        if isinstance(entries, dict)
-        for key, value in entries.items()
-        if isinstance(value, dict)
-    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,8 +306,8 @@ class Reader:
     def _finding(self, block: Block, table: Table) -> Clause:
         if table != "study":
             raise block.wrong("finding", "findings are asked for in categories only")
-        name = block.choice("finding", known_findings())
-        if known_findings()[name] == "boolean":
+        name = block.choice("finding", findings())
+        if findings()[name].type == "boolean":
             block.only("finding", "is", *_WORDS)
             return self._is(block, "finding", name)
         block.only("finding", "op", "value", *_WORDS)

@@ -1,8 +1,8 @@
-"""Read a shipped or user-supplied TOML table, and say file, key and reason when it is wrong.
+"""The one door through which a TOML file enters, shipped or a user's own.
 
-Criteria sets and reference sets are both TOML files that a laboratory may write itself, so
-every complaint names the file as the user named it, the key, what is allowed and the nearest
-valid name.
+Every complaint names the file as the user named it, the key, the value, what is allowed and the
+nearest valid name. What stands in a file about a person is told only where it is a slip of a word
+that is allowed, or a number.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from ncs_cb.errors import TableError, did_you_mean
+from ncs_cb.errors import NcsError, TableError, did_you_mean
 from ncs_cb.units import is_finite
 
 VERIFIED = ("primary", "secondary", "unchecked", "doubtful")
@@ -24,6 +25,9 @@ not yet checked against the publication, doubtful."""
 
 UNSET = "unset"
 """What stands in the place of a number that is not known."""
+
+_WORDED = ("nerves", "findings", "features", "criteria", "reference")
+_TEXTS = ("text", "label", "title", "ask", "absent_text", "frequency", "neuropathy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +60,67 @@ def read(folder: str, id_or_path: str | Path) -> DataText:
         If there is no such id or file, or the file is not TOML in UTF-8.
     """
     name, content = _content(folder, id_or_path)
+    return _in_two_languages(parse(content, name)) if folder in _WORDED else parse(content, name)
+
+
+@cache
+def table(name: str) -> DataText:
+    """Read ``tables/<name>.toml`` of the package."""
+    path = f"tables/{name}.toml"
+    read = parse(files("ncs_cb").joinpath(path).read_bytes(), path)
+    return _in_two_languages(read) if name in _WORDED else read
+
+
+@cache
+def chinese() -> dict[str, str]:
+    """Give the Chinese of each English text of a nerve, finding, feature or set."""
+    words: dict[str, str] = read("words", "zh").raw["knowledge"]
+    return words
+
+
+def _in_two_languages(data: DataText) -> DataText:
+    """Put ``<key>_zh`` beside each English text of a file that the catalog has the Chinese of.
+
+    So a set of one's own keeps the words it shares with a shipped one, and may bring its own.
+    """
+
+    def woven(value: Any) -> Any:
+        if isinstance(value, list):
+            return [woven(one) for one in value]
+        if not isinstance(value, dict):
+            return value
+        more = {
+            f"{key}_zh": chinese()[value[key]]
+            for key in _TEXTS
+            if f"{key}_zh" not in value
+            and isinstance(value.get(key), str)
+            and value[key] in chinese()
+        }
+        return {key: woven(one) for key, one in value.items()} | more
+
+    return replace(data, raw=woven(data.raw))
+
+
+def parse(content: bytes, name: str, error: type[NcsError] = TableError) -> DataText:
+    """Read the bytes of a TOML file, with or without a byte order mark.
+
+    Raises
+    ------
+    NcsError
+        Of the kind given: if it is not TOML in UTF-8, or its tables are nested without end.
+    """
     try:
-        raw = tomllib.loads(content.decode("utf-8"))
-    except ValueError as problem:  # no TOML, no UTF-8, or a number of thousands of digits
-        raise TableError(f"not a TOML file in UTF-8: {problem}", source=name) from None
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise error("not UTF-8 text.", source=name) from None
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as problem:
+        raise error(f"not valid TOML: {problem}.", source=name) from None
+    except RecursionError:
+        raise error("nested too deeply.", source=name) from None
+    except ValueError:  # a number of thousands of digits, the 30th of February
+        raise error("a number or date in it is out of range.", source=name) from None
     return DataText(name, hashlib.sha256(content).hexdigest(), raw)
 
 
@@ -88,6 +149,18 @@ def _content(folder: str, id_or_path: str | Path) -> tuple[str, bytes]:
     return name, content
 
 
+def unknown_key(
+    path: str, known: Iterable[str], *, name: str | None = None, is_personal: bool = True
+) -> str:
+    """Word the complaint; one unlike every known key may name a person: it is not told."""
+    known, key = list(known), (name or path)[:120]
+    nearest = did_you_mean(key, known)
+    above = path.rpartition(".")[0]
+    is_slip = not is_personal or bool(nearest) or any(key in one for one in known)
+    shown = f"'{path[:120]}'" if is_slip else f"in '{above}'" if above else "at the top"
+    return f"unknown key {shown}; known: {', '.join(known)}.{nearest}"
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """One TOML table with the words to blame it by.
@@ -97,28 +170,48 @@ class Block:
     raw : dict
         What the table holds.
     file : str
-        The file as the user named it.
+        The file as the user named it; empty when it came from none.
     key : str
         Where the table stands in the file, for example ``rule[2].all[0]``; empty at the top.
+    error : type
+        What is raised when it is wrong.
+    is_personal : bool
+        Whether it is about a person: then no text of it is told in a message.
     """
 
     raw: dict[str, Any]
     file: str
     key: str = ""
+    error: type[NcsError] = TableError
+    is_personal: bool = False
 
-    def wrong(self, name: str, reason: str) -> TableError:
+    def at(self, name: str) -> str:
+        """Give the path of key `name` of this table."""
+        return ".".join(part for part in (self.key, name) if part)
+
+    def wrong(self, name: str, reason: str) -> NcsError:
         """Give the error for key `name` of this table."""
-        at = ".".join(part for part in (self.key, name) if part)
-        return TableError(f"{at}: {reason}", source=self.file)
+        return self.error(f"{self.at(name)}: {reason}", source=self.file or None)
+
+    def below(self, raw: dict[str, Any], key: str) -> Block:
+        """Give a table of this one as a block, named by its whole path."""
+        return replace(self, raw=raw, key=key)
+
+    def shown(self, value: Any) -> str:
+        """Give a value as a message may tell it."""
+        if not self.is_personal or isinstance(value, bool | int | float):
+            return repr(value)
+        kinds = ((str, "text"), (dict, "a table"), (list, "a list"))
+        return next((word for kind, word in kinds if isinstance(value, kind)), "a date or time")
 
     def only(self, *known: str) -> None:
         """Refuse every key but these."""
         for name in self.raw:
             if name not in known:
-                raise self.wrong(
-                    name,
-                    f"unknown key '{name}'; known: {', '.join(known)}." + did_you_mean(name, known),
-                )
+                if self.is_personal:
+                    message = unknown_key(self.at(name), known, name=name)
+                    raise self.error(message, source=self.file or None)
+                raise self.wrong(name, unknown_key(name, known, is_personal=False))
 
     def _get(self, name: str, kind: type | tuple[type, ...], what: str, *, needed: bool) -> Any:
         if name not in self.raw:
@@ -127,7 +220,7 @@ class Block:
             return None
         value = self.raw[name]
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise self.wrong(name, f"must be {what}, not {value!r}")
+            raise self.wrong(name, f"must be {what}, not {self.shown(value)}")
         return value
 
     def text(self, name: str) -> str:
@@ -164,7 +257,7 @@ class Block:
         if value is None:
             return None
         if not is_finite(value):
-            raise self.wrong(name, f"must be {what}, not {value!r}")
+            raise self.wrong(name, f"must be {what}, not {self.shown(value)}")
         return float(value)
 
     def names(self, name: str, known: Iterable[str] | None = None) -> tuple[str, ...]:
@@ -172,7 +265,7 @@ class Block:
         values = self._get(name, list, "a list of names", needed=False) or []
         for value in values:
             if not isinstance(value, str):
-                raise self.wrong(name, f"must be a list of names, not {value!r}")
+                raise self.wrong(name, f"must be a list of names, not {self.shown(value)}")
             if known is not None:
                 self.one_of(name, value, known)
         return tuple(values)
@@ -181,10 +274,10 @@ class Block:
         """Give `value` if it is known, else say which are and which is nearest."""
         allowed: Collection[str] = list(known)
         if value not in allowed:
+            told = "" if self.is_personal else f" '{value}'"
             raise self.wrong(
                 name,
-                f"unknown name '{value}'; known: {', '.join(allowed)}."
-                + did_you_mean(value, allowed),
+                f"unknown name{told}; known: {', '.join(allowed)}." + did_you_mean(value, allowed),
             )
         return value
 
@@ -194,14 +287,19 @@ class Block:
 
     def block(self, name: str) -> Block:
         """Give the table below this one; an empty one when absent."""
-        value = self._get(name, dict, "a table", needed=False) or {}
-        return Block(value, self.file, f"{self.key}.{name}" if self.key else name)
+        value = self._get(name, dict, f"a table, [{self.at(name)}]", needed=False) or {}
+        return self.below(value, self.at(name))
 
     def blocks(self, name: str) -> list[Block]:
         """Give the array of tables below this one, numbered from 1."""
-        values = self._get(name, list, "a list of tables", needed=False) or []
-        at = f"{self.key}.{name}" if self.key else name
+        at = self.at(name)
+        values = self._get(name, list, f"a list of tables, [[{at}]]", needed=False) or []
         for number, value in enumerate(values, start=1):
             if not isinstance(value, dict):
-                raise self.wrong(f"{name}[{number}]", f"must be a table, not {value!r}")
-        return [Block(v, self.file, f"{at}[{n}]") for n, v in enumerate(values, start=1)]
+                what = f"must be a table, not {self.shown(value)}"
+                raise self.wrong(f"{name}[{number}]", what)
+        return [self.below(v, f"{at}[{n}]") for n, v in enumerate(values, start=1)]
+
+    def tables(self) -> list[tuple[str, Block]]:
+        """Give every entry of this table, each of which must be a table, by its name."""
+        return [(name, self.block(name)) for name in self.raw]

@@ -7,19 +7,18 @@ one before. A number is added or corrected there, never in code.
 
 from __future__ import annotations
 
-import hashlib
-import tomllib
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 from ncs_cb.errors import TableError, did_you_mean
+from ncs_cb.knowledge import datafile
+from ncs_cb.knowledge.datafile import VERIFIED
 from ncs_cb.model import DataFile
 
 _FILE = "tables/quality.toml"
 _KEYS = frozenset({"value", "meaning", "source", "verified"})
-LEVELS = ("primary", "secondary", "unchecked", "doubtful", "project")
+LEVELS = (*VERIFIED, "project")
 """How sure a number is; ``project`` marks a figure of our own, never a published one."""
 
 
@@ -58,11 +57,7 @@ def table() -> dict[str, Threshold]:
         If an entry lacks a key, has an unknown one, a value that is no number, or a
         verification level that is not one of :data:`LEVELS`.
     """
-    return build(tomllib.loads(_text()))
-
-
-def _text() -> str:
-    return files("ncs_cb").joinpath(_FILE).read_text("utf-8")
+    return build(datafile.table("quality").raw)
 
 
 def build(raw: dict[str, Any], *, source: str = _FILE) -> dict[str, Threshold]:
@@ -114,7 +109,5 @@ def value(key: str) -> float:
 @cache
 def data_file() -> DataFile:
     """Give id, revision and SHA-256 of the table, for provenance."""
-    text = _text()
-    return DataFile(
-        "quality", tomllib.loads(text)["revision"], hashlib.sha256(text.encode()).hexdigest()
-    )
+    read = datafile.table("quality")
+    return DataFile("quality", read.raw["revision"], read.sha256)

@@ -2,7 +2,7 @@
 
 A check raises its flag, clears it, or says that it was not examined and what was missing.
 Adding one takes a row in ``flags.py``, a function of the same name in this package, its
-sentences in ``tables/checks.toml`` and its limits in ``tables/quality.toml``.
+sentences in the catalogs and its limits in ``tables/quality.toml``.
 """
 
 from __future__ import annotations

@@ -407,7 +407,7 @@ def _unknown_format(source: Input) -> ReadError:
         return UnknownFormatError(
             "no reader and no known layout fits this table.", source=source.name,
             hint="'ncs-cb validate FILE --layout' prints a layout guessed from it, to check and "
-            "use with --layout; docs/tables.md explains.",
+            "use with --layout; the page 'tables' of the documentation explains.",
         )  # fmt: skip
     return UnknownFormatError(
         "no reader claims this file.", source=source.name,

@@ -20,7 +20,7 @@ from ncs_cb.harmless import shortened
 from ncs_cb.model import Result
 
 if TYPE_CHECKING:
-    from ncs_cb.compare import Comparison
+    from ncs_cb.comparison import Comparison
 
 __all__ = [
     "Writer",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
 
-    from ncs_cb.compare import Comparison
+    from ncs_cb.comparison import Comparison
 
 _TEMPLATES = "reports/templates"
 _GRADES = (

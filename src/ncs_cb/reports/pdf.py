@@ -20,7 +20,7 @@ from ncs_cb.reports import Writer
 from ncs_cb.view.serial import build_comparison
 
 if TYPE_CHECKING:
-    from ncs_cb.compare import Comparison
+    from ncs_cb.comparison import Comparison
 
 _TEMPLATES = "reports/templates"
 _LATIN = ("Helvetica Neue", "Arial", "Liberation Sans", "DejaVu Sans")

@@ -27,7 +27,7 @@ from ncs_cb.reports import Writer
 from ncs_cb.vocabulary import ID_LISTS, JUDGEMENT_TABLES, RESULT_TABLES
 
 if TYPE_CHECKING:
-    from ncs_cb.compare import Comparison
+    from ncs_cb.comparison import Comparison
 
 SCHEMA = "ncs_cb/result/2"
 _FIRST_SCHEMA = "ncs_cb/result/1"

@@ -18,7 +18,7 @@ from ncs_cb.vocabulary import ID_LISTS, MAIN_TABLES, SERIES_TABLES
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from ncs_cb.compare import Comparison
+    from ncs_cb.comparison import Comparison
 
 SCHEMA_VERSION = "1"
 """Raised whenever a column is renamed, removed or changes its meaning."""

@@ -14,7 +14,7 @@ from ncs_cb.view import Fact, Table, View
 from ncs_cb.view.serial import ComparisonView, build_comparison
 
 if TYPE_CHECKING:
-    from ncs_cb.compare import Comparison
+    from ncs_cb.comparison import Comparison
 
 _WIDTH = 92
 

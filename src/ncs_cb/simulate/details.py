@@ -8,9 +8,9 @@ from datetime import date
 from typing import Any
 
 from ncs_cb.errors import TableError, did_you_mean
+from ncs_cb.knowledge.findings import findings
 from ncs_cb.model import Details, FWaveValue, SensoryValue, Study, TreatmentCourse
 from ncs_cb.simulate.recipes import Recipe
-from ncs_cb.study_file import findings
 
 
 def make_details(

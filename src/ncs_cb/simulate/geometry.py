@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ncs_cb.errors import StudyError, TableError, did_you_mean
+from ncs_cb.knowledge import datafile
 
 Floats = NDArray[np.float64]
 _FILE = "tables/simulator.toml"
@@ -74,9 +72,8 @@ class NervePath:
         return time
 
 
-@cache
 def _table() -> dict[str, Any]:
-    return tomllib.loads(files("ncs_cb").joinpath(_FILE).read_text("utf-8"))
+    return datafile.table("simulator").raw
 
 
 def known_paths() -> list[tuple[str, str, str]]:

@@ -2,86 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any
 
-from ncs_cb.errors import StudyError
+from ncs_cb.knowledge import records
+from ncs_cb.knowledge.datafile import Block
 from ncs_cb.model import RecordingOverride, ResponseOverride
-from ncs_cb.study_file._checked import ranged, refuse_unknown, validate
+from ncs_cb.study_file._ranges import ranged, within
 
 # From the recording electrode to the stimulus, and between two stimuli.
 _LONGEST_MM = 2_000.0
 _MOST_SITES = 200
-_LENGTHS = ("distances_mm", "distances_cm", "segment_lengths_mm")
-_OVERRIDE_KEYS = (
-    "nerve",
-    "side",
-    "muscle",
-    "polarity",
-    "supramaximal",
-    "collision_used",
-    "unit",
-    "stimulus_delay_ms",
-    "sites",
-    *_LENGTHS,
-    "responses",
-)
+_LONGEST_NAME = 120
+# Each with the field it fills and its size in mm.
+_LENGTHS = {
+    "distances_mm": ("distances_mm", 1.0),
+    "distances_cm": ("distances_mm", 10.0),
+    "segment_lengths_mm": ("segment_lengths_mm", 1.0),
+}
 
 
-def overrides(table: dict[str, Any]) -> dict[str, RecordingOverride]:
+def overrides(table: Block) -> dict[str, RecordingOverride]:
+    """Give what is said of each recording, by its name."""
     made = {}
-    for name, entry in table.items():
-        path = f'recordings."{name[:120]}"'
-        if not isinstance(entry, dict):
-            raise StudyError(f"{path}: must be a table.")
-        refuse_unknown(path, entry, _OVERRIDE_KEYS)
-        made[name] = _override(entry, path)
+    for name, value in table.raw.items():
+        key = f'recordings."{name[:_LONGEST_NAME]}"'
+        if not isinstance(value, dict):
+            raise table.below({}, key).wrong("", "must be a table.")
+        made[name] = _override(table.below(value, key))
     return made
 
 
-def _override(entry: Mapping[str, Any], path: str) -> RecordingOverride:
-    plain = {k: v for k, v in entry.items() if k not in (*_LENGTHS, "responses")}
-    for key, value in plain.items():
-        ranged(f"{path}.{key}", value)
-    said = [key for key in _LENGTHS if key in entry]
-    if "distances_mm" in said and "distances_cm" in said:
-        raise StudyError(f"{path}: distances_mm and distances_cm say the same; keep one of them.")
-    for key in said:
-        lengths = _lengths(f"{path}.{key}", entry[key], 10.0 if key.endswith("_cm") else 1.0)
-        plain["segment_lengths_mm" if key == "segment_lengths_mm" else "distances_mm"] = lengths
-    answers = entry.get("responses", {})
-    if not isinstance(answers, dict) or not all(isinstance(v, dict) for v in answers.values()):
-        raise StudyError(f"{path}.responses: must hold one table per site.")
-    plain["responses"] = {
-        site: _response_override(values, f"{path}.responses.{site[:80]}")
-        for site, values in answers.items()
-    }
-    made: RecordingOverride = validate(RecordingOverride, plain, path)
+def _override(block: Block) -> RecordingOverride:
+    block.only(*(f.name for f in fields(RecordingOverride)), *_LENGTHS)
+    ranged(block)
+    if "distances_mm" in block.raw and "distances_cm" in block.raw:
+        raise block.wrong("", "distances_mm and distances_cm say the same; keep one of them.")
+    plain = {k: v for k, v in block.raw.items() if k not in _LENGTHS}
+    for key in _LENGTHS.keys() & block.raw.keys():
+        name, factor = _LENGTHS[key]
+        plain[name] = _lengths(block, key, factor)
+    for _, answers in block.block("responses").tables():
+        _check_response(answers)
+    made = records.make(RecordingOverride, block.below(plain, block.key), as_text=("side",))
     if len(made.sites) > _MOST_SITES:
-        raise StudyError(f"{path}.sites: {len(made.sites)} entries; at most {_MOST_SITES}.")
+        raise block.wrong("sites", f"{len(made.sites)} entries; at most {_MOST_SITES}.")
     return made
 
 
-def _lengths(path: str, value: Any, factor: float) -> dict[str, float]:
+def _lengths(block: Block, key: str, factor: float) -> dict[str, float]:
     """Give lengths in mm by site or segment; only a finite number above 0 is a length."""
-    if not isinstance(value, dict):
-        raise StudyError(f"{path}: must be a table such as {{ wrist = 70 }}.")
-    for key, length in value.items():
+    inner = block.block(key)
+    for name, length in inner.raw.items():
         if isinstance(length, bool) or not isinstance(length, int | float):
-            raise StudyError(f"{path}.{key[:80]}: must be a number.")
-        if not 0 <= length * factor <= _LONGEST_MM:
-            most = _LONGEST_MM / factor
-            raise StudyError(f"{path}.{key[:80]}: {length}; plausible: 0 to {most:g}.")
-    return {key: round(float(length) * factor, 6) for key, length in value.items()}
+            raise inner.wrong(name[:_LONGEST_NAME], "must be a number.")
+        within(inner, name, (0, _LONGEST_MM / factor))
+    return {name: round(float(value) * factor, 6) for name, value in inner.raw.items()}
 
 
-def _response_override(entry: Mapping[str, Any], path: str) -> ResponseOverride:
-    refuse_unknown(path, entry, [f.name for f in fields(ResponseOverride)])
-    for key, value in entry.items():
-        ranged(f"{path}.{key}", value)
-    made: ResponseOverride = validate(ResponseOverride, entry, path)
+def _check_response(block: Block) -> None:
+    ranged(block)
+    made = records.make(ResponseOverride, block)
     onset, end = made.onset_latency_ms, made.end_latency_ms
     if onset is not None and end is not None and end <= onset:
-        raise StudyError(f"{path}: the response ends ({end:g} ms) before it begins ({onset:g} ms).")
-    return made
+        raise block.wrong("", f"the response ends ({end:g} ms) before it begins ({onset:g} ms).")

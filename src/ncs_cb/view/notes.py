@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from ncs_cb import flags, study_file
+from ncs_cb import flags
+from ncs_cb.knowledge.findings import findings
 from ncs_cb.model import TreatmentCourse
 from ncs_cb.view import tables
 from ncs_cb.view.parts import Cell, DiagnosisView, Fact, FeatureList, FlagNote, Table
@@ -317,7 +318,7 @@ def clause_word(r: Reading, set_id: str, clause: str, *, ask: bool = False) -> s
     if found is not None and found.text:
         text, question = r.either(found.text, found.text_zh), r.either(found.ask, found.ask_zh)
         return r.words("phrase.ask", clause=text, ask=question) if ask and question else text
-    finding = study_file.findings().get(clause)
+    finding = findings().get(clause)
     if finding is not None:
         return r.either(finding.label, finding.label_zh)
     section = "flag" if f"flag.{clause}" in r.words.texts else "column"

@@ -45,7 +45,7 @@ class OneRemark(Protocol):
 
 
 class Compared(Protocol):
-    """What ``ncs_cb.compare.compare`` gives; the layer above this one."""
+    """What ``ncs_cb.compare`` gives; the layer above this one."""
 
     @property
     def visits(self) -> Sequence[OneVisit]:

@@ -1,39 +1,33 @@
 """The message catalogs: what a report says, in the reader's language.
 
-Texts live in ``tables/words/<lang>.toml``. English labels of columns and flags come from their
-registries, names of nerves, sites and muscles from the anatomy.
+Texts live in ``tables/words/<lang>.toml``. English labels of columns come from their registry,
+names of nerves, sites and muscles from the anatomy.
 """
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
-from ncs_cb import columns, flags
+from ncs_cb import columns
 from ncs_cb.errors import ReportError, did_you_mean
+from ncs_cb.knowledge import datafile
 from ncs_cb.knowledge.anatomy import anatomy
 
-_FOLDER = "tables/words"
+_FOLDER = "words"
 
 
 def languages() -> tuple[str, ...]:
     """Give the languages a report can be written in, English first."""
-    found = {
-        item.name.removesuffix(".toml")
-        for item in files("ncs_cb").joinpath(_FOLDER).iterdir()
-        if item.name.endswith(".toml")
-    }
-    return ("en", *sorted(found - {"en"}))
+    return ("en", *(lang for lang in datafile.shipped(_FOLDER) if lang != "en"))
 
 
 def read_catalog(lang: str) -> dict[str, str]:
     """Read one catalog as ``{"section.key": text}``."""
-    text = files("ncs_cb").joinpath(f"{_FOLDER}/{lang}.toml").read_text("utf-8")
-    return dict(_flat("", tomllib.loads(text)))
+    raw = datafile.read(_FOLDER, lang).raw
+    return dict(_flat("", {name: texts for name, texts in raw.items() if name != "knowledge"}))
 
 
 def _flat(prefix: str, tree: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
@@ -45,13 +39,9 @@ def _flat(prefix: str, tree: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
 
 
 def registry_texts() -> dict[str, str]:
-    """Give the English texts that live in the registries of columns and flags."""
+    """Give the English texts that live in the registry of columns."""
     texts = {f"column.{c.name}": c.label for c in columns.COLUMNS if c.table != "estimates"}
     texts |= {f"column.{c.name}": c.label for c in columns.table_columns("estimates")}
-    for flag in flags.FLAGS.values():
-        texts[f"flag_meaning.{flag.name}"] = flag.meaning
-        texts[f"flag_effect.{flag.name}"] = flag.effect
-        texts[f"flag_action.{flag.name}"] = flag.action
     return texts
 
 

@@ -1,21 +1,19 @@
 """What a quality check says: one sentence with its numbers, per case and language.
 
-The sentences stand in ``tables/checks.toml``. A check gives the name of a case and its numbers,
-so that the same finding reads in every language.
+The sentences stand in the catalogs, under ``check``. A check gives the name of a case and its
+numbers, so that the same finding reads in every language.
 """
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
 
 from ncs_cb.errors import TableError, did_you_mean
 from ncs_cb.knowledge.anatomy import anatomy
+from ncs_cb.wording.catalog import load
 
 LANGUAGES = ("en", "zh")
-_FILE = "tables/checks.toml"
 _COMMON = "any_check"
 # Two flags of one check, with giver and receiver exchanged.
 _SHARED = {"reverse_martin_gruber": "martin_gruber"}
@@ -23,21 +21,13 @@ _SHARED = {"reverse_martin_gruber": "martin_gruber"}
 
 @cache
 def sentences() -> dict[str, dict[str, dict[str, str]]]:
-    """Give the sentences by check, case and language; ``any_check`` holds the shared cases.
-
-    Raises
-    ------
-    TableError
-        If a case lacks a language.
-    """
-    raw: dict[str, dict[str, dict[str, str]]] = tomllib.loads(
-        files("ncs_cb").joinpath(_FILE).read_text("utf-8")
-    )
-    for check, cases in raw.items():
-        for case, texts in cases.items():
-            if set(texts) != set(LANGUAGES):
-                raise TableError(f"{check}.{case}: needs {', '.join(LANGUAGES)}", source=_FILE)
-    return raw
+    """Give the sentences by check, case and language; ``any_check`` holds the shared cases."""
+    found: dict[str, dict[str, dict[str, str]]] = {}
+    for lang in LANGUAGES:
+        for name, text in load(lang).section("check").items():
+            check, _, case = name.partition(".")
+            found.setdefault(check, {}).setdefault(case, {})[lang] = text
+    return found
 
 
 def say(
@@ -66,12 +56,11 @@ def say(
         raise TableError(
             f"check '{check}' has no case '{case}'; known: {', '.join(known)}."
             + did_you_mean(case, known),
-            source=_FILE,
         )
     try:
         return known[case][lang].format_map({k: named(v, lang) for k, v in numbers.items()})
     except KeyError as missing:
-        raise TableError(f"{check}.{case}.{lang}: no number {missing}", source=_FILE) from None
+        raise TableError(f"{check}.{case}.{lang}: no number {missing}") from None
 
 
 @cache

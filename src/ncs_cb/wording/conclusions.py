@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.model import SetWords
+from ncs_cb.wording.catalog import load
 
 # A list of what was not examined is cut here: all nerves of both sides would drown the rest.
 _LONGEST_LIST = 6
@@ -88,17 +87,9 @@ class Conclusion:
 
 @cache
 def words(lang: str) -> dict[str, str]:
-    """Give the words of a language.
-
-    Raises
-    ------
-    ValueError
-        If there are none for it.
-    """
-    raw = tomllib.loads(files("ncs_cb").joinpath("tables/diagnosis.toml").read_text("utf-8"))
-    if lang not in raw["words"]:
-        raise ValueError(f"no words for language '{lang}'; known: {', '.join(raw['words'])}")
-    return {**raw["words"][lang], **raw["columns"][lang]}
+    """Give the words of a conclusion, and what its columns are called, in a language."""
+    known = load(lang)
+    return known.section("conclusion") | known.section("column_in_text")
 
 
 def explain(conclusion: Conclusion, lang: str = "en") -> str:
@@ -132,7 +123,7 @@ def explain(conclusion: Conclusion, lang: str = "en") -> str:
     if made.purpose == "cidp":
         parts.append(say["level_only"])
     if not made.enabled:
-        parts.append(say["not_enabled"].format(why=made.why_not_enabled))
+        parts.append((lang == "en" and made.why_not_enabled) or say["not_enabled"])
     elif made.n_unchecked:
         parts.append(say["unchecked"].format(count=made.n_unchecked))
     return say["gap"].join(parts)

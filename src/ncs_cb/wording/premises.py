@@ -1,41 +1,38 @@
 """What a technical premise of a verdict says: what is known of it, and the step that settles it.
 
-The sentences stand in ``tables/validity.toml``, by premise and state.
+The sentences stand in the catalogs, by premise and state; ``tables/validity.toml`` holds their
+sources.
 """
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from functools import cache, lru_cache
-from importlib.resources import files
 
 from ncs_cb.errors import TableError
+from ncs_cb.knowledge import datafile
+from ncs_cb.wording.catalog import load
 from ncs_cb.wording.checks import LANGUAGES, named
-
-_FILE = "tables/validity.toml"
-_KEYS = {*LANGUAGES, *(f"next_{lang}" for lang in LANGUAGES)}
 
 
 @cache
 def premises() -> dict[str, dict[str, dict[str, str]]]:
-    """Give the words by premise, state and key.
+    """Give the words by premise, state and key: ``en``, ``zh``, ``next_en``, ``next_zh``.
 
     Raises
     ------
     TableError
-        If a premise lacks its source, or a state a language.
+        If a premise lacks its source.
     """
-    raw = tomllib.loads(files("ncs_cb").joinpath(_FILE).read_text("utf-8"))
+    sources = datafile.table("validity").raw
     found: dict[str, dict[str, dict[str, str]]] = {}
-    for premise, states in raw.items():
-        if not isinstance(states.get("source"), str):
-            raise TableError(f"{premise}: needs its source", source=_FILE)
-        found[premise] = {name: one for name, one in states.items() if name != "source"}
-        for state, texts in found[premise].items():
-            if set(texts) not in (set(LANGUAGES), _KEYS):
-                raise TableError(f"{premise}.{state}: needs {', '.join(LANGUAGES)}", source=_FILE)
-        found[premise][""] = {"source": states["source"]}
+    for lang in LANGUAGES:
+        for name, text in load(lang).section("premise").items():
+            premise, state, key = name.split(".")
+            if premise not in sources:
+                raise TableError(f"{premise}: needs its source", source="tables/validity.toml")
+            states = found.setdefault(premise, {"": {"source": sources[premise]}})
+            states.setdefault(state, {})[lang if key == "text" else f"{key}_{lang}"] = text
     return found
 
 
@@ -45,7 +42,7 @@ def words_of(premise: str, state: str, numbers: Mapping[str, float | int | str])
     Parameters
     ----------
     premise, state : str
-        As ``tables/validity.toml`` names them.
+        As the catalogs name them.
     numbers : mapping
         What the sentences name; ids of the anatomy are written out, a key that ends in ``_zh``
         is what the Chinese sentence takes instead.

@@ -242,7 +242,8 @@ def load_sidecar(path: Path) -> dict[str, Any]:
     if not os.path.lexists(path):
         raise ReadError(
             f"its sidecar {path.name} is missing.",
-            hint="Name nerve, side, muscle, unit and sites there: see docs/formats.md.",
+            hint="Name nerve, side, muscle, unit and sites there: see the page 'formats' of the "
+            "documentation.",
         )
     raw = read_regular(path, at_most=_LARGEST_SIDECAR_BYTES + 1)
     if len(raw) > _LARGEST_SIDECAR_BYTES:

@@ -133,6 +133,6 @@ READER = Reader(
     (*_TEXTS, *SPREADSHEETS),
     _claims,
     read,
-    label="any laboratory's table (CSV, Excel), as a layout maps it; see docs/tables.md",
+    label="any laboratory's table (CSV, Excel), as a layout maps it; see the page 'tables'",
     visits=visits,
 )

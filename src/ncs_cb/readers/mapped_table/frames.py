@@ -120,6 +120,6 @@ def _recognized(grid: Grid, own: list[Layout]) -> Layout:
     raise StudyError(
         "no layout fits the columns of this table; known: "
         f"{', '.join(one.id for one in (*own, *shipped))}.",
-        hint="Rename the columns as docs/tables.md says, or give a layout; 'ncs-cb validate FILE "
-        "--layout' prints a guessed one.",
+        hint="Rename the columns as the page 'tables' of the documentation says, or give a "
+        "layout; 'ncs-cb validate FILE --layout' prints a guessed one.",
     )

@@ -12,12 +12,12 @@ from typing import Any
 from ncs_cb.columns import MEASURES
 from ncs_cb.errors import NcsError, StudyError, TableError, UnitError
 from ncs_cb.knowledge.anatomy import find
+from ncs_cb.knowledge.findings import findings
 from ncs_cb.knowledge.layouts import PERSON, QUANTITIES, Layout, Measure
 from ncs_cb.readers._shared.grid import Cell, Grid, text_of
 from ncs_cb.readers.mapped_table import header as headers
 from ncs_cb.readers.mapped_table.header import Header
 from ncs_cb.readers.mapped_table.values import Words, measured, personal
-from ncs_cb.study_file import findings
 
 _SITE_KEYS = ("nerve", "side", "muscle", "stimulation_site", "kind")
 _ANSWERS = frozenset(c.name for c in MEASURES if c.dtype == "float64")
