@@ -12,9 +12,9 @@ __version__ = "0.3.0"
 
 if TYPE_CHECKING:
     from ncs_cb import simulate
-    from ncs_cb.analysis import analyze, analyze_many
     from ncs_cb.comparison import compare
     from ncs_cb.dispersion import estimate_block
+    from ncs_cb.doors import analyze, analyze_many, judge, measure_traces
     from ncs_cb.errors import (
         NcsError,
         ReadError,
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
         UnitError,
         UnknownFormatError,
     )
-    from ncs_cb.judging.verdicts import judge
+    from ncs_cb.figures import plot_traces
     from ncs_cb.measuring.f_waves import measure_f_waves
-    from ncs_cb.measuring.traces import measure_traces
     from ncs_cb.model import Result, Study
     from ncs_cb.readers import read_study
+    from ncs_cb.readers._shared.arrays import study_from_arrays
     from ncs_cb.readers.edf import write_edf
     from ncs_cb.readers.mapped_table import studies_from_table
     from ncs_cb.readers.via_mne import study_from_epochs
@@ -45,17 +45,19 @@ _HOMES = {
     "TableError": "errors",
     "UnitError": "errors",
     "UnknownFormatError": "errors",
-    "analyze": "analysis",
-    "analyze_many": "analysis",
+    "analyze": "doors",
+    "analyze_many": "doors",
     "compare": "comparison",
     "estimate_block": "dispersion",
-    "judge": "judging.verdicts",
+    "judge": "doors",
     "load_result": "reports.record",
     "measure_f_waves": "measuring.f_waves",
-    "measure_traces": "measuring.traces",
+    "measure_traces": "doors",
+    "plot_traces": "figures",
     "read_study": "readers",
     "show": "reports",
     "studies_from_table": "readers.mapped_table",
+    "study_from_arrays": "readers._shared.arrays",
     "study_from_epochs": "readers.via_mne",
     "write_edf": "readers.edf",
     "write_report": "reports",
@@ -80,10 +82,12 @@ __all__ = [
     "load_result",
     "measure_f_waves",
     "measure_traces",
+    "plot_traces",
     "read_study",
     "show",
     "simulate",
     "studies_from_table",
+    "study_from_arrays",
     "study_from_epochs",
     "write_edf",
     "write_report",

@@ -24,6 +24,7 @@ from ncs_cb.knowledge import set_words, thresholds
 from ncs_cb.measuring import edits, f_waves, inching, machine, segments, sweeps
 from ncs_cb.measuring import traces as measuring
 from ncs_cb.measuring.attested import attest_in_general
+from ncs_cb.measuring.terminal import with_doubted_times
 from ncs_cb.model import (
     BlockFit,
     DataFile,
@@ -148,7 +149,7 @@ def analyze_together(
     waveforms = [response.trace for response in responses]
     traces, corrected = edits.set_markers(traces, waveforms, studies)
     recruitment = sweeps.recruitment_table(traces, sweep_counts)
-    traces = sweeps.attest(traces, recruitment)
+    traces = with_doubted_times(sweeps.attest(traces, recruitment))
     traces, printed = machine.set_beside(traces, waveforms)
     pairs, fits = _estimate(segments.pair_sites(traces, _printed(studies)), traces, waveforms)
     checks = quality.examine(

@@ -86,6 +86,10 @@ class Comparison:
     courses: tuple[TreatmentCourse, ...]
     remarks: tuple[Remark, ...]
 
+    def __repr__(self) -> str:
+        names = ", ".join(visit.result.study.study_id for visit in self.visits)
+        return f"<Comparison of {len(self.visits)} visits ({names}): {len(self.changes)} changes>"
+
 
 def compare(results: Sequence[Result]) -> Comparison:
     """Compare serial visits of one patient.

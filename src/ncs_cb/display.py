@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ncs_cb.model import Result, Side, Study
+from ncs_cb.model import Result, Side, Study, Trace
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
 def attach() -> None:
-    """Give ``Result`` its page and its figure, and ``Study`` and ``Result`` a one-line text."""
+    """Give ``Result`` its page and its figure, and what holds samples a one-line text."""
     Result._repr_html_ = _page  # type: ignore[method-assign]
     Result.plot = _plot  # type: ignore[method-assign]
     Result.__repr__ = _result_line  # type: ignore[method-assign, assignment]
     Study.__repr__ = _study_line  # type: ignore[method-assign, assignment]
+    Trace.__repr__ = _trace_line  # type: ignore[method-assign, assignment]
 
 
 def _page(self: Result) -> str:
@@ -53,3 +54,12 @@ def _result_line(self: Result) -> str:
 def _study_line(self: Study) -> str:
     parts = (f"{len(self.traces)} sweeps", f"{len(self.typed_responses)} printed responses")
     return f"<Study {self.study_id}: {', '.join(parts)}>"
+
+
+def _trace_line(self: Trace) -> str:
+    site = self.site
+    return (
+        f"<Trace of {self.recording}, sweep {self.sweep}: {site.side} {site.nerve} to "
+        f"{site.muscle}, {site.stimulation_site}, {len(self.samples_mv)} samples at "
+        f"{self.sampling_rate_hz:g} Hz>"
+    )

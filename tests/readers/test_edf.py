@@ -512,8 +512,8 @@ def test_the_stimulus_may_name_the_nerve():
     assert (median.site.nerve, median.site.stimulation_site) == ("median", "elbow")
     assert (ulnar.stimulus.distance_mm, median.stimulus.intensity_ma) == (70.0, 15.3)
     assert median.stimulus.is_supramaximal is True
-    # What study.toml says wins.
-    assert {t.site.nerve for t in traces_of(edf, muscle="apb", nerve="median")} == {"median"}
+    with pytest.raises(StudyError, match="the stimuli name several: median, ulnar"):
+        traces_of(edf, muscle="apb", nerve="median")
 
 
 def test_a_series_of_voltages_is_no_set_of_repeats():

@@ -165,7 +165,7 @@ def test_a_truncated_fif_file_is_a_read_error(tmp_path, size):
 
 def test_a_recording_without_stimuli_or_names_is_a_study_error(tmp_path):
     raw(texts=["hello", "elbw"]).save(tmp_path / "a_raw.fif", verbose="error")
-    with pytest.raises(StudyError, match=r"no stimulus.*Did you mean 'elbow'"):
+    with pytest.raises(StudyError, match=r"nearly the name of a site.*Did you mean 'elbow'"):
         read_study(tmp_path / "a_raw.fif")
     raw(names=("CH1", "CH2")).save(tmp_path / "b_raw.fif", verbose="error")
     with pytest.raises(StudyError, match="none of 2 channels"):

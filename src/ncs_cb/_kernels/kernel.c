@@ -183,6 +183,7 @@ static int64_t measure_row(Row *w, Samples x, Index n, Index stimulus, double *o
 {
     for (int j = 0; j < WIDTH; j++)
         out[j] = NAN;
+    w->has_baseline = 0;
     if (stimulus < 0 || stimulus >= n)
         return STIMULUS_OUTSIDE;
     w->pre = earlier(stimulus, whole(10.0 * w->per_ms)) / w->size;
@@ -210,6 +211,7 @@ static int64_t measure_row(Row *w, Samples x, Index n, Index stimulus, double *o
     w->hum_state = 0;
     ahead(w->x, w->n, 1);
     Index end = find_baseline(w, &facts);
+    w->has_baseline = 1;
     if (w->n_pre == 0)
         w->spread = spread_of_blocks(w);
     facts = mark(w, end, facts, out);
@@ -223,20 +225,12 @@ static int64_t measure_row(Row *w, Samples x, Index n, Index stimulus, double *o
     return facts;
 }
 
-#define JOIN_(a, b) a##b
-#define JOIN(a, b) JOIN_(a, b)
-
-/* Measure the rows of one rate named in `rows`, one after the other; `work` holds four times n. */
-EXPORTED void JOIN(ncs_measure_rows_, BUILD)(
-    const void *samples, int64_t is_double, const int64_t *rows, int64_t n_rows,
-    const int64_t *stimuli, const double *low_mv, const double *high_mv, const double *pulse_ms,
-    const double *unit_mv, int64_t n, double step,
-    int64_t size, int64_t first, const double *means, const double *sums, const double *squares,
-    const double *turns, const double *ratio, const double *head, double *work, double *out,
-    int64_t *facts)
+/* Set up a row for traces of n samples of one rate; `work` holds four times n. */
+static Row row_of(Index n, double step, Index size, Index first, const double *means,
+                  const double *sums, const double *squares, const double *turns,
+                  const double *ratio, const double *head, double *work)
 {
     Row w = {0};
-    Samples all = {samples, is_double != 0};
     w.step = step;
     w.per_ms = 1.0 / step;
     w.size = size;
@@ -251,6 +245,23 @@ EXPORTED void JOIN(ncs_measure_rows_, BUILD)(
     w.r = work + n;
     w.z = work + 2 * n;
     w.hum = work + 3 * n;
+    return w;
+}
+
+#define JOIN_(a, b) a##b
+#define JOIN(a, b) JOIN_(a, b)
+
+/* Measure the rows of one rate named in `rows`, one after the other; `work` holds four times n. */
+EXPORTED void JOIN(ncs_measure_rows_, BUILD)(
+    const void *samples, int64_t is_double, const int64_t *rows, int64_t n_rows,
+    const int64_t *stimuli, const double *low_mv, const double *high_mv, const double *pulse_ms,
+    const double *unit_mv, int64_t n, double step,
+    int64_t size, int64_t first, const double *means, const double *sums, const double *squares,
+    const double *turns, const double *ratio, const double *head, double *work, double *out,
+    int64_t *facts)
+{
+    Row w = row_of(n, step, size, first, means, sums, squares, turns, ratio, head, work);
+    Samples all = {samples, is_double != 0};
     for (int64_t j = 0; j < n_rows; j++) {
         int64_t i = rows[j];
         w.low_mv = low_mv[i];
@@ -259,6 +270,38 @@ EXPORTED void JOIN(ncs_measure_rows_, BUILD)(
         w.unit_mv = unit_mv[i];
         facts[i] = measure_row(&w, part(all, i * n), n, stimuli[i], out + i * WIDTH);
     }
+}
+
+/* Write one trace less baseline, artefact and hum, as its row was measured; NaN where the row has
+ * no baseline. `zero` is the sample from which times count. `work` holds four times n. */
+EXPORTED void JOIN(ncs_correct_row_, BUILD)(
+    const void *samples, int64_t is_double, int64_t stimulus, double low_mv, double high_mv,
+    double pulse_ms, int64_t n, double step, int64_t size, int64_t first, const double *means,
+    const double *sums, const double *squares, const double *turns, const double *ratio,
+    const double *head, double *work, double *corrected, int64_t *zero)
+{
+    Row w = row_of(n, step, size, first, means, sums, squares, turns, ratio, head, work);
+    Samples x = {samples, is_double != 0};
+    double out[WIDTH];
+    w.low_mv = low_mv;
+    w.high_mv = high_mv;
+    w.duration = pulse_ms;
+    int64_t facts = measure_row(&w, x, n, stimulus, out);
+    *zero = stimulus;
+    for (Index i = 0; i < n; i++)
+        corrected[i] = NAN;
+    if (!w.has_baseline)
+        return;
+    Index start = n - w.n;
+    if (facts & REALIGNED)
+        *zero = start + w.pulse_from;
+    take_baseline_samples(&w, 0, w.n);
+    for (Index i = 0; i < w.n; i++)
+        corrected[start + i] = w.z[i];
+    /* What lies more than 10 ms before the stimulus was not looked at: the same level there. */
+    double level = w.level - w.slope * w.origin;
+    for (Index i = 0; i < start; i++)
+        corrected[i] = sample(x, i) - level;
 }
 
 #include "refine.c"

@@ -61,6 +61,12 @@ def _measure_rows(which: str) -> Any:
 
 
 @lru_cache(maxsize=4)
+def _correct_row(which: str) -> Any:
+    kinds = [_POINTER, *[_WHOLE] * 2, *[_NUMBER] * 3, _WHOLE, _NUMBER, *[_WHOLE] * 2]
+    return _function("correct_row", which, [*kinds, *[_POINTER] * 9])
+
+
+@lru_cache(maxsize=4)
 def _refine(which: str) -> Any:
     kinds = [_WHOLE, _WHOLE, *[_POINTER] * 16, _WHOLE, *[_POINTER] * 6]
     return _function("refine", which, kinds)
@@ -147,6 +153,61 @@ def measure_rows(
         _address(out, np.float64, m * facts.WIDTH),
         _address(found, np.int64, m),
     )
+
+
+def corrected_row(
+    samples: NDArray[Any],
+    stimulus: int,
+    limits_mv: tuple[float, float],
+    pulse_ms: float,
+    scale: Scale,
+    which: str = "",
+) -> tuple[NDArray[np.float64], int]:
+    """Give one trace less what :func:`measure_rows` takes from it: baseline, artefact and hum.
+
+    Parameters
+    ----------
+    samples : ndarray of float32 or float64, shape (n_samples,) [mV]
+        In one piece.
+    stimulus : int
+        Sample of the stimulus.
+    limits_mv : tuple of float
+        Limits of the converter, infinite where unknown.
+    pulse_ms : float
+        Duration of the pulse, NaN where unknown.
+    scale : Scale
+        Of the sampling rate.
+    which : str, optional
+        The build to use.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_samples,) [mV]
+        NaN where the trace has no baseline, because it cannot be measured.
+    int
+        The sample from which latencies count: that of the stimulus, or of its artefact.
+    """
+    n = len(samples)
+    if samples.ndim != 1 or n > _MOST_SAMPLES:
+        raise ValueError(f"a trace of {n} samples; at most {_MOST_SAMPLES} can be measured")
+    is_double = samples.dtype == np.float64
+    work, made, zero = np.empty(4 * max(n, 1)), np.empty(n), np.zeros(1, dtype=np.int64)
+    _correct_row(which)(
+        _address(samples, np.float64 if is_double else np.float32, n),
+        is_double,
+        stimulus,
+        *limits_mv,
+        pulse_ms,
+        n,
+        scale.step_ms,
+        scale.size,
+        scale.first,
+        *scale.addresses,
+        _address(work, np.float64, 0),
+        _address(made, np.float64, n),
+        _address(zero, np.int64, 1),
+    )
+    return made, int(zero[0])
 
 
 KEPT_KINDS = 4

@@ -71,6 +71,7 @@ typedef struct {
     /* Baseline: level + slope * (sample - origin), level from sample `bend` on. */
     double level, slope, origin, bend;
     Index quiet_from, quiet_to; /* the blocks it was taken from */
+    int has_baseline;   /* whether one was looked for */
 
     /* Artefact: its size, the weights of three neighboring decays, the index of the middle one. */
     double decay, w0, w1, w2;

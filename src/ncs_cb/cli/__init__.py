@@ -25,6 +25,7 @@ from ncs_cb.cli import (
     _shelf,
     _simulate,
     _study,
+    _validate,
 )
 
 app = typer.Typer(
@@ -76,7 +77,7 @@ _COMMANDS: dict[str, tuple[Callable[..., None], str]] = {
     "nerves": (_lists.nerves, "List nerves, sites, muscles, entrapment sites."),
     "flags": (_lists.flags, "List the quality flags and what to do about them."),
     "simulate": (_simulate.simulate, "Make recordings with a known truth."),
-    "validate": (_study.validate, "Check inputs, or print a study.toml template."),
+    "validate": (_validate.validate, "Check inputs, or print a study.toml template."),
     "anonymize": (_archive.anonymize, "Copy EDF+ files without identities."),
     "lab": (_lab.lab, "Print a lab.toml template, or check one."),
     "samples": (_shelf.samples, "Copy sample visits and notebooks to a folder."),

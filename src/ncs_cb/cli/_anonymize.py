@@ -9,8 +9,6 @@ from pathlib import Path, PurePath
 from ncs_cb.cli._console import explain, note, tell, wrong_usage
 from ncs_cb.errors import ReadError
 
-_SUFFIXES = (".edf", ".rec")
-
 
 def one(source: Path, target: Path) -> None:
     """Write the copy of one file.
@@ -29,7 +27,7 @@ def one(source: Path, target: Path) -> None:
 
 
 def copies(source: Path, target: Path, key: Path | None) -> int:
-    """Copy every EDF file below `source` into the same tree below `target`.
+    """Copy every EDF or BDF file below `source` into the same tree below `target`.
 
     Parameters
     ----------
@@ -44,10 +42,14 @@ def copies(source: Path, target: Path, key: Path | None) -> int:
     """
     if target.resolve() == source.resolve() or source.resolve() in target.resolve().parents:
         wrong_usage(f"OUT {target} lies in IN {source}; choose a folder outside it")
-    failed = done = left = 0
+    from ncs_cb.readers import is_recording
+    from ncs_cb.readers.edf import is_edf
+
+    failed = done = left = others = 0
     for path in _files(source):
-        if path.suffix.lower() not in _SUFFIXES:
+        if not is_edf(path):
             left += 1
+            others += is_recording(path)
             continue
         relative = path.relative_to(source)
         try:
@@ -56,7 +58,11 @@ def copies(source: Path, target: Path, key: Path | None) -> int:
         except Exception as error:  # a failed file is reported, the others are still copied
             failed += 1
             tell(f"{path}: {explain(error)}")
-    note(f"wrote {done} files to {target}; {failed} failed; {left} are not EDF and were left out")
+    some = f", {others} of them recordings of other formats" if others else ""
+    note(
+        f"wrote {done} files to {target}; {failed} failed; {left} are not EDF or BDF and were "
+        f"left out{some}"
+    )
     return failed
 
 
@@ -71,10 +77,7 @@ def hidden(relative: PurePath, key: Path) -> Path:
 
 
 def _files(source: Path) -> Iterator[Path]:
-    """Regular files below `source` in name order; symbolic links are not followed."""
-    for folder, folders, names in os.walk(source, followlinks=False):
-        folders.sort()
-        for name in sorted(names):
-            path = Path(folder, name)
-            if path.is_file() and not path.is_symlink():
-                yield path
+    """Regular files below `source`, as every command finds them; no link is followed."""
+    from ncs_cb.readers import files_below
+
+    return files_below(source)

@@ -2,19 +2,49 @@
 
 from __future__ import annotations
 
-from ncs_cb.cli._console import friendly, out, table
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ncs_cb.cli._console import friendly, out, plain, table, wrong_usage
+from ncs_cb.errors import did_you_mean
+
+if TYPE_CHECKING:
+    from ncs_cb.readers import Reader
 
 
 @friendly
-def formats() -> None:
-    """List the file formats that can be read and written."""
+def formats(
+    name: Annotated[
+        str | None, typer.Argument(metavar="FORMAT", help="Say what this one needs.")
+    ] = None,
+) -> None:
+    """List the file formats that can be read and written, or say what one of them needs."""
     from ncs_cb.readers import READERS
 
+    if name is not None:
+        known = [reader.name for reader in READERS]
+        if name not in known:
+            wrong_usage(
+                f"formats {name}: no such format; known: {', '.join(known)}."
+                + did_you_mean(name, known)
+            )
+        _say_needs(READERS[known.index(name)])
+        return
     rows = [
         (reader.name, " ".join(reader.suffixes), "read, write" if reader.write else "read")
         for reader in READERS
     ]
     out().print(table(("format", "files", "can"), rows))
+
+
+def _say_needs(reader: Reader) -> None:
+    console = out()
+    for line in (f"{reader.name}: {reader.label}", " ".join(reader.suffixes), ""):
+        console.print(plain(line), soft_wrap=True)
+    needs = reader.needs or "The page 'formats' of the documentation says more."
+    for line in needs.strip("\n").splitlines():
+        console.print(plain(line), soft_wrap=True)
 
 
 @friendly

@@ -1,9 +1,9 @@
-"""``ncs-cb analyze | compare | validate``: one study, a few, or a check of the files."""
+"""``ncs-cb analyze | compare``: one study, or a few."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -16,7 +16,6 @@ from ncs_cb.cli._console import (
     friendly,
     note,
     out,
-    plain,
     tell,
     wrong_usage,
 )
@@ -29,21 +28,20 @@ from ncs_cb.cli._options import (
     LabLang,
     LabOption,
     LabReference,
-    Lang,
     Language,
     Layout,
     Out,
-    Reference,
     Supramaximal,
     known_formats,
     known_lab,
     known_sets,
 )
+from ncs_cb.cli._validate import decided, warnings_of, without_name
 
 if TYPE_CHECKING:
     from ncs_cb.errors import NcsError
     from ncs_cb.knowledge.lab import LabFile
-    from ncs_cb.model import Decision, Result, Study, Trace, TypedResponse
+    from ncs_cb.model import Result, Study
 
 _STDOUT = Path("-")
 
@@ -98,7 +96,7 @@ def analyze(
             raise
         except Exception as error:  # one failed input never stops the others
             failed += 1
-            tell(f"{given}: {_without(given, explain(error))}")
+            tell(f"{given}: {without_name(given, explain(error))}")
             continue
         for name, study in each.items():
             try:
@@ -106,7 +104,7 @@ def analyze(
             except Exception as error:
                 failed += 1
                 shown = f"{given} ({name})" if len(each) > 1 else f"{given}"
-                tell(f"{shown}: {_without(given, explain(error))}")
+                tell(f"{shown}: {without_name(given, explain(error))}")
     if failed:
         raise typer.Exit(SOME_FAILED)
 
@@ -157,18 +155,11 @@ def _of_lab(
     study: Study, criteria: list[str] | None, reference: str | None, lang: Language | None
 ) -> _Settings:
     """Take the laboratory's habits where the command says nothing."""
+    from ncs_cb.doors import judged_by
+
     said = {} if study.lab is None else study.lab.defaults
-    return _Settings(
-        criteria or list(said.get("criteria", ())) or None,
-        reference or str(said.get("reference", DEFAULT_REFERENCE)),
-        lang or Language(said.get("language", "en")),
-    )
-
-
-def _read(given: Path, clinical: Path | None, keep_identity: bool) -> Study:
-    from ncs_cb.readers import read_study
-
-    return read_study(given, keep_identity=keep_identity, details=clinical)
+    sets, limits = judged_by(study, criteria, reference)
+    return _Settings(sets, limits, lang or Language(said.get("language", "en")))
 
 
 def _analyze(
@@ -215,11 +206,6 @@ def _shown(paths: Iterable[Path]) -> str:
     return f"{first}" + (f" and {rest} more beside it" if rest > 0 else "")
 
 
-def _without(given: Path, message: str) -> str:
-    """Take the input's name off the front of a message that begins with it."""
-    return message.removeprefix(f"{given}: ").removeprefix(f"{given.name}: ")
-
-
 @friendly
 def compare(
     visits: Annotated[
@@ -229,131 +215,39 @@ def compare(
     target: Out,
     criteria: Criteria = None,
     formats: Formats = None,
-    lang: Lang = Language.en,
-    reference: Reference = DEFAULT_REFERENCE,
+    lang: LabLang = None,
+    reference: LabReference = None,
     keep_identity: KeepIdentity = False,
+    lab: LabOption = None,
     supramaximal: Supramaximal = False,
 ) -> None:
     """Compare serial visits: which blocks persist, resolve or are new; what treatment did."""
     if len(visits) < 2:
         wrong_usage("compare needs at least two VISITs")
-    sets, chosen = known_sets(criteria, reference), known_formats(formats)
-    from ncs_cb.analysis import analyze_many
+    sets = known_sets(criteria, reference or DEFAULT_REFERENCE)
+    chosen, lab_file = known_formats(formats), known_lab(lab)
     from ncs_cb.cli._tables import print_comparison
     from ncs_cb.comparison import compare as compare_results
+    from ncs_cb.doors import analyze_many
+    from ncs_cb.readers import read_study
     from ncs_cb.reports import write_comparison
 
-    studies = [_read(visit, None, keep_identity) for visit in visits]
-    results = analyze_many(studies, sets, reference=reference, supramaximal=supramaximal)
+    studies = [read_study(v, keep_identity=keep_identity, lab=lab_file) for v in visits]
+    for study in studies:
+        _say(study)
+    # The visits of one patient are judged alike: by the habits of the first that has any.
+    own = _of_lab(next((s for s in studies if s.lab), studies[0]), sets, reference, lang)
+    results = analyze_many(
+        studies, own.criteria, reference=own.reference, supramaximal=supramaximal
+    )
     comparison = compare_results(results)
-    paths = write_comparison(comparison, target, formats=chosen, lang=lang.value)
+    paths = write_comparison(comparison, target, formats=chosen, lang=own.lang.value)
     print_comparison(out(), comparison)
     note(f"wrote {_shown(paths)}")
 
 
-@friendly
-def validate(
-    inputs: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="INPUT", help="Recordings, study folders or study.toml files."),
-    ] = None,
-    template: Annotated[
-        bool, typer.Option("--template", help="Print a study.toml with every key explained.")
-    ] = False,
-    layout: Annotated[
-        bool, typer.Option("--layout", help="Print a layout guessed from a table, to check.")
-    ] = False,
-    lab: LabOption = None,
-) -> None:
-    """Read studies without analyzing them, and say what was understood or what is wrong."""
-    lab_file = known_lab(lab)
-    if template:
-        from ncs_cb.study_file import template as study_toml
-
-        sys.stdout.write(study_toml())
-    elif not inputs:
-        wrong_usage("validate needs an INPUT, or --template")
-    failed = 0
-    for given in inputs or ():
-        try:
-            if layout:
-                from ncs_cb.readers.mapped_table import guess
-
-                sys.stdout.write(guess(given))
-                continue
-            lost = 0
-            for line in _understood(given, lab_file):
-                lost += "unassigned stimulus" in line
-                out().print(plain(line), soft_wrap=True)
-            failed += lost > 0
-        except Exception as error:  # every input is checked, whatever is wrong with the others
-            failed += 1
-            tell(f"{given}: {_without(given, explain(error))}")
-    if failed:
-        raise typer.Exit(SOME_FAILED)
-
-
-def _understood(given: Path, lab: LabFile | None) -> Iterator[str]:
-    if given.suffix == ".toml" and given.is_file():
-        from ncs_cb.knowledge import lab as labs
-        from ncs_cb.readers import check_study_file
-
-        if given.name == "lab.toml":
-            labs.load(given)
-        else:
-            check_study_file(given)
-        yield f"{given}: good"
-        return
-    wrong = []
-    for name, study in _read_each(given, None, False, None, lab).items():
-        if isinstance(study, Exception):
-            wrong.append(study)
-            tell(f"{given} ({name}): {_without(given, explain(study))}")
-        else:
-            yield from _understood_study(given, study)
-    if wrong:
-        raise type(wrong[0])(f"{len(wrong)} of its studies cannot be read.")
-
-
-def _understood_study(given: Path, study: Study) -> Iterator[str]:
-    yield f"{given}: good; study '{study.study_id}'"
-    responses: tuple[Trace | TypedResponse, ...] = (*study.traces, *study.typed_responses)
-    for response in responses:
-        site, stimulus = response.site, response.stimulus
-        far = "" if stimulus.distance_mm is None else f", {stimulus.distance_mm:g} mm"
-        yield (
-            f"  {response.recording}: {response.kind}, {site.nerve} {site.side}, "
-            f"{site.muscle}, {site.stimulation_site}{far}"
-        )
-    for line in _warnings(study):
-        yield f"  {line}"
-    for decision in study.decisions:
-        yield f"  {_decided(decision)}"
-    for text in study.notes:
-        yield f"  not understood, kept as text: {text}"
-
-
 def _say(study: Study) -> None:
-    for line in _warnings(study):
+    for line in warnings_of(study):
         tell(line)
     for decision in study.decisions:
-        detail(_decided(decision))
-
-
-def _warnings(study: Study) -> Iterator[str]:
-    """Say aloud what was not understood, and what was read although it is not whole."""
-    for lost in study.unassigned:
-        when = "" if lost.time_s is None else f" at {lost.time_s:g} s"
-        text = f"'{lost.text}'" if lost.text else "without a text"
-        yield (
-            f"{lost.recording}: warning: unassigned stimulus {text} (sweep {lost.sweep}{when}): it "
-            f'names no site. Name it in study.toml: [recordings."{lost.recording}"] '
-            f'sites = {{ "{lost.text or "..."}" = "below_elbow" }}'
-        )
-    for decision in study.decisions:
-        if decision.topic == "salvage":
-            yield f"{decision.source}: warning: {decision.reason}."
-
-
-def _decided(decision: Decision) -> str:
-    return f"{decision.source}: {decision.topic}: {decision.choice} ({decision.reason})"
+        detail(decided(decision))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from ncs_cb import view as views
-from ncs_cb.figures import arm, course, curves, traces
+from ncs_cb.figures import arm, course, curves, measured, traces
 from ncs_cb.figures.drawing import Drawing, to_matplotlib, to_svg
 from ncs_cb.model import Result, Side
 from ncs_cb.view.serial import Compared, build_comparison
@@ -15,6 +15,7 @@ from ncs_cb.view.serial import Compared, build_comparison
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure as MatplotlibFigure
+    from numpy.typing import ArrayLike
 
 __all__ = [
     "FIGURES",
@@ -27,6 +28,7 @@ __all__ = [
     "figure",
     "inching_figure",
     "nerve_figure",
+    "plot_traces",
     "recruitment_figure",
     "timeline_figure",
     "to_svg",
@@ -255,6 +257,44 @@ def timeline_figure(compared: Compared, *, lang: str = "en") -> MatplotlibFigure
     if drawing is None:
         raise ValueError("no visit has a segment that could be measured")
     return to_matplotlib(drawing)
+
+
+def plot_traces(
+    samples_mv: ArrayLike,
+    frame: pd.DataFrame,
+    *,
+    sampling_rate_hz: ArrayLike | None = None,
+    stimulus_index: ArrayLike | None = None,
+) -> MatplotlibFigure:
+    """Draw traces with their markers: onset (triangle), peak (disc), end of the response (bar).
+
+    Parameters
+    ----------
+    samples_mv : array_like of shape (n_traces, n_samples) or (n_samples,) [mV]
+        Up to 40 traces; the first is drawn on top.
+    frame : DataFrame
+        What :func:`ncs_cb.measure_traces` gave for them, row by row.
+    sampling_rate_hz, stimulus_index : optional
+        As they were given to ``measure_traces``, whose table remembers them; needed for a table
+        that came from elsewhere.
+
+    Returns
+    -------
+    matplotlib Figure
+        A row whose response was not measured says the first flag instead of markers.
+
+    Raises
+    ------
+    ValueError
+        If the numbers do not fit each other, or rate and stimulus are not known.
+    """
+    told: dict[str, Any] = {"sampling_rate_hz": sampling_rate_hz, "stimulus_index": stimulus_index}
+    for name, value in told.items():
+        known = frame.attrs.get(name) if value is None else value
+        if known is None or (isinstance(known, tuple) and len(known) != len(frame)):
+            raise ValueError(f"{name} is not known of this table; give it as it was measured with")
+        told[name] = known
+    return to_matplotlib(measured.draw(samples_mv, frame, *told.values()))
 
 
 def _of_nerve(

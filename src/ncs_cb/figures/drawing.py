@@ -6,6 +6,7 @@ points (1/72 inch), x to the right, y downward.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from html import escape
@@ -93,6 +94,12 @@ class Drawing:
     def segment(self, x: Iterable[float], y: Iterable[float], **style: object) -> None:
         """Put one plain polyline on top."""
         self.add(Line(np.asarray(list(x), float), np.asarray(list(y), float), **style))  # type: ignore[arg-type]
+
+
+def nice_step(value: float) -> float:
+    """Give the largest of 1, 2, 5 times a power of ten that is not above `value`."""
+    power = 10.0 ** math.floor(math.log10(value))
+    return max(step * power for step in (1.0, 2.0, 5.0) if step * power <= value * (1 + 1e-9))
 
 
 def plain_shapes(shapes: Iterable[Shape]) -> Iterator[Line | Disc | Text]:

@@ -10,7 +10,19 @@ import numpy as np
 
 from ncs_cb import flags
 from ncs_cb.figures import style
-from ncs_cb.figures.drawing import FAINT, INK, PAPER, SOFT, Disc, Drawing, Floats, Line, Shape, Text
+from ncs_cb.figures.drawing import (
+    FAINT,
+    INK,
+    PAPER,
+    SOFT,
+    Disc,
+    Drawing,
+    Floats,
+    Line,
+    Shape,
+    Text,
+    nice_step,
+)
 from ncs_cb.model import Result, Trace
 from ncs_cb.view import NerveView, SegmentView, SiteView, View
 
@@ -227,16 +239,10 @@ def _wrapped(text: str, width: int = 22) -> list[str]:
 
 
 def _scale_bars(sheet: Drawing, scale: _Scale) -> None:
-    wide = _nice(60.0 / scale.points_per_ms)
-    tall = _nice(0.62 * _PITCH / scale.points_per_mv)
+    wide = nice_step(60.0 / scale.points_per_ms)
+    tall = nice_step(0.62 * _PITCH / scale.points_per_mv)
     right, bottom = _RIGHT - 2.0, sheet.height - 14.0
     left, top = right - wide * scale.points_per_ms, bottom - tall * scale.points_per_mv
     sheet.segment((left, right, right), (bottom, bottom, top), stroke=SOFT, width=1.4)
     sheet.add(Text((left + right) / 2, bottom + 10, f"{wide:g} ms", 8, "middle", SOFT))
     sheet.add(Text(right + 4, (top + bottom) / 2 + 3, f"{tall:g} mV", 8, "start", SOFT))
-
-
-def _nice(value: float) -> float:
-    """Give the largest of 1, 2, 5 times a power of ten that is not above `value`."""
-    power = 10.0 ** math.floor(math.log10(value))
-    return max(step * power for step in (1.0, 2.0, 5.0) if step * power <= value * (1 + 1e-9))

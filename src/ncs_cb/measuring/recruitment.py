@@ -24,7 +24,8 @@ def recruitment_table(
 ) -> pd.DataFrame:
     """Give one row per current of every intensity series in a ``traces`` table.
 
-    A series is four or more different currents at one site of one recording. It reaches a
+    A series is four or more different currents at one site of one recording, or three or more
+    sweeps under one text without currents that rise from each to the next. It reaches a
     plateau, which attests that its top is supramaximal, when the last 20 % of intensity (from
     80 % of the highest current to the highest) adds at most 5 % to the amplitude. The growth is
     the median slope (Theil and Sen) over that part, so that one odd sweep decides nothing. A
@@ -46,19 +47,54 @@ def recruitment_table(
     """
     counts = np.ones(len(traces), dtype=int) if sweep_counts is None else list(sweep_counts)
     rows = traces.assign(n_sweeps=counts)
+    untold = _rising_series(rows)
     rows = rows[rows["stimulus_ma"].notna().to_numpy()]
     keys = [key for key in _RUN if key in rows]
     steps = rows.groupby(keys, sort=False, dropna=False)["stimulus_ma"].transform("nunique")
     rows = rows[steps >= thresholds.value("sweeps.series_minimum_steps")]
     if rows.empty:
-        return conform(pd.DataFrame(columns=_SERIES), "recruitment")
+        return conform(untold, "recruitment")
     series = np.asarray(rows.groupby(keys, sort=False, dropna=False).ngroup(), dtype=np.int64)
     # The rows of a series lie one after the other from here on, the currents of each rising.
     current = rows["stimulus_ma"].to_numpy(dtype=np.float64)
     order = np.lexsort((current, series))
     first, table = _step_table(rows.iloc[order], series[order], current[order])
     identity = rows[_SERIES].iloc[order[first]].reset_index(drop=True)
-    return conform(pd.concat([identity, table], axis=1), "recruitment")
+    told = conform(pd.concat([identity, table], axis=1), "recruitment")
+    if untold.empty:
+        return told
+    both = pd.concat([told, conform(untold, "recruitment")], ignore_index=True)
+    return conform(both, "recruitment")
+
+
+def _rising_series(rows: pd.DataFrame) -> pd.DataFrame:
+    """Give the steps of series whose current nobody wrote down, in the order of recording.
+
+    Sweeps under one text that are no repeats (``repeats_differ``) and rise from one to the next
+    are such a series. Whether its top is supramaximal cannot be known without currents.
+    """
+    is_odd = rows["quality_flags"].str.contains("repeats_differ", regex=False).fillna(False)
+    steps = rows[is_odd.to_numpy(dtype=bool) & rows["stimulus_ma"].isna().to_numpy()]
+    keys = [key for key in _RUN if key in steps]
+    parts = [pd.DataFrame(columns=_SERIES)]
+    share = thresholds.value("sweeps.repeat_amplitude_share")
+    for _, part in steps.groupby(keys, sort=False, dropna=False):
+        height = part["negative_peak_amplitude_mv"].to_numpy(dtype=np.float64, na_value=np.nan)
+        known = height[np.isfinite(height)]
+        if len(known) < thresholds.value("sweeps.rising_minimum_steps"):
+            continue
+        if np.diff(known).min() < -share * known.max():
+            continue
+        parts.append(
+            part[_SERIES].assign(
+                stimulus_ma=np.nan,
+                n_sweeps=part["n_sweeps"].to_numpy(),
+                negative_peak_amplitude_mv=height,
+                relative_amplitude_pct=100.0 * height / known.max(),
+                is_supramaximal=pd.array([pd.NA] * len(part), dtype="boolean"),
+            )
+        )
+    return parts[0] if len(parts) == 1 else pd.concat(parts[1:], ignore_index=True)
 
 
 def _step_table(

@@ -13,6 +13,7 @@ from ncs_cb import flags
 from ncs_cb.knowledge import thresholds
 from ncs_cb.measuring.attested import IN_GENERAL
 from ncs_cb.measuring.recruitment import attest, recruitment_table
+from ncs_cb.measuring.unlike import difference
 from ncs_cb.model import Decision, MachineValues, Stimulus, Study, Trace
 
 __all__ = ["Chosen", "attest", "choose_responses", "recruitment_table", "repeats"]
@@ -145,8 +146,9 @@ def _averaged(sweeps: list[Trace], decisions: list[Decision]) -> list[_Response]
     if not usable:
         return [_Response(sweeps[0], len(sweeps))]
     samples_mv, stimulus_index = _aligned(usable)
-    if _differ(usable):
-        decisions.append(_differ_decision(usable))
+    why = difference(usable, samples_mv, stimulus_index)
+    if why:
+        decisions.append(_differ_decision(usable, why))
         return [_Response(trace, raised=("repeats_differ",)) for trace in sweeps]
     reasons = _rejections(samples_mv, stimulus_index, usable)
     kept = [trace for trace, reason in zip(usable, reasons, strict=True) if not reason]
@@ -162,46 +164,12 @@ def _averaged(sweeps: list[Trace], decisions: list[Decision]) -> list[_Response]
     return [_Response(trace, len(kept), raised=raised)]
 
 
-def _differ(sweeps: Sequence[Trace]) -> bool:
-    """Tell whether sweeps called repeats are none: too many differ from the middle one in size.
-
-    One outlier among many is left out of the average; a rising series, or two sizes, are not
-    the answers to one stimulus.
-    """
-    sizes = np.array([_size_mv(trace) for trace in sweeps])
-    floors = np.array([_floor_mv(trace) for trace in sweeps])
-    share = thresholds.value("sweeps.repeat_amplitude_share")
-    # The few that lie farthest from the middle may be outliers; the others must agree.
-    near = np.argsort(np.abs(sizes - np.median(sizes)), kind="stable")
-    kept = sizes[near[: len(sizes) - len(sizes) // 4]]
-    return bool(np.ptp(kept) > max(share * float(np.max(kept)), float(np.max(floors))))
-
-
-def _after(trace: Trace) -> Floats:
-    window = round(thresholds.value("sweeps.artifact_window_ms") * trace.sampling_rate_hz / 1000.0)
-    after: Floats = np.asarray(trace.samples_mv[trace.stimulus_index + window + 1 :], np.float64)
-    return after
-
-
-def _size_mv(trace: Trace) -> float:
-    after = _after(trace)
-    return float(np.ptp(after)) if after.size else 0.0
-
-
-def _floor_mv(trace: Trace) -> float:
-    """Difference in size that noise alone makes."""
-    after = _after(trace)
-    return 10.0 * float(np.median(np.abs(np.diff(after)))) if after.size > 1 else 0.0
-
-
-def _differ_decision(sweeps: Sequence[Trace]) -> Decision:
-    sizes = [_size_mv(trace) for trace in sweeps]
+def _differ_decision(sweeps: Sequence[Trace], why: str) -> Decision:
     return Decision(
         sweeps[0].recording,
         "average",
         f"{_place(sweeps[0])}: {len(sweeps)} sweeps are not averaged",
-        f"called repeats, but {min(sizes):.2g} to {max(sizes):.2g} mV from peak to peak; the "
-        "largest counts",
+        f"called repeats, but {why}; the largest counts",
     )
 
 
@@ -426,6 +394,7 @@ def _site_decision(group: Sequence[_Response], used: _Response | None, reason: s
 def _candidates(group: list[_Response]) -> tuple[list[_Response], str]:
     """Narrow the responses of one site by what is known before measuring."""
     usable = [r for r in group if _is_usable(r.trace)] or group
+    usable = [r for r in usable if "polarity_differs" not in r.trace.flags] or usable
     attested = [r for r in usable if _is_singled_out(r.trace.stimulus)]
     if attested:
         return attested, "it is attested to be supramaximal"

@@ -16,6 +16,7 @@ from ncs_cb import _kernels, flags
 from ncs_cb._kernels import facts as fact
 from ncs_cb.columns import MEASURES, conform
 from ncs_cb.errors import UnitError
+from ncs_cb.knowledge import thresholds
 from ncs_cb.model import ResponseStatus, Trace
 from ncs_cb.units import LARGEST_PLAUSIBLE_RESPONSE_MV
 
@@ -88,6 +89,7 @@ def measure_traces(
         usable = np.isfinite(rates) & (rates > 0) & np.isfinite(1000.0 / rates)
     if not usable.all():
         raise ValueError("sampling_rate_hz must be positive and finite, in Hz")
+    _refuse_other_shape(samples, rates)
     stimuli = _per_trace(stimulus_index, n, "stimulus_index")
     if stimuli.dtype.kind == "f" and not np.array_equal(stimuli, np.floor(stimuli)):
         raise ValueError("stimulus_index must be whole numbers: the index of a sample")
@@ -95,6 +97,20 @@ def measure_traces(
     limits, pulses, units = (np.full(n, v) for v in (np.inf, np.nan, fact.UNIT_MV))
     out, facts = _run(samples, rates, stimuli, -limits, limits, pulses, units, threads)
     return _frame(out, facts)
+
+
+def _refuse_other_shape(samples: NDArray[Any], rates: NDArray[np.float64]) -> None:
+    """Refuse rates in kHz, and arrays whose traces are columns."""
+    if rates.size and float(rates.max()) <= thresholds.value("scale.largest_rate_khz"):
+        raise ValueError(
+            f"sampling_rate_hz is {rates.max():g}: it looks like kHz; 20 kHz are 20000 Hz"
+        )
+    n, length = samples.shape
+    if length < thresholds.value("scale.fewest_samples") and n > 8 * length > 0:
+        raise ValueError(
+            f"samples_mv has {n} rows of {length} samples: it looks transposed; each row is one "
+            "trace, shape (n_traces, n_samples)"
+        )
 
 
 def measure_study_traces(traces: Sequence[Trace]) -> pd.DataFrame:

@@ -8,29 +8,34 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from datetime import date
 from pathlib import Path
 from typing import Any
 
-from ncs_cb.errors import NcsError, ReadError, StudyError, UnknownFormatError
+from ncs_cb.errors import NcsError, ReadError, StudyError
 from ncs_cb.harmless import visible
-from ncs_cb.knowledge import lab as labs
-from ncs_cb.knowledge import layouts
 from ncs_cb.knowledge.lab import LabFile
 from ncs_cb.knowledge.layouts import Layout
 from ncs_cb.model import Decision, Details, RecordingOverride, Source, Study
 from ncs_cb.readers._shared import folders
 from ncs_cb.readers._shared import told as told_of
 from ncs_cb.readers._shared.asked import Asked, each_visit, one_visit, with_lab
-from ncs_cb.readers._shared.claims import available, by_suffix, claimants, head
+from ncs_cb.readers._shared.claims import available
+from ncs_cb.readers._shared.discovery import (
+    asked_for,
+    files_below,
+    find_studies,
+    is_recording,
+    iter_studies,
+    studies_of,
+)
 from ncs_cb.readers._shared.files import read_regular
-from ncs_cb.readers._shared.folders import STUDY_FILE, StudyInput
-from ncs_cb.readers._shared.grid import SPREADSHEETS
+from ncs_cb.readers._shared.folders import STUDY_FILE, StudyInput, is_study_file
+from ncs_cb.readers._shared.opened import claim_all, collected, open_all
 from ncs_cb.readers._shared.reader import Input, Reader, Recording
 from ncs_cb.readers._shared.reviewed import with_assigned, with_review
-from ncs_cb.review_file import is_log
 
 __all__ = [
     "READERS",
@@ -39,15 +44,17 @@ __all__ = [
     "Recording",
     "StudyInput",
     "available",
+    "files_below",
     "find_studies",
+    "is_recording",
+    "is_study_file",
     "iter_studies",
+    "problems",
     "read_studies",
     "read_study",
+    "studies_of",
 ]
 
-# Files with these suffixes may be notes or settings; an empty one is no lost recording.
-_ALSO_NOTES = (".txt", ".json")
-_TABLE_SUFFIXES = (".csv", ".tsv", ".txt", *SPREADSHEETS)
 _NOTHING_TOLD = Details()
 
 
@@ -55,75 +62,6 @@ def __getattr__(name: str) -> Any:
     if name == "READERS":
         return available()
     raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-
-
-def find_studies(
-    root: str | Path, *, layout: Layout | str | Path | None = None,
-    lab: LabFile | str | Path | None = None,
-) -> list[StudyInput]:  # fmt: skip
-    """List the studies under `root`, in order of path, without reading them.
-
-    Every folder below `root` that directly holds recordings or a ``study.toml`` is one study; a
-    recording lying directly in `root` is a study of its own. A folder with a ``study.toml``
-    takes in its subfolders (up to one with a ``study.toml`` of its own), and so does `root`
-    itself when it holds one. Links are not followed.
-
-    Parameters
-    ----------
-    root : str or Path
-        A folder, or one recording.
-    layout : Layout, str or Path, optional
-        How tables are to be read; see :func:`read_study`.
-    lab : LabFile, str or Path, optional
-        The laboratory's file for all of them; by default the nearest ``lab.toml``.
-
-    Returns
-    -------
-    list of StudyInput
-        Each may be given to :func:`read_study`; ``files`` lists every file that belongs to it.
-
-    Raises
-    ------
-    ReadError
-        If `root` does not exist or cannot be listed.
-    """
-    found = iter_studies(root, layout=layout, lab=lab)
-    return sorted(found, key=lambda study: (study.path, study.part))
-
-
-def iter_studies(
-    root: str | Path, *, layout: Layout | str | Path | None = None,
-    lab: LabFile | str | Path | None = None,
-) -> Iterator[StudyInput]:  # fmt: skip
-    """Give the studies of :func:`find_studies` one by one, as the tree is walked.
-
-    An archive of many thousand studies need not be held in memory so. A table that holds several
-    visits gives one study each.
-
-    Raises
-    ------
-    ReadError
-        If `root` does not exist or a folder cannot be listed.
-    """
-    suffixes = tuple({s for reader in available() for s in reader.suffixes})
-    try:
-        asked = _asked(Path(root), layout, lab, Path(root), False)[0]
-        for found in folders.find(Path(root), suffixes, partial(_is_recording, asked)):
-            yield from each_visit(found, asked)
-    except OSError as problem:
-        raise ReadError(f"cannot be listed: {problem.strerror}.", source=str(root)) from None
-
-
-def _is_recording(asked: Asked, path: Path) -> bool:
-    """Tell by suffix, or by a look at the beginning where several formats share the suffix."""
-    owners = by_suffix(available()).get(path.suffix.lower(), [])
-    if len(owners) == 1 and owners[0].name == "edf":
-        return True
-    if not owners:
-        return False
-    start = read_regular(path) if path.suffix.lower() in SPREADSHEETS else head(path)
-    lab = asked.lab_for(path) if path.suffix.lower() in _TABLE_SUFFIXES else None
-    return bool(claimants(asked.put_to(Input(path, path.name, start), lab)))
 
 
 def read_study(
@@ -170,19 +108,7 @@ def read_study(
         If there is no stimulus, a nerve or site is unknown, or ``study.toml`` is faulty.
     """
     found = path if isinstance(path, StudyInput) else _as_input(Path(path))
-    return _read(found, *_asked(found.path, layout, lab, root, keep_identity), details)
-
-
-def _asked(
-    path: Path, layout: Layout | str | Path | None, lab: LabFile | str | Path | None,
-    root: Path | None, keep_identity: bool,
-) -> tuple[Asked, LabFile | None]:  # fmt: skip
-    """Load what the caller names by id or path."""
-    own = lab if isinstance(lab, LabFile) or lab is None else labs.load(lab)
-    lab_file = Asked(None, own, root).lab_for(path)
-    if layout is not None and not isinstance(layout, Layout):
-        layout = layouts.resolve(layout, {} if lab_file is None else lab_file.layouts)
-    return Asked(layout, own, root, keep_identity), lab_file
+    return _read(found, *asked_for(found.path, layout, lab, root, keep_identity), details)
 
 
 def read_studies(
@@ -206,7 +132,7 @@ def read_studies(
         If the input as a whole cannot be read; see :func:`read_study`.
     """
     found = _as_input(Path(path))
-    asked, lab_file = _asked(found.path, layout, lab, None, keep_identity)
+    asked, lab_file = asked_for(found.path, layout, lab, None, keep_identity)
     each = each_visit(found, asked)
     if len(each) == 1:
         study = _read(found, asked, lab_file, details)
@@ -224,7 +150,9 @@ def _read(
     found: StudyInput, asked: Asked, lab: LabFile | None, details: str | Path | None
 ) -> Study:
     lone = not found.path.is_dir()
-    toml = Path(details) if details is not None else found.study_file
+    if details is not None:
+        found = replace(found, study_file=Path(details))
+    toml = found.study_file
     study_id, told = found.name, _NOTHING_TOLD
     sources: tuple[Source, ...] = ()
     if toml is not None:
@@ -233,14 +161,75 @@ def _read(
     if found.part:
         _refuse_one_for_all(told)
         study_id = found.part
-    inputs, decisions = _open_all(found, asked.keep_identity)
+    inputs, decisions = open_all(found, asked.keep_identity)
     inputs = [asked.put_to(source, lab) for source in inputs]
     recordings, ignored = _read_all(inputs, told, lone=lone, part=found.part)
+    if toml is None and not lone:
+        ignored += _taken_together(found, inputs, recordings)
     if lone and study_id == found.name and recordings and not found.part:
         study_id = _id_of(found, recordings[0][0].name)
     study = _assemble(study_id, told, sources, recordings, (*decisions, *ignored))
     study = study if lab is None else with_lab(study, lab)
     return study if found.part else with_review(study, found)
+
+
+def _taken_together(
+    found: StudyInput, inputs: Sequence[Input], read: Sequence[_Read]
+) -> list[Decision]:
+    """Say so where several folders with recordings were taken for one visit."""
+    names = {source.name for source, _ in read}
+    homes = {i.path.parent for i in inputs if i.name in names}
+    if len(homes) < 2:
+        return []
+    shown = sorted(visible(home.relative_to(found.path).as_posix()) for home in homes)
+    why = (
+        f"{len(homes)} folders hold its recordings ({', '.join(shown[:12])}"
+        f"{', ...' if len(shown) > 12 else ''}); 'ncs-cb batch' takes each for a study of its own, "
+        "unless a study.toml in this folder makes them one"
+    )
+    return [Decision(visible(found.name), "visits", "taken for one visit", why)]
+
+
+def problems(
+    path: str | Path,
+    *,
+    layout: Layout | str | Path | None = None,
+    lab: LabFile | str | Path | None = None,
+) -> list[NcsError]:
+    """Give everything that is wrong with the files of one study, not only what stops first.
+
+    Parameters
+    ----------
+    path, layout, lab
+        As in :func:`read_study`.
+
+    Returns
+    -------
+    list of NcsError
+        One per faulty file, in order; empty where :func:`read_study` reads the study.
+
+    Raises
+    ------
+    ReadError
+        If there is no such file or folder.
+    """
+    found = _as_input(Path(path))
+    asked, lab_file = asked_for(found.path, layout, lab, None, False)
+    failed: list[NcsError] = []
+    study_id, told = found.name, _NOTHING_TOLD
+    with collected(failed):
+        if found.study_file is not None:
+            study_id, told, _ = _read_details(found.study_file, found.name)
+    with collected(failed):
+        told = with_assigned(told, found)
+    inputs, _ = open_all(found, False, failed)
+    inputs = [asked.put_to(source, lab_file) for source in inputs]
+    lone = not found.path.is_dir()
+    read, _ = _read_all(inputs, told, lone=lone, part=found.part, failed=failed)
+    if not failed:
+        with collected(failed):
+            with_review(_assemble(study_id, told, (), read, ()), found)
+    return failed
 
 
 def _id_of(found: StudyInput, shown: str) -> str:
@@ -285,46 +274,25 @@ def _read_details(path: Path, default_id: str) -> tuple[str, Details, tuple[Sour
     return study_id or default_id, details, (source,)
 
 
-# --------------------------------------------------------------------------- files to inputs
-
-
-def _open_all(found: StudyInput, keep_identity: bool) -> tuple[list[Input], list[Decision]]:
-    """Read every file that could be a recording; list the others as decisions."""
-    known = by_suffix(available())
-    inputs: list[Input] = []
-    decisions: list[Decision] = []
-    if found.path in found.files:
-        # A file given by itself: what lies beside it is a companion or no concern of ours.
-        name = visible(found.path.name)
-        data = read_regular(found.path, name)
-        return [Input(found.path, name, data, keep_identity=keep_identity)], decisions
-    for path, name in folders.unique_names(found):
-        if path.name == STUDY_FILE or is_log(path):
-            continue
-        if path.suffix.lower() in known:
-            inputs.append(Input(path, name, read_regular(path, name), keep_identity=keep_identity))
-            continue
-        start = Input(path, name, head(path), keep_identity=keep_identity)
-        if claimants(start):
-            inputs.append(replace(start, data=read_regular(path, name)))
-        elif not folders.is_plain_text_about(path):
-            decisions.append(Decision(name, "choice", "ignored", "no reader claims this file"))
-    for path, reason in found.skipped:
-        decisions.append(Decision(path.name, "choice", "ignored", reason))
-    return inputs, decisions
-
-
 # --------------------------------------------------------------------------- inputs to a study
 
 _Read = tuple[Source, Recording]
 
 
 def _read_all(
-    inputs: Sequence[Input], told: Details, *, lone: bool, part: str = ""
+    inputs: Sequence[Input],
+    told: Details,
+    *,
+    lone: bool,
+    part: str = "",
+    failed: list[NcsError] | None = None,
 ) -> tuple[list[_Read], list[Decision]]:
     """Let the one reader that claims each input read it."""
-    claimed, decisions = _claim_all(inputs, lone=lone)
-    overrides = told_of.by_recording(told.recordings, [source for source, _ in claimed], lone=lone)
+    claimed, decisions = claim_all(inputs, lone=lone, failed=failed)
+    overrides: Mapping[str, RecordingOverride] = {}
+    with collected(failed):
+        sources = [source for source, _ in claimed]
+        overrides = told_of.by_recording(told.recordings, sources, lone=lone)
     claimed = [(_shown(source, reader, overrides), reader) for source, reader in claimed]
     seen: dict[str, str] = {}
     read: list[_Read] = []
@@ -336,8 +304,9 @@ def _read_all(
             decisions.append(Decision(source.name, "choice", "ignored", same))
             continue
         seen[digest] = source.name
-        recording = told_of.apply(_read_one(source, reader, part), source.override, source.name)
-        read.append((Source(source.name, digest, reader.name), recording))
+        with collected(failed):
+            recording = told_of.apply(_read_one(source, reader, part), source.override, source.name)
+            read.append((Source(source.name, digest, reader.name), recording))
     return read, decisions
 
 
@@ -345,74 +314,6 @@ def _shown(source: Input, reader: Reader, overrides: Mapping[str, RecordingOverr
     """Give an input what was told of it, and the name under which it may be shown."""
     override = overrides.get(source.name, source.override)
     return replace(source, name=reader.shown(source.name), override=override)
-
-
-def _claim_all(
-    inputs: Sequence[Input], *, lone: bool
-) -> tuple[list[tuple[Input, Reader]], list[Decision]]:
-    claimed, decisions = [], []
-    companions: set[Path] = set()
-    unclaimed = []
-    for source in inputs:
-        readers = claimants(source)
-        if len(readers) > 1:
-            raise ReadError(
-                f"claimed by {' and '.join(r.name for r in readers)}; exactly one reader may.",
-                source=source.name,
-            )
-        if not readers:
-            unclaimed.append(source)
-            continue
-        claimed.append((source, readers[0]))
-        companions.update(readers[0].companions(source.path))
-    if not lone:
-        claimed, outputs = _without_outputs(claimed)
-        decisions += outputs
-    for source in unclaimed:
-        if source.path in companions:
-            continue
-        if lone:
-            raise _unknown_format(source)
-        if not source.data and source.path.suffix.lower() not in _ALSO_NOTES:
-            raise ReadError("the file is empty.", source=source.name)
-        if folders.is_plain_text_about(source.path):
-            continue
-        decisions.append(
-            Decision(source.name, "choice", "ignored", "no reader claims this file"))  # fmt: skip
-    return [(s, r) for s, r in claimed if s.path not in companions], decisions
-
-
-def _without_outputs(
-    claimed: list[tuple[Input, Reader]],
-) -> tuple[list[tuple[Input, Reader]], list[Decision]]:
-    """Leave our own results out when there is anything else: they would count twice."""
-    ours = [
-        (s, r) for s, r in claimed
-        if r.name == "record" or (r.name == "site_table" and folders.is_own_table(s.data))
-    ]  # fmt: skip
-    others = [pair for pair in claimed if pair not in ours]
-    if not others:
-        return claimed, []
-    return others, [
-        Decision(s.name, "choice", "ignored", "a result of ncs_cb, not a recording")
-        for s, _ in ours
-    ]
-
-
-def _unknown_format(source: Input) -> ReadError:
-    if not source.data:
-        return ReadError("the file is empty.", source=source.name)
-    known = ", ".join(sorted({s for reader in available() for s in reader.suffixes}))
-    if source.path.suffix.lower() in _TABLE_SUFFIXES:
-        return UnknownFormatError(
-            "no reader and no known layout fits this table.", source=source.name,
-            hint="'ncs-cb validate FILE --layout' prints a layout guessed from it, to check and "
-            "use with --layout; the page 'tables' of the documentation explains.",
-        )  # fmt: skip
-    return UnknownFormatError(
-        "no reader claims this file.", source=source.name,
-        hint=f"Known suffixes: {known}; 'ncs-cb formats' lists what each format needs.",
-    )  # fmt: skip
 
 
 def _read_one(source: Input, reader: Reader, part: str) -> Recording:
@@ -443,10 +344,12 @@ def _assemble(
             "the recordings of this folder state different birth dates: not one patient visit.",
             hint="Put the recordings of each patient in a folder of their own.",
         )
+    _refuse_several_days(told, [r.details.visit_date for r in recorded])
     if not read and told == _NOTHING_TOLD:
         raise StudyError(
             "no recording found.", source=study_id,
-            hint="'ncs-cb formats' lists the files that are understood.",
+            hint="'ncs-cb formats' lists the files that are understood, 'ncs-cb formats FORMAT' "
+            "says what one needs.",
         )  # fmt: skip
     unassigned = tuple(u for r in recorded for u in r.unassigned)
     traces = tuple(trace for r in recorded for trace in r.traces)
@@ -469,6 +372,18 @@ def _assemble(
         printed_segments=tuple(s for r in recorded for s in r.printed_segments),
         unassigned=unassigned,
     )
+
+
+def _refuse_several_days(told: Details, dates: Sequence[date | None]) -> None:
+    """Refuse recordings of several visits; a recording of the next morning is of the same."""
+    known = sorted({day for day in dates if day is not None})
+    if told.visit_date is None and known and (known[-1] - known[0]).days > 1:
+        raise StudyError(
+            f"the recordings of this folder were made on {len(known)} days, {known[0]} to "
+            f"{known[-1]}: not one visit.",
+            hint="Put the recordings of each visit in a folder of their own, or give visit_date "
+            "in study.toml where the clock of the machine was wrong.",
+        )  # fmt: skip
 
 
 def _sources(read: Sequence[_Read]) -> list[Source]:

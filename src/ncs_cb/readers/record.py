@@ -108,4 +108,16 @@ def _number(row: Mapping[str, Any], key: str, where: str) -> float | None:
     return float(value)
 
 
-READER = Reader("record", (".json",), _claims, read, label="result.json of ncs_cb: numbers only")
+_NEEDS = """\
+result.json as 'ncs-cb analyze' writes it; its numbers are judged again;
+it holds no waveforms.
+"""
+
+READER = Reader(
+    "record",
+    (".json",),
+    _claims,
+    read,
+    label="result.json of ncs_cb: numbers only",
+    needs=_NEEDS,
+)

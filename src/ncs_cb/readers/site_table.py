@@ -14,11 +14,17 @@ _SUFFIXES = (".csv", ".tsv", ".txt")
 def _claims(source: Input) -> bool:
     if source.path.suffix.lower() not in _SUFFIXES:
         return False
-    return any(_is_header(cells) for cells in first_lines(source.data))
+    lines = first_lines(source.data)
+    return any(_is_header(cells) for cells in lines) or _is_turned(lines)
 
 
 def _is_header(cells: list[str]) -> bool:
     return "nerve" in cells and "stimulation_site" in cells
+
+
+def _is_turned(lines: list[list[str]]) -> bool:
+    """Tell whether the names of the columns stand in the first column."""
+    return _is_header([cells[0] for cells in lines if cells])
 
 
 def read(source: Input) -> Recording:
@@ -53,6 +59,12 @@ def visits(source: Input) -> dict[str, Recording | NcsError]:
     StudyError
         If a column is unknown.
     """
+    lines = first_lines(source.data)
+    if _is_turned(lines) and not any(_is_header(cells) for cells in lines):
+        raise ReadError(
+            "the table looks transposed: its first column holds the names of columns.",
+            hint="Turn it, so that each row is one stimulated site.",
+        )
     table = parse_table(source.data, _is_header)
     names = [name.casefold() for name in table.columns]
     dropped = [name for name in names if name not in KNOWN and is_identity(name)]
@@ -111,6 +123,17 @@ def _decisions(table: Table, dropped: list[str], source: Input) -> list[Decision
     return decisions
 
 
+_NEEDS = """\
+One row per stimulated site. Needed columns: nerve, side, muscle, stimulation_site.
+Welcome: response (present, absent, not_done; NR in a measured cell is absent), distance_mm,
+onset_latency_ms, negative_peak_amplitude_mv, negative_peak_area_mv_ms, negative_peak_duration_ms,
+stimulus_ma, supramaximal, collision_used, kind; study_id makes one file many visits.
+An empty cell is unknown, never absent.
+  nerve,side,muscle,stimulation_site,distance_mm,onset_latency_ms,negative_peak_amplitude_mv
+  ulnar,right,adm,wrist,70,2.8,8.1
+Tables with other headers: 'ncs-cb formats mapped_table'.
+"""
+
 READER = Reader(
     "site_table",
     _SUFFIXES,
@@ -118,4 +141,5 @@ READER = Reader(
     read,
     label="site table: CSV of printed values, one row per stimulated site",
     visits=visits,
+    needs=_NEEDS,
 )

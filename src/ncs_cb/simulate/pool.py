@@ -241,8 +241,10 @@ def _correlated(shared: Floats, own: Floats, correlation: float) -> Floats:
 
 
 def _between(speed: Floats, tail: float) -> Floats:
-    """Place between fastest (0) and slowest (1) for a standard normal score of speed; the share
-    `tail` of the units lies beyond."""
+    """Place between fastest (0) and slowest (1) for a standard normal score of speed.
+
+    The share `tail` of the units lies beyond the slowest.
+    """
     import scipy.special
 
     # The inverse of the beta distribution is slow; a fine table of it is good to 1e-5.

@@ -9,19 +9,9 @@ from dataclasses import replace
 import numpy as np
 
 from ncs_cb.errors import StudyError
+from ncs_cb.knowledge.thresholds import value
 from ncs_cb.model import Decision, Trace
-
-# The artefact of the stimulus is looked for in this stretch around the marker.
-_BEFORE_MS, _AFTER_MS = 3.0, 15.0
-_LATEST_MS = 6.0
-# What lies nearer to the marker than this is at the marker.
-_AT_MARKER_MS = 0.5
-# Steps this many times those of the response, and of the noise, are no muscle's.
-_SHARP, _CLEAR = 4.0, 20.0
-_RESPONSE_STEPS_PCT = 95.0
-# A mirrored response is likelier the mirror image of its neighbor than its like by this much.
-_MIRRORED, _BEYOND = 0.8, 0.15
-_SKIPPED_MS, _COMPARED_MS = 1.5, 45.0
+from ncs_cb.readers._shared.zero import counted_from_pulse
 
 
 def refuse_twins(traces: Iterable[Trace]) -> None:
@@ -70,67 +60,13 @@ def questioned(
         made = [_delayed(trace, delay_ms) for trace in traces]
         decisions.append(Decision(name, "stimulus time", f"{delay_ms:g} ms later", "as told"))
     else:
-        made = [_realigned(trace, decisions) for trace in traces]
+        made = counted_from_pulse(traces, decisions)
     return tuple(made if is_polarity_told else _mirrored(made)), decisions
 
 
 def _delayed(trace: Trace, delay_ms: float) -> Trace:
     moved = round(delay_ms * trace.sampling_rate_hz / 1000.0)
     return replace(trace, stimulus_index=trace.stimulus_index + moved)
-
-
-# --------------------------------------------------------------------------- time zero
-
-
-def _realigned(trace: Trace, decisions: list[Decision]) -> Trace:
-    """Count from the artefact where it is clear that it lies beside the marker."""
-    if trace.kind != "motor":
-        return trace
-    at = artefact_index(trace)
-    if at is None:
-        return trace
-    shift_ms = (at - trace.stimulus_index) * 1000.0 / trace.sampling_rate_hz
-    if abs(shift_ms) <= _AT_MARKER_MS:
-        return trace
-    where = f"{trace.site.stimulation_site}, sweep {trace.sweep}"
-    decisions.append(
-        Decision(
-            trace.recording,
-            "stimulus time",
-            f"{where}: {shift_ms:+.2f} ms",
-            "the artefact lies beside the marker; latencies are counted from the artefact",
-        )
-    )
-    return replace(trace, stimulus_index=at, flags=(*trace.flags, "stimulus_realigned"))
-
-
-def artefact_index(trace: Trace) -> int | None:
-    """Give the sample at which the stimulus artefact begins; None where none is clear."""
-    rate, marker = trace.sampling_rate_hz, trace.stimulus_index
-    first = max(marker - round(_BEFORE_MS * rate / 1000.0), 0)
-    # Where nothing lies before the marker, the times may count from the window's beginning.
-    at_window = marker <= 0
-    last = marker + round((2.0 * _AFTER_MS if at_window else _AFTER_MS) * rate / 1000.0)
-    samples = np.asarray(trace.samples_mv, dtype=np.float64)[first:last]
-    if len(samples) < 32 or not np.isfinite(samples).all():
-        return None
-    steps = np.abs(np.diff(samples))
-    usual = max(
-        _SHARP * float(np.percentile(steps, _RESPONSE_STEPS_PCT)),
-        _CLEAR * float(np.median(steps)),
-        0.05 * float(np.ptp(samples)),
-    )
-    sharp = np.flatnonzero(steps > usual)
-    if not len(sharp):
-        return None
-    at = first + int(sharp[0]) + 1
-    if (at - marker) * 1000.0 / rate > (_AFTER_MS if at_window else _LATEST_MS):
-        return None
-    # A held amplifier is let go with a jump: that is the end of blanking, and no artefact.
-    held = samples[max(marker - first, 0) : int(sharp[0]) + 1]
-    if at > marker and len(held) > 4 and not np.ptp(held[1:]) > 0.0:
-        return None
-    return at
 
 
 # --------------------------------------------------------------------------- polarity
@@ -153,15 +89,15 @@ def _mirrored(traces: Sequence[Trace]) -> list[Trace]:
 def _odd(traces: Sequence[Trace], members: list[int]) -> list[int]:
     """Give the traces whose sign differs from that of most sites; all of them where it is even."""
     sites = {traces[i].site.stimulation_site for i in members}
-    if len(sites) < 2:
-        return []
     curves = {i: c for i in members if (c := _curve(traces[i])) is not None}
     if len(curves) < 2:
         return []
     largest = max(curves, key=lambda i: float(np.abs(curves[i]).max()))
     signs = {i: _sign(curves[largest], curve) for i, curve in curves.items()}
-    up = {traces[i].site.stimulation_site for i, s in signs.items() if s > 0}
-    down = {traces[i].site.stimulation_site for i, s in signs.items() if s < 0}
+    # Sites are counted; where there is only one, its sweeps are.
+    place = {i: traces[i].site.stimulation_site if len(sites) > 1 else str(i) for i in signs}
+    up = {place[i] for i, s in signs.items() if s > 0}
+    down = {place[i] for i, s in signs.items() if s < 0}
     if not down:
         return []
     if len(up) == len(down):
@@ -173,15 +109,19 @@ def _odd(traces: Sequence[Trace], members: list[int]) -> list[int]:
 def _curve(trace: Trace) -> np.ndarray | None:
     """Give the response at 10 kHz or less, without artefact and level; None where none is clear."""
     rate, index = trace.sampling_rate_hz, trace.stimulus_index
-    start = max(index, 0) + round(_SKIPPED_MS * rate / 1000.0)
+    start = max(index, 0) + round(value("polarity_differs.skipped_ms") * rate / 1000.0)
     step = max(1, int(rate // 5_000))
     part = np.asarray(trace.samples_mv, dtype=np.float64)
-    part = part[start : index + round(_COMPARED_MS * rate / 1000.0) : step]
+    part = part[start : index + round(value("polarity_differs.compared_ms") * rate / 1000.0) : step]
     if len(part) < 32 or not np.isfinite(part).all():
         return None
     part = part - np.median(part)
     noise = float(np.median(np.abs(np.diff(part))))
-    return part if float(np.abs(part).max()) > _CLEAR * noise > 0.0 else None
+    return (
+        part
+        if float(np.abs(part).max()) > value("unassigned.minimum_noise_ratio") * noise > 0.0
+        else None
+    )
 
 
 def _sign(one: np.ndarray, other: np.ndarray) -> int:
@@ -189,6 +129,8 @@ def _sign(one: np.ndarray, other: np.ndarray) -> int:
     size = float(np.sqrt((one @ one) * (other @ other)))
     alike = np.correlate(one, other, mode="full") / size
     like, mirror = float(alike.max()), float(-alike.min())
-    if mirror > _MIRRORED and mirror > like + _BEYOND:
+    if mirror > value("polarity_differs.minimum_correlation") and mirror > like + value(
+        "polarity_differs.minimum_lead"
+    ):
         return -1
     return 1 if like > mirror else 0

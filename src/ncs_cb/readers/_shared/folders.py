@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import stat
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ncs_cb.errors import ReadError
+from ncs_cb.errors import ReadError, StudyError
 from ncs_cb.harmless import visible
 from ncs_cb.review_file import log_path
 
 STUDY_FILE = "study.toml"
+# Windows hides a last suffix and ignores case: these are meant to be a study.toml.
+_MISNAMED = frozenset({STUDY_FILE, f"{STUDY_FILE}.txt"})
+# What programs that synchronize folders leave beside a file that two machines changed.
+_SYNC_COPY = re.compile(
+    r"\.sync-conflict-\d|\(.*\bconflict(ed copy)?\b.*\)|_conflict-\d|\[conflict.*\]"
+    r"|\((.* )?(conflicto|in konflikt|冲突).*\)",
+    re.IGNORECASE,
+)
+_LEFT_BY_SYSTEMS = frozenset({"thumbs.db", "desktop.ini", "icon\r"})
+_FOLDERS_OF_SYSTEMS = frozenset(
+    {"__macosx", "@eadir", "#recycle", "#snapshot", "$recycle.bin", "system volume information"}
+)
 _ABOUT = ("readme", "license", "licence", "notice", "changelog", "copying")
 _OWN_FILES = frozenset({"report.html", "report.pdf", "index.html", "failures.csv"})
 
@@ -46,6 +59,42 @@ class StudyInput:
     """The study id of one visit among several in one table; empty otherwise."""
 
 
+def is_study_file(path: Path) -> bool:
+    """Tell whether a file is a ``study.toml``, also by a name that was meant to be that."""
+    return path.name.casefold() in _MISNAMED
+
+
+def is_passed_over(name: str) -> bool:
+    """Tell whether a file is hidden, one of our own pages, or what a system leaves behind."""
+    return name.startswith((".", "~$")) or name in _OWN_FILES or name.casefold() in _LEFT_BY_SYSTEMS
+
+
+def is_folder_passed_over(name: str) -> bool:
+    """Tell whether a folder is hidden or belongs to a system."""
+    return name.startswith(".") or name.casefold() in _FOLDERS_OF_SYSTEMS
+
+
+def is_sync_copy(name: str) -> bool:
+    """Tell whether a file is a copy that a program made which synchronizes folders."""
+    return _SYNC_COPY.search(name) is not None
+
+
+def walk(root: Path) -> Iterator[Path]:
+    """Give the regular files below `root` that may be of a study, in order; no link is followed.
+
+    Raises
+    ------
+    OSError
+        If a folder cannot be listed.
+    """
+    for folder, names, found in os.walk(root, onerror=_raise):
+        names[:] = sorted(n for n in names if not is_folder_passed_over(n))
+        for name in sorted(found):
+            path = Path(folder, name)
+            if not is_passed_over(name) and stat.S_ISREG(path.lstat().st_mode):
+                yield path
+
+
 def describe(path: Path) -> StudyInput:
     """Describe one file, or a folder with everything below it.
 
@@ -58,23 +107,60 @@ def describe(path: Path) -> StudyInput:
     """
     mode = path.stat().st_mode
     if stat.S_ISREG(mode):
-        toml = path.parent / STUDY_FILE
+        toml, _ = _study_file([p for p in sorted(path.parent.iterdir()) if is_study_file(p)])
         beside = [p for p in sorted(path.parent.glob(glob.escape(path.stem) + ".*")) if p != path]
         files = (path, *(p for p in beside if p.is_file()))
-        return StudyInput(path, path.stem or path.name, files, toml if toml.is_file() else None)
+        return StudyInput(path, path.stem or path.name, files, toml)
     if not stat.S_ISDIR(mode):
         raise ReadError("is neither a file nor a folder.", source=str(path))
-    return _study(path, path.resolve().name or "study", *_walk(path))
+    below, skipped = _walk(path)
+    nested = [f for f in below if is_study_file(f) and f.parent != path]
+    if nested and not any(is_study_file(f) and f.parent == path for f in below):
+        _refuse_several(path, nested)
+    return _study(path, path.resolve().name or "study", below, skipped)
+
+
+def _refuse_several(path: Path, nested: Sequence[Path]) -> None:
+    """Refuse to make one visit of folders each of which says that it is a visit.
+
+    Raises
+    ------
+    StudyError
+        With their names.
+    """
+    names = list(dict.fromkeys(visible(f.parent.relative_to(path).as_posix()) for f in nested))
+    raise StudyError(
+        f"is no study: {len(names)} of its folders have a study.toml and are studies of their "
+        f"own: {', '.join(names[:12])}{', ...' if len(names) > 12 else ''}.",
+        source=visible(path.name or "study"),
+        hint="Give each of these folders, or run 'ncs-cb batch' on this one.",
+    )
 
 
 def _study(
     path: Path, name: str, files: Sequence[Path], skipped: Sequence[tuple[Path, str]]
 ) -> StudyInput:
-    tomls = [f for f in files if f.name == STUDY_FILE]
-    own = path / STUDY_FILE
-    left_out = [(f, "not the study.toml of this study's folder") for f in tomls if f != own]
-    kept = tuple(f for f in files if f.name != STUDY_FILE or f == own)
-    return StudyInput(path, name, kept, own if own in tomls else None, (*skipped, *left_out))
+    tomls = [f for f in files if is_study_file(f)]
+    own, seconds = _study_file([f for f in tomls if f.parent == path])
+    homes = {f.parent for f in tomls if f.parent != path}
+    nested = [f for f in files if homes & {f.parent, *f.parent.parents}]
+    left_out = [
+        *((f, f"{own.name} is read in its place") for f in seconds if own),
+        *((f, "of a folder with a study.toml, a study of its own") for f in nested),
+        *((f, _SYNCED) for f in files if is_sync_copy(f.name)),
+    ]
+    out = {f for f, _ in left_out}
+    kept = tuple(f for f in files if f not in out)
+    return StudyInput(path, name, kept, own, (*skipped, *left_out))
+
+
+_SYNCED = "a copy that a program left which synchronizes folders"
+
+
+def _study_file(found: Sequence[Path]) -> tuple[Path | None, list[Path]]:
+    """Give the one that is read, the right name first, and those that are not."""
+    usable = sorted((f for f in found if f.is_file()), key=lambda f: (f.name != STUDY_FILE, f.name))
+    return (usable[0], usable[1:]) if usable else (None, [])
 
 
 def _walk(root: Path) -> tuple[list[Path], list[tuple[Path, str]]]:
@@ -83,7 +169,7 @@ def _walk(root: Path) -> tuple[list[Path], list[tuple[Path, str]]]:
     skipped: list[tuple[Path, str]] = []
     inside = os.path.realpath(root)
     for folder, names, found in os.walk(root, onerror=_raise):
-        names[:] = sorted(n for n in names if not n.startswith("."))
+        names[:] = sorted(n for n in names if not is_folder_passed_over(n))
         here = Path(folder)
         for name in [*names]:
             if (here / name).is_symlink():
@@ -92,7 +178,7 @@ def _walk(root: Path) -> tuple[list[Path], list[tuple[Path, str]]]:
                 skipped.append((here / name, "a link to a folder of this study"))
         for name in sorted(found):
             path = here / name
-            if name.startswith(".") or name in _OWN_FILES:
+            if is_passed_over(name):
                 continue
             if path.is_symlink():
                 _refuse_leaving(path, inside)
@@ -138,55 +224,57 @@ def is_own_table(data: bytes) -> bool:
     return data.removeprefix(b"\xef\xbb\xbf")[:19] == b"study_id,recording,"
 
 
-def find(
-    root: Path, suffixes: tuple[str, ...], is_recording: Callable[[Path], bool]
-) -> Iterator[StudyInput]:
+def find(root: Path, is_recording: Callable[[Path], bool]) -> Iterator[StudyInput]:
     """Give the studies under `root` one by one; see :func:`ncs_cb.readers.find_studies`."""
-    if not root.is_dir() or (root / STUDY_FILE).is_file():
+    if not root.is_dir() or holds_study_file(root):
         yield describe(root)
         return
-    yield from _collect(root, suffixes, is_recording, is_root=True)
+    yield from _collect(root, is_recording, is_root=True)
+
+
+def holds_study_file(folder: Path) -> bool:
+    """Tell whether a folder has a ``study.toml`` of its own."""
+    return _study_file([f for f in folder.iterdir() if is_study_file(f)])[0] is not None
 
 
 def _collect(
-    folder: Path,
-    suffixes: tuple[str, ...],
-    is_recording: Callable[[Path], bool],
-    *,
-    is_root: bool,
+    folder: Path, is_recording: Callable[[Path], bool], *, is_root: bool
 ) -> Iterator[StudyInput]:
     files, links, below = _listed(folder)
-    if any(f.name == STUDY_FILE for f in files) and not is_root:
+    if any(is_study_file(f) for f in files) and not is_root:
         own, nested = _own_files(folder)
         yield _study(folder, folder.name, own, links)
         for inner in nested:
-            yield from _collect(inner, suffixes, is_recording, is_root=False)
+            yield from _collect(inner, is_recording, is_root=False)
         return
-    recordings = (f for f in files if f.name.lower().endswith(suffixes) and is_recording(f))
+    recordings = (f for f in files if not is_sync_copy(f.name) and is_recording(f))
     if is_root:
         yield from [_alone(f, files) for f in recordings]
     elif any(recordings):
         # One recording makes a study; the others need not be looked at for that.
         yield _study(folder, folder.name, files, links)
     for name in below:
-        yield from _collect(folder / name, suffixes, is_recording, is_root=False)
+        yield from _collect(folder / name, is_recording, is_root=False)
 
 
 def _listed(folder: Path) -> tuple[list[Path], list[tuple[Path, str]], list[str]]:
     """Give files, links and names of subfolders; hidden ones and our own outputs apart."""
     with os.scandir(folder) as entries:
         listed = sorted(entries, key=lambda entry: entry.name)
-    visible = [e for e in listed if not e.name.startswith(".") and e.name not in _OWN_FILES]
+    visible = [e for e in listed if not is_passed_over(e.name)]
     files = [folder / e.name for e in visible if e.is_file(follow_symlinks=False)]
     links = [(Path(e.path), "a link is not followed") for e in visible if e.is_symlink()]
-    return files, links, [e.name for e in visible if e.is_dir(follow_symlinks=False)]
+    below = [e.name for e in visible if e.is_dir(follow_symlinks=False)]
+    return files, links, [name for name in below if not is_folder_passed_over(name)]
 
 
 def _alone(recording: Path, files: Sequence[Path]) -> StudyInput:
     """Describe a recording in the root, with the files that share its stem."""
     log = log_path(recording)
     beside = [f for f in files if (f.stem == recording.stem or f == log) and f != recording]
-    return StudyInput(recording, recording.stem, (recording, *beside))
+    copies = [f for f in files if is_sync_copy(f.name) and f.name.startswith(recording.stem)]
+    skipped = tuple((f, _SYNCED) for f in copies)
+    return StudyInput(recording, recording.stem, (recording, *beside), skipped=skipped)
 
 
 def _own_files(folder: Path) -> tuple[list[Path], list[Path]]:
@@ -194,16 +282,13 @@ def _own_files(folder: Path) -> tuple[list[Path], list[Path]]:
     own: list[Path] = []
     nested: list[Path] = []
     for here, names, found in os.walk(folder, onerror=_raise):
-        names[:] = sorted(n for n in names if not n.startswith("."))
+        names[:] = sorted(n for n in names if not is_folder_passed_over(n))
         for name in [*names]:
             inner = Path(here) / name
-            if inner.is_symlink() or (inner / STUDY_FILE).is_file():
+            if inner.is_symlink() or holds_study_file(inner):
                 names.remove(name)
                 if not inner.is_symlink():
                     nested.append(inner)
-        own += [
-            Path(here) / n
-            for n in sorted(found)
-            if not n.startswith(".") and n not in _OWN_FILES and not (Path(here) / n).is_symlink()
-        ]
+        paths = (Path(here) / n for n in sorted(found) if not is_passed_over(n))
+        own += [path for path in paths if not path.is_symlink()]
     return own, nested

@@ -28,9 +28,12 @@ def check_rate(rate: float) -> float:
     """
     if LOWEST_RATE_HZ <= rate <= HIGHEST_RATE_HZ:
         return rate
+    guess = " It looks like kHz, or like times in microseconds." if 1.0 <= rate <= 100.0 else ""
+    if rate > HIGHEST_RATE_HZ:
+        guess = " The times look like seconds: name their column time_s."
     raise ReadError(
         f"{rate:g} samples per second; a nerve conduction study has {LOWEST_RATE_HZ:g} to "
-        f"{HIGHEST_RATE_HZ:g}.",
+        f"{HIGHEST_RATE_HZ:g}.{guess}",
         hint="Check the unit of the times.",
     )
 

@@ -124,6 +124,8 @@ class Reader:
         ``write(study, folder, ...)`` gives the paths written.
     label : str
         One line for ``ncs-cb formats``.
+    needs : str
+        What a file must say, for ``ncs-cb formats NAME``: a few lines, with an example.
     companions : callable
         Files that belong to a recording and are no recordings themselves.
     shown : callable
@@ -142,3 +144,4 @@ class Reader:
     companions: Callable[[Path], tuple[Path, ...]] = no_companions
     shown: Callable[[str], str] = as_named
     visits: Callable[[Input], Mapping[str, Recording | NcsError]] | None = None
+    needs: str = ""

@@ -54,7 +54,9 @@ _NOISE_WORDS = frozenset(
 # How often a setting was given, or that it was given again: no part of where.
 _COUNT = re.compile(r"[x\u00d7]\d{1,3}|\d{1,3}[x\u00d7]|repeat(?:ed)?|rep\.?", re.IGNORECASE)
 _IN_BRACKETS = re.compile(r"[(\[\uff08][^()\[\]\uff08\uff09]*[)\]\uff09]")
-_TRIGGER = re.compile(r"(?:s|trigger|stimulus/s|st[i1]|ttl)[\s_]*\d{1,5}", re.IGNORECASE)
+_TRIGGER = re.compile(r"(?:s|trigger|code|sti|ttl)?[\s_]*0*(\d{1,5})", re.IGNORECASE)
+# The kind of a marker, as BrainVision files put it before the text.
+_MARKER = re.compile(r"^\s*(?:comment|stimulus|response|marker)/\s*", re.IGNORECASE)
 _SERIES = re.compile(r",\s*series\s+(\d{1,6})\s*$", re.IGNORECASE)
 _RESPONSE = re.compile(
     r"^\s*response\s+"
@@ -232,8 +234,21 @@ def assigned(text: str, site: str) -> Spoken:
 
 
 def plain(text: str) -> str:
-    """Fold blanks and case of an annotation, so that what ``study.toml`` says finds it."""
-    return " ".join(text.split()).casefold()
+    """Fold an annotation or trigger code, so that what ``study.toml`` says finds it.
+
+    Examples
+    --------
+    >>> plain("Reiz  2"), plain("Stimulus/S  1"), plain("S 1"), plain("1")
+    ('reiz 2', 's1', 's1', 's1')
+    """
+    text = unmarked(text)
+    trigger = _TRIGGER.fullmatch(text.strip())
+    return f"s{trigger[1]}" if trigger else " ".join(text.split()).casefold()
+
+
+def unmarked(text: str) -> str:
+    """Take off the kind of marker that BrainVision files put before a text."""
+    return _MARKER.sub("", text)
 
 
 def looks_given(text: str) -> bool:

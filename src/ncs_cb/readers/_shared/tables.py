@@ -203,6 +203,11 @@ def _unmarked(cell: str) -> str:
     return cell.strip().rstrip(FOOTNOTES).strip()
 
 
+def is_number(cell: str) -> bool:
+    """Tell whether a cell is a plain number."""
+    return _NUMBER.fullmatch(cell.strip()) is not None
+
+
 def number(cell: str, table: Table, where: str) -> float:
     """Read a cell; NaN for an empty or unknown one, infinity where it says so.
 
@@ -242,8 +247,8 @@ def load_sidecar(path: Path) -> dict[str, Any]:
     if not os.path.lexists(path):
         raise ReadError(
             f"its sidecar {path.name} is missing.",
-            hint="Name nerve, side, muscle, unit and sites there: see the page 'formats' of the "
-            "documentation.",
+            hint="'ncs-cb validate FILE --sidecar' prints one guessed from the table, to fill in; "
+            "'ncs-cb formats sweep_table' says what it needs.",
         )
     raw = read_regular(path, at_most=_LARGEST_SIDECAR_BYTES + 1)
     if len(raw) > _LARGEST_SIDECAR_BYTES:

@@ -46,12 +46,9 @@ def decode(data: bytes) -> tuple[str, str]:
         pass
     if b"\0" in data:
         raise ReadError("not a text table: it holds zero bytes.")
-    try:
-        text = data.decode("gbk")
-        if all(_is_chinese(c) for c in text if ord(c) > 127):
-            return text, "gbk"
-    except UnicodeDecodeError:
-        pass
+    chinese = _as_chinese(data)
+    if chinese is not None:
+        return chinese, "gbk"
     return _decoded(data, "cp1252"), "cp1252"
 
 
@@ -62,6 +59,21 @@ def _decoded(data: bytes, name: str) -> str:
         raise ReadError(
             f"not text in any known encoding (byte {problem.start}).", hint="Save it as UTF-8."
         ) from None
+
+
+def _as_chinese(data: bytes) -> str | None:
+    """Decode as GBK where that makes sense.
+
+    Both bytes of a usual Chinese letter lie above ASCII; the umlaut, degree or micro sign of a
+    Western text is one such byte before a plain letter, which GBK reads as a rare letter.
+    """
+    try:
+        text = data.decode("gbk")
+    except UnicodeDecodeError:
+        return None
+    letters = [c for c in text if ord(c) > 127]
+    usual = [c for c in letters if min(c.encode("gbk")) > 0xA0]
+    return text if all(map(_is_chinese, letters)) and 2 * len(usual) > len(letters) else None
 
 
 def _is_chinese(letter: str) -> bool:

@@ -160,6 +160,10 @@ def apply(recording: Recording, told: RecordingOverride, name: str) -> Recording
             is_polarity_told=told.polarity in ("negative_up", "negative_down"),
         )
         recording = replace(recording, traces=traces, decisions=(*recording.decisions, *doubts))
+    if told.unit is None:
+        from ncs_cb.readers._shared.scale import refuse_other_scale
+
+        refuse_other_scale(recording.traces, recording.typed_responses, name)
     if told == RecordingOverride() or not answers:
         return recording
     held = {answer.site.stimulation_site for answer in answers}

@@ -11,7 +11,10 @@ _BASELINE_SHARE = 0.2
 
 
 def windows(
-    positions: Sequence[int], bounds: Sequence[tuple[int, int]], rate: float
+    positions: Sequence[int],
+    bounds: Sequence[tuple[int, int]],
+    rate: float,
+    others: Sequence[int] = (),
 ) -> list[tuple[int, int]]:
     """Give (start, stop) in samples for each stimulus.
 
@@ -23,9 +26,11 @@ def windows(
         The uninterrupted stretch that each stimulus lies in.
     rate : float
         Samples per second.
+    others : sequence of int
+        Samples of stimuli that name no site: no sweep runs into them.
     """
     before, after = round(BEFORE_S * rate), round(AFTER_S * rate)
-    ordered = sorted(set(positions))
+    ordered = sorted({*positions, *others})
     rank = {position: i for i, position in enumerate(ordered)}
     cut = []
     for position, (low, high) in zip(positions, bounds, strict=True):

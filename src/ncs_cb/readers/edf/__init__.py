@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ncs_cb.model import Study
+from ncs_cb.readers._shared.claims import head
 from ncs_cb.readers._shared.reader import Input, Reader, Recording
 
 if TYPE_CHECKING:
     from ncs_cb.readers.edf.scrub import anonymize
     from ncs_cb.readers.edf.writer import write_edf
 
-__all__ = ["READER", "anonymize", "write_edf"]
+__all__ = ["READER", "anonymize", "is_edf", "write_edf"]
 
 # The parts that need numpy are loaded with the first file, so that listing formats is light.
 _HOMES = {"anonymize": "scrub", "write_edf": "writer"}
@@ -30,6 +31,11 @@ def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+
+
+def is_edf(path: Path) -> bool:
+    """Tell whether a file is EDF or BDF, by its suffix or its first bytes."""
+    return _claims(Input(path, path.name, head(path)))
 
 
 def _claims(source: Input) -> bool:
@@ -48,6 +54,19 @@ def _write(study: Study, folder: str | Path, *, continuous: bool = False) -> lis
     return write(study, folder, continuous=continuous)
 
 
+_NEEDS = """\
+Recording field: 'MNC R Ulnar Nerve' (SNC: sensory). Signal label: the muscle, 'R ADM'.
+Physical dimension: V, mV, uV or nV. One stimulus per data record (EDF+D), or a continuous file.
+Annotation of each stimulus: 'Stimulus right wrist 0.2ms x 8.2mA at 6.5cm from recording site',
+or the plain name of a site ('wrist', 'B. Elbow'). Trigger codes and other texts are assigned in
+study.toml, where nerve, side, muscle and unit may stand too:
+  [recordings."file.edf"]
+  nerve = "ulnar"
+  side = "right"
+  muscle = "adm"
+  sites = { "S 1" = "wrist", "Reiz 2" = "below_elbow" }
+"""
+
 READER = Reader(
     "edf",
     _SUFFIXES,
@@ -55,4 +74,5 @@ READER = Reader(
     _read,
     _write,
     label="EDF, EDF+C, EDF+D, BDF, BDF+C, BDF+D: one stimulus per data record, or continuous",
+    needs=_NEEDS,
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -16,27 +15,32 @@ from ncs_cb.model import (
     Decision,
     Side,
     Site,
-    Stimulus,
     Trace,
+)
+from ncs_cb.readers._shared.cues import (
+    NO_VALUES,
+    Annotation,
+    Cue,
+    Heard,
+    hear,
+    known_sites,
+    repeats,
+    stimulus_of,
 )
 from ncs_cb.readers._shared.names import Named, from_label, from_recording_field
 from ncs_cb.readers._shared.plausible import (
-    FARTHEST_MM,
-    LONGEST_PULSE_MS,
-    STRONGEST_MA,
     refuse_large,
 )
 from ncs_cb.readers._shared.polarity import Orientation, orient
 from ncs_cb.readers._shared.reader import Input, Recording
 from ncs_cb.readers._shared.text import words_of
-from ncs_cb.readers._shared.told import attested
-from ncs_cb.readers.edf.cues import NO_VALUES, Cue, Heard, hear, known_sites
+from ncs_cb.readers._shared.triggers import codes, is_trigger
+from ncs_cb.readers._shared.where import Where, where_of
 from ncs_cb.readers.edf.header import Header, Scale, Signal, parse_header, sampling_rate, scale_of
 from ncs_cb.readers.edf.person import person_of
 from ncs_cb.readers.edf.sweeps import Plan, plan_sweeps
 from ncs_cb.readers.edf.tal import Timeline, timeline
 from ncs_cb.readers.edf.unassigned import find_unassigned
-from ncs_cb.readers.edf.where import Where, where_of
 from ncs_cb.units import LARGEST_PLAUSIBLE_RESPONSE_MV, hertz, millivolts_per
 
 # A few samples beyond the digital range are spikes of a converter, not another scale.
@@ -93,14 +97,15 @@ def read(source: Input) -> Recording:
         Decision(source.name, "salvage", "read nevertheless", why) for why in header.salvaged
     ]
     channels = _channels(header, field, source, decisions)
-    heard = hear(times, source.override.sites)
+    times = _with_triggers(times, header, source.data)
+    heard = hear(times.annotations, source.override.sites)
     traces: list[Trace] = []
     plans = []
     if heard.cues:
-        where = where_of(field, channels, heard.cues, source, decisions)
+        where = where_of(field, channels, [cue.spoken for cue in heard.cues], source, decisions)
     for channel in channels:
         plan = plan_sweeps(
-            header, times, heard.cues, rate=channel.rate, n_samples=channel.signal.n_samples
+            header, times, heard, rate=channel.rate, n_samples=channel.signal.n_samples
         )
         plans.append(plan)
         if heard.cues:
@@ -142,6 +147,19 @@ def read(source: Input) -> Recording:
         birth_key=person.birth_key,
         unassigned=unassigned,
     )
+
+
+def _with_triggers(times: Timeline, header: Header, data: bytes) -> Timeline:
+    """Add the triggers of a signal such as BDF's ``Status`` to the annotations, as ``S 1``."""
+    added = []
+    for signal in header.signals:
+        if signal.is_annotation or not signal.n_samples or not is_trigger(signal.label):
+            continue
+        rate = signal.n_samples / header.record_s
+        for sample, text in codes(_digital(header, signal, data)):
+            record, within = divmod(sample, signal.n_samples)
+            added.append(Annotation(record, times.onsets_s[record] + within / rate, text))
+    return replace(times, annotations=(*times.annotations, *added)) if added else times
 
 
 def _note_decisions(
@@ -330,7 +348,7 @@ def _traces(
     decisions.append(_polarity_decision(source.name, turn))
     decisions.append(_sweep_decision(source.name, plan))
     flags = () if turn.is_certain else ("polarity_uncertain",)
-    repeats = _repeats(cues)
+    often = repeats([cue.spoken for cue in cues])
     low, high = amplifier.range_mv
     limits = (low, high) if turn.sign > 0 else (-high, -low)
     return [
@@ -341,7 +359,7 @@ def _traces(
             Site(nerve, side, channel.muscle, cue.spoken.site or ""),
             source.name,
             where.kind,
-            _stimulus(cue),
+            stimulus_of(cue.spoken),
             *amplifier.filters,
             sweep,
             repeat,
@@ -351,19 +369,9 @@ def _traces(
             flags,
         )
         for sweep, (samples, index, cue, repeat, (nerve, side)) in zip(
-            mine, zip(turned, indices, cues, repeats, places, strict=True), strict=True
+            mine, zip(turned, indices, cues, often, places, strict=True), strict=True
         )
     ]
-
-
-def _repeats(cues: Sequence[Cue]) -> list[str | None]:
-    """Give for each stimulus the words it shares with others of the file; None when alone."""
-    if len({cue.spoken.site for cue in cues}) == len(cues):
-        return [None] * len(cues)
-    both = len({cue.spoken.side for cue in cues} - {None}) > 1
-    keys = [f"{cue.spoken.side} {cue.spoken.key}" if both else cue.spoken.key for cue in cues]
-    often = Counter(keys)
-    return [key if often[key] > 1 else None for key in keys]
 
 
 def _in_millivolts(
@@ -428,23 +436,6 @@ def _turned(blocks: np.ndarray | list[np.ndarray], sign: float) -> list[np.ndarr
         np.negative(blocks, out=blocks)
     blocks.setflags(write=False)
     return list(blocks)
-
-
-def _stimulus(cue: Cue) -> Stimulus:
-    spoken = cue.spoken
-    limits = (
-        (spoken.distance_mm, FARTHEST_MM, "mm"),
-        (spoken.intensity_ma, STRONGEST_MA, "mA"),
-        (spoken.duration_ms, LONGEST_PULSE_MS, "ms"),
-    )
-    for value, most, unit in limits:
-        if value is not None and value > most:
-            raise StudyError(
-                f"a stimulus of {value:g} {unit} at '{spoken.site}' is implausible; at most "
-                f"{most:g} {unit}."
-            )
-    stimulus = Stimulus(spoken.distance_mm, spoken.intensity_ma, spoken.duration_ms)
-    return attested(stimulus, spoken.supramaximal, spoken.collision_used, by="file")
 
 
 def _filters(prefilter: str) -> tuple[float | None, float | None]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ncs_cb.errors import ReadError
 from ncs_cb.knowledge.anatomy import anatomy
+from ncs_cb.readers._shared.cues import Annotation
 from ncs_cb.readers._shared.files import read_regular, write_atomically
 from ncs_cb.readers._shared.names import LABEL_TYPES, Named, from_label, from_recording_field
 from ncs_cb.readers._shared.stimuli import (
@@ -25,7 +26,7 @@ from ncs_cb.readers._shared.stimuli import (
 )
 from ncs_cb.readers.edf.header import BDF_VERSION, Header, Signal, parse_header
 from ncs_cb.readers.edf.read import FILTER
-from ncs_cb.readers.edf.tal import Annotation, read_block, timeline
+from ncs_cb.readers.edf.tal import read_block, timeline
 from ncs_cb.readers.edf.writer import field
 from ncs_cb.units import MILLIVOLTS_PER
 

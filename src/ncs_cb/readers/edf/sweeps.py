@@ -8,17 +8,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ncs_cb.errors import ReadError, StudyError
+from ncs_cb.errors import ReadError
 from ncs_cb.readers._shared import windows
-from ncs_cb.readers.edf.cues import Cue
+from ncs_cb.readers._shared.cues import Cue, Heard, refuse_shared_instants
+from ncs_cb.readers._shared.stimuli import looks_given
+from ncs_cb.readers._shared.unassigned import apart
 from ncs_cb.readers.edf.header import Header
 from ncs_cb.readers.edf.tal import Timeline, breaks
 
 # A stretch or record up to this long that holds one stimulus is a sweep as it stands.
 _LONGEST_SWEEP_S = 1.0
 _LEAST_AFTER_S = 0.015
-# Two stimuli nearer than this are one; collision stimuli lie farther apart.
-_SAME_INSTANT_S = 0.5e-3
 # A fifth of each sweep may be shared with the one before (windows.py); beyond this it is no study.
 _MOST_SHARED = 8
 
@@ -42,7 +42,12 @@ class Plan:
 
 
 def plan_sweeps(
-    header: Header, times: Timeline, cues: Sequence[Cue], *, rate: float, n_samples: int
+    header: Header,
+    times: Timeline,
+    heard: Heard,
+    *,
+    rate: float,
+    n_samples: int,
 ) -> Plan:
     """Give for each stimulus the samples of its sweep.
 
@@ -50,12 +55,14 @@ def plan_sweeps(
     ----------
     header : Header
     times : Timeline
-    cues : sequence of Cue
+    heard : Heard
+        Its stimuli, and the texts that name no site: no sweep runs into a stimulus of these.
     rate : float
         Samples per second of the signal.
     n_samples : int
         Samples of the signal in one data record.
     """
+    cues: Sequence[Cue] = heard.cues
     if not cues:
         return Plan((), "no stimulus names a site", tuple(range(1, header.n_records + 1)))
     ends = [0, *breaks(header, times, rate), header.n_records]
@@ -64,16 +71,20 @@ def plan_sweeps(
     held = set(records)
     unused = tuple([r + 1 for r in range(header.n_records) if r not in held])
     home = _stretch_of(stretches, header.n_records)
-    positions = [
-        stretches[home[r]][0] * n_samples
-        + round((c.onset_s - times.onsets_s[stretches[home[r]][0]]) * rate)
-        for c, r in zip(cues, records, strict=True)
-    ]
+
+    def position(onset_s: float, record: int) -> int:
+        first = stretches[home[record]][0]
+        return first * n_samples + round((onset_s - times.onsets_s[first]) * rate)
+
+    positions = [position(c.onset_s, r) for c, r in zip(cues, records, strict=True)]
+    given = [position(a.onset_s, a.record) for a in heard.free if looks_given(a.text)]
+    others = [p for p, far in zip(given, apart(given, positions, rate), strict=True) if far]
     refuse_shared_instants(cues, positions, rate)
     homes = [home[r] for r in records]
     gaps = "" if header.is_interrupted or len(stretches) == 1 else " (the records leave gaps)"
     longest = max(stretches[h][1] - stretches[h][0] for h in homes) * header.record_s
-    if len(set(homes)) == len(homes) and longest <= _LONGEST_SWEEP_S:
+    is_alone = len(set(homes)) == len(homes) and not _held(others, stretches, n_samples, homes)
+    if is_alone and longest <= _LONGEST_SWEEP_S:
         edges = [(stretches[h][0] * n_samples, stretches[h][1] * n_samples) for h in homes]
         way = f"one stimulus in each uninterrupted stretch{gaps}"
     elif _records_are_sweeps(header, cues, records, times, rate):
@@ -81,12 +92,23 @@ def plan_sweeps(
         way = "one stimulus in each data record"
     else:
         bounds = [(stretches[h][0] * n_samples, stretches[h][1] * n_samples) for h in homes]
-        edges = windows.windows(positions, bounds, rate)
+        edges = windows.windows(positions, bounds, rate, others)
         way = windows.way() + gaps
         unused = ()
     _refuse_overlaps(edges, header.n_records * n_samples)
     spans = [Span(a, b, p - a) for (a, b), p in zip(edges, positions, strict=True)]
     return Plan(tuple(spans), way, unused)
+
+
+def _held(
+    others: Sequence[int],
+    stretches: Sequence[tuple[int, int]],
+    n_samples: int,
+    homes: Sequence[int],
+) -> bool:
+    """Tell whether a stimulus that names no site lies in a stretch of one that does."""
+    edges = [(stretches[h][0] * n_samples, stretches[h][1] * n_samples) for h in set(homes)]
+    return any(a <= other < b for other in others for a, b in edges)
 
 
 def _placed(cues: Sequence[Cue], times: Timeline, header: Header) -> tuple[list[Cue], list[int]]:
@@ -106,28 +128,6 @@ def _placed(cues: Sequence[Cue], times: Timeline, header: Header) -> tuple[list[
         moved = [replace(c, onset_s=times.onsets_s[c.record] + c.onset_s) for c in cues]
         return moved, own
     return list(cues), records
-
-
-def refuse_shared_instants(cues: Sequence[Cue], positions: Sequence[int], rate: float) -> None:
-    """Refuse two sites at one instant: one response would be the answer of both.
-
-    Raises
-    ------
-    StudyError
-        Naming the two sites.
-    """
-    near = max(1, round(_SAME_INSTANT_S * rate))
-    order = sorted(range(len(cues)), key=lambda i: positions[i])
-    for one, other in itertools.pairwise(order):
-        a, b = cues[one].spoken, cues[other].spoken
-        sides = {a.side, b.side} - {None}
-        if positions[other] - positions[one] <= near and (a.site != b.site or len(sides) > 1):
-            raise StudyError(
-                f"the stimuli '{a.site}' and '{b.site}' stand at one instant: one response cannot "
-                "be the answer of two sites.",
-                hint="Correct the times of the annotations, or export the sites as sweeps of "
-                "their own.",
-            )
 
 
 def _refuse_overlaps(edges: Sequence[tuple[int, int]], n_held: int) -> None:

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 
 from ncs_cb.errors import ReadError
+from ncs_cb.readers._shared.cues import Annotation
 from ncs_cb.readers._shared.stimuli import stimulus
 from ncs_cb.readers._shared.text import decode_label
 from ncs_cb.readers.edf.header import Header
@@ -18,15 +19,6 @@ from ncs_cb.readers.edf.header import Header
 _COARSEST_STAMP_S = 0.010
 
 _STAMP = re.compile(rb"([+-]\d{1,15}(?:\.\d{0,20})?)(?:\x15(\d{0,15}(?:\.\d{0,20})?))?")
-
-
-@dataclass(frozen=True, slots=True)
-class Annotation:
-    """One text, the record it stands in and its onset in seconds from the start of the file."""
-
-    record: int
-    onset_s: float
-    text: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,18 +7,22 @@ from collections.abc import Sequence
 import numpy as np
 
 from ncs_cb.model import UnassignedStimulus
+from ncs_cb.readers._shared.cues import Annotation, Heard
 from ncs_cb.readers._shared.stimuli import is_note, looks_given
 from ncs_cb.readers._shared.text import shown
-from ncs_cb.readers.edf.cues import Heard
+from ncs_cb.readers._shared.unassigned import (
+    MOST,
+    apart,
+    response_follows,
+    skipped,
+    stands_out,
+)
 from ncs_cb.readers.edf.header import Header
 from ncs_cb.readers.edf.sweeps import Plan
-from ncs_cb.readers.edf.tal import Annotation, Timeline
+from ncs_cb.readers.edf.tal import Timeline
 
-# What is looked at behind an annotation, and how far a response must stand out there.
-_FROM_S, _TO_S = 1e-3, 0.060
-_CLEAR = 20.0
-_MOST = 200
-
+# Samples are numbers of the converter here: the least noise is one step.
+_STEP = 1.0
 Track = tuple[float, int, np.ndarray]
 """Sampling rate, samples per record, and all samples of a signal."""
 
@@ -54,16 +58,20 @@ def find_unassigned(
     in_records = _one_per_record(header, plan, per_record)
     held = {span.start // per_record for span in plan.spans}
     rate = tracks[0][0]
-    for annotation in heard.free:
-        if is_note(annotation.text):
-            continue
-        at = _position(annotation, times, rate, per_record)
+    named = [span.start + span.stimulus_index for span in plan.spans]
+    moving = [(of_signal, samples) for of_signal, _, samples in tracks]
+    waiting = [a for a in heard.free if not is_note(a.text)]
+    places = [_position(a, times, rate, per_record) for a in waiting]
+    is_cut = np.zeros(header.n_records * per_record + 1, dtype=bool)
+    for span in plan.spans:
+        is_cut[span.start : span.stop] = True
+    for annotation, at, far in zip(waiting, places, apart(places, named, rate), strict=True):
         if in_records:
             is_lost = annotation.record not in held and _holds_signal(tracks, annotation.record)
         else:
-            is_free = not any(span.start <= at < span.stop for span in plan.spans)
-            is_lost = is_free and (
-                looks_given(annotation.text) or _response_follows(tracks, at / rate)
+            is_free = not is_cut[min(max(at, 0), len(is_cut) - 1)]
+            is_lost = (looks_given(annotation.text) and far) or (
+                is_free and response_follows(moving, at / rate, _STEP)
             )
         if is_lost:
             text = shown(annotation.text, names)
@@ -76,7 +84,7 @@ def find_unassigned(
             if record in held or record in said or not _response_in(tracks, record):
                 continue
             found.append(UnassignedStimulus(name, "", record, round(times.onsets_s[record], 9)))
-    return tuple(found[:_MOST])
+    return tuple(found[:MOST])
 
 
 def _one_per_record(header: Header, plan: Plan, per_record: int) -> bool:
@@ -101,28 +109,5 @@ def _holds_signal(tracks: Sequence[Track], record: int) -> bool:
 
 def _response_in(tracks: Sequence[Track], record: int) -> bool:
     return any(
-        _stands_out(x[record * n + round(_FROM_S * rate) : (record + 1) * n])
-        for rate, n, x in tracks
+        stands_out(x[record * n + skipped(rate) : (record + 1) * n], _STEP) for rate, n, x in tracks
     )
-
-
-def _response_follows(tracks: Sequence[Track], at_s: float) -> bool:
-    """Tell whether something much larger than the noise follows a moment, and not before it."""
-    for rate, _, samples in tracks:
-        at = round(at_s * rate)
-        before = samples[max(at - round(_TO_S * rate), 0) : max(at - 1, 0)]
-        after = samples[max(at, 0) + round(_FROM_S * rate) : max(at, 0) + round(_TO_S * rate)]
-        if len(before) < 16 or not _stands_out(after):
-            continue
-        if float(np.ptp(after.astype(float))) > 4.0 * float(np.ptp(before.astype(float))):
-            return True
-    return False
-
-
-def _stands_out(samples: np.ndarray) -> bool:
-    if len(samples) < 16:
-        return False
-    values = samples.astype(float)
-    # A response changes slowly: most steps between its samples are those of the noise.
-    noise = max(float(np.median(np.abs(np.diff(values)))), 1.0)
-    return float(np.ptp(values)) > _CLEAR * noise

@@ -128,6 +128,11 @@ def guess(path: Path) -> str:
     return guess_layout(read_grid(read_regular(path), path.suffix), path.name)
 
 
+_NEEDS = """\
+A table of any machine or laboratory, CSV or Excel, read as a layout says: --layout ID or FILE.toml,
+or [layouts] in lab.toml. 'ncs-cb validate FILE --layout' prints one guessed from the table.
+"""
+
 READER = Reader(
     "mapped_table",
     (*_TEXTS, *SPREADSHEETS),
@@ -135,4 +140,5 @@ READER = Reader(
     read,
     label="any laboratory's table (CSV, Excel), as a layout maps it; see the page 'tables'",
     visits=visits,
+    needs=_NEEDS,
 )

@@ -46,6 +46,12 @@ def hidden_name(name: str) -> str:
     return f"natus-{hashlib.sha256(name.encode()).hexdigest()[:12]}.txt"
 
 
+_NEEDS = """\
+A text export of one nerve. Which trace is which site is told in study.toml:
+  [recordings."file.txt"]
+  sites = { "1" = "wrist", "2" = "below_elbow" }
+"""
+
 READER = Reader(
     "natus_text",
     (".txt", ".asc"),
@@ -53,4 +59,5 @@ READER = Reader(
     read,
     label="text export of Natus machines (experimental): sites by study.toml",
     shown=hidden_name,
+    needs=_NEEDS,
 )

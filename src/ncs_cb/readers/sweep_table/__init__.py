@@ -50,6 +50,16 @@ def _write(study: Study, folder: str | Path) -> list[Path]:
     return write(study, folder)
 
 
+_NEEDS = """\
+FILE.csv: one row per sample. First column: the time with its unit, 'time_ms', 'time_s' or
+'Time [s]', 0 at the stimulus, evenly spaced; every other column is one trace.
+FILE.json beside it; nerve, side, muscle and unit are needed:
+  {"nerve": "ulnar", "side": "right", "muscle": "adm", "unit": "mV", "polarity": "negative_up",
+   "traces": {"wrist": {"site": "wrist", "distance_mm": 70, "supramaximal": true},
+              "b_elbow": {"site": "below_elbow", "distance_mm": 280}}}
+'ncs-cb validate FILE.csv --sidecar' prints one guessed from the table, to fill in.
+"""
+
 READER = Reader(
     "sweep_table",
     _SUFFIXES,
@@ -58,4 +68,5 @@ READER = Reader(
     _write,
     label="sweep table: CSV with time_ms first, JSON sidecar beside it",
     companions=_companions,
+    needs=_NEEDS,
 )

@@ -35,6 +35,7 @@ from ncs_cb.readers._shared.reader import Input, Recording
 from ncs_cb.readers._shared.tables import (
     Sidecar,
     Table,
+    is_number,
     load_sidecar,
     number,
     parse_table,
@@ -106,6 +107,7 @@ def read(source: Input) -> Recording:
             "the first column must be time_ms (or time_s), with 0 at the stimulus.",
             hint="Rename the column to what it holds; 'ncs-cb formats sweep_table' says more.",
         )
+    _refuse_transposed(table)
     beside = source.path.with_suffix(".json")
     sidecar = Sidecar(load_sidecar(beside), "", beside.name)
     dropped = sidecar.refuse_unknown(_KEYS)
@@ -150,6 +152,14 @@ def read(source: Input) -> Recording:
     )
     decisions = _decisions(source.name, turn, unit, len(dropped))
     return Recording(traces, decisions=decisions, companions=(beside,))
+
+
+def _refuse_transposed(table: Table) -> None:
+    if len(table.columns) > 2 and all(is_number(name) for name in table.columns[1:]):
+        raise ReadError(
+            "the table looks transposed: its columns are named by numbers, as times are.",
+            hint="Turn it, so that the first column holds the times and each trace is a column.",
+        )
 
 
 def _decisions(file: str, turn: Orientation, unit: str, dropped: int) -> tuple[Decision, ...]:

@@ -53,6 +53,17 @@ def _read(source: Input) -> Recording:
     return apart(read, source) if source.path.suffix.lower() == ".set" else read(source)
 
 
+_NEEDS = """\
+Stimuli are annotations or markers in the words of 'ncs-cb formats edf'; channels are named after
+the muscle ('R ADM'). What the file does not say stands in study.toml, trigger codes too:
+  [recordings."file.vhdr"]
+  nerve = "ulnar"
+  side = "right"
+  unit = "uV"
+  sites = { "S 1" = "wrist", "S 2" = "below_elbow" }
+MNE objects in memory: ncs_cb.study_from_epochs; arrays: ncs_cb.study_from_arrays.
+"""
+
 READER = Reader(
     "via_mne",
     (".fif", ".gz", *OPENERS),
@@ -60,4 +71,5 @@ READER = Reader(
     _read,
     label="BrainVision, FIF (raw, epochs, evoked), EEGLAB, GDF, CNT, eXimia: through MNE",
     companions=companions_of,
+    needs=_NEEDS,
 )

@@ -2,39 +2,39 @@
 
 from __future__ import annotations
 
-import itertools
-import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ncs_cb.errors import NcsError, ReadError, StudyError, UnitError
-from ncs_cb.knowledge.anatomy import anatomy, nerve_of_muscle
-from ncs_cb.model import Decision, Trace
-from ncs_cb.readers._shared import windows
+from ncs_cb.errors import NcsError, ReadError, StudyError
+from ncs_cb.knowledge.anatomy import anatomy
+from ncs_cb.model import Decision, Side, Site, Trace
 from ncs_cb.readers._shared.files import inside
 from ncs_cb.readers._shared.names import Named, from_label, from_recording_field
 from ncs_cb.readers._shared.reader import Input, Recording
-from ncs_cb.readers._shared.stimuli import Spoken, resembles_site, stimulus
+from ncs_cb.readers._shared.triggers import is_trigger
+from ncs_cb.readers._shared.where import Where, where_of
 from ncs_cb.readers.via_mne import OPENERS, companions_of
+from ncs_cb.readers.via_mne.brainvision import Triple, settled, triple
+from ncs_cb.readers.via_mne.continuous import found_in_raw
 from ncs_cb.readers.via_mne.fif import refuse_tangled_parts
 from ncs_cb.readers.via_mne.sweeps import (
     Channels,
-    Sweep,
+    Found,
+    Lead,
     described,
-    epoch_sweeps,
-    evoked_sweep,
+    found_in_epochs,
+    found_in_evoked,
     traces_of,
 )
-from ncs_cb.units import MILLIVOLTS_PER
+from ncs_cb.units import millivolts_per
 
 # Samples become float64; 16 bits in a compressed file may grow this much, never more.
 _BYTES_PER_SAMPLE, _LARGEST_EXPANSION, _ALWAYS_LOADED_BYTES = 8, 64, 64 * 2**20
 _HARMLESS = r"(?s).*(naming conventions|does not conform)"
-_BREAK = re.compile(r"(bad|edge)[ _]?(boundary|acq_skip)|new segment|^boundary", re.IGNORECASE)
-_PREFIX = re.compile(r"^(comment|stimulus|response|marker)/\s*", re.IGNORECASE)
 
 
 def read(source: Input) -> Recording:
@@ -51,13 +51,14 @@ def read(source: Input) -> Recording:
     """
     if not source.data:
         raise ReadError("the file is empty.")
-    if source.path.suffix.lower() == ".vhdr":
-        _refuse_unknown_units(source.data)
-        _refuse_foreign_companions(source)
+    files = triple(source) if source.path.suffix.lower() == ".vhdr" else None
     with _strict_warnings():
         try:
-            made = _open(source)
-            channels, sweeps, free = _pieces(made)
+            if files is None:
+                channels, found = _pieces(_open(source.path, source), source)
+            else:
+                with settled(files, source.path.stem) as path:
+                    channels, found = _pieces(_open(path, source), source)
         except NcsError:
             raise
         # MNE and the parsers below it raise anything on damaged bytes, a bare Exception too.
@@ -66,7 +67,7 @@ def read(source: Input) -> Recording:
                 f"MNE cannot read this file ({type(problem).__name__}).",
                 hint="Export it again, or convert it to EDF+ or a sweep table.",
             ) from None
-    return _recording(channels, sweeps, free, source)
+    return _recording(channels, found, source, files)
 
 
 # --------------------------------------------------------------------------- opening
@@ -82,11 +83,10 @@ def _strict_warnings() -> Iterator[None]:
         yield
 
 
-def _open(source: Input) -> Any:
+def _open(path: Path, source: Input) -> Any:
     """Open a file as Raw, Epochs or a list of Evoked, samples loaded."""
     import mne
 
-    path = source.path
     if not path.name.lower().endswith((".fif", ".fif.gz")):
         raw = getattr(mne.io, OPENERS[path.suffix.lower()])(path, preload=False, verbose="error")
         return _loaded(raw, source)
@@ -103,8 +103,7 @@ def _loaded(raw: Any, source: Input) -> Any:
     """Load the samples, unless the header claims far more than the files could hold."""
     for file in raw.filenames:
         inside(Path(file), source.path.parent, said_by="the header")
-    beside = sum(p.stat().st_size for p in companions_of(source.path) if p.is_file())
-    held = len(source.data) + beside
+    held = len(source.data) + sum(Path(file).stat().st_size for file in raw.filenames)
     claimed = len(raw.times) * len(raw.ch_names) * _BYTES_PER_SAMPLE
     if claimed > max(_ALWAYS_LOADED_BYTES, _LARGEST_EXPANSION * held):
         raise ReadError(
@@ -114,113 +113,91 @@ def _loaded(raw: Any, source: Input) -> Any:
     return raw.load_data(verbose="error")
 
 
-def _refuse_foreign_companions(source: Input) -> None:
-    """Refuse a BrainVision header whose data or markers lie elsewhere, before MNE opens them."""
-    text = source.data.decode("latin-1")
-    for name in re.findall(r"(?mi)^(?:DataFile|MarkerFile)\s*=\s*(.*?)\s*$", text):
-        # "$b" stands for the header's own name; a backslash is a separator wherever it is read.
-        spelled = name.replace("$b", source.path.stem).replace("\\", "/")
-        place = source.path.parent / spelled
-        if "/" in spelled or place.exists():
-            inside(place, source.path.parent, said_by="the header")
-
-
-def _refuse_unknown_units(vhdr: bytes) -> None:
-    """Hold the units of a BrainVision header against the list: MNE takes unknown ones as volts.
-
-    A channel without a unit field is in microvolts by the format's definition.
-    """
-    section = re.search(r"(?ms)^\[Channel Infos\](.*?)(^\[|\Z)", vhdr.decode("utf-8", "replace"))
-    for line in (section[1] if section else "").splitlines():
-        found = re.match(r"Ch\d+=(.*)", line.strip())
-        parts = found[1].split(",") if found else []
-        unit = parts[3].strip() if len(parts) > 3 else "\u00b5V"
-        label = from_label(parts[0].replace("\\1", ",")) if parts else Named()
-        if unit not in MILLIVOLTS_PER and (label.is_response or _is_voltage(unit)):
-            raise UnitError(
-                f"unknown voltage unit '{unit[:12]}'; known: V, mV, uV, nV (upper and lower case "
-                "matter).",
-                hint="Correct the unit in the .vhdr file.",
-            )
-
-
-def _is_voltage(unit: str) -> bool:
-    return unit.casefold().endswith("v") or not unit
-
-
-def _pieces(made: Any) -> tuple[Channels, list[Sweep], int]:
-    """Give channels, sweeps and the number of free annotations of an MNE object."""
+def _pieces(made: Any, source: Input) -> tuple[Channels, Found]:
+    """Give channels and sweeps of an MNE object."""
+    sites, name = source.override.sites, source.name
     if isinstance(made, list):
         if not made:
             raise StudyError("the file holds no response.")
         if any(e.ch_names != made[0].ch_names for e in made):
             raise StudyError("the evoked responses differ in their channels.")
-        return described(made[0].info), [evoked_sweep(e, None) for e in made], 0
+        return described(made[0].info), found_in_evoked(made, sites, name)
     if hasattr(made, "first_samp"):
-        sweeps, free = _raw_sweeps(made)
-        return described(made.info), sweeps, free
-    return described(made.info), epoch_sweeps(made, None), 0
-
-
-# --------------------------------------------------------------------------- sweeps
-
-
-def _raw_sweeps(raw: Any) -> tuple[list[Sweep], int]:
-    """Cut a continuous recording around its stimulus annotations, never across a break."""
-    import mne
-
-    texts = list(dict.fromkeys(str(d) for d in raw.annotations.description))
-    events, _ = mne.events_from_annotations(
-        raw, event_id={text: i for i, text in enumerate(texts)}, regexp=None, verbose="error"
-    )
-    rate, length = float(raw.info["sfreq"]), len(raw.times)
-    at = [(int(sample) - raw.first_samp, texts[code]) for sample, _, code in events]
-    breaks = sorted({0, length, *(p for p, text in at if _BREAK.search(text) and 0 < p < length)})
-    spoken = [(p, _said(text)) for p, text in at if not _BREAK.search(text)]
-    cues = [(p, s) for p, s in spoken if s is not None]
-    free = len(spoken) - len(cues)
-    if not cues:
-        raise StudyError(
-            f"no stimulus: none of {len(texts)} kinds of annotations is a stimulus or a site "
-            f"name.{_nearest_site(texts)}",
-            hint="Name the stimuli by site, for example 'Stimulus right wrist', or make epochs and "
-            "call ncs_cb.study_from_epochs.",
-        )
-    bounds = [_stretch(breaks, position) for position, _ in cues]
-    edges = windows.windows([p for p, _ in cues], bounds, rate)
-    volts = raw.get_data()
-    return [
-        Sweep(volts[:, a:b], position - a, said)
-        for (a, b), (position, said) in zip(edges, cues, strict=True)
-    ], free
-
-
-def _stretch(breaks: Sequence[int], position: int) -> tuple[int, int]:
-    """Give the uninterrupted stretch that a sample lies in."""
-    for low, high in itertools.pairwise(breaks):
-        if low <= position < high:
-            return low, high
-    return breaks[-2], breaks[-1]
-
-
-def _said(text: str) -> Spoken | None:
-    """Read an annotation, without the kind that BrainVision puts before it."""
-    said = stimulus(text)
-    return said if said is not None and said.site else stimulus(_PREFIX.sub("", text)) or said
-
-
-def _nearest_site(texts: Sequence[str]) -> str:
-    return next((near for text in texts if (near := resembles_site(_PREFIX.sub("", text)))), "")
+        return described(made.info), found_in_raw(made, sites, name)
+    return described(made.info), found_in_epochs(made, sites, name)
 
 
 # --------------------------------------------------------------------------- traces
 
 
-def _recording(channels: Channels, sweeps: Sequence[Sweep], free: int, source: Input) -> Recording:
+@dataclass(frozen=True, slots=True)
+class _Channel:
+    """A channel that holds responses."""
+
+    index: int
+    muscle: str
+    side: Side | None
+
+
+def _recording(channels: Channels, found: Found, source: Input, files: Triple | None) -> Recording:
+    field = from_recording_field(channels.description)
+    recorded = _channels(channels, field, source)
+    decisions = [*(files.decisions if files else ()), _unit_decision(source, files)]
+    if found.free and not source.keep_identity:
+        why = f"{len(found.free)} free annotations were not kept: free text may hold a name"
+        decisions.append(Decision(source.name, "notes", "dropped", why))
+    traces: list[Trace] = []
+    if found.sweeps:
+        decisions.append(Decision(source.name, "sweeps", str(len(found.sweeps)), found.way))
+        spoken = [sweep.spoken for sweep in found.sweeps]
+        where = where_of(field, recorded, spoken, source, decisions)
+        for channel in recorded:
+            made, decided = _traces(channel, channels, found, where, source, _factor(source, files))
+            traces += made
+            decisions += decided
+    elif not found.unassigned:
+        raise StudyError(
+            f"no stimulus: none of {len(found.free)} annotations is a stimulus or a site name.",
+            hint="Name the stimuli by site, for example 'Stimulus right wrist', or make epochs and "
+            "call ncs_cb.study_from_epochs. 'ncs-cb formats via_mne' says what is needed.",
+        )
+    if found.unassigned:
+        traces = [replace(t, flags=(*t.flags, "unassigned_stimulus")) for t in traces]
+    companions = files.companions if files else companions_of(source.path)
+    return Recording(
+        tuple(traces),
+        decisions=tuple(decisions),
+        notes=found.free if source.keep_identity else (),
+        companions=tuple(p for p in companions if p.is_file()),
+        unassigned=found.unassigned,
+    )
+
+
+def _unit_decision(source: Input, files: Triple | None) -> Decision:
+    told = source.override.unit
+    if told is None or files is not None:
+        return Decision(source.name, "unit", "V", "as MNE reads the file")
+    millivolts_per(told, source="study.toml")
+    reason = "study.toml says what the numbers of the file are"
+    return Decision(source.name, "unit", told, reason)
+
+
+def _factor(source: Input, files: Triple | None) -> float:
+    """Give from what MNE gives to mV: it took the numbers for V, of EEGLAB files for uV."""
+    told = source.override.unit
+    if told is None or files is not None:
+        return 1e3
+    is_eeglab = source.path.suffix.lower() == ".set"
+    return millivolts_per(told) * (1e6 if is_eeglab else 1.0)
+
+
+def _channels(channels: Channels, field: Named, source: Input) -> list[_Channel]:
+    """Choose the channels that hold responses: those named after a muscle, or NC or EMG."""
     told = source.override
     named = [(i, n) for i, n in enumerate(map(from_label, channels.names)) if n.is_response]
-    if not named and len(channels.names) == 1:
-        named = [(0, Named())]
+    others = [i for i, name in enumerate(channels.names) if not is_trigger(name)]
+    if not named and len(others) == 1:
+        named = [(others[0], Named())]
     if told.muscle and len(named) > 1:
         named = [(i, n) for i, n in named if n.muscle == told.muscle]
     if not named:
@@ -229,30 +206,39 @@ def _recording(channels: Channels, sweeps: Sequence[Sweep], free: int, source: I
             f"{', '.join(anatomy().muscles)}.",
             hint="Channel names such as 'R APB' are understood, or call study_from_epochs.",
         )
-    field = from_recording_field(channels.description)
-    decisions = [Decision(source.name, "unit", "V", "as MNE reads the file")]
-    if free and not source.keep_identity:
-        decisions.append(
-            Decision(source.name, "notes", "dropped", f"{free} free annotations were not kept")
-        )
-    traces: list[Trace] = []
+    made = []
     for index, name in named:
         muscle = (told.muscle if len(named) == 1 else None) or name.muscle or field.muscle
-        nerve = told.nerve or field.nerve or (nerve_of_muscle(muscle) if muscle else None)
-        sides = {field.side, name.side, *(s.spoken.side for s in sweeps)} - {None}
-        side = told.side or (sides.pop() if len(sides) == 1 else None)
-        if muscle is None or nerve is None or side is None:
-            missing = [
-                w for w, v in (("nerve", nerve), ("side", side), ("muscle", muscle)) if not v
-            ]
+        if muscle is None:
             raise StudyError(
-                f"not stated, or contradicting: {', '.join(missing)}.",
-                hint=f'Set it under [recordings."{source.name}"] in study.toml.',
+                f"a channel names no known muscle; known: {', '.join(anatomy().muscles)}.",
+                hint=f'Set muscle under [recordings."{source.name}"] in study.toml.',
             )
-        made, decided = traces_of(
-            sweeps, index, channels, (nerve, side, muscle, field.kind or "motor"), source.name, told
-        )
-        traces += made
-        decisions += decided
-    companions = tuple(p for p in companions_of(source.path) if p.is_file())
-    return Recording(tuple(traces), decisions=tuple(decisions), companions=companions)
+        made.append(_Channel(index, muscle, name.side))
+    return made
+
+
+def _traces(
+    channel: _Channel,
+    channels: Channels,
+    found: Found,
+    where: Where,
+    source: Input,
+    factor: float,
+) -> tuple[list[Trace], list[Decision]]:
+    both = len(set(where.sides)) > 1
+    mine = [i for i, s in enumerate(where.sides) if not both or channel.side in (None, s)]
+    if not mine:
+        return [], []
+    return traces_of(
+        [found.sweeps[i] for i in mine],
+        mine,
+        Lead(channel.index, source.name, factor),
+        channels,
+        [
+            Site(where.nerves[i], where.sides[i], channel.muscle, found.sweeps[i].spoken.site or "")
+            for i in mine
+        ],
+        where.kind,
+        source.override,
+    )

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from ncs_cb.errors import StudyError, did_you_mean
 from ncs_cb.knowledge.anatomy import resolve
-from ncs_cb.model import Details, Kind, Polarity, RecordingOverride, Side, Study
+from ncs_cb.model import Details, Kind, Polarity, RecordingOverride, Side, Site, Study
 from ncs_cb.readers._shared.doubts import questioned
 from ncs_cb.readers._shared.names import from_label
 from ncs_cb.readers._shared.plausible import FARTHEST_MM
+from ncs_cb.readers._shared.scale import refuse_other_scale
+from ncs_cb.readers.via_mne.continuous import found_in_raw
 from ncs_cb.readers.via_mne.sweeps import (
-    Sweep,
+    Found,
+    Lead,
     described,
     epoch_sweeps,
     evoked_sweep,
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def study_from_epochs(
-    epochs: mne.BaseEpochs | mne.Evoked | Sequence[mne.Evoked],
+    epochs: mne.BaseEpochs | mne.io.BaseRaw | mne.Evoked | Sequence[mne.Evoked],
     *,
     nerve: str,
     side: Side,
@@ -43,15 +46,16 @@ def study_from_epochs(
 
     Parameters
     ----------
-    epochs : mne.Epochs, mne.Evoked or sequence of mne.Evoked
-        Data in V, time 0 at the stimulus. One epoch is one sweep.
+    epochs : mne.Epochs, mne.io.Raw, mne.Evoked or sequence of mne.Evoked
+        Data in V, time 0 at the stimulus. One epoch is one sweep; a continuous recording is cut
+        around its annotations or triggers. What is not loaded yet is loaded, into a copy.
     nerve, muscle : str
         Ids or spellings of the anatomy table.
     side : str
         ``left`` or ``right``.
     sites : mapping, optional
-        From event name (or ``Evoked.comment``) to stimulation site. By default the metadata
-        column ``site`` is used, else the event names themselves. Metadata columns
+        From event name (``Evoked.comment``, annotation, trigger code) to stimulation site. By
+        default the metadata column ``site`` is used, else the event names themselves. Columns
         ``distance_mm``, ``stimulus_ma`` and ``supramaximal`` are understood too.
     distances_mm : mapping, optional
         From site to the distance between stimulus and recording electrode.
@@ -90,7 +94,9 @@ def study_from_epochs(
     if polarity not in ("negative_up", "negative_down", "auto"):
         raise ValueError("polarity is 'negative_up', 'negative_down' or 'auto'")
     nerve_id, muscle_id = resolve("nerves", nerve), resolve("muscles", muscle)
-    info, sweeps = _in_memory(epochs, sites)
+    info, found = _in_memory(epochs, sites, study_id)
+    if not (found.sweeps or found.unassigned):
+        raise StudyError("there is no response.")
     channels = described(info)
     by_site = {
         resolve("sites", site): plausible(far, f"distances_mm: {site}", FARTHEST_MM)
@@ -103,39 +109,68 @@ def study_from_epochs(
                 s.spoken, distance_mm=by_site.get(s.spoken.site or "", s.spoken.distance_mm)
             ),
         )
-        for s in sweeps
+        for s in found.sweeps
     ]
     traces, decisions = traces_of(
         placed,
-        _channel_index(channels.names, channel, muscle_id),
+        range(len(placed)),
+        Lead(_channel_index(channels.names, channel, muscle_id), study_id),
         channels,
-        (nerve_id, side, muscle_id, kind),
-        study_id,
+        [Site(nerve_id, side, muscle_id, s.spoken.site or "") for s in placed],
+        kind,
         RecordingOverride(polarity=polarity),
     )
+    refuse_other_scale(traces, (), study_id)
     asked, doubts = questioned(traces, study_id, delay_ms=None, is_polarity_told=polarity != "auto")
     kept = tuple(d for d in (*decisions, *doubts) if d.topic != "sweeps")
-    return Study(study_id, asked, details=details or Details(), decisions=kept)
+    if found.unassigned:
+        texts = [f"'{u.text}'" for u in found.unassigned]
+        if not asked:
+            raise StudyError(
+                f"no stimulus names a site: {', '.join(dict.fromkeys(texts[:8]))}.",
+                hint=f"Name them, sites={{{texts[0]}: 'wrist'}}; 'ncs-cb nerves' lists the sites.",
+            )
+        asked = tuple(replace(t, flags=(*t.flags, "unassigned_stimulus")) for t in asked)
+    return Study(
+        study_id,
+        asked,
+        details=details or Details(),
+        decisions=kept,
+        unassigned=found.unassigned,
+    )
 
 
-def _in_memory(made: Any, sites: Mapping[str, str] | None) -> tuple[Any, list[Sweep]]:
-    """Give the info and the sweeps of epochs, of one evoked response or of several."""
-    if hasattr(made, "shape") and not hasattr(made, "info"):
-        raise StudyError(
-            "an array is no MNE object: it names no rate, unit or site.",
-            hint="Call ncs_cb.study_from_arrays for arrays in mV.",
-        )
-    if hasattr(made, "event_id"):
+def _in_memory(made: Any, sites: Mapping[str, str] | None, name: str) -> tuple[Any, Found]:
+    """Give the info and the sweeps of what MNE holds; what was not loaded yet is loaded.
+
+    Raises
+    ------
+    StudyError
+        If it is no MNE object with responses.
+    """
+    if hasattr(made, "event_id") and hasattr(made, "get_data"):
         if not made.preload:
             made = made.copy().load_data()
-        info, sweeps = made.info, epoch_sweeps(made, sites)
-    else:
+        return made.info, Found(epoch_sweeps(made, sites))
+    if hasattr(made, "first_samp"):
+        if not made.preload:
+            made = made.copy().load_data(verbose="error")
+        named = {text: resolve("sites", site) for text, site in (sites or {}).items()}
+        return made.info, found_in_raw(made, named, name)
+    try:
         listed = [made] if hasattr(made, "comment") else list(made)
-        info = listed[0].info if listed else None
-        sweeps = [evoked_sweep(evoked, sites) for evoked in listed]
-    if not sweeps:
-        raise StudyError("there is no response.")
-    return info, sweeps
+    except TypeError:
+        listed = [made]
+    for one in listed:
+        if not (hasattr(one, "comment") and hasattr(one, "info")):
+            what = "an array" if hasattr(one, "shape") else f"'{type(one).__name__}'"
+            raise StudyError(
+                f"{what} is no MNE object: it names no rate, unit or site.",
+                hint="Give mne.Epochs, mne.Evoked or mne.io.Raw; for arrays in mV call "
+                "ncs_cb.study_from_arrays.",
+            )
+    info = listed[0].info if listed else None
+    return info, Found([evoked_sweep(evoked, sites) for evoked in listed])
 
 
 def _channel_index(names: Sequence[str], wanted: str | None, muscle: str) -> int:

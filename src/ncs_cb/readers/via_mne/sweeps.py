@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,14 +10,23 @@ import numpy as np
 
 from ncs_cb.errors import ReadError, StudyError, did_you_mean
 from ncs_cb.knowledge.anatomy import position, resolve
-from ncs_cb.model import Decision, Kind, RecordingOverride, Side, Site, Stimulus, Trace
-from ncs_cb.readers._shared import windows
+from ncs_cb.model import (
+    Decision,
+    Kind,
+    MachineValues,
+    RecordingOverride,
+    Site,
+    Trace,
+    UnassignedStimulus,
+)
+from ncs_cb.readers._shared.cues import NO_VALUES, repeats, stimulus_of
 from ncs_cb.readers._shared.plausible import FARTHEST_MM, STRONGEST_MA, check_rate, refuse_large
 from ncs_cb.readers._shared.polarity import orient
-from ncs_cb.readers._shared.stimuli import Spoken
+from ncs_cb.readers._shared.stimuli import Spoken, assigned, plain, unmarked
 from ncs_cb.readers._shared.stimuli import stimulus as parsed
-from ncs_cb.readers._shared.told import attested
+from ncs_cb.readers._shared.text import shown
 from ncs_cb.readers._shared.truth import truth
+from ncs_cb.readers._shared.unassigned import MOST
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +36,17 @@ class Sweep:
     volts: np.ndarray
     stimulus_index: int
     spoken: Spoken
+    machine: MachineValues = NO_VALUES
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What one MNE object holds: sweeps, texts that are no stimulus, stimuli without a site."""
+
+    sweeps: list[Sweep]
+    free: tuple[str, ...] = ()
+    unassigned: tuple[UnassignedStimulus, ...] = ()
+    way: str = "one sweep in each epoch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,36 +78,116 @@ def described(info: Any) -> Channels:
 
 
 def epoch_sweeps(epochs: Any, sites: Mapping[str, str] | None) -> list[Sweep]:
-    """Give one sweep per epoch; sites by event name or from the metadata."""
+    """Give one sweep per epoch; sites by event name or from the metadata.
+
+    Raises
+    ------
+    StudyError
+        If an epoch names no site.
+    """
+    return [
+        Sweep(block, index, spoken_of(name, row, sites))
+        for block, index, name, row in _epochs(epochs)
+    ]
+
+
+def found_in_epochs(epochs: Any, sites: Mapping[str, str], name: str) -> Found:
+    """Give the sweeps of epochs of a file; those that name no site are unassigned."""
+    _refuse_absent(sites, epochs.event_id)
+    found = [
+        (block, index, text, _named(text, row, sites))
+        for block, index, text, row in _epochs(epochs)
+    ]
+    return _sorted_out(found, name)
+
+
+def found_in_evoked(listed: Sequence[Any], sites: Mapping[str, str], name: str) -> Found:
+    """Give the sweeps of the evoked responses of a file; those without site are unassigned."""
+    comments = [str(evoked.comment or "") for evoked in listed]
+    _refuse_absent(sites, comments)
+    found = [
+        (np.array(evoked.data), _index(evoked), text, _named(text, {}, sites))
+        for evoked, text in zip(listed, comments, strict=True)
+    ]
+    return _sorted_out(found, name)
+
+
+_Piece = tuple[np.ndarray, int, str, Spoken | None]
+
+
+def _sorted_out(pieces: Sequence[_Piece], name: str) -> Found:
+    sweeps = [Sweep(block, index, said) for block, index, _, said in pieces if said is not None]
+    lost = tuple(
+        UnassignedStimulus(name, shown(text), number)
+        for number, (block, _, text, said) in enumerate(pieces)
+        if said is None and block.size and float(np.ptp(block)) > 0.0
+    )
+    return Found(sweeps, (), lost[:MOST])
+
+
+def _refuse_absent(sites: Mapping[str, str], texts: Iterable[str]) -> None:
+    held = {plain(text) for text in texts}
+    for text in sites:
+        if plain(text) not in held:
+            raise StudyError(
+                f"sites: no event is called '{text[:60]}'.",
+                source="study.toml",
+                hint="'ncs-cb validate' lists the texts that name no site.",
+            )
+
+
+def _epochs(epochs: Any) -> Iterator[tuple[np.ndarray, int, str, Mapping[Any, Any]]]:
     names = {code: name for name, code in epochs.event_id.items()}
     metadata = epochs.metadata
     rows = metadata.to_dict("records") if metadata is not None else [{}] * len(epochs)
-    index = round(-float(epochs.times[0]) * float(epochs.info["sfreq"]))
     volts = epochs.get_data(copy=True)
-    return [
-        Sweep(block, index, _spoken(names[int(code)], row, sites))
-        for block, code, row in zip(volts, epochs.events[:, 2], rows, strict=True)
-    ]
+    for block, code, row in zip(volts, epochs.events[:, 2], rows, strict=True):
+        yield block, _index(epochs), names[int(code)], row
+
+
+def _index(made: Any) -> int:
+    return round(-float(made.times[0]) * float(made.info["sfreq"]))
 
 
 def evoked_sweep(evoked: Any, sites: Mapping[str, str] | None) -> Sweep:
     """Give the sweep of one evoked response; its site by comment."""
-    index = round(-float(evoked.times[0]) * float(evoked.info["sfreq"]))
-    return Sweep(np.array(evoked.data), index, _spoken(str(evoked.comment or ""), {}, sites))
+    comment = str(evoked.comment or "")
+    return Sweep(np.array(evoked.data), _index(evoked), spoken_of(comment, {}, sites))
 
 
-def _spoken(name: str, row: Mapping[Any, Any], sites: Mapping[str, str] | None) -> Spoken:
-    """Say what is known of one epoch: the mapping wins, then metadata, then the event's name."""
+def spoken_of(name: str, row: Mapping[Any, Any], sites: Mapping[str, str] | None) -> Spoken:
+    """Say what is known of one epoch: the mapping wins, then metadata, then the event's name.
+
+    Raises
+    ------
+    StudyError
+        If that names no site.
+    """
     told = row.get("site", row.get("stimulation_site")) if sites is None else sites.get(name)
     if sites is not None and told is None:
         raise StudyError(
             f"sites: no entry for event '{name[:80]}'; given: {', '.join(sites)}."
             + did_you_mean(name[:80], sites)
         )
-    said = parsed(str(told if told is not None else name)[:200])
+    text = str(told if told is not None else name)[:200]
+    said = parsed(text)
     if said is None or said.site is None:
-        resolve("sites", str(told if told is not None else name)[:80])
+        resolve("sites", text[:80])
         raise StudyError("an epoch names no stimulation site.")
+    return _with_row(said, row)
+
+
+def _named(text: str, row: Mapping[Any, Any], sites: Mapping[str, str]) -> Spoken | None:
+    """Say what is known of one epoch of a file; None when nothing names its site."""
+    told = {plain(key): site for key, site in sites.items()}.get(plain(text))
+    if told is not None:
+        return _with_row(assigned(text, told), row)
+    place = row.get("site", row.get("stimulation_site"))
+    said = parsed(str(place)[:200]) if isinstance(place, str) else parsed(unmarked(text))
+    return _with_row(said, row) if said is not None and said.site is not None else None
+
+
+def _with_row(said: Spoken, row: Mapping[Any, Any]) -> Spoken:
     is_attested = _truth(row, "supramaximal")
     collision = _truth(row, "collision_used")
     return replace(
@@ -136,46 +235,68 @@ def plausible(value: Any, where: str, most: float, otherwise: float | None = Non
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """A channel of an object, and what its recording is called."""
+
+    index: int
+    name: str
+    factor: float = 1e3
+    """From what MNE gives to mV."""
+
+
 def traces_of(
     sweeps: Sequence[Sweep],
-    channel: int,
+    numbers: Sequence[int],
+    lead: Lead,
     channels: Channels,
-    where: tuple[str, Side, str, Kind],
-    name: str,
+    places: Sequence[Site],
+    kind: Kind,
     told: RecordingOverride,
 ) -> tuple[list[Trace], list[Decision]]:
-    """Make the traces of one channel, negative up, and say what was settled."""
-    nerve, side, muscle, kind = where
-    blocks = [sweep.volts[channel] * 1e3 for sweep in sweeps]
+    """Make the traces of one channel, negative up, and say what was settled.
+
+    Parameters
+    ----------
+    sweeps : sequence of Sweep
+    numbers : sequence of int
+        The number of each in its recording.
+    lead : Lead
+    channels : Channels
+    places : sequence of Site
+        Of each sweep.
+    kind : str
+    told : RecordingOverride
+    """
+    blocks = [sweep.volts[lead.index] * lead.factor for sweep in sweeps]
     indices = [sweep.stimulus_index for sweep in sweeps]
-    refuse_large(blocks, indices, channels.rate, "V")
+    refuse_large(blocks, indices, channels.rate, told.unit or "V")
     turn = orient(told.polarity, blocks, sampling_rate_hz=channels.rate, stimulus_indices=indices)
-    repeats = Counter(sweep.spoken.key for sweep in sweeps)
+    often = repeats([sweep.spoken for sweep in sweeps])
     traces = []
-    for number, (block, sweep) in enumerate(zip(blocks, sweeps, strict=True)):
-        said = sweep.spoken
-        position(nerve, said.site or "")
+    for block, sweep, number, site, repeat in zip(
+        blocks, sweeps, numbers, places, often, strict=True
+    ):
+        position(site.nerve, site.stimulation_site)
         samples = block * turn.sign
         samples.setflags(write=False)
-        stimulus = Stimulus(said.distance_mm, said.intensity_ma, said.duration_ms)
         traces.append(
             Trace(
                 samples,
                 channels.rate,
                 sweep.stimulus_index,
-                Site(nerve, side, muscle, said.site or ""),
-                name,
+                site,
+                lead.name,
                 kind,
-                attested(stimulus, said.supramaximal, said.collision_used, by="file"),
+                stimulus_of(sweep.spoken),
                 channels.high_pass_hz,
                 channels.low_pass_hz,
                 number,
-                said.key if repeats[said.key] > 1 else None,
+                repeat,
+                machine=sweep.machine,
                 flags=() if turn.is_certain else ("polarity_uncertain",),
             )
         )
     choice = "negative_up" if turn.sign > 0 else "negative_down"
-    return traces, [
-        Decision(name, "polarity", choice, turn.reason),
-        Decision(name, "sweeps", str(len(sweeps)), windows.way()),
-    ]
+    doubt = "" if turn.is_certain else "; ambiguous"
+    return traces, [Decision(lead.name, "polarity", choice, turn.reason + doubt)]

@@ -38,6 +38,13 @@ def _companions(path: Path) -> tuple[Path, ...]:
     return (beside,) if beside.is_file() else ()
 
 
+_NEEDS = """\
+FILE.json beside the file: nerve, side, muscle; channel; unit and gain where the file states none;
+events (marker, threshold or at_ms): where the stimuli are; sites of the stimuli; distances_mm,
+stimulus_ma, supramaximal, collision_used. It needs the extra 'neo'; the page 'formats' of the
+documentation says more.
+"""
+
 READER = Reader(
     "via_neo",
     tuple(FORMATS),
@@ -45,4 +52,5 @@ READER = Reader(
     read,
     label="Axon ABF, Spike2 SMR, WinWCP, AxoGraph through neo (extra 'neo'), with a JSON sidecar",
     companions=_companions,
+    needs=_NEEDS,
 )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ncs_cb.errors import StudyError
 from ncs_cb.knowledge.anatomy import anatomy
-from ncs_cb.model import MachineValues
+from ncs_cb.model import MachineValues, Stimulus
+from ncs_cb.readers._shared.plausible import FARTHEST_MM, LONGEST_PULSE_MS, STRONGEST_MA
 from ncs_cb.readers._shared.stimuli import (
     Note,
     Spoken,
@@ -24,15 +27,25 @@ from ncs_cb.readers._shared.stimuli import (
     stimulus,
     with_attribute,
 )
-from ncs_cb.readers.edf.tal import Annotation, Timeline
+from ncs_cb.readers._shared.told import attested
 
 # Two texts about one stimulus, such as a sentence and a plain site name, stand this close.
 _SAME_MOMENT_S = 1e-3
-
+# Two stimuli nearer than this are one; collision stimuli lie farther apart.
+_SAME_INSTANT_S = 0.5e-3
 
 _LOOKED_BACK = 8
 NO_VALUES = MachineValues()
 Late = MachineValues | Spoken | tuple[str, bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """One text, the record it stands in and its onset in seconds from the start of the file."""
+
+    record: int
+    onset_s: float
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +67,13 @@ class Heard:
     temperature_c: float | None = None
 
 
-def hear(times: Timeline, sites: Mapping[str, str]) -> Heard:
+def hear(annotations: Sequence[Annotation], sites: Mapping[str, str]) -> Heard:
     """Sort the annotations of a file into stimuli, values of the machine and free text.
 
     Parameters
     ----------
-    times : Timeline
+    annotations : sequence of Annotation
+        In file order.
     sites : mapping of str to str
         From annotation text to site, as ``study.toml`` says.
 
@@ -69,14 +83,14 @@ def hear(times: Timeline, sites: Mapping[str, str]) -> Heard:
         If a stimulus is at a site that the anatomy table does not know, or `sites` names a text
         that the file does not have.
     """
-    notes = {a: parsed for a in times.annotations if is_note(a.text) and (parsed := note(a.text))}
+    notes = {a: parsed for a in annotations if is_note(a.text) and (parsed := note(a.text))}
     defined = _definitions(notes) if notes else {}
-    _refuse_absent_texts(sites, times)
+    _refuse_absent_texts(sites, annotations)
     told = {plain(text): site for text, site in sites.items()}
     cues = _Cues()
     late: list[tuple[Annotation, Late]] = []
     free: list[Annotation] = []
-    for annotation in times.annotations:
+    for annotation in annotations:
         if notes and annotation in notes:
             if (machine := notes[annotation].machine) is not None:
                 late.append((annotation, machine))
@@ -88,7 +102,7 @@ def hear(times: Timeline, sites: Mapping[str, str]) -> Heard:
             late.append((annotation, said))
         else:
             free.append(annotation)
-    spoken_keys = {a.text.strip().casefold() for a in times.annotations} if notes else set()
+    spoken_keys = {a.text.strip().casefold() for a in annotations} if notes else set()
     for annotation, parsed in notes.items():
         for tag, spoken in parsed.stimuli:
             if tag.casefold() not in spoken_keys:
@@ -116,8 +130,8 @@ def _said_beside(text: str) -> Late | None:
     return attribute(text) or response(text) or setting(text)
 
 
-def _refuse_absent_texts(told: Mapping[str, str], times: Timeline) -> None:
-    held = {plain(a.text) for a in times.annotations}
+def _refuse_absent_texts(told: Mapping[str, str], annotations: Sequence[Annotation]) -> None:
+    held = {plain(a.text) for a in annotations}
     for text in told:
         if plain(text) not in held:
             raise StudyError(
@@ -215,3 +229,64 @@ def _refuse_unknown_sites(cues: list[Cue], free: list[Annotation]) -> None:
 def known_sites() -> str:
     """List the ids of all stimulation sites."""
     return ", ".join(anatomy().sites)
+
+
+def refuse_shared_instants(cues: Sequence[Cue], positions: Sequence[int], rate: float) -> None:
+    """Refuse two sites at one instant: one response would be the answer of both.
+
+    Parameters
+    ----------
+    cues : sequence of Cue
+    positions : sequence of int
+        Sample of each.
+    rate : float
+        Samples per second.
+
+    Raises
+    ------
+    StudyError
+        Naming the two sites.
+    """
+    near = max(1, round(_SAME_INSTANT_S * rate))
+    order = sorted(range(len(cues)), key=lambda i: positions[i])
+    for one, other in itertools.pairwise(order):
+        a, b = cues[one].spoken, cues[other].spoken
+        sides = {a.side, b.side} - {None}
+        if positions[other] - positions[one] <= near and (a.site != b.site or len(sides) > 1):
+            raise StudyError(
+                f"the stimuli '{a.site}' and '{b.site}' stand at one instant: one response cannot "
+                "be the answer of two sites.",
+                hint="Correct the times of the annotations, or export the sites as sweeps of "
+                "their own.",
+            )
+
+
+def repeats(spoken: Sequence[Spoken]) -> list[str | None]:
+    """Give for each stimulus the words it shares with others of the file; None when alone."""
+    both = len({one.side for one in spoken} - {None}) > 1
+    keys = [f"{one.side} {one.key}" if both else one.key for one in spoken]
+    often = Counter(keys)
+    return [key if often[key] > 1 else None for key in keys]
+
+
+def stimulus_of(spoken: Spoken) -> Stimulus:
+    """Give the setting of a stimulus as its text says it.
+
+    Raises
+    ------
+    StudyError
+        If a number of it is implausible.
+    """
+    limits = (
+        (spoken.distance_mm, FARTHEST_MM, "mm"),
+        (spoken.intensity_ma, STRONGEST_MA, "mA"),
+        (spoken.duration_ms, LONGEST_PULSE_MS, "ms"),
+    )
+    for value, most, unit in limits:
+        if value is not None and value > most:
+            raise StudyError(
+                f"a stimulus of {value:g} {unit} at '{spoken.site}' is implausible; at most "
+                f"{most:g} {unit}."
+            )
+    stimulus = Stimulus(spoken.distance_mm, spoken.intensity_ma, spoken.duration_ms)
+    return attested(stimulus, spoken.supramaximal, spoken.collision_used, by="file")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,7 +11,7 @@ from ncs_cb.knowledge.anatomy import anatomy, nerve_of_muscle, position
 from ncs_cb.model import Decision, Kind, Side
 from ncs_cb.readers._shared.names import Named
 from ncs_cb.readers._shared.reader import Input
-from ncs_cb.readers.edf.cues import Cue
+from ncs_cb.readers._shared.stimuli import Spoken
 
 
 class Labeled(Protocol):
@@ -38,7 +38,7 @@ class Where:
 def where_of(
     field: Named,
     channels: Sequence[Labeled],
-    cues: Sequence[Cue],
+    spoken: Sequence[Spoken],
     source: Input,
     decisions: list[Decision],
 ) -> Where:
@@ -50,7 +50,15 @@ def where_of(
         If they are not stated, or what is stated contradicts itself.
     """
     told = source.override
-    named = [told.nerve or cue.spoken.nerve or field.nerve for cue in cues]
+    voiced = {one.nerve for one in spoken} - {None}
+    if told.nerve is not None and len(voiced) > 1:
+        raise StudyError(
+            f"recordings.\"{source.name}\".nerve: '{told.nerve}', but the stimuli name several: "
+            f"{', '.join(sorted(filter(None, voiced)))}.",
+            hint="Leave 'nerve' out: each stimulus names its own.",
+        )
+    _note_overruled(told.nerve, voiced | {field.nerve}, "nerve", source.name, decisions)
+    named = [told.nerve or one.nerve or field.nerve for one in spoken]
     if None in named:
         owners = {nerve_of_muscle(c.muscle) for c in channels}
         nerve = owners.pop() if len(owners) == 1 else None
@@ -62,15 +70,27 @@ def where_of(
         reason = "the recording field names no nerve; taken from the muscle"
         decisions.append(Decision(source.name, "nerve", nerve, reason))
         named = [name or nerve for name in named]
-    sides = _sides(field, channels, cues, source)
+    sides = _sides(field, channels, spoken, source)
+    said = {field.side, *(c.side for c in channels), *(one.side for one in spoken)}
+    _note_overruled(told.side, said, "side", source.name, decisions)
     nerves = tuple(name for name in named if name is not None)
-    for nerve, cue in zip(nerves, cues, strict=True):
-        position(nerve, cue.spoken.site or "")
+    for nerve, one in zip(nerves, spoken, strict=True):
+        position(nerve, one.site or "")
     return Where(nerves, sides, field.kind or "motor")
 
 
+def _note_overruled(
+    told: str | None, said: Iterable[str | None], what: str, name: str, decisions: list[Decision]
+) -> None:
+    """Say where ``study.toml`` wins over what the file says."""
+    others = sorted({word for word in said if word is not None and word != told})
+    if told is not None and others:
+        reason = f"as study.toml says; the file itself says {', '.join(others)}"
+        decisions.append(Decision(name, what, told, reason))
+
+
 def _sides(
-    field: Named, channels: Sequence[Labeled], cues: Sequence[Cue], source: Input
+    field: Named, channels: Sequence[Labeled], spoken: Sequence[Spoken], source: Input
 ) -> tuple[Side, ...]:
     """Give the side of each stimulus: both may stand in one file, each with its channel.
 
@@ -80,25 +100,25 @@ def _sides(
         If it is not stated, or what is stated contradicts itself or ``study.toml``.
     """
     told = source.override.side
-    spoken = {cue.spoken.side for cue in cues} - {None}
+    voiced = {one.side for one in spoken} - {None}
     labeled = {channel.side for channel in channels} - {None}
-    both = len(spoken) == 2
+    both = len(voiced) == 2
     if both and told is not None:
         raise StudyError(
             f"recordings.\"{source.name}\".side: '{told}', but the stimuli name both sides.",
             hint="Leave 'side' out: each stimulus names its own.",
         )
     if told is not None:
-        return (told,) * len(cues)
+        return (told,) * len(spoken)
     hint = f'Set side under [recordings."{source.name}"] in study.toml.'
     if (
         both
-        and None not in {cue.spoken.side for cue in cues}
+        and None not in {one.side for one in spoken}
         and field.side is None
         and (len(labeled) != 1)
     ):
-        return tuple(cue.spoken.side for cue in cues)  # type: ignore[misc]
-    said = {field.side} | labeled | spoken
+        return tuple(one.side for one in spoken)  # type: ignore[misc]
+    said = {field.side} | labeled | voiced
     said -= {None}
     if len(said) > 1:
         raise StudyError(
@@ -108,4 +128,4 @@ def _sides(
     if not said:
         raise StudyError("the side is not stated; known: left, right.", hint=hint)
     side: Side = said.pop()  # type: ignore[assignment]
-    return (side,) * len(cues)
+    return (side,) * len(spoken)

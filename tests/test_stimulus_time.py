@@ -1,0 +1,108 @@
+"""The time of the stimulus: counted from the artefact, or doubted, never measured as response."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import ncs_cb
+from ncs_cb.model import Site, Stimulus, Study, Trace
+from ncs_cb.readers._shared.doubts import questioned
+from ncs_cb.readers._shared.zero import find_pulse
+from readers.handmade import cmap
+
+SITES = {"wrist": (3.2, 8.4, 70.0), "below_elbow": (7.0, 2.9, 280.0)}
+
+
+def sweep(
+    site="wrist", delay_ms=0.0, artefact_mv=4.0, *, rate=20_000.0, before_ms=9.0, decay_ms=0.4,
+    number=0, second_ms=None,
+):  # fmt: skip
+    onset, size, far = SITES[site]
+    time_ms = np.arange(round((before_ms + 45) * rate / 1000)) * 1000 / rate - before_ms
+    samples = cmap(time_ms, onset + delay_ms, size)
+    samples = samples + np.random.default_rng(number).normal(0, 0.003, len(time_ms))
+    for at in [delay_ms, *([] if second_ms is None else [second_ms])]:
+        end = at + 0.2
+        samples = samples + artefact_mv * ((time_ms >= at) & (time_ms < end))
+        tail = np.exp(-np.clip(time_ms - end, 0, None) / decay_ms)
+        samples = samples - 0.6 * artefact_mv * np.where(time_ms >= end, tail, 0)
+    place = Site("ulnar", "right", "adm", site)
+    made = Trace(samples, rate, round(before_ms * rate / 1000), place, "u", "motor", Stimulus(far))
+    return replace(made, sweep=number)
+
+
+def study(**given):
+    both = [sweep(site, number=n, **given) for n, site in enumerate(SITES)]
+    made, decisions = questioned(both, "u", delay_ms=None, is_polarity_told=True)
+    return Study("s", made, decisions=tuple(decisions))
+
+
+@pytest.mark.parametrize("rate", [8_000.0, 20_000.0, 50_000.0])
+@pytest.mark.parametrize("delay_ms", [-3.0, -1.5, 1.5, 3.0, 5.0])
+@pytest.mark.parametrize("artefact_mv", [0.4, -3.0, 15.0])
+def test_a_pulse_beside_the_marker_is_found(rate, delay_ms, artefact_mv):
+    trace = sweep(delay_ms=delay_ms, artefact_mv=artefact_mv, rate=rate)
+    at = find_pulse(trace).index
+    assert (at - trace.stimulus_index) * 1000 / rate == pytest.approx(delay_ms, abs=0.3)
+
+
+@pytest.mark.parametrize("delay_ms", [-3.0, -1.5, 1.5, 3.0])
+def test_latencies_are_counted_from_the_pulse(delay_ms):
+    result = ncs_cb.analyze(study(delay_ms=delay_ms))
+    assert list(result.traces["onset_latency_ms"]) == pytest.approx([3.2, 7.0], abs=0.15)
+    assert list(result.traces["negative_peak_amplitude_mv"]) == pytest.approx([8.4, 2.9], rel=0.02)
+    assert all("stimulus_realigned" in names for names in result.traces["quality_flags"])
+
+
+def test_a_response_without_artefact_is_no_pulse():
+    for rate in (5_000.0, 20_000.0):
+        for site in SITES:
+            found = find_pulse(sweep(site, artefact_mv=0.0, rate=rate))
+            assert not found.is_doubtful
+            assert found.index is None or abs(found.index - round(9 * rate / 1000)) < 12
+
+
+def test_two_pulses_leave_the_time_uncertain():
+    (trace,), decisions = questioned(
+        [sweep(delay_ms=1.5, second_ms=5.5)], "u", delay_ms=None, is_polarity_told=True
+    )
+    assert "stimulus_time_uncertain" in trace.flags
+    assert "two sharp deflections" in decisions[0].reason
+
+
+def test_a_sweep_without_artefact_among_late_ones_is_uncertain():
+    late, silent = sweep(delay_ms=2.0), sweep("below_elbow", 2.0, artefact_mv=0.0, number=1)
+    (one, other), _ = questioned([late, silent], "u", delay_ms=None, is_polarity_told=True)
+    assert "stimulus_realigned" in one.flags
+    assert "stimulus_time_uncertain" in other.flags
+
+
+def test_a_trigger_after_an_unseen_pulse_is_noticed_by_the_latency_that_is_left():
+    result = ncs_cb.analyze(study(delay_ms=-2.0, artefact_mv=0.0))
+    assert all("stimulus_time_uncertain" in names for names in result.traces["quality_flags"])
+    healthy = ncs_cb.analyze(study(artefact_mv=0.0))
+    assert not any("stimulus_time" in names for names in healthy.traces["quality_flags"])
+
+
+def test_times_that_start_at_the_window_are_noticed():
+    def of_window(artefact_mv):
+        both = [sweep(s, artefact_mv=artefact_mv, number=n) for n, s in enumerate(SITES)]
+        both = [replace(t, stimulus_index=0) for t in both]
+        made, _ = questioned(both, "u", delay_ms=None, is_polarity_told=True)
+        return ncs_cb.analyze(Study("s", made)).traces
+
+    seen = of_window(4.0)
+    assert list(seen["onset_latency_ms"]) == pytest.approx([3.2, 7.0], abs=0.15)
+    assert all("stimulus_realigned" in names for names in seen["quality_flags"])
+    unseen = of_window(0.0)
+    assert all("stimulus_time_uncertain" in names for names in unseen["quality_flags"])
+
+
+def test_a_delay_that_is_told_is_believed():
+    both = [sweep(s, 2.5, number=n) for n, s in enumerate(SITES)]
+    made, _ = questioned(both, "u", delay_ms=2.5, is_polarity_told=True)
+    result = ncs_cb.analyze(Study("s", made))
+    assert list(result.traces["onset_latency_ms"]) == pytest.approx([3.2, 7.0], abs=0.15)
