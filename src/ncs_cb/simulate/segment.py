@@ -107,9 +107,7 @@ def draw_segment(
         terminal_sd_ms=settings.terminal_sd_ms,
         width_log_sd=settings.width_log_sd,
         width_velocity_correlation=settings.width_velocity_correlation,
-        second_muscle=0.0
-        if settings.second_muscle == 0.0
-        else draw(rng, settings.second_muscle, n),
+        second_muscle=draw(rng, settings.second_muscle, n),
     )
     velocity = draw(rng, settings.velocity_m_per_s, n)
     # Distal to the wrist fibers are thinner: 0.8 of the forearm's velocity, as in simulator.toml.
