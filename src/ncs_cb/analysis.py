@@ -113,6 +113,15 @@ def analyze_many(
     return results(tables, studies, criteria, reference=reference, supramaximal=supramaximal)
 
 
+def judged_by(
+    study: Study, criteria: Sequence[str] | None = None, reference: str | None = None
+) -> tuple[list[str] | None, str]:
+    """Give the sets a study is judged by: the caller's, else its laboratory's, else the default."""
+    said = {} if study.lab is None else study.lab.defaults
+    sets = list(criteria) if criteria is not None else list(said.get("criteria", ())) or None
+    return sets, reference or str(said.get("reference", reference_sets.DEFAULT))
+
+
 def _printed(studies: Sequence[Study]) -> segments.Printed:
     """Give what machines printed of segments, by study and sites."""
     return {
@@ -122,12 +131,31 @@ def _printed(studies: Sequence[Study]) -> segments.Printed:
     }
 
 
-def _stood_in(study: Study) -> tuple[Decision, ...]:
-    """Say where a printed length or velocity may stand in for an unknown distance."""
-    if not study.printed_segments:
-        return ()
-    why = "lengths and velocities as the machine printed them, where distances are unknown"
-    return (Decision(study.study_id, "printed", "stands in", why),)
+def _stood_in(studies: Sequence[Study], pairs: pd.DataFrame) -> dict[str, list[Decision]]:
+    """Name each segment for which a printed velocity or length stands in, by study."""
+    said: dict[str, list[Decision]] = {}
+    taken = [(_key(n), s.study_id, p) for n, s in enumerate(studies) for p in s.printed_segments]
+    if not taken:
+        return said
+    columns = [*_SERIES, "distal_site", "proximal_site"]
+    numbers = ["segment", "conduction_velocity_m_per_s", "length_mm"]
+    rows = {tuple(row[: len(columns)]): row[len(columns) :]
+            for row in pairs[[*columns, *numbers]].itertuples(index=False, name=None)}  # fmt: skip
+    for key, study_id, one in taken:
+        place = (key, one.nerve, one.side, one.muscle, one.distal_site, one.proximal_site)
+        segment, velocity, length = rows.get(place, ("", np.nan, np.nan))
+        where = f"{one.nerve} {one.side} {one.muscle} {segment}"
+        if velocity == one.velocity_m_per_s and np.isnan(length):
+            what, why = (
+                f"{velocity:g} m/s",
+                "velocity as the machine printed it: no distance is known",
+            )
+        elif length == one.length_mm:
+            what, why = f"{length:g} mm", "length as the machine printed it"
+        else:
+            continue
+        said.setdefault(key, []).append(Decision(study_id, "printed", f"{where}: {what}", why))
+    return said
 
 
 def analyze_together(
@@ -188,10 +216,11 @@ def analyze_together(
         "asks": diagnosis.asks(concluded),
         "reasons": diagnosis.reasons(concluded),
     }
+    stood_in = _stood_in(studies, pairs)
     decisions = tuple(
         (
             *study.decisions,
-            *_stood_in(study),
+            *stood_in.get(_key(number), ()),
             *corrected[number],
             *choice.decisions,
             *printed.get(_key(number), ()),
@@ -228,10 +257,11 @@ def _measure(
     measured["study_id"] = [
         _key(number) for number, choice in enumerate(chosen) for _ in choice.responses
     ]
+    printed = [edits.choose_rows(study) for study in studies]
     typed = [
         {"study_id": _key(number), **_typed_row(row)}
-        for number, study in enumerate(studies)
-        for row in study.typed_responses
+        for number, rows in enumerate(printed)
+        for row in rows
     ]
     responses = [
         _of_trace(trace, status)
@@ -239,7 +269,7 @@ def _measure(
     ]
     if not typed:
         return conform(measured, "traces"), tuple(responses), counts
-    responses += [_of_row(row) for study in studies for row in study.typed_responses]
+    responses += [_of_row(row) for rows in printed for row in rows]
     both = pd.concat([measured, conform(pd.DataFrame(typed), "traces")], ignore_index=True)
     order = np.argsort(both["study_id"].to_numpy(dtype=str), kind="stable")
     counts += [1] * len(typed)

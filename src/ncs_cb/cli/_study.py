@@ -155,7 +155,7 @@ def _of_lab(
     study: Study, criteria: list[str] | None, reference: str | None, lang: Language | None
 ) -> _Settings:
     """Take the laboratory's habits where the command says nothing."""
-    from ncs_cb.doors import judged_by
+    from ncs_cb.analysis import judged_by
 
     said = {} if study.lab is None else study.lab.defaults
     sets, limits = judged_by(study, criteria, reference)

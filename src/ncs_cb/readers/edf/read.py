@@ -33,9 +33,11 @@ from ncs_cb.readers._shared.plausible import (
 )
 from ncs_cb.readers._shared.polarity import Orientation, orient
 from ncs_cb.readers._shared.reader import Input, Recording
+from ncs_cb.readers._shared.stimuli import plain
 from ncs_cb.readers._shared.text import words_of
 from ncs_cb.readers._shared.triggers import codes, is_trigger
 from ncs_cb.readers._shared.where import Where, where_of
+from ncs_cb.readers._shared.words import translated
 from ncs_cb.readers.edf.header import Header, Scale, Signal, parse_header, sampling_rate, scale_of
 from ncs_cb.readers.edf.person import person_of
 from ncs_cb.readers.edf.sweeps import Plan, plan_sweeps
@@ -89,9 +91,9 @@ def read(source: Input) -> Recording:
         If there is no stimulus, or nerve, side, muscle or site are unknown or contradict.
     """
     header = parse_header(source.data)
-    times = timeline(header, source.data)
+    times = _in_usual_words(timeline(header, source.data), source)
     person = person_of(header, source.name, keep_identity=source.keep_identity)
-    field = from_recording_field(header.recording)
+    field = from_recording_field(translated(header.recording, source.words))
     decisions = list(person.decisions)
     decisions += [
         Decision(source.name, "salvage", "read nevertheless", why) for why in header.salvaged
@@ -149,6 +151,20 @@ def read(source: Input) -> Recording:
     )
 
 
+def _in_usual_words(times: Timeline, source: Input) -> Timeline:
+    """Put the usual names for a laboratory's own words; ``study.toml`` has its say before."""
+    told = {plain(text) for text in source.override.sites}
+    if not source.words:
+        return times
+    return replace(
+        times,
+        annotations=tuple(
+            a if plain(a.text) in told else replace(a, text=translated(a.text, source.words))
+            for a in times.annotations
+        ),
+    )
+
+
 def _with_triggers(times: Timeline, header: Header, data: bytes) -> Timeline:
     """Add the triggers of a signal such as BDF's ``Status`` to the annotations, as ``S 1``."""
     added = []
@@ -198,7 +214,7 @@ def _channels(
     ordinary = [s for s in header.signals if not s.is_annotation and s.n_samples]
     if not ordinary:
         raise StudyError("the file holds annotations but no signal.")
-    named = [(s, from_label(s.label)) for s in ordinary]
+    named = [(s, from_label(translated(s.label, source.words))) for s in ordinary]
     chosen = [(s, n) for s, n in named if n.muscle is not None]
     told = source.override.muscle
     if told is not None and len(chosen) > 1:

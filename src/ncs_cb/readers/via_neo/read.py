@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ncs_cb.errors import StudyError, UnitError, did_you_mean
 from ncs_cb.knowledge.anatomy import position
-from ncs_cb.model import Decision, Kind, Side, Site, Stimulus, Trace
+from ncs_cb.model import Decision, Kind, Side, Site, Stimulus, Trace, UnassignedStimulus
 from ncs_cb.readers._shared.apart import apart
 from ncs_cb.readers._shared.names import SIDES
 from ncs_cb.readers._shared.plausible import (
@@ -18,10 +18,12 @@ from ncs_cb.readers._shared.plausible import (
     check_rate,
     refuse_large,
 )
-from ncs_cb.readers._shared.polarity import orient
+from ncs_cb.readers._shared.polarity import Orientation, orient
 from ncs_cb.readers._shared.reader import Input, Recording
 from ncs_cb.readers._shared.tables import Sidecar, load_sidecar
+from ncs_cb.readers._shared.text import shown
 from ncs_cb.readers._shared.told import attested
+from ncs_cb.readers._shared.unassigned import MOST
 from ncs_cb.readers._shared.words import named
 from ncs_cb.readers.via_neo import FORMATS
 from ncs_cb.readers.via_neo.signals import Signal, Stretch, load
@@ -96,45 +98,58 @@ def read(source: Input) -> Recording:
     refuse_large(samples, starts, rate, unit)
     told = source.override.polarity or sidecar.text("polarity", _POLARITIES)
     turn = orient(told, samples, sampling_rate_hz=rate, stimulus_indices=starts)  # type: ignore[arg-type]
-    traces = []
-    for order, ((_, site), row, start) in enumerate(zip(placed, samples, starts, strict=True)):
-        position(nerve, site)
-        turned = np.ascontiguousarray(row * turn.sign)
-        turned.setflags(write=False)
-        traces.append(
-            Trace(
-                turned,
-                rate,
-                start,
-                Site(nerve, side, muscle, site),
-                source.name,
-                kind,
-                _stimulus(sidecar, site),
-                sidecar.number("high_pass_hz", 0, 1e6),
-                sidecar.number("low_pass_hz", 0, 1e7),
-                order,
-                flags=() if turn.is_certain else ("polarity_uncertain",),
-            )
-        )
+    whole = Trace(
+        samples[0],
+        rate,
+        starts[0],
+        Site(nerve, side, muscle, ""),
+        source.name,
+        kind,
+        high_pass_hz=sidecar.number("high_pass_hz", 0, 1e6),
+        low_pass_hz=sidecar.number("low_pass_hz", 0, 1e7),
+        flags=() if turn.is_certain else ("polarity_uncertain",),
+    )
+    cut = zip(placed, samples, starts, strict=True)
+    traces = tuple(
+        _trace(whole, order, row * turn.sign, start, _stimulus(sidecar, site), site)
+        for order, ((_, site), row, start) in enumerate(cut)
+    )
+    unassigned = tuple(
+        UnassignedStimulus(source.name, shown(p.code), p.stretch, p.time_s) for p in lost[:MOST]
+    )
+    decisions = _decisions(source.name, turn, Decision(source.name, "unit", unit, why), dropped)
+    way = Decision(source.name, "stimulus", f"{len(placed)} stimuli", _words(sidecar))
+    return Recording(
+        traces, decisions=(*decisions, way), companions=(beside,), unassigned=unassigned
+    )
+
+
+def _trace(
+    whole: Trace, order: int, samples_mv: np.ndarray, start: int, stimulus: Stimulus, site: str
+) -> Trace:
+    """Give one sweep of what is the same for all."""
+    position(whole.site.nerve, site)
+    turned = np.ascontiguousarray(samples_mv)
+    turned.setflags(write=False)
+    return replace(
+        whole,
+        samples_mv=turned,
+        stimulus_index=start,
+        site=replace(whole.site, stimulation_site=site),
+        stimulus=stimulus,
+        sweep=order,
+    )
+
+
+def _decisions(
+    name: str, turn: Orientation, unit: Decision, dropped: Sequence[str]
+) -> list[Decision]:
     choice = "negative_up" if turn.sign > 0 else "negative_down"
-    decisions = [
-        Decision(source.name, "unit", unit, why),
-        Decision(source.name, "polarity", choice, turn.reason),
-        Decision(source.name, "stimulus", f"{len(placed)} stimuli", _words(sidecar)),
-    ]
+    decisions = [unit, Decision(name, "polarity", choice, turn.reason)]
     if dropped:
-        decisions.append(
-            Decision(
-                source.name,
-                "identity",
-                "dropped",
-                f"{len(dropped)} keys of the sidecar name a person",
-            )
-        )
-    if lost:
-        named_none = ", ".join(f"{p.code} at {p.time_s:.3f} s" for p in lost[:_LISTED])
-        decisions.append(Decision(source.name, "site", "not assigned", named_none))
-    return Recording(tuple(traces), decisions=tuple(decisions), companions=(beside,))
+        why = f"{len(dropped)} keys of the sidecar name a person"
+        decisions.append(Decision(name, "identity", "dropped", why))
+    return decisions
 
 
 # --------------------------------------------------------------------------- channel and unit
