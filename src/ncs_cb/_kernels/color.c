@@ -87,7 +87,7 @@ static int may_be_voluntary(Row *w, Index peak)
     double height = w->r[peak], block_ms = (double)w->size * w->step;
     double latency = (double)(peak - w->pre) * block_ms;
     int narrow = latency < SENSORY_LATEST_MS && half_width(w, peak) <= SENSORY_HALF_MS;
-    if (height >= SUM_OF_UNITS * w->unit_mv || narrow)
+    if (height >= SUM_OF_UNITS * w->unit_mv || narrow || w->white < SINGLE_SWEEP_MV)
         return 0;
     if (height < w->unit_mv || latency > LATEST_SMALL_MS)
         return 1;

@@ -83,6 +83,8 @@ NEAR_MS = 3.0
 # potential of that size is no response by itself.
 UNIT_MV = 0.06
 SUM_OF_UNITS = 2.4
+# A sweep with less white noise is an average, in which such units cancel.
+SINGLE_SWEEP_MV = 0.002
 # A sensory potential is so short and so early.
 SENSORY_HALF_MS = 1.2
 SENSORY_LATEST_MS = 15.0
