@@ -190,32 +190,16 @@ def analyze_together(
     )
     pairs = quality.with_flags(pairs, checks)
     verdicts = judge(pairs, criteria, reference=reference, details=details, checks=checks)
-    waves = _f_waves(studies)
-    concluded = diagnosis.conclusions(
-        verdicts, pairs, traces, waves, details, criteria=criteria, reference=reference
-    )
     frames = {
         "traces": traces,
         "segments": pairs,
         "verdicts": verdicts,
-        "diagnosis": diagnosis.table(concluded),
         "checks": checks,
-        "f_waves": waves,
+        "f_waves": _f_waves(studies),
         "recruitment": recruitment,
         "inching": inching.find_inching(traces),
-        "statements": impression.impressions(
-            verdicts,
-            pairs,
-            traces,
-            waves,
-            details,
-            concluded,
-            reference=reference,
-            unassigned=_unassigned(studies),
-        ),
-        "asks": diagnosis.asks(concluded),
-        "reasons": diagnosis.reasons(concluded),
     }
+    frames |= _concluded(frames, studies, criteria, reference)
     stood_in = _stood_in(studies, pairs)
     decisions = tuple(
         (
@@ -228,6 +212,36 @@ def analyze_together(
         for number, (study, choice) in enumerate(zip(studies, chosen, strict=True))
     )
     return Tables(frames, responses, fits, decisions)
+
+
+def _concluded(
+    found: Mapping[str, pd.DataFrame],
+    studies: Sequence[Study],
+    criteria: Sequence[str] | None,
+    reference: str,
+) -> dict[str, pd.DataFrame]:
+    """Give the tables that say what the numbers come to."""
+    names, details = ("verdicts", "segments", "traces", "f_waves"), _details(studies)
+    verdicts, pairs, traces, waves = (found[name] for name in names)
+    made = diagnosis.conclusions(
+        verdicts, pairs, traces, waves, details, criteria=criteria, reference=reference
+    )
+    said = impression.impressions(
+        verdicts,
+        pairs,
+        traces,
+        waves,
+        details,
+        made,
+        reference=reference,
+        unassigned=_unassigned(studies),
+    )
+    return {
+        "diagnosis": diagnosis.table(made),
+        "statements": said,
+        "asks": diagnosis.asks(made),
+        "reasons": diagnosis.reasons(made),
+    }
 
 
 def _key(number: int) -> str:

@@ -24,6 +24,7 @@ from ncs_cb.knowledge.thresholds import value as limit
 from ncs_cb.measuring.absence import is_absent
 from ncs_cb.model import DataFile, Result, TreatmentCourse
 from ncs_cb.review_file import still_standing
+from ncs_cb.vocabulary import TOLERANCE
 from ncs_cb.wording.checks import say
 
 Floats = NDArray[np.float64]
@@ -374,8 +375,8 @@ def _event(earlier: Floats, later: Floats) -> list[str]:
     low, high = (limit(f"serial.repeatability_{end}_pct") for end in ("low", "high"))
     size = np.abs(difference)
     words = np.where(difference > 0.0, "rise", "fall").astype(object)
-    words[~(size > high + 1e-9)] = "undetermined"
-    words[size <= low + 1e-9] = "within_repeatability"
+    words[~(size > high + TOLERANCE)] = "undetermined"
+    words[size <= low + TOLERANCE] = "within_repeatability"
     return [str(word) for word in words]
 
 

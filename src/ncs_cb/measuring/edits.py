@@ -438,7 +438,12 @@ def _ignoring(trace: Trace, until_ms: float) -> tuple[Trace, dict[str, float], l
     blanked = replace(trace, samples_mv=samples)
     row = measure_study_traces([blanked]).iloc[0]
     found = {name: float(row[name]) for name in NUMBERS}
-    return blanked, found, flags.split(row["quality_flags"])
+    names = flags.split(row["quality_flags"])
+    if found["onset_latency_ms"] < until_ms - 1000.0 / trace.sampling_rate_hz:
+        # The response is under way by then: it begins, as far as it counts, where it may.
+        found = measure_between(trace, found, Markers(onset_ms=until_ms))
+        names = [*names, "artifact_overlaps_onset"]
+    return blanked, found, list(dict.fromkeys(names))
 
 
 # ------------------------------------------------------------------ in words

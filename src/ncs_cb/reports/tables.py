@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from ncs_cb.columns import conform, table_columns
+from ncs_cb.errors import missing_extra
 from ncs_cb.harmless import no_formula, visible
 from ncs_cb.model import Result
 from ncs_cb.reports import Writer, safe_name
@@ -160,7 +161,10 @@ def _as_json(value: object) -> str | None:
 
 def to_parquet(frame: pd.DataFrame, table: str) -> bytes:
     """Give one table of a result as the bytes of a Parquet file."""
-    import pyarrow.parquet as pq
+    try:
+        import pyarrow.parquet as pq
+    except ImportError:
+        raise missing_extra("a Parquet table", "pyarrow", "archive") from None
 
     buffer = io.BytesIO()
     pq.write_table(to_arrow(frame, table), buffer, compression="zstd")
