@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import pandas as pd
 import pytest
 
@@ -163,94 +161,6 @@ def test_a_faulty_set_names_file_key_and_reason(own, old, new, message):
     assert "our_lab.toml" in str(caught.value)
 
 
-def marks(frame, table, **options):
-    found = reference.outside(pd.DataFrame(frame), table, **options)
-    return dict(zip(found["column"], found["state"], strict=True))
-
-
-def test_values_outside_are_marked_low_or_high():
-    row = {
-        "kind": "motor",
-        "nerve": "median",
-        "muscle": "apb",
-        "stimulation_site": "wrist",
-        "distance_mm": 80.0,
-        "onset_latency_ms": 5.0,
-        "negative_peak_amplitude_mv": 3.0,
-    }
-    assert marks([row], "traces") == {
-        "onset_latency_ms": "high",
-        "negative_peak_amplitude_mv": "low",
-    }
-    healthy = {**row, "onset_latency_ms": 4.5, "negative_peak_amplitude_mv": 4.1}
-    assert set(marks([healthy], "traces").values()) == {"normal"}
-
-
-@pytest.mark.parametrize(
-    ("distance", "latency", "expected"),
-    [
-        (110.0, 5.0, "unknown"),
-        (110.0, 4.4, "normal"),
-        (60.0, 5.0, "high"),
-        (60.0, 4.4, "unknown"),
-        (math.nan, 5.0, "high"),
-    ],
-)
-def test_a_latency_belongs_to_its_distance(distance, latency, expected):
-    row = {
-        "kind": "motor",
-        "nerve": "median",
-        "muscle": "apb",
-        "stimulation_site": "wrist",
-        "distance_mm": distance,
-        "onset_latency_ms": latency,
-    }
-    assert marks([row], "traces") == {"onset_latency_ms": expected}
-
-
-def test_proximal_sites_and_sensory_rows_have_no_motor_limits():
-    row = {
-        "kind": "motor",
-        "nerve": "median",
-        "muscle": "apb",
-        "stimulation_site": "elbow",
-        "onset_latency_ms": 8.0,
-        "negative_peak_amplitude_mv": 3.0,
-    }
-    assert marks([row, {**row, "kind": "sensory", "stimulation_site": "wrist"}], "traces") == {}
-
-
-def test_velocities_f_waves_and_sensory_values_are_marked():
-    assert marks(
-        [
-            {
-                "nerve": "ulnar",
-                "muscle": "adm",
-                "segment": "wrist-below_elbow",
-                "conduction_velocity_m_per_s": 51.9,
-            }
-        ],
-        "segments",
-    ) == {"conduction_velocity_m_per_s": "low"}
-    assert marks([{"nerve": "ulnar", "muscle": "adm", "minimum_latency_ms": 32.1}], "f_waves") == {
-        "minimum_latency_ms": "high"
-    }
-    assert marks(
-        [{"nerve": "ulnar", "muscle": "digit5", "amplitude_uv": 9.0, "velocity_m_per_s": 51.0}],
-        "sensory",
-    ) == {"amplitude_uv": "low", "velocity_m_per_s": "normal"}
-
-
-def test_an_unknown_value_is_unknown_and_not_normal():
-    row = {
-        "nerve": "ulnar",
-        "muscle": "adm",
-        "segment": "wrist-below_elbow",
-        "conduction_velocity_m_per_s": math.nan,
-    }
-    assert marks([row], "segments") == {"conduction_velocity_m_per_s": "unknown"}
-
-
 def test_leg_amplitudes_are_limited_by_age_and_leg_f_waves_have_a_limit():
     sets = reference.chain("aanem_2016")
 
@@ -263,3 +173,32 @@ def test_leg_amplitudes_are_limited_by_age_and_leg_f_waves_have_a_limit():
     for nerve, muscle in (("peroneal", "edb"), ("tibial", "ah")):
         limit = reference.first_limit(sets, "f_wave", nerve, muscle, "minimum_latency_ms")
         assert limit.value == 56.0
+
+
+@pytest.mark.parametrize(
+    ("study", "nerve", "muscle", "item", "site", "value"),
+    [
+        ("motor", "radial", "triceps", "amplitude_mv", "axilla", 8.1),
+        ("motor", "radial", "ecrl", "amplitude_mv", "axilla", 6.2),
+        ("motor", "axillary", "deltoid", "latency_ms", "erb", 4.9),
+        ("motor", "axillary", "deltoid", "latency_ms", "axilla", 3.3),
+        ("motor", "musculocutaneous", "biceps", "latency_ms", "erb", 5.7),
+        ("motor", "musculocutaneous", "biceps", "latency_ms", "axilla", 3.3),
+        ("sensory", "lateral_antebrachial", "lateral_forearm", "amplitude_uv", None, 5.0),
+    ],
+)
+def test_limits_of_more_muscles_belong_to_their_site(study, nerve, muscle, item, site, value):
+    sets = reference.chain("aanem_2016")
+    limit = reference.first_limit(sets, study, nerve, muscle, item, site=site)
+    assert limit.value == value
+    assert limit.verified != "primary"
+    assert site is None or limit.site == site
+
+
+@pytest.mark.parametrize(
+    ("nerve", "muscle"), [("median", "fcr"), ("peroneal", "ta"), ("radial", "brachioradialis")]
+)
+def test_where_nothing_was_published_there_is_no_limit(nerve, muscle):
+    sets = reference.chain("aanem_2016")
+    for item in reference.ITEMS["motor"]:
+        assert reference.first_limit(sets, "motor", nerve, muscle, item) is None

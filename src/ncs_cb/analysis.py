@@ -113,6 +113,15 @@ def analyze_many(
     return results(tables, studies, criteria, reference=reference, supramaximal=supramaximal)
 
 
+def judged_by(
+    study: Study, criteria: Sequence[str] | None = None, reference: str | None = None
+) -> tuple[list[str] | None, str]:
+    """Give the sets a study is judged by: the caller's, else its laboratory's, else the default."""
+    said = {} if study.lab is None else study.lab.defaults
+    sets = list(criteria) if criteria is not None else list(said.get("criteria", ())) or None
+    return sets, reference or str(said.get("reference", reference_sets.DEFAULT))
+
+
 def _printed(studies: Sequence[Study]) -> segments.Printed:
     """Give what machines printed of segments, by study and sites."""
     return {
@@ -181,32 +190,16 @@ def analyze_together(
     )
     pairs = quality.with_flags(pairs, checks)
     verdicts = judge(pairs, criteria, reference=reference, details=details, checks=checks)
-    waves = _f_waves(studies)
-    concluded = diagnosis.conclusions(
-        verdicts, pairs, traces, waves, details, criteria=criteria, reference=reference
-    )
     frames = {
         "traces": traces,
         "segments": pairs,
         "verdicts": verdicts,
-        "diagnosis": diagnosis.table(concluded),
         "checks": checks,
-        "f_waves": waves,
+        "f_waves": _f_waves(studies),
         "recruitment": recruitment,
         "inching": inching.find_inching(traces),
-        "statements": impression.impressions(
-            verdicts,
-            pairs,
-            traces,
-            waves,
-            details,
-            concluded,
-            reference=reference,
-            unassigned=_unassigned(studies),
-        ),
-        "asks": diagnosis.asks(concluded),
-        "reasons": diagnosis.reasons(concluded),
     }
+    frames |= _concluded(frames, studies, criteria, reference)
     stood_in = _stood_in(studies, pairs)
     decisions = tuple(
         (
@@ -219,6 +212,36 @@ def analyze_together(
         for number, (study, choice) in enumerate(zip(studies, chosen, strict=True))
     )
     return Tables(frames, responses, fits, decisions)
+
+
+def _concluded(
+    found: Mapping[str, pd.DataFrame],
+    studies: Sequence[Study],
+    criteria: Sequence[str] | None,
+    reference: str,
+) -> dict[str, pd.DataFrame]:
+    """Give the tables that say what the numbers come to."""
+    names, details = ("verdicts", "segments", "traces", "f_waves"), _details(studies)
+    verdicts, pairs, traces, waves = (found[name] for name in names)
+    made = diagnosis.conclusions(
+        verdicts, pairs, traces, waves, details, criteria=criteria, reference=reference
+    )
+    said = impression.impressions(
+        verdicts,
+        pairs,
+        traces,
+        waves,
+        details,
+        made,
+        reference=reference,
+        unassigned=_unassigned(studies),
+    )
+    return {
+        "diagnosis": diagnosis.table(made),
+        "statements": said,
+        "asks": diagnosis.asks(made),
+        "reasons": diagnosis.reasons(made),
+    }
 
 
 def _key(number: int) -> str:
@@ -248,10 +271,11 @@ def _measure(
     measured["study_id"] = [
         _key(number) for number, choice in enumerate(chosen) for _ in choice.responses
     ]
+    printed = [edits.choose_rows(study) for study in studies]
     typed = [
         {"study_id": _key(number), **_typed_row(row)}
-        for number, study in enumerate(studies)
-        for row in study.typed_responses
+        for number, rows in enumerate(printed)
+        for row in rows
     ]
     responses = [
         _of_trace(trace, status)
@@ -259,7 +283,7 @@ def _measure(
     ]
     if not typed:
         return conform(measured, "traces"), tuple(responses), counts
-    responses += [_of_row(row) for study in studies for row in study.typed_responses]
+    responses += [_of_row(row) for rows in printed for row in rows]
     both = pd.concat([measured, conform(pd.DataFrame(typed), "traces")], ignore_index=True)
     order = np.argsort(both["study_id"].to_numpy(dtype=str), kind="stable")
     counts += [1] * len(typed)

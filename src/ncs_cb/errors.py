@@ -70,8 +70,27 @@ class ReportError(NcsError):
     """The output cannot be made; the message says what to install or change."""
 
 
+class MissingExtraError(ReportError):
+    """A library of an extra is not installed; :func:`missing_extra` words it."""
+
+
 class KernelError(NcsError):
     """The compiled kernel is missing or was made of other sources; the message says what to do."""
+
+
+def missing_extra(what: str, library: str, extra: str) -> MissingExtraError:
+    """Give the error of something that needs a library which is not installed.
+
+    Examples
+    --------
+    >>> missing_extra("the format 'pdf'", "typst", "pdf").message
+    "the format 'pdf' needs typst, which is not installed."
+    """
+    return MissingExtraError(
+        f"{what} needs {library}, which is not installed.",
+        hint=f'Install it: pip install "ncs_cb[{extra}]", '
+        f'or in a clone: pip install -e ".[{extra}]".',
+    )
 
 
 def did_you_mean(value: str, known: Iterable[str]) -> str:

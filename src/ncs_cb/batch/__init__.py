@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from ncs_cb.batch.identity import Pseudonyms
 from ncs_cb.batch.inputs import Task, check_places, find_inputs, look_here, program_digest
 from ncs_cb.batch.order import Chunk, Done, Settings
 from ncs_cb.batch.store import Entry, Record, Store, is_disk_full
-from ncs_cb.errors import NcsError, StoppedError
+from ncs_cb.errors import NcsError, StoppedError, missing_extra
 from ncs_cb.knowledge import criteria, reference
 
 if TYPE_CHECKING:
@@ -118,6 +119,7 @@ def run_batch(
     """
     settings = settings or Settings()
     root, out = Path(root), Path(out)
+    _refuse_without_parquet()
     check_places(root, out)
     pseudonyms = None if key is None else Pseudonyms.from_file(Path(key))
     digest = _settings_digest(settings, pseudonyms)
@@ -152,6 +154,16 @@ def run_batch(
             source=str(out),
             hint="What is done is kept; make room and start the same command again.",
         ) from None
+
+
+def _refuse_without_parquet() -> None:
+    """Say before any work is done that an archive cannot be written here."""
+    try:
+        is_there = find_spec("pyarrow") is not None
+    except ImportError:
+        is_there = False
+    if not is_there:
+        raise missing_extra("a batch", "pyarrow", "archive")
 
 
 def _run_there(

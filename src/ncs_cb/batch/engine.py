@@ -6,7 +6,6 @@ chunk over which a worker was lost is done again study by study, each in a proce
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future as Beside
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ncs_cb.batch.inputs import Content, Found, look_at
 from ncs_cb.batch.local import LocalTeam
 from ncs_cb.batch.order import Chunk, Done
-from ncs_cb.errors import NcsError, StoppedError
+from ncs_cb.errors import NcsError, StoppedError, missing_extra
+from ncs_cb.system import usable_cores
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -67,7 +67,10 @@ def connected(scheduler: str) -> Iterator[DaskTeam]:
     NcsError
         If there is no scheduler at that address, or it has no worker.
     """
-    from distributed import Client
+    try:
+        from distributed import Client
+    except ImportError:
+        raise missing_extra("a batch on a scheduler", "dask", "archive") from None
 
     try:
         client = Client(scheduler, timeout=_SECONDS_TO_CONNECT)
@@ -85,13 +88,6 @@ def connected(scheduler: str) -> Iterator[DaskTeam]:
                 hint="Start workers with 'dask worker ADDRESS --nworkers auto --nthreads 1'.",
             ) from None
         yield DaskTeam(client)
-
-
-def usable_cores() -> int:
-    """Give the number of cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def run(team: Team, chunks: Sequence[Chunk], take: Callable[[Done], None]) -> None:

@@ -78,12 +78,7 @@ def batch(
     """
     if workers is not None and scheduler is not None:
         wrong_usage("--workers is for this machine and --scheduler for a cluster; give one of them")
-    if not root.is_dir():
-        wrong_usage(f"ROOT {root} is not a folder; for one recording use 'ncs-cb analyze'")
-    if key is not None and not key.is_file():
-        wrong_usage(f"--key {key}: no such file; any secret file of at least 16 bytes will do")
-    if key is not None and keep_identity:
-        wrong_usage("--key hides identities and --keep-identity keeps them; give one of them")
+    _refuse(root, key, keep_identity)
     said = habits(lab, root)
     criteria = criteria or list(said.get("criteria", ())) or None
     reference = reference or str(said.get("reference", DEFAULT_REFERENCE))
@@ -119,6 +114,15 @@ def batch(
     gc.freeze()  # or the end of the process would look through all that was loaded
     if summary.n_failed:
         raise typer.Exit(SOME_FAILED)
+
+
+def _refuse(root: Path, key: Path | None, keep_identity: bool) -> None:
+    if not root.is_dir():
+        wrong_usage(f"ROOT {root} is not a folder; for one recording use 'ncs-cb analyze'")
+    if key is not None and not key.is_file():
+        wrong_usage(f"--key {key}: no such file; any secret file of at least 16 bytes will do")
+    if key is not None and keep_identity:
+        wrong_usage("--key hides identities and --keep-identity keeps them; give one of them")
 
 
 @friendly

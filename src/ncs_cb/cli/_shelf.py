@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import shutil
 import sys
@@ -15,11 +14,13 @@ import typer
 
 from ncs_cb import __version__
 from ncs_cb.cli._console import friendly, note, out, table, tell, wrong_usage
+from ncs_cb.system import usable_cores
 
 _EXTRAS = {
-    "pdf": ("typst",),
     "archive": ("dask", "distributed", "pyarrow"),
+    "pdf": ("typst",),
     "neo": ("neo",),
+    "xlsx": ("openpyxl",),
 }
 # The pages of the documentation that messages name.
 _PAGES = ("formats", "tables", "criteria", "review", "scale")
@@ -36,7 +37,7 @@ def doctor() -> None:
         ("python", f"{platform.python_version()} ({platform.python_implementation()})"),
         ("system", f"{platform.system()} {platform.release()} {platform.machine()}"),
         ("console encoding", sys.stdout.encoding or "unknown"),
-        ("cores", str(os.cpu_count() or "unknown")),
+        ("cores", str(usable_cores())),
         *((name, _version(name)) for name in _required()),
         *(
             (f"extra '{extra}'", "; ".join(f"{name} {_version(name)}" for name in names))

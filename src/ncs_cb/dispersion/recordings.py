@@ -294,6 +294,11 @@ def _without_pulse(raw: Floats, grid: Grid) -> Floats:
     return out
 
 
+def _last(rows: Floats, ms: float, grid: Grid) -> Floats:
+    """Give the last stretch of each row."""
+    return rows[:, -max(2, _blocks_in(ms, grid)) :]
+
+
 def clean(samples_mv: Floats, grid: Grid, after_ms: Floats) -> Responses:
     """Remove baseline and artefact and find the response of each trace after its `after_ms`."""
     raw = _without_pulse(grid.blocks(samples_mv), grid)
@@ -302,8 +307,7 @@ def clean(samples_mv: Floats, grid: Grid, after_ms: Floats) -> Responses:
     blocks = raw - offset
     time, basis = grid.time_ms, _basis_of(grid)
     running = _running(blocks, basis)
-    width = _blocks_in(_SMOOTH_MS, grid)
-    sustained = _blocks_in(_SUSTAINED_MS, grid)
+    width, sustained = (_blocks_in(ms, grid) for ms in (_SMOOTH_MS, _SUSTAINED_MS))
     start = np.minimum(np.searchsorted(time, after_ms), time.size - sustained - 1)
     is_after = np.arange(time.size) >= start[:, None]
     until = after_ms
@@ -321,9 +325,6 @@ def clean(samples_mv: Floats, grid: Grid, after_ms: Floats) -> Responses:
         onset = time[np.where(is_found, first, start)]
         # The quiet stretch may reach as far as the foot, once the response is found.
         until = np.maximum(onset - BLANKED_MS, BLANKED_MS + 0.4)
-    end = np.abs(smooth[:, -max(2, _blocks_in(1.0, grid)) :]).mean(axis=1)
-    last = smooth[:, -max(2, _blocks_in(WANDER_MS, grid)) :]
-    wander = np.sqrt(np.square(last).mean(axis=1))
     return Responses(
         grid,
         cleaned,
@@ -336,8 +337,8 @@ def clean(samples_mv: Floats, grid: Grid, after_ms: Floats) -> Responses:
         onset,
         smooth.max(axis=1),
         largest,
-        end,
-        wander,
+        np.abs(_last(smooth, 1.0, grid)).mean(axis=1),
+        np.sqrt(np.square(_last(smooth, WANDER_MS, grid)).mean(axis=1)),
         is_found & (largest > 5.0 * clear),
     )
 

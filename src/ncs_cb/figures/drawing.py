@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from html import escape
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -209,9 +209,6 @@ def to_matplotlib(drawing: Drawing) -> Figure:
 
 
 def _paint(axes: Axes, shape: Line | Disc | Text, depth: int, families: list[str]) -> None:
-    from matplotlib.lines import Line2D
-    from matplotlib.patches import Circle, Polygon
-
     if isinstance(shape, Text):
         axes.text(
             shape.x,
@@ -225,41 +222,42 @@ def _paint(axes: Axes, shape: Line | Disc | Text, depth: int, families: list[str
             ha={"start": "left", "middle": "center", "end": "right"}[shape.anchor],
             weight="bold" if shape.is_bold else "normal",
         )
-    elif isinstance(shape, Disc):
-        axes.add_patch(
-            Circle(
-                (shape.x, shape.y),
-                shape.radius,
-                facecolor=shape.fill,
-                edgecolor=shape.stroke,
-                linewidth=shape.width,
-                zorder=depth,
-            )
-        )
-    elif shape.fill != "none":
-        axes.add_patch(
-            Polygon(
-                np.column_stack([shape.x, shape.y]),
-                closed=True,
-                facecolor=shape.fill,
-                edgecolor=shape.stroke,
-                linewidth=shape.width,
-                zorder=depth,
-            )
-        )
+    elif isinstance(shape, Disc) or shape.fill != "none":
+        _paint_area(axes, shape, depth)
     else:
-        line = Line2D(
-            shape.x,
-            shape.y,
-            color=shape.stroke,
-            linewidth=shape.width,
-            zorder=depth,
-            solid_joinstyle="round",
-        )
-        if shape.dash:
-            # SVG counts dashes in points, matplotlib in line widths.
-            line.set_linestyle((0.0, tuple(d / shape.width for d in shape.dash)))
-        axes.add_line(line)
+        _paint_line(axes, shape, depth)
+
+
+def _paint_area(axes: Axes, shape: Line | Disc, depth: int) -> None:
+    from matplotlib.patches import Circle, Polygon
+
+    style: dict[str, Any] = {
+        "facecolor": shape.fill,
+        "edgecolor": shape.stroke,
+        "linewidth": shape.width,
+        "zorder": depth,
+    }
+    if isinstance(shape, Disc):
+        axes.add_patch(Circle((shape.x, shape.y), shape.radius, **style))
+    else:
+        axes.add_patch(Polygon(np.column_stack([shape.x, shape.y]), closed=True, **style))
+
+
+def _paint_line(axes: Axes, shape: Line, depth: int) -> None:
+    from matplotlib.lines import Line2D
+
+    line = Line2D(
+        shape.x,
+        shape.y,
+        color=shape.stroke,
+        linewidth=shape.width,
+        zorder=depth,
+        solid_joinstyle="round",
+    )
+    if shape.dash:
+        # SVG counts dashes in points, matplotlib in line widths.
+        line.set_linestyle((0.0, tuple(d / shape.width for d in shape.dash)))
+    axes.add_line(line)
 
 
 def _font_families(drawing: Drawing) -> list[str]:
@@ -271,21 +269,24 @@ def _font_families(drawing: Drawing) -> list[str]:
     return families
 
 
+CHINESE_FONTS = (
+    "Noto Sans CJK SC",
+    "Source Han Sans SC",
+    "Noto Sans SC",
+    "PingFang SC",
+    "Microsoft YaHei",
+    "SimHei",
+    "WenQuanYi Micro Hei",
+    "Noto Sans CJK TC",
+    "Noto Sans CJK JP",
+    "Noto Serif CJK SC",
+)
+"""Fonts that hold Chinese, the best first."""
+
+
 def chinese_fonts() -> list[str]:
     """Give the installed fonts that hold Chinese, the best first."""
     from matplotlib import font_manager
 
     installed = {font.name for font in font_manager.fontManager.ttflist}
-    return [name for name in _CHINESE_FONTS if name in installed]
-
-
-_CHINESE_FONTS = (
-    "Noto Sans CJK SC",
-    "Noto Sans CJK JP",
-    "Source Han Sans SC",
-    "Microsoft YaHei",
-    "PingFang SC",
-    "SimHei",
-    "WenQuanYi Micro Hei",
-    "Noto Serif CJK SC",
-)
+    return [name for name in CHINESE_FONTS if name in installed]

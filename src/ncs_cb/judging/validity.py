@@ -35,7 +35,8 @@ _DENIED = ("denied", "no_plateau")
 _CROSSINGS = ("martin_gruber", "reverse_martin_gruber")
 # Flags that refute the comparison of the two responses, with the cases that do (all, if empty).
 _REFUTING: dict[str, tuple[str, ...]] = {
-    "filter_mismatch": (), "polarity_differs": (), "electrode_shift": ("proven",),
+    "filter_mismatch": (), "polarity_differs": (), "polarity_uncertain": (),
+    "electrode_shift": ("proven",),
 }  # fmt: skip
 _ASKED = (
     "submaximal_proximal", "submaximal_distal", "supramaximality_not_attested", "complete_block",

@@ -304,9 +304,7 @@ def _build(data: DataText, allow_doubtful: bool) -> CriteriaSet:
         erb_at_most=erb,
         erb_source=coverage.text("erb_source") if erb else "",
         long_segments=_long_segments(top.block("long_segments")),
-        entry=reader.group(top.block("entry"), "entry", "segments")
-        if "entry" in top.raw
-        else Group("entry", "all", 0, ()),
+        entry=_gate(top, reader),
         rules=tuple(_rule(b, reader, grades) for b in top.blocks("rule")),
         dispersion=tuple(_dispersion(b, reader) for b in top.blocks("dispersion")),
         nerve_rules=(),
@@ -314,6 +312,13 @@ def _build(data: DataText, allow_doubtful: bool) -> CriteriaSet:
     )
     made = _with_rules_of_another(top, made, allow_doubtful)
     return _with_categories(top, made, reader)
+
+
+def _gate(top: Block, reader: Reader) -> Group:
+    """Give what a segment must hold to be judged at all; nothing where the set asks nothing."""
+    if "entry" not in top.raw:
+        return Group("entry", "all", 0, ())
+    return reader.group(top.block("entry"), "entry", "segments")
 
 
 def _purpose(top: Block) -> str:

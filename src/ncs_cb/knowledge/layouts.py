@@ -214,27 +214,30 @@ def load(id_or_path: str | Path) -> Layout:
     return build(Block(raw, read.name), Path(str(id_or_path)).stem, read.sha256)
 
 
+_KEYS = (
+    "id",
+    "title",
+    "recognized_by",
+    "file",
+    "keys",
+    "patient",
+    "columns",
+    "constants",
+    "muscles",
+    "group_row",
+    "wide",
+    "long",
+    "absent",
+    "unknown",
+    "distance",
+    "amplitude_basis",
+    "example",
+)
+
+
 def build(block: Block, name: str, sha256: str) -> Layout:
     """Make a layout from a parsed block; see :func:`load`."""
-    block.only(
-        "id",
-        "title",
-        "recognized_by",
-        "file",
-        "keys",
-        "patient",
-        "columns",
-        "constants",
-        "muscles",
-        "group_row",
-        "wide",
-        "long",
-        "absent",
-        "unknown",
-        "distance",
-        "amplitude_basis",
-        "example",
-    )
+    block.only(*_KEYS)
     keys, patient = _keys(block)
     layout = Layout(
         id=block.maybe_text("id") or name,

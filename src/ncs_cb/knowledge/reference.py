@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.knowledge.datafile import VERIFIED, Block, is_path, read, shipped
 from ncs_cb.model import Details
-from ncs_cb.vocabulary import TOLERANCE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,18 +28,37 @@ FALLBACK = ("aanem_2016", "preston_shapiro", "upper_limb_means")
 ITEMS: dict[str, tuple[str, ...]] = {
     "motor": ("distal_latency_ms", "latency_ms", "amplitude_mv", "velocity_m_per_s"),
     "sensory": (
-        "onset_latency_ms", "peak_latency_ms", "amplitude_uv", "peak_to_peak_amplitude_uv",
+        "onset_latency_ms",
+        "peak_latency_ms",
+        "amplitude_uv",
+        "peak_to_peak_amplitude_uv",
         "velocity_m_per_s",
     ),
     "f_wave": ("minimum_latency_ms", "persistence_pct", "chronodispersion_ms"),
-}  # fmt: skip
+}
 """What a set may limit, by kind of study."""
 
 _KEYS = (
-    "study", "nerve", "muscle", "item", "direction", "value", "mean", "sd", "site", "segment",
-    "distance_mm", "age_from", "age_to", "sex", "height_from_cm", "height_to_cm", "source",
-    "verified", "note",
-)  # fmt: skip
+    "study",
+    "nerve",
+    "muscle",
+    "item",
+    "direction",
+    "value",
+    "mean",
+    "sd",
+    "site",
+    "segment",
+    "distance_mm",
+    "age_from",
+    "age_to",
+    "sex",
+    "height_from_cm",
+    "height_to_cm",
+    "source",
+    "verified",
+    "note",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +192,9 @@ class ReferenceSet:
             Only a limit for this stimulation site, or for any.
         """
         if muscle is None:
-            found = {e.muscle for e in self.entries if (e.study, e.nerve, e.item) == (
-                study, nerve, item)}  # fmt: skip
+            found = {
+                e.muscle for e in self.entries if (e.study, e.nerve, e.item) == (study, nerve, item)
+            }
             if len(found) != 1:
                 return None
             muscle = found.pop()
@@ -225,11 +244,19 @@ def _read(id_or_path: str | Path) -> ReferenceSet:
     for entry in entries:
         index.setdefault((entry.study, entry.nerve, entry.muscle, entry.item), []).append(entry)
     return ReferenceSet(
-        id_, top.text("title"), top.maybe_text("title_zh"), top.whole("revision"), data.sha256,
-        origin.text("citation"), origin.maybe_text("doi"), top.maybe_text("text"),
-        top.maybe_text("text_zh"), tuple(map(_norm, top.blocks("norm"))), entries,
+        id_,
+        top.text("title"),
+        top.maybe_text("title_zh"),
+        top.whole("revision"),
+        data.sha256,
+        origin.text("citation"),
+        origin.maybe_text("doi"),
+        top.maybe_text("text"),
+        top.maybe_text("text_zh"),
+        tuple(map(_norm, top.blocks("norm"))),
+        entries,
         {key: tuple(value) for key, value in index.items()},
-    )  # fmt: skip
+    )
 
 
 def _what(block: Block) -> tuple[str, str, str, str]:
@@ -254,9 +281,14 @@ def _entry(block: Block, set_id: str) -> _Entry | None:
     if value is None or verified == "doubtful":
         return None
     limit = Limit(
-        value, "lower" if direction == "lower" else "upper", source, verified, set_id,
-        block.number("distance_mm", needed=False), site,
-    )  # fmt: skip
+        value,
+        "lower" if direction == "lower" else "upper",
+        source,
+        verified,
+        set_id,
+        block.number("distance_mm", needed=False),
+        site,
+    )
     return _Entry(study, nerve, muscle, item, block.maybe_text("segment"), age, sex, height, limit)
 
 
@@ -273,9 +305,16 @@ def _norm(block: Block) -> Norm:
     if mean is None:
         raise block.wrong("mean", "a norm without a mean says nothing; leave it out")
     return Norm(
-        study, nerve, muscle, item, mean, block.number("sd", needed=False), block.text("source"),
-        block.choice("verified", VERIFIED), block.maybe_text("note"),
-    )  # fmt: skip
+        study,
+        nerve,
+        muscle,
+        item,
+        mean,
+        block.number("sd", needed=False),
+        block.text("source"),
+        block.choice("verified", VERIFIED),
+        block.maybe_text("note"),
+    )
 
 
 def chain(reference: str | Path | ReferenceSet) -> tuple[ReferenceSet, ...]:
@@ -414,87 +453,3 @@ def lower_amplitude_limits(
     return table.assign(
         low=table["low"].mask(unknown, 0.0), high=table["high"].mask(unknown, highest)
     )
-
-
-# Columns that have limits, by table: column, kind of study, item.
-_MEASURED: dict[str, tuple[tuple[str, str, str], ...]] = {
-    "traces": (
-        ("onset_latency_ms", "motor", "distal_latency_ms"),
-        ("negative_peak_amplitude_mv", "motor", "amplitude_mv"),
-    ),
-    "segments": (("conduction_velocity_m_per_s", "motor", "velocity_m_per_s"),),
-    "f_waves": (
-        ("minimum_latency_ms", "f_wave", "minimum_latency_ms"),
-        ("persistence_pct", "f_wave", "persistence_pct"),
-    ),
-    "sensory": tuple((item, "sensory", item) for item in ITEMS["sensory"]),
-}
-
-_OUTSIDE = "row column value state limit direction set_id source verified"
-
-# A latency belongs to its distance; within this much of it the two are comparable.
-_SAME_DISTANCE_MM = 10.0
-
-
-def outside(
-    frame: pd.DataFrame,
-    table: Literal["traces", "segments", "f_waves", "sensory"],
-    *,
-    reference: str | Path | ReferenceSet = DEFAULT,
-    details: Mapping[str, Details] | None = None,
-) -> pd.DataFrame:
-    """Mark the values of a table that lie outside the limits of normal.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        A ``traces``, ``segments`` or ``f_waves`` table, or one of typed-in sensory values
-        (``nerve``, ``muscle`` with the recording site, and columns of ``ITEMS["sensory"]``).
-        Only motor rows of ``traces`` are marked, and only at the site the limit belongs to.
-    table : str
-        Which of these it is.
-    reference, details
-        As in :func:`limits`.
-
-    Returns
-    -------
-    DataFrame
-        One row per value that has a limit: ``row`` (position in `frame`), ``column``, ``value``,
-        ``state`` (``low``, ``high``, ``normal`` or ``unknown``), ``limit``, ``direction``,
-        ``set_id``, ``source`` and ``verified``. A latency taken more than 10 mm from the distance
-        of its limit is ``unknown`` unless the difference makes no difference.
-    """
-    import pandas as pd
-
-    sets, found = chain(reference), []
-    columns = [one for one in _MEASURED[table] if one[0] in frame]
-    for number, row in enumerate(frame.to_dict("records")):
-        if row.get("kind") == "sensory" or row["nerve"] not in anatomy().nerves:
-            continue
-        for column, study, item in columns:
-            person = (details or {}).get(str(row.get("study_id")))
-            muscle = row.get("muscle") if isinstance(row.get("muscle"), str) else None
-            limit = first_limit(
-                sets, study, row["nerve"], muscle, item, person, segment=row.get("segment")
-            )
-            if limit is not None and limit.site in ("", row.get("stimulation_site")):
-                found.append((number, column, *_state(row, column, limit)))
-    return pd.DataFrame(found, columns=_OUTSIDE.split())
-
-
-def _state(row: Mapping[Any, Any], column: str, limit: Limit) -> tuple[Any, ...]:
-    raw, distance = row[column], row.get("distance_mm")
-    value = math.nan if not isinstance(raw, (int, float)) else float(raw)
-    low = limit.direction == "lower"
-    inside = value >= limit.value - TOLERANCE if low else value <= limit.value + TOLERANCE
-    state = "normal" if inside else "low" if low else "high"
-    if math.isnan(value):
-        state = "unknown"
-    elif column.endswith("latency_ms") and limit.distance_mm and isinstance(distance, float):
-        # Farther makes later: a late response from too far, or a timely one from too near,
-        # says nothing. An unknown distance is taken to be the standard one.
-        extra = 0.0 if math.isnan(distance) else distance - limit.distance_mm
-        if (extra > _SAME_DISTANCE_MM and not inside) or (extra < -_SAME_DISTANCE_MM and inside):
-            state = "unknown"
-    origin = (limit.value, limit.direction, limit.set_id, limit.source, limit.verified)
-    return (value, state, *origin)

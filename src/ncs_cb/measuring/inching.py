@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ncs_cb.columns import conform
 from ncs_cb.knowledge.thresholds import value as limit
 from ncs_cb.measuring.absence import is_absent
+from ncs_cb.vocabulary import TOLERANCE
 
 Floats = NDArray[np.float64]
 
@@ -48,7 +49,8 @@ def find_inching(traces: pd.DataFrame) -> pd.DataFrame:
     # Most nerves have no close stimuli; they are not looked at one by one.
     ordered = rows.sort_values("distance_mm", kind="stable")
     gaps_mm = ordered.groupby(_SERIES, sort=False, dropna=False)["distance_mm"].diff()
-    is_short = gaps_mm.between(0.0, limit("inching.maximum_step_mm") + 1e-9, inclusive="right")
+    longest_mm = limit("inching.maximum_step_mm") + TOLERANCE
+    is_short = gaps_mm.between(0.0, longest_mm, inclusive="right")
     n_short = is_short.groupby([ordered[key] for key in _SERIES], dropna=False).transform("sum")
     rows = ordered[(n_short >= limit("sweeps.series_minimum_steps") - 1).to_numpy(dtype=bool)]
     rows = rows.sort_index()
@@ -65,7 +67,7 @@ def _chains(series: pd.DataFrame) -> list[pd.DataFrame]:
     strongest = series.sort_values("stimulus_ma", ascending=False, kind="stable")
     ordered = strongest.drop_duplicates("distance_mm").sort_values("distance_mm", kind="stable")
     gaps = np.diff(ordered["distance_mm"].to_numpy(dtype=np.float64))
-    cuts = np.flatnonzero(gaps > limit("inching.maximum_step_mm") + 1e-9) + 1
+    cuts = np.flatnonzero(gaps > limit("inching.maximum_step_mm") + TOLERANCE) + 1
     bounds = [0, *cuts.tolist(), len(ordered)]
     least = limit("sweeps.series_minimum_steps")
     chains = [ordered.iloc[start:end] for start, end in pairwise(bounds) if end - start >= least]
@@ -117,7 +119,7 @@ def _focal(table: pd.DataFrame, near: pd.DataFrame, far: pd.DataFrame) -> Any:
     if np.isfinite(score).any():
         answers = pd.array([False] * len(table), dtype="boolean")
         most = int(np.nanargmax(score))
-        answers[most] = bool(score[most] > 1.0 + 1e-9)
+        answers[most] = bool(score[most] > 1.0 + TOLERANCE)
     return answers
 
 

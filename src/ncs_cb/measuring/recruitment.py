@@ -12,6 +12,7 @@ from ncs_cb import flags
 from ncs_cb.columns import conform
 from ncs_cb.knowledge import thresholds
 from ncs_cb.measuring.absence import is_absent
+from ncs_cb.vocabulary import TOLERANCE
 
 Floats = NDArray[np.float64]
 
@@ -111,7 +112,7 @@ def _step_table(
     n = len(starts)
     largest, first = np.full(n, np.nan), np.zeros(n, dtype=np.int64)
     reached, is_unknown = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
-    limit = thresholds.value("sweeps.plateau_growth_pct") + 1e-9
+    limit = thresholds.value("sweeps.plateau_growth_pct") + TOLERANCE
     for number in np.unique(series):
         own = series[starts] == number
         growth_pct = _plateau_growth_pct(current[starts][own], known[own])
@@ -148,7 +149,7 @@ def _plateau_growth_pct(stimulus_ma: Floats, amplitude_mv: Floats) -> float:
     top = stimulus_ma[-1]
     is_known = np.isfinite(amplitude_mv)
     start = (1.0 - thresholds.value("sweeps.plateau_intensity_share")) * top
-    grace = 1e-9 * top
+    grace = TOLERANCE * top
     if not is_known[-1] or not (stimulus_ma[is_known] <= start + grace).any():
         return float("nan")
     current, height = stimulus_ma[is_known], amplitude_mv[is_known]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from ncs_cb.columns import MEASURES, conform
 from ncs_cb.errors import UnitError
 from ncs_cb.knowledge import thresholds
 from ncs_cb.model import ResponseStatus, Trace
+from ncs_cb.system import usable_cores
 from ncs_cb.units import LARGEST_PLAUSIBLE_RESPONSE_MV
 
 # Rows that must be copied are, so many at a time; those that need not be are shared out among
@@ -94,8 +94,8 @@ def measure_traces(
     if stimuli.dtype.kind == "f" and not np.array_equal(stimuli, np.floor(stimuli)):
         raise ValueError("stimulus_index must be whole numbers: the index of a sample")
     stimuli = np.clip(stimuli, -1, samples.shape[1]).astype(np.int64)
-    limits, pulses = np.full(n, np.inf), np.full(n, np.nan)
-    out, facts = _run(samples, rates, stimuli, -limits, limits, pulses, threads)
+    limits, pulses, units = (np.full(n, v) for v in (np.inf, np.nan, fact.UNIT_MV))
+    out, facts = _run(samples, rates, stimuli, -limits, limits, pulses, units, threads)
     return _frame(out, facts)
 
 
@@ -149,6 +149,7 @@ def measure_study_traces(traces: Sequence[Trace]) -> pd.DataFrame:
             np.array([r[0] for r in ranges], dtype=np.float64),
             np.array([r[1] for r in ranges], dtype=np.float64),
             np.array([t.stimulus.duration_ms or np.nan for t in chosen], dtype=np.float64),
+            np.array([fact.UNIT_MV * (t.kind != "sensory") for t in chosen], dtype=np.float64),
             None,
         )
     frame = _frame(out, facts)
@@ -228,6 +229,7 @@ class _Block:
     low_mv: NDArray[np.float64]
     high_mv: NDArray[np.float64]
     pulse_ms: NDArray[np.float64]
+    unit_mv: NDArray[np.float64]
     out: NDArray[np.float64]
     facts: NDArray[np.int64]
 
@@ -239,6 +241,7 @@ def _run(
     low: NDArray[np.float64],
     high: NDArray[np.float64],
     pulses: NDArray[np.float64],
+    units: NDArray[np.float64],
     threads: int | None,
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Measure traces of equal length."""
@@ -250,19 +253,13 @@ def _run(
         low,
         high,
         pulses,
+        units,
         np.full((n, fact.WIDTH), np.nan),
         np.zeros(n, dtype=np.int64),
     )
     for rate in np.unique(rates):
-        _run_rate(block, np.flatnonzero(rates == rate), float(rate), threads or _cores())
+        _run_rate(block, np.flatnonzero(rates == rate), float(rate), threads or usable_cores())
     return block.out, block.facts
-
-
-def _cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _run_rate(block: _Block, rows: NDArray[np.int64], rate: float, threads: int) -> None:
@@ -280,6 +277,7 @@ def _run_rate(block: _Block, rows: NDArray[np.int64], rate: float, threads: int)
                 block.low_mv,
                 block.high_mv,
                 block.pulse_ms,
+                block.unit_mv,
                 scale,
                 block.out,
                 block.facts,
@@ -293,6 +291,7 @@ def _run_rate(block: _Block, rows: NDArray[np.int64], rate: float, threads: int)
             block.low_mv[part],
             block.high_mv[part],
             block.pulse_ms[part],
+            block.unit_mv[part],
             scale,
             out,
             facts,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -18,6 +16,7 @@ from ncs_cb import plugins
 from ncs_cb.errors import NcsError, ReportError, did_you_mean
 from ncs_cb.harmless import shortened
 from ncs_cb.model import Result
+from ncs_cb.system import write_whole
 
 if TYPE_CHECKING:
     from ncs_cb.comparison import Comparison
@@ -238,28 +237,14 @@ def write_atomically(path: Path, content: Content) -> Path:
     ReportError
         If it cannot be written; the message says why.
     """
-    data = content.encode("utf-8") if isinstance(content, str) else content
-    temporary = ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
+        data = content.encode("utf-8") if isinstance(content, str) else content
+        write_whole(path, data, through=False)
     except OSError as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
         raise ReportError(
             f"cannot write the report: {error.strerror or error}",
             source=str(path),
             hint="Choose a folder you may write to with --out.",
         ) from None
     return path
-
-
-def _umask() -> int:
-    """Read the mask for new files; the system offers no other way than to set it."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask

@@ -14,7 +14,8 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from ncs_cb import figures, view
-from ncs_cb.errors import ReportError
+from ncs_cb.errors import ReportError, missing_extra
+from ncs_cb.figures.drawing import CHINESE_FONTS
 from ncs_cb.model import Result
 from ncs_cb.reports import Writer
 from ncs_cb.view.serial import build_comparison
@@ -24,18 +25,6 @@ if TYPE_CHECKING:
 
 _TEMPLATES = "reports/templates"
 _LATIN = ("Helvetica Neue", "Arial", "Liberation Sans", "DejaVu Sans")
-_CHINESE = (
-    "Noto Sans CJK SC",
-    "Source Han Sans SC",
-    "Noto Sans SC",
-    "PingFang SC",
-    "Microsoft YaHei",
-    "SimHei",
-    "WenQuanYi Micro Hei",
-    "Noto Sans CJK TC",
-    "Noto Sans CJK JP",
-    "Noto Serif CJK SC",
-)
 _GRADES = (
     "definite",
     "probable",
@@ -107,10 +96,7 @@ def _compile(name: str, data: dict[str, Any]) -> bytes:
     try:
         import typst
     except ImportError:
-        raise ReportError(
-            "the format 'pdf' needs typst, which is not installed",
-            hint="Install it with: pip install 'ncs_cb[pdf]'",
-        ) from None
+        raise missing_extra("the format 'pdf'", "typst", "pdf") from None
     data["fonts"] = _fonts(json.dumps(data, ensure_ascii=False), _installed(typst))
     folder = files("ncs_cb").joinpath(_TEMPLATES)
     template = b"\n".join(folder.joinpath(part).read_bytes() for part in ("parts.typ", name))
@@ -123,7 +109,7 @@ def _compile(name: str, data: dict[str, Any]) -> bytes:
 
 def _installed(typst: Any) -> list[str]:
     """Name the font families typst can see; a version that cannot tell is trusted."""
-    return list(typst.Fonts().families()) if hasattr(typst, "Fonts") else [*_LATIN, *_CHINESE]
+    return list(typst.Fonts().families()) if hasattr(typst, "Fonts") else [*_LATIN, *CHINESE_FONTS]
 
 
 def _fonts(text: str, installed: Sequence[str]) -> list[str]:
@@ -136,7 +122,7 @@ def _fonts(text: str, installed: Sequence[str]) -> list[str]:
     """
     chosen = [name for name in _LATIN if name in installed][:1] or ["Libertinus Serif"]
     if any(0x2E80 <= ord(letter) < 0xFB00 or ord(letter) >= 0x20000 for letter in text):
-        chinese = [name for name in _CHINESE if name in installed][:1]
+        chinese = [name for name in CHINESE_FONTS if name in installed][:1]
         if not chinese:
             raise ReportError(
                 "the report holds Chinese characters and no installed font has them",

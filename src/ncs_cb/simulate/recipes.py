@@ -41,6 +41,11 @@ class RecordingPlan:
     offset_uv: Span = (0.0, 0.0)
     artefact_mv: Span = (1.0, 1.0)
     artefact_decay_ms: Span = (0.25, 0.25)
+    artefact_pulse_ms: Span = (0.2, 0.2)
+    one_over_f_uv: Span = (0.0, 0.0)
+    hum_harmonics: Span = (0.0, 0.0)
+    recovery_uv: Span = (0.0, 0.0)
+    recovery_ms: Span = (8.0, 8.0)
     # 16 bits over this range make steps of exactly 1 uV.
     range_mv: Span = (32.768, 32.768)
     bits: Span = (16.0, 16.0)
@@ -139,6 +144,7 @@ class NervePlan:
     axon_loss_choice: Any = "random"
     reinnervation: Span = (0.0, 0.0)
     initial_positivity: Span = (0.0, 0.0)
+    second_muscle: Span = (0.0, 0.0)
     repeats: int = 1
     supramaximal: bool | None = True
     lesions: tuple[LesionPlan, ...] = ()
@@ -207,24 +213,27 @@ def _cached(id_or_path: str) -> Recipe:
     return _load(id_or_path)
 
 
+_TOP = (
+    "id",
+    "title",
+    "seed",
+    "machine_values",
+    "study",
+    "person",
+    "limb_temperature_c",
+    "recording",
+    "nerve",
+    "anastomosis",
+    "sensory",
+    "f_wave",
+    *_DETAILS,
+)
+
+
 def _load(id_or_path: str | Path) -> Recipe:
     text = datafile.read("recipes", id_or_path)
     top = Block(text.raw, text.name)
-    top.only(
-        "id",
-        "title",
-        "seed",
-        "machine_values",
-        "study",
-        "person",
-        "limb_temperature_c",
-        "recording",
-        "nerve",
-        "anastomosis",
-        "sensory",
-        "f_wave",
-        *_DETAILS,
-    )
+    top.only(*_TOP)
     study, person, warmth = (top.block(n) for n in ("study", "person", "limb_temperature_c"))
     study.only("id", "visit_date", "symptom_onset_date")
     person.only("age_years", "sex", "height_cm")
@@ -253,31 +262,35 @@ def _load(id_or_path: str | Path) -> Recipe:
     )
 
 
+_NERVE = (
+    "nerve",
+    "muscle",
+    "side",
+    "kind",
+    "sites",
+    "n_units",
+    "amplitude_mv",
+    "distal_latency_ms",
+    "velocity_factor",
+    "velocity_spread",
+    "axon_loss",
+    "axon_loss_choice",
+    "reinnervation",
+    "initial_positivity",
+    "second_muscle",
+    "repeats",
+    "supramaximal",
+    "lesion",
+    "stimulus",
+    "intensity_series",
+    "inching",
+    "f_waves",
+    "recording",
+)
+
+
 def _nerve(block: Block, common: Block) -> NervePlan:
-    block.only(
-        "nerve",
-        "muscle",
-        "side",
-        "kind",
-        "sites",
-        "n_units",
-        "amplitude_mv",
-        "distal_latency_ms",
-        "velocity_factor",
-        "velocity_spread",
-        "axon_loss",
-        "axon_loss_choice",
-        "reinnervation",
-        "initial_positivity",
-        "repeats",
-        "supramaximal",
-        "lesion",
-        "stimulus",
-        "intensity_series",
-        "inching",
-        "f_waves",
-        "recording",
-    )
+    block.only(*_NERVE)
     nerve = block.choice("nerve", anatomy().nerves)
     kind = block.choice("kind", ("motor", "sensory")) if "kind" in block.raw else "motor"
     known = sorted({target for k, _, target in known_paths() if k == kind})
@@ -302,6 +315,7 @@ def _nerve(block: Block, common: Block) -> NervePlan:
         _word(block, "axon_loss_choice", CHOICES),
         _needed(block, "reinnervation", (0.0, 0.0), 0.0, 1.0),
         _needed(block, "initial_positivity", (0.0, 0.0), 0.0, 1.0),
+        _needed(block, "second_muscle", (0.0, 0.0), 0.0, 1.0),
         _whole(block, "repeats", 1, lowest=1),
         block.truth("supramaximal", True),
         tuple(_lesion(b, nerve, target, kind) for b in block.blocks("lesion")),

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import stat
-import tempfile
 from pathlib import Path
 
 from ncs_cb.errors import ReadError
 from ncs_cb.files import LARGEST_FILE_BYTES, read_regular
 
-__all__ = ["LARGEST_FILE_BYTES", "inside", "read_regular", "write_atomically"]
+__all__ = ["LARGEST_FILE_BYTES", "inside", "read_regular"]
 
 
 def inside(path: Path, folder: Path, *, said_by: str) -> Path:
@@ -45,24 +43,3 @@ def inside(path: Path, folder: Path, *, said_by: str) -> Path:
     if not is_regular:
         raise ReadError(f"what {said_by} names is not a regular file.")
     return real
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write `data` beside `path` and move it there; an existing file is replaced."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

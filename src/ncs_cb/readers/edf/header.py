@@ -92,13 +92,7 @@ def parse_header(data: bytes) -> Header:
     ReadError
         If a field is no number, or sizes and counts do not fit the file.
     """
-    if not data:
-        raise ReadError("the file is empty.")
-    if len(data) < 512:
-        raise ReadError(f"truncated: {len(data)} bytes are fewer than the smallest EDF header.")
-    version = data[:8]
-    if version not in (EDF_VERSION, BDF_VERSION):
-        raise ReadError("not an EDF or BDF file: its first eight bytes are no version field.")
+    version = _version(data)
     # Latin-1 never fails; the standard allows only US-ASCII, vendors do not keep to it.
     raw = data[8:256].decode("latin-1")
     text = raw.replace("\0", " ")
@@ -140,6 +134,16 @@ def parse_header(data: bytes) -> Header:
         samples,
         tuple(salvaged),
     )
+
+
+def _version(data: bytes) -> bytes:
+    if not data:
+        raise ReadError("the file is empty.")
+    if len(data) < 512:
+        raise ReadError(f"truncated: {len(data)} bytes are fewer than the smallest EDF header.")
+    if data[:8] not in (EDF_VERSION, BDF_VERSION):
+        raise ReadError("not an EDF or BDF file: its first eight bytes are no version field.")
+    return data[:8]
 
 
 def _records(stated: int, n_body: int, record_bytes: int, salvaged: list[str]) -> int:

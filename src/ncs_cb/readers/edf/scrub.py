@@ -14,20 +14,19 @@ from pathlib import Path
 from ncs_cb.errors import ReadError
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.readers._shared.cues import Annotation
-from ncs_cb.readers._shared.files import read_regular, write_atomically
+from ncs_cb.readers._shared.files import read_regular
 from ncs_cb.readers._shared.names import LABEL_TYPES, Named, from_label, from_recording_field
+from ncs_cb.readers._shared.notes import is_note, note, numeric_note
 from ncs_cb.readers._shared.stimuli import (
     attribute,
-    is_note,
     is_plain_stimulus,
-    note,
-    numeric_note,
     response,
 )
 from ncs_cb.readers.edf.header import BDF_VERSION, Header, Signal, parse_header
 from ncs_cb.readers.edf.read import FILTER
 from ncs_cb.readers.edf.tal import read_block, timeline
 from ncs_cb.readers.edf.writer import field
+from ncs_cb.system import write_whole
 from ncs_cb.units import MILLIVOLTS_PER
 
 _DATE_FIELD = re.compile(r"Startdate\s+(\d{2}-[A-Z]{3}-\d{4})\b", re.IGNORECASE)
@@ -75,7 +74,7 @@ def anonymize(source: str | Path, target: str | Path, *, keep_dates: bool = Fals
             raise ReadError("the target is the source itself; choose another name.")
         clean = anonymous_bytes(data, keep_dates=keep_dates)
         target.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(target, clean)
+        write_whole(target, clean)
     except OSError as problem:
         raise ReadError(
             f"cannot be read or written: {problem.strerror}.", source=source.name

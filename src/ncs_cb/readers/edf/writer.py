@@ -19,8 +19,8 @@ import numpy as np
 from ncs_cb.errors import ReportError
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.model import Study, Trace
-from ncs_cb.readers._shared.files import write_atomically
 from ncs_cb.readers.edf.tal import encode
+from ncs_cb.system import write_whole
 
 LARGEST_RECORD_BYTES = 61_440
 _DIGITAL = 32_767
@@ -81,7 +81,7 @@ def write_edf(study: Study, folder: str | Path, *, continuous: bool = False) -> 
         taken[stem] = taken.get(stem, 0) + 1
         number = f"_{taken[stem]}" if taken[stem] > 1 else ""
         path = folder / f"{stem}{number}.edf"
-        write_atomically(path, file_bytes(traces, continuous=continuous))
+        write_whole(path, file_bytes(traces, continuous=continuous))
         paths.append(path)
     return paths
 

@@ -61,7 +61,7 @@ def read(source: Input) -> Recording:
     """
     sections, dropped = _parse(_text(source.data))
     name = source.name
-    sweeps = list(_sweeps(sections))
+    sweeps = list(_sweeps(sections, source.override.unit))
     if not sweeps:
         raise StudyError("no samples were found in the sections of this export.")
     placed, lost = _placed(sweeps, sections, source)
@@ -159,12 +159,13 @@ class _Sweep:
     unit: str
 
 
-def _sweeps(sections: Mapping[str, _Section]) -> Iterator[_Sweep]:
+def _sweeps(sections: Mapping[str, _Section], told: str | None) -> Iterator[_Sweep]:
     for section in sections.values():
         rows = [row for row in section.data if "data" in row[0]]
         # An average stands beside the sweeps it was made of.
         averages = [row for row in rows if "average" in row[0]]
-        for what, unit, samples in averages or rows:
+        for what, stated, samples in averages or rows:
+            unit = told or stated
             if not unit:
                 raise UnitError(
                     f"section {section.number}: the samples state no unit; known: V, mV, uV, nV."
@@ -268,36 +269,32 @@ def _traces(
         sampling_rate_hz=rates[0],
         stimulus_indices=[0] * len(samples),
     )
+    told = source.override
+    stimulus = Stimulus(is_supramaximal=told.supramaximal, collision_used=told.collision_used)
     traces = []
     for order, ((sweep, site), rate) in enumerate(zip(placed, rates, strict=True)):
         nerve, side, muscle = _anatomy(sections, sweep.number, source)
         position(nerve, site)
         turned = np.ascontiguousarray(sweep.samples_mv * turn.sign)
         turned.setflags(write=False)
-        low = _number(sections, sweep.number, "low", "low filter", "high pass")
-        high = _number(sections, sweep.number, "high", "high filter", "low pass")
-        traces.append(
-            Trace(
-                turned,
-                rate,
-                0,
-                Site(nerve, side, muscle, site),
-                name,
-                "motor",
-                Stimulus(
-                    is_supramaximal=source.override.supramaximal,
-                    collision_used=source.override.collision_used,
-                ),
-                low,
-                high,
-                order,
-                flags=() if turn.is_certain else ("polarity_uncertain",),
-            )
+        trace = Trace(
+            turned,
+            rate,
+            0,
+            Site(nerve, side, muscle, site),
+            name,
+            stimulus=stimulus,
+            high_pass_hz=_number(sections, sweep.number, "low", "low filter", "high pass"),
+            low_pass_hz=_number(sections, sweep.number, "high", "high filter", "low pass"),
+            sweep=order,
+            flags=() if turn.is_certain else ("polarity_uncertain",),
         )
+        traces.append(trace)
     units = ", ".join(dict.fromkeys(sweep.unit for sweep, _ in placed))
+    said_by = "as study.toml says" if source.override.unit else "as the text says"
     choice = "negative_up" if turn.sign > 0 else "negative_down"
     return tuple(traces), [
-        Decision(name, "unit", units, "as the text says"),
+        Decision(name, "unit", units, said_by),
         Decision(name, "polarity", choice, turn.reason),
     ]
 

@@ -33,6 +33,7 @@ from ncs_cb.readers._shared.plausible import (
 )
 from ncs_cb.readers._shared.polarity import Orientation, orient
 from ncs_cb.readers._shared.reader import Input, Recording
+from ncs_cb.readers._shared.stimuli import named_by
 from ncs_cb.readers._shared.tables import (
     Sidecar,
     Table,
@@ -126,29 +127,37 @@ def read(source: Input) -> Recording:
     )
     turned = samples if turn.sign > 0 else -samples
     turned.setflags(write=False)
-    traces = tuple(
-        Trace(
-            turned[i],
-            rate,
-            stimulus_index,
-            Site(nerve, side, muscle, column.site),
-            source.name,
-            kind,
-            column.stimulus,
-            sidecar.number("high_pass_hz", 0, 1e6),
-            sidecar.number("low_pass_hz", 0, 1e7),
-            i,
-            column.repeat,
-            _range(sidecar),
-            sidecar.number("resolution_mv", 0, 100),
-            column.machine,
-            () if turn.is_certain else ("polarity_uncertain",),
-        )
-        for i, column in enumerate(columns)
+    whole = Trace(
+        turned[0],
+        rate,
+        stimulus_index,
+        Site(nerve, side, muscle, ""),
+        source.name,
+        kind,
+        high_pass_hz=sidecar.number("high_pass_hz", 0, 1e6),
+        low_pass_hz=sidecar.number("low_pass_hz", 0, 1e7),
+        range_mv=_range(sidecar),
+        resolution_mv=sidecar.number("resolution_mv", 0, 100),
+        flags=() if turn.is_certain else ("polarity_uncertain",),
     )
+    traces = tuple(_trace(whole, i, column, turned[i]) for i, column in enumerate(columns))
     why = "as the sidecar says" if told else "as the file says"
+    why = "as study.toml says" if source.override.unit else why
     decisions = _decisions(source.name, turn, Decision(source.name, "unit", unit, why), dropped)
     return Recording(traces, decisions=decisions, companions=(beside,))
+
+
+def _trace(whole: Trace, sweep: int, column: _Column, samples_mv: np.ndarray) -> Trace:
+    """Give one column's trace of what is the same for all."""
+    return replace(
+        whole,
+        samples_mv=samples_mv,
+        site=replace(whole.site, stimulation_site=column.site),
+        stimulus=column.stimulus,
+        sweep=sweep,
+        repeat_group=column.repeat,
+        machine=column.machine,
+    )
 
 
 def _refuse_transposed(table: Table) -> None:
@@ -221,10 +230,11 @@ def _columns(
                 f"{', '.join(map(repr, names[:20]))}." + did_you_mean(name[:80], names),
                 source=sidecar.name,
             )
+    sites = named_by(told.sites, names)
     found = []
     for name in names:
         entry = entries.table(name) if entries and name in given else None
-        found.append(_column(name, entry, sidecar, nerve, told.sites))
+        found.append(_column(name, entry, sidecar, nerve, sites))
     repeats = Counter((c.site, c.repeat) for c in found)
     return [c if repeats[c.site, c.repeat] > 1 else replace(c, repeat=None) for c in found]
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from ncs_cb.model import Study, Trace
-from ncs_cb.readers._shared.files import write_atomically
 from ncs_cb.readers.sweep_table.read import MACHINE_KEYS
+from ncs_cb.system import write_whole
 
 
 def write_sweep_table(study: Study, folder: str | Path) -> list[Path]:
@@ -46,8 +46,8 @@ def write_sweep_table(study: Study, folder: str | Path) -> list[Path]:
         taken[stem] += 1
         path = folder / (stem + (f"_{taken[stem]}" if taken[stem] > 1 else "") + ".csv")
         names = _column_names(traces)
-        write_atomically(path, _csv_bytes(traces, names))
-        write_atomically(path.with_suffix(".json"), _json_bytes(traces, names))
+        write_whole(path, _csv_bytes(traces, names))
+        write_whole(path.with_suffix(".json"), _json_bytes(traces, names))
         paths.append(path)
     return paths
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ncs_cb.errors import ReadError, ReportError
+from ncs_cb.errors import ReadError, missing_extra
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,16 +48,13 @@ def load(path: str, reader: str) -> list[Stretch]:
     ------
     ReadError
         If neo cannot read it.
-    ReportError
+    MissingExtraError
         If neo is not installed.
     """
     try:
         import neo.rawio
     except ImportError:
-        raise ReportError(
-            "reading this file needs neo, which is not installed.",
-            hint="Install it: pip install 'ncs_cb[neo]', or in a clone: pip install '.[neo]'.",
-        ) from None
+        raise missing_extra("reading this file", "neo", "neo") from None
     try:
         raw = getattr(neo.rawio, reader)(filename=path)
         raw.parse_header()
