@@ -25,11 +25,13 @@ _KEYS = (
     "damaged truncated traces site repeat machine range_mv resolution_mv channel gain "
     "window_ms events at_ms threshold level edge rising falling refractory marker study "
     "details segments provenance schema kind motor sensory f_wave polarity negative_up "
-    "negative_down auto trace action move reset exclude choose set accept undo onset peak end "
+    "negative_down both bilateral auto trace action move reset exclude choose set accept undo onset peak end "
     "baseline present absent not_done not_measurable nanovolt uvolt microvolt millivolt volt"
 )
-# Quotes around a text, not an apostrophe inside it.
-_QUOTED = re.compile(r"(?<!\w)'(.*?)'(?!\w)|(?<!\w)\"(.*?)\"(?!\w)", re.DOTALL)
+# Quotes around a text, not an apostrophe inside it; the last may have been cut off.
+_QUOTED = re.compile(
+    r"(?<!\w)'(.*?)(?:'(?!\w)|\Z)|(?<!\w)\"(.*?)(?:\"(?!\w)|\Z)", re.DOTALL
+)
 # A heading that we were told to read, or understood, is no secret.
 _HEADING = re.compile(r"(?:rows? \d+, column|has no column) $")
 _WORD = re.compile(r"[^\W\d_]+")
@@ -54,7 +56,7 @@ def discreet(error: NcsError, names: Collection[str] = ()) -> NcsError:
     error.message = without_quotes(error.message, names)
     error.args = (error.message, *error.args[1:])
     if error.hint:
-        error.hint = without_quotes(error.hint, names)
+        error.hint = without_quotes(error.hint, {*names, *_openly(error.message)})
     return error
 
 
@@ -89,14 +91,23 @@ def without_quotes(message: str, names: Collection[str] = ()) -> str:
             return found[0]
         return HIDDEN if is_telling(text) else found[0]
 
-    message = visible(message if len(message) <= _LONGEST else f"{message[:_LONGEST]} ...")
+    message = _cut(visible(message))
     where, colon, rest = message.partition(": ")
     if colon and not re.search(r"[\s']", where):
         # The place in a tree: traces.wrist.distance_mm
         parts = re.split(r"([.\[\]])", where)
         where = "".join("..." if is_telling(part) else part for part in parts)
-        return f"{where}{colon}{_QUOTED.sub(shown, rest)}"
-    return _QUOTED.sub(shown, message)
+        return _cut(f"{where}{colon}{_QUOTED.sub(shown, rest)}")
+    return _cut(_QUOTED.sub(shown, message))
+
+
+def _cut(message: str) -> str:
+    return message if len(message) <= _LONGEST else f"{message[:_LONGEST]} ..."
+
+
+def _openly(message: str) -> set[str]:
+    """Give what a message says without quotes too, such as the sections that it lists."""
+    return set(re.findall(r"(?<=\s)[^\s,;'\"]+?(?=[,;.]?(?:\s|$))", _QUOTED.sub(" ", message)))
 
 
 def _is_ours(word: str) -> bool:

@@ -110,7 +110,7 @@ def read_study(
         If there is no stimulus, a nerve or site is unknown, or ``study.toml`` is faulty.
     """
     found = path if isinstance(path, StudyInput) else _as_input(Path(path))
-    with discreetly(found.names):
+    with discreetly(found.names | _as_called(details, layout, lab)):
         return _read(found, *asked_for(found.path, layout, lab, root, keep_identity), details)
 
 
@@ -135,7 +135,7 @@ def read_studies(
         If the input as a whole cannot be read; see :func:`read_study`.
     """
     found = _as_input(Path(path))
-    with discreetly(found.names):
+    with discreetly(found.names | _as_called(details, layout, lab)):
         asked, lab_file = asked_for(found.path, layout, lab, None, keep_identity)
         each = each_visit(found, asked)
         if len(each) == 1:
@@ -258,6 +258,12 @@ def _as_input(path: Path) -> StudyInput:
         ) from None
 
 
+def _as_called(*said: object) -> frozenset[str]:
+    """Give what the user typed to name files and layouts: no secret from the user."""
+    paths = [Path(one) for one in said if isinstance(one, str | Path)]
+    return frozenset(name for path in paths for name in (str(path), path.name, path.stem))
+
+
 def check_study_file(path: str | Path) -> None:
     """Read a ``study.toml`` by itself, every name of an anatomy in it too.
 
@@ -266,7 +272,7 @@ def check_study_file(path: str | Path) -> None:
     StudyError
         If a key, a value or a name is wrong.
     """
-    with discreetly():
+    with discreetly(_as_called(path)):
         _read_details(Path(path), "")
 
 
