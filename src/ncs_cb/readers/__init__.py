@@ -218,7 +218,9 @@ def problems(
         If there is no such file or folder.
     """
     found = _as_input(Path(path))
-    asked, lab_file = asked_for(found.path, layout, lab, None, False)
+    names = found.names | _as_called(layout, lab)
+    with discreetly(names):
+        asked, lab_file = asked_for(found.path, layout, lab, None, False)
     failed: list[NcsError] = []
     study_id, told = found.name, _NOTHING_TOLD
     with collected(failed):
@@ -233,7 +235,7 @@ def problems(
     if not failed:
         with collected(failed):
             with_review(_assemble(study_id, told, (), read, ()), found)
-    return failed
+    return [discreet(problem, names) for problem in failed]
 
 
 def _id_of(found: StudyInput, shown: str) -> str:

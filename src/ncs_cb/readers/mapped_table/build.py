@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from ncs_cb.discreet import without_quotes
 from ncs_cb.errors import NcsError, StudyError
 from ncs_cb.knowledge.anatomy import anatomy, nerve_of_muscle, position
 from ncs_cb.knowledge.layouts import Layout
@@ -331,8 +332,10 @@ def _details(patient: Mapping[str, object]) -> Details:
 
 def _decisions(source: Input, grid: Grid, layout: Layout, found: Found) -> tuple[Decision, ...]:
     name = source.name
+    # A sheet may be called like a person.
+    shape = without_quotes(grid.shape, {str(layout.shape.sheet)})
     made = [
-        Decision(name, "layout", layout.id, f"sha256 {layout.sha256}; read as {grid.shape}"),
+        Decision(name, "layout", layout.id, f"sha256 {layout.sha256}; read as {shape}"),
         Decision(name, "unit", "as stated", _listed(f"{h}: {u}" for h, u in found.units.items())),
     ]
     if layout.amplitude_basis == "peak_to_peak":
