@@ -25,13 +25,12 @@ _KEYS = (
     "damaged truncated traces site repeat machine range_mv resolution_mv channel gain "
     "window_ms events at_ms threshold level edge rising falling refractory marker study "
     "details segments provenance schema kind motor sensory f_wave polarity negative_up "
-    "negative_down both bilateral auto trace action move reset exclude choose set accept undo onset peak end "
-    "baseline present absent not_done not_measurable nanovolt uvolt microvolt millivolt volt"
+    "negative_down both bilateral auto trace action move reset exclude choose set accept undo "
+    "onset peak end baseline present absent not_done not_measurable nanovolt uvolt microvolt "
+    "millivolt volt"
 )
 # Quotes around a text, not an apostrophe inside it; the last may have been cut off.
-_QUOTED = re.compile(
-    r"(?<!\w)'(.*?)(?:'(?!\w)|\Z)|(?<!\w)\"(.*?)(?:\"(?!\w)|\Z)", re.DOTALL
-)
+_QUOTED = re.compile(r"(?<!\w)'(.*?)(?:'(?!\w)|\Z)|(?<!\w)\"(.*?)(?:\"(?!\w)|\Z)", re.DOTALL)
 # A heading that we were told to read, or understood, is no secret.
 _HEADING = re.compile(r"(?:rows? \d+, column|has no column) $")
 _WORD = re.compile(r"[^\W\d_]+")
