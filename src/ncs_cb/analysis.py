@@ -152,13 +152,9 @@ def analyze_together(
     traces = with_doubted_times(sweeps.attest(traces, recruitment))
     traces, printed = machine.set_beside(traces, waveforms)
     pairs, fits = _estimate(segments.pair_sites(traces, _printed(studies)), traces, waveforms)
+    stimuli = [response.stimulus for response in responses]
     checks = quality.examine(
-        pairs,
-        traces,
-        details,
-        waveforms,
-        stimuli=[response.stimulus for response in responses],
-        reference=reference,
+        pairs, traces, details, waveforms, stimuli=stimuli, reference=reference
     )
     pairs = quality.with_flags(pairs, checks)
     verdicts = judge(pairs, criteria, reference=reference, details=details, checks=checks)

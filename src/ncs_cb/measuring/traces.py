@@ -292,13 +292,11 @@ def _run_rate(block: _Block, rows: NDArray[np.int64], rate: float, threads: int)
         )
         block.out[part], block.facts[part] = out, facts
 
-    at_once = _ROWS_AT_ONCE
-    if whole:
-        at_once = max(-(-len(rows) // (threads * _TASKS_PER_THREAD)), at_once)
+    share = -(-len(rows) // (threads * _TASKS_PER_THREAD)) if whole else 0
+    at_once = max(share, _ROWS_AT_ONCE)
     parts = [rows[i : i + at_once] for i in range(0, len(rows), at_once)]
     if threads == 1 or len(parts) == 1:
-        for part in parts:
-            run(part)
+        list(map(run, parts))
         return
     with ThreadPoolExecutor(max_workers=threads) as pool:
         list(pool.map(run, parts))

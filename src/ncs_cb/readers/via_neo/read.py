@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from ncs_cb.readers._shared.plausible import (
     check_rate,
     refuse_large,
 )
-from ncs_cb.readers._shared.polarity import orient
+from ncs_cb.readers._shared.polarity import Orientation, orient
 from ncs_cb.readers._shared.reader import Input, Recording
 from ncs_cb.readers._shared.tables import Sidecar, load_sidecar
 from ncs_cb.readers._shared.told import attested
@@ -101,40 +102,42 @@ def read(source: Input) -> Recording:
         position(nerve, site)
         turned = np.ascontiguousarray(row * turn.sign)
         turned.setflags(write=False)
-        traces.append(
-            Trace(
-                turned,
-                rate,
-                start,
-                Site(nerve, side, muscle, site),
-                source.name,
-                kind,
-                _stimulus(sidecar, site),
-                sidecar.number("high_pass_hz", 0, 1e6),
-                sidecar.number("low_pass_hz", 0, 1e7),
-                order,
-                flags=() if turn.is_certain else ("polarity_uncertain",),
-            )
-        )
-    choice = "negative_up" if turn.sign > 0 else "negative_down"
+        place, stimulus = Site(nerve, side, muscle, site), _stimulus(sidecar, site)
+        trace = Trace(turned, rate, start, place, source.name, kind, stimulus, sweep=order)
+        traces.append(replace(trace, **_same_for_all(sidecar, is_certain=turn.is_certain)))
     decisions = [
         Decision(source.name, "unit", unit, why),
-        Decision(source.name, "polarity", choice, turn.reason),
-        Decision(source.name, "stimulus", f"{len(placed)} stimuli", _words(sidecar)),
+        *_decisions(source.name, turn, sidecar, len(placed), len(dropped), lost),
     ]
-    if dropped:
-        decisions.append(
-            Decision(
-                source.name,
-                "identity",
-                "dropped",
-                f"{len(dropped)} keys of the sidecar name a person",
-            )
-        )
+    return Recording(tuple(traces), decisions=tuple(decisions), companions=(beside,))
+
+
+def _same_for_all(sidecar: Sidecar, *, is_certain: bool) -> dict[str, Any]:
+    """Give what the sidecar says of every response."""
+    return {
+        "high_pass_hz": sidecar.number("high_pass_hz", 0, 1e6),
+        "low_pass_hz": sidecar.number("low_pass_hz", 0, 1e7),
+        "flags": () if is_certain else ("polarity_uncertain",),
+    }
+
+
+def _decisions(
+    file: str,
+    turn: Orientation,
+    sidecar: Sidecar,
+    n_placed: int,
+    n_dropped: int,
+    lost: Sequence[_Pulse],
+) -> Iterator[Decision]:
+    choice = "negative_up" if turn.sign > 0 else "negative_down"
+    yield Decision(file, "polarity", choice, turn.reason)
+    yield Decision(file, "stimulus", f"{n_placed} stimuli", _words(sidecar))
+    if n_dropped:
+        why = f"{n_dropped} keys of the sidecar name a person"
+        yield Decision(file, "identity", "dropped", why)
     if lost:
         named_none = ", ".join(f"{p.code} at {p.time_s:.3f} s" for p in lost[:_LISTED])
-        decisions.append(Decision(source.name, "site", "not assigned", named_none))
-    return Recording(tuple(traces), decisions=tuple(decisions), companions=(beside,))
+        yield Decision(file, "site", "not assigned", named_none)
 
 
 # --------------------------------------------------------------------------- channel and unit
