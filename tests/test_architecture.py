@@ -22,7 +22,7 @@ NAMES = [str(path.relative_to(PACKAGE)) for path in MODULES]
 
 # One home per library; the part of the package named here may import it, nobody else.
 HOMES = {
-    "scipy": {"dispersion", "simulate"},
+    "scipy": {"dispersion", "simulate", "readers/sweep_table/matlab.py"},
     "edfio": {"readers/edf"},
     "mne": {"readers/via_mne.py"},
     "matplotlib": {"figures", "model", "display.py"},

@@ -18,7 +18,7 @@ import pytest
 
 import archives
 from ncs_cb import readers
-from ncs_cb.batch import Settings, run_batch
+from ncs_cb.batch import Settings, overview, run_batch
 from ncs_cb.batch.inputs import Content, Found, content, find_inputs, look_here
 from ncs_cb.batch.store import TABLES, Store
 from ncs_cb.errors import NcsError
@@ -177,6 +177,39 @@ def test_the_index_page_tells_each_studys_impression_as_the_report_does(archive,
     page = (done / "index.html").read_text()
     said = view.build(analyze(read_study(archive / "p00000"))).impression
     assert " ".join(line.text for line in said[:2]) in html.unescape(page)
+
+
+def test_the_index_page_words_grades_as_the_reports_do_in_both_languages(tmp_path):
+    (tmp_path / "in").mkdir()
+    head = (
+        "nerve,side,muscle,stimulation_site,distance_mm,onset_latency_ms,"
+        "negative_peak_amplitude_mv,negative_peak_area_mv_ms,negative_peak_duration_ms,supramaximal"
+    )
+    rows = (
+        "ulnar,left,adm,wrist,65,2.9,9.9,30.7,5.5,true",
+        "ulnar,left,adm,below_elbow,270,6.2,9.6,29.8,5.7,true",
+        "ulnar,left,adm,above_elbow,370,7.9,9.5,29.5,5.8,true",
+        "ulnar,left,adm,axilla,465,9.4,3.1,9.6,5.9,true",
+    )
+    (tmp_path / "in" / "one.csv").write_text("\n".join([head, *rows]) + "\n")
+    run_batch(tmp_path / "in", tmp_path / "out", workers=1)
+    page = html.unescape((tmp_path / "out" / "index.html").read_text("utf-8"))
+    # The normal elbow between them is no segment of which a report says anything.
+    assert '<span lang="en">1 definite block, 1 no block</span>' in page
+    assert '<span lang="zh">1 肯定阻滞，1 未见阻滞</span>' in page
+    assert "excluded" not in page
+    assert "肯定的运动传导阻滞：左侧尺神经" in page
+
+
+def test_an_index_page_of_many_studies_lays_out_the_first_when_it_opens(
+    monkeypatch, done, tmp_path
+):
+    monkeypatch.setattr("ncs_cb.batch.overview.SHOWN_FIRST", 3)
+    shutil.copytree(done, tmp_path / "out")
+    with Store(tmp_path / "out") as store:
+        overview.write(store)
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert page.count('<tr class=" later">') + page.count('<tr class="failed later">') == 8
 
 
 def test_the_bars_of_a_distribution_add_up_to_the_measured_values(done):

@@ -255,7 +255,16 @@ def test_every_segment_on_the_map_carries_its_letter_and_links_to_its_evidence(r
     anchors = {f"#{s.id}" for n in built.nerves for s in n.segments}
     assert set(links) == anchors
     letters = [t.text for a in root.iter(f"{SVG}a") for t in a.iter(f"{SVG}text")]
-    assert sorted(letters) == sorted(s.short for n in built.nerves for s in n.segments)
+    spoken = [s for n in built.nerves for s in n.segments if not s.is_silent]
+    assert sorted(letters) == sorted(s.short for s in spoken)
+
+
+def test_a_normal_elbow_bears_no_letter_on_the_map_and_none_beside_the_traces(result, built, ulnar):
+    (elbow,) = (s for s in ulnar.segments if s.is_silent)
+    assert elbow.short in {s.short for s in (*built.stretches,)}
+    assert elbow.short not in {item.short for item in built.legend}
+    for sheet in (arm.draw(built), traces.draw(result, built, ulnar)):
+        assert elbow.short not in {t.strip() for t in texts(sheet)}
 
 
 def test_every_site_of_every_nerve_has_a_place_on_the_map():

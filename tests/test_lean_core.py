@@ -112,4 +112,4 @@ def test_the_core_requires_what_it_needs_and_no_more():
     core = {line.split(">")[0] for line in project["dependencies"]}
     lean = "numpy scipy pandas matplotlib mne jinja2 typer rich python-calamine"
     assert core == set(lean.split())
-    assert set(project["optional-dependencies"]) == {"archive", "pdf", "neo", "all"}
+    assert set(project["optional-dependencies"]) == {"archive", "pdf", "neo", "xlsx", "all"}

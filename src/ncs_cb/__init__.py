@@ -12,6 +12,7 @@ __version__ = "0.3.0"
 
 if TYPE_CHECKING:
     from ncs_cb import simulate
+    from ncs_cb.batch.export import write_tables
     from ncs_cb.comparison import compare
     from ncs_cb.dispersion import estimate_block
     from ncs_cb.doors import analyze, analyze_many, judge, measure_traces
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from ncs_cb.figures import plot_traces
     from ncs_cb.measuring.f_waves import measure_f_waves
     from ncs_cb.model import Result, Study
+    from ncs_cb.norms import propose_norms
     from ncs_cb.readers import read_study
     from ncs_cb.readers._shared.arrays import study_from_arrays
     from ncs_cb.readers.edf import write_edf
@@ -54,6 +56,7 @@ _HOMES = {
     "measure_f_waves": "measuring.f_waves",
     "measure_traces": "doors",
     "plot_traces": "figures",
+    "propose_norms": "norms",
     "read_study": "readers",
     "show": "reports",
     "studies_from_table": "readers.mapped_table",
@@ -61,6 +64,7 @@ _HOMES = {
     "study_from_epochs": "readers.via_mne",
     "write_edf": "readers.edf",
     "write_report": "reports",
+    "write_tables": "batch.export",
 }
 
 __all__ = [
@@ -83,6 +87,7 @@ __all__ = [
     "measure_f_waves",
     "measure_traces",
     "plot_traces",
+    "propose_norms",
     "read_study",
     "show",
     "simulate",
@@ -91,6 +96,7 @@ __all__ = [
     "study_from_epochs",
     "write_edf",
     "write_report",
+    "write_tables",
 ]
 
 

@@ -122,12 +122,33 @@ def _printed(studies: Sequence[Study]) -> segments.Printed:
     }
 
 
-def _stood_in(study: Study) -> tuple[Decision, ...]:
-    """Say where a printed length or velocity may stand in for an unknown distance."""
-    if not study.printed_segments:
-        return ()
-    why = "lengths and velocities as the machine printed them, where distances are unknown"
-    return (Decision(study.study_id, "printed", "stands in", why),)
+def _stood_in(studies: Sequence[Study], pairs: pd.DataFrame) -> dict[str, list[Decision]]:
+    """Name each segment for which a printed velocity or length stands in, by study."""
+    said: dict[str, list[Decision]] = {}
+    taken = [(_key(n), s.study_id, p) for n, s in enumerate(studies) for p in s.printed_segments]
+    if not taken:
+        return said
+    columns = [*_SERIES, "distal_site", "proximal_site"]
+    numbers = ["segment", "conduction_velocity_m_per_s", "length_mm"]
+    rows = {
+        tuple(row[: len(columns)]): row[len(columns) :]
+        for row in pairs[[*columns, *numbers]].itertuples(index=False, name=None)
+    }
+    for key, study_id, one in taken:
+        place = (key, one.nerve, one.side, one.muscle, one.distal_site, one.proximal_site)
+        segment, velocity, length = rows.get(place, ("", np.nan, np.nan))
+        where = f"{one.nerve} {one.side} {one.muscle} {segment}"
+        if velocity == one.velocity_m_per_s and np.isnan(length):
+            what, why = (
+                f"{velocity:g} m/s",
+                "velocity as the machine printed it: no distance is known",
+            )
+        elif length == one.length_mm:
+            what, why = f"{length:g} mm", "length as the machine printed it"
+        else:
+            continue
+        said.setdefault(key, []).append(Decision(study_id, "printed", f"{where}: {what}", why))
+    return said
 
 
 def analyze_together(
@@ -168,10 +189,11 @@ def analyze_together(
         "inching": inching.find_inching(traces),
     }
     frames |= _concluded(frames, studies, criteria, reference)
+    stood_in = _stood_in(studies, pairs)
     decisions = tuple(
         (
             *study.decisions,
-            *_stood_in(study),
+            *stood_in.get(_key(number), ()),
             *corrected[number],
             *choice.decisions,
             *printed.get(_key(number), ()),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from ncs_cb import UnitError, studies_from_table
+import ncs_cb
+from ncs_cb import StudyError, UnitError, studies_from_table
 from ncs_cb.cli import main
 from readers.test_mapped_table import GERMAN, NATUS, SIERRA, put, rows
 
@@ -55,3 +57,123 @@ def test_a_wide_sheet_with_units_in_its_headers_is_read_by_its_guess(tmp_path, c
     first, second = studies_from_table(path, guessed(path, capsys))
     assert [row[3:5] for row in rows(first)] == [("wrist", 8.2), ("upper_arm", 7.9)]
     assert [r.response for r in second.typed_responses] == ["present", "absent"]
+
+
+def test_underscores_velocities_and_ids_of_research_sheets_are_seen(tmp_path, capsys):
+    frame = pd.DataFrame(
+        {
+            "pid": ["P1", "P2"],
+            "age_yrs": [44, 61],
+            "Gender": ["M", "F"],
+            "L_ulnar_ADM_DML_ms": [2.9, 3.1],
+            "L_ulnar_ADM_wrist_CMAP_mV": [9.8, 7.4],
+            "L_ulnar_ADM_BE_CMAP_mV": [4.1, None],
+            "L_ulnar_ADM_BE_NCV_m/s": [55, 52],
+            "remarks": ["a", "b"],
+        }
+    )
+    path = tmp_path / "w.csv"
+    frame.to_csv(path, index=False)
+    first, second = studies_from_table(path, guessed(path, capsys))
+    assert (first.study_id, first.details.age_years, first.details.sex) == ("P1", 44.0, "male")
+    assert [row[3:5] for row in rows(first)] == [("wrist", 9.8), ("below_elbow", 4.1)]
+    assert [s.velocity_m_per_s for s in second.printed_segments] == [52.0]
+    assert second.typed_responses[1].response is None  # empty is unknown, never absent
+
+
+def test_codes_of_a_long_sheet_name_quantity_and_site(tmp_path, capsys):
+    text = "subj,visit_day,nerve,side,code,value,unit\n" + "".join(
+        f"S{n},2024-03-0{n},ulnar,R,{code}\n"
+        for n in (1, 2)
+        for code in ("WRIST_LAT,2.8,ms", "WRIST_AMP,9.4,mV", "BE_LAT,6.4,ms", "BE_AMP,3100,uV")
+    )
+    path = put(tmp_path, "long.csv", text)
+    first, second = studies_from_table(path, guessed(path, capsys))
+    assert [row[3:5] for row in rows(first)] == [("wrist", 9.4), ("below_elbow", 3.1)]
+    assert str(second.details.visit_date) == "2024-03-02"
+
+
+def test_a_chinese_table_in_gbk_is_seen_as_such(tmp_path, capsys):
+    text = (
+        "编号,神经,侧,肌肉,刺激部位,潜伏期(ms),波幅(mV)\n"
+        "甲1,尺神经,右,小指展肌,腕,2.9,9.8\n甲1,尺神经,右,小指展肌,肘下,,未引出\n"
+    )
+    path = put(tmp_path, "cn.csv", text, "gbk")
+    layout = guessed(path, capsys)
+    assert 'encoding = "gbk"' in layout.read_text("utf-8")
+    (study,) = studies_from_table(path, layout)
+    assert [r.response for r in study.typed_responses] == ["present", "absent"]
+
+
+@pytest.mark.parametrize("header", ["Größe", "Fläche (mVms)", "Amp (µV)", "Temp °C"])
+def test_a_western_table_is_never_taken_for_chinese(header):
+    from ncs_cb.readers._shared.text import decode
+
+    text = f"id;{header};Latenz (ms)\n1;2;3\n"
+    assert decode(text.encode("cp1252")) == (text, "cp1252")
+
+
+def test_not_examined_is_never_guessed_to_be_absent(tmp_path, capsys):
+    text = (
+        "Proband;Nerv;Seite;Muskel;Reizort;Amplitude (mV)\n"
+        + "A;ulnaris;R;ADM;Handgelenk;8,1\n" * 3
+        + "A;ulnaris;R;ADM;unterer Sulcus;nicht auslösbar\n"
+        + "A;ulnaris;R;ADM;Achsel;nicht untersucht\n"
+    )
+    layout = guessed(put(tmp_path, "t.csv", text, "cp1252"), capsys).read_text("utf-8")
+    assert 'absent = ["nicht auslösbar"]' in layout
+    assert "nicht untersucht" in layout.split("unknown = ", 1)[1].partition("\n")[0]
+
+
+def test_names_that_nobody_knows_are_listed_with_the_words_that_teach_them(tmp_path, capsys):
+    text = (
+        "id,nerve,side,muscle,site,amp (mV)\n"
+        "x,ulnar,R,ADM,wrist,9\nx,ulnar,R,ADM,groove west,3\nx,ulnar,R,ADM,axilla,3\n"
+    )
+    path = put(tmp_path, "t.csv", text)
+    layout = guessed(path, capsys)
+    assert '[words.stimulation_site] below_elbow = ["groove west"]' in layout.read_text("utf-8")
+    with pytest.raises(StudyError, match=r"lab.toml: \[words.stimulation_site\]"):
+        studies_from_table(path, layout)
+    put(tmp_path, "lab.toml", '[words.stimulation_site]\nbelow_elbow = ["groove west"]\n')
+    (study,) = studies_from_table(path, layout)
+    assert [row[3] for row in rows(study)] == ["wrist", "below_elbow", "axilla"]
+
+
+def test_sixty_invented_patients_go_from_excel_to_verdicts_as_the_readme_says(tmp_path, capsys):
+    rng = np.random.default_rng(60)
+    lines = []
+    for number in range(60):
+        area, kept = rng.uniform(20, 40), 0.3 if number % 6 == 0 else 0.95
+        for site, latency, share, far in (("Wrist", 2.9, 1.0, 7), ("B. Elbow", 6.6, kept, 28)):
+            lines.append(
+                {
+                    "Pat. code": f"K{number:02d}",
+                    "Age": 30 + number,
+                    "Nerve": "N. ulnaris",
+                    "Side": "links",
+                    "Rec. site": "Hypothenar",
+                    "Stim": site,
+                    "Latency [ms]": latency,
+                    "Amplitude": 0.3 * area * share,
+                    "Area (mVms)": area * share,
+                    "Dur. (ms)": 5.5,
+                    "Dist. (cm)": far,
+                }
+            )
+    path = tmp_path / "clinic.xlsx"
+    pd.DataFrame(lines).to_excel(path, index=False, startrow=2)
+    layout = guessed(path, capsys)
+    text = layout.read_text("utf-8")
+    assert text.count('"?"') == 1  # one unit that nothing states
+    layout.write_text(text.replace('"?"', '"mV"'), "utf-8")
+    studies = studies_from_table(str(path), str(layout))
+    results = ncs_cb.analyze_many(studies, criteria=["efns_pns_2010"])
+    verdicts = pd.concat([r.verdicts for r in results])
+    assert verdicts.conduction_block.value_counts().to_dict() == {"none": 50, "definite": 10}
+    segments = pd.concat([r.segments for r in results])
+    varied = ncs_cb.judge(segments, ["efns_pns_2010"], vary={"area_50": [50, 80]})
+    counts = varied.groupby("varied").conduction_block.value_counts()
+    assert counts[50, "definite"] == 10
+    assert (80, "definite") not in counts
+    assert {s.details.age_years for s in studies} == {float(30 + n) for n in range(60)}

@@ -348,3 +348,14 @@ def test_a_site_table_with_study_ids_is_many_studies(tmp_path):
     assert rows(second) == [("ulnar", "left", "adm", "wrist", 7.5, None)]
     titled = studies_from_table(put(tmp_path, "titled.csv", "Our table\n" + text))
     assert [s.study_id for s in titled] == ["p1", "p2"]
+
+
+def test_what_no_header_uses_is_named_for_every_table_of_a_report(tmp_path):
+    text = SIERRA.replace(
+        "Sensory Summary Table,,,,,,,,",
+        "Sensory Summary Table,,,,,,,,\n"
+        "Stim Site,NR,Peak (ms),Norm Peak (ms),P-T Amp (mV),Site1,Site2,Dist (cm),Delta-P (ms)",
+    )
+    (said,) = decided(read_study(put(tmp_path, "report.csv", text)), "column")
+    assert said.startswith("Norm Onset (ms), ")
+    assert "Delta-P (ms)" in said

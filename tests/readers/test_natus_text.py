@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from ncs_cb import ReadError, StudyError, UnitError, read_study
+from ncs_cb.cli import main
 
 RATE_KHZ = 19.2
 N = 960
@@ -98,7 +100,34 @@ def test_identity_is_dropped_and_a_name_that_begins_with_a_number_is_hidden(tmp_
     assert study.traces[0].recording.startswith("natus-")
 
 
+def test_a_sweep_that_names_no_site_is_an_unassigned_stimulus(tmp_path):
+    study = read_study(put(tmp_path, export([row(wave(8, 3)), row(wave(7, 7)), row(wave(5, 9))])))
+    assert [(one.text, one.sweep) for one in study.unassigned] == [("1.1.3", 2)]
+
+
 def test_without_sites_the_message_says_what_to_write(tmp_path):
     path = put(tmp_path, export([row(wave(8, 3))]), sites=False)
     with pytest.raises(StudyError, match=r'sections with samples: 1\.1\.1.*sites = \{ "1\.1\.1"'):
         read_study(path)
+
+
+def test_a_batch_without_a_key_writes_no_name_that_begins_with_a_number(tmp_path, capsys):
+    root = tmp_path / "root"
+    root.mkdir()
+    put(root, export([row(wave(8, 3))], anatomy="4711123"), "4711123_motor.txt", sites=False)
+    good = export([row(wave(8, 3))]).replace("[1.1.1 - LongTrace", "[1.1.1 - Wrist LongTrace")
+    good = good.replace("Test=Motor", "Test=Motor\nNerve=Ulnar")
+    put(root, good, "5822234_motor.txt", sites=False)
+    with pytest.raises(SystemExit):
+        main(["batch", str(root), "--out", str(tmp_path / "out"), "--workers", "1"])
+    out = tmp_path / "out"
+    # The folder _batch is the laboratory's own: it must know its inputs to know what is done.
+    files = [p for p in out.rglob("*") if p.is_file() and p.relative_to(out).parts[0] != "_batch"]
+    written = b"".join(str(p).encode() + p.read_bytes() for p in files)
+    said = "".join(capsys.readouterr())
+    for secret in ("4711123", "5822234"):
+        assert secret.encode() not in written
+        assert secret not in said
+    studies = pd.read_parquet(tmp_path / "out" / "studies")
+    assert studies.study_id.str.startswith("natus-").all()
+    assert len(studies) == 1

@@ -63,8 +63,8 @@ def test_stimuli_are_found_where_the_trigger_passes_its_level(tmp_path):
 def test_a_stimulus_without_a_site_is_listed_and_not_read(tmp_path):
     study = read_study(put(tmp_path, sites={"1": "wrist"}))
     assert [t.site.stimulation_site for t in study.traces] == ["wrist"]
-    lost = [d.reason for d in study.decisions if d.choice == "not assigned"]
-    assert lost[0].startswith("2 at ")
+    assert [one.text for one in study.unassigned] == ["2"]
+    assert study.unassigned[0].time_s is not None
 
 
 def test_a_channel_that_is_no_voltage_needs_a_unit(tmp_path):

@@ -14,6 +14,7 @@ from ncs_cb import simulate, view
 from ncs_cb.analysis import analyze
 from ncs_cb.errors import TableError
 from ncs_cb.knowledge import lab
+from ncs_cb.readers import read_study
 from ncs_cb.reports import html, pdf, text
 from reports import example
 
@@ -71,7 +72,10 @@ def healthy():
 @pytest.mark.parametrize("lang", view.languages())
 def test_a_normal_study_leaves_nothing_open_anywhere(healthy, lang):
     built = view.build(healthy, lang=lang)
-    assert all(not (d.not_excluded or d.asks or d.explanation) for d in built.diagnosis)
+    assert (built.diagnosis, built.differential, built.features.rows) == ((), (), ())
+    for page in (text.render(healthy, lang=lang), html.render(healthy, lang=lang)):
+        shown = re.sub(r"<style>.*?</style>|<[^>]*>", "", page, flags=re.DOTALL)
+        assert view.load(lang).term("category", "undetermined") not in shown
     assert built.labels["not_excluded"] not in text.render(healthy, lang=lang)
     assert f"<dt>{built.labels['not_excluded']}" not in html.render(healthy, lang=lang)
 
@@ -98,3 +102,68 @@ def test_a_logo_beside_lab_toml_stands_in_the_page_and_in_print(tmp_path):
     (tmp_path / "logo.svg").write_bytes(b" " * (1 << 20))
     with pytest.raises(TableError, match="larger than"):
         lab.load(tmp_path / "lab.toml")
+
+
+TYPED = """nerve,side,muscle,stimulation_site,distance_mm,onset_latency_ms,negative_peak_amplitude_mv,negative_peak_area_mv_ms,negative_peak_duration_ms,supramaximal
+ulnar,left,adm,wrist,65,2.9,9.9,30.7,5.5,true
+ulnar,left,adm,below_elbow,270,6.2,9.6,29.8,5.7,true
+ulnar,left,adm,above_elbow,370,8.3,4.1,12.7,5.8,true
+median,left,apb,wrist,70,3.5,9.1,27.8,5.3,true
+median,left,apb,elbow,290,7.5,8.8,26.8,5.5,true
+median,left,fcr,elbow,90,2.3,6.1,24.0,7.0,true
+median,left,fcr,axilla,210,4.3,5.8,23.0,7.2,true
+"""  # noqa: E501 - a table as it is typed
+
+
+@pytest.fixture(scope="module")
+def typed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("typed")
+    (folder / "sites.csv").write_text(TYPED, "utf-8")
+    sural = '[[sensory]]\nnerve = "sural"\nside = "left"\nsegment = "lateral_malleolus-calf"\n'
+    (folder / "study.toml").write_text(sural + "amplitude_uv = 14.0\n", "utf-8")
+    return analyze(read_study(folder))
+
+
+def test_numbers_without_a_waveform_cost_one_line_not_a_dozen(typed):
+    said = " ".join(text.render(typed).split())
+    built = view.build(typed)
+    for nerve in built.nerves:
+        assert sum("Numbers only, no waveform" in one.label for one in nerve.not_examined) == 1
+        assert len(nerve.not_examined) <= 4
+        assert nerve.flags == () or all("estimate" not in one.heading for one in nerve.flags)
+    assert "absent or invalid" not in said
+
+
+def test_an_excluded_segment_says_why(typed):
+    (row,) = (r for r in view.build(typed).motor.rows if r[0].text == "Above elbow")
+    assert "entrapment site" in [cell.text for cell in row]
+    assert "excluded" not in " ".join(cell.text for cell in row)
+
+
+@pytest.mark.parametrize(
+    ("lang", "words"),
+    [("en", "No published limit in this set"), ("zh", "本套正常值未给出界值")],
+)
+def test_what_no_set_limits_is_said_to_have_no_published_limit(typed, lang, words):
+    built = view.build(typed, lang=lang)
+    assert "FCR" in built.motor.note.split(words)[1]
+    assert "ADM" not in built.motor.note.split(words)[1]
+    (sural,) = built.sensory.rows
+    assert view.load(lang)("reading.no_limit") in [cell.text for cell in sural]
+
+
+def test_a_chinese_page_names_premises_and_sources_in_chinese(typed):
+    built = view.build(typed, lang="zh")
+    cells = [
+        cell.text
+        for nerve in built.nerves
+        for segment in nerve.segments
+        for one in segment.sets
+        for row in one.clauses.rows
+        for cell in row
+    ]
+    assert any("均已注明为超强刺激" in cell for cell in cells)
+    assert any("本项目规定" in cell for cell in cells)
+    shown = "\n".join(cells)
+    for english in ("project policy", "the stimuli at", "the publication", "encyclopedia", "item "):
+        assert english not in shown

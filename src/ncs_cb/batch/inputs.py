@@ -304,7 +304,7 @@ def _study_ids(studies: Sequence[Found], contents: Sequence[Content]) -> list[tu
 def _task(
     found: Found, sha256: str, settings: str, key: Pseudonyms | None, own: str, refused: str
 ) -> Task:
-    names = _NO_NAMES if key is None else names_of(key, found.key, found.files)
+    names = _hidden(found) if key is None else names_of(key, found.key, found.files)
     study_id = key.of(own) if key else _readable(own)
     shown = _shown(found.key, names)
     because = ""
@@ -314,6 +314,17 @@ def _task(
     text = "\0".join((settings, sha256, study_id, shown, because))
     fingerprint = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:_DIGITS]
     return Task(found, study_id, shown, fingerprint, names, because)
+
+
+def _hidden(found: Found) -> dict[str, str]:
+    """Give what to write for a file whose reader hides its name: it tends to begin with a number
+    of the patient. Nothing for other studies.
+    """
+    file = os.path.basename(found.path)
+    stem, suffix = os.path.splitext(file)
+    if found.part or found.name == stem or found.key.rpartition("/")[2] != file:
+        return _NO_NAMES
+    return {file: found.name + suffix, stem: found.name} if not os.path.isdir(found.path) else {}
 
 
 def _shown(key: str, names: dict[str, str]) -> str:

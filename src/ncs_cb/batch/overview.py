@@ -20,10 +20,14 @@ from ncs_cb.batch.store import TABLES, Entry, Failure, Store
 from ncs_cb.columns import table_columns
 from ncs_cb.harmless import no_formula, visible
 from ncs_cb.vocabulary import GRADES, NO_GRADE
+from ncs_cb.wording.catalog import load
 
 # More rows than this no browser sorts at ease; the Parquet files answer for the rest.
 MOST_ROWS = 20_000
+# So many are laid out when the page opens; a filter or a button shows the others.
+SHOWN_FIRST = 300
 _FIRST_LINES = 2
+_LANGUAGES = ("en", "zh")
 
 _ORDER = (*GRADES, *NO_GRADE)
 
@@ -124,6 +128,16 @@ def _page(store: Store, totals: _Totals) -> Iterator[str]:
     return template.generate(
         totals=totals,
         criteria=criteria,
+        titles={
+            name: {lang: load(lang).texts.get(f"criteria.{name}", name) for lang in _LANGUAGES}
+            for name in criteria
+        },
+        words={lang: load(lang).section("archive") for lang in _LANGUAGES},
+        category_words={
+            name: {lang: _category(lang, name) for lang in _LANGUAGES}
+            for name in _categories(totals.categories)
+        },
+        shown_first=SHOWN_FIRST,
         categories=_categories(totals.categories),
         rows=_rows(store, totals, criteria),
         not_listed=max(totals.studies - MOST_ROWS, 0),
@@ -153,23 +167,39 @@ def _row(entry: Entry, criteria: list[str]) -> dict[str, Any]:
         "study_id": entry.study_id,
         "href": f"reports/{quote(entry.report)}/report.html" if entry.report else "",
         "input": entry.input,
-        "impression": " ".join(summary.get("impression", ())[:_FIRST_LINES]),
+        "impression": {
+            lang: (" " if lang == "en" else "").join(summary.get(key, ())[:_FIRST_LINES])
+            for lang, key in (("en", "impression"), ("zh", "impression_zh"))
+        },
         "traces": summary.get("traces", ""),
         "segments": summary.get("segments", ""),
         "flagged": summary.get("flagged", ""),
         "verdicts": [
-            (summary.get("categories", {}).get(name, ""), _grades(summary, name))
+            (
+                category := summary.get("categories", {}).get(name, ""),
+                # Of a healthy person without complaint a report speaks of no disease.
+                {
+                    lang: "" if summary.get("is_healthy") else _category(lang, category)
+                    for lang in _LANGUAGES
+                },
+                {lang: _grades(summary, name, lang) for lang in _LANGUAGES},
+            )
             for name in criteria
         ],
         "failure": entry.failure,
     }
 
 
-def _grades(summary: Mapping[str, Any], criteria: str) -> str:
-    """Word the grades of a study's segments: '2 definite, 1 possible'."""
-    grades = summary.get("grades", {}).get(criteria, {})
+def _grades(summary: Mapping[str, Any], criteria: str, lang: str) -> str:
+    """Word the grades of a study's segments, as its report does: '2 definite block'."""
+    grades, words = summary.get("grades", {}).get(criteria, {}), load(lang)
     ordered = [g for g in _ORDER if g in grades] + sorted(set(grades) - set(_ORDER))
-    return ", ".join(f"{grades[grade]} {grade.replace('_', ' ')}" for grade in ordered)
+    told = (f"{grades[grade]} {words.term('grade', grade)}" for grade in ordered)
+    return words.join(told, weight="comma")
+
+
+def _category(lang: str, category: str) -> str:
+    return load(lang).term("category", category) if category else ""
 
 
 def _measure(span: Span, counts: list[int]) -> dict[str, Any]:
@@ -177,7 +207,7 @@ def _measure(span: Span, counts: list[int]) -> dict[str, Any]:
     (column,) = (c for c in table_columns(span.table) if c.name == span.column)
     highest = max(counts, default=0)
     return {
-        "label": column.label,
+        "label": {lang: load(lang).term("column", span.column) for lang in _LANGUAGES},
         "unit": column.unit,
         "column": span.column,
         "table": span.table,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -307,6 +307,8 @@ def _summaries(frames: Mapping[str, pd.DataFrame], ids: Sequence[str]) -> dict[s
             "categories": {},
             "grades": {},
             "impression": [],
+            "impression_zh": [],
+            "is_healthy": False,
         }
         for name in ids
     }
@@ -317,18 +319,46 @@ def _summaries(frames: Mapping[str, pd.DataFrame], ids: Sequence[str]) -> dict[s
         made[ids[int(number)]]["segments"] += 1
         made[ids[int(number)]]["flagged"] += bool(flags)
     said = frames["statements"]
-    for number, text in zip(said["study_id"], said["text"], strict=True):
+    for number, text, chinese in zip(said["study_id"], said["text"], said["text_zh"], strict=True):
         made[ids[int(number)]]["impression"].append(text)
+        made[ids[int(number)]]["impression_zh"].append(chinese)
+    reasons = frames["reasons"]
+    suspected = set(reasons.loc[reasons["is_suspected"].fillna(True).to_numpy(bool), "study_id"])
+    normal = said.loc[((said["topic"] == "normal") & (said["case"] == "study")).to_numpy(bool)]
+    for number in set(normal["study_id"]) - suspected:
+        made[ids[int(number)]]["is_healthy"] = True
     concluded = frames["diagnosis"]
     columns = (concluded[c] for c in ("study_id", "criteria", "category"))
     for number, criteria, category in zip(*columns, strict=True):
         made[ids[int(number)]]["categories"][criteria] = category
-    judged = frames["verdicts"]
-    columns = (judged[c] for c in ("study_id", "criteria", "conduction_block"))
-    for number, criteria, grade in zip(*columns, strict=True):
-        grades = made[ids[int(number)]]["grades"].setdefault(criteria, {})
+    for number, criteria, grade in _grades(frames["verdicts"], segments):
+        grades = made[ids[number]]["grades"].setdefault(criteria, {})
         grades[grade] = grades.get(grade, 0) + 1
     return made
+
+
+_KEYS = ("study_id", "nerve", "side", "muscle", "segment")
+
+
+def _grades(judged: pd.DataFrame, segments: pd.DataFrame) -> Iterator[tuple[int, str, str]]:
+    """Give study, set and grade of every verdict that a report shows.
+
+    Of an entrapment site at which nothing was found a report says nothing.
+    """
+    from ncs_cb.view.reading import nothing_found
+
+    columns = ("is_entrapment_site", "quality_flags")
+    is_site = segments["is_entrapment_site"].fillna(False).to_numpy(dtype=bool)
+    sites = segments.loc[is_site]
+    places = zip(*(sites[c].tolist() for c in (*_KEYS, *columns)), strict=True)
+    free = {tuple(map(str, key)): told for *key, site, told in places if site is True}
+    names = (*_KEYS, "criteria", "conduction_block", "grade_by_numbers")
+    for *key, criteria, grade, by_numbers in zip(*(judged[c].tolist() for c in names), strict=True):
+        told = free.get(tuple(map(str, key)))
+        row = {"is_entrapment_site": told is not None, "quality_flags": told or ""}
+        if grade == "excluded" and nothing_found(row, by_numbers):
+            continue
+        yield int(key[0]), criteria, grade
 
 
 def _write(chunk: Chunk, found: Found, staged: Path) -> Done:

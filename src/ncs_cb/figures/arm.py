@@ -163,6 +163,10 @@ def _stretch(sheet: Drawing, stretch: Stretch, place: object) -> list[Shape]:
         return []
     x, y = place(points)  # type: ignore[operator]
     middle = len(x) // 2
+    if stretch.is_silent:
+        line = Line(x, y, SOFT, style.NOT_TESTED.width * 2.0)
+        sheet.add(Link((line,), stretch.title, stretch.anchor))
+        return []
     lines = style.stroke(x, y, style.look(stretch.grade))
     sheet.add(Link(tuple(lines), stretch.title, stretch.anchor))
     ends = [Disc(float(x[n]), float(y[n]), 2.1, PAPER, "#39434e", 1.0) for n in (0, -1)]

@@ -210,18 +210,23 @@ def _markers(scale: _Scale, row: _Row, base: float) -> list[Shape]:
     return shapes
 
 
+# Letters of a grade that fit beside the traces at full size.
+_WIDEST_WORD = 16
+
+
 def _verdict(sheet: Drawing, segment: SegmentView, bases: dict[str, float]) -> None:
     """Write the verdict between the two traces it is about."""
     if segment.distal_site not in bases or segment.proximal_site not in bases:
         return
     low, high = bases[segment.distal_site] - 8.0, bases[segment.proximal_site] + 8.0
     x, middle = _RIGHT + 12.0, (low + high) / 2
+    if segment.is_silent:
+        return
     looks = style.look(segment.grade)
     sheet.add(*style.stroke(np.array([x, x]), np.array([low, high]), looks))
     sheet.add(*style.badge(x, middle, segment.short, segment.grade))
-    if segment.is_silent:
-        return
-    sheet.add(Text(x + 11, middle - 9, segment.word, 9, "start", INK, is_bold=True))
+    size = 9.0 if len(segment.word) <= _WIDEST_WORD else 9.0 * _WIDEST_WORD / len(segment.word)
+    sheet.add(Text(x + 11, middle - 9, segment.word, size, "start", INK, is_bold=True))
     for n, part in enumerate(_wrapped(segment.numbers)):
         sheet.add(Text(x + 11, middle + 1 + 9 * n, part, 7.8, "start", SOFT))
 

@@ -14,9 +14,11 @@ import pandas as pd
 
 from ncs_cb.columns import conform
 from ncs_cb.judging.leading import leading_set
+from ncs_cb.judging.limits import limits_table
 from ncs_cb.judging.nerves import nerve_table
 from ncs_cb.judging.sensory import sensory_studies
 from ncs_cb.judging.statements import (
+    Row,
     Seen,
     abnormal,
     axonal,
@@ -37,7 +39,8 @@ from ncs_cb.judging.statements import (
     unexplained,
 )
 from ncs_cb.judging.validity import NOT_ATTESTED, REFUTED
-from ncs_cb.judging.visit import by_study
+from ncs_cb.judging.visit import by_study, nerve_of
+from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.knowledge.reference import DEFAULT as DEFAULT_REFERENCE
 from ncs_cb.knowledge.reference import ReferenceSet, chain
 from ncs_cb.model import Details
@@ -84,6 +87,7 @@ def impressions(
     judged, measured = by_study(verdicts), by_study(segments)
     nerves = by_study(nerve_table(segments, traces, f_waves, details))
     sensory = by_study(traces.loc[traces["kind"] == "sensory"] if len(traces) else traces)
+    marks = _marks(traces, segments, details, reference)
     rows = []
     for study_id in dict.fromkeys([*details, *judged, *measured, *nerves, *sensory]):
         person, own = details.get(study_id, Details()), judged.get(study_id, ())
@@ -100,6 +104,7 @@ def impressions(
                 None,
             ),
             (unassigned or {}).get(study_id, ()),
+            marks.get(study_id, ()),
         )
         for line, said in enumerate(statements(looked_at(visit)), start=1):
             rows.append(
@@ -113,6 +118,21 @@ def impressions(
                 }
             )
     return conform(pd.DataFrame(rows), "statements")
+
+
+def _marks(
+    traces: pd.DataFrame,
+    segments: pd.DataFrame,
+    details: Mapping[str, Details],
+    reference: str | Path | ReferenceSet,
+) -> dict[str, tuple[Row, ...]]:
+    """Give the motor values that have a limit of normal, with where they lie, by study."""
+    tables = {"traces": by_study(traces), "segments": by_study(segments)}
+    found = by_study(limits_table(traces, segments, details, reference=reference))
+    return {
+        study_id: tuple({**tables[one["table"]][study_id][one["row"]], **one} for one in rows)
+        for study_id, rows in found.items()
+    }
 
 
 # ------------------------------------------------------------------ the statements
@@ -129,6 +149,7 @@ def statements(visit: Seen) -> tuple[Statement, ...]:
         *block(visit),
         *entrapment(visit),
         *fibers(visit),
+        *(_unlimited(visit) if not visit.marks else ()),
         *sensory(visit),
         *_disease(visit),
         *_step(visit),
@@ -138,9 +159,9 @@ def statements(visit: Seen) -> tuple[Statement, ...]:
 
 def _is_normal(visit: Seen) -> bool:
     """Tell whether everything that was measured is normal, and enough of it was."""
-    looked = any(row["conduction_block"] == "none" for row in visit.verdicts)
+    looked = any(row["conduction_block"] == "none" for row in visit.verdicts) and visit.marks
     small = any(too_small(row) for row in visit.verdicts)
-    return looked and not (
+    return bool(looked) and not (
         visit.graded()
         or visit.open_()
         or visit.traps
@@ -150,6 +171,7 @@ def _is_normal(visit: Seen) -> bool:
         or visit.unassigned
         or dispersed(visit)
         or small
+        or any(row["is_outside"] is True for row in visit.marks)
         or explained(visit)
         or any(long_latency(visit))
         or abnormal(visit)
@@ -158,12 +180,23 @@ def _is_normal(visit: Seen) -> bool:
 
 
 def _normal(visit: Seen) -> Iterator[Statement]:
-    yield Statement("normal", "study", tuple(nerve_items(studied(visit))))
+    limited = {nerve_of(row) for row in visit.marks}
+    told = [nerve for nerve in studied(visit) if nerve in limited]
+    yield Statement("normal", "study", tuple(nerve_items(told)))
+    yield from _unlimited(visit)
     if any(one.is_normal is True for one in visit.studies):
         yield from sensory(visit)
     yield from _category(visit, only_met=True)
     if visit.details.findings.get(_WEAK) is True:
         yield from _proximal(visit)
+
+
+def _unlimited(visit: Seen) -> Iterator[Statement]:
+    """Name the nerves that no reference set limits: nobody can call them normal."""
+    limited = {nerve_of(row) for row in visit.marks}
+    rest = [nerve for nerve in studied(visit) if nerve not in limited]
+    if rest:
+        yield Statement("normal", "no_limits", tuple(nerve_items(rest)))
 
 
 # ---- 6 how it stands with MMN
@@ -189,7 +222,9 @@ def _pattern(visit: Seen) -> str:
 def _disease(visit: Seen) -> Iterator[Statement]:
     pattern = _pattern(visit)
     if pattern:
-        yield Statement("disease", pattern)
+        blocked = {nerve_of(row) for row in visit.graded()}
+        is_one = pattern == "lewis_sumner" and blocked == set(unexplained(visit))
+        yield Statement("disease", f"{pattern}_one" if is_one and len(blocked) == 1 else pattern)
     suspected = visit.graded() or visit.open_() or visit.details.findings.get(_WEAK) is True
     if suspected:
         yield from _category(visit, only_met=False)
@@ -230,6 +265,10 @@ def _category(visit: Seen, *, only_met: bool) -> Iterator[Statement]:
             )
     else:
         case = "undetermined" if visit.graded() or visit.open_() else "unsupported"
+        if case == "undetermined" and found.not_excluded in made.categories:
+            label = made.categories[found.not_excluded]
+            case = "open"
+            values |= {"label": label.text, "label_zh": label.text_zh or label.text}
         yield Statement("disease", case, values=values)
 
 
@@ -273,6 +312,7 @@ _SPOILING = (
     ("polarity_differs", (False,)),
     ("electrode_shift", (False,)),
     ("complete_block", (None,)),
+    ("response", (None,)),
     ("supramaximal", (None,)),
     ("recent", (None,)),
 )
@@ -313,5 +353,7 @@ def _asked(visit: Seen) -> Iterator[Statement]:
 
 def _proximal(visit: Seen) -> Iterator[Statement]:
     where = visit.conclusion.unexamined if visit.conclusion is not None else ()
+    begun = {(one.nerve, one.side) for one in where if one.above}
+    arms = [nerve for nerve in studied(visit) if anatomy().nerves[nerve[0]].limb == "arm"]
     if where:
-        yield Statement("step", "proximal")
+        yield Statement("step", "proximal" if begun.intersection(arms) else "more")

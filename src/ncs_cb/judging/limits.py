@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from ncs_cb import flags
 from ncs_cb.columns import conform
 from ncs_cb.judging.visit import Row
 from ncs_cb.knowledge.anatomy import anatomy
@@ -22,7 +23,7 @@ _ITEMS = {
     "negative_peak_amplitude_mv": "amplitude_mv",
     "conduction_velocity_m_per_s": "velocity_m_per_s",
 }
-_AT_THE_DISTAL_SITE = ("onset_latency_ms", "negative_peak_amplitude_mv")
+_AT_SITES = ("onset_latency_ms", "negative_peak_amplitude_mv")
 _ALONG_SEGMENTS = ("conduction_velocity_m_per_s",)
 
 
@@ -35,8 +36,8 @@ def limits_table(
 ) -> pd.DataFrame:
     """Give the limit of normal of every motor value that has one.
 
-    Latency and amplitude are limited at the distal site only: farther along the nerve they
-    depend on distance and, in block, on what the report is about.
+    Latency and amplitude are limited at the site that their limit names, or at the distal one:
+    farther along the nerve they depend on distance and, in block, on what the report is about.
 
     Parameters
     ----------
@@ -72,21 +73,13 @@ def _by_study(frame: pd.DataFrame) -> dict[str, list[Row]]:
 def _of_study(
     table: str, rows: list[Row], person: Details, sets: tuple[ReferenceSet, ...]
 ) -> Iterator[dict[str, Any]]:
-    distal = _distal_rows(rows) if table == "traces" else set(range(len(rows)))
-    columns = _AT_THE_DISTAL_SITE if table == "traces" else _ALONG_SEGMENTS
-    for place in sorted(distal):
-        row = rows[place]
+    distal = _distal_rows(rows) if table == "traces" else set()
+    columns = _AT_SITES if table == "traces" else _ALONG_SEGMENTS
+    for place, row in enumerate(rows):
+        if row.get("kind") == "sensory":
+            continue
         for column in columns:
-            limit = first_limit(
-                sets,
-                "motor",
-                str(row["nerve"]),
-                str(row["muscle"]),
-                _ITEMS[column],
-                person,
-                segment=row.get("segment"),
-            )
-            if limit is not None and (column != "onset_latency_ms" or _at_place(row, limit)):
+            if (limit := _limit(row, column, person, sets, is_distal=place in distal)) is not None:
                 yield {
                     "study_id": row["study_id"],
                     "table": table,
@@ -99,6 +92,26 @@ def _of_study(
                     "source": limit.source,
                     "verified": limit.verified,
                 }
+
+
+def _limit(
+    row: Row, column: str, person: Details, sets: tuple[ReferenceSet, ...], *, is_distal: bool
+) -> Limit | None:
+    """Give the limit of one value; a latency at one named site has one of its own."""
+    who = (str(row["nerve"]), str(row["muscle"]))
+    if column not in _AT_SITES:
+        segment = row.get("segment")
+        return first_limit(sets, "motor", *who, _ITEMS[column], person, segment=segment)
+    if not flags.is_used(row["quality_flags"]):
+        return None
+    site = str(row["stimulation_site"])
+    found = first_limit(sets, "motor", *who, _ITEMS[column], person, site=site)
+    if found is not None and (is_distal or found.site):
+        return found if column != "onset_latency_ms" or _at_place(row, found) else None
+    if column == "onset_latency_ms":
+        found = first_limit(sets, "motor", *who, "latency_ms", person, site=site)
+        return found if found is not None and found.site else None
+    return None
 
 
 def _distal_rows(rows: list[Row]) -> set[int]:

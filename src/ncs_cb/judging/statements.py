@@ -12,7 +12,7 @@ import pandas as pd
 from ncs_cb.judging.entrapment import Found, cold_limbs, entrapments
 from ncs_cb.judging.sensory import SensoryStudy
 from ncs_cb.judging.truth import holds
-from ncs_cb.judging.validity import NOT_ATTESTED, REFUTED
+from ncs_cb.judging.validity import NOT_ATTESTED
 from ncs_cb.knowledge.anatomy import anatomy, entrapment_between, nerve_of_muscle
 from ncs_cb.knowledge.reference import ReferenceSet, first_limit
 from ncs_cb.knowledge.thresholds import value as threshold
@@ -37,6 +37,8 @@ class Seen:
     sets: tuple[ReferenceSet, ...]
     conclusion: Conclusion | None
     unassigned: tuple[str, ...]
+    marks: tuple[Row, ...] = ()
+    """Motor values that have a limit of normal: the row they stand in, and that limit."""
     traps: tuple[Found, ...] = ()
     cold: frozenset[tuple[str, str]] = frozenset()
     slow: dict[Nerve, tuple[float, float]] = field(default_factory=dict)
@@ -62,22 +64,27 @@ def looked_at(visit: Seen) -> Seen:
     traps = entrapments(
         visit.segments, visit.verdicts, visit.nerves, visit.studies, visit.details, visit.sets
     )
+    nerves = [*studied(visit), *((one.nerve, one.side) for one in visit.studies)]
+    limbs = {(side, anatomy().nerves[nerve].limb) for nerve, side in nerves}
     return replace(
         visit,
         traps=traps,
-        cold=cold_limbs(visit.details),
-        slow=dict(_slowed(visit)),
-        small=dict(_small(visit)),
+        cold=cold_limbs(visit.details) & limbs,
+        slow=dict(_slowed(visit, {(one.nerve, one.side) for one in traps})),
+        small=_small(visit),
     )
 
 
-def _slowed(visit: Seen) -> Iterator[tuple[Nerve, tuple[float, float]]]:
-    """Give nerves slower than their limit outside blocks and entrapment sites."""
+def _slowed(visit: Seen, trapped: set[Nerve]) -> Iterator[tuple[Nerve, tuple[float, float]]]:
+    """Give nerves slower than their limit outside blocks and entrapments."""
     blocked = {_place(row) for row in (*visit.graded(), *visit.open_())}
     worst: dict[Nerve, tuple[float, float]] = {}
     for row in visit.segments:
         trap = entrapment_between(row["nerve"], *row["segment"].split("-"))
-        if row.get("is_adjacent") is False or trap is not None or _place(row) in blocked:
+        if row.get("is_adjacent") is False or _place(row) in blocked:
+            continue
+        # Slow across an entrapment site, and no slower than beside it: the nerve is slow there.
+        if trap is not None and (_nerve(row) in trapped or not _has_limit(visit, row)):
             continue
         if _foreign(row):
             continue
@@ -99,8 +106,21 @@ def _slowed(visit: Seen) -> Iterator[tuple[Nerve, tuple[float, float]]]:
     yield from worst.items()
 
 
-def _small(visit: Seen) -> Iterator[tuple[Nerve, tuple[float, float]]]:
-    """Give nerves whose distal response is below its lower limit."""
+def _has_limit(visit: Seen, row: Row) -> bool:
+    """Tell whether the velocity of a segment has a limit of its own."""
+    return any("segment" in one and _place(one) == _place(row) for one in visit.marks)
+
+
+def _small(visit: Seen) -> dict[Nerve, tuple[float, float]]:
+    """Give nerves whose distal response is below its lower limit, and that limit."""
+    found = dict(_small_routine(visit))
+    for row in visit.marks:
+        if row["column"] == "negative_peak_amplitude_mv" and row["is_outside"] is True:
+            found.setdefault(_nerve(row), (_number(row[row["column"]]), row["limit"]))
+    return found
+
+
+def _small_routine(visit: Seen) -> Iterator[tuple[Nerve, tuple[float, float]]]:
     for row in visit.nerves:
         value = _number(row["distal_amplitude_mv"])
         limit = first_limit(
@@ -137,7 +157,8 @@ def _number(value: Any) -> float:
 
 def studied(visit: Seen) -> list[Nerve]:
     """Give the motor nerves that were studied, crossing recordings apart."""
-    return list(dict.fromkeys(_nerve(row) for row in visit.nerves if not _foreign(row)))
+    rows = (*visit.nerves, *visit.segments)
+    return list(dict.fromkeys(_nerve(row) for row in rows if not _foreign(row)))
 
 
 def nerve_items(nerves: Iterable[Nerve]) -> Iterator[Mapping[str, Any]]:
@@ -161,6 +182,14 @@ def _segment_item(kind: str, row: Row, **more: Any) -> Mapping[str, Any]:
 # ---- 1 technique
 
 
+_INCOMPARABLE = {
+    "incomparable": ("filter_mismatch", "polarity_differs"),
+    "moved": ("electrode_shift",),
+}
+# Premises that, refuted, are said among the technical limits.
+_SAID_BEFORE = ("supramaximal", *(name for names in _INCOMPARABLE.values() for name in names))
+
+
 def technical(visit: Seen) -> Iterator[Statement]:
     """Say what limits the recordings: cold, weak stimuli, differing settings."""
     if visit.unassigned:
@@ -180,20 +209,14 @@ def technical(visit: Seen) -> Iterator[Statement]:
         yield Statement(
             "technique", "submaximal", tuple(_segment_item("segment", row) for row in denied)
         )
-    others = [
-        row
-        for row in visit.verdicts
-        if str(row["technical_validity"]) == REFUTED
-        and row not in denied
-        and any(
-            premise(row, name, holds=False)
-            for name in ("filter_mismatch", "polarity_differs", "electrode_shift")
-        )
-    ]
-    if others:
-        yield Statement(
-            "technique", "incomparable", tuple(_segment_item("segment", row) for row in others)
-        )
+    for case, names in _INCOMPARABLE.items():
+        rows = [
+            row
+            for row in visit.verdicts
+            if row not in denied and any(premise(row, name, holds=False) for name in names)
+        ]
+        if rows:
+            yield Statement("technique", case, tuple(_segment_item("segment", row) for row in rows))
 
 
 def premise(row: Row, name: str, *, holds: bool | None) -> Mapping[str, Any] | None:
@@ -215,14 +238,14 @@ def block(visit: Seen) -> Iterator[Statement]:
     for grade in GRADES:
         rows = [row for row in graded if row["conduction_block"] == grade]
         if rows:
-            yield Statement(
-                "block",
-                grade,
-                tuple(_blocked_item(row, numbers) for row in rows),
-            )
-    open_ = [row for row in visit.open_() if not premise(row, "supramaximal", holds=False)]
+            yield Statement("block", grade, tuple(_blocked_item(row, numbers) for row in rows))
+    open_ = [
+        row
+        for row in visit.open_()
+        if not any(premise(row, name, holds=False) for name in _SAID_BEFORE)
+    ]
     if open_:
-        yield Statement("block", "open", tuple(_segment_item("segment", row) for row in open_))
+        yield Statement("block", "open", tuple(_open_item(row) for row in open_))
     yield from explained(visit)
     small = [
         _nerve(row)
@@ -242,7 +265,8 @@ def block(visit: Seen) -> Iterator[Statement]:
         # "No block in" a nerve is said only where nothing of it is left open.
         rest = tuple(_segment_item("segment", row) for row in clear if _nerve(row) in held)
         if seen:
-            yield Statement("block", "none", tuple(nerve_items(seen)))
+            case = "none_elsewhere" if visit.traps else "none"
+            yield Statement("block", case, tuple(nerve_items(seen)))
         if rest:
             yield Statement("block", "none_judged", rest)
         if not clear and not small and not spread and not explained(visit):
@@ -265,9 +289,20 @@ def explained(visit: Seen) -> tuple[Statement, ...]:
         for row in visit.verdicts
         if row["conduction_block"] == "excluded" and premise(row, "martin_gruber", holds=False)
     ]
-    if not rows:
-        return ()
-    return (Statement("block", "crossing", tuple(_segment_item("segment", row) for row in rows)),)
+    cases: dict[str, list[Mapping[str, Any]]] = {"crossing": [], "crossing_back": []}
+    for row in rows:
+        cases[_crossing_case(row)].append(_segment_item("segment", row))
+    return tuple(Statement("block", case, tuple(items)) for case, items in cases.items() if items)
+
+
+def _crossing_case(row: Row) -> str:
+    """Tell fibers that cross from median to ulnar from those that cross back."""
+    return "crossing_back" if row["nerve"] == "median" else "crossing"
+
+
+def _open_item(row: Row) -> Mapping[str, Any]:
+    absent = premise(row, "complete_block", holds=None) is not None
+    return _segment_item("segment_absent" if absent else "segment", row)
 
 
 def _blocked_item(row: Row, numbers: Mapping[Any, Row]) -> Mapping[str, Any]:
@@ -283,12 +318,20 @@ def _blocked_item(row: Row, numbers: Mapping[Any, Row]) -> Mapping[str, Any]:
         for name, is_so in (
             ("unattested", str(row["technical_validity"]) == NOT_ATTESTED),
             ("recent", premise(row, "recent", holds=None) is not None),
-            ("crossing_part", premise(row, "martin_gruber", holds=True) is not None),
+            (
+                f"{_crossing_case(row)}_part",
+                premise(row, "martin_gruber", holds=True) is not None,
+            ),
             ("erb", premise(row, "erb", holds=None) is not None),
         )
         if is_so
     ]
-    return _segment_item(f"block_{kind}", row, area=area, amplitude=amplitude, doubts=tuple(doubts))
+    falls = {"area": area, "amplitude": amplitude}
+    crossing = premise(row, "martin_gruber", holds=True)
+    rest = math.nan if crossing is None else _number(crossing.get(f"rest_{kind}_pct"))
+    if not math.isnan(rest):
+        kind, falls["rest"] = f"{kind}_rest", rest
+    return _segment_item(f"block_{kind}", row, **falls, doubts=tuple(doubts))
 
 
 def too_small(row: Row) -> bool:
@@ -343,9 +386,13 @@ def demyelinating(visit: Seen) -> list[Nerve]:
     return [
         nerve
         for nerve, (_, share) in visit.slow.items()
-        if holds(share, "lt", least) is True
-        and (nerve[1], anatomy().nerves[nerve[0]].limb) not in visit.cold
+        if holds(share, "lt", least) is True and not _is_cold(nerve, visit)
     ]
+
+
+def _is_cold(nerve: Nerve, visit: Seen) -> bool:
+    """Tell whether a nerve lies in a cold limb, whose latencies and velocities say nothing."""
+    return (nerve[1], anatomy().nerves[nerve[0]].limb) in visit.cold
 
 
 def axonal(visit: Seen) -> list[Nerve]:
@@ -374,22 +421,14 @@ def fibers(visit: Seen) -> Iterator[Statement]:
     """Say where fibers were lost, and where they conduct slowly."""
     lost = axonal(visit)
     if lost:
-        yield Statement(
-            "fibers",
-            "axonal",
-            tuple(
-                {
-                    "kind": "amplitude",
-                    "nerve": nerve[0],
-                    "side": nerve[1],
-                    "value": visit.small[nerve][0],
-                    "limit": visit.small[nerve][1],
-                }
-                for nerve in lost
-            ),
+        sizes = (
+            {"kind": "amplitude", "nerve": nerve, "side": side, "value": value, "limit": limit}
+            for nerve, side in lost
+            for value, limit in [visit.small[nerve, side][:2]]
         )
+        yield Statement("fibers", "axonal", tuple(sizes))
     # A nerve that lost fibers conducts a little slower too.
-    slow = [nerve for nerve in visit.slow if nerve not in lost]
+    slow = [nerve for nerve in visit.slow if nerve not in lost and not _is_cold(nerve, visit)]
     if slow:
         case = "diffuse" if len(slow) > 1 else "slow"
         yield Statement(
@@ -406,7 +445,8 @@ def fibers(visit: Seen) -> Iterator[Statement]:
             ),
         )
     trapped = {(one.nerve, one.side) for one in visit.traps}
-    late = [one for one in long_latency(visit) if one not in (*slow, *lost) and one not in trapped]
+    told = {*slow, *lost, *trapped}
+    late = [one for one in long_latency(visit) if one not in told and not _is_cold(one, visit)]
     if late:
         yield Statement("fibers", "late", tuple(nerve_items(late)))
     spread = dispersed(visit)

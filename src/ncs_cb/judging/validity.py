@@ -49,6 +49,9 @@ _BY_SHARE = {
     "total_area_reduction_pct": "area",
 }
 
+# What is left of a fall, beside the sentence that says so.
+_REST = ("rest_amplitude_pct", "rest_area_pct")
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Premises:
@@ -200,6 +203,8 @@ def _reasons(at: int, where: dict[str, str], found: Premises, looked: bool) -> l
         one = answers["complete_block"]
         state = "recent" if one.case == "recent" else "open"
         rows.append(evidence_row("complete_block", state, None, where | _arithmetic(one, answers)))
+    elif looked and _is_proximal_unknown(answers, where):
+        rows.append(evidence_row("response", "unknown", None, where))
     recent = answers.get("axonal_loss_recent")
     if recent is not None and recent.state == "raised":
         rows.append(evidence_row("recent", "note", None, where | _arithmetic(recent, answers)))
@@ -208,6 +213,12 @@ def _reasons(at: int, where: dict[str, str], found: Premises, looked: bool) -> l
         if asked is not None and asked.state == "not_examined" and asked.case == "not_recorded":
             rows.append(evidence_row("martin_gruber", "not_examined", None, _giver(asked, where)))
     return rows
+
+
+def _is_proximal_unknown(answers: Mapping[str, Answer], where: Mapping[str, str]) -> bool:
+    """Tell whether it is the proximal amplitude that is missing."""
+    one = answers.get("complete_block", Answer("", "", {}, ""))
+    return one.case == "no_amplitude" and one.numbers.get("site") == where["proximal"]
 
 
 def _giver(one: Answer, where: Mapping[str, str]) -> dict[str, Any]:
@@ -225,11 +236,9 @@ def _arithmetic(one: Answer, answers: Mapping[str, Answer]) -> dict[str, str]:
     """Give the sentence of a check in both languages."""
     name = next(key for key, value in answers.items() if value is one)
     if one.case == "already":
-        return {"arithmetic": name.replace("_", " "), "arithmetic_zh": name.replace("_", " ")}
-    return {
-        "arithmetic": say(name, one.case, one.numbers),
-        "arithmetic_zh": say(name, one.case, one.numbers, lang="zh"),
-    }
+        return dict.fromkeys(("arithmetic", "arithmetic_zh"), name.replace("_", " "))
+    langs = {"arithmetic": "en", "arithmetic_zh": "zh"}
+    return {key: say(name, one.case, one.numbers, lang=lang) for key, lang in langs.items()}
 
 
 def _stimuli(at: int, found: Premises, where: dict[str, str], looked: bool) -> Iterator[Row]:
@@ -348,6 +357,8 @@ class Standing:
                 | self._rests(at)
             )
             self.say(at, "martin_gruber", state, not whole[at], **more)
+            if not whole[at]:
+                self.rows[at][-1] |= {key: more[key] for key in _REST}
 
     def _rests(self, at: int) -> dict[str, float]:
         area = float(self.table.number("area_reduction_pct")[0][at])

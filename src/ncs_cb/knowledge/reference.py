@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DEFAULT = "aanem_2016"
-FALLBACK = ("aanem_2016", "preston_shapiro")
+FALLBACK = ("aanem_2016", "preston_shapiro", "upper_limb_means")
 """Sets that answer, in this order, where the named set has no value."""
 
 ITEMS: dict[str, tuple[str, ...]] = {
@@ -171,6 +171,7 @@ class ReferenceSet:
         height_cm: float | None = None,
         *,
         segment: str | None = None,
+        site: str | None = None,
     ) -> Limit | None:
         """Give the limit that fits the person best, or None when the set has none.
 
@@ -187,6 +188,8 @@ class ReferenceSet:
             A stratum is used only when it is known to apply; else the limit for all adults.
         segment : str, optional
             For velocities that are limited segment by segment.
+        site : str, optional
+            Only a limit for this stimulation site, or for any.
         """
         if muscle is None:
             found = {
@@ -197,6 +200,8 @@ class ReferenceSet:
             muscle = found.pop()
         best: tuple[int, Limit] | None = None
         for entry in self.index.get((study, nerve, muscle, item), ()):
+            if site is not None and entry.limit.site not in ("", site):
+                continue
             score = entry.fit(segment, age_years, sex, height_cm)
             if score is not None and (best is None or score > best[0]):
                 best = (score, entry.limit)
@@ -329,12 +334,21 @@ def first_limit(
     person: Details | None = None,
     *,
     segment: str | None = None,
+    site: str | None = None,
 ) -> Limit | None:
     """Give the limit of the first of `sets` that has one for this person, or None."""
     who = person or Details()
     for one in sets:
         found = one.limit(
-            study, nerve, muscle, item, who.age_years, who.sex, who.height_cm, segment=segment
+            study,
+            nerve,
+            muscle,
+            item,
+            who.age_years,
+            who.sex,
+            who.height_cm,
+            segment=segment,
+            site=site,
         )
         if found is not None:
             return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
@@ -198,16 +199,33 @@ def _visits(
 ) -> dict[Hashable, Visit]:
     plateaus = _plateaus(traces)
     visits: dict[Hashable, Visit] = {}
+    others: dict[tuple[Hashable, tuple[Any, Any, Any, Any]], list[Response]] = {}
     for row, trace, stimulus in zip(traces.to_dict("records"), responses, stimuli, strict=True):
         study = _key([row["study_id"]])[0]
         visit = visits.setdefault(study, Visit(details.get(str(study), Details())))
-        if row["kind"] != "motor" or not flags.is_used(row["quality_flags"]):
+        if row["kind"] != "motor":
             continue
         place = (row["nerve"], row["side"], row["muscle"], row["stimulation_site"])
-        visit.responses.setdefault(
-            place, _response(row, trace, stimulus, visit.details, plateaus.get((study, *place)))
-        )
+        one = _response(row, trace, stimulus, visit.details, plateaus.get((study, *place)))
+        if flags.is_used(row["quality_flags"]):
+            visit.responses.setdefault(place, one)
+        elif "repeats_differ" in one.flags:
+            others.setdefault((study, place), []).append(one)
+    for (study, place), told in others.items():
+        used = visits[study].responses.get(place)
+        if used is not None and any(_is_same_stimulus(used, one) for one in told):
+            visits[study].responses[place] = replace(used, is_unsteady=True)
     return visits
+
+
+def _is_same_stimulus(one: Response, other: Response) -> bool:
+    """Tell whether two answers at one site must be alike: one current, or both supramaximal."""
+    if "repeats_differ" not in one.flags:
+        return False
+    currents = one.number("stimulus_ma"), other.number("stimulus_ma")
+    if all(map(math.isfinite, currents)):
+        return math.isclose(*currents)
+    return one.is_supramaximal is True and other.is_supramaximal is True
 
 
 def _plateaus(traces: pd.DataFrame) -> dict[tuple[Hashable, ...], bool]:

@@ -237,7 +237,10 @@ def _least_correlation(pair: Pair) -> float:
 
 
 def electrode_shift(pair: Pair) -> Finding:
-    """The proximal response has another shape than the distal one, beyond dispersion."""
+    """The proximal response has another shape than the distal one, or repeats of one differ."""
+    for site, response in zip(pair.sites, (pair.distal, pair.proximal), strict=True):
+        if response is not None and response.is_unsteady:
+            return raised("proven", site=site)
     correlation, least = pair.shape_correlation, _least_correlation(pair)
     if not known(correlation):
         return unexamined("not_compared")

@@ -13,7 +13,7 @@ from ncs_cb.columns import conform, table_columns
 from ncs_cb.errors import missing_extra
 from ncs_cb.harmless import no_formula, visible
 from ncs_cb.model import Result
-from ncs_cb.reports import Writer
+from ncs_cb.reports import Writer, safe_name
 from ncs_cb.vocabulary import ID_LISTS, MAIN_TABLES, SERIES_TABLES
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from ncs_cb.comparison import Comparison
 
+_SCAN_KEYS = ["nerve", "side", "muscle", "stimulation_site"]
 SCHEMA_VERSION = "1"
 """Raised whenever a column is renamed, removed or changes its meaning."""
 
@@ -64,11 +65,27 @@ def write(result: Result, *, lang: str = "en") -> dict[str, str]:
     """Give ``traces.csv``, ``segments.csv``, ``verdicts.csv`` and ``diagnosis.csv``.
 
     The other tables (checks, F waves, intensity series, short steps) are added where they have
-    rows. Column names are those of the documentation in every language.
+    rows. Column names are those of the documentation in every language. Each intensity series is
+    written a second time as two columns without a header, current (mA) and amplitude (mV), as
+    programs that count motor units from a CMAP scan take it.
     """
     del lang
     names = [*MAIN_TABLES, *(name for name in SERIES_TABLES if len(getattr(result, name)))]
-    return {f"{name}.csv": to_csv(getattr(result, name)) for name in names}
+    files = {f"{name}.csv": to_csv(getattr(result, name)) for name in names}
+    return files | _scans(result.recruitment)
+
+
+def _scans(recruitment: pd.DataFrame) -> dict[str, str]:
+    """Give each intensity series as two columns; steps without an amplitude are left out."""
+    values = ["stimulus_ma", "negative_peak_amplitude_mv"]
+    files = {}
+    for key, part in recruitment.groupby(_SCAN_KEYS, sort=True, dropna=False):
+        name = "_".join(safe_name(str(k)) for k in key)
+        rows = part[values].dropna().sort_values(values[0], kind="stable")
+        if len(rows):
+            text = rows.to_csv(index=False, header=False, lineterminator="\r\n")
+            files[f"scan_{name}.csv"] = text
+    return files
 
 
 # ---------------------------------------------------------------- Parquet

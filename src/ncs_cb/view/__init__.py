@@ -296,7 +296,7 @@ def _stretch(r: Reading, row: Row) -> Stretch:
         "phrase.map_title",
         nerve=r.nerve_title(series_of(row)),
         segment=r.segment_title(row),
-        grade=r.words.term("grade", grade),
+        grade=r.words.term("grade", "entrapment_free" if is_silent(r, row) else grade),
         numbers=finding.key_numbers(r, row),
     )
     return Stretch(
@@ -308,11 +308,12 @@ def _stretch(r: Reading, row: Row) -> Stretch:
         r.words.term("grade_short", grade),
         title,
         tables.segment_row_key(row),
+        is_silent(r, row),
     )
 
 
 def _legend(r: Reading) -> tuple[Legend, ...]:
-    grades = sorted({r.grade(row) for row in r.adjacent()}, key=strength)
+    grades = sorted({r.grade(row) for row in r.adjacent() if not is_silent(r, row)}, key=strength)
     w = r.words
     return tuple(Legend(g, w.term("grade_short", g), w.term("grade", g)) for g in grades)
 

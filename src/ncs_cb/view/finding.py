@@ -12,6 +12,7 @@ from ncs_cb.view.reading import (
     Reading,
     Row,
     is_block,
+    is_healthy,
     is_normal,
     is_silent,
     records,
@@ -261,7 +262,9 @@ def _sensory(r: Reading) -> list[str]:
 
 def _categories(r: Reading) -> list[str]:
     """Give the leading set's category, and those of other sets that are met."""
-    lines = []
+    lines: list[str] = []
+    if is_healthy(r):
+        return lines
     for row in records(r.result.diagnosis):
         category = str(row["category"])
         stronger = row["not_excluded"]

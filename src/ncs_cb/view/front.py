@@ -7,21 +7,29 @@ from typing import Any
 from ncs_cb.model import Correction
 from ncs_cb.view.finding import sentences
 from ncs_cb.view.parts import Cell, Fact, Letterhead, Table
-from ncs_cb.view.reading import Reading, records
+from ncs_cb.view.reading import Reading, Row, records
 from ncs_cb.view.rounding import NOTHING, is_known, plain, with_unit
 from ncs_cb.view.tables import empty, word_heads
 
 
 def impression(r: Reading) -> tuple[Fact, ...]:
-    """Give the impression line by line, each labelled with its topic."""
+    """Give the impression line by line; what was found is labelled ``block``, all else not."""
     statements = getattr(r.result, "statements", None)
     rows = [] if statements is None else records(statements)
     if not rows:
         return sentences(r)
     return tuple(
-        Fact(str(row["topic"]), r.either(str(row["text"] or ""), str(row["text_zh"] or "")))
+        Fact(_label(row), r.either(str(row["text"] or ""), str(row["text_zh"] or "")))
         for row in rows
     )
+
+
+def _label(row: Row) -> str:
+    is_found = row["topic"] in ("block", "entrapment") and not str(row["case"]).startswith("no")
+    return "block" if is_found or row["case"] in _FOUND else "plain"
+
+
+_FOUND = ("lewis_sumner", "lewis_sumner_one", "cidp", "upper", "cold", "submaximal")
 
 
 def letterhead(r: Reading) -> Letterhead:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ncs_cb import flags
+from ncs_cb.knowledge.anatomy import nerve_of_muscle
 from ncs_cb.units import unit_of
 from ncs_cb.view.parts import Cell, Head, Table
 from ncs_cb.view.reading import Reading, Row, Series, is_block, is_silent
@@ -35,7 +36,8 @@ _FIRST_PHASE = {
     "total_negative_area_mv_ms": "negative_peak_area_mv_ms",
     "total_negative_duration_ms": "negative_peak_duration_ms",
 }
-_SILENT = ("entrapment_site", "not_used")
+# Said by the grade, or by the word that stands where the amplitude would.
+_SILENT = ("entrapment_site", "not_used", "response_absent", "response_absent_at_site")
 
 
 def motor(r: Reading, nerves: Sequence[tuple[Series, str, Sequence[Row]]]) -> Table:
@@ -66,7 +68,22 @@ def motor(r: Reading, nerves: Sequence[tuple[Series, str, Sequence[Row]]]) -> Ta
     ]
     table = _without_empty(tuple(heads), body)
     parts = [r.words("note.from_above"), dash_note(r, table.rows), outside_note(r, outside)]
+    bare = _without_limits(r, nerves)
+    if bare:
+        parts.append(r.words("note.no_limits", items=r.words.join(bare, weight="heavy")))
     return Table(table.heads, table.rows, note=r.words.sentences(filter(None, parts)))
+
+
+def _without_limits(r: Reading, nerves: Sequence[tuple[Series, str, Sequence[Row]]]) -> list[str]:
+    """Name the nerves for which no reference set has a limit; crossing recordings apart."""
+    limited = {row for name, row, _ in r.normal if name == "traces"}
+    return [
+        title
+        for series, title, rows in nerves
+        if rows
+        and nerve_of_muscle(series[2]) in (None, series[0])
+        and not limited.intersection(row["row"] for row in rows)
+    ]
 
 
 def _head(r: Reading, name: str) -> Head:
@@ -117,9 +134,23 @@ def _grade(r: Reading, row: Row) -> Cell:
     if is_silent(r, row):
         return Cell("")
     cell = grade_cell(r, grade)
+    if grade == "excluded" and (why := _why_excluded(verdict)):
+        return Cell(r.words(f"remark.{why}"), grade)
     if is_block(grade) and verdict.get("technical_validity") == "not_attested":
         return Cell(r.words("remark.if_supramaximal", grade=cell.text), grade)
     return cell
+
+
+def _why_excluded(verdict: Row) -> str:
+    """Name what rules a segment out: the site, an anastomosis, or the distal response."""
+    failed = [one for one in verdict.get("evidence") or () if one.get("holds") is False]
+    if any(one.get("column") == "is_entrapment_site" for one in failed):
+        return "at_entrapment"
+    if any(one.get("clause") == "martin_gruber" for one in failed):
+        return "by_anastomosis"
+    gates = ("distal_amplitude_mv", "distal_gate")
+    small = any(one.get("column") in gates or one.get("clause") in gates for one in failed)
+    return "too_small" if small else ""
 
 
 def _remarks(r: Reading, *rows: Row) -> str:

@@ -10,7 +10,17 @@ from ncs_cb.knowledge.findings import findings
 from ncs_cb.model import TreatmentCourse
 from ncs_cb.view import tables
 from ncs_cb.view.parts import Cell, DiagnosisView, Fact, FeatureList, FlagNote, Table
-from ncs_cb.view.reading import Reading, Row, Series, is_normal, is_silent, records, series_of
+from ncs_cb.view.reading import (
+    Reading,
+    Row,
+    Series,
+    is_healthy,
+    is_normal,
+    is_silent,
+    is_typed,
+    records,
+    series_of,
+)
 from ncs_cb.view.rounding import is_known, number, plain, with_unit
 from ncs_cb.wording.catalog import capital
 from ncs_cb.wording.checks import say
@@ -172,6 +182,8 @@ def nerve_flags(r: Reading, series: Series, responses: Sequence[Row]) -> tuple[F
     """Word the flags of one nerve's responses and segments."""
     rows = [(r.words.site(str(row["stimulation_site"])), row) for row in responses]
     rows += [(r.segment_title(row), _without_site(r, row)) for row in r.adjacent(series)]
+    if is_typed(r, series):
+        rows = [(where, _without_shape(row)) for where, row in rows]
     checks = [c for key, group in r.checks.items() if key[:3] == series for c in group]
     return flag_notes(r, rows, checks)
 
@@ -184,6 +196,16 @@ def _without_site(r: Reading, row: Row) -> Row:
     return row | {"quality_flags": ";".join(kept)}
 
 
+def _without_shape(row: Row) -> Row:
+    """Leave out what only says that numbers came without a waveform."""
+    kept = [
+        n
+        for n in flags.split(row["quality_flags"] or "")
+        if n != "first_phase_only" and flags.FLAGS[n].scope != "estimate"
+    ]
+    return row | {"quality_flags": ";".join(kept)}
+
+
 # Why a check of a response could not be made; said once for all checks and sites.
 _WITHOUT = ("no_waveform", "nothing_printed", "not_measured")
 
@@ -192,12 +214,15 @@ def not_examined(r: Reading, series: Series) -> tuple[Fact, ...]:
     """Name the checks that could not be made on one nerve, and what was missing; each once."""
     whole: dict[str, dict[str, None]] = {}
     single: dict[tuple[str, str], dict[str, None]] = {}
+    typed = is_typed(r, series)
     for row in r.adjacent(series):
         for check in r.checks.get((*series, str(row["segment"])), ()):
             if check["state"] != "not_examined":
                 continue
             flag, case = r.words.term("flag", str(check["flag"])), str(check.get("case") or "")
-            if case in _WITHOUT:
+            if typed and case in (*_WITHOUT, "not_compared"):
+                whole["no_waveform"] = {r.words("missing.shape"): None}
+            elif case in _WITHOUT:
                 whole.setdefault(case, {})[flag] = None
             else:
                 key = (arithmetic(r, check), r.segment_title(row))
@@ -205,6 +230,8 @@ def not_examined(r: Reading, series: Series) -> tuple[Fact, ...]:
     places: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for (why, where), names in single.items():
         places.setdefault((why, tuple(names)), []).append(where)
+    everywhere = {r.segment_title(row) for row in r.adjacent(series)}
+    places = {key: [] if {*where} == everywhere else where for key, where in places.items()}
     join = r.words.join
     return (
         *(
@@ -223,7 +250,9 @@ def not_examined(r: Reading, series: Series) -> tuple[Fact, ...]:
 
 def diagnosis(r: Reading) -> tuple[DiagnosisView, ...]:
     """Word what each criteria set concludes, with what explains it and what would decide it."""
-    views = []
+    views: list[DiagnosisView] = []
+    if is_healthy(r):
+        return ()
     for row in records(r.result.diagnosis):
         set_id, category, stronger = (
             str(row["criteria"]),
@@ -334,6 +363,8 @@ def features(r: Reading) -> tuple[Table, tuple[FeatureList, ...]]:
         The features of MMN with their published frequency; per other disease what speaks for
         and against it.
     """
+    if is_healthy(r):
+        return tables.empty(), ()
     own, rest = records(r.result.features), records(r.result.differential)
     order = {bearing: n for n, bearing in enumerate(_BEARINGS)}
     own.sort(key=lambda row: order[str(row["bearing"])])
@@ -363,7 +394,7 @@ def _feature(r: Reading, row: Row) -> tuple[Cell, ...]:
         Cell(r.words(f"features.{bearing}"), bearing),
         Cell(_own_words(r, row, "text")),
         Cell(_own_words(r, row, "frequency")),
-        Cell(str(row["source"])),
+        Cell(r.source(str(row["source"]))),
         Cell(r.words.term("level", str(row["verified"]))),
     )
 

@@ -165,6 +165,7 @@ class Stretch:
     short: str
     title: str
     anchor: str
+    is_silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

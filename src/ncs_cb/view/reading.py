@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import pandas as pd
@@ -14,7 +16,7 @@ from ncs_cb.model import Result, SetWords
 from ncs_cb.units import unit_of
 from ncs_cb.view.rounding import is_known, number, with_unit
 from ncs_cb.vocabulary import GRADES, NO_GRADE
-from ncs_cb.wording.catalog import Words
+from ncs_cb.wording.catalog import Words, load
 
 Row = dict[str, Any]
 Series = tuple[str, str, str]
@@ -91,6 +93,10 @@ class Reading:
     def either(self, english: str, chinese: str) -> str:
         """Give the text of the reader's language; English where the other is missing."""
         return chinese if self.words.lang == "zh" and chinese else english
+
+    def source(self, text: str) -> str:
+        """Name a source in the reader's language; citations stay as they were printed."""
+        return text if self.words.lang == "en" else _named_source(text, self.words.lang)
 
     def nerve_short(self, series: Series) -> str:
         """Name a nerve for a table: ``right ulnar``."""
@@ -220,12 +226,16 @@ def _anatomical(series: Series) -> tuple[int, int, str]:
 
 def is_silent(r: Reading, row: Row) -> bool:
     """Tell whether a segment is an entrapment site at which nothing was found."""
-    if r.grade(row) != "excluded" or row["is_entrapment_site"] is not True:
+    by_numbers = (r.verdict(row) or {}).get("grade_by_numbers")
+    return r.grade(row) == "excluded" and nothing_found(row, by_numbers)
+
+
+def nothing_found(segment: Row, grade_by_numbers: object) -> bool:
+    """Tell whether a segment is an entrapment site without slowing and without a fall."""
+    if segment["is_entrapment_site"] is not True:
         return False
-    by_numbers = str((r.verdict(row) or {}).get("grade_by_numbers") or "none")
-    return "focal_slowing" not in flags.split(row["quality_flags"] or "") and not is_block(
-        by_numbers
-    )
+    slowed = "focal_slowing" in flags.split(segment["quality_flags"] or "")
+    return not slowed and not is_block(str(grade_by_numbers or "none"))
 
 
 def is_normal(r: Reading) -> bool:
@@ -233,3 +243,25 @@ def is_normal(r: Reading) -> bool:
     return any(
         row["topic"] == "normal" and row["case"] == "study" for row in records(r.result.statements)
     )
+
+
+def is_healthy(r: Reading) -> bool:
+    """Tell whether a study is normal and nobody complains: then no disease is spoken of."""
+    suspected = [row["is_suspected"] is not False for row in records(r.result.reasons)]
+    return is_normal(r) and bool(suspected) and not any(suspected)
+
+
+def is_typed(r: Reading, series: Series) -> bool:
+    """Tell whether a nerve's numbers were typed in or printed, without a waveform."""
+    mine = [n for n, row in enumerate(r.traces) if series_of(row) == series]
+    return all(r.result.responses[n].trace is None for n in mine)
+
+
+@lru_cache(maxsize=1024)
+def _named_source(text: str, lang: str) -> str:
+    """Put the phrases of a source into another language, the longest first."""
+    told, words = load("en").section("source"), load(lang)
+    for key, english in sorted(told.items(), key=lambda item: -len(item[1])):
+        pattern = rf"(?<![\w-]){re.escape(english)}(?![\w-])"
+        text = re.sub(pattern, words(f"source.{key}"), text, flags=re.IGNORECASE)
+    return text

@@ -84,14 +84,18 @@ def sensory(r: Reading) -> Table:
         }
         for row in records(r.result.sensory)
     ]
-    names = ("amplitude_uv", "velocity_m_per_s", "onset_latency_ms", "negative_peak_latency_ms")
+    names = (*_SENSORY, "negative_peak_latency_ms")
     return from_rows(r, rows, ("nerve", "segment", "reading", "origin"), names)
+
+
+_SENSORY = ("amplitude_uv", "velocity_m_per_s", "onset_latency_ms")
 
 
 def _reading(r: Reading, row: Row) -> str:
     """Say whether a sensory study is normal and who says so."""
     if row["is_normal"] is None:
-        return r.words("reading.unread")
+        is_bare = any(is_known(row.get(n)) for n in _SENSORY) and not row["reason"]
+        return r.words("reading.no_limit" if is_bare else "reading.unread")
     by = "reading" if row["judged_by"] == "reading" else "limits"
     return r.words(f"reading.{'normal' if row['is_normal'] else 'abnormal'}_{by}")
 

@@ -264,6 +264,8 @@ def evidence(r: Reading, verdict: Row) -> Table:
         name = str(clause.get("column") or "")
         unit = unit_of(name)
         limit, value = clause.get("limit"), clause.get("value")
+        if clause.get("rule") == "premise":
+            value = None  # its state is what the sentence says
         grade = str(clause.get("grade") or "")
         truth = {True: "met", False: "not_met"}.get(clause.get("holds"), "unknown")
         body.append(
@@ -273,7 +275,7 @@ def evidence(r: Reading, verdict: Row) -> Table:
                 Cell(_quantity(r, value, unit, limit)),
                 Cell(_limit(r, clause.get("op"), limit, unit)),
                 Cell(r.words(f"truth.{truth}"), truth),
-                Cell(str(clause.get("source") or "")),
+                Cell(r.source(str(clause.get("source") or ""))),
                 Cell(r.words.term("level", str(clause.get("verified") or "unchecked"))),
             )
         )
@@ -300,7 +302,9 @@ def _clause_label(r: Reading, clause: dict[str, Any]) -> str:
         return r.words.term("column", name)
     if f"flag.{name}" in r.words.texts:
         return r.words.term("flag", name)
-    return str(clause.get("text") or clause.get("clause") or name).replace("_", " ")
+    own = r.words.texts.get(f"policy.{clause.get('clause')}")
+    text = own or r.either(str(clause.get("text") or ""), str(clause.get("text_zh") or ""))
+    return (text or str(clause.get("clause") or name)).replace("_", " ")
 
 
 def _quantity(r: Reading, value: object, unit: str, limit: object) -> str:

@@ -33,7 +33,8 @@ class Statement:
 def statement_words(said: Statement, lang: str) -> str:
     """Say one statement."""
     words = load(lang)
-    weight = "heavy" if any(one["kind"] != "nerve" for one in said.items) else "light"
+    is_plain = all(one["kind"] in ("nerve", "limb_only") for one in said.items)
+    weight = "light" if is_plain else "heavy"
     items = words.join((_item(one, words) for one in said.items), weight=weight)
     return capital(
         words(f"impression.{said.topic}_{said.case}", items=items, **_filled(said.values, words))

@@ -95,6 +95,9 @@ def each_visit(found: StudyInput, asked: Asked) -> list[StudyInput]:
         path = tables[0]
         source = asked.put_to(Input(path, path.name, read_regular(path)), asked.lab_for(found.path))
         readers = claimants(source)
+        if len(readers) == 1 and (shown := readers[0].shown(path.name)) != path.name:
+            lone = not found.path.is_dir()
+            return [replace(found, name=Path(shown).stem) if lone else found]
         if len(readers) == 1 and readers[0].visits is not None:
             names = list(visits(source, readers[0]))
             if len(names) > 1:

@@ -12,6 +12,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from ncs_cb.errors import ReadError, did_you_mean
+from ncs_cb.readers._shared.text import decode
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -116,15 +117,16 @@ def text_of(cell: Cell) -> str:
 
 def _decoded(data: bytes, encoding: str | None) -> tuple[str, str]:
     marked = next((name for mark, name in _BOMS if data.startswith(mark)), None)
-    wanted = marked or encoding or "utf-8"
-    try:
-        text = data.decode(wanted.replace("utf-8", "utf-8-sig"))
-    except (UnicodeDecodeError, LookupError) as problem:
-        if encoding is not None:
-            at = getattr(problem, "start", 0)
-            raise ReadError(f"not {encoding[:20]} text (byte {at}).") from None
+    if marked is None and encoding is None:
         # Only words can come out wrong, and a word that is not understood is refused.
-        text, wanted = data.decode("cp1252", "replace"), "cp1252"
+        text, wanted = decode(data)
+    else:
+        wanted = marked or encoding or ""
+        try:
+            text = data.decode("utf-8-sig" if wanted == "utf-8" else wanted)
+        except (UnicodeDecodeError, LookupError) as problem:
+            at = getattr(problem, "start", 0)
+            raise ReadError(f"not {wanted[:20]} text (byte {at}).") from None
     if "\x00" in text:
         raise ReadError("not a text table: it holds zero bytes.")
     return text, wanted

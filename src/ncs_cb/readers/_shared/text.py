@@ -22,6 +22,7 @@ _TITLES = re.compile(
     re.IGNORECASE,
 )
 _LONGEST = 80
+_USUAL_CHINESE = (0xB0, 0xD7)
 
 
 def decode(data: bytes) -> tuple[str, str]:
@@ -72,12 +73,15 @@ def _as_chinese(data: bytes) -> str | None:
     except UnicodeDecodeError:
         return None
     letters = [c for c in text if ord(c) > 127]
-    usual = [c for c in letters if min(c.encode("gbk")) > 0xA0]
+    pairs = [c.encode("gbk") for c in letters]
+    # Where two Western letters meet (Größe), they make a rare one.
+    usual = [p for p in pairs if _USUAL_CHINESE[0] <= p[0] <= _USUAL_CHINESE[1] and p[1] > 0xA0]
     return text if all(map(_is_chinese, letters)) and 2 * len(usual) > len(letters) else None
 
 
 def _is_chinese(letter: str) -> bool:
-    return "\u3000" <= letter <= "\u303f" or "\u4e00" <= letter <= "\u9fff" or letter >= "\uff00"
+    spans = (("\u3000", "\u303f"), ("\u4e00", "\u9fff"), ("\u0391", "\u03c9"), ("\uff00", "\uffff"))
+    return any(low <= letter <= high for low, high in spans) or letter in "\u2103\u00b0\u00b1\u00d7"
 
 
 def decode_label(raw: bytes, is_understood: Callable[[str], bool]) -> tuple[str, str]:

@@ -182,11 +182,15 @@ def _status(cells: Mapping[str, str], measured: list[str], row: str) -> Response
 def _agreed(
     status: ResponseStatus | None, values: dict[str, float], row: str
 ) -> tuple[ResponseStatus | None, dict[str, float]]:
-    """Hold the status against the values: an amplitude of 0 is an absent response."""
+    """Hold the status against the values: an amplitude of 0 is an absent response.
+
+    Machines print the cursors of a flat trace too: times beside an amplitude of 0 are of nothing.
+    """
     sizes = [values[name] for name in _AMPLITUDES if name in values]
     is_zero = bool(sizes) and max(sizes) == 0.0
     if is_zero and status in (None, "absent"):
         status = "absent"
+        values = {n: v for n, v in values.items() if not n.endswith("_ms") or n.endswith("_mv_ms")}
     if status is None and sizes:
         status = "present"
     if status == "present" or status is None:

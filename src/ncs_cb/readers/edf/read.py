@@ -33,9 +33,11 @@ from ncs_cb.readers._shared.plausible import (
 )
 from ncs_cb.readers._shared.polarity import Orientation, orient
 from ncs_cb.readers._shared.reader import Input, Recording
+from ncs_cb.readers._shared.stimuli import plain
 from ncs_cb.readers._shared.text import words_of
 from ncs_cb.readers._shared.triggers import codes, is_trigger
 from ncs_cb.readers._shared.where import Where, where_of
+from ncs_cb.readers._shared.words import translated
 from ncs_cb.readers.edf.header import Header, Scale, Signal, parse_header, sampling_rate, scale_of
 from ncs_cb.readers.edf.person import person_of
 from ncs_cb.readers.edf.sweeps import Plan, plan_sweeps
@@ -89,9 +91,9 @@ def read(source: Input) -> Recording:
         If there is no stimulus, or nerve, side, muscle or site are unknown or contradict.
     """
     header = parse_header(source.data)
-    times = timeline(header, source.data)
+    times = _in_usual_words(timeline(header, source.data), source)
     person = person_of(header, source.name, keep_identity=source.keep_identity)
-    field = from_recording_field(header.recording)
+    field = from_recording_field(translated(header.recording, source.words))
     decisions = [*person.decisions, *_salvaged(header, source.name)]
     channels = _channels(header, field, source, decisions)
     times = _with_triggers(times, header, source.data)
@@ -138,6 +140,20 @@ def _no_stimulus(n_annotations: int) -> StudyError:
         f"no stimulus: none of {n_annotations} annotations is a stimulus or a site name.",
         hint="Expected 'Stimulus right wrist 0.2ms x 8.2mA at 6.5cm from recording site', or "
         f"one of: {known_sites()}. 'ncs-cb formats edf' says what is needed.",
+    )
+
+
+def _in_usual_words(times: Timeline, source: Input) -> Timeline:
+    """Put the usual names for a laboratory's own words; ``study.toml`` has its say before."""
+    told = {plain(text) for text in source.override.sites}
+    if not source.words:
+        return times
+    return replace(
+        times,
+        annotations=tuple(
+            a if plain(a.text) in told else replace(a, text=translated(a.text, source.words))
+            for a in times.annotations
+        ),
     )
 
 
@@ -190,7 +206,7 @@ def _channels(
     ordinary = [s for s in header.signals if not s.is_annotation and s.n_samples]
     if not ordinary:
         raise StudyError("the file holds annotations but no signal.")
-    named = [(s, from_label(s.label)) for s in ordinary]
+    named = [(s, from_label(translated(s.label, source.words))) for s in ordinary]
     chosen = [(s, n) for s, n in named if n.muscle is not None]
     told = source.override.muscle
     if told is not None and len(chosen) > 1:

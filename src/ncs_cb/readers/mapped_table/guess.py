@@ -16,6 +16,8 @@ from ncs_cb.readers.mapped_table.header import is_units
 from ncs_cb.units import stored_per, unit_in
 
 _LOOKED_AT, _VALUES = 60, 400
+_LISTED, _LONGEST_NAME = 12, 40
+_ENCODINGS = ("cp1252", "gbk", "utf-16")
 _MOSTLY = 0.6
 _NOT_OURS = re.compile(r"\b(norm|ref|rel|delta|diff|%|limit|z|cutoff)", re.IGNORECASE)
 _QUANTITIES = (
@@ -30,7 +32,10 @@ _QUANTITIES = (
     ("stimulus_ma", r"stimul.*ma\b|intens|current|strom|reizst"),
 )
 _KEYS = (
-    ("study_id", r"study.?id|subject|proband|patient|\bpat\b|\bid$|^id\b|case|\bcode\b|fall|编号"),
+    (
+        "study_id",
+        r"study.?id|^sub|proband|participant|patient|\bpat\b|\bp?id$|^p?id\b|case|\bcode\b|fall|编号",
+    ),
     ("nerve", r"nerv|神经"),
     ("side", r"side|seite|侧"),
     ("muscle", r"muscle|muskel|rec(ording)?\.? ?site|ableit|肌"),
@@ -38,14 +43,20 @@ _KEYS = (
     ("age_years", r"^(age|alter|年龄)\b"),
     ("sex", r"^(sex|gender|geschlecht|性别)\b"),
     ("height_cm", r"height|größe|groesse|身高"),
+    ("visit_date", r"(visit|exam|study|test|untersuch).*(date|day|dat)|^(date|datum)$|检查日期"),
     ("distal_site", r"^site ?2$"),
     ("proximal_site", r"^site ?1$"),
     ("segment", r"^segments?$|abschnitt"),
 )
+_IN_HEADERS = ("x_ms", "x_mv", "x_mv_ms", "x_m_per_s", "x_mm", "x_ma")
 _CODES = re.compile(r"param|measure|variable|test|item|code|größe", re.IGNORECASE)
 _VALUE = re.compile(r"^(value|result|wert|ergebnis|数值)", re.IGNORECASE)
+# Not examined is not absent: a word is taken for "no response" only where it says so.
 _ABSENT = re.compile(
-    r"\b(nr|n\.r|no resp|absent|none seen|nicht|keine|kein|not elicit|未引出)", re.IGNORECASE
+    r"\b(nr\b|n\.r\b|no resp|absent|none seen|not elicit|unresponsive|fehlt|erloschen"
+    r"|nicht (aus|er|nach|dar|ab|evo)|keine? (antwort|reaktion|reiz|potential|map|resp|einzel))"
+    r"|未引出|无反应",
+    re.IGNORECASE,
 )
 _NUMBER = re.compile(r"[<>]?\s*[+-]?\d+([.,]\d+)?\s*\*?")
 _GROUPS = (
@@ -123,6 +134,7 @@ def guess_layout(grid: Grid, name: str) -> str:
         lines += long
     else:
         lines += ["", *_column_lines(guess)]
+    lines += _doubts(guess, header, body)
     unused = [h for h in guess.unused if h not in guess.identities]
     if unused:
         lines += ["", f"# Not used: {', '.join(unused)[:400]}"]
@@ -130,7 +142,31 @@ def guess_layout(grid: Grid, name: str) -> str:
 
 
 def _encoding(grid: Grid) -> str:
-    return ', encoding = "cp1252"' if grid.shape.startswith("cp1252") else ""
+    told = next((name for name in _ENCODINGS if grid.shape.startswith(name)), None)
+    return f', encoding = "{told}"' if told else ""
+
+
+def _doubts(guess: _Guess, header: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
+    """List the names that nobody knows, with the words of ``lab.toml`` that would teach them."""
+    lines: list[str] = []
+    for key, what, example in (
+        ("nerve", "nerves", "ulnar"),
+        ("muscle", "muscles", "adm"),
+        ("stimulation_site", "sites", "below_elbow"),
+    ):
+        if key not in guess.keys:
+            continue
+        values = dict.fromkeys(_values(body, list(header).index(guess.keys[key])))
+        rows_of_text = [v for v in values if find(what, v) is None and len(v) <= _LONGEST_NAME]  # type: ignore[arg-type]
+        strange = [v for v in rows_of_text if not re.search(r"\d{2}|[()]", v)][:_LISTED]
+        if not strange or "group_row" in " ".join(_group_lines(guess, header, body)):
+            continue
+        lines += [
+            "",
+            f"# Not understood as {key}: {', '.join(map(_quoted, strange))}.",
+            f"# Teach them in lab.toml: [words.{key}] {example} = [{_quoted(strange[0])}]",
+        ]
+    return lines
 
 
 def _header_row(rows: Sequence[Sequence[str]]) -> int:
@@ -146,13 +182,15 @@ def _header_row(rows: Sequence[Sequence[str]]) -> int:
 
 
 def _quantity(header: str) -> str | None:
-    if _NOT_OURS.search(header):
+    text = header.replace("_", " ")
+    if _NOT_OURS.search(text):
         return None
-    return next((name for name, p in _QUANTITIES if re.search(p, header, re.IGNORECASE)), None)
+    return next((name for name, p in _QUANTITIES if re.search(p, text, re.IGNORECASE)), None)
 
 
 def _key(header: str) -> str | None:
-    return next((name for name, p in _KEYS if re.search(p, header, re.IGNORECASE)), None)
+    text = header.replace("_", " ").strip()
+    return next((name for name, p in _KEYS if re.search(p, text, re.IGNORECASE)), None)
 
 
 def _values(body: Sequence[Sequence[str]], index: int) -> list[str]:
@@ -339,7 +377,7 @@ def _roles(tokens: Sequence[str]) -> list[tuple[str | None, str]]:
 def _role(token: str) -> str | None:
     if token.casefold() in SIDES:
         return "side"
-    if stored_per("x_ms", token) is not None or stored_per("x_mv", token) is not None:
+    if any(stored_per(column, token) is not None for column in _IN_HEADERS):
         return "unit"
     for role, what in (("nerve", "nerves"), ("muscle", "muscles"), ("site", "sites")):
         if find(what, token) is not None:  # type: ignore[arg-type]
@@ -371,10 +409,17 @@ def _long(
     for code in dict.fromkeys(_values(body, codes[0])):
         to = _quantity(code)
         said = "" if units else ', unit = "?"'
-        site = "" if "stimulation_site" in guess.keys else ', site = "?"'
+        named = _site_of(code)
+        site = "" if "stimulation_site" in guess.keys else f", site = {_quoted(named or '?')}"
         line = f"{_quoted(code)} = {{ to = {_quoted(to or '?')}{site}{said} }}"
         lines.append(line if to else f"# {line}")
     return lines
+
+
+def _site_of(code: str) -> str | None:
+    """Give the site that a part of a code names."""
+    parts = [p for p in re.split(r"[\s_.-]+", code) if p]
+    return next((s for p in parts if (s := find("sites", p)) is not None), None)
 
 
 def _quoted(text: str) -> str:

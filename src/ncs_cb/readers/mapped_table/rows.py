@@ -91,13 +91,8 @@ def take_rows(grid: Grid, layout: Layout) -> Found:
     else:
         table.tall()
     found = table.found
-    rest = [headers.bare(n) for i, n in enumerate(table.header.names) if n and i not in table.used]
-    for name in table.missing:
-        near = get_close_matches(name, rest, n=1, cutoff=_NEAR)
-        if near:
-            # It would be unknown in silence.
-            raise StudyError(f"unknown column '{near[0][:60]}'. Did you mean '{name}'?")
-    found.unmapped += rest
+    table.leave()
+    found.unmapped += dict.fromkeys(table.rest)
     return found
 
 
@@ -115,6 +110,8 @@ class _Table:
         self.grid, self.layout, self.header, self.words = grid, layout, header, words
         self.found = Found()
         self.used: set[int] = set()
+        self.rest: list[str] = []
+        self.has_left = False
         self.missing: list[str] = []
         self.keys = self._indices(layout.keys)
         self.patient = self._indices(layout.patient)
@@ -153,6 +150,24 @@ class _Table:
         self.used.add(index)
         self.found.units[headers.bare(header)] = unit
         return _Column(name, index, by)
+
+    def leave(self) -> None:
+        """Keep the headers that nothing was taken from, before another header takes over.
+
+        Raises
+        ------
+        StudyError
+            If one of the first header looks like a column that the layout names.
+        """
+        names = self.header.names
+        rest = [headers.bare(n) for i, n in enumerate(names) if n and i not in self.used]
+        for name in () if self.has_left else self.missing:
+            near = get_close_matches(name, rest, n=1, cutoff=_NEAR)
+            if near:
+                # It would be unknown in silence.
+                raise StudyError(f"unknown column '{near[0][:60]}'. Did you mean '{name}'?")
+        self.rest += rest
+        self.has_left = True
 
     def _body(self) -> Iterator[tuple[int, list[Cell]]]:
         for number in range(self.header.first, len(self.grid.rows)):
@@ -216,7 +231,9 @@ class _Table:
     def _again(self, row: int) -> list[_Column] | None:
         """Bind the columns to a second header; None where it is that of another table."""
         try:
-            self.header = headers.header_at(self.grid, row, self.layout)
+            header = headers.header_at(self.grid, row, self.layout)
+            self.leave()
+            self.header, self.used = header, set()
             self.keys = self._indices(self.layout.keys)
             self.patient = self._indices(self.layout.patient)
             return self._columns()

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from ncs_cb.errors import ReadError, StudyError, UnitError
 from ncs_cb.knowledge.anatomy import find, nerve_of_muscle, position
-from ncs_cb.model import Decision, Side, Site, Stimulus, Trace
+from ncs_cb.model import Decision, Side, Site, Stimulus, Trace, UnassignedStimulus
 from ncs_cb.readers._shared.names import SIDES, from_label, take_nerve, take_side, words
 from ncs_cb.readers._shared.plausible import check_rate, refuse_large
 from ncs_cb.readers._shared.polarity import orient
 from ncs_cb.readers._shared.reader import Input, Recording
+from ncs_cb.readers._shared.unassigned import MOST
 from ncs_cb.readers._shared.words import named
 from ncs_cb.readers.natus_text import BOMS, SECTION
 from ncs_cb.units import millivolts_per
@@ -70,10 +71,9 @@ def read(source: Input) -> Recording:
     ]
     if dropped:
         decisions.append(Decision(name, "identity", "dropped", f"{dropped} keys name a person"))
-    if lost:
-        decisions.append(Decision(name, "site", "not assigned", f"sections {', '.join(lost)}"))
     traces, said = _traces(placed, sections, name, source)
-    return Recording(traces, decisions=(*decisions, *said))
+    unassigned = tuple(UnassignedStimulus(name, number, order) for number, order in lost[:MOST])
+    return Recording(traces, decisions=(*decisions, *said), unassigned=unassigned)
 
 
 # --------------------------------------------------------------------------- text
@@ -198,8 +198,8 @@ def _number(sections: Mapping[str, _Section], number: str, *names: str) -> float
 
 def _placed(
     sweeps: list[_Sweep], sections: Mapping[str, _Section], source: Input
-) -> tuple[list[tuple[_Sweep, str]], list[str]]:
-    """Give the site of each sweep, and the sections that name none.
+) -> tuple[list[tuple[_Sweep, str]], list[tuple[str, int]]]:
+    """Give the site of each sweep, and section and place of those that name none.
 
     Raises
     ------
@@ -215,14 +215,15 @@ def _placed(
             or _named_site(sections, sweep.number, source)
         )
         if site is None:
-            lost.append(sweep.number)
+            lost.append((sweep.number, order - 1))
         else:
             placed.append((sweep, site))
     if not placed:
-        example = ", ".join(f'"{n}" = "wrist"' for n in lost[:2])
+        numbers = [number for number, _ in lost]
+        example = ", ".join(f'"{n}" = "wrist"' for n in numbers[:2])
         raise StudyError(
             f"no sweep names its stimulation site; sections with samples: "
-            f"{', '.join(lost[:_LISTED])}.",
+            f"{', '.join(numbers[:_LISTED])}.",
             hint=f'Say in study.toml, under [recordings."<file>"]: sites = {{ {example} }}.',
         )
     return placed, lost

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["READER", "write_sweep_table"]
 
-_SUFFIXES = (".csv", ".tsv", ".txt")
+_SUFFIXES = (".csv", ".tsv", ".txt", ".mat")
 
 
 def __getattr__(name: str) -> Any:
@@ -27,6 +27,8 @@ def __getattr__(name: str) -> Any:
 def _claims(source: Input) -> bool:
     if source.path.suffix.lower() not in _SUFFIXES:
         return False
+    if source.path.suffix.lower() == ".mat":
+        return _companions(source.path)[0].is_file()
     cells = first_cells(source.data)
     if cells and time_unit(cells[0]) is not None:
         return True
@@ -66,7 +68,7 @@ READER = Reader(
     _claims,
     _read,
     _write,
-    label="sweep table: CSV with time_ms first, JSON sidecar beside it",
+    label="sweep table: CSV with time_ms first, or text and MATLAB as a JSON sidecar lays it out",
     companions=_companions,
     needs=_NEEDS,
 )

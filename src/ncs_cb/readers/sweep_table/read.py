@@ -22,6 +22,7 @@ from ncs_cb.model import (
     Stimulus,
     Trace,
 )
+from ncs_cb.readers._shared.apart import apart
 from ncs_cb.readers._shared.names import SIDES
 from ncs_cb.readers._shared.plausible import (
     FARTHEST_MM,
@@ -42,6 +43,8 @@ from ncs_cb.readers._shared.tables import (
     time_unit,
 )
 from ncs_cb.readers._shared.told import attested
+from ncs_cb.readers.sweep_table import matlab, shapes
+from ncs_cb.readers.sweep_table.shapes import Sweeps
 from ncs_cb.units import millivolts_per
 
 _KEYS = (
@@ -79,9 +82,8 @@ _SHORTEST_MS, _FEWEST_SAMPLES = 6.0, 64
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """One trace column: where in the table it stands and what the sidecar says of it."""
+    """What the sidecar says of one trace."""
 
-    index: int
     site: str
     stimulus: Stimulus
     repeat: str | None
@@ -100,30 +102,24 @@ def read(source: Input) -> Recording:
     StudyError
         If the sidecar has an unknown key, or nerve, side, muscle or site are unknown.
     """
-    table = parse_table(source.data)
-    per_ms = time_unit(table.columns[0])
-    if per_ms is None:
-        raise ReadError(
-            "the first column must be time_ms (or time_s), with 0 at the stimulus.",
-            hint="Rename the column to what it holds; 'ncs-cb formats sweep_table' says more.",
-        )
-    _refuse_transposed(table)
     beside = source.path.with_suffix(".json")
     sidecar = Sidecar(load_sidecar(beside), "", beside.name)
-    dropped = sidecar.refuse_unknown(_KEYS)
-    unit = source.override.unit or sidecar.text("unit") or ""
+    dropped = sidecar.refuse_unknown((*_KEYS, *shapes.KEYS))
+    found, stated = _sweeps(source, sidecar)
+    told = source.override.unit or sidecar.text("unit")
+    unit = told or stated or ""
     factor = millivolts_per(unit[:12])
     nerve, side, muscle, kind = _anatomy(sidecar, source.override)
-    columns = _columns(table, sidecar, nerve, source.override)
-    times, samples = _numbers(table, [c.index for c in columns])
-    rate, stimulus_index = _grid(times * per_ms)
-    _refuse_short(float(times[-1]) * per_ms, len(times), kind)
-    samples *= factor
+    columns = _columns(found.names, sidecar, nerve, source.override)
+    times, samples = found.times_ms, found.samples
+    rate, stimulus_index = _grid(times)
+    _refuse_short(float(times[-1]), len(times), kind)
+    samples = samples * factor
     sweeps = list(samples)
     refuse_large(sweeps, [stimulus_index] * len(sweeps), rate, unit)
-    told = source.override.polarity or sidecar.text("polarity", _POLARITIES)
+    polarity = source.override.polarity or sidecar.text("polarity", _POLARITIES)
     turn = orient(
-        told,  # type: ignore[arg-type]
+        polarity,  # type: ignore[arg-type]
         sweeps,
         sampling_rate_hz=rate,
         stimulus_indices=[stimulus_index] * len(sweeps),
@@ -134,7 +130,8 @@ def read(source: Input) -> Recording:
     plain = Trace(turned[0], rate, stimulus_index, place, source.name, kind)
     whole = _amplified(plain, sidecar, is_certain=turn.is_certain)
     traces = tuple(_trace(whole, i, column, turned[i]) for i, column in enumerate(columns))
-    decisions = _decisions(source.name, turn, unit, len(dropped))
+    why = "as the sidecar says" if told else "as the file says"
+    decisions = _decisions(source.name, turn, Decision(source.name, "unit", unit, why), dropped)
     return Recording(traces, decisions=decisions, companions=(beside,))
 
 
@@ -171,14 +168,32 @@ def _refuse_transposed(table: Table) -> None:
         )
 
 
-def _decisions(file: str, turn: Orientation, unit: str, dropped: int) -> tuple[Decision, ...]:
+def _sweeps(source: Input, sidecar: Sidecar) -> tuple[Sweeps, str | None]:
+    """Give the traces of the file as its sidecar lays them out, and the unit it states if any."""
+    if source.path.suffix.lower() == ".mat":
+        return matlab.sweeps_of(apart(matlab.load, source.data), sidecar)
+    if shapes.is_told(sidecar):
+        return shapes.read_text(source.data, sidecar), None
+    table = parse_table(source.data)
+    per_ms = time_unit(table.columns[0])
+    if per_ms is None:
+        raise ReadError(
+            "the first column must be time_ms (or time_s), with 0 at the stimulus.",
+            hint="Rename the column to what it holds, or name it in the sidecar (time_column); "
+            "docs/formats.md says more.",
+        )
+    _refuse_transposed(table)
+    times, samples = _numbers(table, range(1, len(table.columns)))
+    return Sweeps(table.columns[1:], times * per_ms, samples), None
+
+
+def _decisions(
+    file: str, turn: Orientation, unit: Decision, dropped: Sequence[str]
+) -> tuple[Decision, ...]:
     choice = "negative_up" if turn.sign > 0 else "negative_down"
-    decisions = [
-        Decision(file, "polarity", choice, turn.reason),
-        Decision(file, "unit", unit, "as the sidecar says"),
-    ]
+    decisions = [Decision(file, "polarity", choice, turn.reason), unit]
     if dropped:
-        said = f"{dropped} keys of the sidecar name a person"
+        said = f"{len(dropped)} keys of the sidecar name a person"
         decisions.append(Decision(file, "identity", "dropped", said))
     return tuple(decisions)
 
@@ -201,8 +216,9 @@ def _anatomy(sidecar: Sidecar, told: RecordingOverride) -> tuple[str, Side, str,
     return nerve, side, muscle, kind
 
 
-def _columns(table: Table, sidecar: Sidecar, nerve: str, told: RecordingOverride) -> list[_Column]:
-    names = table.columns[1:]
+def _columns(
+    names: tuple[str, ...], sidecar: Sidecar, nerve: str, told: RecordingOverride
+) -> list[_Column]:
     if not names:
         raise StudyError("the table has no trace beside time_ms.")
     entries = sidecar.table("traces")
@@ -215,15 +231,14 @@ def _columns(table: Table, sidecar: Sidecar, nerve: str, told: RecordingOverride
                 source=sidecar.name,
             )
     found = []
-    for index, name in enumerate(names, start=1):
+    for name in names:
         entry = entries.table(name) if entries and name in given else None
-        found.append(_column(index, name, entry, sidecar, nerve, told.sites))
+        found.append(_column(name, entry, sidecar, nerve, told.sites))
     repeats = Counter((c.site, c.repeat) for c in found)
     return [c if repeats[c.site, c.repeat] > 1 else replace(c, repeat=None) for c in found]
 
 
 def _column(
-    index: int,
     name: str,
     entry: Sidecar | None,
     sidecar: Sidecar,
@@ -253,7 +268,7 @@ def _column(
     machine = entry.table("machine") or Sidecar({}, "", sidecar.name)
     machine.refuse_unknown(MACHINE_KEYS)
     values = (machine.number(key, 0, 1000) for key in MACHINE_KEYS)
-    return _Column(index, site, stimulus, _repeat(entry), MachineValues(*values))
+    return _Column(site, stimulus, _repeat(entry), MachineValues(*values))
 
 
 def _repeat(entry: Sidecar) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,8 +15,10 @@ from ncs_cb.model import Decision, Side, Site, Trace
 from ncs_cb.readers._shared.files import inside
 from ncs_cb.readers._shared.names import Named, from_label, from_recording_field
 from ncs_cb.readers._shared.reader import Input, Recording
+from ncs_cb.readers._shared.stimuli import plain, unmarked
 from ncs_cb.readers._shared.triggers import is_trigger
 from ncs_cb.readers._shared.where import Where, where_of
+from ncs_cb.readers._shared.words import translated
 from ncs_cb.readers.via_mne import OPENERS, companions_of
 from ncs_cb.readers.via_mne.brainvision import Triple, settled, triple
 from ncs_cb.readers.via_mne.continuous import found_in_raw
@@ -123,8 +125,21 @@ def _pieces(made: Any, source: Input) -> tuple[Channels, Found]:
             raise StudyError("the evoked responses differ in their channels.")
         return described(made[0].info), found_in_evoked(made, sites, name)
     if hasattr(made, "first_samp"):
+        found = set(made.annotations.description)
+        made.annotations.rename(_usual_words(found, source))
         return described(made.info), found_in_raw(made, sites, name)
+    usual = _usual_words(made.event_id, source)
+    made.event_id = {usual.get(text, text): code for text, code in made.event_id.items()}
     return described(made.info), found_in_epochs(made, sites, name)
+
+
+def _usual_words(texts: Iterable[str], source: Input) -> dict[str, str]:
+    """Give the usual words for each text that holds the laboratory's own and nobody assigned."""
+    told = {plain(text) for text in source.override.sites}
+    found = {
+        t: translated(unmarked(t), source.words) for t in map(str, texts) if plain(t) not in told
+    }
+    return {text: new for text, new in found.items() if new != unmarked(text)}
 
 
 # --------------------------------------------------------------------------- traces

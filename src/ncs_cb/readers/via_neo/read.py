@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from ncs_cb.errors import StudyError, UnitError, did_you_mean
 from ncs_cb.knowledge.anatomy import position
-from ncs_cb.model import Decision, Kind, Side, Site, Stimulus, Trace
+from ncs_cb.model import Decision, Kind, Side, Site, Stimulus, Trace, UnassignedStimulus
 from ncs_cb.readers._shared.apart import apart
 from ncs_cb.readers._shared.names import SIDES
 from ncs_cb.readers._shared.plausible import (
@@ -22,7 +21,9 @@ from ncs_cb.readers._shared.plausible import (
 from ncs_cb.readers._shared.polarity import Orientation, orient
 from ncs_cb.readers._shared.reader import Input, Recording
 from ncs_cb.readers._shared.tables import Sidecar, load_sidecar
+from ncs_cb.readers._shared.text import shown
 from ncs_cb.readers._shared.told import attested
+from ncs_cb.readers._shared.unassigned import MOST
 from ncs_cb.readers._shared.words import named
 from ncs_cb.readers.via_neo import FORMATS
 from ncs_cb.readers.via_neo.signals import Signal, Stretch, load
@@ -83,10 +84,7 @@ def read(source: Input) -> Recording:
     reader = FORMATS[source.path.suffix.lower()]
     stretches: list[Stretch] = apart(load, str(source.path), reader)
     signals = [_signal(stretch, sidecar.values.get("channel"), sidecar) for stretch in stretches]
-    factor, unit, why = _unit(signals[0], sidecar)
-    gain = sidecar.number("gain", 1e-6, 1e9)
-    if gain is not None:
-        factor, why = factor / gain, f"{why}; divided by the gain of {gain:g} that it names"
+    factor, unit, why = _scaled(signals[0], sidecar)
     pulses = _pulses(stretches, signals, sidecar)
     nerve, side, muscle, kind = _anatomy(sidecar, source)
     placed, lost = _placed(pulses, sidecar, source)
@@ -97,47 +95,67 @@ def read(source: Input) -> Recording:
     refuse_large(samples, starts, rate, unit)
     told = source.override.polarity or sidecar.text("polarity", _POLARITIES)
     turn = orient(told, samples, sampling_rate_hz=rate, stimulus_indices=starts)  # type: ignore[arg-type]
-    traces = []
-    for order, ((_, site), row, start) in enumerate(zip(placed, samples, starts, strict=True)):
-        position(nerve, site)
-        turned = np.ascontiguousarray(row * turn.sign)
-        turned.setflags(write=False)
-        place, stimulus = Site(nerve, side, muscle, site), _stimulus(sidecar, site)
-        trace = Trace(turned, rate, start, place, source.name, kind, stimulus, sweep=order)
-        traces.append(replace(trace, **_same_for_all(sidecar, is_certain=turn.is_certain)))
-    decisions = [
-        Decision(source.name, "unit", unit, why),
-        *_decisions(source.name, turn, sidecar, len(placed), len(dropped), lost),
-    ]
-    return Recording(tuple(traces), decisions=tuple(decisions), companions=(beside,))
+    whole = Trace(
+        samples[0],
+        rate,
+        starts[0],
+        Site(nerve, side, muscle, ""),
+        source.name,
+        kind,
+        high_pass_hz=sidecar.number("high_pass_hz", 0, 1e6),
+        low_pass_hz=sidecar.number("low_pass_hz", 0, 1e7),
+        flags=() if turn.is_certain else ("polarity_uncertain",),
+    )
+    cut = zip(placed, samples, starts, strict=True)
+    traces = tuple(
+        _trace(whole, order, row * turn.sign, start, _stimulus(sidecar, site), site)
+        for order, ((_, site), row, start) in enumerate(cut)
+    )
+    unassigned = tuple(
+        UnassignedStimulus(source.name, shown(p.code), p.stretch, p.time_s) for p in lost[:MOST]
+    )
+    decisions = _decisions(source.name, turn, Decision(source.name, "unit", unit, why), dropped)
+    way = Decision(source.name, "stimulus", f"{len(placed)} stimuli", _words(sidecar))
+    return Recording(
+        traces, decisions=(*decisions, way), companions=(beside,), unassigned=unassigned
+    )
 
 
-def _same_for_all(sidecar: Sidecar, *, is_certain: bool) -> dict[str, Any]:
-    """Give what the sidecar says of every response."""
-    return {
-        "high_pass_hz": sidecar.number("high_pass_hz", 0, 1e6),
-        "low_pass_hz": sidecar.number("low_pass_hz", 0, 1e7),
-        "flags": () if is_certain else ("polarity_uncertain",),
-    }
+def _scaled(signal: Signal, sidecar: Sidecar) -> tuple[float, str, str]:
+    """Give what makes mV of the signal, its unit, and who says so; a gain is divided out."""
+    factor, unit, why = _unit(signal, sidecar)
+    gain = sidecar.number("gain", 1e-6, 1e9)
+    if gain is None:
+        return factor, unit, why
+    return factor / gain, unit, f"{why}; divided by the gain of {gain:g} that it names"
+
+
+def _trace(
+    whole: Trace, order: int, samples_mv: np.ndarray, start: int, stimulus: Stimulus, site: str
+) -> Trace:
+    """Give one sweep of what is the same for all."""
+    position(whole.site.nerve, site)
+    turned = np.ascontiguousarray(samples_mv)
+    turned.setflags(write=False)
+    return replace(
+        whole,
+        samples_mv=turned,
+        stimulus_index=start,
+        site=replace(whole.site, stimulation_site=site),
+        stimulus=stimulus,
+        sweep=order,
+    )
 
 
 def _decisions(
-    file: str,
-    turn: Orientation,
-    sidecar: Sidecar,
-    n_placed: int,
-    n_dropped: int,
-    lost: Sequence[_Pulse],
-) -> Iterator[Decision]:
+    name: str, turn: Orientation, unit: Decision, dropped: Sequence[str]
+) -> list[Decision]:
     choice = "negative_up" if turn.sign > 0 else "negative_down"
-    yield Decision(file, "polarity", choice, turn.reason)
-    yield Decision(file, "stimulus", f"{n_placed} stimuli", _words(sidecar))
-    if n_dropped:
-        why = f"{n_dropped} keys of the sidecar name a person"
-        yield Decision(file, "identity", "dropped", why)
-    if lost:
-        named_none = ", ".join(f"{p.code} at {p.time_s:.3f} s" for p in lost[:_LISTED])
-        yield Decision(file, "site", "not assigned", named_none)
+    decisions = [unit, Decision(name, "polarity", choice, turn.reason)]
+    if dropped:
+        why = f"{len(dropped)} keys of the sidecar name a person"
+        decisions.append(Decision(name, "identity", "dropped", why))
+    return decisions
 
 
 # --------------------------------------------------------------------------- channel and unit
