@@ -90,8 +90,7 @@ def read(source: Input) -> Recording:
     placed, lost = _placed(pulses, sidecar, source)
     rate = check_rate(signals[0].rate_hz)
     cuts = [_cut(signals[p.stretch], p, sidecar) for p, _ in placed]
-    samples = [one * factor for one, _ in cuts]
-    starts = [start for _, start in cuts]
+    samples, starts = [one * factor for one, _ in cuts], [start for _, start in cuts]
     refuse_large(samples, starts, rate, unit)
     told = source.override.polarity or sidecar.text("polarity", _POLARITIES)
     turn = orient(told, samples, sampling_rate_hz=rate, stimulus_indices=starts)  # type: ignore[arg-type]
