@@ -199,6 +199,9 @@ def test_the_index_page_words_grades_as_the_reports_do_in_both_languages(tmp_pat
     assert '<span lang="zh">1 肯定阻滞，1 未见阻滞</span>' in page
     assert "excluded" not in page
     assert "肯定的运动传导阻滞：左侧尺神经" in page
+    (row,) = table(tmp_path / "out", "studies")
+    assert row["impression"].splitlines()[0].startswith("Definite motor conduction block")
+    assert row["impression_zh"].splitlines()[0].startswith("肯定的运动传导阻滞")
 
 
 def test_an_index_page_of_many_studies_lays_out_the_first_when_it_opens(

@@ -173,3 +173,32 @@ def test_leg_amplitudes_are_limited_by_age_and_leg_f_waves_have_a_limit():
     for nerve, muscle in (("peroneal", "edb"), ("tibial", "ah")):
         limit = reference.first_limit(sets, "f_wave", nerve, muscle, "minimum_latency_ms")
         assert limit.value == 56.0
+
+
+@pytest.mark.parametrize(
+    ("study", "nerve", "muscle", "item", "site", "value"),
+    [
+        ("motor", "radial", "triceps", "amplitude_mv", "axilla", 8.1),
+        ("motor", "radial", "ecrl", "amplitude_mv", "axilla", 6.2),
+        ("motor", "axillary", "deltoid", "latency_ms", "erb", 4.9),
+        ("motor", "axillary", "deltoid", "latency_ms", "axilla", 3.3),
+        ("motor", "musculocutaneous", "biceps", "latency_ms", "erb", 5.7),
+        ("motor", "musculocutaneous", "biceps", "latency_ms", "axilla", 3.3),
+        ("sensory", "lateral_antebrachial", "lateral_forearm", "amplitude_uv", None, 5.0),
+    ],
+)
+def test_limits_of_more_muscles_belong_to_their_site(study, nerve, muscle, item, site, value):
+    sets = reference.chain("aanem_2016")
+    limit = reference.first_limit(sets, study, nerve, muscle, item, site=site)
+    assert limit.value == value
+    assert limit.verified != "primary"
+    assert site is None or limit.site == site
+
+
+@pytest.mark.parametrize(
+    ("nerve", "muscle"), [("median", "fcr"), ("peroneal", "ta"), ("radial", "brachioradialis")]
+)
+def test_where_nothing_was_published_there_is_no_limit(nerve, muscle):
+    sets = reference.chain("aanem_2016")
+    for item in reference.ITEMS["motor"]:
+        assert reference.first_limit(sets, "motor", nerve, muscle, item) is None

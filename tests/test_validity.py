@@ -210,6 +210,91 @@ def test_a_set_without_a_gate_borrows_one(visit, criteria):
     assert "must exceed 1.00 mV" in premise(row, "distal_gate")["text"]
 
 
+def test_recordings_with_different_filters_withhold_the_grade(tmp_path):
+    head = HEAD.replace("supramaximal", "high_pass_hz,low_pass_hz,supramaximal")
+    rows = BLOCKED.replace("5.8,true", "5.8,2,10000,true").replace("6.1,true", "6.1,20,10000,true")
+    (tmp_path / "sites.csv").write_text(head + rows, "utf-8")
+    (tmp_path / "study.toml").write_text(CORE + FOREARM_NORMAL, "utf-8")
+    result = ncs_cb.analyze(ncs_cb.read_study(tmp_path), criteria=["efns_pns_2010"])
+    row = verdict(result)
+    assert grades(row) == ("definite", "undetermined", "refuted")
+    assert row["not_excluded"] == "definite"
+    assert "one filter setting" in premise(row, "filter_mismatch")["next_step"]
+    assert result.diagnosis["category"].item() == "undetermined"
+
+
+def test_a_polarity_that_differs_withholds_the_grade():
+    table = pd.DataFrame(
+        {
+            "nerve": "median",
+            "muscle": "apb",
+            "segment": "wrist-elbow",
+            "distal_amplitude_mv": 8.0,
+            "area_reduction_pct": 61.0,
+            "duration_increase_pct": 7.0,
+            "supramaximal": True,
+            "quality_flags": ["", "polarity_differs"],
+        }
+    )
+    verdicts = ncs_cb.judge(table, ["efns_pns_2010"])
+    assert verdicts["technical_validity"].tolist() == ["attested", "refuted"]
+    assert verdicts["conduction_block"].tolist() == ["definite", "undetermined"]
+
+
+@pytest.mark.parametrize(
+    ("again", "wanted"),
+    [
+        # The same current, or both supramaximal, and two sizes: the electrode moved.
+        ((2.5, "true", ""), ("definite", "undetermined", "refuted")),
+        # A weaker stimulus of the same site gives less, as it should.
+        ((1.2, "no", ""), ("definite", "definite", "attested")),
+        # Repeats that agree.
+        ((3.4, "true", ""), ("definite", "definite", "attested")),
+    ],
+)
+def test_repeats_of_one_stimulus_that_differ_prove_a_shift(visit, again, wanted):
+    size, supramaximal, _ = again
+    repeat = f"ulnar,left,adm,below_elbow,280,6.4,{size},{3.1 * size},6.1,{supramaximal},\n"
+    row = verdict(visit(BLOCKED + repeat))
+    assert grades(row) == wanted
+    shift = [one for one in row["evidence"] if one["clause"] == "electrode_shift"]
+    assert bool(shift) == (wanted[2] == "refuted")
+
+
+def test_an_anastomosis_is_asked_for_on_forearm_drops_of_its_own_nerve_only(visit):
+    median = (
+        "median,left,apb,wrist,70,3.4,9.6,30.0,5.8,true,\n"
+        "median,left,apb,elbow,290,7.4,3.5,10.8,6.1,true,\n"
+    )
+    upper = (
+        "ulnar,left,adm,above_elbow,380,8.1,3.4,10.6,6.1,true,\n"
+        "ulnar,left,adm,axilla,470,9.6,1.4,4.3,6.2,true,\n"
+    )
+    result = visit(BLOCKED + upper + median)
+    found = {
+        (row["nerve"], row["segment"]): next(
+            (e["text"] for e in row["evidence"] if e["clause"] == "martin_gruber"), None
+        )
+        for _, row in result.verdicts.iterrows()
+    }
+    assert "left median was not stimulated" in found["ulnar", "wrist-below_elbow"]
+    assert "left ulnar was not stimulated" in found["median", "wrist-elbow"]
+    assert found["ulnar", "above_elbow-axilla"] is None
+
+
+def test_an_entrapment_site_is_never_judged_for_block(visit):
+    elbow = "ulnar,left,adm,above_elbow,380,9.6,1.1,3.4,6.2,true,\n"
+    row = verdict(visit(BLOCKED + elbow), segment="below_elbow-above_elbow")
+    assert grades(row)[1] == "excluded"
+
+
+def test_the_partial_set_never_leads(tmp_path):
+    study = read(tmp_path, BLOCKED)
+    result = ncs_cb.analyze(study, criteria=["partial_block_20pct", "efns_pns_2010"])
+    assert any("EFNS/PNS 2010" in line for line in result.impression)
+    assert not any("Partial block, 20" in line for line in result.impression)
+
+
 def test_the_tibial_nerve_is_left_to_other_sets(visit):
     rows = (
         "tibial,left,ah,ankle,80,4.1,11.0,33.0,5.6,true,\n"

@@ -528,8 +528,37 @@ def test_data_files_name_publications_not_our_own_papers():
             )
 
 
-@pytest.mark.parametrize("word", ["时限", "卡压", "颅神经", "拟诊"])
+@pytest.mark.parametrize("word", ["时限", "卡压", "颅神经", "拟诊", "弥散", "疑诊", "压迫性"])
 def test_chinese_has_one_word_for_one_thing(word):
     """Duration 时程, entrapment 嵌压, cranial nerve 脑神经, probable 很可能: in every file."""
     folder = files("ncs_cb").joinpath("tables")
     assert [p.name for p in folder.rglob("*.toml") if word in p.read_text("utf-8")] == []
+
+
+def test_probable_and_possible_keep_their_own_chinese_word_everywhere():
+    """Probable is 很可能 and possible is 可能, in every sentence of the catalog."""
+    words = tomllib.loads(files("ncs_cb").joinpath("tables/words/zh.toml").read_text("utf-8"))
+    english = load("en").texts
+    seen = 0
+    for section, texts in words.items():
+        for key, chinese in _flat(texts):
+            source = english.get(f"{section}.{key}", key)
+            wanted = {
+                "很可能": bool(re.search(r"\bprobable\b", source, re.IGNORECASE)),
+                "可能": bool(re.search(r"\bpossible\b", source, re.IGNORECASE)),
+            }
+            seen += sum(wanted.values())
+            if wanted["很可能"]:
+                assert "很可能" in chinese, source
+            elif wanted["可能"]:
+                assert "可能" in chinese.replace("不可能", ""), source
+                assert "很可能" not in chinese, source
+    assert seen > 20
+
+
+def _flat(texts, above=""):
+    for key, value in texts.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", value

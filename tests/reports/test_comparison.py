@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 
-from ncs_cb import figures, reports, view
+from ncs_cb import analyze, figures, read_study, reports, view
 from ncs_cb.comparison import compare
 from ncs_cb.errors import ReportError
 from ncs_cb.figures.drawing import Line, Text, plain_shapes, to_svg
@@ -29,7 +29,13 @@ def lang(request):
 
 def test_the_files_of_a_comparison(comparison, tmp_path):
     names = [p.name for p in reports.write_comparison(comparison, tmp_path)]
-    assert names == ["comparison.html", "comparison.json", "timeline.csv", "changes.csv"]
+    assert names == [
+        "comparison.html",
+        "comparison.json",
+        "timeline.csv",
+        "changes.csv",
+        "courses.csv",
+    ]
 
 
 def test_a_format_without_comparison_says_which_have_one(comparison, tmp_path, monkeypatch):
@@ -194,3 +200,25 @@ def test_undated_visits_stand_one_after_the_other(comparison):
 def test_the_time_line_is_a_matplotlib_figure_and_an_svg(comparison, lang):
     figures.timeline_figure(comparison, lang=lang).canvas.draw()
     ET.fromstring(to_svg(drawn(comparison, lang)))
+
+
+ULNAR = """nerve,side,muscle,stimulation_site,distance_mm,onset_latency_ms,negative_peak_amplitude_mv,negative_peak_area_mv_ms,negative_peak_duration_ms,supramaximal
+ulnar,left,adm,wrist,65,2.9,{wrist},{wrist_area},5.5,true
+ulnar,left,adm,below_elbow,270,6.2,{far},{far_area},5.7,true
+ulnar,left,adm,above_elbow,370,7.9,{far},{far_area},5.8,true
+"""  # noqa: E501 - a table as it is typed
+
+
+def test_what_changed_is_said_first_and_a_normal_elbow_not_at_all(tmp_path):
+    visits = []
+    for month, (wrist, far) in enumerate([(9.4, 9.0), (4.1, 3.9)], start=1):
+        folder = tmp_path / str(month)
+        folder.mkdir()
+        table = ULNAR.format(wrist=wrist, far=far, wrist_area=3.1 * wrist, far_area=3.1 * far)
+        (folder / "sites.csv").write_text(table)
+        (folder / "study.toml").write_text(f"[study]\nvisit_date = 2026-0{month}-03\n")
+        visits.append(analyze(read_study(folder)))
+    (pair,) = build_comparison(compare(visits)).pairs
+    assert pair.finding.startswith("Axonal loss")
+    assert "above elbow" not in pair.finding
+    assert not any("above elbow" in cell.text for row in pair.changes.rows for cell in row)

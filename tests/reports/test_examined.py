@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import json
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 
 from ncs_cb import read_study, view
 from ncs_cb.comparison import compare
 from ncs_cb.errors import StudyError
 from ncs_cb.model import NeedleValue, StrengthValue
-from ncs_cb.reports import html, record, text
+from ncs_cb.reports import html, record, tables, text
 from ncs_cb.view.serial import build_comparison
 from reports import example
 
@@ -162,6 +165,22 @@ def test_every_format_of_a_comparison_shows_them(visits, lang):
     page, said = (w.render_comparison(made, lang=lang) for w in (html, text))
     for row in cells(build_comparison(made, lang=lang).strength):
         assert all(cell in page and cell in said for cell in row)
+
+
+def test_programs_read_strength_needle_and_doses_over_the_visits(visits):
+    made = compare(visits)
+    told = json.loads(record.write_comparison(made)["comparison.json"])
+    assert [v["strength"][0]["force_n"] for v in told["visits"]] == [120.0, 180.0, None]
+    assert told["visits"][0]["needle_emg"][0]["motor_unit_changes"] == "acute"
+    files = {
+        name: pd.read_csv(io.StringIO(said)) for name, said in tables.write_comparison(made).items()
+    }
+    grip = files["strength.csv"].query("movement == 'grip'")
+    assert grip["visit"].tolist() == [1, 2, 3]
+    assert grip["mrc"].tolist() == [3.0, 4.0, 4.0]
+    assert files["needle_emg.csv"]["fibrillations"].tolist() == [True, False]
+    assert files["courses.csv"][["drug", "dose_g_per_kg"]].values.tolist() == [["ivig", 2.0]]
+    assert "strength.csv" not in tables.write_comparison(compare(example.visits()))
 
 
 def test_the_dose_of_a_course_between_two_visits_is_told(visits):

@@ -262,17 +262,17 @@ def _tables(studies: Sequence[tuple[Task, Study]], settings: Settings) -> tuple[
     found = Found()
     ids = [task.study_id for task, _ in studies]
     frames = {name: _named(tables.frames[name], ids) for name in TABLES if name in tables.frames}
-    frames["studies"] = _studies([study for _, study in studies])
+    summaries = _summaries(tables.frames, ids)
+    frames["studies"] = _studies([study for _, study in studies], [summaries[i] for i in ids])
     frames["reviews"] = reviews_table([study for _, study in studies])
     for table, frame in frames.items():
         found.rows[table].append(parquet.to_arrow(frame, table))
-    summaries = _summaries(tables.frames, ids)
     found.summaries = {task.key: summaries[task.study_id] for task, _ in studies}
     return found, tables
 
 
-def _studies(studies: Sequence[Study]) -> pd.DataFrame:
-    """Give what the archive may be asked for beside the findings: when, how old, how tall."""
+def _studies(studies: Sequence[Study], summaries: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Give what the archive may be asked for first: the impression, when, how old, how tall."""
     import pandas as pd
 
     from ncs_cb.columns import conform
@@ -285,6 +285,8 @@ def _studies(studies: Sequence[Study]) -> pd.DataFrame:
         "sex": [d.sex for d in details],
         "height_cm": [d.height_cm for d in details],
         "n_responses": [len(s.traces) + len(s.typed_responses) for s in studies],
+        "impression": ["\n".join(one["impression"]) for one in summaries],
+        "impression_zh": ["\n".join(one["impression_zh"]) for one in summaries],
     }
     return conform(pd.DataFrame(columns), "studies")
 

@@ -34,11 +34,13 @@ _STYLES = {
 
 
 def print_result(console: Console, result: Result, *, lang: str) -> None:
-    """Print one table per nerve with its verdicts and doubts, then the category per set."""
+    """Print the impression, one table per nerve with its doubts, and the category per set."""
     from ncs_cb import view
 
     shown = view.build(result, lang=lang)
     console.print(Text(plain(shown.study_id), style="bold"))
+    for number, said in enumerate(shown.impression, start=1):
+        console.print(Text(plain(f"{number}. {said.text}")), soft_wrap=True)
     for nerve in shown.nerves:
         console.print(Text(plain(nerve.title), style="bold"))
         console.print(_verdicts(nerve, shown))
@@ -59,7 +61,10 @@ def _verdicts(nerve: NerveView, shown: View) -> RichTable:
         [
             Text(plain(one.title)),
             Text(plain(one.numbers)),
-            *(Text(plain(v.word), style=_STYLES.get(v.grade, "")) for v in one.sets),
+            *(
+                Text("" if one.is_silent else plain(v.word), style=_STYLES.get(v.grade, ""))
+                for v in one.sets
+            ),
         ]
         for one in nerve.segments
     )

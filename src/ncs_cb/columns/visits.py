@@ -200,6 +200,8 @@ STUDIES: tuple[Column, ...] = (
     Column(
         "n_responses", "studies", "Int64", "Responses", "Number of responses recorded or typed in."
     ),
+    text("studies", "impression", "Impression", "What is said first, a line each."),
+    text("studies", "impression_zh", "Impression, Chinese", "The same in Chinese."),
 )
 
 # Of an archive: what was corrected, by whom and by how much, so that a laboratory sees how well it

@@ -314,15 +314,22 @@ def through(studies: Iterable[SensoryStudy], nerve: str, side: str, low: int, hi
 
 
 def routine(studies: Iterable[SensoryStudy], nerve: str, side: str) -> Truth:
-    """Tell whether the routine sensory studies of a nerve, from beyond the wrist, are normal.
+    """Tell whether the routine sensory studies of a nerve and its skin branches are normal.
 
     False when one of the nerve's studies is abnormal, wherever; unknown when none is routine.
     """
-    mine = [one for one in studies if (one.nerve, one.side) == (nerve, side)]
+    known = anatomy().nerves
+    mine = [
+        one
+        for one in studies
+        if one.side == side and nerve in (one.nerve, known[one.nerve].branch_of)
+    ]
     if any(one.is_normal is False for one in mine):
         return False
     answers = [
-        one.is_normal for one in mine if one.stretch is not None and one.stretch[0] == _BEYOND
+        one.is_normal
+        for one in mine
+        if one.nerve != nerve or (one.stretch is not None and one.stretch[0] == _BEYOND)
     ]
     return reduce(operator.and_, answers) if answers else pd.NA
 

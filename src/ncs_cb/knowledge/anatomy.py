@@ -90,6 +90,8 @@ class Nerve:
     name_at: tuple[float, float] = (0.0, 0.0)
     large_healthy_fall: str = ""
     """Source that says how far a healthy response of this nerve falls; empty for other nerves."""
+    branch_of: str = ""
+    """Of a sensory nerve, the mixed nerve whose fibers it carries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,8 @@ def build(raw: dict[str, Any]) -> Anatomy:
     muscles = {key: _place(key, value) for key, value in raw["muscles"].items()}
     nerves = {key: _nerve(key, value) for key, value in raw["nerves"].items()}
     for nerve in nerves.values():
+        trunk = (nerve.branch_of,) if nerve.branch_of else ()
+        _refuse_unknown(f"nerves.{nerve.id}.branch_of", trunk, nerves)
         _refuse_unknown(f"nerves.{nerve.id}.sites", nerve.sites, sites)
         _refuse_unknown(f"nerves.{nerve.id}.muscles", nerve.muscles, muscles)
         _refuse_unknown(f"nerves.{nerve.id}.routine_muscles", nerve.routine_muscles, nerve.muscles)
@@ -181,6 +185,7 @@ def _nerve(key: str, value: dict[str, Any]) -> Nerve:
         if "map" in value
         else (0.0, 0.0),
         large_healthy_fall=value.get("large_healthy_fall", ""),
+        branch_of=value.get("branch_of", ""),
     )
 
 

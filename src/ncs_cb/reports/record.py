@@ -342,6 +342,8 @@ def comparison_to_record(comparison: Comparison) -> dict[str, Any]:
                 "visit_date": _plain(visit.visit_date),
                 "study_id": visit.result.study.study_id,
                 "sources": _plain(visit.result.study.sources),
+                "strength": _plain(visit.result.study.details.strength),
+                "needle_emg": _plain(visit.result.study.details.needle_emg),
             }
             for visit in comparison.visits
         ],

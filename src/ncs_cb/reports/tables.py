@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import asdict
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -171,12 +172,24 @@ def to_parquet(frame: pd.DataFrame, table: str) -> bytes:
 
 
 def write_comparison(comparison: Comparison, *, lang: str = "en") -> dict[str, str]:
-    """Give ``timeline.csv`` and ``changes.csv``."""
+    """Give ``timeline.csv`` and ``changes.csv``, and what was examined and given besides.
+
+    ``strength.csv``, ``needle_emg.csv`` and ``courses.csv`` are written where there is any.
+    """
     del lang
+    visits = [
+        ({"visit": v.number, "visit_date": v.visit_date}, v.result.study.details)
+        for v in comparison.visits
+    ]
+    beside = {
+        "strength.csv": [visit | asdict(one) for visit, d in visits for one in d.strength],
+        "needle_emg.csv": [visit | asdict(one) for visit, d in visits for one in d.needle_emg],
+        "courses.csv": [asdict(one) for one in comparison.courses],
+    }
     return {
         "timeline.csv": to_csv(comparison.timeline),
         "changes.csv": to_csv(comparison.changes),
-    }
+    } | {name: to_csv(pd.DataFrame(rows)) for name, rows in beside.items() if rows}
 
 
 WRITER = Writer("csv", "one table per file, for spreadsheets", write, write_comparison)

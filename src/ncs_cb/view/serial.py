@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
@@ -12,7 +12,7 @@ import pandas as pd
 from ncs_cb.model import Result, TreatmentCourse
 from ncs_cb.view import examined, notes, tables
 from ncs_cb.view.parts import Cell, Fact, Head, Table
-from ncs_cb.view.reading import Reading, Row, read, records, series_of
+from ncs_cb.view.reading import Reading, Row, is_silent, read, records, series_of
 from ncs_cb.view.rounding import NOTHING, is_known, number, signed, with_unit
 from ncs_cb.wording.catalog import capital, load
 
@@ -109,6 +109,8 @@ def build_comparison(compared: Compared, *, lang: str = "en") -> ComparisonView:
     r = read(compared.visits[-1].result, words)
     rows = records(compared.changes)
     pairs = dict.fromkeys((row["earlier_visit"], row["later_visit"]) for row in rows)
+    silent = _silent(read(visit.result, words) for visit in compared.visits)
+    rows = [row for row in rows if _place(row) not in silent]
     lead = [row for row in rows if row["criteria"] == r.lead]
     visits = [(_name(r, visit), visit.result.study.details) for visit in compared.visits]
     return ComparisonView(
@@ -139,6 +141,20 @@ def build_comparison(compared: Compared, *, lang: str = "en") -> ComparisonView:
     )
 
 
+def _silent(readings: Iterable[Reading]) -> set[tuple[str, ...]]:
+    """Give the entrapment sites at which nothing was found at any visit that has them."""
+    silent: set[tuple[str, ...]] = set()
+    spoken: set[tuple[str, ...]] = set()
+    for r in readings:
+        for row in r.adjacent():
+            (silent if is_silent(r, row) else spoken).add(_place(row))
+    return silent - spoken
+
+
+def _place(row: Row) -> tuple[str, ...]:
+    return (*series_of(row), str(row["segment"]))
+
+
 def segment_name(r: Reading, row: Row) -> str:
     """Name a segment with its nerve."""
     nerve = capital(r.nerve_short(series_of(row)))
@@ -167,12 +183,15 @@ def _pair(r: Reading, rows: Sequence[Row], courses: Sequence[TreatmentCourse]) -
     given = _given(first, courses)
     drugs = w.join((notes.course_text(r, one) for one in given), weight="heavy")
     sentences = [w("finding.treatment_between", drugs=drugs)] if drugs else []
+    # What changed comes before what did not.
+    told = dict.fromkeys(_COURSES, "")
     for course in _COURSES:
         found = [row for row in rows if _course_of(row) == course]
         if found:
             names = w.join((_in_text(r, row) for row in found), weight="heavy")
-            sentences.append(w(f"finding.course_{course}", segments=names))
-    sentences += _fibers(r, rows)
+            told[course] = w(f"finding.course_{course}", segments=names)
+    changed = [told.pop(course) for course in ("new", "persistent", "resolved")]
+    sentences += filter(None, [*changed, *_fibers(r, rows), *told.values()])
     return PairView(title, w.sentences(sentences), _changes(r, rows), _events(r, rows))
 
 

@@ -205,6 +205,11 @@ def ask_text(ask: Ask, made: SetWords, lang: str = "en") -> str:
         return _either(ask.text, ask.text_zh, lang)
     if ask.kind in ("motor", "more"):
         return say[f"ask_{ask.kind}"]
+    if ask.kind == "sensory" and ask.proximal_site == "erb":
+        # Nobody measures sensory conduction there: a skin branch stands for it.
+        branches = [n.id for n in anatomy().nerves.values() if n.branch_of == ask.nerve]
+        if branches:
+            return say["ask_branch"].format(nerve=nerve_words(branches[0], ask.side, lang))
     return say[f"ask_{ask.kind}"].format(
         nerve=nerve_words(ask.nerve, ask.side, lang),
         where=where_words(ask.distal_site, ask.proximal_site, lang),
