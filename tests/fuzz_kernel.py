@@ -51,13 +51,14 @@ def run(function, samples, rate, stimulus, limit=np.inf):
             np.full(m, -limit),
             np.full(m, limit),
             np.full(m, np.nan),
+            np.full(m, facts.UNIT_MV),
             *tables,
             np.zeros(4 * max(n, 1)),
             np.zeros((m, facts.WIDTH)),
             np.zeros(m, dtype=np.int64),
         )
     ]
-    x, rows, stimuli, low, high, pulses, *rest = (h.place for h in held)
+    x, rows, stimuli, low, high, pulses, units, *rest = (h.place for h in held)
     function(
         x,
         samples.dtype == np.float64,
@@ -67,6 +68,7 @@ def run(function, samples, rate, stimulus, limit=np.inf):
         low,
         high,
         pulses,
+        units,
         n,
         scale.step_ms,
         scale.size,

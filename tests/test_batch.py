@@ -109,6 +109,8 @@ def test_the_list_of_studies_says_when_and_how_old(copy):
         "sex": "male",
         "height_cm": None,
         "n_responses": 6,
+        "impression": "Normal study of left median and right median.",
+        "impression_zh": "左侧正中神经和右侧正中神经检查正常。",
     }
 
 

@@ -244,7 +244,9 @@ def test_compare_takes_visits_and_writes_the_changes(run, visit, tmp_path):
     status, out, err = run("compare", visit, later, "--out", tmp_path / "o")
     assert status == 0, err
     assert any((tmp_path / "o").iterdir())
-    assert out
+    assert "Earlier" in out
+    assert "no block" in out
+    assert not [name for name in ("wrist-", "_elbow", "efns_pns_2010", "_block") if name in out]
 
 
 # --------------------------------------------------------------------------- lists

@@ -7,9 +7,14 @@ import re
 import subprocess
 import sys
 from importlib.metadata import version
+from io import StringIO
 from pathlib import Path
 
+import pytest
+from rich.console import Console
+
 import ncs_cb
+from ncs_cb.cli._console import table
 
 
 def program(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -80,3 +85,62 @@ def test_a_console_of_a_narrow_encoding_is_no_error(tmp_path):
     run = program("analyze", folder, "--out", tmp_path, "--lang", "zh", PYTHONIOENCODING="cp1252")
     assert run.returncode == 0, run.stderr
     assert "Traceback" not in run.stderr
+
+
+ROWS = [
+    ("wrist to elbow", "area −1 %, amplitude −5 %", "undetermined"),
+    ("elbow to axilla", "area −57 %, amplitude −58 %", "excluded from judgment"),
+]
+HEADS = ("Segment", "Proximal against distal", "EFNS/PNS 2010")
+
+
+@pytest.mark.parametrize("width", [16, 24, 36, 50, 80, 200])
+def test_no_word_is_broken_however_narrow_the_terminal(width):
+    screen = Console(width=width, file=StringIO())
+    screen.print(table(HEADS, ROWS, width=width))
+    printed = set(screen.file.getvalue().split())
+    assert {word for row in (HEADS, *ROWS) for cell in row for word in cell.split()} <= {
+        word.removesuffix(":") for word in printed
+    }
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_pipe_gets_one_line_per_row(stream, tmp_path):
+    folder = Path(__file__).parents[1] / "data/samples/trap_ulnar_elbow"
+    run = program("analyze", folder, "--out", tmp_path, COLUMNS="30")
+    words = "amplitude" if stream == "stdout" else "report.html"
+    assert any(words in line and len(line) > 60 for line in getattr(run, stream).splitlines())
+
+
+def test_no_warning_of_any_library_reaches_the_user(tmp_path):
+    folder = Path(__file__).parents[1] / "data/samples/mmn_ulnar_radial"
+    asked = ("--format", "html, json,csv", "--format", "txt")
+    run = program("analyze", folder, "--out", tmp_path, *asked, PYTHONWARNINGS="error")
+    assert run.returncode == 0, run.stderr
+    names = {path.name for path in (tmp_path / "mmn_ulnar_radial").iterdir()}
+    assert {"report.html", "result.json", "verdicts.csv", "report.txt"} <= names
+
+
+@pytest.mark.parametrize("way", ["pipe", "file"])
+def test_an_exported_set_is_utf_8_on_a_console_of_256_letters(way, tmp_path):
+    mine = tmp_path / "mine.toml"
+    command = [sys.executable, "-m", "ncs_cb", "criteria", "export", "efns_pns_2010"]
+    environment = {**os.environ, "PYTHONIOENCODING": "cp1252"}
+    if way == "file":
+        with mine.open("wb") as file:
+            subprocess.run(command, stdout=file, check=True, env=environment)
+    else:
+        mine.write_bytes(
+            subprocess.run(command, capture_output=True, check=True, env=environment).stdout
+        )
+    shipped = Path(ncs_cb.__file__).parent / "tables/criteria/efns_pns_2010.toml"
+    assert mine.read_text("utf-8") == shipped.read_text("utf-8")
+
+
+def test_words_in_a_file_of_any_console_keep_their_letters(tmp_path):
+    listed = tmp_path / "nerves.txt"
+    with listed.open("wb") as file:
+        command = [sys.executable, "-m", "ncs_cb", "nerves"]
+        environment = {**os.environ, "PYTHONIOENCODING": "cp1252"}
+        subprocess.run(command, stdout=file, check=True, env=environment)
+    assert "尺神经" in listed.read_text("utf-8")

@@ -132,13 +132,42 @@ def test_error_is_at_most_a_quarter_of_that_of_area_reduction(cohort, found):
     assert error <= 0.25 * np.abs(area_reduction(*cohort[:2]) - cohort[2]).mean()
 
 
+def width_of(table):
+    return table["blocked_fraction_high"] - table["blocked_fraction_low"]
+
+
 def test_interval_covers_the_truth_about_as_often_as_it_says(cohort, found):
     covered = (found["blocked_fraction_low"] <= cohort[2]) & (
         cohort[2] <= found["blocked_fraction_high"]
     )
     # 72 pairs: a true 90 % lies between 80 and 99 % with near certainty.
     assert 0.8 <= covered.mean() <= 1.0
-    assert (found["blocked_fraction_high"] - found["blocked_fraction_low"]).median() < 0.1
+    assert width_of(found).median() < 0.25
+
+
+def test_a_collision_that_excludes_a_neighbor_makes_the_interval_narrow(cohort, found):
+    site = Site("ulnar", "right", "adm", "wrist")
+    pairs = [
+        tuple(
+            Trace(samples, RATE, STIMULUS, site, "a.edf", stimulus=stimulus)
+            for samples, stimulus in zip(
+                both, (Stimulus(), Stimulus(collision_used=True)), strict=True
+            )
+        )
+        for both in zip(*cohort[:2], strict=True)
+    ]
+    alone = dispersion.estimate_segments(pairs)
+    assert width_of(alone).median() < 0.1 < width_of(found).median()
+    pd.testing.assert_series_equal(alone["blocked_fraction"], found["blocked_fraction"])
+
+
+def test_a_neighbor_that_answers_unseen_is_inside_the_interval():
+    distal, proximal, blocked = pair_of(5)
+    lag = 60
+    neighbor = 0.05 * np.max(distal) * np.roll(distal, lag) / np.max(distal)
+    for sign in (-1.0, 1.0):
+        row = estimate(distal, proximal + sign * neighbor).iloc[0]
+        assert row["blocked_fraction_low"] <= blocked <= row["blocked_fraction_high"]
 
 
 @pytest.mark.parametrize("name", DELAYS)

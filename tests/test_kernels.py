@@ -58,6 +58,7 @@ def bits(samples, rate, stimulus, which="", threads=1):
         -limit,
         limit,
         np.full(n, np.nan),
+        np.full(n, facts.UNIT_MV),
         scale,
         out,
         found,

@@ -365,3 +365,51 @@ def test_masked_samples_are_unknown_and_never_the_numbers_below_the_mask():
     nan = measure_traces(masked.filled(np.nan), **setting)
     assert np.isnan(frame["negative_peak_amplitude_mv"][0])
     assert frame["quality_flags"][0] == nan["quality_flags"][0] != ""
+
+
+def unit_potential(t, at, height):
+    """A motor unit at the skin: negative for 4 ms, then shallower and longer the other way."""
+    return naive.cmap(t, onset=at, width=4.0, height=height, positive=0.4, after=6.0)
+
+
+def test_a_motor_unit_that_fires_by_itself_is_no_response():
+    rng = np.random.default_rng(3)
+    t = (np.arange(1000) - 40) / 20.0
+    rows = [
+        sum(unit_potential(t, at, rng.uniform(0.01, 0.05)) for at in rng.uniform(-5, 45, 3))
+        + 0.004 * rng.standard_normal(t.size)
+        for _ in range(60)
+    ]
+    found = measure_traces(rows, sampling_rate_hz=20_000, stimulus_index=40)
+    absent = found["quality_flags"].str.contains("response_absent")
+    assert absent.mean() >= 0.9
+    assert found.loc[absent, "negative_peak_amplitude_mv"].isna().all()
+
+
+def test_a_heart_beat_that_the_end_of_the_sweep_cuts_off_is_no_response():
+    rng = np.random.default_rng(4)
+    t = (np.arange(1000) - 40) / 20.0
+    beat = 0.12 * np.exp(-0.5 * ((t - 50.0) / 9.0) ** 2)
+    rows = beat + 0.004 * rng.standard_normal((20, t.size))
+    found = measure_traces(rows, sampling_rate_hz=20_000, stimulus_index=40)
+    assert found["quality_flags"].str.contains("response_absent").all()
+
+
+@pytest.mark.parametrize("height", [0.08, 0.15, 0.5])
+def test_a_small_response_is_found_where_nothing_else_is_like_it(height):
+    rng = np.random.default_rng(5)
+    t = (np.arange(1000) - 40) / 20.0
+    rows = naive.cmap(t, onset=7.0, height=height) + 0.004 * rng.standard_normal((40, t.size))
+    found = measure_traces(rows, sampling_rate_hz=20_000, stimulus_index=40)
+    assert not found["quality_flags"].str.contains("response_absent").any()
+    np.testing.assert_allclose(found["negative_peak_amplitude_mv"], height, rtol=0.1)
+
+
+def test_a_sensory_potential_keeps_its_size_of_some_microvolts():
+    rng = np.random.default_rng(6)
+    t = (np.arange(800) - 20) / 20.0
+    samples = naive.cmap(t, onset=4.0, width=2.6, height=0.02, after=3.0)
+    noisy = samples + 0.0004 * rng.standard_normal(t.size)
+    row = measure_study_traces([trace(noisy, kind="sensory")]).iloc[0]
+    assert row["response"] == "present"
+    assert row["negative_peak_amplitude_mv"] == pytest.approx(0.02, rel=0.05)

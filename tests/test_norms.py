@@ -180,3 +180,14 @@ def test_plots_may_be_png(tmp_path):
     write_norms(archive(tmp_path / "a", 60), tmp_path / "o", ages=[], heights=[], plots="png")
     (first, *_) = sorted((tmp_path / "o" / "plots").iterdir())
     assert first.read_bytes().startswith(b"\x89PNG")
+
+
+def test_without_the_library_of_archives_the_message_says_what_to_install(tmp_path, monkeypatch):
+    folder = archive(tmp_path, 40)
+
+    def missing(*_, **__):
+        raise ImportError
+
+    monkeypatch.setattr(pd, "read_parquet", missing)
+    with pytest.raises(ncs_cb.ReportError, match=r"pyarrow.*ncs_cb\[archive\]"):
+        ncs_cb.propose_norms(folder)

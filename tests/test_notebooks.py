@@ -32,3 +32,10 @@ def test_notebooks_run(path, tmp_path):
     notebook = nbformat.read(path, as_version=4)
     resources = {"metadata": {"path": str(tmp_path / "notebooks")}}
     NotebookClient(notebook, timeout=300, kernel_name="python3", resources=resources).execute()
+    outputs = [o for cell in notebook.cells for o in cell.get("outputs", ())]
+    texts = [
+        text for o in outputs for kind, text in o.get("data", {}).items() if "image" not in kind
+    ]
+    texts += [o["text"] for o in outputs if o.output_type == "stream"]
+    assert texts
+    assert max(map(len, texts)) < 30_000  # no object floods a cell

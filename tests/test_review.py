@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from ncs_cb import StudyError, analyze, measure_traces, read_study, review_file, write_report
-from ncs_cb.measuring.between import Markers, measure_between
+from ncs_cb.measuring.between import Markers, area_between, corrected, measure_between
 from ncs_cb.model import Site, Trace
 from ncs_cb.review import append, events
 from review_visits import RATE_HZ, hump, response, time_axis, ulnar_visit, write_table
@@ -59,27 +59,88 @@ def as_trace(samples):
     return Trace(samples, RATE_HZ, 100, Site("ulnar", "right", "adm", "wrist"), "a.csv")
 
 
-@pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("late", [0.0, 2.0])
-def test_between_the_automatic_markers_lie_the_automatic_values(seed, late):
-    samples = response(3.0 + seed, 8.0, seed=seed) + 0.7
-    samples += hump(time_axis(), 22.0 + seed, 4.0, late)
+DISTURBED = {
+    "level": lambda t: 0.7 + 0.0 * t,
+    "drift": lambda t: 0.02 * t,
+    "tail of the artefact": lambda t: np.where(t > 0, 3.0 * np.exp(-np.abs(t) / 1.5), 0.0),
+    "hum": lambda t: 0.15 * np.sin(2.0 * np.pi * 0.05 * t + 0.4),
+    "late phase": lambda t: hump(t, 22.0, 4.0, 2.0),
+}
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("disturbed", DISTURBED)
+@pytest.mark.parametrize("marker", ["onset_ms", "peak_ms", "end_ms", "all"])
+def test_a_marker_put_where_the_program_put_it_changes_nothing_at_all(seed, disturbed, marker):
+    samples = response(3.0 + seed, 8.0, seed=seed) + DISTURBED[disturbed](time_axis())
     numbers = automatic(samples)
     onset = numbers["onset_latency_ms"]
-    given = Markers(
-        onset_ms=onset,
-        peak_ms=numbers["negative_peak_latency_ms"],
-        end_ms=onset + numbers["total_negative_duration_ms"],
-    )
+    given = {
+        "onset_ms": onset,
+        "peak_ms": numbers["negative_peak_latency_ms"],
+        "end_ms": onset + numbers["total_negative_duration_ms"],
+    }
+    chosen = given if marker == "all" else {marker: given[marker]}
+    assert measure_between(as_trace(samples), numbers, Markers(**chosen)) == numbers
+
+
+@pytest.mark.parametrize("disturbed", DISTURBED)
+def test_a_marker_moved_by_a_little_changes_little(disturbed):
+    samples = response(4.0, 8.0) + DISTURBED[disturbed](time_axis())
+    numbers = automatic(samples)
+    end = numbers["onset_latency_ms"] + numbers["total_negative_duration_ms"]
+    given = Markers(onset_ms=numbers["onset_latency_ms"] + 0.05, end_ms=end - 0.05)
     between = measure_between(as_trace(samples), numbers, given)
-    assert between["onset_latency_ms"] == onset
-    for name in ("negative_peak_duration_ms", "total_negative_duration_ms"):
-        assert between[name] == pytest.approx(numbers[name], abs=1e-9)
-    # The level baseline and the kernel's sloping one differ by what the noise gives as slope.
     for name in ("negative_peak_area_mv_ms", "total_negative_area_mv_ms"):
-        assert between[name] == pytest.approx(numbers[name], rel=5e-3)
-    for name in ("negative_peak_amplitude_mv", "peak_to_peak_amplitude_mv"):
         assert between[name] == pytest.approx(numbers[name], rel=2e-3)
+    shorter = numbers["total_negative_duration_ms"] - between["total_negative_duration_ms"]
+    assert shorter == pytest.approx(0.1, abs=1e-9)
+
+
+def test_markers_accepted_through_the_log_give_the_first_numbers_to_the_last_bit(visit):
+    before = row(found(visit), "below_elbow")
+    onset = float(before["onset_latency_ms"])
+    review(visit, "move", marker="onset", to_ms=onset)
+    review(visit, "move", marker="end", to_ms=onset + float(before["total_negative_duration_ms"]))
+    after = row(found(visit), "below_elbow")
+    for name in (
+        "negative_peak_area_mv_ms",
+        "total_negative_area_mv_ms",
+        "total_negative_duration_ms",
+        "negative_peak_amplitude_mv",
+    ):
+        assert after[name] == before[name] == after[f"automatic_{name}"]
+
+
+def test_the_kernel_gives_the_trace_as_it_measured_it():
+    samples = response(4.0, 8.0) + DISTURBED["drift"](time_axis()) + 0.7
+    z, zero = corrected(as_trace(samples))
+    numbers = automatic(samples)
+    assert zero == as_trace(samples).stimulus_index
+    assert abs(float(z[:80].mean())) < 0.01
+    assert float(z.max()) == pytest.approx(numbers["negative_peak_amplitude_mv"], rel=5e-3)
+    start = zero + numbers["onset_latency_ms"] / 0.05
+    stop = start + numbers["negative_peak_duration_ms"] / 0.05
+    area = area_between(z, start, stop) * 0.05
+    assert area == pytest.approx(numbers["negative_peak_area_mv_ms"], rel=1e-4)
+    flat, _ = corrected(as_trace(np.zeros(samples.size)))
+    assert not np.isfinite(flat).any() or not flat.any()
+
+
+def test_times_count_from_the_artefact_that_the_kernel_found():
+    time_ms = time_axis()
+    shock = np.where((time_ms >= 0.45) & (time_ms < 0.65), 20.0, 0.0)
+    samples = response(4.0, 8.0) + shock
+    numbers = automatic(samples)
+    _, zero = corrected(as_trace(samples))
+    late_ms = (zero - as_trace(samples).stimulus_index) * 0.05
+    assert late_ms == pytest.approx(0.45, abs=0.06)
+    end = numbers["onset_latency_ms"] + numbers["total_negative_duration_ms"] - 1.0
+    between = measure_between(as_trace(samples), numbers, Markers(end_ms=end))
+    z, _ = corrected(as_trace(samples))
+    lost = area_between(np.maximum(z, 0), zero + end / 0.05, zero + (end + 1.0) / 0.05) * 0.05
+    area = numbers["negative_peak_area_mv_ms"] - between["negative_peak_area_mv_ms"]
+    assert area == pytest.approx(lost, rel=0.02)
 
 
 def test_the_area_of_a_known_shape_between_given_markers_is_its_integral():

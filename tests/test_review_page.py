@@ -212,3 +212,90 @@ def test_read_only_shows_and_changes_nothing(browser, visit):
     assert not (visit / "review.jsonl").exists()
     page.close()
     opened.close()
+
+
+def opened_on(browser, visit):
+    served = serve(visit, who="mt")
+    opened = browser.new_page(viewport={"width": 1400, "height": 1000})
+    opened.set_default_timeout(20_000)
+    opened.goto(served.url)
+    opened.locator("#nerves button").first.wait_for()
+    return served, opened
+
+
+def test_a_stimulus_that_names_no_site_is_assigned_on_the_page(browser, tmp_path):
+    from readers.handmade import WRIST, median_mnc, tal
+
+    visit = tmp_path / "visit"
+    unknown = tal("+10", "", "Reiz 2")
+    median_mnc(tals=[tal("+0", "", WRIST), unknown]).write(visit / "median.edf")
+    assert [one.text for one in read_study(visit).unassigned] == ["Reiz 2"]
+    served, page = opened_on(browser, visit)
+    form = page.locator("#unassigned label", has_text="Reiz 2")
+    form.locator("select").select_option("elbow")
+    page.locator("#why").fill("second sweep of the protocol")
+    page.locator("#why-ok").click()
+    corrections(page, 1)
+    marker(page, "onset", "elbow").wait_for()
+    assert page.locator("#unassigned label").count() == 0
+    study = read_study(visit)
+    assert study.unassigned == ()
+    assert [t.site.stimulation_site for t in study.traces] == ["wrist", "elbow"]
+    page.keyboard.press("u")
+    page.locator("#why").fill("wrong after all")
+    page.locator("#why-ok").click()
+    corrections(page, 2)
+    form.wait_for()
+    assert [one.text for one in read_study(visit).unassigned] == ["Reiz 2"]
+    page.close()
+    served.close()
+
+
+def test_printed_rows_are_shown_and_corrected_by_mouse_and_keys(browser, tmp_path):
+    visit = tmp_path / "visit"
+    visit.mkdir()
+    (visit / "median.csv").write_text(
+        "nerve,side,muscle,stimulation_site,distance_mm,onset_latency_ms,"
+        "negative_peak_amplitude_mv\nmedian,right,apb,wrist,70,3.4,10.0\n"
+        "median,right,apb,elbow,290,7.4,9.0\n"
+    )
+    served, page = opened_on(browser, visit)
+    assert page.locator("#plot").is_hidden()
+    page.locator("#rows button", has_text="elbow").click()
+    assert page.locator("#set-polarity").count() == 0
+    page.locator("#set-distance_mm").fill("300")
+    page.locator("#set-distance_mm").press("Tab")
+    corrections(page, 1)
+    page.locator("#rows button", has_text="elbow").click()
+    page.keyboard.press("s")
+    corrections(page, 2)
+    page.keyboard.press("x")
+    page.locator("#why").fill("the electrode came off")
+    page.locator("#why-ok").click()
+    corrections(page, 3)
+    assert "excluded" in page.locator("#rows button", has_text="elbow").inner_text()
+    told = [(e["action"], e.get("key"), e.get("to")) for e in events(visit)]
+    assert told == [
+        ("set", "distance_mm", 300),
+        ("set", "supramaximal", True),
+        ("exclude", None, None),
+    ]
+    page.close()
+    served.close()
+
+
+def test_the_impression_stands_on_the_page_and_what_changed_in_it_is_marked(page, visit):
+    lines = page.locator("#impression li")
+    assert "block" in lines.all_inner_texts()[0] + lines.all_inner_texts()[1]
+    assert page.locator("#impression li.changed").count() == 0
+    append(visit, who="mt", action="exclude", trace={"site": "wrist"}, why="wrong electrode")
+    page.locator("#impression li.changed").first.wait_for()
+
+
+def test_what_is_chosen_is_marked_for_eye_and_screen_reader(page):
+    assert page.locator("#nerves button").first.get_attribute("aria-current") == "true"
+    overlay = page.locator("#overlay")
+    assert overlay.get_attribute("aria-pressed") == "false"
+    page.keyboard.press("o")
+    assert overlay.get_attribute("aria-pressed") == "true"
+    page.get_by_role("button", name="superimpose", pressed=True).wait_for()

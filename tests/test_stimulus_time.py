@@ -106,3 +106,14 @@ def test_a_delay_that_is_told_is_believed():
     made, _ = questioned(both, "u", delay_ms=2.5, is_polarity_told=True)
     result = ncs_cb.analyze(Study("s", made))
     assert list(result.traces["onset_latency_ms"]) == pytest.approx([3.2, 7.0], abs=0.15)
+
+
+@pytest.mark.parametrize(("until_ms", "is_flagged"), [(3.8, True), (2.2, False)])
+def test_an_onset_at_the_edge_of_a_held_stretch_is_no_onset(until_ms, is_flagged):
+    made = sweep(artefact_mv=0.0)
+    samples = np.array(made.samples_mv)
+    end = made.stimulus_index + round(until_ms * made.sampling_rate_hz / 1000)
+    samples[made.stimulus_index : end] = 0.0
+    held = replace(made, samples_mv=samples)
+    (found,), _ = questioned([held], "u", delay_ms=None, is_polarity_told=True)
+    assert ("artifact_overlaps_onset" in found.flags) is is_flagged

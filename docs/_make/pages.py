@@ -19,6 +19,7 @@ from ncs_cb.columns import COLUMNS
 from ncs_cb.flags import FLAGS
 from ncs_cb.knowledge import criteria, reference
 from ncs_cb.knowledge.anatomy import anatomy
+from ncs_cb.wording.catalog import load
 
 HERE = Path(__file__).parents[1]
 REPOSITORY = HERE.parent
@@ -228,8 +229,11 @@ def columns_page() -> str:
 
 def flags_page() -> str:
     """Every quality flag."""
+    words = load("en")
+    said = ("flag_meaning", "flag_effect", "flag_action")
     rows = [
-        (f"`{f.name}`", f.scope, f.level, f.meaning, f.effect, f.action) for f in FLAGS.values()
+        (f"`{f.name}`", f.scope, f.level, *(words(f"{section}.{f.name}") for section in said))
+        for f in FLAGS.values()
     ]
     heads = ("flag", "about", "level", "what was seen", "what it does", "what to do")
     return (

@@ -113,6 +113,15 @@ def analyze_many(
     return results(tables, studies, criteria, reference=reference, supramaximal=supramaximal)
 
 
+def judged_by(
+    study: Study, criteria: Sequence[str] | None = None, reference: str | None = None
+) -> tuple[list[str] | None, str]:
+    """Give the sets a study is judged by: the caller's, else its laboratory's, else the default."""
+    said = {} if study.lab is None else study.lab.defaults
+    sets = list(criteria) if criteria is not None else list(said.get("criteria", ())) or None
+    return sets, reference or str(said.get("reference", reference_sets.DEFAULT))
+
+
 def _printed(studies: Sequence[Study]) -> segments.Printed:
     """Give what machines printed of segments, by study and sites."""
     return {
@@ -260,10 +269,11 @@ def _measure(
     measured["study_id"] = [
         _key(number) for number, choice in enumerate(chosen) for _ in choice.responses
     ]
+    printed = [edits.choose_rows(study) for study in studies]
     typed = [
         {"study_id": _key(number), **_typed_row(row)}
-        for number, study in enumerate(studies)
-        for row in study.typed_responses
+        for number, rows in enumerate(printed)
+        for row in rows
     ]
     responses = [
         _of_trace(trace, status)
@@ -271,7 +281,7 @@ def _measure(
     ]
     if not typed:
         return conform(measured, "traces"), tuple(responses), counts
-    responses += [_of_row(row) for study in studies for row in study.typed_responses]
+    responses += [_of_row(row) for rows in printed for row in rows]
     both = pd.concat([measured, conform(pd.DataFrame(typed), "traces")], ignore_index=True)
     order = np.argsort(both["study_id"].to_numpy(dtype=str), kind="stable")
     counts += [1] * len(typed)

@@ -15,18 +15,25 @@ if TYPE_CHECKING:
 
 
 def attach() -> None:
-    """Give ``Result`` its page and its figure, and what holds samples a one-line text."""
-    Result._repr_html_ = _page  # type: ignore[method-assign]
+    """Give what holds samples a one-line text, a study and a result a card, a result its figure."""
+    Result._repr_html_ = _result_card  # type: ignore[method-assign]
+    Study._repr_html_ = _study_card  # type: ignore[attr-defined]
     Result.plot = _plot  # type: ignore[method-assign]
     Result.__repr__ = _result_line  # type: ignore[method-assign, assignment]
     Study.__repr__ = _study_line  # type: ignore[method-assign, assignment]
     Trace.__repr__ = _trace_line  # type: ignore[method-assign, assignment]
 
 
-def _page(self: Result) -> str:
-    from ncs_cb.reports.html import render
+def _result_card(self: Result) -> str:
+    from ncs_cb.reports.html import card
 
-    return render(self)
+    return card(self)
+
+
+def _study_card(self: Study) -> str:
+    from ncs_cb.reports.html import study_card
+
+    return study_card(self)
 
 
 def _plot(self: Result, nerve: str, side: Side, *, muscle: str | None = None) -> Figure:

@@ -102,7 +102,7 @@ def analyze_many(
     read = _read_all(studies)
     groups: dict[tuple[Any, str], list[int]] = {}
     for place, study in enumerate(read):
-        sets, limits = judged_by(study, criteria, reference)
+        sets, limits = analysis.judged_by(study, criteria, reference)
         key = (None if sets is None else tuple(sets), limits)
         groups.setdefault(key, []).append(place)
     found: dict[int, Result] = {}
@@ -111,15 +111,6 @@ def analyze_many(
         made = analysis.analyze_many(chosen, sets, reference=limits, supramaximal=supramaximal)
         found |= zip(places, made, strict=True)
     return [found[place] for place in range(len(read))]
-
-
-def judged_by(
-    study: Study, criteria: Sequence[str] | None = None, reference: str | None = None
-) -> tuple[list[str] | None, str]:
-    """Give the sets a study is judged by: the caller's, else its laboratory's, else the default."""
-    said = {} if study.lab is None else study.lab.defaults
-    sets = list(criteria) if criteria is not None else list(said.get("criteria", ())) or None
-    return sets, reference or str(said.get("reference", reference_sets.DEFAULT))
 
 
 def judge(
@@ -152,7 +143,7 @@ def judge(
             segments, criteria, reference=limits, details=details, checks=checks, vary=vary
         )
     study = _read(segments)
-    sets, usual = judged_by(study)
+    sets, usual = analysis.judged_by(study)
     result = analysis.analyze(study)
     return verdicts.judge(
         result.segments,

@@ -70,6 +70,15 @@ def test_recordings_of_different_days_in_one_folder_are_no_single_visit(tmp_path
     assert len(read_study(tmp_path / "p1").traces) == 6
 
 
+def test_folders_that_hold_copies_of_one_recording_are_named_too(tmp_path, run):
+    for visit, name in (("v1", "u.edf"), ("v2", "REC001"), ("v3", "u.rec")):
+        median_mnc().write(tmp_path / visit / name)
+    _, out, _ = run("validate", tmp_path)
+    assert "taken for one visit: 3 folders hold its recordings (v1, v2, v3)" in out
+    _, _, err = run("analyze", tmp_path, "--out", tmp_path / "out")
+    assert "'ncs-cb batch' takes each for a study of its own" in err
+
+
 def test_folders_taken_for_one_visit_are_named(archive, run):
     for visit in ("v2", "v3"):
         shutil.rmtree(archive / visit)

@@ -434,3 +434,19 @@ def test_a_long_cell_keeps_its_exponent(tmp_path):
     lines[500] = lines[500].partition(",")[0] + "," + "1." + "0" * 40 + "e-3"
     path.write_text("\n".join(lines))
     assert read_study(path).traces[0].samples_mv[499] == 1e-3
+
+
+@pytest.mark.parametrize(
+    ("value", "meant"),
+    [
+        ("no", False), ("No ", False), ("FALSCH", False), ("nein", False), ("否", False),
+        ("False", False), (0, False), (0.0, False), (np.bool_(False), False), ("faux", False),
+        ("WAHR", True), ("ja", True), ("是", True), (1, True), (np.bool_(True), True),
+        (np.nan, None), ("NaN", None), (pd.NA, None), (pd.NaT, None), (None, None), ("", None),
+        ("unbekannt", None),
+    ],
+)  # fmt: skip
+def test_one_function_says_what_a_word_means(value, meant):
+    from ncs_cb.readers._shared.truth import truth
+
+    assert truth(value, "x") is meant

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from ncs_cb import plugins, reports
+from ncs_cb import display, plugins, reports
 from ncs_cb.errors import ReportError
 from reports import example
 
@@ -174,7 +174,28 @@ def test_show_frames_the_page_so_that_no_style_touches_the_notebook(result):
 
 
 def test_a_result_shows_itself_in_a_notebook(result):
-    assert "Definite conduction block" in result._repr_html_()
+    display.attach()  # as the first public name does
+    card = result._repr_html_()
+    assert "Definite motor conduction block: right ulnar" in card
+    assert "right ulnar" in card
+    assert len(card) < 20_000  # a card, not the page with its figures
+
+
+def test_a_study_shows_itself_in_a_notebook_without_its_samples(result):
+    display.attach()  # as the first public name does
+    card = result.study._repr_html_()
+    assert result.study.study_id in card
+    assert "below elbow" in card
+    assert len(card) < 20_000
+    assert "\n" not in repr(result.study)
+    assert len(repr(result.study)) < 200
+
+
+def test_a_card_escapes_every_text_of_the_study(result):
+    display.attach()  # as the first public name does
+    named = replace(result.study, study_id="<script>x</script>")
+    for shown in (named, replace(result, study=named)):
+        assert "<script>" not in shown._repr_html_()
 
 
 def test_an_entry_point_adds_a_format(monkeypatch):

@@ -77,6 +77,23 @@ STANDS_OUT = 11.0
 # Where the quieter pieces stray no more than white noise does, less is enough.
 STANDS_OUT_OF_WHITE = 7.5
 NEARLY_WHITE = 1.4
+# The edges of a potential lie this near its peak.
+NEAR_MS = 3.0
+# A single motor unit seen at the skin is 10 to 60 uV, some together twice that: a slow
+# potential of that size is no response by itself.
+UNIT_MV = 0.06
+SUM_OF_UNITS = 2.4
+# A sweep with less white noise is an average, in which such units cancel.
+SINGLE_SWEEP_MV = 0.002
+# A sensory potential is so short and so early.
+SENSORY_HALF_MS = 1.2
+SENSORY_LATEST_MS = 15.0
+# Even a nerve at a third of its velocity answers sooner over the length of an arm.
+LATEST_SMALL_MS = 32.0
+# What lies this far from the peak is another potential; one of this share is like it.
+OWN_BEFORE_MS = 6.0
+OWN_AFTER_MS = 9.0
+LIKE_SHARE = 0.5
 # An amplifier's recovery (4 to 12 ms) keeps more than RECOVERS of its height for 2.4 ms.
 RECOVERED_MS = 2.0
 RECOVERS = 0.45

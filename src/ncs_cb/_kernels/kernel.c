@@ -255,7 +255,7 @@ static Row row_of(Index n, double step, Index size, Index first, const double *m
 EXPORTED void JOIN(ncs_measure_rows_, BUILD)(
     const void *samples, int64_t is_double, const int64_t *rows, int64_t n_rows,
     const int64_t *stimuli, const double *low_mv, const double *high_mv, const double *pulse_ms,
-    int64_t n, double step,
+    const double *unit_mv, int64_t n, double step,
     int64_t size, int64_t first, const double *means, const double *sums, const double *squares,
     const double *turns, const double *ratio, const double *head, double *work, double *out,
     int64_t *facts)
@@ -267,6 +267,7 @@ EXPORTED void JOIN(ncs_measure_rows_, BUILD)(
         w.low_mv = low_mv[i];
         w.high_mv = high_mv[i];
         w.duration = pulse_ms[i];
+        w.unit_mv = unit_mv[i];
         facts[i] = measure_row(&w, part(all, i * n), n, stimuli[i], out + i * WIDTH);
     }
 }

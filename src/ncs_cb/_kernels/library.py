@@ -50,7 +50,7 @@ def _measure_rows(which: str) -> Any:
             _WHOLE,
             _POINTER,
             _WHOLE,
-            *[_POINTER] * 4,
+            *[_POINTER] * 5,
             _WHOLE,
             _NUMBER,
             _WHOLE,
@@ -101,6 +101,7 @@ def measure_rows(
     low_mv: NDArray[np.float64],
     high_mv: NDArray[np.float64],
     pulse_ms: NDArray[np.float64],
+    unit_mv: NDArray[np.float64],
     scale: Scale,
     out: NDArray[np.float64],
     found: NDArray[np.int64],
@@ -113,9 +114,10 @@ def measure_rows(
     samples : ndarray of float32 or float64, shape (n_traces, n_samples) [mV]
         In one piece.
     rows : ndarray of int64
-    stimuli, low_mv, high_mv, pulse_ms : ndarray, shape (n_traces,)
+    stimuli, low_mv, high_mv, pulse_ms, unit_mv : ndarray, shape (n_traces,)
         Sample of the stimulus; limits of the converter, infinite where unknown; duration of the
-        pulse, NaN where unknown.
+        pulse, NaN where unknown; what one motor unit that fires by itself may show, 0 over a
+        sensory nerve.
     scale : Scale
         Of the sampling rate of these rows.
     out : ndarray of float64, shape (n_traces, WIDTH)
@@ -141,6 +143,7 @@ def measure_rows(
         _address(low_mv, np.float64, m),
         _address(high_mv, np.float64, m),
         _address(pulse_ms, np.float64, m),
+        _address(unit_mv, np.float64, m),
         n,
         scale.step_ms,
         scale.size,

@@ -56,6 +56,7 @@ typedef struct {
     Index railed;       /* longest run of equal samples on a rail */
     double duration;    /* what the file says of the pulse, in ms; NaN where it says nothing */
     Index n_pre;        /* samples before it that a baseline may use; 0 for none */
+    double unit_mv;     /* what one motor unit may show at the skin; 0 where none is recorded */
     double low_mv, high_mv; /* limits of the converter, infinite where unknown */
 
     /* Working cells. */

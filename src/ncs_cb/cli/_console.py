@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import warnings
 from collections.abc import Callable, Iterable
@@ -12,6 +13,7 @@ from io import TextIOWrapper
 from typing import Any, Literal, NoReturn, TypeVar
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -36,11 +38,28 @@ VOICE: ContextVar[Literal["quiet", "usual", "verbose"]] = ContextVar("VOICE", de
 def never_fail_to_print() -> None:
     """Let a console that cannot show a letter show a question mark; a report is never lost to it.
 
-    A Windows console may hold only 256 letters, and sites, names and reports hold any.
+    A Windows console may hold only 256 letters, and sites, names and reports hold any. What goes
+    into a file (``> mine.toml``) is UTF-8 on every system, as every file that is read again.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
+            if _is_file(stream):
+                stream.reconfigure(encoding="utf-8")
             stream.reconfigure(errors="replace")
+
+
+def _is_file(stream: TextIOWrapper) -> bool:
+    try:
+        return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+    except OSError:  # no file behind it
+        return False
+
+
+def document(text: str) -> None:
+    """Print a whole file on standard output as UTF-8, whatever the console shows."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
+    sys.stdout.write(text)
 
 
 def tell_of_plugins() -> None:
@@ -141,19 +160,52 @@ def friendly(command: Command) -> Command:
     return guarded  # type: ignore[return-value]
 
 
-def table(headings: Iterable[str], rows: Iterable[Iterable[object]], *, title: str = "") -> Table:
-    """Lay out a plain table; every cell is text, never markup."""
+_GAP = 2
+
+
+def table(
+    headings: Iterable[str],
+    rows: Iterable[Iterable[object]],
+    *,
+    title: str = "",
+    width: int | None = None,
+) -> Table:
+    """Lay out a plain table; every cell is text, never markup.
+
+    Where `width` (by default that of the terminal) does not hold every column's longest word, the
+    rows stand one below the other, a line for each cell: no word is broken.
+    """
+    heads = list(headings)
+    cells = [[c if isinstance(c, Text) else Text(plain(c)) for c in row] for row in rows]
     made = Table(
         title=Text(title) if title else None,
         title_justify="left",
         box=None,
         pad_edge=False,
-        padding=(0, 2, 0, 0),
+        padding=(0, _GAP, 0, 0),
         header_style="bold",
         title_style="bold",
+        show_header=_fits(heads, cells, out().width if width is None else width),
     )
-    for heading in headings:
-        made.add_column(Text(heading), overflow="fold")
-    for row in rows:
-        made.add_row(*(c if isinstance(c, Text) else Text(plain(c)) for c in row))
+    if not made.show_header:
+        for row in cells:
+            for n, (heading, cell) in enumerate(zip(heads, row, strict=True)):
+                label = f"{'  ' if n else ''}{heading}: " if heading else "  " if n else ""
+                made.add_row(Text(label) + cell)
+        return made
+    for n, heading in enumerate(heads):
+        column = [row[n].plain for row in cells]
+        made.add_column(Text(heading), overflow="fold", min_width=_longest_word([heading, *column]))
+    for row in cells:
+        made.add_row(*row)
     return made
+
+
+def _fits(heads: list[str], cells: list[list[Text]], width: int) -> bool:
+    """Tell whether every column can hold its longest word."""
+    columns = ([head, *(row[n].plain for row in cells)] for n, head in enumerate(heads))
+    return sum(_longest_word(column) + _GAP for column in columns) - _GAP <= width
+
+
+def _longest_word(texts: list[str]) -> int:
+    return max((cell_len(word) for text in texts for word in text.split()), default=0)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
 
-from ncs_cb.cli._console import WRONG_USAGE, friendly, out, plain, table, wrong_usage
+from ncs_cb.cli._console import (
+    WRONG_USAGE,
+    document,
+    friendly,
+    out,
+    plain,
+    table,
+    wrong_usage,
+)
 from ncs_cb.errors import TableError
 
 criteria = typer.Typer(
@@ -86,7 +93,7 @@ def export_criteria(
         sets.load(name)
     except TableError as error:
         wrong_usage(str(error))
-    sys.stdout.write(datafile.text("criteria", name))
+    document(datafile.text("criteria", name))
 
 
 def _source(source: dict[str, Any]) -> Iterator[str]:

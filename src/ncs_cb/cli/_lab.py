@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ncs_cb.cli._console import WRONG_USAGE, friendly, out, plain, table, wrong_usage
+from ncs_cb.cli._console import (
+    WRONG_USAGE,
+    document,
+    friendly,
+    out,
+    plain,
+    table,
+    wrong_usage,
+)
 from ncs_cb.errors import TableError
 
 reference = typer.Typer(
@@ -29,7 +36,7 @@ def lab(
     from ncs_cb.knowledge import lab as labs
 
     if template:
-        sys.stdout.write(labs.template())
+        document(labs.template())
         return
     if given is None:
         wrong_usage("lab needs a lab.toml, or --template")
@@ -83,7 +90,7 @@ def show_reference(name: _Name) -> None:
 @friendly
 def export_reference(name: _Name) -> None:
     """Print one set as the file it is, to edit and name by --reference."""
-    sys.stdout.write(_text(name))
+    document(_text(name))
 
 
 def _text(name: str) -> str:

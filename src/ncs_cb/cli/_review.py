@@ -9,14 +9,19 @@ from typing import Annotated
 
 import typer
 
-from ncs_cb.cli._console import friendly, tell
-from ncs_cb.cli._options import DEFAULT_REFERENCE, Criteria, Reference, known_sets
+from ncs_cb.cli._console import SOME_FAILED, friendly, note, out, table, tell
+from ncs_cb.cli._options import DEFAULT_REFERENCE, Criteria, LabReference, known_sets
 
 
 @friendly
 def review(
     study: Annotated[
-        Path, typer.Argument(metavar="STUDY", help="A study's folder, or a single recording.")
+        Path,
+        typer.Argument(
+            metavar="STUDY",
+            help="A study's folder, or a single recording; a folder of several visits is only "
+            "compared with the machines' own values.",
+        ),
     ],
     who: Annotated[
         str | None,
@@ -32,14 +37,22 @@ def review(
         bool, typer.Option("--no-browser", help="Print the address, open no browser.")
     ] = False,
     criteria: Criteria = None,
-    reference: Reference = DEFAULT_REFERENCE,
+    reference: LabReference = None,
 ) -> None:
     """Correct markers and settings on a page in the browser; everything follows at once.
 
     Prints the page's address with its token on the first line of standard output and ends on
     Ctrl-C or when the page is closed for good. Corrections are kept in review.jsonl.
+
+    For a folder of several visits no page is opened: where machine and program differ by more than
+    0.3 ms or 10 % is listed, the largest difference first.
     """
-    sets = known_sets(criteria, reference)
+    from ncs_cb.review.machines import visits_of
+
+    if visits_of(study):
+        _list_differences(study)
+        return
+    sets = known_sets(criteria, reference or DEFAULT_REFERENCE)
     from ncs_cb.review.server import Server
     from ncs_cb.review.serving import user_name
     from ncs_cb.review.session import Session
@@ -59,3 +72,35 @@ def review(
         tell("closed; every correction is in the log")
     finally:
         server.server_close()
+
+
+def _list_differences(folder: Path) -> None:
+    """Show where machine and program differ over all visits, the largest difference first."""
+    from ncs_cb.review.machines import agreement
+    from ncs_cb.units import unit_of
+
+    frame, failed = agreement(folder)
+    rows = [
+        (
+            row["study_id"],
+            row["recording"],
+            f"{row['side']} {row['nerve']}, {row['muscle']}",
+            row["stimulation_site"],
+            row["measure"],
+            f"{row['program']:.3g}",
+            f"{row['machine']:.3g}",
+            f"{row['difference']:+.3g} {unit_of(row['measure'])}",
+            "reviewed" if row["is_reviewed"] else "",
+        )
+        for row in frame.to_dict("records")
+    ]
+    heads = ("visit", "recording", "nerve", "site", "measure", "program", "machine", "apart", "")
+    out().print(table(heads, rows))
+    note(
+        f"{len(rows)} differences; 'ncs-cb review VISIT' opens the page of one visit (a study.toml "
+        "in the folder makes it one)"
+    )
+    for name, why in failed.items():
+        tell(f"{name}: {why}")
+    if failed:
+        raise typer.Exit(SOME_FAILED)

@@ -20,6 +20,7 @@ _EXTRAS = {
     "archive": ("dask", "distributed", "pyarrow"),
     "pdf": ("typst",),
     "neo": ("neo",),
+    "xlsx": ("openpyxl",),
 }
 # The pages of the documentation that messages name.
 _PAGES = ("formats", "tables", "criteria", "review", "scale")

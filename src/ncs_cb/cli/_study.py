@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
@@ -12,6 +11,7 @@ import typer
 from ncs_cb.cli._console import (
     SOME_FAILED,
     detail,
+    document,
     explain,
     friendly,
     note,
@@ -155,7 +155,7 @@ def _of_lab(
     study: Study, criteria: list[str] | None, reference: str | None, lang: Language | None
 ) -> _Settings:
     """Take the laboratory's habits where the command says nothing."""
-    from ncs_cb.doors import judged_by
+    from ncs_cb.analysis import judged_by
 
     said = {} if study.lab is None else study.lab.defaults
     sets, limits = judged_by(study, criteria, reference)
@@ -188,7 +188,7 @@ def _deliver(result: Result, target: Path, formats: list[str], lang: Language) -
         from ncs_cb.reports.record import to_json
 
         text = to_json(result)
-        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+        document(text if text.endswith("\n") else text + "\n")
         return
     from ncs_cb.cli._tables import print_result
     from ncs_cb.reports import write_report
@@ -242,7 +242,7 @@ def compare(
     )
     comparison = compare_results(results)
     paths = write_comparison(comparison, target, formats=chosen, lang=own.lang.value)
-    print_comparison(out(), comparison)
+    print_comparison(out(), comparison, lang=own.lang.value)
     note(f"wrote {_shown(paths)}")
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from ncs_cb.comparison import Comparison
     from ncs_cb.model import Result
-    from ncs_cb.view.parts import NerveView, View
+    from ncs_cb.view.parts import NerveView, Table, View
 
 # A grade is always also a word, so that color adds and never carries the meaning.
 _STYLES = {
@@ -71,25 +71,22 @@ def _verdicts(nerve: NerveView, shown: View) -> RichTable:
     return table([segment, change, *titles], rows)
 
 
-_CHANGES = (
-    "nerve",
-    "side",
-    "muscle",
-    "segment",
-    "criteria",
-    "earlier_visit",
-    "later_visit",
-    "earlier_conduction_block",
-    "later_conduction_block",
-    "block_course",
-)
+def print_comparison(console: Console, comparison: Comparison, *, lang: str) -> None:
+    """Print what became of each segment between visits, in words, by the leading set."""
+    from ncs_cb.view.serial import build_comparison
+
+    shown = build_comparison(comparison, lang=lang)
+    for pair in shown.pairs:
+        console.print(Text(plain(pair.title), style="bold"))
+        console.print(plain(pair.finding), soft_wrap=True)
+        console.print(_laid_out(pair.changes))
+        console.print()
+    for remark in shown.remarks:
+        console.print(Text(plain(f"! {remark}"), style="yellow"), soft_wrap=True)
 
 
-def print_comparison(console: Console, comparison: Comparison) -> None:
-    """Print what became of each segment between visits, as each criteria set grades it."""
-    changes = comparison.changes
-    rows = (
-        [Text(plain(cell), style=_STYLES.get(str(cell), "")) for cell in row]
-        for row in changes[list(_CHANGES)].itertuples(index=False, name=None)
-    )
-    console.print(table([name.replace("_", " ") for name in _CHANGES], rows))
+def _laid_out(made: Table) -> RichTable:
+    """Lay out a table of the view; a grade keeps its color."""
+    heads = [f"{head.label} [{head.unit}]" if head.unit else head.label for head in made.heads]
+    rows = ([Text(plain(c.text), style=_STYLES.get(c.tone, "")) for c in row] for row in made.rows)
+    return table(heads, rows)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +10,7 @@ import typer
 
 from ncs_cb.cli._console import (
     SOME_FAILED,
+    document,
     explain,
     friendly,
     out,
@@ -54,14 +54,14 @@ def validate(
     if template:
         from ncs_cb.study_file import template as study_toml
 
-        sys.stdout.write(study_toml())
+        document(study_toml())
     elif not inputs:
         wrong_usage("validate needs an INPUT, or --template")
     failed = 0
     for given in inputs or ():
         try:
             if layout or sidecar:
-                sys.stdout.write(_guessed(given, sidecar=sidecar))
+                document(_guessed(given, sidecar=sidecar))
             else:
                 failed += not _is_good(given, lab_file)
         except Exception as error:  # every input is checked, whatever is wrong with the others

@@ -11,6 +11,8 @@ from ncs_cb.dispersion.deconvolution import Fit, Floats
 from ncs_cb.knowledge import datafile
 from ncs_cb.model import DataFile
 
+# No neighbor adds more than this unseen: its own shape would show.
+_MOST_HIDDEN = 0.35
 _TABLE = "block_interval"
 
 
@@ -22,6 +24,7 @@ class Interval:
     counting: float
     unexplained: float
     remainder: float
+    neighbor: float
 
 
 @cache
@@ -35,6 +38,18 @@ def data_file() -> DataFile:
     """Give id, revision and SHA-256 of the calibration, for provenance."""
     read = datafile.table(_TABLE)
     return DataFile(_TABLE, int(read.raw["revision"]), read.sha256)
+
+
+def neighbor_width(low: Floats, factors: Interval) -> Floats:
+    """Give what a neighboring muscle may add to half the width, one per pair.
+
+    Parameters
+    ----------
+    low : ndarray of shape (n,)
+        Size of the distal spectrum up to 20 Hz, where the mass is read, relative to its maximum.
+    factors : Interval
+    """
+    return np.asarray(np.minimum(factors.neighbor / np.maximum(low, 1e-12), _MOST_HIDDEN))
 
 
 def unexplained(fit: Fit) -> Floats:

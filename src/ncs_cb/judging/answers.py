@@ -17,6 +17,7 @@ CROSSINGS = ("martin_gruber", "reverse_martin_gruber")
 REFUTING: dict[str, tuple[str, ...]] = {
     "filter_mismatch": (),
     "polarity_differs": (),
+    "polarity_uncertain": (),
     "electrode_shift": ("proven",),
 }
 _ASKED = (

@@ -47,6 +47,7 @@ _SETTLING = (
     "martin_gruber",
     "filter_mismatch",
     "polarity_differs",
+    "polarity_uncertain",
     "electrode_shift",
     "distal_gate",
 )

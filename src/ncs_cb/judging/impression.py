@@ -310,6 +310,7 @@ _SPOILING = (
     ("supramaximal", (False,)),
     ("filter_mismatch", (False,)),
     ("polarity_differs", (False,)),
+    ("polarity_uncertain", (False,)),
     ("electrode_shift", (False,)),
     ("complete_block", (None,)),
     ("response", (None,)),

@@ -184,6 +184,7 @@ def _segment_item(kind: str, row: Row, **more: Any) -> Mapping[str, Any]:
 
 _INCOMPARABLE = {
     "incomparable": ("filter_mismatch", "polarity_differs"),
+    "polarity": ("polarity_uncertain",),
     "moved": ("electrode_shift",),
 }
 # Premises that, refuted, are said among the technical limits.

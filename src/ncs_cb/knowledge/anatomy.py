@@ -23,6 +23,8 @@ SIDES: dict[str, Side] = {
     "right": "right",
     "re": "right",
     "rechts": "right",
+    "droit": "right",
+    "droite": "right",
     "右": "right",
     "右侧": "right",
     "l": "left",
@@ -30,6 +32,7 @@ SIDES: dict[str, Side] = {
     "left": "left",
     "li": "left",
     "links": "left",
+    "gauche": "left",
     "左": "left",
     "左侧": "left",
 }

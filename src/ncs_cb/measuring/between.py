@@ -1,25 +1,30 @@
 """What lies between given markers: latency, amplitude, duration and area of one response.
 
-The definitions are those of :mod:`ncs_cb.columns` and of the kernel: the area of a phase is that
-above baseline by trapezoids between fractional samples; all phases together are the first one and
-what lies above baseline from its end to the end of the response. The baseline is level here:
-where the program had taken a slope or an artefact's tail from the trace, the area differs by that.
+The definitions are those of :mod:`ncs_cb.columns` and the trace is the kernel's own, less baseline,
+artefact and hum. What a marker changes is added to or taken from what the kernel measured: a marker
+that stands where the program put it changes nothing, to the last bit. All phases together are the
+first one and what lies above baseline from its end to the end of the response.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ncs_cb import _kernels
+from ncs_cb.columns import MEASURES
 from ncs_cb.model import Trace
 from ncs_cb.vocabulary import TOLERANCE
 
 Floats = NDArray[np.float64]
 
 NAN = float("nan")
+NUMBERS = tuple(c.name for c in MEASURES if c.dtype == "float64")
+"""What is measured of a response."""
 # As in the kernel: where a phase is over, and how far behind it the positive peak may lie.
 _RETURN_SHARE = 0.005
 _TROUGH_WITHIN_MS = 15.0
@@ -59,14 +64,34 @@ class _Curve:
         return (sample - self.stimulus) * self.step
 
 
-def level_at(trace: Trace, time_ms: float) -> float:
-    """Give the mean of the trace within 0.25 ms of a time, in mV."""
-    step = 1000.0 / trace.sampling_rate_hz
-    middle = trace.stimulus_index + time_ms / step
-    half = _HALF_LEVEL_MS / step
-    low = min(max(int(np.ceil(middle - half)), 0), len(trace.samples_mv) - 1)
-    high = min(max(int(np.floor(middle + half)) + 1, low + 1), len(trace.samples_mv))
-    return float(np.mean(trace.samples_mv[low:high], dtype=np.float64))
+def corrected(trace: Trace) -> tuple[Floats, int]:
+    """Give a trace as the kernel measured it, and the sample from which its latencies count.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,) [mV]
+        Less baseline, artefact and hum. NaN where the trace has none because it cannot be measured.
+    int
+        The sample of the stimulus, or of its artefact where that lies beside the marker.
+    """
+    samples = np.asarray(trace.samples_mv)
+    if samples.dtype not in (np.float32, np.float64):
+        samples = samples.astype(np.float64)
+    return _kernels.corrected_row(
+        np.ascontiguousarray(samples),
+        int(np.clip(trace.stimulus_index, -1, len(samples))),
+        trace.range_mv or (-np.inf, np.inf),
+        trace.stimulus.duration_ms or NAN,
+        _kernels.scale_of(float(trace.sampling_rate_hz), len(samples)),
+    )
+
+
+def _level_at(curve: _Curve, time_ms: float) -> float:
+    """Give the mean within 0.25 ms of a time, in mV."""
+    middle, half = curve.at(time_ms), _HALF_LEVEL_MS / curve.step
+    low = min(max(int(np.ceil(middle - half)), 0), len(curve.z) - 1)
+    high = min(max(int(np.floor(middle + half)) + 1, low + 1), len(curve.z))
+    return float(np.mean(curve.z[low:high]))
 
 
 def measure_between(
@@ -94,22 +119,25 @@ def measure_between(
     where the trace stays below baseline for 0.5 ms behind it; else with the whole response.
     """
     found = dict(automatic)
-    level = automatic["baseline_mv"]
+    samples, zero = corrected(trace)
+    own = _Curve(samples, 1000.0 / trace.sampling_rate_hz, zero)
+    curve, level = own, automatic["baseline_mv"]
     if given.baseline_ms is not None:
-        level = level_at(trace, given.baseline_ms)
-    samples = np.asarray(trace.samples_mv, dtype=np.float64)
-    curve = _Curve(samples - level, 1000.0 / trace.sampling_rate_hz, trace.stimulus_index)
+        # A person's baseline is level: what the program took for a slope or a tail may be none.
+        raw = replace(own, z=np.asarray(trace.samples_mv, dtype=np.float64))
+        level = _level_at(raw, given.baseline_ms)
+        curve = replace(own, z=raw.z - level)
+    moved_mv = automatic["baseline_mv"] - level
     found["baseline_mv"] = level
     onset, end = _onset(automatic, given), _end(automatic, given)
     found["onset_latency_ms"] = onset
     if np.isnan(onset):
         return found
-    moved_mv = automatic["baseline_mv"] - level
     _peak(found, curve, automatic, given, (onset, end), moved_mv)
     peak = found["negative_peak_latency_ms"]
     if given.end_ms is None and (np.isnan(automatic["onset_latency_ms"]) or end <= peak):
         end = curve.time(_return(curve, curve.at(peak), found["negative_peak_amplitude_mv"]))
-    _phases(found, curve, automatic, (onset, peak, end))
+    _phases(found, (curve, own), automatic, (onset, peak, end))
     _trough(found, curve, automatic, (onset, end), moved_mv)
     return found
 
@@ -139,7 +167,7 @@ def _peak(
     onset, end = span
     last = onset + _LONGEST_MS if np.isnan(end) else end
     peak = automatic["negative_peak_latency_ms"]
-    if given.peak_ms is not None:
+    if given.peak_ms is not None and given.peak_ms != peak:
         peak, height = given.peak_ms, _height_at(curve, given.peak_ms)
     elif onset <= peak <= last:
         height = automatic["negative_peak_amplitude_mv"] + moved_mv
@@ -204,22 +232,41 @@ def _return(curve: _Curve, peak: float, height: float) -> float:
 
 def _phases(
     found: dict[str, float],
-    curve: _Curve,
+    curves: tuple[_Curve, _Curve],
     automatic: Mapping[str, float],
     markers: tuple[float, float, float],
 ) -> None:
-    onset, _, end = markers
+    """Take what the markers add to the durations and areas that the kernel measured."""
+    (curve, own), (onset, _, end) = curves, markers
     first = _first_end(curve, automatic, markers, found["negative_peak_amplitude_mv"])
-    area = later = NAN
-    if not np.isnan(first):
-        area = area_between(curve.z, curve.at(onset), curve.at(first)) * curve.step
-    if not np.isnan(end):
-        above = np.maximum(curve.z, 0.0)
-        later = area_between(above, curve.at(first), curve.at(end)) * curve.step
-    found["negative_peak_duration_ms"] = first - onset
-    found["negative_peak_area_mv_ms"] = area
-    found["total_negative_duration_ms"] = end - onset
-    found["total_negative_area_mv_ms"] = area + later
+    onset_0, end_0 = automatic["onset_latency_ms"], automatic_end(automatic)
+    first_0 = onset_0 + automatic["negative_peak_duration_ms"]
+    area, area_0 = _area(curve, onset, first), _area(own, onset_0, first_0)
+    later, later_0 = _above(curve, first, end), _above(own, first_0, end_0)
+    for name, now, before in (
+        ("negative_peak_duration_ms", first - onset, first_0 - onset_0),
+        ("total_negative_duration_ms", end - onset, end_0 - onset_0),
+    ):
+        found[name] = automatic[name] if now == before else now
+    for name, now, before in (
+        ("negative_peak_area_mv_ms", area, area_0),
+        ("total_negative_area_mv_ms", area + later, area_0 + later_0),
+    ):
+        is_known = not np.isnan(automatic[name] + before)
+        found[name] = automatic[name] + (now - before) if is_known else now
+
+
+def _area(curve: _Curve, start: float, stop: float) -> float:
+    if np.isnan(start) or np.isnan(stop):
+        return NAN
+    return area_between(curve.z, curve.at(start), curve.at(stop)) * curve.step
+
+
+def _above(curve: _Curve, start: float, stop: float) -> float:
+    if np.isnan(start) or np.isnan(stop):
+        return NAN
+    above = np.maximum(curve.z, 0.0)
+    return area_between(above, curve.at(start), curve.at(stop)) * curve.step
 
 
 def _first_end(
@@ -270,3 +317,13 @@ def _trough(
         depth = -float(part.min()) if part.size else NAN
     amplitude = found["negative_peak_amplitude_mv"]
     found["peak_to_peak_amplitude_mv"] = amplitude + max(depth, 0.0)
+
+
+def marker_times(row: Any) -> dict[str, float]:
+    """Give the markers of a row of ``traces``, in ms from the stimulus; NaN where there is none."""
+    numbers = {name: float(row[name]) for name in NUMBERS}
+    return {
+        "onset": numbers["onset_latency_ms"],
+        "peak": numbers["negative_peak_latency_ms"],
+        "end": automatic_end(numbers),
+    }

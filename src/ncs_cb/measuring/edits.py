@@ -15,17 +15,16 @@ import numpy as np
 import pandas as pd
 
 from ncs_cb import flags
-from ncs_cb.columns import MEASURES
 from ncs_cb.errors import StudyError
 from ncs_cb.knowledge.anatomy import position, resolve
+from ncs_cb.measuring import printed as printed_rows
 from ncs_cb.measuring import sweeps
-from ncs_cb.measuring.between import Markers, automatic_end, measure_between
+from ncs_cb.measuring.between import NUMBERS, Markers, measure_between
 from ncs_cb.measuring.traces import FACTS, measure_study_traces, response_status
-from ncs_cb.model import Correction, Decision, Stimulus, Study, Trace
+from ncs_cb.model import Correction, Decision, Study, Trace, TypedResponse
 from ncs_cb.review_file import still_standing
 
-_NUMBERS = tuple(c.name for c in MEASURES if c.dtype == "float64")
-_KEPT = tuple(name for name in _NUMBERS if name != "baseline_noise_mv")
+_KEPT = tuple(name for name in NUMBERS if name != "baseline_noise_mv")
 _NOT_MEASURABLE = ("non_finite_samples", "flat_trace", "stimulus_outside_trace", "clipped")
 _BY_FILE = "study.toml"
 # An onset set so much later than the program's says that what the program saw is no response; a
@@ -113,6 +112,8 @@ def replay(study: Study) -> Review:
     refused = []
     for key, edit in told:
         edits[key] = edit
+    printed = printed_rows.rows_of(study)
+    firsts |= {key: key for key in printed}
     standing, undone = still_standing(study.corrections)
     for event in standing:
         if event.text:
@@ -120,9 +121,15 @@ def replay(study: Study) -> Review:
         first = firsts.get((event.recording, -1 if event.sweep is None else event.sweep))
         problem = "there is no such response in the recordings"
         if first is not None:
+            row = printed.get(first)
             if first not in digests:
-                digests[first] = digest(responses[first])
-            problem = _why_not(event, digests[first], responses[first][0])
+                digests[first] = (
+                    digest(responses[first]) if row is None else printed_rows.digest(row)
+                )
+            nerve = (responses[first][0] if row is None else row).site.nerve
+            problem = _why_not(event, digests[first], nerve)
+            if row is not None:
+                problem = problem or printed_rows.why_not(event)
         if first is None or problem:
             refused.append((event, problem))
             continue
@@ -130,12 +137,12 @@ def replay(study: Study) -> Review:
     return Review(edits, firsts, tuple(refused), undone)
 
 
-def _why_not(event: Correction, samples: str, trace: Trace) -> str:
+def _why_not(event: Correction, samples: str, nerve: str) -> str:
     if event.samples != samples:
         return "the samples of this response have changed since"
     if event.key == "site":
         try:
-            position(trace.site.nerve, resolve("sites", str(event.to_value)))
+            position(nerve, resolve("sites", str(event.to_value)))
         except StudyError as problem:
             return problem.message.rstrip(".")
     return ""
@@ -165,15 +172,19 @@ def _told_by_file(study: Study) -> list[tuple[Key, Edit]]:
     }
     if not told:
         return []
+    answers: dict[Key, Trace | TypedResponse] = {
+        **{key: group[0] for key, group in responses_of(study).items()},
+        **printed_rows.rows_of(study),
+    }
     found = []
-    for key, group in responses_of(study).items():
-        said = told.get((key[0], group[0].site.stimulation_site))
+    for key, answer in answers.items():
+        said = told.get((key[0], answer.site.stimulation_site))
         if said is not None:
-            found.append((key, _as_edit(said, group[0])))
+            found.append((key, _as_edit(said, answer, key[1])))
     return found
 
 
-def _as_edit(said: Any, trace: Trace) -> Edit:
+def _as_edit(said: Any, answer: Trace | TypedResponse, sweep: int) -> Edit:
     edit = Edit(ignore_until_ms=said.ignore_until_ms)
 
     def event(action: str, **values: Any) -> Correction:
@@ -182,15 +193,15 @@ def _as_edit(said: Any, trace: Trace) -> Edit:
             at="",
             who=_BY_FILE,
             action=action,
-            recording=trace.recording,
-            sweep=trace.sweep,
-            site=trace.site.stimulation_site,
+            recording=answer.recording,
+            sweep=sweep,
+            site=answer.site.stimulation_site,
             from_by="auto",
             **values,
         )
 
     for marker, value in (("onset", said.onset_latency_ms), ("end", said.end_latency_ms)):
-        if value is not None:
+        if value is not None and isinstance(answer, Trace):
             _take(edit, event("move", marker=marker, to_value=float(value)))
     if said.supramaximal is not None:
         _take(edit, event("set", key="supramaximal", to_value=said.supramaximal))
@@ -214,9 +225,7 @@ def choose_responses(study: Study) -> sweeps.Chosen:
     if not review.edits:
         return sweeps.choose_responses(study)
     traces = [_corrected(trace, review.of(trace)) for trace in study.traces]
-    chosen_sites = {
-        _place(trace) for trace in traces if (edit := review.of(trace)) and edit.is_chosen
-    }
+    chosen_sites = _chosen_places(study, review)
     used: list[Trace] = []
     aside: list[Trace] = []
     for trace in traces:
@@ -231,8 +240,37 @@ def choose_responses(study: Study) -> sweeps.Chosen:
     return _together(chosen, rest, traces)
 
 
-def _place(trace: Trace) -> Any:
-    return trace.site, trace.kind
+def _chosen_places(study: Study, review: Review) -> set[printed_rows.Place]:
+    """Give the sites for which a person chose an answer, as they are called after correction."""
+    waveforms = {
+        _place(_corrected(t, edit))
+        for t in study.traces
+        if (edit := review.of(t)) is not None and edit.is_chosen
+    }
+    rows = {
+        _place(printed_rows.corrected_row(row, edit.settings))
+        for key, row in printed_rows.rows_of(study).items()
+        if (edit := review.edits.get(key)) is not None and edit.is_chosen
+    }
+    return waveforms | rows
+
+
+def choose_rows(study: Study) -> tuple[TypedResponse, ...]:
+    """Give the printed rows of a study after its corrections; those left out are flagged."""
+    review = replay(study)
+    if not review.edits:
+        return study.typed_responses
+    nothing = Edit()
+    told = []
+    for key, row in printed_rows.rows_of(study).items():
+        edit = review.edits.get(key, nothing)
+        made = printed_rows.corrected_row(row, edit.settings)
+        told.append((made, edit.is_reviewed, edit.is_excluded, edit.is_chosen))
+    return printed_rows.flagged(told, _chosen_places(study, review))
+
+
+def _place(answer: Trace | TypedResponse) -> printed_rows.Place:
+    return answer.site, answer.kind
 
 
 def _together(used: sweeps.Chosen, aside: sweeps.Chosen, traces: Sequence[Trace]) -> sweeps.Chosen:
@@ -271,13 +309,11 @@ def _corrected(trace: Trace, edit: Edit | None) -> Trace:
     said = {key: event.to_value for key, event in edit.settings.items()}
     changed: dict[str, Any] = {}
     if "site" in said or "side" in said:
-        site = resolve("sites", str(said.get("site", trace.site.stimulation_site)))
-        side: Any = said.get("side", trace.site.side)
-        changed["site"] = replace(trace.site, stimulation_site=site, side=side)
+        changed["site"] = printed_rows.site_as_said(trace.site, said)
         if trace.repeat_group is not None:
             # Not to be averaged with those that have been there before.
             changed["repeat_group"] = f"{trace.repeat_group}; was {trace.site.stimulation_site}"
-    changed["stimulus"] = _stimulus(trace.stimulus, said)
+    changed["stimulus"] = printed_rows.stimulus_as_said(trace.stimulus, said)
     if "polarity" in said:
         changed["flags"] = tuple(f for f in trace.flags if f != "polarity_uncertain")
         if said["polarity"] == "negative_down":
@@ -287,18 +323,6 @@ def _corrected(trace: Trace, edit: Edit | None) -> Trace:
             if trace.range_mv is not None:
                 changed["range_mv"] = (-trace.range_mv[1], -trace.range_mv[0])
     return replace(trace, **changed)
-
-
-def _stimulus(stimulus: Stimulus, said: Mapping[str, Any]) -> Stimulus:
-    names = {
-        "distance_mm": "distance_mm",
-        "supramaximal": "is_supramaximal",
-        "collision_used": "collision_used",
-    }
-    changed: dict[str, Any] = {name: said[key] for key, name in names.items() if key in said}
-    by = {"supramaximal": "supramaximal_by", "collision_used": "collision_by"}
-    changed |= {n: "review" for key, n in by.items() if key in said and hasattr(stimulus, n)}
-    return replace(stimulus, **changed)
 
 
 # ------------------------------------------------------------------ after measuring
@@ -353,14 +377,18 @@ def _with_rows(traces: pd.DataFrame, changed: Mapping[int, Mapping[str, Any]]) -
 
 
 def _measured(trace: Trace, row: pd.Series, edit: Edit) -> dict[str, Any]:
-    automatic = {name: float(row[name]) for name in _NUMBERS}
+    automatic = {name: float(row[name]) for name in NUMBERS}
     raised = flags.split(row["quality_flags"])
     found = dict(automatic)
     until_ms = _ignore_until(edit, automatic)
     if until_ms is not None:
-        again, names = _ignoring(trace, until_ms)
+        blanked, again, names = _ignoring(trace, until_ms)
         if edit.ignore_until_ms is not None or not np.isnan(again["onset_latency_ms"]):
-            found, raised = again, [*names, *(f for f in raised if f not in FACTS.values())]
+            trace, found, raised = (
+                blanked,
+                again,
+                [*names, *(f for f in raised if f not in FACTS.values())],
+            )
     if edit.markers and not set(raised) & set(_NOT_MEASURABLE):
         is_used = "not_used" not in raised
         moved = {
@@ -398,7 +426,7 @@ def _flags_after(raised: Sequence[str], found: Mapping[str, float]) -> list[str]
     return [f for f in raised if f not in settled] + ["late_negative_component"] * bool(late)
 
 
-def _ignoring(trace: Trace, until_ms: float) -> tuple[dict[str, float], list[str]]:
+def _ignoring(trace: Trace, until_ms: float) -> tuple[Trace, dict[str, float], list[str]]:
     """Measure a trace again as if nothing had been recorded between stimulus and `until_ms`."""
     samples = np.array(trace.samples_mv, dtype=np.float64)
     start = trace.stimulus_index
@@ -407,9 +435,15 @@ def _ignoring(trace: Trace, until_ms: float) -> tuple[dict[str, float], list[str
     after = float(np.mean(samples[stop : stop + wide]))
     before = float(np.mean(samples[:start])) if start >= wide else after
     samples[start:stop] = np.linspace(before, after, stop - start)
-    row = measure_study_traces([replace(trace, samples_mv=samples)]).iloc[0]
-    found = {name: float(row[name]) for name in _NUMBERS}
-    return found, flags.split(row["quality_flags"])
+    blanked = replace(trace, samples_mv=samples)
+    row = measure_study_traces([blanked]).iloc[0]
+    found = {name: float(row[name]) for name in NUMBERS}
+    names = flags.split(row["quality_flags"])
+    if found["onset_latency_ms"] < until_ms - 1000.0 / trace.sampling_rate_hz:
+        # The response is under way by then: it begins, as far as it counts, where it may.
+        found = measure_between(trace, found, Markers(onset_ms=until_ms))
+        names = [*names, "artifact_overlaps_onset"]
+    return blanked, found, list(dict.fromkeys(names))
 
 
 # ------------------------------------------------------------------ in words
@@ -461,13 +495,3 @@ def _said(value: str | float | bool | None) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return value if isinstance(value, str) else f"{value:g}"
-
-
-def marker_times(row: Any) -> dict[str, float]:
-    """Give the markers of a row of ``traces``, in ms from the stimulus; NaN where there is none."""
-    numbers = {name: float(row[name]) for name in _NUMBERS}
-    return {
-        "onset": numbers["onset_latency_ms"],
-        "peak": numbers["negative_peak_latency_ms"],
-        "end": automatic_end(numbers),
-    }

@@ -94,8 +94,8 @@ def measure_traces(
     if stimuli.dtype.kind == "f" and not np.array_equal(stimuli, np.floor(stimuli)):
         raise ValueError("stimulus_index must be whole numbers: the index of a sample")
     stimuli = np.clip(stimuli, -1, samples.shape[1]).astype(np.int64)
-    limits, pulses = np.full(n, np.inf), np.full(n, np.nan)
-    out, facts = _run(samples, rates, stimuli, -limits, limits, pulses, threads)
+    limits, pulses, units = (np.full(n, v) for v in (np.inf, np.nan, fact.UNIT_MV))
+    out, facts = _run(samples, rates, stimuli, -limits, limits, pulses, units, threads)
     return _frame(out, facts)
 
 
@@ -149,6 +149,7 @@ def measure_study_traces(traces: Sequence[Trace]) -> pd.DataFrame:
             np.array([r[0] for r in ranges], dtype=np.float64),
             np.array([r[1] for r in ranges], dtype=np.float64),
             np.array([t.stimulus.duration_ms or np.nan for t in chosen], dtype=np.float64),
+            np.array([fact.UNIT_MV * (t.kind != "sensory") for t in chosen], dtype=np.float64),
             None,
         )
     frame = _frame(out, facts)
@@ -228,6 +229,7 @@ class _Block:
     low_mv: NDArray[np.float64]
     high_mv: NDArray[np.float64]
     pulse_ms: NDArray[np.float64]
+    unit_mv: NDArray[np.float64]
     out: NDArray[np.float64]
     facts: NDArray[np.int64]
 
@@ -239,6 +241,7 @@ def _run(
     low: NDArray[np.float64],
     high: NDArray[np.float64],
     pulses: NDArray[np.float64],
+    units: NDArray[np.float64],
     threads: int | None,
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Measure traces of equal length."""
@@ -250,6 +253,7 @@ def _run(
         low,
         high,
         pulses,
+        units,
         np.full((n, fact.WIDTH), np.nan),
         np.zeros(n, dtype=np.int64),
     )
@@ -265,32 +269,7 @@ def _run_rate(block: _Block, rows: NDArray[np.int64], rate: float, threads: int)
     whole = block.samples.flags.c_contiguous and block.samples.flags.aligned
 
     def run(part: NDArray[np.int64]) -> None:
-        if whole:
-            _kernels.measure_rows(
-                block.samples,
-                part,
-                block.stimuli,
-                block.low_mv,
-                block.high_mv,
-                block.pulse_ms,
-                scale,
-                block.out,
-                block.facts,
-            )
-            return
-        out, facts = np.empty((len(part), fact.WIDTH)), np.zeros(len(part), dtype=np.int64)
-        _kernels.measure_rows(
-            np.ascontiguousarray(block.samples[part]),
-            np.arange(len(part)),
-            block.stimuli[part],
-            block.low_mv[part],
-            block.high_mv[part],
-            block.pulse_ms[part],
-            scale,
-            out,
-            facts,
-        )
-        block.out[part], block.facts[part] = out, facts
+        _measure_part(block, part, scale, whole=whole)
 
     share = -(-len(rows) // (threads * _TASKS_PER_THREAD)) if whole else 0
     at_once = max(share, _ROWS_AT_ONCE)
@@ -300,6 +279,40 @@ def _run_rate(block: _Block, rows: NDArray[np.int64], rate: float, threads: int)
         return
     with ThreadPoolExecutor(max_workers=threads) as pool:
         list(pool.map(run, parts))
+
+
+def _measure_part(
+    block: _Block, part: NDArray[np.int64], scale: _kernels.Scale, *, whole: bool
+) -> None:
+    """Run the kernel over some rows, in place where they lie one after the other."""
+    if whole:
+        _kernels.measure_rows(
+            block.samples,
+            part,
+            block.stimuli,
+            block.low_mv,
+            block.high_mv,
+            block.pulse_ms,
+            block.unit_mv,
+            scale,
+            block.out,
+            block.facts,
+        )
+        return
+    out, facts = np.empty((len(part), fact.WIDTH)), np.zeros(len(part), dtype=np.int64)
+    _kernels.measure_rows(
+        np.ascontiguousarray(block.samples[part]),
+        np.arange(len(part)),
+        block.stimuli[part],
+        block.low_mv[part],
+        block.high_mv[part],
+        block.pulse_ms[part],
+        block.unit_mv[part],
+        scale,
+        out,
+        facts,
+    )
+    block.out[part], block.facts[part] = out, facts
 
 
 def _frame(out: NDArray[np.float64], facts: NDArray[np.int64]) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from ncs_cb import flags
-from ncs_cb.errors import ReadError
+from ncs_cb.errors import ReadError, ReportError
 from ncs_cb.knowledge.anatomy import anatomy
 
 GROUP = ["study", "nerve", "muscle", "site", "segment", "item"]
@@ -82,6 +82,12 @@ def _table(archive: Path, name: str) -> pd.DataFrame:
         )
     try:
         return pd.read_parquet(folder)
+    except ImportError:
+        raise ReportError(
+            "the tables of an archive need pyarrow, which is not installed.",
+            hint='Install it: pip install "ncs_cb[archive]", '
+            'or in a clone: pip install -e ".[archive]".',
+        ) from None
     except (OSError, ValueError):
         raise ReadError(f"the table '{name}' cannot be read.", source=str(archive)) from None
 

@@ -227,9 +227,12 @@ def _least_correlation(pair: Pair) -> float:
     """Lowest correlation that still counts as the same shape.
 
     Fibers that block takes out of the response at random leave a sample of it, the rougher the
-    fewer remain; the share of energy left unexplained grows as lost over retained.
+    fewer remain; the share of energy left unexplained grows as lost over retained. Where the
+    size hardly changes a shift would explain nothing, and more is allowed.
     """
     losses = [-gain for gain in _gains_pct(pair) if known(gain)]
+    if losses and max(map(abs, losses)) < limit("electrode_shift.change_that_matters_pct"):
+        return limit("electrode_shift.minimum_correlation_unchanged")
     retained = 1.0 - min(max(losses[-1] if losses else 0.0, 0.0), 95.0) / 100.0
     allowed = 1.0 - limit("electrode_shift.minimum_correlation") ** 2
     allowed += limit("electrode_shift.block_allowance") * (1.0 - retained) / retained

@@ -56,6 +56,7 @@ __all__ = [
 ]
 
 _NOTHING_TOLD = Details()
+_COPY = "a copy of"
 
 
 def __getattr__(name: str) -> Any:
@@ -165,7 +166,9 @@ def _read(
     inputs = [asked.put_to(source, lab) for source in inputs]
     recordings, ignored = _read_all(inputs, told, lone=lone, part=found.part)
     if toml is None and not lone:
-        ignored += _taken_together(found, inputs, recordings)
+        copies = [d.source for d in ignored if d.reason.startswith(_COPY)]
+        names = {source.name for source, _ in recordings} | set(copies)
+        ignored += _taken_together(found, [i.path for i in inputs if i.name in names])
     if lone and study_id == found.name and recordings and not found.part:
         study_id = _id_of(found, recordings[0][0].name)
     study = _assemble(study_id, told, sources, recordings, (*decisions, *ignored))
@@ -173,12 +176,9 @@ def _read(
     return study if found.part else with_review(study, found)
 
 
-def _taken_together(
-    found: StudyInput, inputs: Sequence[Input], read: Sequence[_Read]
-) -> list[Decision]:
+def _taken_together(found: StudyInput, recordings: Sequence[Path]) -> list[Decision]:
     """Say so where several folders with recordings were taken for one visit."""
-    names = {source.name for source, _ in read}
-    homes = {i.path.parent for i in inputs if i.name in names}
+    homes = {path.parent for path in recordings}
     if len(homes) < 2:
         return []
     shown = sorted(visible(home.relative_to(found.path).as_posix()) for home in homes)
@@ -301,7 +301,7 @@ def _read_all(
         digest = hashlib.sha256(source.data).hexdigest()
         # With a sidecar, equal samples may be told apart by what the sidecar says.
         if digest in seen and not reader.companions(source.path):
-            same = f"a copy of '{seen[digest]}'"
+            same = f"{_COPY} '{seen[digest]}'"
             decisions.append(Decision(source.name, "choice", "ignored", same))
             continue
         seen[digest] = source.name

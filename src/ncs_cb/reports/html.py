@@ -8,7 +8,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from ncs_cb import figures, view
-from ncs_cb.model import Result
+from ncs_cb.model import Result, Study, Trace, TypedResponse
 from ncs_cb.reports import Writer
 from ncs_cb.view.serial import build_comparison
 
@@ -60,6 +60,52 @@ def render(result: Result, *, lang: str = "en") -> str:
         css=_css(),
         figures=figures.draw_all(result, v),
         short=partial(_short, v.labels, grades),
+    )
+
+
+def card(result: Result) -> str:
+    """Give the few lines that a notebook shows of a result: impression and grades."""
+    v = view.build(result)
+    return (
+        _environment()
+        .get_template("card.html")
+        .render(
+            title=v.title,
+            lines=[("", fact.text) for fact in v.impression],
+            rows=[
+                (nerve.title, segment.title, segment.word, segment.numbers)
+                for nerve in v.nerves
+                for segment in nerve.segments
+                if not segment.is_silent
+            ],
+            more="ncs_cb.show(result)",
+        )
+    )
+
+
+def study_card(study: Study) -> str:
+    """Give the few lines that a notebook shows of a study: which files hold which responses."""
+    words = view.load("en")
+    found: dict[tuple[str, ...], dict[str, int]] = {}
+    answers: list[Trace | TypedResponse] = [*study.traces, *study.typed_responses]
+    for one in answers:
+        place = one.site
+        nerve = f"{place.side} {words.nerve(place.nerve)}, {words.muscle(place.muscle)}"
+        sites = found.setdefault((one.recording, nerve, words.term("kind", one.kind)), {})
+        site = words.site(place.stimulation_site)
+        sites[site] = sites.get(site, 0) + 1
+    return (
+        _environment()
+        .get_template("card.html")
+        .render(
+            title=words("page.title", study=study.study_id),
+            lines=[(one.recording, one.text) for one in study.unassigned],
+            rows=[
+                (*key, ", ".join(f"{site} ({n})" if n > 1 else site for site, n in sites.items()))
+                for key, sites in found.items()
+            ],
+            more="ncs_cb.analyze(study)",
+        )
     )
 
 

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from ncs_cb.review.log import append, events
 
 if TYPE_CHECKING:
+    from ncs_cb.review.machines import agreement
     from ncs_cb.review.serving import serve
 
-__all__ = ["append", "events", "serve"]
+__all__ = ["agreement", "append", "events", "serve"]
 
 
 def __getattr__(name: str) -> Any:
@@ -21,4 +22,8 @@ def __getattr__(name: str) -> Any:
         from ncs_cb.review.serving import serve as found
 
         return found
+    if name == "agreement":
+        from ncs_cb.review.machines import agreement as listed
+
+        return listed
     raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

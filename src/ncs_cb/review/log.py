@@ -182,7 +182,6 @@ def _about(
     to: Any = None,
 ) -> dict[str, Any]:
     """Fill in what the caller need not say: which response, its samples, the value before."""
-    from ncs_cb.measuring import edits
     from ncs_cb.review import standing
 
     trace = trace or {}
@@ -196,12 +195,14 @@ def _about(
     if trace.get("text"):
         return _assignment(study, action, trace, key, to)
     now = standing.of_response(study, trace)
+    if action == "reset" and not now.markers:
+        raise StudyError("a printed row has no waveform: there is no marker to reset.")
     told: dict[str, Any] = {
         "trace": {
             "recording": now.key[0],
             "sweep": now.key[1],
             "site": now.site,
-            "samples": edits.digest(now.sweeps),
+            "samples": now.samples,
         }
     }
     if marker is not None:

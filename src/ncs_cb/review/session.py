@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ncs_cb import review_file
-from ncs_cb.analysis import analyze
+from ncs_cb.analysis import analyze, judged_by
 from ncs_cb.errors import NcsError, StudyError
 from ncs_cb.model import Result, Source, Study
 from ncs_cb.readers import read_study
@@ -52,9 +52,7 @@ class Session:
     ) -> None:
         self.who, self.read_only = who, read_only
         self._path, self._log = path, review_file.log_path(path)
-        self._settings: dict[str, Any] = {"criteria": criteria}
-        if reference is not None:
-            self._settings["reference"] = reference
+        self._asked = (criteria, reference)
         self._lock = threading.RLock()
         self._study: Study = read_study(path)
         self._read = review_file.load(self._log)
@@ -63,7 +61,9 @@ class Session:
         self.version = 1
 
     def _analyzed(self, study: Study) -> Result:
-        return analyze(study, **self._settings)
+        # The same habits of a laboratory as in ``analyze``, so that page and report agree.
+        sets, limits = judged_by(study, *self._asked)
+        return analyze(study, sets, reference=limits)
 
     @property
     def result(self) -> Result:

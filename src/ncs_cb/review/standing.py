@@ -9,9 +9,12 @@ from typing import Any
 
 from ncs_cb.errors import StudyError
 from ncs_cb.knowledge.anatomy import position, resolve
-from ncs_cb.measuring import edits
+from ncs_cb.measuring import edits, printed
+from ncs_cb.measuring.between import marker_times
 from ncs_cb.measuring.traces import measure_study_traces
-from ncs_cb.model import Study, Trace
+from ncs_cb.model import Response, Study, Trace, TypedResponse
+
+_NO_WAVEFORM = "a printed row has no waveform: only its setting can be corrected."
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +25,10 @@ class Standing:
     ----------
     key : (recording, sweep)
         Its first sweep.
-    sweeps : list of Trace
-        As recorded.
-    trace : Trace
-        What is measured: corrected, averaged.
+    samples : str
+        Digest of what was recorded.
+    answer : Trace or TypedResponse
+        What is measured: corrected, averaged; or the printed row, corrected.
     markers : mapping of str to float or None
         In ms from the stimulus; None where there is none.
     settings : mapping of str to value
@@ -34,8 +37,8 @@ class Standing:
     """
 
     key: edits.Key
-    sweeps: list[Trace]
-    trace: Trace
+    samples: str
+    answer: Trace | TypedResponse
     markers: Mapping[str, float | None]
     settings: Mapping[str, Any]
     by: Mapping[str, str]
@@ -43,7 +46,7 @@ class Standing:
     @property
     def site(self) -> str:
         """Where the nerve was stimulated."""
-        return self.trace.site.stimulation_site
+        return self.answer.site.stimulation_site
 
 
 def of_response(study: Study, asked: Mapping[str, Any]) -> Standing:
@@ -65,14 +68,32 @@ def of_response(study: Study, asked: Mapping[str, Any]) -> Standing:
     recorded = edits.responses_of(study)
     chosen = edits.choose_responses(study).responses
     by_key = {key: t for t in chosen if (key := _key(review, recorded, t)) is not None}
+    rows = printed.rows_of(study)
+    shown = dict(zip(rows, edits.choose_rows(study), strict=True))
+    answers: dict[edits.Key, Trace | TypedResponse] = {**by_key, **shown}
     found = [key for key, trace in by_key.items() if _fits(key, trace, recorded[key], asked)]
-    used = [key for key in found if "not_used" not in by_key[key].flags]
+    found += [key for key, row in shown.items() if _is_row(key, row, rows[key], asked)]
+    used = [key for key in found if "not_used" not in answers[key].flags]
     if len(found) > 1 and len(used) == 1:
         found = used
     if len(found) != 1:
-        raise _not_one(found, by_key, asked)
+        raise _not_one(found, answers, asked)
     key = found[0]
+    if key in shown:
+        return _of_row(review, key, rows[key], shown[key])
     return _standing(study, review, key, recorded[key], by_key[key])
+
+
+def _is_row(
+    key: edits.Key, row: TypedResponse, as_printed: TypedResponse, asked: Mapping[str, Any]
+) -> bool:
+    site = asked.get("site")
+    sites = {row.site.stimulation_site, as_printed.site.stimulation_site}
+    return (
+        asked.get("recording") in (None, key[0])
+        and asked.get("sweep") in (None, key[1])
+        and (site is None or resolve("sites", str(site)) in sites)
+    )
 
 
 def _key(
@@ -98,7 +119,9 @@ def _fits(key: edits.Key, trace: Trace, sweeps: list[Trace], asked: Mapping[str,
 
 
 def _not_one(
-    found: list[edits.Key], by_key: Mapping[edits.Key, Trace], asked: Mapping[str, Any]
+    found: list[edits.Key],
+    by_key: Mapping[edits.Key, Trace | TypedResponse],
+    asked: Mapping[str, Any],
 ) -> StudyError:
     listed = found or list(by_key)
     known = "; ".join(
@@ -109,7 +132,7 @@ def _not_one(
     )
     what = f"names {len(found)} responses" if found else "names no response of this study"
     return StudyError(
-        f"trace: '{meant}' {what}; known: {known or 'none with a waveform'}.",
+        f"trace: '{meant}' {what}; known: {known or 'none'}.",
         hint="Give recording, site and sweep of one of them.",
     )
 
@@ -121,21 +144,36 @@ def _standing(
     row = edits.set_markers(table, [trace], [study])[0].iloc[0]
     edit = review.edits.get(key) or edits.Edit()
     baseline = edit.markers.get("baseline")
-    times = edits.marker_times(row) | {
+    times = marker_times(row) | {
         "baseline": float("nan") if baseline is None else float(baseline.to_value or 0.0)
     }
     polarity = edit.settings.get("polarity")
     settings = {
-        "site": trace.site.stimulation_site,
-        "side": trace.site.side,
-        "distance_mm": trace.stimulus.distance_mm,
+        **settings_of(trace),
         "polarity": "negative_up" if polarity is None else polarity.to_value,
-        "supramaximal": trace.stimulus.is_supramaximal,
-        "collision_used": trace.stimulus.collision_used,
     }
     by = {name: event.who for name, event in (*edit.markers.items(), *edit.settings.items())}
     markers = {name: None if math.isnan(value) else value for name, value in times.items()}
-    return Standing(key, sweeps, trace, markers, settings, by)
+    return Standing(key, edits.digest(sweeps), trace, markers, settings, by)
+
+
+def _of_row(
+    review: edits.Review, key: edits.Key, as_printed: TypedResponse, row: TypedResponse
+) -> Standing:
+    edit = review.edits.get(key) or edits.Edit()
+    by = {name: event.who for name, event in edit.settings.items()}
+    return Standing(key, printed.digest(as_printed), row, {}, settings_of(row), by)
+
+
+def settings_of(answer: Response | Trace | TypedResponse) -> dict[str, Any]:
+    """Give what can be corrected of an answer besides its markers."""
+    return {
+        "site": answer.site.stimulation_site,
+        "side": answer.site.side,
+        "distance_mm": answer.stimulus.distance_mm,
+        "supramaximal": answer.stimulus.is_supramaximal,
+        "collision_used": answer.stimulus.collision_used,
+    }
 
 
 def checked_time(now: Standing, marker: str, to_ms: Any) -> float:
@@ -148,7 +186,9 @@ def checked_time(now: Standing, marker: str, to_ms: Any) -> float:
     """
     if isinstance(to_ms, bool) or not isinstance(to_ms, int | float) or not math.isfinite(to_ms):
         raise StudyError("to_ms: must be a finite number, in ms from the stimulus.")
-    trace = now.trace
+    trace = now.answer
+    if not isinstance(trace, Trace):
+        raise StudyError(_NO_WAVEFORM)
     step = 1000.0 / trace.sampling_rate_hz
     first = -trace.stimulus_index * step
     last = first + (len(trace.samples_mv) - 1) * step
@@ -176,10 +216,12 @@ def resolved(now: Standing, key: str, value: Any) -> Any:
     Raises
     ------
     StudyError
-        If the nerve has no such site.
+        If the nerve has no such site, or a printed row no such setting.
     """
+    if key not in now.settings:
+        raise StudyError(_NO_WAVEFORM)
     if key != "site":
         return value
     site = resolve("sites", str(value))
-    position(now.trace.site.nerve, site)
+    position(now.answer.site.nerve, site)
     return site

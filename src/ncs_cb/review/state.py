@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ncs_cb import flags, view
-from ncs_cb.knowledge import thresholds
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.measuring import edits
+from ncs_cb.measuring.between import corrected, marker_times
 from ncs_cb.model import Correction, Result, Trace
+from ncs_cb.review.machines import differences
+from ncs_cb.review.standing import settings_of
 from ncs_cb.view.rounding import number
-from ncs_cb.vocabulary import TOLERANCE
 
 _SERIES = ("nerve", "side", "muscle")
 _SHOWN = (
@@ -81,6 +83,8 @@ def describe(
         "words": words.section("review"),
         "study_id": result.study.study_id,
         "lead": built.lead,
+        "impression_title": built.labels["impression"],
+        "impression": [{"text": fact.text} for fact in built.impression],
         "finding": [line.text for line in built.finding],
         "diagnosis": [
             {
@@ -104,14 +108,20 @@ def describe(
 
 
 def _nerves(
-    result: Result, review: Any, built: Any, before: Mapping[tuple[str, ...], str], words: Any
+    result: Result,
+    review: edits.Review,
+    built: view.View,
+    before: Mapping[tuple[str, ...], str],
+    words: Any,
 ) -> list[dict[str, Any]]:
     """Give every series with its responses and segments."""
     by_series: dict[tuple[str, ...], Any] = {(n.nerve, n.side, n.muscle): n for n in built.nerves}
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    numbers = _numbers(result)
     for place, row in enumerate(result.traces.to_dict("records")):
         key = (*(str(row[name]) for name in _SERIES), str(row["kind"]))
-        groups.setdefault(key, []).append(_response(result, review, place, row, words))
+        shown = _response(result, review, (place, numbers[place]), row, words)
+        groups.setdefault(key, []).append(shown)
     nerves = []
     for key, responses in groups.items():
         one = by_series.get(key[:3]) if key[3] == "motor" else None
@@ -135,40 +145,22 @@ def _nerves(
 
 def _differences(result: Result, words: Any) -> list[dict[str, Any]]:
     """List where the machine's own markers and ours differ, the largest first."""
-    apart_ms = thresholds.value("differs_from_machine.listed_latency_ms")
-    apart = thresholds.value("differs_from_machine.amplitude_pct") / 100.0
     found = []
-    for place, (row, trace) in enumerate(
-        zip(result.traces.to_dict("records"), result.responses, strict=True)
-    ):
-        if trace is None:
-            continue
-        machine = trace.machine
-        pairs = (
-            ("onset_latency_ms", machine.onset_latency_ms, apart_ms, 0.0),
-            ("negative_peak_amplitude_mv", machine.amplitude_mv, 0.0, apart),
+    for row in differences([result]).to_dict("records"):
+        key, name = (*(str(row[part]) for part in _SERIES), str(row["kind"])), str(row["measure"])
+        title = [_title(words, key), words.site(str(row["stimulation_site"]))]
+        found.append(
+            {
+                "place": row["place"],
+                "nerve": "-".join(key),
+                "title": words.join(title, weight="comma"),
+                "name": words.term("column", name),
+                "unit": _unit(name),
+                "ours": _rounded(row["program"], name),
+                "theirs": _rounded(row["machine"], name),
+            }
         )
-        for name, theirs, least, share in pairs:
-            ours = float(row[name])
-            if theirs is None or math.isnan(ours):
-                continue
-            limit = least + share * abs(theirs)
-            if abs(ours - theirs) > limit + TOLERANCE:
-                key = (*(str(row[part]) for part in _SERIES), str(row["kind"]))
-                title = [_title(words, key), words.site(str(row["stimulation_site"]))]
-                found.append(
-                    {
-                        "place": place,
-                        "nerve": "-".join(key),
-                        "size": abs(ours - theirs) / limit,
-                        "title": words.join(title, weight="comma"),
-                        "name": words.term("column", name),
-                        "unit": _unit(name),
-                        "ours": _rounded(ours, name),
-                        "theirs": _rounded(theirs, name),
-                    }
-                )
-    return sorted(found, key=lambda one: -one["size"])
+    return found
 
 
 def _title(words: Any, key: tuple[str, ...]) -> str:
@@ -179,10 +171,29 @@ def _title(words: Any, key: tuple[str, ...]) -> str:
     return words.join(parts, weight="comma")  # type: ignore[no-any-return]
 
 
+def _numbers(result: Result) -> list[int]:
+    """Give the number by which each response is called in its recording: its sweep, or its row."""
+    seen: Counter[str] = Counter()
+    numbers = []
+    for response in result.responses:
+        if response.trace is not None:
+            numbers.append(response.trace.sweep)
+            continue
+        numbers.append(seen[response.recording])
+        seen[response.recording] += 1
+    return numbers
+
+
 def _response(
-    result: Result, review: edits.Review, place: int, row: Mapping[Any, Any], words: Any
+    result: Result,
+    review: edits.Review,
+    at: tuple[int, int],
+    row: Mapping[Any, Any],
+    words: Any,
 ) -> dict[str, Any]:
-    trace = result.responses[place].trace
+    place, sweep = at
+    response = result.responses[place]
+    trace = response.trace
     names = flags.split(str(row["quality_flags"]))
     sites = anatomy().nerves[str(row["nerve"])].sites
     site = str(row["stimulation_site"])
@@ -192,26 +203,38 @@ def _response(
         "title": words.site(site),
         "order": sites.index(site) if site in sites else len(sites),
         "recording": str(row["recording"]),
-        "sweep": trace.sweep if trace else None,
+        "sweep": sweep,
         "side": str(row["side"]),
         "has_curve": trace is not None,
         "is_used": flags.is_used(row["quality_flags"]),
         "is_reviewed": "reviewed" in names,
         "flags": [words.term("flag", name) for name in names],
-        "values": [
-            {
-                "name": words.term("column", name),
-                "now": _rounded(row[name], name),
-                "automatic": _rounded(row[f"automatic_{name}"], name),
-                "unit": _unit(name),
-            }
-            for name in _SHOWN
-        ],
+        "values": [_value(row, name, words) for name in _SHOWN],
+    }
+    edit = review.edits.get((str(row["recording"]), sweep)) if trace is None else review.of(trace)
+    edit = edit or edits.Edit()
+    shown |= {
+        "is_excluded": edit.is_excluded,
+        "is_chosen": edit.is_chosen,
+        "settings": settings_of(response),
+        "moved_by": {name: event.who for name, event in edit.markers.items()},
     }
     if trace is not None:
-        edit = review.of(trace) or edits.Edit()
-        shown |= _editable(trace, edit, row)
+        shown |= _markers(trace, edit, row)
+        polarity = edit.settings.get("polarity")
+        told = "negative_up" if polarity is None else polarity.to_value
+        shown["settings"] = {**shown["settings"], "polarity": told}
     return shown
+
+
+def _value(row: Mapping[Any, Any], name: str, words: Any) -> dict[str, Any]:
+    return {
+        "name": words.term("column", name),
+        "now": _rounded(row[name], name),
+        "is_known": not math.isnan(row[name]),
+        "automatic": _rounded(row[f"automatic_{name}"], name),
+        "unit": _unit(name),
+    }
 
 
 def _rounded(value: float, name: str) -> str:
@@ -227,27 +250,15 @@ def _unit(name: str) -> str:
     return unit_of(name)
 
 
-def _editable(trace: Trace, edit: edits.Edit, row: Mapping[Any, Any]) -> dict[str, Any]:
-    times: dict[str, float] = edits.marker_times(row)
+def _markers(trace: Trace, edit: edits.Edit, row: Mapping[Any, Any]) -> dict[str, Any]:
+    times: dict[str, float] = marker_times(row)
     baseline = edit.markers.get("baseline")
     times["baseline"] = math.nan if baseline is None else float(baseline.to_value or 0.0)
-    automatic = edits.marker_times({n: row.get(f"automatic_{n}", v) for n, v in row.items()})
-    polarity = edit.settings.get("polarity")
+    automatic = marker_times({n: row.get(f"automatic_{n}", v) for n, v in row.items()})
     return {
         "markers": {name: _known(value) for name, value in times.items()},
         "automatic": {name: _known(value) for name, value in automatic.items()},
-        "moved_by": {name: event.who for name, event in edit.markers.items()},
         "baseline_mv": _known(float(row["baseline_mv"])),
-        "is_excluded": edit.is_excluded,
-        "is_chosen": edit.is_chosen,
-        "settings": {
-            "site": trace.site.stimulation_site,
-            "side": trace.site.side,
-            "distance_mm": trace.stimulus.distance_mm,
-            "polarity": "negative_up" if polarity is None else polarity.to_value,
-            "supramaximal": trace.stimulus.is_supramaximal,
-            "collision_used": trace.stimulus.collision_used,
-        },
         "machine": {
             "onset_latency_ms": trace.machine.onset_latency_ms,
             "amplitude_mv": trace.machine.amplitude_mv,
@@ -328,7 +339,9 @@ def samples_of(result: Result) -> dict[str, Any]:
 def _curve(trace: Trace) -> dict[str, Any]:
     samples = np.asarray(trace.samples_mv, dtype=np.float64)
     step = 1000.0 / trace.sampling_rate_hz
-    first = -trace.stimulus_index * step
+    # Latencies count from the artefact where the program counted from it, and so does the curve.
+    _, zero = corrected(trace)
+    first = -zero * step
     if samples.size > _MOST_POINTS:
         width = -(-samples.size // (_MOST_POINTS // 2))
         whole = samples[: samples.size // width * width].reshape(-1, width)

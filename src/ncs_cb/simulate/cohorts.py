@@ -18,7 +18,14 @@ from ncs_cb.simulate.lesions import (
     choose_units,
     draw_delays,
 )
-from ncs_cb.simulate.pool import Pool, draw_pools, last_arrival_ms, respond
+from ncs_cb.simulate.pool import (
+    SECOND_POSITIVITY,
+    SECOND_WIDTH,
+    Pool,
+    draw_pools,
+    last_arrival_ms,
+    respond,
+)
 from ncs_cb.simulate.recording import Amplifier, Disturbance, disturb, quantize
 from ncs_cb.simulate.segment import PoolSettings, Range, draw, draw_segment, rows_of
 from ncs_cb.simulate.truth import Markers, markers
@@ -98,6 +105,16 @@ def _refuse_unknown(scenario: str) -> None:
         )
 
 
+def _filtered(
+    setting: Amplifier, high_pass_hz: float | None, low_pass_hz: float | None
+) -> Amplifier:
+    return replace(
+        setting,
+        high_pass_hz=high_pass_hz or setting.high_pass_hz,
+        low_pass_hz=low_pass_hz or setting.low_pass_hz,
+    )
+
+
 def pairs(
     n: int,
     *,
@@ -117,6 +134,7 @@ def pairs(
     submaximal_proximal: Range = 1.0,
     submaximal_distal: Range = 1.0,
     co_stimulation: Range = 0.0,
+    far_field: Range = 0.0,
     range_mv: float | None = None,
     bits: int = 16,
 ) -> Pairs:
@@ -154,6 +172,9 @@ def pairs(
     co_stimulation : float or (low, high)
         Size of a neighbor's volume-conducted response at the proximal site, relative to the
         intact distal one.
+    far_field : float or (low, high)
+        Depth of a slow positivity before the response, relative to its amplitude: a volley that
+        passes joints. It is no part of the markers.
     range_mv : float, optional
         Half the converter's range; no quantization when not given.
     bits : int
@@ -187,11 +208,7 @@ def pairs(
         delayed_share,
         pool or PoolSettings(),
         setting,
-        replace(
-            setting,
-            high_pass_hz=proximal_high_pass_hz or setting.high_pass_hz,
-            low_pass_hz=proximal_low_pass_hz or setting.low_pass_hz,
-        ),
+        _filtered(setting, proximal_high_pass_hz, proximal_low_pass_hz),
         submaximal_distal,
         submaximal_proximal,
         co_stimulation,
@@ -211,7 +228,10 @@ def pairs(
         setting,
     )
     added = disturbance or Disturbance(noise_mv=0.01, artefact_mv=1.0)
-    recorded = [disturb(traces, setting, added, rng) for traces in (distal, proximal)]
+    recorded = [
+        disturb(traces + _far_field(rng, setting, found, far_field), setting, added, rng)
+        for traces, found in ((distal, truth.distal), (proximal, truth.proximal))
+    ]
     if range_mv is not None:
         recorded = [quantize(traces, range_mv=range_mv, bits=bits) for traces in recorded]
     return Pairs(recorded[0], recorded[1], truth)
@@ -318,11 +338,11 @@ def _neighbor(
 ) -> tuple[Floats, Floats]:
     """Volume-conducted response of a neighbor: flatter, wider, first positive; and its end."""
     n = len(size)
-    other = draw_pools(rng, n, n_units=pool.size.shape[1], unit_width=1.25)
+    other = draw_pools(rng, n, n_units=pool.size.shape[1], unit_width=SECOND_WIDTH)
     scale = size * pool.size.sum(axis=1)
     fastest = time_ms.min(axis=1, keepdims=True)
     arrival = fastest * other.slowness + rng.uniform(-0.8, 0.8, (n, 1))
-    shapes = replace(other.shapes, initial=np.full((1, 1), 0.35))
+    shapes = replace(other.shapes, initial=np.full((1, 1), SECOND_POSITIVITY))
     other = replace(other, size=other.size * scale[:, None], shift_ms=pool.shift_ms, shapes=shapes)
     response = respond(other, arrival, setting=plan.proximal_setting)
     return response, last_arrival_ms(other, arrival)
@@ -372,6 +392,7 @@ def traces(
     initial_positivity: Range = 0.0,
     width_factor: Range = 1.0,
     absent_share: float = 0.0,
+    far_field: Range = 0.0,
 ) -> Traces:
     """Simulate single responses, for tests and benchmarks of the measurement.
 
@@ -394,6 +415,8 @@ def traces(
         Widening of unit potentials, as in the cold (1.3 at 28 degrees).
     absent_share : float
         Share of traces without any response.
+    far_field : float or (low, high)
+        Depth of a slow positivity before the response, relative to its amplitude.
 
     Returns
     -------
@@ -412,7 +435,8 @@ def traces(
     for rows in _batches(n):
         pools, to_distal, _ = draw_segment(rng, rows, pool or PoolSettings(), setting)
         height = draw(rng, initial_positivity, rows)[:, None]
-        pools = replace(pools, shapes=replace(pools.shapes, initial=height))
+        shapes = replace(pools.shapes, initial=pools.shapes.initial + height)
+        pools = replace(pools, shapes=shapes)
         delays = draw_delays(
             pools, rng, shape=delay_shape, delay_ms=draw(rng, longest_delay_ms, rows)
         )
@@ -429,8 +453,23 @@ def traces(
         ends.append(last_arrival_ms(pools, to_distal + delays, fires))
     clean = np.concatenate(parts)
     truth = markers(clean, setting, last_arrival_ms=np.concatenate(ends))
-    recorded = clean if disturbance is None else disturb(clean, setting, disturbance, rng)
+    seen = clean + _far_field(rng, setting, truth, far_field)
+    recorded = seen if disturbance is None else disturb(seen, setting, disturbance, rng)
     return Traces(recorded, clean, truth, setting)
+
+
+def _far_field(
+    rng: np.random.Generator, setting: Amplifier, found: Markers, depth: Range
+) -> Floats:
+    """What the volley gives while it passes joints, 0.3 to 1.5 ms before the muscle answers."""
+    n = len(found.onset_latency_ms)
+    if depth == 0.0:
+        return np.zeros((n, 1))
+    at = np.nan_to_num(found.onset_latency_ms, nan=-100.0) - rng.uniform(0.3, 1.5, n)
+    width, share = rng.uniform(0.6, 1.4, n), draw(rng, depth, n)
+    size = share * np.nan_to_num(found.negative_peak_amplitude_mv)
+    shape = np.exp(-0.5 * np.square((setting.time_ms - at[:, None]) / width[:, None]))
+    return np.asarray(-size[:, None] * shape)
 
 
 def _batches(n: int) -> Iterator[int]:

@@ -195,12 +195,11 @@ def _healthy(
         n_units=max(1, round(n_units)),
         age_years=person.age_years,
         kind=plan.kind,
-        velocity_spread=None
-        if plan.velocity_spread is None
-        else draw_span(rng, plan.velocity_spread),
+        velocity_spread=plan.velocity_spread and draw_span(rng, plan.velocity_spread),
         unit_width=home.unit_width,
+        second_muscle=draw_span(rng, plan.second_muscle),
     )
-    height = np.full((1, 1), draw_span(rng, plan.initial_positivity))
+    height = pool.shapes.initial + draw_span(rng, plan.initial_positivity)
     pool = replace(pool, shapes=replace(pool.shapes, initial=height))
     factor = float(aged_velocity(1.0, person.age_years)) * (1.0 + _VELOCITY_SD * score[3])
     factor *= draw_span(rng, plan.velocity_factor) * max(0.3, 1.0 - _VELOCITY_PER_C * cold)
@@ -261,5 +260,5 @@ def repeat_pool(pool: Pool, n: int) -> Pool:
         terminal_ms=rows(pool.terminal_ms),
         excitability=rows(pool.excitability),
         place_mm=rows(pool.place_mm),
-        shapes=replace(shapes, log_width=rows(shapes.log_width)),
+        shapes=replace(shapes, log_width=rows(shapes.log_width), initial=rows(shapes.initial)),
     )

@@ -41,6 +41,11 @@ class RecordingPlan:
     offset_uv: Span = (0.0, 0.0)
     artefact_mv: Span = (1.0, 1.0)
     artefact_decay_ms: Span = (0.25, 0.25)
+    artefact_pulse_ms: Span = (0.2, 0.2)
+    one_over_f_uv: Span = (0.0, 0.0)
+    hum_harmonics: Span = (0.0, 0.0)
+    recovery_uv: Span = (0.0, 0.0)
+    recovery_ms: Span = (8.0, 8.0)
     # 16 bits over this range make steps of exactly 1 uV.
     range_mv: Span = (32.768, 32.768)
     bits: Span = (16.0, 16.0)
@@ -139,6 +144,7 @@ class NervePlan:
     axon_loss_choice: Any = "random"
     reinnervation: Span = (0.0, 0.0)
     initial_positivity: Span = (0.0, 0.0)
+    second_muscle: Span = (0.0, 0.0)
     repeats: int = 1
     supramaximal: bool | None = True
     lesions: tuple[LesionPlan, ...] = ()
@@ -271,6 +277,7 @@ _NERVE = (
     "axon_loss_choice",
     "reinnervation",
     "initial_positivity",
+    "second_muscle",
     "repeats",
     "supramaximal",
     "lesion",
@@ -308,6 +315,7 @@ def _nerve(block: Block, common: Block) -> NervePlan:
         _word(block, "axon_loss_choice", CHOICES),
         _needed(block, "reinnervation", (0.0, 0.0), 0.0, 1.0),
         _needed(block, "initial_positivity", (0.0, 0.0), 0.0, 1.0),
+        _needed(block, "second_muscle", (0.0, 0.0), 0.0, 1.0),
         _whole(block, "repeats", 1, lowest=1),
         block.truth("supramaximal", True),
         tuple(_lesion(b, nerve, target, kind) for b in block.blocks("lesion")),

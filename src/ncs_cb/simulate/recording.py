@@ -100,6 +100,16 @@ class Disturbance:
         Decay constant of its tail.
     artefact_sign : int
         1, -1 or 0 for random.
+    artefact_pulse_ms : float or ndarray [ms]
+        Length of the stimulus pulse, of each phase where it has two.
+    artefact_is_biphasic : bool
+        Whether a second phase of the other sign, 0.9 as high, follows.
+    one_over_f_mv : float or ndarray [mV]
+        Standard deviation of noise whose power falls with frequency, above 2 Hz.
+    hum_harmonics : float or ndarray
+        Size of the second to seventh harmonic of hum, relative to those of ordinary hum.
+    recovery_mv, recovery_ms : float or ndarray [mV], [ms]
+        An amplifier that swings back slowly after the pulse: height, either sign, and decay.
     """
 
     noise_mv: ArrayLike = 0.0
@@ -110,6 +120,16 @@ class Disturbance:
     artefact_mv: ArrayLike = 0.0
     artefact_decay_ms: ArrayLike = 0.3
     artefact_sign: int = 0
+    artefact_pulse_ms: ArrayLike = 0.2
+    artefact_is_biphasic: bool = False
+    one_over_f_mv: ArrayLike = 0.0
+    hum_harmonics: ArrayLike = 0.0
+    recovery_mv: ArrayLike = 0.0
+    recovery_ms: ArrayLike = 8.0
+
+
+# Second to seventh harmonic of mains hum relative to its fundamental (project choice).
+_HARMONICS = (0.2, 0.4, 0.08, 0.25, 0.05, 0.12)
 
 
 def _column(value: ArrayLike, n: int) -> Floats:
@@ -152,13 +172,42 @@ def disturb(
     if np.any(np.asarray(added.artefact_mv)):
         sign = np.where(coin < 0.0, -1.0, 1.0) if added.artefact_sign == 0 else added.artefact_sign
         out += sign * _artefact(time_ms, added, n)
+    # Drawn apart, so that what is not asked for changes nothing.
+    return out + _interference(time_ms, added, n, rng.spawn(1)[0])
+
+
+def _interference(time_ms: Floats, added: Disturbance, n: int, rng: np.random.Generator) -> Floats:
+    """Harmonics of hum, 1/f noise and the amplifier's recovery."""
+    out = np.zeros((n, time_ms.size))
+    phases = rng.uniform(0.0, 2.0 * np.pi, (len(_HARMONICS), n, 1))
+    if np.any(np.asarray(added.hum_harmonics)):
+        for k, (share, phase) in enumerate(zip(_HARMONICS, phases, strict=True), start=2):
+            size = share * _column(added.hum_mv, n) * _column(added.hum_harmonics, n)
+            out += size * np.sin(2e-3 * np.pi * k * added.hum_hz * time_ms + phase)
+    if np.any(np.asarray(added.one_over_f_mv)):
+        step_ms = (time_ms[0, -1] - time_ms[0, 0]) / (time_ms.size - 1)
+        # From a stretch of half a second or more, so that it holds frequencies below the sweep's.
+        count = 2 * max(time_ms.size, int(500.0 / step_ms))
+        hz = np.fft.rfftfreq(count, step_ms * 1e-3)
+        shape = np.where(hz >= 2.0, 1.0 / np.sqrt(np.maximum(hz, 2.0)), 0.0)
+        turns = np.exp(2j * np.pi * rng.random((n, hz.size)))
+        wave = np.fft.irfft(shape * turns, count, axis=1)
+        wave /= wave.std(axis=1, keepdims=True)
+        out += _column(added.one_over_f_mv, n) * wave[:, : time_ms.size]
+    if np.any(np.asarray(added.recovery_mv)):
+        after = np.maximum(time_ms, 0.0)
+        swing = (1.0 - np.exp(-after / 0.5)) * np.exp(-after / _column(added.recovery_ms, n))
+        out += rng.choice([-1.0, 1.0], (n, 1)) * _column(added.recovery_mv, n) * swing
     return out
 
 
 def _artefact(time_ms: Floats, added: Disturbance, n: int) -> Floats:
-    # The pulse itself lasts 0.2 ms; its tail is the discharge of skin and electrode.
-    decay = np.exp(-np.maximum(time_ms - 0.2, 0.0) / _column(added.artefact_decay_ms, n))
-    return np.where(time_ms >= 0.0, _column(added.artefact_mv, n) * decay, 0.0)
+    # The pulse itself, then a tail: the discharge of skin and electrode.
+    width = _column(added.artefact_pulse_ms, n)
+    end, last = (2.0 * width, -0.9) if added.artefact_is_biphasic else (width, 1.0)
+    decay = np.exp(-np.maximum(time_ms - end, 0.0) / _column(added.artefact_decay_ms, n))
+    shape = np.where(time_ms < width, 1.0, last * decay)
+    return np.where(time_ms >= 0.0, _column(added.artefact_mv, n) * shape, 0.0)
 
 
 def quantize(samples_mv: Floats, *, range_mv: float, bits: int) -> Floats:

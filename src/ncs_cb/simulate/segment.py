@@ -39,6 +39,8 @@ class PoolSettings:
         Share of units lost.
     reinnervation : float
         Share of the lost signal that survivors take over.
+    second_muscle : float or (float, float)
+        Share of the units that lie in another muscle of the same nerve.
     """
 
     n_units: Range = (100, 350)
@@ -56,6 +58,7 @@ class PoolSettings:
     width_velocity_correlation: float = 0.0
     axon_loss: Range = 0.0
     reinnervation: float = 0.0
+    second_muscle: Range = 0.0
 
 
 def draw(rng: np.random.Generator, value: Range, n: int) -> Floats:
@@ -104,6 +107,7 @@ def draw_segment(
         terminal_sd_ms=settings.terminal_sd_ms,
         width_log_sd=settings.width_log_sd,
         width_velocity_correlation=settings.width_velocity_correlation,
+        second_muscle=draw(rng, settings.second_muscle, n),
     )
     velocity = draw(rng, settings.velocity_m_per_s, n)
     # Distal to the wrist fibers are thinner: 0.8 of the forearm's velocity, as in simulator.toml.

@@ -12,7 +12,12 @@ from numpy.typing import NDArray
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.simulate.geometry import path
 from ncs_cb.simulate.limb import Limb, repeat_pool
-from ncs_cb.simulate.pool import last_arrival_ms, respond
+from ncs_cb.simulate.pool import (
+    SECOND_POSITIVITY,
+    SECOND_WIDTH,
+    last_arrival_ms,
+    respond,
+)
 from ncs_cb.simulate.recipes import NervePlan, StimulusPlan, draw_span
 from ncs_cb.simulate.recording import Amplifier
 from ncs_cb.simulate.truth import SegmentTruth
@@ -241,7 +246,11 @@ def neighbor_response(
     one, and only the early response to the wrist stimulus remains.
     """
     far = neighbor.pool.shapes
-    shapes = replace(far, initial=np.full((1, 1), 0.35), log_width=far.log_width + np.log(1.25))
+    shapes = replace(
+        far,
+        initial=np.full((1, 1), SECOND_POSITIVITY),
+        log_width=far.log_width + np.log(SECOND_WIDTH),
+    )
     pool = repeat_pool(replace(neighbor.pool, shapes=shapes), len(shots))
     share = np.array([[draw_span(rng_for("spread", s.site), s.plan.co_stimulation)] for s in shots])
     distal = neighbor.home.positions_mm[neighbor.home.distal_site]

@@ -310,6 +310,11 @@ def disturbance(plan: RecordingPlan, rng: np.random.Generator) -> Disturbance:
         offset_mv=draw_span(rng, plan.offset_uv) / 1e3,
         artefact_mv=draw_span(rng, plan.artefact_mv),
         artefact_decay_ms=draw_span(rng, plan.artefact_decay_ms),
+        artefact_pulse_ms=draw_span(rng, plan.artefact_pulse_ms),
+        one_over_f_mv=draw_span(rng, plan.one_over_f_uv) / 1e3,
+        hum_harmonics=draw_span(rng, plan.hum_harmonics),
+        recovery_mv=draw_span(rng, plan.recovery_uv) / 1e3,
+        recovery_ms=draw_span(rng, plan.recovery_ms),
     )
 
 

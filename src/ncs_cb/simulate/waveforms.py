@@ -77,9 +77,10 @@ def sensory_fiber_parts(time_ms: Floats) -> Floats:
 
 
 # Height of the positive phase and of the afterwave relative to the negative phase of an average
-# unit (project choice; it gives a response whose positive peak is half its negative one).
-MEAN_POSITIVE = {"motor": 0.42, "sensory": 0.40}
-MEAN_AFTERWAVE = {"motor": 0.05, "sensory": 0.02}
+# unit (project choice: the net area of a response is then 9 to 13 % of its negative area, as of
+# real ones).
+MEAN_POSITIVE = {"motor": 0.30, "sensory": 0.40}
+MEAN_AFTERWAVE = {"motor": 0.025, "sensory": 0.02}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

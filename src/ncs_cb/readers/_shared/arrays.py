@@ -20,6 +20,7 @@ from ncs_cb.readers._shared.plausible import (
     refuse_large,
 )
 from ncs_cb.readers._shared.polarity import orient
+from ncs_cb.readers._shared.scale import refuse_other_scale
 from ncs_cb.readers._shared.tables import is_identity
 from ncs_cb.readers._shared.told import attested
 from ncs_cb.readers._shared.truth import truth
@@ -106,7 +107,10 @@ def study_from_arrays(
     columns, left_out = _columns(labels)
     n = len(samples)
     if len(labels) != n:
-        raise StudyError(f"there are {n} traces and {len(labels)} rows of labels; give one each.")
+        turned = " The array looks transposed." if samples.shape[-1] == len(labels) else ""
+        raise StudyError(
+            f"there are {n} traces and {len(labels)} rows of labels; give one each.{turned}"
+        )
     rates = _per_trace(sampling_rate_hz, n, "sampling_rate_hz")
     stimuli = _per_trace(stimulus_index, n, "stimulus_index")
     rows = [_Row({k: v[i] for k, v in columns.items()}, i, study_id) for i in range(n)]
@@ -118,6 +122,7 @@ def study_from_arrays(
     asked, doubts = questioned(
         traces, study_id, delay_ms=None, is_polarity_told=polarity is not None
     )
+    refuse_other_scale(asked, (), study_id)
     refuse_twins(asked)
     if left_out:
         listed = ", ".join(left_out)

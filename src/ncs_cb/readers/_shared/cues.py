@@ -11,15 +11,13 @@ from dataclasses import dataclass, replace
 from ncs_cb.errors import StudyError
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.model import MachineValues, Stimulus
+from ncs_cb.readers._shared.notes import Note, is_note, note
 from ncs_cb.readers._shared.plausible import FARTHEST_MM, LONGEST_PULSE_MS, STRONGEST_MA
 from ncs_cb.readers._shared.stimuli import (
-    Note,
     Spoken,
     assigned,
     attribute,
     completed,
-    is_note,
-    note,
     plain,
     resembles_site,
     response,
@@ -36,6 +34,10 @@ _SAME_INSTANT_S = 0.5e-3
 
 _LOOKED_BACK = 8
 NO_VALUES = MachineValues()
+_HINT = (
+    'Correct the text, or name its site in study.toml: [recordings."..."] '
+    'sites = { "the text" = "wrist" }.'
+)
 Late = MachineValues | Spoken | tuple[str, bool]
 
 
@@ -90,13 +92,16 @@ def hear(annotations: Sequence[Annotation], sites: Mapping[str, str]) -> Heard:
     cues = _Cues()
     late: list[tuple[Annotation, Late]] = []
     free: list[Annotation] = []
+    unknown: list[tuple[Annotation, Spoken]] = []
     for annotation in annotations:
         if notes and annotation in notes:
             if (machine := notes[annotation].machine) is not None:
                 late.append((annotation, machine))
             continue
         spoken = _spoken(annotation, told, defined)
-        if spoken is not None:
+        if spoken is not None and spoken.site is None:
+            unknown.append((annotation, spoken))
+        elif spoken is not None:
             cues.add(Cue(annotation.record, annotation.onset_s, spoken))
         elif (said := _said_beside(annotation.text)) is not None:
             late.append((annotation, said))
@@ -107,13 +112,33 @@ def hear(annotations: Sequence[Annotation], sites: Mapping[str, str]) -> Heard:
         for tag, spoken in parsed.stimuli:
             if tag.casefold() not in spoken_keys:
                 cues.add(Cue(annotation.record, annotation.onset_s, spoken))
-    _refuse_unknown_sites(cues.listed, free)
+    _settle_unknown(cues.listed, unknown, free)
     held = {cue.record for cue in cues.listed}
     # A setting without a stimulus in its record is a stimulus whose site nobody names.
     free += [a for a, said in late if isinstance(said, Spoken) and a.record not in held]
     found = _attach(cues.listed, late)
     warm = [n.temperature_c for n in notes.values() if n.temperature_c is not None]
     return Heard(tuple(found), tuple(free), warm[0] if warm else None)
+
+
+def _settle_unknown(
+    cues: list[Cue], unknown: Sequence[tuple[Annotation, Spoken]], free: list[Annotation]
+) -> None:
+    """Add stimuli at unknown places to the free texts where others of the file are understood.
+
+    Each is a stimulus that names no site, then. One that is nearly a known site (misspelt),
+    contradicts another text at its moment, or stands in an XML note, is refused, as are all of
+    them where no site is known.
+    """
+    known = [cue for cue in cues if cue.spoken.site]
+    moments = {(cue.record, round(cue.onset_s / _SAME_MOMENT_S)) for cue in known}
+    lost = [Cue(a.record, a.onset_s, said) for a, said in unknown]
+    beside = [c for c in lost if (c.record, round(c.onset_s / _SAME_MOMENT_S)) in moments]
+    near = [cue for cue in lost if resembles_site(cue.spoken.site_text)]
+    noted = [cue for cue in cues if not cue.spoken.site]
+    wrong = [*noted, *beside, *near] if known else [*noted, *lost]
+    _refuse_unknown_sites([*wrong, *known], free)
+    free += [annotation for annotation, _ in unknown]
 
 
 def _spoken(
@@ -213,7 +238,8 @@ def _refuse_unknown_sites(cues: list[Cue], free: list[Annotation]) -> None:
         if cue.spoken.site is None:
             raise StudyError(
                 f"unknown stimulation site '{cue.spoken.site_text}'; known: {known_sites()}."
-                + resembles_site(cue.spoken.site_text)
+                + resembles_site(cue.spoken.site_text),
+                hint=_HINT,
             )
     # A remark beside a stimulus is a remark; alone in its record it may be a misspelt site.
     # Free text may hold a name, so it is never quoted; only the known name it resembles is.
@@ -222,7 +248,8 @@ def _refuse_unknown_sites(cues: list[Cue], free: list[Annotation]) -> None:
     nearly = [near for text in alone if (near := resembles_site(text))]
     if nearly:
         raise StudyError(
-            f"an annotation is nearly the name of a site; known: {known_sites()}.{nearly[0]}"
+            f"an annotation is nearly the name of a site; known: {known_sites()}.{nearly[0]}",
+            hint=_HINT,
         )
 
 

@@ -61,7 +61,25 @@ def questioned(
         decisions.append(Decision(name, "stimulus time", f"{delay_ms:g} ms later", "as told"))
     else:
         made = counted_from_pulse(traces, decisions)
+    made = [_blanked(trace) for trace in made]
     return tuple(made if is_polarity_told else _mirrored(made)), decisions
+
+
+def _blanked(trace: Trace) -> Trace:
+    """Flag a response that is under way when the amplifier is let go: its onset is not seen."""
+    start = max(trace.stimulus_index, 0) + 1
+    samples = np.asarray(trace.samples_mv[start:], dtype=np.float64)
+    moved = np.flatnonzero(np.diff(samples[: round(0.02 * trace.sampling_rate_hz)]) != 0.0)
+    if not len(moved) or not np.isfinite(samples).all():
+        return trace
+    held = int(moved[0]) + 1
+    if held * 1000.0 / trace.sampling_rate_hz < value("blanking.shortest_ms"):
+        return trace
+    step = abs(float(samples[held] - samples[held - 1]))
+    largest = float(np.abs(samples - np.median(samples)).max())
+    if step <= value("blanking.largest_step_share") * largest:
+        return trace
+    return replace(trace, flags=(*trace.flags, "artifact_overlaps_onset"))
 
 
 def _delayed(trace: Trace, delay_ms: float) -> Trace:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ncs_cb.model import Polarity
+from ncs_cb.readers._shared.zero import pulse_in
 
 # A muscle's response peaks later than this even in a rat's leg; what peaks earlier is artefact.
 _EARLIEST_PEAK_MS = 1.3
@@ -96,6 +97,9 @@ def _votes(
     """
     step = max(1, len(sweeps) // _MOST_SWEEPS)
     chosen, starts = sweeps[::step], indices[::step]
+    # A pulse that comes beside the marker is no deflection of the response.
+    pulses = [pulse_in(row, rate, at).index for row, at in zip(chosen, starts, strict=True)]
+    starts = [at if pulse is None else pulse for pulse, at in zip(pulses, starts, strict=True)]
     is_block = isinstance(chosen, np.ndarray) or len({len(samples) for samples in chosen}) == 1
     if is_block and len(set(starts)) == 1:
         return _block_votes(np.asarray(chosen), rate, starts[0])

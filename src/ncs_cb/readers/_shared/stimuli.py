@@ -12,23 +12,23 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from xml.etree import ElementTree
 
+from ncs_cb.errors import StudyError
 from ncs_cb.knowledge.anatomy import anatomy, find, normalize
 from ncs_cb.model import MachineValues, Side
 from ncs_cb.readers._shared.names import take_nerve, take_side
 
 LONGEST_TEXT = 500
-_LONGEST_NOTE = 8192
-_NUMBER = r"(\d{1,9}(?:[.,]\d{1,15})?)"
+NUMBER = r"(\d{1,9}(?:[.,]\d{1,15})?)"
 _QUANTITY = re.compile(
-    _NUMBER + r"\s*(ms|us|\u00b5s|\u03bcs|ma|v|cm|mm)\b(?:\s+from\s+(?:the\s+)?recording"
+    NUMBER + r"\s*(ms|us|\u00b5s|\u03bcs|ma|v|cm|mm)\b(?:\s+from\s+(?:the\s+)?recording"
     r"(?:\s+(?:site|electrode))?)?",
     re.IGNORECASE,
 )
-_LEAD = re.compile(
+LEAD = re.compile(
     r"^\s*(?:(?:stim(?:ulus|ulation|\.)?|reiz(?:ung|ort)?)(?=[\s_:.])|\u523a\u6fc0)[\s_:.\uff1a]*",
     re.IGNORECASE,
 )
@@ -48,11 +48,18 @@ _NOISE_WORDS = frozenset(
         "reiz",
         "reizung",
         "am",
+        "an",
+        "des",
+        "der",
+        "dem",
+        "den",
+        "vom",
         "\u523a\u6fc0",
     }
 )
 # How often a setting was given, or that it was given again: no part of where.
 _COUNT = re.compile(r"[x\u00d7]\d{1,3}|\d{1,3}[x\u00d7]|repeat(?:ed)?|rep\.?", re.IGNORECASE)
+_NUMBERED = re.compile(r"#?\d{1,3}[.:]?")
 _IN_BRACKETS = re.compile(r"[(\[\uff08][^()\[\]\uff08\uff09]*[)\]\uff09]")
 _TRIGGER = re.compile(r"(?:s|trigger|code|sti|ttl)?[\s_]*0*(\d{1,5})", re.IGNORECASE)
 # The kind of a marker, as BrainVision files put it before the text.
@@ -60,11 +67,11 @@ _MARKER = re.compile(r"^\s*(?:comment|stimulus|response|marker)/\s*", re.IGNOREC
 _SERIES = re.compile(r",\s*series\s+(\d{1,6})\s*$", re.IGNORECASE)
 _RESPONSE = re.compile(
     r"^\s*response\s+"
-    + _NUMBER
+    + NUMBER
     + r"\s*(mv|uv|\u00b5v|\u03bcv)\s+at\s+"
-    + _NUMBER
+    + NUMBER
     + r"\s*ms(?:\s*\(\s*"
-    + _NUMBER
+    + NUMBER
     + r"\s*m\s*/\s*s\s*\))?\s*$",
     re.IGNORECASE,
 )
@@ -145,7 +152,7 @@ def stimulus(text: str) -> Spoken | None:
 
 
 def _stimulus(text: str) -> Spoken | None:
-    lead = _LEAD.match(text)
+    lead = LEAD.match(text)
     rest = text[lead.end() :] if lead else text
     series = _SERIES.search(rest)
     if series:
@@ -205,15 +212,26 @@ def setting(text: str) -> Spoken | None:
 def _place(parts: list[str]) -> tuple[str | None, Side | None, str | None, str]:
     """Give (site, side, nerve, the words of the site): ``right ulnar nerve below elbow``."""
     side, parts = take_side(parts)
-    site = find("sites", " ".join(parts)) if parts else None
+    site = _site(parts)
     if site is not None:
         return site, side, None, " ".join(parts)
     nerve, others = take_nerve(parts)
     second, others = take_side(others)
-    site = find("sites", " ".join(others)) if nerve and others else None
+    site = _site(others) if nerve else None
     if site is None:
         return None, side, None, " ".join(parts)
     return site, side or second, nerve, " ".join(others)
+
+
+def _site(parts: Sequence[str]) -> str | None:
+    """Find the site that words name, the German genitive too (``des Ellenbogens``)."""
+    text = " ".join(parts)
+    if not text:
+        return None
+    site = find("sites", text) or find("sites", text.removesuffix("s"))
+    # A number before or behind a name counts the sweeps, where it is no part of the name.
+    bare = " ".join(word for word in parts if not _NUMBERED.fullmatch(word))
+    return site or (find("sites", bare) if bare else None)
 
 
 def assigned(text: str, site: str) -> Spoken:
@@ -246,6 +264,27 @@ def plain(text: str) -> str:
     return f"s{trigger[1]}" if trigger else " ".join(text.split()).casefold()
 
 
+def named_by(sites: Mapping[str, str], texts: Iterable[str]) -> dict[str, str]:
+    """Give the site of each text that ``study.toml`` names one for.
+
+    Raises
+    ------
+    StudyError
+        If it names a text that is not there.
+    """
+    held = {plain(text): text for text in texts}
+    made = {}
+    for text, site in sites.items():
+        if plain(text) not in held:
+            raise StudyError(
+                f"sites: no stimulus is called '{text[:60]}'.",
+                source="study.toml",
+                hint="'ncs-cb validate' lists the texts that name no site.",
+            )
+        made[held[plain(text)]] = site
+    return made
+
+
 def unmarked(text: str) -> str:
     """Take off the kind of marker that BrainVision files put before a text."""
     return _MARKER.sub("", text)
@@ -253,7 +292,7 @@ def unmarked(text: str) -> str:
 
 def looks_given(text: str) -> bool:
     """Tell whether a text speaks of a stimulus or is a trigger code, whatever its site."""
-    return bool(_LEAD.match(text) or _TRIGGER.fullmatch(text.strip())) or setting(text) is not None
+    return bool(LEAD.match(text) or _TRIGGER.fullmatch(text.strip())) or setting(text) is not None
 
 
 def is_plain_stimulus(text: str) -> bool:
@@ -266,7 +305,7 @@ def is_plain_stimulus(text: str) -> bool:
 
 
 def _take_quantity(found: re.Match[str], values: dict[str, float]) -> str:
-    number, unit = _number(found[1]), found[2].casefold()
+    number, unit = as_number(found[1]), found[2].casefold()
     if unit == "ms":
         values["duration_ms"] = number
     elif unit in ("us", "\u00b5s", "\u03bcs"):
@@ -281,7 +320,8 @@ def _take_quantity(found: re.Match[str], values: dict[str, float]) -> str:
     return " "
 
 
-def _number(text: str) -> float:
+def as_number(text: str) -> float:
+    """Read a number whose decimal mark is a point or a comma."""
     return float(text.replace(",", "."))
 
 
@@ -298,8 +338,8 @@ def response(text: str) -> MachineValues | None:
     if found is None:
         return None
     factor = 1.0 if found[2].casefold() == "mv" else 1e-3
-    velocity = _number(found[4]) if found[4] else None
-    return MachineValues(_number(found[3]), _number(found[1]) * factor, velocity)
+    velocity = as_number(found[4]) if found[4] else None
+    return MachineValues(as_number(found[3]), as_number(found[1]) * factor, velocity)
 
 
 def attribute(text: str) -> tuple[str, bool] | None:
@@ -343,153 +383,3 @@ def resembles_site(text: str) -> str:
     # Closer than for a word that must be a name: most free texts are remarks.
     nearest = difflib.get_close_matches(plain, [n for n in names if len(n) > 3], n=1, cutoff=0.8)
     return f" Did you mean '{find('sites', nearest[0])}'?" if nearest else ""
-
-
-_NOTE_WORDS = frozenset(
-    {
-        "mv",
-        "uv",
-        "ms",
-        "us",
-        "cm",
-        "mm",
-        "ma",
-        "m/s",
-        "c",
-        "degc",
-        "degree",
-        "current",
-        "voltage",
-        "stimulus",
-        "recording",
-        "to",
-        "baseline",
-        "peak",
-        "segmental",
-        "left",
-        "right",
-        "hand",
-        "arm",
-        "foot",
-        "leg",
-        "room",
-    }
-)
-_NOTE_TAGS = frozenset(
-    {
-        "edf_xmlnote",
-        "duration",
-        "intensity",
-        "position",
-        "distance",
-        "measurements",
-        "latency",
-        "amplitude",
-        "velocity",
-        "temperature",
-        "recording",
-        "unit",
-        "mode",
-    }
-)
-
-
-def numeric_note(text: str) -> bool:
-    """Tell whether an XML note holds only numbers, units and places: nothing of a person."""
-    if note(text) is None:
-        return False
-    root = ElementTree.fromstring(text)
-    return all(
-        _is_plain_tag(part.tag)
-        and all(_is_plain(word) for word in (part.text or "", part.tail or ""))
-        and all(_is_plain_tag(k) and _is_plain(v) for k, v in part.attrib.items())
-        for part in root.iter()
-    )
-
-
-def _is_plain(text: str) -> bool:
-    """Tell whether a text is a number, a place, or made of known words."""
-    text = text.strip()
-    if not text or re.fullmatch(r"-?" + _NUMBER, text):
-        return True
-    _, parts = take_side(text.split())
-    if parts and find("sites", " ".join(parts)) is not None:
-        return True
-    return all(word.casefold() in _NOTE_WORDS for word in text.split())
-
-
-def _is_plain_tag(tag: str) -> bool:
-    if tag.casefold() in _NOTE_TAGS:
-        return True
-    named = re.fullmatch(r"Stim(?:ulus)?_?([A-Za-z0-9]|\w+)", tag)
-    return named is not None and (len(named[1]) == 1 or find("sites", named[1]) is not None)
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """What an ``EDF_XMLnote`` says: stimuli by tag, and the machine's values."""
-
-    stimuli: tuple[tuple[str, Spoken], ...] = ()
-    machine: MachineValues | None = None
-    temperature_c: float | None = None
-
-
-def is_note(text: str) -> bool:
-    """Tell whether an annotation is an XML note."""
-    return text.lstrip()[:12].casefold() == "<edf_xmlnote"
-
-
-@lru_cache(maxsize=1024)
-def note(text: str) -> Note | None:
-    """Read an XML note; None when it is too long, not well-formed or declares anything.
-
-    A declaration (``<!DOCTYPE``, ``<!ENTITY``) or processing instruction is refused before any
-    parser sees it, so entities cannot expand.
-    """
-    if len(text) > _LONGEST_NOTE or "<!" in text or "<?" in text:
-        return None
-    try:
-        root = ElementTree.fromstring(text)
-    except ElementTree.ParseError:
-        return None
-    stimuli, machine, temperature = [], MachineValues(), None
-    for part in root:
-        if part.find("position") is not None or part.find("distance") is not None:
-            spoken = _stimulus_from(part)
-            if spoken is not None:
-                stimuli.append((part.tag, spoken))
-        if part.tag == "measurements":
-            machine = _machine_from(part)
-        if part.tag == "temperature":
-            temperature = _quantity(part, {"degree c": 1.0, "degc": 1.0, "c": 1.0})
-    return Note(tuple(stimuli), machine if machine != MachineValues() else None, temperature)
-
-
-def _stimulus_from(part: ElementTree.Element) -> Spoken | None:
-    place = (part.findtext("position") or part.tag).strip()
-    spoken = stimulus(place if _LEAD.match(place) else f"Stimulus {place}")
-    if spoken is None:
-        return None
-    distance = _quantity(part.find("distance"), {"cm": 10.0, "mm": 1.0})
-    return replace(
-        spoken,
-        duration_ms=_quantity(part.find("duration"), {"ms": 1.0, "us": 1e-3}),
-        intensity_ma=_quantity(part.find("intensity"), {"ma": 1.0}),
-        distance_mm=None if distance is None else round(distance, 6),
-    )
-
-
-def _machine_from(part: ElementTree.Element) -> MachineValues:
-    return MachineValues(
-        _quantity(part.find("latency"), {"ms": 1.0}),
-        _quantity(part.find("amplitude"), {"mv": 1.0, "uv": 1e-3}),
-        _quantity(part.find("velocity"), {"m/s": 1.0}),
-    )
-
-
-def _quantity(part: ElementTree.Element | None, factors: dict[str, float]) -> float | None:
-    """Give the number of an element whose unit is known; None for anything else."""
-    if part is None or not re.fullmatch(r"\s*-?" + _NUMBER + r"\s*", part.text or ""):
-        return None
-    factor = factors.get(part.get("unit", "").strip().casefold())
-    return None if factor is None else _number((part.text or "").strip()) * factor

@@ -28,6 +28,8 @@ _MOST_TITLES = 12
 _HEAD_BYTES = 4096
 FOOTNOTES = "*\u2020\u2021#\u2191\u2193"
 """Marks behind a printed number: abnormal, too high, too low."""
+# "5.6 H" is a number that the machine calls high.
+_LETTER = re.compile(r"([+-]?\d[\d.,]*)\s*(?:[HL!]|\([HL*]\))", re.ASCII)
 _HOW = "Write a number, or leave the cell empty when it is not known; 'NR' for no response."
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 _HALF_LETTER = re.compile(rb"\\u[dD][89a-fA-F]")
@@ -167,13 +169,13 @@ def _has_decimal_comma(body: list[list[str]]) -> bool:
     ReadError
         If points and commas both stand in numbers, or every comma could part thousands.
     """
-    commas = {c for row in body for cell in row if "," in (c := _unmarked(cell))}
+    commas = {c for row in body for cell in row if "," in (c := unmarked(cell))}
     commas = {c for c in commas if _COMMA_NUMBER.fullmatch(c)}
     if not commas:
         return False
     hint = "Export it again with a decimal point and nothing between thousands."
     if any("." in c for c in commas) or any(
-        _POINT_NUMBER.fullmatch(_unmarked(cell)) for row in body for cell in row if "." in cell
+        _POINT_NUMBER.fullmatch(unmarked(cell)) for row in body for cell in row if "." in cell
     ):
         raise ReadError(
             "some numbers have a comma and some a point: whether the comma parts thousands or is "
@@ -198,9 +200,17 @@ def _rows(text: str, separator: str) -> list[list[str]]:
         raise ReadError(f"not a text table: {problem}.") from None
 
 
-def _unmarked(cell: str) -> str:
-    """Take off a mark that machines print behind a number that lies outside their limits."""
-    return cell.strip().rstrip(FOOTNOTES).strip()
+def unmarked(cell: str) -> str:
+    """Take off a mark that machines print behind a number that lies outside their limits.
+
+    Examples
+    --------
+    >>> unmarked("8.0*"), unmarked("5,6 H"), unmarked("NR")
+    ('8.0', '5,6', 'NR')
+    """
+    text = cell.strip().rstrip(FOOTNOTES).strip()
+    found = _LETTER.fullmatch(text)
+    return found[1] if found else text
 
 
 def is_number(cell: str) -> bool:

@@ -10,8 +10,10 @@ from typing import Any
 
 from ncs_cb.errors import ReadError
 
-_TRUE = frozenset({"true", "yes", "y", "1", "1.0", "ja", "j", "oui", "si", "是"})
-_FALSE = frozenset({"false", "no", "n", "0", "0.0", "nein", "non", "否"})
+_TRUE = frozenset(
+    {"true", "yes", "y", "1", "1.0", "ja", "j", "oui", "si", "是", "t", "wahr", "vrai"}
+)
+_FALSE = frozenset({"false", "no", "n", "0", "0.0", "nein", "non", "否", "f", "falsch", "faux"})
 UNKNOWN_WORDS = frozenset(
     {
         "",

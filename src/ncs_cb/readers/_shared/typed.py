@@ -28,7 +28,8 @@ from ncs_cb.readers._shared.plausible import (
     STRONGEST_MA,
 )
 from ncs_cb.readers._shared.reader import Input
-from ncs_cb.readers._shared.tables import FOOTNOTES, Table, number
+from ncs_cb.readers._shared.stimuli import plain
+from ncs_cb.readers._shared.tables import Table, number, unmarked
 from ncs_cb.readers._shared.told import attested
 from ncs_cb.readers._shared.truth import UNKNOWN_WORDS, truth
 from ncs_cb.readers._shared.words import named
@@ -274,10 +275,10 @@ def _limited(
     if _BOUND.fullmatch(text):
         notes.bounds += 1
         return None
-    plain = text.rstrip(FOOTNOTES).strip()
-    if plain and plain != text:
+    plain_text = unmarked(text)
+    if plain_text and plain_text != text:
         notes.marks += 1
-        text = plain
+        text = plain_text
     found = number(text, table, where)
     if math.isnan(found):
         return None
@@ -298,6 +299,8 @@ def _site(cells: Mapping[str, str], row: str, source: Input) -> Site:
     side: Side | None = told.side or SIDES.get(texts["side"].casefold())
     if side is None:
         raise StudyError(f"{row}, column 'side': allowed: left, right.")
-    site = named("sites", texts["stimulation_site"], source)
+    place = {plain(text): site for text, site in told.sites.items()}
+    text = texts["stimulation_site"]
+    site = place.get(plain(text)) or named("sites", text, source)
     position(nerve, site)
     return Site(nerve, side, muscle, site)

@@ -80,13 +80,27 @@ def _shift_ms(trace: Trace, pulse: Pulse) -> float | None:
 
 def find_pulse(trace: Trace) -> Pulse:
     """Find the artefact of the stimulus about the marker: a jump that goes back at once."""
-    rate, marker = trace.sampling_rate_hz, trace.stimulus_index
+    return pulse_in(trace.samples_mv, trace.sampling_rate_hz, trace.stimulus_index)
+
+
+def pulse_in(sweep: np.ndarray, rate: float, marker: int) -> Pulse:
+    """Find the artefact of the stimulus in the samples of a sweep.
+
+    Parameters
+    ----------
+    sweep : ndarray of shape (n_samples,) [mV]
+        Of either polarity.
+    rate : float
+        Samples per second.
+    marker : int
+        Sample at which the file has the stimulus.
+    """
     first = max(marker - round(value("stimulus_time.looked_before_ms") * rate / 1000.0), 0)
     # Where nothing lies before the marker, the times may count from the window's beginning.
     at_window = marker <= 0
     after_ms = value("stimulus_time.looked_after_ms")
     last = marker + round((2.0 if at_window else 1.0) * after_ms * rate / 1000.0)
-    samples = np.asarray(trace.samples_mv, dtype=np.float64)[first:last]
+    samples = np.asarray(sweep[first:last], dtype=np.float64)
     if len(samples) < _FEWEST or not np.isfinite(samples).all():
         return Pulse()
     near = max(value("stimulus_time.at_marker_ms") * rate / 1000.0, 1.0)
@@ -148,7 +162,9 @@ def _jumps(samples: np.ndarray, rate: float, least: float) -> set[int]:
     at = at[np.ptp(quiet, axis=1) < _QUIET * sizes[at]]
     behind = np.lib.stride_tricks.sliding_window_view(samples, after)[at + lag]
     rise = ((behind - samples[at, np.newaxis]) * np.sign(jumps[at])[:, np.newaxis]).max(axis=1)
-    return set((at[rise < _LONGER * sizes[at]] + 1).tolist())
+    steps = np.abs(np.diff(samples))
+    starts = at[rise < _LONGER * sizes[at]].tolist()
+    return {i + int(steps[i : i + lag].argmax()) + 1 for i in starts}
 
 
 def _is_held(samples: np.ndarray) -> bool:

@@ -19,7 +19,6 @@ from ncs_cb.model import (
 )
 from ncs_cb.readers._shared.cues import (
     NO_VALUES,
-    Annotation,
     Cue,
     Heard,
     hear,
@@ -35,11 +34,11 @@ from ncs_cb.readers._shared.polarity import Orientation, orient
 from ncs_cb.readers._shared.reader import Input, Recording
 from ncs_cb.readers._shared.stimuli import plain
 from ncs_cb.readers._shared.text import words_of
-from ncs_cb.readers._shared.triggers import codes, is_trigger
 from ncs_cb.readers._shared.where import Where, where_of
 from ncs_cb.readers._shared.words import translated
 from ncs_cb.readers.edf.header import Header, Scale, Signal, parse_header, sampling_rate, scale_of
 from ncs_cb.readers.edf.person import person_of
+from ncs_cb.readers.edf.samples import digital, with_triggers
 from ncs_cb.readers.edf.sweeps import Plan, plan_sweeps
 from ncs_cb.readers.edf.tal import Timeline, timeline
 from ncs_cb.readers.edf.unassigned import find_unassigned
@@ -96,7 +95,7 @@ def read(source: Input) -> Recording:
     field = from_recording_field(translated(header.recording, source.words))
     decisions = [*person.decisions, *_salvaged(header, source.name)]
     channels = _channels(header, field, source, decisions)
-    times = _with_triggers(times, header, source.data)
+    times = with_triggers(times, header, source.data)
     heard = hear(times.annotations, source.override.sites)
     plans = [
         plan_sweeps(header, times, heard, rate=one.rate, n_samples=one.signal.n_samples)
@@ -112,7 +111,7 @@ def read(source: Input) -> Recording:
             )
     names = words_of(header.patient) - {"x"}
     signals = [
-        (c.rate, c.signal.n_samples, _digital(header, c.signal, source.data)) for c in channels
+        (c.rate, c.signal.n_samples, digital(header, c.signal, source.data)) for c in channels
     ]
     unassigned = find_unassigned(header, times, heard, plans[0], signals, source.name, names)
     if not heard.cues and not unassigned:
@@ -155,19 +154,6 @@ def _in_usual_words(times: Timeline, source: Input) -> Timeline:
             for a in times.annotations
         ),
     )
-
-
-def _with_triggers(times: Timeline, header: Header, data: bytes) -> Timeline:
-    """Add the triggers of a signal such as BDF's ``Status`` to the annotations, as ``S 1``."""
-    added = []
-    for signal in header.signals:
-        if signal.is_annotation or not signal.n_samples or not is_trigger(signal.label):
-            continue
-        rate = signal.n_samples / header.record_s
-        for sample, text in codes(_digital(header, signal, data)):
-            record, within = divmod(sample, signal.n_samples)
-            added.append(Annotation(record, times.onsets_s[record] + within / rate, text))
-    return replace(times, annotations=(*times.annotations, *added)) if added else times
 
 
 def _note_decisions(
@@ -240,7 +226,7 @@ def _temperatures(signals: Sequence[Signal], header: Header, source: Input) -> I
         if signal.label.split(" ")[0].casefold() != "temp" or signal.dimension not in _CELSIUS:
             continue
         scale = scale_of(signal, header.sample_bytes)
-        mean = float(_digital(header, signal, source.data).mean())
+        mean = float(digital(header, signal, source.data).mean())
         value = (mean - scale.digital_min) * scale.gain + scale.physical_min
         yield Decision(
             source.name,
@@ -276,7 +262,7 @@ def _channel(
 # As the signal headers themselves, the same in file after file.
 @lru_cache(maxsize=512)
 def _amplifier(signal: Signal, sample_bytes: int, told: str | None) -> Amplifier:
-    factor = millivolts_per(told) if told and not signal.dimension else _factor(signal)
+    factor = millivolts_per(told) if told else _factor(signal)
     scale = scale_of(signal, sample_bytes)
     resolution = abs(scale.gain) * factor
     filters = " ".join(found[0] for found in FILTER.finditer(signal.prefilter)) or "not stated"
@@ -291,9 +277,16 @@ def _amplifier(signal: Signal, sample_bytes: int, told: str | None) -> Amplifier
         (low, high),
         resolution,
         _filters(signal.prefilter),
-        f"dimension {signal.dimension or told}, {resolution * 1e3:.4g} uV per bit, "
+        f"dimension {_dimension(signal, told)}, {resolution * 1e3:.4g} uV per bit, "
         f"filter {filters}" + (", negative gain" if scale.gain < 0 else ""),
     )
+
+
+def _dimension(signal: Signal, told: str | None) -> str:
+    if told is None or told == signal.dimension:
+        return signal.dimension
+    said = f"the file says {signal.dimension[:4]}" if signal.dimension else "the file names none"
+    return f"{told} as study.toml says ({said})"
 
 
 def _factor(signal: Signal) -> float:
@@ -322,6 +315,16 @@ def _nearest_muscle(signals: Sequence[Signal]) -> str:
 # --------------------------------------------------------------------------- samples
 
 
+def _stray(n_samples: int, file: str) -> list[Decision]:
+    if not n_samples:
+        return []
+    why = (
+        f"{n_samples} samples lie outside the digital range of the header; they are unknown, and a "
+        "sweep that holds one is not measured"
+    )
+    return [Decision(file, "salvage", "read nevertheless", why)]
+
+
 def _of_channel(channel: Channel, where: Where) -> list[int]:
     """Give the stimuli whose answers this channel recorded."""
     one_sided = len(set(where.sides)) == 1
@@ -345,7 +348,8 @@ def _traces(
     cues = [cues[i] for i in mine]
     plan = replace(plan, spans=tuple(plan.spans[i] for i in mine))
     places = [(where.nerves[i], where.sides[i]) for i in mine]
-    blocks = _in_millivolts(channel, header, source.data, plan)
+    blocks, stray = _in_millivolts(channel, header, source.data, plan)
+    decisions += _stray(stray, source.name)
     indices = [span.stimulus_index for span in plan.spans]
     turn = orient(
         source.override.polarity, blocks, sampling_rate_hz=channel.rate, stimulus_indices=indices
@@ -354,7 +358,6 @@ def _traces(
     low, high = amplifier.range_mv
     if max(abs(low), abs(high)) > LARGEST_PLAUSIBLE_RESPONSE_MV / 2:
         refuse_large(blocks, indices, channel.rate, channel.signal.dimension)
-    turned = _turned(blocks, turn.sign)
     decisions += [_polarity_decision(source.name, turn), _sweep_decision(source.name, plan)]
     often = repeats([cue.spoken for cue in cues])
     limits = (low, high) if turn.sign > 0 else (-high, -low)
@@ -376,27 +379,35 @@ def _traces(
             () if turn.is_certain else ("polarity_uncertain",),
         )
         for sweep, (samples, index, cue, repeat, (nerve, side)) in zip(
-            mine, zip(turned, indices, cues, often, places, strict=True), strict=True
+            mine,
+            zip(_turned(blocks, turn.sign), indices, cues, often, places, strict=True),
+            strict=True,
         )
     ]
 
 
 def _in_millivolts(
     channel: Channel, header: Header, data: bytes, plan: Plan
-) -> np.ndarray | list[np.ndarray]:
-    """Cut the signal and scale it to mV, sign as in the file."""
+) -> tuple[np.ndarray | list[np.ndarray], int]:
+    """Cut the signal and scale it to mV, sign as in the file; count what no scale holds for."""
     scale = channel.amplifier.scale
-    flat = _digital(header, channel.signal, data)
+    flat = digital(header, channel.signal, data)
     cuts = [flat[span.start : span.stop] for span in plan.spans]
     if len({len(c) for c in cuts}) == 1:
         cuts = [np.array(cuts)]
-    _refuse_beyond(cuts, scale)
-    blocks = [_scaled(cut, channel.amplifier) for cut in cuts]
-    return blocks[0] if blocks[0].ndim == 2 else blocks
+    stray = _beyond(cuts, scale)
+    blocks = [_scaled(cut, channel.amplifier, stray > 0) for cut in cuts]
+    return (blocks[0] if blocks[0].ndim == 2 else blocks), stray
 
 
-def _refuse_beyond(cuts: list[np.ndarray], scale: Scale) -> None:
-    """Refuse samples outside the digital range; a stray one makes its sweep a clipped one."""
+def _beyond(cuts: list[np.ndarray], scale: Scale) -> int:
+    """Count the samples outside the digital range; many of them are refused.
+
+    Raises
+    ------
+    ReadError
+        If they are more than spikes of a converter.
+    """
     beyond = sum(
         int(((c < scale.digital_min) | (c > scale.digital_max)).sum()) for c in cuts if c.size
     )
@@ -406,33 +417,19 @@ def _refuse_beyond(cuts: list[np.ndarray], scale: Scale) -> None:
             f"{beyond} samples from {low} to {high} lie outside the digital range "
             f"{scale.digital_min} to {scale.digital_max} of the header."
         )
+    return beyond
 
 
-def _scaled(digital: np.ndarray, amplifier: Amplifier) -> np.ndarray:
+def _scaled(digital: np.ndarray, amplifier: Amplifier, has_stray: bool) -> np.ndarray:
     scale = amplifier.scale
     physical: np.ndarray = digital.astype(np.float64)
-    np.clip(physical, scale.digital_min, scale.digital_max, out=physical)
+    if has_stray:
+        physical[(digital < scale.digital_min) | (digital > scale.digital_max)] = np.nan
     physical -= scale.digital_min
     physical *= scale.gain
     physical += scale.physical_min
     physical *= amplifier.factor
     return physical
-
-
-def _digital(header: Header, signal: Signal, data: bytes) -> np.ndarray:
-    """Give all samples of one signal as integers."""
-    columns = slice(signal.offset, signal.offset + signal.n_samples)
-    if header.sample_bytes == 2:
-        count = header.n_records * header.record_samples
-        table = np.frombuffer(data, "<i2", count=count, offset=header.n_bytes)
-        return table.reshape(header.n_records, -1)[:, columns].reshape(-1)
-    count = header.n_records * header.record_bytes
-    table = np.frombuffer(data, np.uint8, count=count, offset=header.n_bytes)
-    parts = table.reshape(header.n_records, -1, 3)[:, columns].reshape(-1, 3).astype(np.int32)
-    # The sign of the 24-bit number is that of its highest byte.
-    high = parts[:, 2] - ((parts[:, 2] & 0x80) << 1)
-    joined: np.ndarray = parts[:, 0] | (parts[:, 1] << 8) | (high << 16)
-    return joined
 
 
 def _turned(blocks: np.ndarray | list[np.ndarray], sign: float) -> list[np.ndarray]:

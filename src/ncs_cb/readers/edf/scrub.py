@@ -16,12 +16,10 @@ from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.readers._shared.cues import Annotation
 from ncs_cb.readers._shared.files import read_regular
 from ncs_cb.readers._shared.names import LABEL_TYPES, Named, from_label, from_recording_field
+from ncs_cb.readers._shared.notes import is_note, note, numeric_note
 from ncs_cb.readers._shared.stimuli import (
     attribute,
-    is_note,
     is_plain_stimulus,
-    note,
-    numeric_note,
     response,
 )
 from ncs_cb.readers.edf.header import BDF_VERSION, Header, Signal, parse_header

@@ -8,7 +8,8 @@ import numpy as np
 
 from ncs_cb.model import UnassignedStimulus
 from ncs_cb.readers._shared.cues import Annotation, Heard
-from ncs_cb.readers._shared.stimuli import is_note, looks_given
+from ncs_cb.readers._shared.notes import is_note
+from ncs_cb.readers._shared.stimuli import looks_given
 from ncs_cb.readers._shared.text import shown
 from ncs_cb.readers._shared.unassigned import (
     MOST,

@@ -61,7 +61,7 @@ def read(source: Input) -> Recording:
     """
     sections, dropped = _parse(_text(source.data))
     name = source.name
-    sweeps = list(_sweeps(sections))
+    sweeps = list(_sweeps(sections, source.override.unit))
     if not sweeps:
         raise StudyError("no samples were found in the sections of this export.")
     placed, lost = _placed(sweeps, sections, source)
@@ -159,12 +159,13 @@ class _Sweep:
     unit: str
 
 
-def _sweeps(sections: Mapping[str, _Section]) -> Iterator[_Sweep]:
+def _sweeps(sections: Mapping[str, _Section], told: str | None) -> Iterator[_Sweep]:
     for section in sections.values():
         rows = [row for row in section.data if "data" in row[0]]
         # An average stands beside the sweeps it was made of.
         averages = [row for row in rows if "average" in row[0]]
-        for what, unit, samples in averages or rows:
+        for what, stated, samples in averages or rows:
+            unit = told or stated
             if not unit:
                 raise UnitError(
                     f"section {section.number}: the samples state no unit; known: V, mV, uV, nV."
@@ -290,9 +291,10 @@ def _traces(
         )
         traces.append(trace)
     units = ", ".join(dict.fromkeys(sweep.unit for sweep, _ in placed))
+    said_by = "as study.toml says" if source.override.unit else "as the text says"
     choice = "negative_up" if turn.sign > 0 else "negative_down"
     return tuple(traces), [
-        Decision(name, "unit", units, "as the text says"),
+        Decision(name, "unit", units, said_by),
         Decision(name, "polarity", choice, turn.reason),
     ]
 

@@ -33,6 +33,7 @@ from ncs_cb.readers._shared.plausible import (
 )
 from ncs_cb.readers._shared.polarity import Orientation, orient
 from ncs_cb.readers._shared.reader import Input, Recording
+from ncs_cb.readers._shared.stimuli import named_by
 from ncs_cb.readers._shared.tables import (
     Sidecar,
     Table,
@@ -131,6 +132,7 @@ def read(source: Input) -> Recording:
     whole = _amplified(plain, sidecar, is_certain=turn.is_certain)
     traces = tuple(_trace(whole, i, column, turned[i]) for i, column in enumerate(columns))
     why = "as the sidecar says" if told else "as the file says"
+    why = "as study.toml says" if source.override.unit else why
     decisions = _decisions(source.name, turn, Decision(source.name, "unit", unit, why), dropped)
     return Recording(traces, decisions=decisions, companions=(beside,))
 
@@ -230,10 +232,11 @@ def _columns(
                 f"{', '.join(names[:20])}." + did_you_mean(name[:80], names),
                 source=sidecar.name,
             )
+    sites = named_by(told.sites, names)
     found = []
     for name in names:
         entry = entries.table(name) if entries and name in given else None
-        found.append(_column(name, entry, sidecar, nerve, told.sites))
+        found.append(_column(name, entry, sidecar, nerve, sites))
     repeats = Counter((c.site, c.repeat) for c in found)
     return [c if repeats[c.site, c.repeat] > 1 else replace(c, repeat=None) for c in found]
 

@@ -13,7 +13,8 @@ from ncs_cb.model import UnassignedStimulus
 from ncs_cb.readers._shared import windows
 from ncs_cb.readers._shared.cues import Annotation, hear, refuse_shared_instants
 from ncs_cb.readers._shared.names import from_label
-from ncs_cb.readers._shared.stimuli import is_note, looks_given, unmarked
+from ncs_cb.readers._shared.notes import is_note
+from ncs_cb.readers._shared.stimuli import looks_given, unmarked
 from ncs_cb.readers._shared.text import shown, words_of
 from ncs_cb.readers._shared.triggers import codes, is_trigger
 from ncs_cb.readers._shared.unassigned import MOST, apart, response_follows

@@ -20,6 +20,7 @@ from ncs_cb.readers._shared.plausible import (
 )
 from ncs_cb.readers._shared.polarity import Orientation, orient
 from ncs_cb.readers._shared.reader import Input, Recording
+from ncs_cb.readers._shared.stimuli import plain
 from ncs_cb.readers._shared.tables import Sidecar, load_sidecar
 from ncs_cb.readers._shared.text import shown
 from ncs_cb.readers._shared.told import attested
@@ -84,7 +85,7 @@ def read(source: Input) -> Recording:
     reader = FORMATS[source.path.suffix.lower()]
     stretches: list[Stretch] = apart(load, str(source.path), reader)
     signals = [_signal(stretch, sidecar.values.get("channel"), sidecar) for stretch in stretches]
-    factor, unit, why = _scaled(signals[0], sidecar)
+    factor, unit, why = _scaled(signals[0], sidecar, source.override.unit)
     pulses = _pulses(stretches, signals, sidecar)
     nerve, side, muscle, kind = _anatomy(sidecar, source)
     placed, lost = _placed(pulses, sidecar, source)
@@ -120,9 +121,9 @@ def read(source: Input) -> Recording:
     )
 
 
-def _scaled(signal: Signal, sidecar: Sidecar) -> tuple[float, str, str]:
+def _scaled(signal: Signal, sidecar: Sidecar, told: str | None) -> tuple[float, str, str]:
     """Give what makes mV of the signal, its unit, and who says so; a gain is divided out."""
-    factor, unit, why = _unit(signal, sidecar)
+    factor, unit, why = _unit(signal, sidecar, told)
     gain = sidecar.number("gain", 1e-6, 1e9)
     if gain is None:
         return factor, unit, why
@@ -176,8 +177,10 @@ def _signal(stretch: Stretch, wanted: object, sidecar: Sidecar) -> Signal:
     )
 
 
-def _unit(signal: Signal, sidecar: Sidecar) -> tuple[float, str, str]:
+def _unit(signal: Signal, sidecar: Sidecar, by_person: str | None) -> tuple[float, str, str]:
     """Give the factor to mV. A unit of the sidecar wins: amplifiers often state none, or volts."""
+    if by_person is not None:
+        return millivolts_per(by_person, source="study.toml"), by_person, "as study.toml says"
     told = sidecar.text("unit")
     if told is not None:
         return millivolts_per(told, source=sidecar.name), told, "as the sidecar says"
@@ -284,9 +287,11 @@ def _placed(
     table = None if everywhere else sidecar.table("sites")
     codes = {} if table is None else {str(k): v for k, v in table.values.items()}
     codes |= source.override.sites
+    folded = {plain(text): site for text, site in codes.items()}
     placed, lost = [], []
     for pulse in pulses:
         said = everywhere or codes.get(pulse.code) or codes.get(_letter(pulse.code))
+        said = said or folded.get(plain(pulse.code))
         if isinstance(said, str):
             placed.append((pulse, named("sites", said, source)))
         else:

@@ -34,12 +34,12 @@ export class Scale {
   get last() { return this.span; }
 }
 
-function path(curve, scale, factor, zero, level) {
+function path(curve, scale, factor, zero, level, from = -BEFORE_MS) {
   const parts = [];
   let pen = "M";
   for (let i = 0; i < curve.mv.length; i++) {
     const ms = curve.first_ms + i * curve.step_ms, mv = curve.mv[i];
-    if (ms < -BEFORE_MS || ms > scale.span) continue;
+    if (ms < from || ms > scale.span) continue;
     if (mv === null) { pen = "M"; continue; }
     const y = Math.min(Math.max(zero - (mv - level) * factor, -2000), 4000);
     parts.push(`${pen}${scale.x(ms).toFixed(1)},${y.toFixed(1)}`);
@@ -91,8 +91,9 @@ function drawRow(svg, response, distal, n, curves, scale, draft, words) {
     const moved = { ...curves[distal.place] };
     const shift = (response.markers.onset ?? 0) - (distal.markers.onset ?? 0);
     moved.first_ms += shift;
+    // From the onset on, as in the report: the artefact of the other stimulus says nothing here.
     node("path", { class: "curve other", d: path(moved, scale, factor, zero,
-      distal.baseline_mv || 0) }, group);
+      distal.baseline_mv || 0, (response.markers.onset ?? 0) - 0.5) }, group);
   }
   node("path", { class: response.is_used ? "curve" : "curve unused",
     d: path(curve, scale, factor, zero, level) }, group);

@@ -15,6 +15,7 @@ function make(name, attributes = {}, ...children) {
   const made = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {
     if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
+    else if (key.startsWith("aria-") && typeof value === "boolean") made.setAttribute(key, String(value));
     else if (value === true) made.setAttribute(key, "");
     else if (value !== false && value !== null) made.setAttribute(key, value);
   }
@@ -48,6 +49,12 @@ async function load() {
 }
 
 async function take(found) {
+  const before = state && state.lang === found.lang ? state : null;
+  for (const line of found.impression) {
+    if (before && before.version === found.version) {
+      line.is_changed = before.impression.some((one) => one.text === line.text && one.is_changed);
+    } else line.is_changed = Boolean(before) && !before.impression.some((one) => one.text === line.text);
+  }
   state = found;
   if (curvesOf !== found.version) {
     const [, answer] = await ask("samples");
@@ -89,9 +96,9 @@ function fit(own) {
     const curve = curves[one.place];
     if (!curve) continue;
     // By the response, where there is one: an artefact may be many times as large.
-    const peak = one.markers.peak ?? null;
+    const peak = one.markers?.peak ?? null;
     if (peak !== null) most = Math.max(most, Math.abs(valueAt(curve, peak) - (one.baseline_mv || 0)));
-    last = Math.max(last, (one.markers.end ?? 0) * 1.25);
+    last = Math.max(last, (one.markers?.end ?? 0) * 1.25);
   }
   look.mvPerDivision = most > 0 ? GAINS.find((gain) => gain * 3.2 >= most) || GAINS.at(-1) : 1;
   look.msPerDivision = SWEEPS.find((sweep) => sweep * 10 >= last) || SWEEPS.at(-1);
@@ -216,12 +223,12 @@ function select(where) {
 }
 
 function move(by) {
-  const shown = nerve().responses.filter((one) => one.has_curve);
+  const shown = nerve().responses;
   const now = shown.findIndex((one) => one.place === look.selected);
   const next = shown[Math.min(Math.max(now + by, 0), shown.length - 1)];
   const marker = document.activeElement?.dataset?.marker || "onset";
   if (next) select(next.place);
-  handle(look.selected, marker)?.focus();
+  (handle(look.selected, marker) || $(`row-${look.selected}`))?.focus();
 }
 
 const KEYS = {
@@ -280,6 +287,7 @@ function render() {
   nerves();
   display();
   if (nerve()) scale = draw($("plot"), nerve(), curves, look, draft, words);
+  rows();
   panel();
   segments();
   finding();
@@ -299,7 +307,7 @@ function tools() {
     make("button", { id: "help-open", onclick: help }, `${words.help} (?)`),
     make("a", { id: "save", class: "button", href: report, download: report }, words.save_report),
     make("a", { id: "save-json", class: "button", href: "result.json", download: "result.json" }, "result.json"),
-    make("button", { id: "language", onclick: () => { lang = other; load(); } }, other === "zh" ? "中文" : "English"),
+    make("button", { id: "language", onclick: () => { lang = other; say(""); load(); } }, other === "zh" ? "中文" : "English"),
     make("button", { id: "close", onclick: close }, words.close),
   );
 }
@@ -335,17 +343,32 @@ function display() {
   );
 }
 
+// Responses that the machine printed and did not record: numbers, without a curve.
+function rows() {
+  const words = state.words, own = nerve();
+  const printed = own ? own.responses.filter((one) => !one.has_curve) : [];
+  const bare = Boolean(own) && printed.length === own.responses.length;
+  for (const id of ["plot", "display"]) $(id).toggleAttribute("hidden", bare);
+  $("rows").replaceChildren(...(printed.length ? [make("span", {}, `${words.printed}:`)] : []),
+    ...printed.map((one) => make("button", {
+      id: `row-${one.place}`, "aria-pressed": one.place === look.selected, onclick: () => select(one.place),
+    }, [one.title, one.is_reviewed ? words.reviewed : "",
+      one.is_excluded ? words.excluded : one.is_used ? "" : words.not_used].filter(Boolean).join(", "))));
+}
+
 function panel() {
   const words = state.words, one = response();
   if (!one) return $("response").replaceChildren();
   const values = make("table", { id: "values" },
-    make("tr", {}, make("th", {}, ""), make("th", {}, words.now), make("th", {}, words.automatic)),
+    make("tr", {}, make("th", {}, ""), make("th", { class: "number" }, words.now),
+      make("th", { class: "number" }, words.automatic)),
     ...one.values.map((v) => make("tr", {}, make("td", {}, v.name),
-      make("td", { class: "number" }, `${v.now} ${v.unit}`), make("td", { class: "number" }, one.is_reviewed ? v.automatic : ""))));
+      make("td", { class: "number" }, v.is_known ? `${v.now} ${v.unit}` : v.now),
+      make("td", { class: "number" }, one.is_reviewed && one.has_curve ? v.automatic : ""))));
   const parts = [make("h2", {}, one.title), make("p", {}, `${one.recording}`), values];
   if (one.flags.length) parts.push(make("p", {}, one.flags.join(", ")));
-  if (one.has_curve) parts.push(form(one), buttons(one));
-  else parts.push(make("p", {}, words.no_waveform));
+  if (!one.has_curve) parts.push(make("p", {}, words.no_waveform));
+  parts.push(form(one), buttons(one));
   $("response").replaceChildren(...parts);
 }
 
@@ -364,7 +387,7 @@ function form(one) {
     make("select", { id: `set-${key}`, disabled: off, onchange: (e) => set(key, values[e.target.selectedIndex][0]) },
       ...values.map(([value, text]) => make("option", { selected: value === now[key] }, text))));
   const known = [[null, words.unknown], [true, words.yes], [false, words.no]];
-  return make("div", {},
+  return make("div", { id: "settings" },
     select("site", nerve().sites.map((s) => [s.id, s.label])),
     select("side", [["left", words.left], ["right", words.right]]),
     make("label", {}, `${words.distance_mm} (mm)`, make("input", {
@@ -372,7 +395,8 @@ function form(one) {
       value: now.distance_mm ?? "",
       onchange: (e) => set("distance_mm", e.target.value === "" ? null : Number(e.target.value)),
     })),
-    select("polarity", [["negative_up", words.negative_up], ["negative_down", words.negative_down]]),
+    "polarity" in now
+      ? select("polarity", [["negative_up", words.negative_up], ["negative_down", words.negative_down]]) : null,
     select("supramaximal", known),
     select("collision_used", known));
 }
@@ -387,11 +411,13 @@ function segments() {
 }
 
 function finding() {
-  const words = state.words;
-  $("finding").replaceChildren(make("h2", {}, words.finding),
-    ...state.finding.map((text) => make("p", {}, text)),
-    make("ul", {}, ...state.diagnosis.map((one) => make("li", { class: one.is_changed ? "changed" : "" },
-      `${one.title}: ${one.word}${one.is_changed ? ` (${words.changed})` : ""}`))));
+  const words = state.words, open = $("finding").querySelector("details")?.open ?? false;
+  const mark = (one, text) => make("li", { class: one.is_changed ? "changed" : "" },
+    one.is_changed ? `${text} (${words.changed})` : text);
+  $("finding").replaceChildren(make("h2", {}, state.impression_title),
+    make("ul", { id: "impression" }, ...state.impression.map((one) => mark(one, one.text))),
+    make("ul", { id: "diagnosis" }, ...state.diagnosis.map((one) => mark(one, `${one.title}: ${one.word}`))),
+    make("details", { open }, make("summary", {}, words.finding), ...state.finding.map((text) => make("p", {}, text))));
 }
 
 function unassigned() {
@@ -411,7 +437,8 @@ function differences() {
   if (!state.differences.length) return $("differences").replaceChildren();
   const go = (one) => { look.nerve = one.nerve; look.selected = one.place; fit(nerve()); render(); };
   $("differences").replaceChildren(make("h2", {}, words.differences), make("table", {},
-    make("tr", {}, make("th", {}, ""), make("th", {}, ""), make("th", {}, words.program), make("th", {}, words.machine)),
+    make("tr", {}, make("th", {}, ""), make("th", {}, ""), make("th", { class: "number" }, words.program),
+      make("th", { class: "number" }, words.machine)),
     ...state.differences.map((one) => make("tr", {},
       make("td", {}, make("button", { onclick: () => go(one) }, one.title)), make("td", {}, one.name),
       make("td", { class: "number" }, `${one.ours} ${one.unit}`), make("td", { class: "number" }, `${one.theirs} ${one.unit}`)))));

@@ -1,0 +1,41 @@
+"""The samples of a signal as the integers they are, and the triggers among them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ncs_cb.readers._shared.cues import Annotation
+from ncs_cb.readers._shared.triggers import codes, is_trigger
+from ncs_cb.readers.edf.header import Header, Signal
+from ncs_cb.readers.edf.tal import Timeline
+
+
+def with_triggers(times: Timeline, header: Header, data: bytes) -> Timeline:
+    """Add the triggers of a signal such as BDF's ``Status`` to the annotations, as ``S 1``."""
+    added = []
+    for signal in header.signals:
+        if signal.is_annotation or not signal.n_samples or not is_trigger(signal.label):
+            continue
+        rate = signal.n_samples / header.record_s
+        for sample, text in codes(digital(header, signal, data)):
+            record, within = divmod(sample, signal.n_samples)
+            added.append(Annotation(record, times.onsets_s[record] + within / rate, text))
+    return replace(times, annotations=(*times.annotations, *added)) if added else times
+
+
+def digital(header: Header, signal: Signal, data: bytes) -> np.ndarray:
+    """Give all samples of one signal as integers."""
+    columns = slice(signal.offset, signal.offset + signal.n_samples)
+    if header.sample_bytes == 2:
+        count = header.n_records * header.record_samples
+        table = np.frombuffer(data, "<i2", count=count, offset=header.n_bytes)
+        return table.reshape(header.n_records, -1)[:, columns].reshape(-1)
+    count = header.n_records * header.record_bytes
+    table = np.frombuffer(data, np.uint8, count=count, offset=header.n_bytes)
+    parts = table.reshape(header.n_records, -1, 3)[:, columns].reshape(-1, 3).astype(np.int32)
+    # The sign of the 24-bit number is that of its highest byte.
+    high = parts[:, 2] - ((parts[:, 2] & 0x80) << 1)
+    joined: np.ndarray = parts[:, 0] | (parts[:, 1] << 8) | (high << 16)
+    return joined
