@@ -361,12 +361,13 @@ def _traces(
     decisions += [_polarity_decision(source.name, turn), _sweep_decision(source.name, plan)]
     often = repeats([cue.spoken for cue in cues])
     limits = (low, high) if turn.sign > 0 else (-high, -low)
+    rows = zip(mine, _turned(blocks, turn.sign), indices, cues, often, places, strict=True)
     return [
         Trace(
             samples,
             channel.rate,
             index,
-            Site(nerve, side, channel.muscle, cue.spoken.site or ""),
+            Site(*place, channel.muscle, cue.spoken.site or ""),
             source.name,
             where.kind,
             stimulus_of(cue.spoken),
@@ -378,11 +379,7 @@ def _traces(
             cue.machine if has_machine else NO_VALUES,
             () if turn.is_certain else ("polarity_uncertain",),
         )
-        for sweep, (samples, index, cue, repeat, (nerve, side)) in zip(
-            mine,
-            zip(_turned(blocks, turn.sign), indices, cues, often, places, strict=True),
-            strict=True,
-        )
+        for sweep, samples, index, cue, repeat, place in rows
     ]
 
 
