@@ -139,8 +139,10 @@ def _stood_in(studies: Sequence[Study], pairs: pd.DataFrame) -> dict[str, list[D
         return said
     columns = [*_SERIES, "distal_site", "proximal_site"]
     numbers = ["segment", "conduction_velocity_m_per_s", "length_mm"]
-    rows = {tuple(row[: len(columns)]): row[len(columns) :]
-            for row in pairs[[*columns, *numbers]].itertuples(index=False, name=None)}  # fmt: skip
+    rows = {
+        tuple(row[: len(columns)]): row[len(columns) :]
+        for row in pairs[[*columns, *numbers]].itertuples(index=False, name=None)
+    }
     for key, study_id, one in taken:
         place = (key, one.nerve, one.side, one.muscle, one.distal_site, one.proximal_site)
         segment, velocity, length = rows.get(place, ("", np.nan, np.nan))
@@ -180,13 +182,9 @@ def analyze_together(
     traces = with_doubted_times(sweeps.attest(traces, recruitment))
     traces, printed = machine.set_beside(traces, waveforms)
     pairs, fits = _estimate(segments.pair_sites(traces, _printed(studies)), traces, waveforms)
+    stimuli = [response.stimulus for response in responses]
     checks = quality.examine(
-        pairs,
-        traces,
-        details,
-        waveforms,
-        stimuli=[response.stimulus for response in responses],
-        reference=reference,
+        pairs, traces, details, waveforms, stimuli=stimuli, reference=reference
     )
     pairs = quality.with_flags(pairs, checks)
     verdicts = judge(pairs, criteria, reference=reference, details=details, checks=checks)

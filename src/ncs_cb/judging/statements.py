@@ -239,11 +239,7 @@ def block(visit: Seen) -> Iterator[Statement]:
     for grade in GRADES:
         rows = [row for row in graded if row["conduction_block"] == grade]
         if rows:
-            yield Statement(
-                "block",
-                grade,
-                tuple(_blocked_item(row, numbers) for row in rows),
-            )
+            yield Statement("block", grade, tuple(_blocked_item(row, numbers) for row in rows))
     open_ = [
         row
         for row in visit.open_()
@@ -426,20 +422,12 @@ def fibers(visit: Seen) -> Iterator[Statement]:
     """Say where fibers were lost, and where they conduct slowly."""
     lost = axonal(visit)
     if lost:
-        yield Statement(
-            "fibers",
-            "axonal",
-            tuple(
-                {
-                    "kind": "amplitude",
-                    "nerve": nerve[0],
-                    "side": nerve[1],
-                    "value": visit.small[nerve][0],
-                    "limit": visit.small[nerve][1],
-                }
-                for nerve in lost
-            ),
+        sizes = (
+            {"kind": "amplitude", "nerve": nerve, "side": side, "value": value, "limit": limit}
+            for nerve, side in lost
+            for value, limit in [visit.small[nerve, side][:2]]
         )
+        yield Statement("fibers", "axonal", tuple(sizes))
     # A nerve that lost fibers conducts a little slower too.
     slow = [nerve for nerve in visit.slow if nerve not in lost and not _is_cold(nerve, visit)]
     if slow:

@@ -7,7 +7,6 @@ words and next steps stand in the catalogs, sources in ``tables/validity.toml``.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,7 +14,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ncs_cb.columns import SEGMENT_KEYS
+from ncs_cb.judging.answers import (
+    CROSSINGS,
+    REFUTING,
+    Answer,
+    answers_of,
+    case_of,
+    crossing_of,
+    is_incomparable,
+    share_of,
+    state_of,
+)
 from ncs_cb.judging.table import Segments
 from ncs_cb.knowledge import thresholds
 from ncs_cb.knowledge.anatomy import anatomy, nerve_of_muscle
@@ -32,35 +41,16 @@ Row = dict[str, Any]
 ATTESTED, NOT_ATTESTED, REFUTED = "attested", "not_attested", "refuted"
 
 _DENIED = ("denied", "no_plateau")
-_CROSSINGS = ("martin_gruber", "reverse_martin_gruber")
-# Flags that refute the comparison of the two responses, with the cases that do (all, if empty).
-_REFUTING: dict[str, tuple[str, ...]] = {
-    "filter_mismatch": (), "polarity_differs": (), "polarity_uncertain": (),
-    "electrode_shift": ("proven",),
-}  # fmt: skip
-_ASKED = (
-    "submaximal_proximal", "submaximal_distal", "supramaximality_not_attested", "complete_block",
-    "erb_without_collision", "axonal_loss_recent", *_CROSSINGS, *_REFUTING,
-)  # fmt: skip
 # What is taken off a reduction when fibers cross: the column, and the share it goes by.
 _BY_SHARE = {
-    "amplitude_reduction_pct": "amplitude", "peak_to_peak_reduction_pct": "amplitude",
-    "area_reduction_pct": "area", "total_area_reduction_pct": "area",
-}  # fmt: skip
-
+    "amplitude_reduction_pct": "amplitude",
+    "peak_to_peak_reduction_pct": "amplitude",
+    "area_reduction_pct": "area",
+    "total_area_reduction_pct": "area",
+}
 
 # What is left of a fall, beside the sentence that says so.
 _REST = ("rest_amplitude_pct", "rest_area_pct")
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """What one check found of one segment."""
-
-    state: str
-    case: str
-    numbers: Mapping[str, Any]
-    arithmetic: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,9 +88,21 @@ class Premises:
     crossing_area: Array
     at_most: Array
     balanced: Array
-    answers: list[dict[str, _Answer]]
+    answers: list[dict[str, Answer]]
     places: list[dict[str, str]]
     reasons: list[list[Row]] = field(default_factory=list)
+
+
+def _is_absent(answers: Mapping[str, Answer]) -> bool:
+    """Tell whether the proximal response is absent without counting as complete block."""
+    case = case_of(answers, "complete_block")
+    is_open = state_of(answers, "complete_block") == "not_examined"
+    return is_open and case not in ("no_rows", "no_amplitude")
+
+
+def _is_balanced(one: Answer | None) -> bool:
+    """Tell whether the distal response equals the proximal one plus the crossing fibers."""
+    return one is not None and one.case.startswith("explains") and "part" not in one.case
 
 
 def premises(table: Segments, checks: pd.DataFrame | None) -> Premises:
@@ -113,84 +115,45 @@ def premises(table: Segments, checks: pd.DataFrame | None) -> Premises:
     checks : DataFrame or None
         The ``checks`` table of the same segments.
     """
-    answers = _answers(table, checks)
+    answers = answers_of(table, checks)
     said = table.boolean("supramaximal")
     typed_no = np.asarray(said.fillna(True), dtype=bool) == False  # noqa: E712 - an array
-    crossing = [_crossing(one) for one in answers]
+    crossing = [crossing_of(one) for one in answers]
 
     def each(test: Any) -> Array:
         return np.array([test(one) for one in answers], dtype=bool)
 
-    denied = [each(lambda one, n=name: _case(one, n) in _DENIED)
-              for name in ("submaximal_distal", "submaximal_proximal")]  # fmt: skip
+    denied = [
+        each(lambda one, n=name: case_of(one, n) in _DENIED)
+        for name in ("submaximal_distal", "submaximal_proximal")
+    ]
     denied[1] |= typed_no
-    named = each(lambda one: _state(one, "supramaximality_not_attested") == "cleared")
+    named = each(lambda one: state_of(one, "supramaximality_not_attested") == "cleared")
     attested = (named | np.asarray(said.fillna(False), dtype=bool)) & ~denied[0] & ~denied[1]
-    collision = each(lambda one: _case(one, "erb_without_collision") == "collision")
-    absent = each(lambda one: _state(one, "complete_block") == "not_examined"
-                  and _case(one, "complete_block") not in ("no_rows", "no_amplitude"))  # fmt: skip
-    shares = [np.array([_share(one, name) for one in crossing], dtype=np.float64)
-              for name in ("crossing_share", "crossing_area_share")]  # fmt: skip
+    collision = each(lambda one: case_of(one, "erb_without_collision") == "collision")
+    shares = [
+        np.array([share_of(one, name) for one in crossing], dtype=np.float64)
+        for name in ("crossing_share", "crossing_area_share")
+    ]
     found = Premises(
-        attested, denied[0], denied[1], collision & attested, each(_incomparable),
-        each(lambda one: _state(one, "complete_block") == "raised"), absent, shares[0], shares[1],
+        attested,
+        denied[0],
+        denied[1],
+        collision & attested,
+        each(is_incomparable),
+        each(lambda one: state_of(one, "complete_block") == "raised"),
+        each(_is_absent),
+        shares[0],
+        shares[1],
         np.array([one is not None and one.case.endswith("at_most") for one in crossing], bool),
-        np.array([one is not None and one.case.startswith("explains") and "part" not in one.case
-                  for one in crossing], bool),
-        answers, places(table),
-    )  # fmt: skip
+        np.array([_is_balanced(one) for one in crossing], bool),
+        answers,
+        places(table),
+    )
     reasons = [
         _reasons(at, where, found, checks is not None) for at, where in enumerate(found.places)
     ]
     return replace(found, reasons=reasons)
-
-
-def _answers(table: Segments, checks: pd.DataFrame | None) -> list[dict[str, _Answer]]:
-    found: list[dict[str, _Answer]] = [
-        {name: _Answer("raised", "already", {}, "") for name in flags.intersection(_ASKED)}
-        for flags in table.flags
-    ]
-    if checks is None or not len(checks):
-        return found
-    keys = table.keys[[*SEGMENT_KEYS]].fillna("").itertuples(index=False, name=None)
-    place = {key: at for at, key in enumerate(keys)}
-    mine = checks.loc[checks["flag"].isin(_ASKED)]
-    rows = zip(
-        mine[[*SEGMENT_KEYS]].fillna("").itertuples(index=False, name=None),
-        mine["flag"].tolist(), mine["state"].tolist(), mine["case"].tolist(),
-        mine["numbers"].tolist(), mine["arithmetic"].tolist(), strict=True,
-    )  # fmt: skip
-    for key, name, *answer in rows:
-        if key in place:
-            found[place[key]][name] = _Answer(*answer)
-    return found
-
-
-def _state(answers: Mapping[str, _Answer], name: str) -> str:
-    return answers[name].state if name in answers else ""
-
-
-def _case(answers: Mapping[str, _Answer], name: str) -> str:
-    return answers[name].case if name in answers else ""
-
-
-def _incomparable(answers: Mapping[str, _Answer]) -> bool:
-    return any(
-        _state(answers, name) == "raised" and (not cases or _case(answers, name) in cases)
-        for name, cases in _REFUTING.items()
-    )
-
-
-def _crossing(answers: Mapping[str, _Answer]) -> _Answer | None:
-    """Give the anastomosis whose crossing fibers were measured, if any."""
-    for name in _CROSSINGS:
-        if _state(answers, name) == "raised" and "crossing_share" in answers[name].numbers:
-            return answers[name]
-    return None
-
-
-def _share(one: _Answer | None, name: str) -> float:
-    return math.nan if one is None else float(one.numbers[name])
 
 
 # ------------------------------------------------------------------ evidence of the technique
@@ -200,9 +163,17 @@ def evidence_row(premise: str, state: str, holds: bool | None, numbers: Mapping[
     """Write one premise as a row of evidence, with its source and next step."""
     words = words_of(premise, state, numbers)
     return {
-        "rule": "premise", "grade": None, "clause": premise, "column": None, "op": None,
-        "limit": None, "value": state, "holds": holds, "verified": None, **words,
-    }  # fmt: skip
+        "rule": "premise",
+        "grade": None,
+        "clause": premise,
+        "column": None,
+        "op": None,
+        "limit": None,
+        "value": state,
+        "holds": holds,
+        "verified": None,
+        **words,
+    }
 
 
 def places(table: Segments) -> list[dict[str, str]]:
@@ -223,8 +194,8 @@ def places(table: Segments) -> list[dict[str, str]]:
 def _reasons(at: int, where: dict[str, str], found: Premises, looked: bool) -> list[Row]:
     answers = found.answers[at]
     rows = list(_stimuli(at, found, where, looked))
-    for name, cases in _REFUTING.items():
-        if _state(answers, name) == "raised" and (not cases or _case(answers, name) in cases):
+    for name, cases in REFUTING.items():
+        if state_of(answers, name) == "raised" and (not cases or case_of(answers, name) in cases):
             rows.append(evidence_row(name, "refuted", False, where))
     if found.complete[at]:
         rows.append(evidence_row("complete_block", "complete", True, where))
@@ -237,30 +208,31 @@ def _reasons(at: int, where: dict[str, str], found: Premises, looked: bool) -> l
     recent = answers.get("axonal_loss_recent")
     if recent is not None and recent.state == "raised":
         rows.append(evidence_row("recent", "note", None, where | _arithmetic(recent, answers)))
-    for name in _CROSSINGS:
+    for name in CROSSINGS:
         asked = answers.get(name)
         if asked is not None and asked.state == "not_examined" and asked.case == "not_recorded":
             rows.append(evidence_row("martin_gruber", "not_examined", None, _giver(asked, where)))
     return rows
 
 
-def _is_proximal_unknown(answers: Mapping[str, _Answer], where: Mapping[str, str]) -> bool:
+def _is_proximal_unknown(answers: Mapping[str, Answer], where: Mapping[str, str]) -> bool:
     """Tell whether it is the proximal amplitude that is missing."""
-    one = answers.get("complete_block", _Answer("", "", {}, ""))
+    one = answers.get("complete_block", Answer("", "", {}, ""))
     return one.case == "no_amplitude" and one.numbers.get("site") == where["proximal"]
 
 
-def _giver(one: _Answer, where: Mapping[str, str]) -> dict[str, Any]:
+def _giver(one: Answer, where: Mapping[str, str]) -> dict[str, Any]:
     """Give the numbers of an anastomosis with the giving nerve named by its side."""
     side = where["side"]
     nerve = str(one.numbers["giver"])
     return {
-        **one.numbers, "giver": nerve_words(nerve, side, "en"),
+        **one.numbers,
+        "giver": nerve_words(nerve, side, "en"),
         "giver_zh": nerve_words(nerve, side, "zh"),
-    }  # fmt: skip
+    }
 
 
-def _arithmetic(one: _Answer, answers: Mapping[str, _Answer]) -> dict[str, str]:
+def _arithmetic(one: Answer, answers: Mapping[str, Answer]) -> dict[str, str]:
     """Give the sentence of a check in both languages."""
     name = next(key for key, value in answers.items() if value is one)
     if one.case == "already":
@@ -289,7 +261,7 @@ def _stimuli(at: int, found: Premises, where: dict[str, str], looked: bool) -> I
         yield evidence_row("supramaximal", "not_attested", None, where | told)
 
 
-def _sayers(answers: Mapping[str, _Answer]) -> str:
+def _sayers(answers: Mapping[str, Answer]) -> str:
     """Give who attested the two stimuli: one id, two with ``;`` between them, or ""."""
     one = answers.get("supramaximality_not_attested")
     if one is None or one.state != "cleared":
@@ -377,7 +349,7 @@ class Standing:
         for at in np.flatnonzero(concerned).tolist():
             state = "whole" if whole[at] else "part"
             state += "_at_most" if found.at_most[at] else ""
-            one = _crossing(found.answers[at])
+            one = crossing_of(found.answers[at])
             assert one is not None
             more = (
                 _giver(one, self.found.places[at])
@@ -392,19 +364,23 @@ class Standing:
         area = float(self.table.number("area_reduction_pct")[0][at])
         amplitude = float(self.table.number("amplitude_reduction_pct")[0][at])
         shares = (self.found.crossing[[at]], self.found.crossing_area[[at]])
-        rests = [float(reduced(np.array([value]), share)[0])
-                 for value, share in zip((amplitude, area), shares, strict=True)]  # fmt: skip
+        rests = [
+            float(reduced(np.array([value]), share)[0])
+            for value, share in zip((amplitude, area), shares, strict=True)
+        ]
         return {
-            "amplitude_pct": amplitude, "area_pct": area,
-            "rest_amplitude_pct": rests[0], "rest_area_pct": rests[1],
-        }  # fmt: skip
+            "amplitude_pct": amplitude,
+            "area_pct": area,
+            "rest_amplitude_pct": rests[0],
+            "rest_area_pct": rests[1],
+        }
 
     def _weaker(self, one: Array, other: Array) -> Array:
         order = {grade: n for n, grade in enumerate(self.made.grades)}
         last = len(order)
-        ranks = np.array([
-            max(order.get(a, last), order.get(b, last)) for a, b in zip(one, other, strict=True)
-        ])  # fmt: skip
+        ranks = np.array(
+            [max(order.get(a, last), order.get(b, last)) for a, b in zip(one, other, strict=True)]
+        )
         weaker: Array = np.array([*self.made.grades, "undetermined"], dtype=object)[ranks]
         return weaker
 
@@ -443,8 +419,15 @@ class Standing:
             known = anatomy().nerves[nerve]
             if known.large_healthy_fall and nerve not in self.made.named_nerves:
                 self.grade[at] = self.left_open[at] = "not_covered"
-                self.say(at, "healthy_fall", "not_covered", None, nerve=nerve, nerve_zh=nerve,
-                         source=known.large_healthy_fall)  # fmt: skip
+                self.say(
+                    at,
+                    "healthy_fall",
+                    "not_covered",
+                    None,
+                    nerve=nerve,
+                    nerve_zh=nerve,
+                    source=known.large_healthy_fall,
+                )
 
     def foreign_muscle(self) -> None:
         """Leave out recordings from a muscle of another nerve: they show crossing fibers."""
@@ -466,8 +449,14 @@ class Standing:
         concerned = at_erb & self._graded(self.left_open)
         for at in np.flatnonzero(concerned).tolist():
             if capped[at]:
-                self.say(at, "erb", "at_most", None, grade=cap,
-                         grade_zh=load_words("zh").term("grade", cap))  # fmt: skip
+                self.say(
+                    at,
+                    "erb",
+                    "at_most",
+                    None,
+                    grade=cap,
+                    grade_zh=load_words("zh").term("grade", cap),
+                )
             else:
                 self.say(at, "erb", "attested", True)
         self.put(capped & np.isin(self.grade.astype(str), stronger), cap, self.left_open)
@@ -480,8 +469,11 @@ class Standing:
         judged = np.isin(self.grade.astype(str), (*self.made.grades, "none", "undetermined"))
         strongest = self.made.grades[0]
         is_open = self._graded(self.left_open)
-        self.put(judged & is_open & (found.denied_proximal | found.absent), "undetermined",
-                 self.left_open)  # fmt: skip
+        self.put(
+            judged & is_open & (found.denied_proximal | found.absent),
+            "undetermined",
+            self.left_open,
+        )
         hidden = found.denied_distal | found.incomparable
         self.put(judged & hidden, "undetermined", strongest)
         self.refuted = self.refuted | found.denied_proximal | hidden

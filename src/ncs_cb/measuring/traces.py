@@ -269,45 +269,50 @@ def _run_rate(block: _Block, rows: NDArray[np.int64], rate: float, threads: int)
     whole = block.samples.flags.c_contiguous and block.samples.flags.aligned
 
     def run(part: NDArray[np.int64]) -> None:
-        if whole:
-            _kernels.measure_rows(
-                block.samples,
-                part,
-                block.stimuli,
-                block.low_mv,
-                block.high_mv,
-                block.pulse_ms,
-                block.unit_mv,
-                scale,
-                block.out,
-                block.facts,
-            )
-            return
-        out, facts = np.empty((len(part), fact.WIDTH)), np.zeros(len(part), dtype=np.int64)
-        _kernels.measure_rows(
-            np.ascontiguousarray(block.samples[part]),
-            np.arange(len(part)),
-            block.stimuli[part],
-            block.low_mv[part],
-            block.high_mv[part],
-            block.pulse_ms[part],
-            block.unit_mv[part],
-            scale,
-            out,
-            facts,
-        )
-        block.out[part], block.facts[part] = out, facts
+        _measure_part(block, part, scale, whole=whole)
 
-    at_once = _ROWS_AT_ONCE
-    if whole:
-        at_once = max(-(-len(rows) // (threads * _TASKS_PER_THREAD)), at_once)
+    share = -(-len(rows) // (threads * _TASKS_PER_THREAD)) if whole else 0
+    at_once = max(share, _ROWS_AT_ONCE)
     parts = [rows[i : i + at_once] for i in range(0, len(rows), at_once)]
     if threads == 1 or len(parts) == 1:
-        for part in parts:
-            run(part)
+        list(map(run, parts))
         return
     with ThreadPoolExecutor(max_workers=threads) as pool:
         list(pool.map(run, parts))
+
+
+def _measure_part(
+    block: _Block, part: NDArray[np.int64], scale: _kernels.Scale, *, whole: bool
+) -> None:
+    """Run the kernel over some rows, in place where they lie one after the other."""
+    if whole:
+        _kernels.measure_rows(
+            block.samples,
+            part,
+            block.stimuli,
+            block.low_mv,
+            block.high_mv,
+            block.pulse_ms,
+            block.unit_mv,
+            scale,
+            block.out,
+            block.facts,
+        )
+        return
+    out, facts = np.empty((len(part), fact.WIDTH)), np.zeros(len(part), dtype=np.int64)
+    _kernels.measure_rows(
+        np.ascontiguousarray(block.samples[part]),
+        np.arange(len(part)),
+        block.stimuli[part],
+        block.low_mv[part],
+        block.high_mv[part],
+        block.pulse_ms[part],
+        block.unit_mv[part],
+        scale,
+        out,
+        facts,
+    )
+    block.out[part], block.facts[part] = out, facts
 
 
 def _frame(out: NDArray[np.float64], facts: NDArray[np.int64]) -> pd.DataFrame:

@@ -246,9 +246,10 @@ def _id_of(found: StudyInput, shown: str) -> str:
 def _refuse_one_for_all(told: Details) -> None:
     if replace(told, recordings={}) != _NOTHING_TOLD:
         raise StudyError(
-            "describes one visit, but the table holds several.", source=STUDY_FILE,
+            "describes one visit, but the table holds several.",
+            source=STUDY_FILE,
             hint="Put what it says into columns of the table; [recordings] may stay.",
-        )  # fmt: skip
+        )
 
 
 def _as_input(path: Path) -> StudyInput:
@@ -360,10 +361,11 @@ def _assemble(
     _refuse_several_days(told, [r.details.visit_date for r in recorded])
     if not read and told == _NOTHING_TOLD:
         raise StudyError(
-            "no recording found.", source=study_id,
+            "no recording found.",
+            source=study_id,
             hint="'ncs-cb formats' lists the files that are understood, 'ncs-cb formats FORMAT' "
             "says what one needs.",
-        )  # fmt: skip
+        )
     unassigned = tuple(u for r in recorded for u in r.unassigned)
     traces = tuple(trace for r in recorded for trace in r.traces)
     typed = tuple(row for r in recorded for row in r.typed_responses)
@@ -396,7 +398,7 @@ def _refuse_several_days(told: Details, dates: Sequence[date | None]) -> None:
             f"{known[-1]}: not one visit.",
             hint="Put the recordings of each visit in a folder of their own, or give visit_date "
             "in study.toml where the clock of the machine was wrong.",
-        )  # fmt: skip
+        )
 
 
 def _sources(read: Sequence[_Read]) -> list[Source]:

@@ -76,6 +76,45 @@ def describe(
     words = view.load(lang)
     built = view.build(result, lang=lang)
     review = edits.replay(result.study)
+    refused = {event.id: why for event, why in review.refused}
+    return {
+        "lang": lang,
+        "languages": list(view.languages()),
+        "words": words.section("review"),
+        "study_id": result.study.study_id,
+        "lead": built.lead,
+        "impression_title": built.labels["impression"],
+        "impression": [{"text": fact.text} for fact in built.impression],
+        "finding": [line.text for line in built.finding],
+        "diagnosis": [
+            {
+                "title": d.title,
+                "word": d.word,
+                "is_changed": bool(before)
+                and before.get(("", "", "", "", d.criteria), "") != d.category,
+            }
+            for d in built.diagnosis
+        ],
+        "disclaimer": built.disclaimer,
+        "nerves": _nerves(result, review, built, before, words),
+        "unassigned": [
+            {"recording": u.recording, "text": u.text, "sweep": u.sweep}
+            for u in {(u.recording, u.text): u for u in result.study.unassigned}.values()
+        ],
+        "all_sites": [{"id": s, "label": words.site(s)} for s in anatomy().sites],
+        "differences": _differences(result, words),
+        "events": [_event(e, review, refused, words) for e in events],
+    }
+
+
+def _nerves(
+    result: Result,
+    review: edits.Review,
+    built: view.View,
+    before: Mapping[tuple[str, ...], str],
+    words: Any,
+) -> list[dict[str, Any]]:
+    """Give every series with its responses and segments."""
     by_series: dict[tuple[str, ...], Any] = {(n.nerve, n.side, n.muscle): n for n in built.nerves}
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     numbers = _numbers(result)
@@ -101,35 +140,7 @@ def describe(
                 "segments": [_segment(s, key, before) for s in one.segments] if one else [],
             }
         )
-    refused = {event.id: why for event, why in review.refused}
-    return {
-        "lang": lang,
-        "languages": list(view.languages()),
-        "words": words.section("review"),
-        "study_id": result.study.study_id,
-        "lead": built.lead,
-        "impression_title": built.labels["impression"],
-        "impression": [{"text": fact.text} for fact in built.impression],
-        "finding": [line.text for line in built.finding],
-        "diagnosis": [
-            {
-                "title": d.title,
-                "word": d.word,
-                "is_changed": bool(before)
-                and before.get(("", "", "", "", d.criteria), "") != d.category,
-            }
-            for d in built.diagnosis
-        ],
-        "disclaimer": built.disclaimer,
-        "nerves": nerves,
-        "unassigned": [
-            {"recording": u.recording, "text": u.text, "sweep": u.sweep}
-            for u in {(u.recording, u.text): u for u in result.study.unassigned}.values()
-        ],
-        "all_sites": [{"id": s, "label": words.site(s)} for s in anatomy().sites],
-        "differences": _differences(result, words),
-        "events": [_event(e, review, refused, words) for e in events],
-    }
+    return nerves
 
 
 def _differences(result: Result, words: Any) -> list[dict[str, Any]]:
@@ -198,16 +209,7 @@ def _response(
         "is_used": flags.is_used(row["quality_flags"]),
         "is_reviewed": "reviewed" in names,
         "flags": [words.term("flag", name) for name in names],
-        "values": [
-            {
-                "name": words.term("column", name),
-                "now": _rounded(row[name], name),
-                "is_known": not math.isnan(row[name]),
-                "automatic": _rounded(row[f"automatic_{name}"], name),
-                "unit": _unit(name),
-            }
-            for name in _SHOWN
-        ],
+        "values": [_value(row, name, words) for name in _SHOWN],
     }
     edit = review.edits.get((str(row["recording"]), sweep)) if trace is None else review.of(trace)
     edit = edit or edits.Edit()
@@ -223,6 +225,16 @@ def _response(
         told = "negative_up" if polarity is None else polarity.to_value
         shown["settings"] = {**shown["settings"], "polarity": told}
     return shown
+
+
+def _value(row: Mapping[Any, Any], name: str, words: Any) -> dict[str, Any]:
+    return {
+        "name": words.term("column", name),
+        "now": _rounded(row[name], name),
+        "is_known": not math.isnan(row[name]),
+        "automatic": _rounded(row[f"automatic_{name}"], name),
+        "unit": _unit(name),
+    }
 
 
 def _rounded(value: float, name: str) -> str:

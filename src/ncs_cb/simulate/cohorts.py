@@ -105,6 +105,16 @@ def _refuse_unknown(scenario: str) -> None:
         )
 
 
+def _filtered(
+    setting: Amplifier, high_pass_hz: float | None, low_pass_hz: float | None
+) -> Amplifier:
+    return replace(
+        setting,
+        high_pass_hz=high_pass_hz or setting.high_pass_hz,
+        low_pass_hz=low_pass_hz or setting.low_pass_hz,
+    )
+
+
 def pairs(
     n: int,
     *,
@@ -198,11 +208,7 @@ def pairs(
         delayed_share,
         pool or PoolSettings(),
         setting,
-        replace(
-            setting,
-            high_pass_hz=proximal_high_pass_hz or setting.high_pass_hz,
-            low_pass_hz=proximal_low_pass_hz or setting.low_pass_hz,
-        ),
+        _filtered(setting, proximal_high_pass_hz, proximal_low_pass_hz),
         submaximal_distal,
         submaximal_proximal,
         co_stimulation,

@@ -195,9 +195,7 @@ def _healthy(
         n_units=max(1, round(n_units)),
         age_years=person.age_years,
         kind=plan.kind,
-        velocity_spread=None
-        if plan.velocity_spread is None
-        else draw_span(rng, plan.velocity_spread),
+        velocity_spread=plan.velocity_spread and draw_span(rng, plan.velocity_spread),
         unit_width=home.unit_width,
         second_muscle=draw_span(rng, plan.second_muscle),
     )

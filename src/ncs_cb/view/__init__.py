@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ncs_cb import flags
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.model import Result
@@ -89,7 +91,6 @@ def build(
     r = read(result, words)
     lines = finding.sentences(r)
     features, differential = notes.features(r)
-    nerve_views = tuple(_nerve(r, series) for series in r.series)
     return View(
         lang=lang,
         title=words("page.title", study=result.study.study_id),
@@ -98,17 +99,17 @@ def build(
         letterhead=front.letterhead(r),
         status=front.status(r),
         header=notes.header(r),
-        question=result.study.details.clinical_question or "",
+        question=r.result.study.details.clinical_question or "",
         technique=notes.technique(r),
         impression=front.impression(r),
         finding=lines,
         finding_text=words.sentences(line.text for line in lines),
-        motor=motor.motor(r, [(one, _nerve_heading(r, one), _used(r, one)) for one in r.series]),
+        motor=motor.motor(r, [(s, _nerve_heading(r, s), _used(r, s)) for s in r.series]),
         sides=sides.sides(r),
         corrections=front.corrections(r),
         stretches=_stretches(r),
         legend=_legend(r),
-        nerves=nerve_views,
+        nerves=tuple(_nerve(r, series) for series in r.series),
         comparison=tables.comparison(r),
         diagnosis=notes.diagnosis(r),
         features=features,
@@ -118,16 +119,23 @@ def build(
         needle_emg=examined.needle_emg(r),
         strength=examined.strength(r),
         trace_flags=notes.trace_flags(r),
-        data_files=notes.data_files(r),
-        verification=notes.verification(r),
-        sources=notes.sources(r),
-        decisions=notes.decisions(r),
-        rests_on=notes.rests_on(r),
-        references=notes.references(r),
+        **_rests_on(r),
         notes=result.study.notes,
         disclaimer=words("page.disclaimer"),
         labels=_labels(words, r.set_title(r.lead)),
     )
+
+
+def _rests_on(r: Reading) -> dict[str, Any]:
+    """Give what the numbers and grades rest on."""
+    return {
+        "data_files": notes.data_files(r),
+        "verification": notes.verification(r),
+        "sources": notes.sources(r),
+        "decisions": notes.decisions(r),
+        "rests_on": notes.rests_on(r),
+        "references": notes.references(r),
+    }
 
 
 def series_id(series: Series) -> str:

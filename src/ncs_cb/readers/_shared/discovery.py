@@ -25,9 +25,11 @@ TABLE_SUFFIXES = (".csv", ".tsv", ".txt", *SPREADSHEETS)
 
 
 def find_studies(
-    root: str | Path, *, layout: Layout | str | Path | None = None,
+    root: str | Path,
+    *,
+    layout: Layout | str | Path | None = None,
     lab: LabFile | str | Path | None = None,
-) -> list[StudyInput]:  # fmt: skip
+) -> list[StudyInput]:
     """List the studies under `root`, in order of path, without reading them.
 
     Every folder below `root` that directly holds recordings or a ``study.toml`` is one study; a
@@ -59,9 +61,11 @@ def find_studies(
 
 
 def iter_studies(
-    root: str | Path, *, layout: Layout | str | Path | None = None,
+    root: str | Path,
+    *,
+    layout: Layout | str | Path | None = None,
     lab: LabFile | str | Path | None = None,
-) -> Iterator[StudyInput]:  # fmt: skip
+) -> Iterator[StudyInput]:
     """Give the studies of :func:`find_studies` one by one, as the tree is walked.
 
     An archive of many thousand studies need not be held in memory so. A table that holds several
@@ -135,9 +139,12 @@ def _is_recording(asked: Asked, path: Path) -> bool:
 
 
 def asked_for(
-    path: Path, layout: Layout | str | Path | None, lab: LabFile | str | Path | None,
-    root: Path | None, keep_identity: bool,
-) -> tuple[Asked, LabFile | None]:  # fmt: skip
+    path: Path,
+    layout: Layout | str | Path | None,
+    lab: LabFile | str | Path | None,
+    root: Path | None,
+    keep_identity: bool,
+) -> tuple[Asked, LabFile | None]:
     """Load what the caller names by id or path."""
     own = lab if isinstance(lab, LabFile) or lab is None else labs.load(lab)
     lab_file = Asked(None, own, root).lab_for(path)
@@ -151,11 +158,17 @@ def left_out(found: StudyInput) -> Iterator[Decision]:
     toml = found.study_file
     if toml is not None and folders.is_study_file(toml) and toml.name != STUDY_FILE:
         yield Decision(
-            visible(toml.name), "salvage", "read",
+            visible(toml.name),
+            "salvage",
+            "read",
             f"it is read as the {STUDY_FILE}; rename it to that",
-        )  # fmt: skip
+        )
     for path, reason in found.skipped:
         is_missed = folders.is_study_file(path) or folders.is_sync_copy(path.name)
         topic = "salvage" if is_missed else "choice"
-        yield Decision(visible(path.name), topic, "ignored", f"it is not read: {reason}"
-                       if is_missed else reason)  # fmt: skip
+        yield Decision(
+            visible(path.name),
+            topic,
+            "ignored",
+            f"it is not read: {reason}" if is_missed else reason,
+        )

@@ -119,9 +119,10 @@ def _without_outputs(
 ) -> tuple[list[tuple[Input, Reader]], list[Decision]]:
     """Leave our own results out when there is anything else: they would count twice."""
     ours = [
-        (s, r) for s, r in claimed
+        (s, r)
+        for s, r in claimed
         if r.name == "record" or (r.name == "site_table" and folders.is_own_table(s.data))
-    ]  # fmt: skip
+    ]
     others = [pair for pair in claimed if pair not in ours]
     if not others:
         return claimed, []
@@ -137,12 +138,14 @@ def _unknown_format(source: Input) -> ReadError:
     known = ", ".join(sorted({s for reader in available() for s in reader.suffixes}))
     if source.path.suffix.lower() in TABLE_SUFFIXES:
         return UnknownFormatError(
-            "no reader and no known layout fits this table.", source=source.name,
+            "no reader and no known layout fits this table.",
+            source=source.name,
             hint="'ncs-cb validate FILE --layout' prints a layout guessed from it, to check and "
             "use with --layout; --sidecar prints a sidecar for a table of samples; 'ncs-cb formats "
             "FORMAT' says what each format needs.",
-        )  # fmt: skip
+        )
     return UnknownFormatError(
-        "no reader claims this file.", source=source.name,
+        "no reader claims this file.",
+        source=source.name,
         hint=f"Known suffixes: {known}; 'ncs-cb formats FORMAT' says what each format needs.",
-    )  # fmt: skip
+    )

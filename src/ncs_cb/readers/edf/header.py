@@ -99,20 +99,18 @@ def parse_header(data: bytes) -> Header:
     salvaged = ["fields padded with zero bytes"] if text != raw else []
     n_signals = _integer(text[244:248], "number of signals", 1, _MOST_SIGNALS)
     n_bytes = _integer(text[176:184], "header size", 512, 256 * (_MOST_SIGNALS + 1))
-    if n_bytes != 256 * (n_signals + 1):
-        raise ReadError(
-            f"the header says it has {n_bytes} bytes, but {n_signals} signals need "
-            f"{256 * (n_signals + 1)}."
-        )
+    needed = 256 * (n_signals + 1)
+    if n_bytes != needed:
+        why = f"the header says it has {n_bytes} bytes, but {n_signals} signals need {needed}."
+        raise ReadError(why)
     stated = _integer(text[228:236], "number of data records", -1, _MOST_RECORDS)
     duration = text[236:244].strip()
     record_s = number(duration, "data record duration")
     if len(data) < n_bytes:
         raise ReadError(f"truncated: the header alone needs {n_bytes} bytes, got {len(data)}.")
-    columns = data[256:n_bytes].decode("latin-1")
-    if "\0" in columns:
-        columns = columns.replace("\0", " ")
-        salvaged = ["fields padded with zero bytes"]
+    padded = data[256:n_bytes].decode("latin-1")
+    columns = padded.replace("\0", " ")
+    salvaged = salvaged if padded == columns else ["fields padded with zero bytes"]
     signals = _signals(columns, n_signals)
     sample_bytes = 2 if version == EDF_VERSION else 3
     samples = signals[-1].offset + signals[-1].n_samples

@@ -93,49 +93,29 @@ def read(source: Input) -> Recording:
     times = _in_usual_words(timeline(header, source.data), source)
     person = person_of(header, source.name, keep_identity=source.keep_identity)
     field = from_recording_field(translated(header.recording, source.words))
-    decisions = list(person.decisions)
-    decisions += [
-        Decision(source.name, "salvage", "read nevertheless", why) for why in header.salvaged
-    ]
+    decisions = [*person.decisions, *_salvaged(header, source.name)]
     channels = _channels(header, field, source, decisions)
     times = with_triggers(times, header, source.data)
     heard = hear(times.annotations, source.override.sites)
+    plans = [
+        plan_sweeps(header, times, heard, rate=one.rate, n_samples=one.signal.n_samples)
+        for one in channels
+    ]
     traces: list[Trace] = []
-    plans = []
     if heard.cues:
         where = where_of(field, channels, [cue.spoken for cue in heard.cues], source, decisions)
-    for channel in channels:
-        plan = plan_sweeps(
-            header, times, heard, rate=channel.rate, n_samples=channel.signal.n_samples
-        )
-        plans.append(plan)
-        if heard.cues:
+        alone = len(channels) == 1
+        for channel, plan in zip(channels, plans, strict=True):
             traces += _traces(
-                channel,
-                header,
-                heard.cues,
-                where,
-                source,
-                decisions,
-                plan,
-                has_machine=len(channels) == 1,
+                channel, header, heard.cues, where, source, decisions, plan, has_machine=alone
             )
     names = words_of(header.patient) - {"x"}
-    unassigned = find_unassigned(
-        header,
-        times,
-        heard,
-        plans[0],
-        [(c.rate, c.signal.n_samples, digital(header, c.signal, source.data)) for c in channels],
-        source.name,
-        names,
-    )
+    signals = [
+        (c.rate, c.signal.n_samples, digital(header, c.signal, source.data)) for c in channels
+    ]
+    unassigned = find_unassigned(header, times, heard, plans[0], signals, source.name, names)
     if not heard.cues and not unassigned:
-        raise StudyError(
-            f"no stimulus: none of {len(heard.free)} annotations is a stimulus or a site name.",
-            hint="Expected 'Stimulus right wrist 0.2ms x 8.2mA at 6.5cm from recording site', or "
-            f"one of: {known_sites()}. 'ncs-cb formats edf' says what is needed.",
-        )
+        raise _no_stimulus(len(heard.free))
     if unassigned:
         traces = [replace(t, flags=(*t.flags, "unassigned_stimulus")) for t in traces]
     _note_decisions(heard, times, source, decisions)
@@ -147,6 +127,18 @@ def read(source: Input) -> Recording:
         notes=(*person.notes, *free) if source.keep_identity else (),
         birth_key=person.birth_key,
         unassigned=unassigned,
+    )
+
+
+def _salvaged(header: Header, file: str) -> list[Decision]:
+    return [Decision(file, "salvage", "read nevertheless", why) for why in header.salvaged]
+
+
+def _no_stimulus(n_annotations: int) -> StudyError:
+    return StudyError(
+        f"no stimulus: none of {n_annotations} annotations is a stimulus or a site name.",
+        hint="Expected 'Stimulus right wrist 0.2ms x 8.2mA at 6.5cm from recording site', or "
+        f"one of: {known_sites()}. 'ncs-cb formats edf' says what is needed.",
     )
 
 
@@ -323,6 +315,22 @@ def _nearest_muscle(signals: Sequence[Signal]) -> str:
 # --------------------------------------------------------------------------- samples
 
 
+def _stray(n_samples: int, file: str) -> list[Decision]:
+    if not n_samples:
+        return []
+    why = (
+        f"{n_samples} samples lie outside the digital range of the header; they are unknown, and a "
+        "sweep that holds one is not measured"
+    )
+    return [Decision(file, "salvage", "read nevertheless", why)]
+
+
+def _of_channel(channel: Channel, where: Where) -> list[int]:
+    """Give the stimuli whose answers this channel recorded."""
+    one_sided = len(set(where.sides)) == 1
+    return [i for i, side in enumerate(where.sides) if one_sided or channel.side in (None, side)]
+
+
 def _traces(
     channel: Channel,
     header: Header,
@@ -334,44 +342,32 @@ def _traces(
     *,
     has_machine: bool,
 ) -> list[Trace]:
-    mine = [
-        i
-        for i, side in enumerate(where.sides)
-        if len(set(where.sides)) == 1 or channel.side in (None, side)
-    ]
+    mine = _of_channel(channel, where)
     if not mine:
         return []
     cues = [cues[i] for i in mine]
     plan = replace(plan, spans=tuple(plan.spans[i] for i in mine))
     places = [(where.nerves[i], where.sides[i]) for i in mine]
     blocks, stray = _in_millivolts(channel, header, source.data, plan)
-    if stray:
-        why = (
-            f"{stray} samples lie outside the digital range of the header; they are unknown, and a "
-            "sweep that holds one is not measured"
-        )
-        decisions.append(Decision(source.name, "salvage", "read nevertheless", why))
+    decisions += _stray(stray, source.name)
     indices = [span.stimulus_index for span in plan.spans]
     turn = orient(
         source.override.polarity, blocks, sampling_rate_hz=channel.rate, stimulus_indices=indices
     )
-    amplifier, scale = channel.amplifier, channel.amplifier.scale
-    largest_mv = max(abs(scale.physical_min), abs(scale.physical_max)) * amplifier.factor
-    if largest_mv > LARGEST_PLAUSIBLE_RESPONSE_MV / 2:
-        refuse_large(blocks, indices, channel.rate, channel.signal.dimension)
-    turned = _turned(blocks, turn.sign)
-    decisions.append(_polarity_decision(source.name, turn))
-    decisions.append(_sweep_decision(source.name, plan))
-    flags = () if turn.is_certain else ("polarity_uncertain",)
-    often = repeats([cue.spoken for cue in cues])
+    amplifier = channel.amplifier
     low, high = amplifier.range_mv
+    if max(abs(low), abs(high)) > LARGEST_PLAUSIBLE_RESPONSE_MV / 2:
+        refuse_large(blocks, indices, channel.rate, channel.signal.dimension)
+    decisions += [_polarity_decision(source.name, turn), _sweep_decision(source.name, plan)]
+    often = repeats([cue.spoken for cue in cues])
     limits = (low, high) if turn.sign > 0 else (-high, -low)
+    rows = zip(mine, _turned(blocks, turn.sign), indices, cues, often, places, strict=True)
     return [
         Trace(
             samples,
             channel.rate,
             index,
-            Site(nerve, side, channel.muscle, cue.spoken.site or ""),
+            Site(*place, channel.muscle, cue.spoken.site or ""),
             source.name,
             where.kind,
             stimulus_of(cue.spoken),
@@ -381,11 +377,9 @@ def _traces(
             limits,
             amplifier.resolution_mv,
             cue.machine if has_machine else NO_VALUES,
-            flags,
+            () if turn.is_certain else ("polarity_uncertain",),
         )
-        for sweep, (samples, index, cue, repeat, (nerve, side)) in zip(
-            mine, zip(turned, indices, cues, often, places, strict=True), strict=True
-        )
+        for sweep, samples, index, cue, repeat, place in rows
     ]
 
 

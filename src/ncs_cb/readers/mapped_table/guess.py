@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -345,20 +345,18 @@ def _wide(header: Sequence[str]) -> tuple[list[str], list[tuple[int, str]]] | No
         group = f"(?P<{role}>{words})[ _]*"
         parts.append(group if all(role in one for one in orders) else f"(?:{group})?")
     pattern = "".join(parts) + r"[(\[]?(?P<unit>[^()\[\] _]+)?[)\]]?"
-    lines = [
-        "",
-        "[wide]",
-        f"pattern = '{pattern}'",
-        'default_site = "wrist"',
-        "",
-        "[wide.measures]",
-    ]
+    lines = ["", "[wide]", f"pattern = '{pattern}'", 'default_site = "wrist"']
+    return [*lines, "", "[wide.measures]", *_measures(measures)], found
+
+
+def _measures(measures: Mapping[str, tuple[str, str | None]]) -> list[str]:
+    lines = []
     for token, (to, unit) in measures.items():
         if unit is not None:
             lines.append(f"{_quoted(token)} = {_quoted(to)}")
         else:
             lines.append(f'{_quoted(token)} = {{ to = {_quoted(to)}, unit = "?" }}   # write it')
-    return lines, found
+    return lines
 
 
 def _roles(tokens: Sequence[str]) -> list[tuple[str | None, str]]:

@@ -127,24 +127,26 @@ def read(source: Input) -> Recording:
     )
     turned = samples if turn.sign > 0 else -samples
     turned.setflags(write=False)
-    whole = Trace(
-        turned[0],
-        rate,
-        stimulus_index,
-        Site(nerve, side, muscle, ""),
-        source.name,
-        kind,
-        high_pass_hz=sidecar.number("high_pass_hz", 0, 1e6),
-        low_pass_hz=sidecar.number("low_pass_hz", 0, 1e7),
-        range_mv=_range(sidecar),
-        resolution_mv=sidecar.number("resolution_mv", 0, 100),
-        flags=() if turn.is_certain else ("polarity_uncertain",),
-    )
+    place = Site(nerve, side, muscle, "")
+    plain = Trace(turned[0], rate, stimulus_index, place, source.name, kind)
+    whole = _amplified(plain, sidecar, is_certain=turn.is_certain)
     traces = tuple(_trace(whole, i, column, turned[i]) for i, column in enumerate(columns))
     why = "as the sidecar says" if told else "as the file says"
     why = "as study.toml says" if source.override.unit else why
     decisions = _decisions(source.name, turn, Decision(source.name, "unit", unit, why), dropped)
     return Recording(traces, decisions=decisions, companions=(beside,))
+
+
+def _amplified(trace: Trace, sidecar: Sidecar, *, is_certain: bool) -> Trace:
+    """Give a trace with what the sidecar says of the amplifier."""
+    return replace(
+        trace,
+        high_pass_hz=sidecar.number("high_pass_hz", 0, 1e6),
+        low_pass_hz=sidecar.number("low_pass_hz", 0, 1e7),
+        range_mv=_range(sidecar),
+        resolution_mv=sidecar.number("resolution_mv", 0, 100),
+        flags=() if is_certain else ("polarity_uncertain",),
+    )
 
 
 def _trace(whole: Trace, sweep: int, column: _Column, samples_mv: np.ndarray) -> Trace:

@@ -256,8 +256,9 @@ def _place(grid: Grid, key: str, sidecar: Sidecar) -> int | None:
 def _needed(grid: Grid, key: str, sidecar: Sidecar) -> int:
     found = _place(grid, key, sidecar)
     if found is None:
-        raise StudyError(f"the key '{key}' is missing (a header, or counted from 1).",
-                         source=sidecar.name)  # fmt: skip
+        raise StudyError(
+            f"the key '{key}' is missing (a header, or counted from 1).", source=sidecar.name
+        )
     return found
 
 

@@ -17,6 +17,7 @@ from ncs_cb.readers.via_mne.continuous import found_in_raw
 from ncs_cb.readers.via_mne.sweeps import (
     Found,
     Lead,
+    Sweep,
     described,
     epoch_sweeps,
     evoked_sweep,
@@ -26,6 +27,19 @@ from ncs_cb.readers.via_mne.sweeps import (
 
 if TYPE_CHECKING:
     import mne
+
+
+def _refuse_other_words(side: str, polarity: str, kind: str) -> None:
+    if side not in ("left", "right") or kind not in ("motor", "sensory", "f_wave"):
+        raise ValueError("side is 'left' or 'right'; kind is 'motor', 'sensory' or 'f_wave'")
+    if polarity not in ("negative_up", "negative_down", "auto"):
+        raise ValueError("polarity is 'negative_up', 'negative_down' or 'auto'")
+
+
+def _at_distance(sweep: Sweep, by_site: Mapping[str, float | None]) -> Sweep:
+    spoken = sweep.spoken
+    far = by_site.get(spoken.site or "", spoken.distance_mm)
+    return replace(sweep, spoken=replace(spoken, distance_mm=far))
 
 
 def study_from_epochs(
@@ -89,10 +103,7 @@ def study_from_epochs(
     ...     sites={"S1": "wrist", "S2": "below_elbow"},
     ...     distances_mm={"wrist": 70, "below_elbow": 280})  # doctest: +SKIP
     """
-    if side not in ("left", "right") or kind not in ("motor", "sensory", "f_wave"):
-        raise ValueError("side is 'left' or 'right'; kind is 'motor', 'sensory' or 'f_wave'")
-    if polarity not in ("negative_up", "negative_down", "auto"):
-        raise ValueError("polarity is 'negative_up', 'negative_down' or 'auto'")
+    _refuse_other_words(side, polarity, kind)
     nerve_id, muscle_id = resolve("nerves", nerve), resolve("muscles", muscle)
     info, found = _in_memory(epochs, sites, study_id)
     if not (found.sweeps or found.unassigned):
@@ -102,15 +113,7 @@ def study_from_epochs(
         resolve("sites", site): plausible(far, f"distances_mm: {site}", FARTHEST_MM)
         for site, far in (distances_mm or {}).items()
     }
-    placed = [
-        replace(
-            s,
-            spoken=replace(
-                s.spoken, distance_mm=by_site.get(s.spoken.site or "", s.spoken.distance_mm)
-            ),
-        )
-        for s in found.sweeps
-    ]
+    placed = [_at_distance(sweep, by_site) for sweep in found.sweeps]
     traces, decisions = traces_of(
         placed,
         range(len(placed)),

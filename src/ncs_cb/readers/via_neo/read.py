@@ -85,17 +85,13 @@ def read(source: Input) -> Recording:
     reader = FORMATS[source.path.suffix.lower()]
     stretches: list[Stretch] = apart(load, str(source.path), reader)
     signals = [_signal(stretch, sidecar.values.get("channel"), sidecar) for stretch in stretches]
-    factor, unit, why = _unit(signals[0], sidecar, source.override.unit)
-    gain = sidecar.number("gain", 1e-6, 1e9)
-    if gain is not None:
-        factor, why = factor / gain, f"{why}; divided by the gain of {gain:g} that it names"
+    factor, unit, why = _scaled(signals[0], sidecar, source.override.unit)
     pulses = _pulses(stretches, signals, sidecar)
     nerve, side, muscle, kind = _anatomy(sidecar, source)
     placed, lost = _placed(pulses, sidecar, source)
     rate = check_rate(signals[0].rate_hz)
     cuts = [_cut(signals[p.stretch], p, sidecar) for p, _ in placed]
-    samples = [one * factor for one, _ in cuts]
-    starts = [start for _, start in cuts]
+    samples, starts = [one * factor for one, _ in cuts], [start for _, start in cuts]
     refuse_large(samples, starts, rate, unit)
     told = source.override.polarity or sidecar.text("polarity", _POLARITIES)
     turn = orient(told, samples, sampling_rate_hz=rate, stimulus_indices=starts)  # type: ignore[arg-type]
@@ -123,6 +119,15 @@ def read(source: Input) -> Recording:
     return Recording(
         traces, decisions=(*decisions, way), companions=(beside,), unassigned=unassigned
     )
+
+
+def _scaled(signal: Signal, sidecar: Sidecar, told: str | None) -> tuple[float, str, str]:
+    """Give what makes mV of the signal, its unit, and who says so; a gain is divided out."""
+    factor, unit, why = _unit(signal, sidecar, told)
+    gain = sidecar.number("gain", 1e-6, 1e9)
+    if gain is None:
+        return factor, unit, why
+    return factor / gain, unit, f"{why}; divided by the gain of {gain:g} that it names"
 
 
 def _trace(

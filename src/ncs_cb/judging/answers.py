@@ -1,0 +1,99 @@
+"""What the checks answered of each segment, where it bears on whether a change may be judged."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from ncs_cb.columns import SEGMENT_KEYS
+from ncs_cb.judging.table import Segments
+
+CROSSINGS = ("martin_gruber", "reverse_martin_gruber")
+# Flags that refute the comparison of the two responses, with the cases that do (all, if empty).
+REFUTING: dict[str, tuple[str, ...]] = {
+    "filter_mismatch": (),
+    "polarity_differs": (),
+    "polarity_uncertain": (),
+    "electrode_shift": ("proven",),
+}
+_ASKED = (
+    "submaximal_proximal",
+    "submaximal_distal",
+    "supramaximality_not_attested",
+    "complete_block",
+    "erb_without_collision",
+    "axonal_loss_recent",
+    *CROSSINGS,
+    *REFUTING,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one check found of one segment."""
+
+    state: str
+    case: str
+    numbers: Mapping[str, Any]
+    arithmetic: str
+
+
+def answers_of(table: Segments, checks: pd.DataFrame | None) -> list[dict[str, Answer]]:
+    """Give the answers of each segment by flag; a flag that its row names counts as raised."""
+    found: list[dict[str, Answer]] = [
+        {name: Answer("raised", "already", {}, "") for name in flags.intersection(_ASKED)}
+        for flags in table.flags
+    ]
+    if checks is None or not len(checks):
+        return found
+    keys = table.keys[[*SEGMENT_KEYS]].fillna("").itertuples(index=False, name=None)
+    place = {key: at for at, key in enumerate(keys)}
+    mine = checks.loc[checks["flag"].isin(_ASKED)]
+    rows = zip(
+        mine[[*SEGMENT_KEYS]].fillna("").itertuples(index=False, name=None),
+        mine["flag"].tolist(),
+        mine["state"].tolist(),
+        mine["case"].tolist(),
+        mine["numbers"].tolist(),
+        mine["arithmetic"].tolist(),
+        strict=True,
+    )
+    for key, name, *answer in rows:
+        if key in place:
+            found[place[key]][name] = Answer(*answer)
+    return found
+
+
+def state_of(answers: Mapping[str, Answer], name: str) -> str:
+    """Give what a check came to, "" where it was not made."""
+    return answers[name].state if name in answers else ""
+
+
+def case_of(answers: Mapping[str, Answer], name: str) -> str:
+    """Give the case of a check, "" where it was not made."""
+    return answers[name].case if name in answers else ""
+
+
+def is_incomparable(answers: Mapping[str, Answer]) -> bool:
+    """Tell whether filters, polarity or electrode differ between the two sites."""
+    return any(
+        state_of(answers, name) == "raised" and (not cases or case_of(answers, name) in cases)
+        for name, cases in REFUTING.items()
+    )
+
+
+def crossing_of(answers: Mapping[str, Answer]) -> Answer | None:
+    """Give the anastomosis whose crossing fibers were measured, if any."""
+    for name in CROSSINGS:
+        if state_of(answers, name) == "raised" and "crossing_share" in answers[name].numbers:
+            return answers[name]
+    return None
+
+
+def share_of(one: Answer | None, name: str) -> float:
+    """Give one measured share of crossing fibers, NaN where none were found."""
+    return math.nan if one is None else float(one.numbers[name])
