@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from ncs_cb.discreet import is_telling, without_quotes
 from ncs_cb.errors import NcsError
-from ncs_cb.model import Decision, Source, Study
+from ncs_cb.model import Correction, Decision, Source, Study
 
 # Shorter secrets can be guessed.
 _SHORTEST_KEY = 16
@@ -162,18 +162,21 @@ def pseudonymize(study: Study, study_id: str, names: Mapping[str, str]) -> Study
             for u in study.unassigned
         ),
         corrections=tuple(
-            replace(
-                c,
-                recording=hidden(c.recording),
-                who=blur.of(c.who),
-                text="",
-                why="",
-                from_by="" if c.from_by == c.who else c.from_by,
-                from_value=blur.of(c.from_value),
-                to_value=blur.of(c.to_value),
-            )
-            for c in study.corrections
+            replace(_blurred(c, blur), recording=hidden(c.recording)) for c in study.corrections
         ),
+    )
+
+
+def _blurred(event: Correction, blur: _Blur) -> Correction:
+    """Give a correction without its free text and who made it."""
+    return replace(
+        event,
+        who=blur.of(event.who),
+        text="",
+        why="",
+        from_by="" if event.from_by == event.who else event.from_by,
+        from_value=blur.of(event.from_value),
+        to_value=blur.of(event.to_value),
     )
 
 
