@@ -367,7 +367,7 @@ def _traces(
             samples,
             channel.rate,
             index,
-            Site(*place, channel.muscle, cue.spoken.site or ""),
+            Site(place[0], place[1], channel.muscle, cue.spoken.site or ""),
             source.name,
             where.kind,
             stimulus_of(cue.spoken),
