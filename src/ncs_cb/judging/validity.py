@@ -134,13 +134,9 @@ def premises(table: Segments, checks: pd.DataFrame | None, segments: pd.DataFram
     named = each(lambda one: state_of(one, "supramaximality_not_attested") == "cleared")
     attested = (named | np.asarray(said.fillna(False), dtype=bool)) & ~denied[0] & ~denied[1]
     collision = each(lambda one: case_of(one, "erb_without_collision") == "collision")
-    shares = [
-        np.array([share_of(one, name) for one in crossing], dtype=np.float64)
-        for name in ("crossing_share", "crossing_area_share")
-    ]
+    shares = [_shares(crossing, name) for name in ("crossing_share", "crossing_area_share")]
     apart = each(is_incomparable)
-    at_erb = (table.keys["proximal_site"] == "erb").to_numpy(dtype=bool)
-    unread = apart | (at_erb & ~(collision & attested))
+    unread = apart | _is_doubtful_erb(table, collision & attested)
     found = Premises(
         attested,
         denied[0],
@@ -161,6 +157,16 @@ def premises(table: Segments, checks: pd.DataFrame | None, segments: pd.DataFram
         _reasons(at, where, found, checks is not None) for at, where in enumerate(found.places)
     ]
     return replace(found, reasons=reasons)
+
+
+def _shares(crossing: list[Answer | None], name: str) -> Array:
+    return np.array([share_of(one, name) for one in crossing], dtype=np.float64)
+
+
+def _is_doubtful_erb(table: Segments, attested: Array) -> Array:
+    """Tell where a segment ends at Erb's point and little is known of the stimulus there."""
+    at_erb: Array = (table.keys["proximal_site"] == "erb").to_numpy(dtype=bool)
+    return at_erb & ~attested
 
 
 # ------------------------------------------------------------------ evidence of the technique
