@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
+from ncs_cb.apart import apart
 from ncs_cb.errors import ReadError, did_you_mean
 from ncs_cb.readers._shared.text import decode
 
@@ -78,7 +79,8 @@ def read_grid(
         If it cannot be read so; the message says what is there.
     """
     if is_spreadsheet(suffix, data):
-        rows, name = _sheet(data, sheet)
+        # Native code takes such files apart, which a file made for it can break.
+        rows, name = apart(_sheet, data, sheet)
         mark = decimal or _decimal([c for row in rows for c in row if isinstance(c, str)], ";")
         return Grid(rows, mark, f"sheet '{name[:60]}'")
     text, found = _decoded(data, encoding)
@@ -205,7 +207,7 @@ def _named(names: list[str], wanted: str | int | None) -> str:
     if wanted in names:
         return wanted
     raise ReadError(
-        f"no sheet '{wanted[:60]}'; there are: {', '.join(n[:60] for n in names[:20])}."
+        f"no sheet '{wanted[:60]}'; there are: {', '.join(repr(n[:60]) for n in names[:20])}."
         + did_you_mean(wanted, names)
     )
 
