@@ -13,6 +13,7 @@ import archives
 import identities
 from ncs_cb.batch.identity import Pseudonyms, scrub
 from ncs_cb.cli import main
+from ncs_cb.discreet import without_quotes
 from ncs_cb.errors import NcsError
 from ncs_cb.readers import read_study
 
@@ -295,3 +296,20 @@ def test_a_screen_full_of_failures_gives_nobody_away(planted, tmp_path, capfd):
     root, found, _ = planted
     said = run(capfd, "-v", "validate", *(root / f"s{n}" for n in range(10, 10 + len(found), 3)))
     assert leaks(said, found) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "'ncs-cb validate FILE --sidecar' prints one; 'ncs-cb formats sweep_table' says the rest.",
+        "Write 'true' only where stimulation was seen to be so; missing key 'pattern'.",
+        "strength.side: 'both'; allowed: left, right.",
+    ],
+)
+def test_our_own_advice_and_keys_are_shown(text):
+    assert without_quotes(text) == text
+
+
+@pytest.mark.parametrize("end", ["'", "", " ..."])
+def test_a_name_in_quotes_is_hidden_also_where_the_message_was_cut(end):
+    assert "Muster" not in without_quotes(f"unknown nerve 'Maria Muster{end}")

@@ -20,16 +20,18 @@ HIDDEN = "(not shown: it may name a person)"
 """What stands in place of a text that is not told."""
 
 _TEMPLATES = ("study_template.toml", "lab_template.toml", "nerves.toml")
-# Keys of sidecars and of a result, which no template lists.
+# Keys of sidecars and of a result, which no template lists, and the words of our commands.
 _KEYS = (
-    "damaged truncated traces site repeat machine range_mv resolution_mv channel gain "
-    "window_ms events at_ms threshold level edge rising falling refractory marker study "
-    "details segments provenance schema kind motor sensory f_wave polarity negative_up "
-    "negative_down both bilateral auto trace action move reset exclude choose set accept undo "
-    "onset peak end baseline present absent not_done not_measurable nanovolt uvolt microvolt "
-    "millivolt volt strength needle emg values sweeps time samples source settings status choice "
-    "reason title parameters wide long delimiter decimal format group item tables layouts phone "
-    "email intensity description shape variable notes row criteria features findings categories"
+    "damaged truncated traces site repeat machine range_mv resolution_mv channel gain window_ms "
+    "events at_ms threshold level edge rising falling refractory marker study details segments "
+    "provenance schema kind motor sensory f_wave polarity negative_up negative_down both "
+    "bilateral auto trace action move reset exclude choose set accept undo onset peak end "
+    "baseline present absent not_done not_measurable nanovolt uvolt microvolt millivolt volt "
+    "strength needle emg values sweeps time samples source settings status choice reason title "
+    "parameters wide long delimiter decimal format group item tables layouts phone true false "
+    "pattern rule rules file files validate sidecar analyze batch anonymize review compare "
+    "criteria reference simulate norms export email intensity description shape variable notes "
+    "row features findings categories"
 )
 # Quotes around a text, not an apostrophe inside it; the last may have been cut off.
 _QUOTED = re.compile(r"(?<!\w)'(.*?)(?:'(?!\w)|\Z)|(?<!\w)\"(.*?)(?:\"(?!\w)|\Z)", re.DOTALL)

@@ -238,7 +238,10 @@ def sweep_csv(header: str, *, step: float, decimal=".", sep=",") -> str:
     trace = arm().traces[0].samples_mv
     rows = [header]
     for i in range(0, len(trace), 2):
-        cells = [f"{(i // 2) * step:.6f}", *(f"{trace[i]:.5f}" for _ in header.split(sep)[1:])]
+        cells = [
+            f"{(i // 2) * step:.6f}",
+            *(f"{trace[i] * (1 - k / 9):.5f}" for k in range(header.count(sep))),
+        ]
         rows.append(sep.join(cells).replace(".", decimal))
     return "\n".join(rows) + "\n"
 
@@ -258,7 +261,7 @@ def test_a_sidecar_is_guessed_and_what_is_not_said_is_left_to_fill_in(tmp_path, 
     assert "times in s (column 'Zeit [s]'), 0.1 ms apart" in err
     assert "2 values to fill in" in err
     path.with_suffix(".json").write_text(out)
-    with pytest.raises(StudyError, match="unknown muscle 'FILL IN"):
+    with pytest.raises(StudyError, match="muscle: is still to be filled in"):
         read_study(path)
     guessed["muscle"] = "adm"
     guessed["traces"]["S2 [mV]"]["site"] = "below_elbow"

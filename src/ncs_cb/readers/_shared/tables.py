@@ -21,6 +21,9 @@ from ncs_cb.readers._shared.truth import UNKNOWN_WORDS, truth
 from ncs_cb.units import is_finite
 
 BOM = b"\xef\xbb\xbf"
+TO_FILL = "FILL IN"
+"""Stands in a guessed sidecar for what nobody said yet."""
+
 _LARGEST_SIDECAR_BYTES = 1 << 20
 _MOST_COLUMNS = 100_000
 # A machine's page may have so many lines of title above the header.
@@ -339,6 +342,8 @@ class Sidecar:
         value = self.values.get(key)
         if value is None:
             return None
+        if isinstance(value, str) and value.startswith(TO_FILL):
+            raise StudyError(f"{self._at(key)}: is still to be filled in.", source=self.name)
         if not isinstance(value, str) or len(value) > 200:
             raise StudyError(f"{self._at(key)}: must be a short text.", source=self.name)
         if allowed is not None and value not in allowed:

@@ -16,10 +16,9 @@ from ncs_cb.errors import ReadError
 from ncs_cb.knowledge.anatomy import anatomy, find, normalize
 from ncs_cb.readers._shared.files import read_regular
 from ncs_cb.readers._shared.names import SIDES, words
-from ncs_cb.readers._shared.tables import Table, number, parse_table, time_unit
+from ncs_cb.readers._shared.tables import TO_FILL, Table, number, parse_table, time_unit
 from ncs_cb.units import MILLIVOLTS_PER
 
-TO_FILL = "FILL IN"
 _UNIT_BEHIND = re.compile(r"[\s_]*[(\[]\s*([^)\]]{1,4})\s*[)\]]\s*$|_([munµμ]?[vV])$")
 _COUNT_BEHIND = re.compile(r"[\s_#.-]*\d{1,2}$")
 _SHORTEST_NAME = 2
