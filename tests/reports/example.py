@@ -712,4 +712,4 @@ def has_chinese_font() -> bool:
     """Whether a font is installed that a PDF in Chinese can use."""
     import typst
 
-    return any(name in typst.Fonts().families() for name in pdf._CHINESE)
+    return any(name in typst.Fonts().families() for name in pdf.CHINESE_FONTS)
