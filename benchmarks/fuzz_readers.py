@@ -1,84 +1,173 @@
-"""Damage files of every format, over and over, and report what is not one of our errors.
+"""Change sound files of every kind with intent, and report what is not one of our errors.
 
-Run: ``python benchmarks/fuzz_readers.py [SECONDS] [SEED]``. Exit status 1 when anything else than
-an ``NcsError`` came out, a file took longer than a second, or memory grew; each such file is kept
-in ``fuzz-findings/`` beside the working directory.
+    python benchmarks/fuzz_readers.py [--inputs 100000] [--seed 1] [--kind NAME] [--one N]
+
+Readers, layouts, ``study.toml``, ``lab.toml``, ``result.json`` and the log of corrections; a part
+of what can be read is analyzed and written, too. Inputs are handed to one process with a limit of
+address space, which a clock watches; an input at which it dies, hangs, swells, or raises anything
+but an ``NcsError`` is a fault. Its files are kept in ``fuzz-faults/``; ``--one N`` does input N
+again. Exit status 1 when there was a fault.
 """
 
 from __future__ import annotations
 
-import resource
+import argparse
+import signal
+import subprocess
 import sys
 import tempfile
+import threading
 import time
+import traceback
+import warnings
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
-import numpy as np
+from fuzz_inputs import Kind, kinds
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-
-from ncs_cb import NcsError, read_study
-from readers.test_fuzz import mutate, put, seeds
-from readers.test_via_mne import epochs, raw
-
-SLOW_S = 1.0
-# Formats that MNE opens are slower and are drawn less often.
-MNE_SHARE = 0.1
-
-
-def mne_seeds(folder: Path) -> dict[str, tuple[bytes, dict[str, bytes]]]:
-    """Give one FIF recording and one FIF file of epochs."""
-    raw().crop(0, 0.5).save(folder / "a_raw.fif", verbose="error")
-    epochs(names=("R APB",)).save(folder / "a-epo.fif", verbose="error")
-    return {n: ((folder / n).read_bytes(), {}) for n in ("a_raw.fif", "a-epo.fif")}
+SLOWEST_S = 20.0
+SLOW_S = 3.0
+# One that waits for ever uses no processor.
+LONGEST_S = 300.0
+MEGABYTES = 3072
+ANALYZED = 0.05
+FAULTS = Path("fuzz-faults")
 
 
-def attempt(folder: Path) -> tuple[str, float]:
-    """Read a folder; give the outcome in one word and the time in s."""
-    started = time.monotonic()
+def drawn(all_kinds: dict[str, Kind], seed: int, number: int) -> tuple[str, Kind, bytes, Random]:
+    """Give the input of a number: its kind, and the changed file."""
+    rng = Random(f"{seed}/{number}")
+    (name,) = rng.choices(list(all_kinds), [kind.weight for kind in all_kinds.values()])
+    kind = all_kinds[name]
+    return name, kind, kind.change(kind.files[kind.changed], rng), rng
+
+
+def put(folder: Path, kind: Kind, changed: bytes) -> None:
+    """Write the files of an input; nothing of another one stays."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.iterdir():
+        old.unlink()
+    for name, data in (kind.files | {kind.changed: changed}).items():
+        (folder / name).write_bytes(data)
+
+
+def attempt(folder: Path, kind: Kind, out: Path | None) -> str:
+    """Read an input, and analyze it where `out` is given; give the outcome in one line."""
+    from ncs_cb import NcsError, analyze, load_result, read_study, write_report
+    from ncs_cb.readers import read_studies
+
+    layout = folder / "layout.toml"
     try:
-        read_study(folder)
-        outcome = "read"
+        if kind.changed == "result.json":
+            load_result(folder / kind.changed)
+        if layout.exists():
+            visits = read_studies(folder / "g.csv", layout=layout).values()
+            studies = [one for one in visits if not isinstance(one, NcsError)]
+        else:
+            studies = [read_study(folder)]
+        for study in studies[:3] if out is not None else ():
+            write_report(analyze(study), out, formats=["json", "csv", "html"])
     except NcsError as problem:
-        outcome = type(problem).__name__
-    except Exception as problem:
-        outcome = f"BUG {type(problem).__name__}: {problem}"[:200]
-    return outcome, time.monotonic() - started
+        str(problem).encode("utf-8")
+        return type(problem).__name__
+    except MemoryError:
+        return "FAULT MemoryError"
+    except BaseException as problem:
+        at = traceback.extract_tb(problem.__traceback__)[-1]
+        return f"FAULT {type(problem).__name__} at {Path(at.filename).name}:{at.lineno}"
+    return "read"
 
 
-def main(seconds: float, seed: int) -> int:
-    """Run for a while; give the exit status."""
-    rng = np.random.default_rng(seed)
-    counts: Counter[str] = Counter()
-    findings = 0
+def work(seed: int, first: int, last: int) -> None:
+    """Do inputs one after the other; say the number before each, and the outcome after it."""
+    import resource
+
+    import mne  # noqa: F401
+
+    import ncs_cb.analysis  # noqa: F401
+
+    warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory() as name:
         home = Path(name)
-        plain, heavy = seeds(home / "plain"), {}
-        (home / "mne").mkdir()
-        heavy = mne_seeds(home / "mne")
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            corpus = heavy if rng.random() < MNE_SHARE else plain
-            chosen = list(corpus)[int(rng.integers(0, len(corpus)))]
-            data, beside = corpus[chosen]
-            damaged = mutate(data, rng)
-            folder = home / f"fuzz_{chosen.replace('.', '_')}"
-            put(folder, chosen, damaged, beside)
-            outcome, took = attempt(folder)
-            counts[outcome if took < SLOW_S or corpus is heavy else f"SLOW {outcome}"] += 1
-            if outcome.startswith("BUG") or (took >= SLOW_S and corpus is plain):
-                findings += 1
-                kept = Path("fuzz-findings")
-                kept.mkdir(exist_ok=True)
-                (kept / f"{findings:04d}_{chosen}").write_bytes(damaged)
+        made = kinds(home)
+        resource.setrlimit(resource.RLIMIT_AS, (MEGABYTES * 2**20, MEGABYTES * 2**20))
+        for number in range(first, last):
+            chosen, kind, changed, rng = drawn(made, seed, number)
+            print(f"{number}\t{chosen}", flush=True)
+            put(home / "input", kind, changed)
+            out = home / "report" if rng.random() < ANALYZED else None
+            began = time.process_time()
+            # The time of the processor: a busy machine makes no fault. Its own effect is the end.
+            signal.setitimer(signal.ITIMER_PROF, SLOWEST_S)
+            outcome = attempt(home / "input", kind, out)
+            signal.setitimer(signal.ITIMER_PROF, 0.0)
+            print(f"{outcome}\t{time.process_time() - began:.2f}", flush=True)
+
+
+def watched(seed: int, first: int, last: int) -> Iterator[tuple[int, str, str, float]]:
+    """Give number, kind, outcome and time in s of each input, whatever becomes of the process."""
+    while first < last:
+        command = [sys.executable, __file__, "--work", f"{seed},{first},{last}"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+            assert child.stdout is not None
+            number, chosen = first, "?"
+            while True:
+                clock = threading.Timer(LONGEST_S, child.kill)
+                clock.start()
+                begun = child.stdout.readline()
+                if begun:
+                    number, chosen = int(begun.split("\t")[0]), begun.split("\t")[1].strip()
+                ended = child.stdout.readline() if begun else ""
+                clock.cancel()
+                if not ended:
+                    break
+                outcome, took = ended.split("\t")
+                yield number, chosen, outcome, float(took)
+        if number + 1 >= last and not begun:
+            return
+        yield number, chosen, f"FAULT died or hung ({child.returncode})", SLOWEST_S
+        first = number + 1
+
+
+def keep(seed: int, number: int, outcome: str) -> None:
+    """Keep the files of a fault."""
+    with tempfile.TemporaryDirectory() as name:
+        chosen, kind, changed, _ = drawn(kinds(Path(name)), seed, number)
+    folder = FAULTS / f"{seed}_{number}"
+    put(folder, kind, changed)
+    (folder / "outcome.txt").write_text(f"{chosen}: {outcome}\n")
+
+
+def main() -> int:
+    """Do many inputs; give the exit status."""
+    asked = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    asked.add_argument("--inputs", type=int, default=100_000)
+    asked.add_argument("--first", type=int, default=0)
+    asked.add_argument("--seed", type=int, default=1)
+    asked.add_argument("--one", type=int)
+    asked.add_argument("--work", help=argparse.SUPPRESS)
+    told = asked.parse_args()
+    if told.work:
+        work(*map(int, told.work.split(",")))
+        return 0
+    if told.one is not None:
+        told.first, told.inputs = told.one, 1
+    counts: Counter[str] = Counter()
+    last = told.first + told.inputs
+    for number, chosen, outcome, took in watched(told.seed, told.first, last):
+        slow = took > SLOW_S and not outcome.startswith("FAULT")
+        counts[f"slow {outcome}" if slow else outcome] += 1
+        if outcome.startswith("FAULT") or slow:
+            print(f"{number}\t{chosen}\t{outcome}\t{took:.1f} s", flush=True)
+            keep(told.seed, number, outcome)
     for outcome, count in counts.most_common():
         print(f"{count:8d}  {outcome}")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{sum(counts.values())} files, {findings} findings, peak memory {peak:.0f} MiB")
-    return 1 if findings else 0
+    faults = sum(n for outcome, n in counts.items() if outcome.startswith("FAULT"))
+    print(f"{sum(counts.values())} inputs of seed {told.seed}, {faults} faults")
+    return 1 if faults else 0
 
 
 if __name__ == "__main__":
-    arguments = [float(a) for a in sys.argv[1:]] + [60.0, 1.0][len(sys.argv) - 1 :]
-    sys.exit(main(arguments[0], int(arguments[1])))
+    sys.exit(main())

@@ -557,7 +557,7 @@ def test_a_worker_with_another_program_refuses(tmp_path):
 
     chunk = Chunk(0, (), (), str(tmp_path), Settings(), "another digest")
     with pytest.raises(NcsError, match="another version of ncs_cb"):
-        process(chunk, "token")
+        process(chunk)
 
 
 # --------------------------------------------------------------------------- old samples

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -159,3 +160,48 @@ def test_with_a_key_no_plain_digest_of_a_file_is_written(tmp_path):
     for path in written:
         content = path.read_bytes().decode("latin-1")
         assert not [d for d in digests if d in content or d[:16] in content], path
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions of POSIX systems")
+def test_a_folder_or_a_name_that_cannot_be_read_costs_one_study(tmp_path):
+    # The administrator may read everything, unless that right is taken away.
+    humble = shutil.which("setpriv")
+    drop = [humble, "--bounding-set", "-dac_override,-dac_read_search", "--inh-caps", "-all"]
+    if os.geteuid() == 0 and humble is None:
+        pytest.skip("run by the administrator, whose rights nothing here can take away")
+    start = drop if os.geteuid() == 0 else []
+    root, key = tmp_path / "root", tmp_path / "lab.key"
+    archives.write_archive(root, 4, n_files=1)
+    key.write_bytes(b"0123456789abcdef0123")
+    (root / "p00001" / "study.toml").write_text("[person]\nage_years = 44\n")
+    (root / "p00001" / "more").mkdir()
+    (root / "p00002" / "deep").mkdir()
+    (root / "p00003").rename(root / os.fsdecode(b"M\xfcller"))
+    recording = root / os.fsdecode(b"M\xfcller") / "median_right.edf"
+    recording.rename(recording.with_name(os.fsdecode(b"m\xe9dian.edf")))
+    shutil.copytree(root / "p00000", root / "closed")
+    shutil.copy(root / "p00000" / "median_right.edf", root / "sealed.edf")
+    closed = [root / "p00001" / "more", root / "p00002" / "deep", root / "closed"]
+    (root / "sealed.edf").chmod(0)
+    for place in closed:
+        place.chmod(0)
+    try:
+        for more in ([], ["--reports", "--key", key]):
+            out = tmp_path / f"out{len(more)}"
+            command = [*start, sys.executable, "-m", "ncs_cb", "batch", root, "--out", out, *more]
+            run = subprocess.run(
+                [*map(str, command), "--workers", "1"],
+                capture_output=True,
+                check=False,
+                env=os.environ | {"HOME": "/nonexistent"},
+            )
+            said = run.stderr.decode("utf-8", "replace")
+            assert run.returncode == 1, said
+            assert "7 studies: 7 analyzed now, 0 unchanged, 4 failed" in said
+            assert len(rows(out)) == 3
+            told = (out / "failures.csv").read_text("utf-8")
+            assert told.count("the folder cannot be listed: Permission denied") == 3
+            assert told.count("cannot be read: Permission denied") == 1
+    finally:
+        for place in closed:
+            place.chmod(0o755)

@@ -3,15 +3,18 @@
 import json
 import os
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import archives
+import identities
 from ncs_cb.batch.identity import Pseudonyms, scrub
 from ncs_cb.cli import main
 from ncs_cb.errors import NcsError
+from ncs_cb.readers import read_study
 
 # Invented. Each stands in one place of the inputs, so that a leak names its source.
 PLANTED = {
@@ -219,3 +222,76 @@ def test_identity_is_kept_only_when_asked_for(archive, tmp_path, capfd):
     run(capfd, "analyze", archive / "p1", "--out", tmp_path / "out", "--keep-identity")
     kept = leaks(written(tmp_path / "out"), PLANTED)
     assert any("annotation" in leak for leak in kept)
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory) -> tuple[Path, dict[str, str], dict[str, str]]:
+    """Studies with one person in each of more than a hundred places; most of them fail."""
+    root = tmp_path_factory.mktemp("planted") / "root"
+    found = identities.plant_all(root, identities.PLACES)
+    typed = identities.plant_all(root, identities.TYPED, first=10 + len(found))
+    return root, found, typed
+
+
+def test_the_planted_people_are_really_in_their_studies(planted):
+    root, found, typed = planted
+    assert len(found) >= 60
+    for number, (place, who) in enumerate((found | typed).items(), start=10):
+        texts = [p.read_bytes() for p in (root / f"s{number}").iterdir()]
+        names = [p.name for p in (root / f"s{number}").iterdir()]
+        shown = [t.decode(c, "ignore") for t in texts for c in ("utf-8", "utf-16")]
+        zipped = place == "spreadsheet"
+        assert zipped or any(who[:8] in text for text in (*shown, *names)), place
+
+
+@pytest.mark.parametrize("place", identities.PLACES)
+def test_what_is_said_of_a_file_that_fails_gives_nobody_away(tmp_path, place):
+    who = identities.person(10)
+    folder = tmp_path / "s"
+    folder.mkdir()
+    identities.PLACES[place](folder, who)
+    said = ""
+    try:
+        assert read_study(folder).notes == ()
+    except NcsError as problem:
+        said = f"{problem} {problem.hint}"
+    assert leaks({"message": said}, {place: who}) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("with_key", [False, True])
+def test_no_place_of_a_file_gives_a_person_away_in_a_batch(planted, tmp_path, capfd, with_key):
+    root, found, typed = planted
+    key = tmp_path / "lab.key"
+    key.write_bytes(b"0123456789abcdef" * 2)
+    more = ("--key", key) if with_key else ()
+    said = run(capfd, "batch", root, "--out", tmp_path / "out", *more)
+    texts = written(tmp_path / "out") | said
+    public = {where: text for where, text in texts.items() if not where.startswith("_batch")}
+    assert leaks(public, found | typed if with_key else found) == []
+    failed = (tmp_path / "out/failures.csv").read_text("utf-8").count("\n") - 1
+    assert 40 < failed < len(found)
+
+
+@pytest.mark.slow
+def test_no_place_of_a_file_gives_a_person_away_in_a_report(planted, tmp_path, capfd):
+    root, found, typed = planted
+    key = tmp_path / "lab.key"
+    key.write_bytes(b"0123456789abcdef" * 2)
+    for number in range(10, 10 + len(found) + len(typed)):
+        if number < 10 + len(found) and number % 4:
+            continue
+        (tmp_path / "some" / f"s{number}").parent.mkdir(exist_ok=True)
+        shutil.copytree(root / f"s{number}", tmp_path / "some" / f"s{number}")
+    arguments = ("batch", tmp_path / "some", "--out", tmp_path / "out", "--reports")
+    said = run(capfd, *arguments, "--key", key)
+    texts = written(tmp_path / "out") | said
+    public = {where: text for where, text in texts.items() if not where.startswith("_batch")}
+    assert leaks(public, found | typed) == []
+    assert len(list((tmp_path / "out" / "reports").iterdir())) > 8
+
+
+def test_a_screen_full_of_failures_gives_nobody_away(planted, tmp_path, capfd):
+    root, found, _ = planted
+    said = run(capfd, "-v", "validate", *(root / f"s{n}" for n in range(10, 10 + len(found), 3)))
+    assert leaks(said, found) == []

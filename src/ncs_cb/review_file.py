@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ncs_cb.errors import StudyError, did_you_mean
+from ncs_cb.errors import ReadError, StudyError, did_you_mean
+from ncs_cb.files import read_regular
 from ncs_cb.model import Correction
 
 LOG_FILE = "review.jsonl"
@@ -86,13 +87,12 @@ def load(path: Path) -> Log:
         If it cannot be read, or a line was changed, is damaged or not understood; the message
         names the line.
     """
-    try:
-        with path.open("rb") as file:
-            data = file.read(_LARGEST_BYTES + 1)
-    except FileNotFoundError:
+    if not os.path.lexists(path):
         return Log()
-    except OSError as problem:
-        raise StudyError(f"cannot be read: {problem.strerror}.", source=path.name) from None
+    try:
+        data = read_regular(path, at_most=_LARGEST_BYTES + 1)
+    except ReadError as problem:
+        raise StudyError(problem.message, source=path.name) from None
     return parse(data, source=path.name)
 
 
@@ -132,6 +132,11 @@ def _is_whole(line: bytes) -> bool:
     return isinstance(event, dict)
 
 
+def _no_number(word: str) -> None:
+    """Refuse NaN and infinities, which JSON does not have."""
+    raise ValueError(word)
+
+
 def _digest(line: bytes) -> str:
     return hashlib.sha256(line).hexdigest()
 
@@ -151,7 +156,7 @@ def _checked(line: bytes, before: str) -> tuple[dict[str, Any], Correction]:
     if len(line) > _LONGEST_LINE:
         raise StudyError(f"{len(line)} bytes; at most {_LONGEST_LINE}.", hint=hint)
     try:
-        event = json.loads(line)
+        event = json.loads(line, parse_constant=_no_number)
     except (ValueError, RecursionError):
         raise StudyError("is damaged: not an event in JSON.", hint=hint) from None
     if not isinstance(event, dict):

@@ -14,8 +14,8 @@ import pytest
 
 import archives
 import ncs_cb
+from ncs_cb.apart import apart
 from ncs_cb.errors import NcsError, ReadError, StudyError
-from ncs_cb.readers._shared.apart import apart
 from ncs_cb.readers._shared.files import read_regular
 
 pytestmark = pytest.mark.filterwarnings("ignore")

@@ -101,8 +101,14 @@ def test_columns_that_name_a_person_are_dropped(tmp_path):
 
 
 def test_markup_in_a_cell_is_text_in_the_message(tmp_path):
-    with pytest.raises(StudyError, match="unknown nerve '<script>"):
-        read_study(put(tmp_path, HEAD, [ROWS[0].replace("ulnar", "<script>alert(1)</script>")]))
+    with pytest.raises(StudyError, match="unknown nerve '<b>ulnarr</b>'"):
+        read_study(put(tmp_path, HEAD, [ROWS[0].replace("ulnar", "<b>ulnarr</b>")]))
+
+
+def test_a_cell_that_is_like_no_nerve_is_not_quoted_but_the_known_ones_are(tmp_path):
+    with pytest.raises(StudyError, match=r"unknown nerve \(not shown.*known: median") as told:
+        read_study(put(tmp_path, HEAD, [ROWS[0].replace("ulnar", "Maria Muster")]))
+    assert "Muster" not in str(told.value)
 
 
 # ------------------------------------------------------------------ what machines print

@@ -32,6 +32,12 @@ def test_a_word_that_is_no_side_is_refused_with_what_is_allowed(tmp_path):
         told(tmp_path, 'side = "both"')
 
 
+def test_a_person_in_the_place_of_a_side_is_not_quoted_but_the_place_is_named(tmp_path):
+    with pytest.raises(StudyError, match=r"\.side: \(not shown.*allowed: left, right") as said:
+        told(tmp_path, 'side = "Maria Muster"')
+    assert "Muster" not in str(said.value)
+
+
 @pytest.mark.parametrize(
     "text",
     [

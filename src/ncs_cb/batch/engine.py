@@ -6,7 +6,6 @@ chunk over which a worker was lost is done again study by study, each in a proce
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future as Beside
 from concurrent.futures import ThreadPoolExecutor
@@ -138,16 +137,16 @@ def _run_once(
 # Imported where they run: the process that plans needs neither pandas nor Arrow.
 
 
-def _process(chunk: Chunk, token: str) -> Done:
+def _process(chunk: Chunk) -> Done:
     from ncs_cb.batch.work import process
 
-    return process(chunk, token)
+    return process(chunk)
 
 
-def _process_guarded(chunk: Chunk, token: str) -> Done:
+def _process_guarded(chunk: Chunk) -> Done:
     from ncs_cb.batch.guard import process_guarded
 
-    return process_guarded(chunk, token)
+    return process_guarded(chunk)
 
 
 _WAYS = {"process": _process, "process_guarded": _process_guarded}
@@ -163,7 +162,10 @@ class DaskTeam:
         """Look at the studies' files on the workers, which lie nearer to a big archive."""
         starts = range(0, len(studies), _LOOKED_AT_TOGETHER)
         pieces = [studies[i : i + _LOOKED_AT_TOGETHER] for i in starts]
-        looked = self._client.gather(self._client.map(look_at, pieces, pure=False))
+        futures = self._client.map(look_at, pieces, pure=False)
+        looked = self._client.gather(futures, errors="skip")
+        if len(looked) < len(pieces):  # workers were lost: what they looked at is looked at here
+            return look_at(studies)
         return [one for piece in looked for one in piece]
 
     def results(self, chunks: Sequence[Chunk], way: str) -> Iterator[tuple[Chunk, Done | None]]:
@@ -175,8 +177,7 @@ class DaskTeam:
 
         def submit(some: Iterable[Chunk]) -> None:
             for chunk in some:
-                token = f"{chunk.slot:05d}-{uuid.uuid4().hex}"
-                future = client.submit(_WAYS[way], chunk, token, pure=False)
+                future = client.submit(_WAYS[way], chunk, pure=False)
                 running[future.key] = chunk
                 pool.add(future)
 

@@ -7,17 +7,15 @@ study to study; when one of them ends it, that study fails and the next one gets
 from __future__ import annotations
 
 import os
-import queue
 import signal
-import subprocess
 import sys
-import threading
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import Any
 
-from ncs_cb.batch.frames import receive, send
+from ncs_cb.apart import Child, hold_on, receive, send, silence
+from ncs_cb.batch import preload
 from ncs_cb.batch.inputs import Task
 from ncs_cb.batch.order import Chunk, Done, Settings
 from ncs_cb.batch.store import Failure
@@ -28,87 +26,60 @@ _GRACE_S = 30.0
 _STEPS = 3
 
 
-def process_guarded(chunk: Chunk, token: str) -> Done:
+def process_guarded(chunk: Chunk) -> Done:
     """Do one chunk, study by study, in a child process; see :func:`ncs_cb.batch.work.process`."""
-    return carry_out(chunk, token, _examine_guarded)
+    return carry_out(chunk, _examine_guarded)
 
 
 def _examine_guarded(tasks: Sequence[Task], settings: Settings, reports: Path) -> Found:
     found = Found()
-    child: _Child | None = None
-    try:
+    with closing(_Careful(settings, reports)) as careful:
         for task in tasks:
-            child = child or _Child()
-            one = child.examine(task, settings, reports)
+            one = careful.examine(task)
             if isinstance(one, Found):
                 found.add(one)
             else:
                 found.failures[task.key] = one
-                child.close()
-                child = None
-    finally:
-        if child is not None:
-            child.close()
     return found
 
 
-class _Child:
-    """A process that examines one study at a time and may be lost."""
+class _Careful:
+    """Studies one after the other in a child, which is made anew where one of them ends it."""
 
-    def __init__(self) -> None:
-        # -c and not -m: a module that is both imported and run would exist twice.
-        command = [sys.executable, "-c", "from ncs_cb.batch.guard import serve; serve()"]
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        self._answers: queue.Queue[Any] = queue.Queue()
-        threading.Thread(target=self._listen, daemon=True).start()
+    def __init__(self, settings: Settings, reports: Path) -> None:
+        self._settings, self._reports = settings, reports
+        self._child: Child | None = None
 
-    def _listen(self) -> None:
-        assert self._process.stdout is not None
-        while (answer := receive(self._process.stdout)) is not None:
-            self._answers.put(answer)
-        self._answers.put(None)
-
-    def examine(self, task: Task, settings: Settings, reports: Path) -> Found | Failure:
+    def examine(self, task: Task) -> Found | Failure:
         """Give what was found, or the failure that ended the child."""
-        assert self._process.stdin is not None
-        longest = settings.time_limit_s * _STEPS + _GRACE_S
+        child = self._child = self._child or Child("ncs_cb.batch.guard:serve")
         stage, began = "read", time.monotonic()
-        deadline = began + longest
-        try:
-            send(self._process.stdin, (task, settings, reports))
-            while time.monotonic() < deadline:
-                answer = self._answers.get(timeout=max(deadline - time.monotonic(), 0.01))
-                if not isinstance(answer, str):
-                    break
-                stage, began = answer, time.monotonic()
-            else:
-                answer = None
-        except (BrokenPipeError, queue.Empty):
-            answer = None
+
+        def hear(word: str) -> None:
+            nonlocal stage, began
+            stage, began = word, time.monotonic()
+
+        answer = child.ask(
+            (task, self._settings, self._reports),
+            seconds=self._settings.time_limit_s * _STEPS + _GRACE_S,
+            hear=hear,
+        )
         if isinstance(answer, Found):
             return answer
         if isinstance(answer, OSError):
             raise answer
-        return self._obituary(task, stage, time.monotonic() - began, settings)
+        return self._obituary(task, stage, time.monotonic() - began, self.close())
 
-    def _obituary(self, task: Task, stage: str, took: float, settings: Settings) -> Failure:
-        self.close()
-        if took >= settings.time_limit_s:
+    def _obituary(self, task: Task, stage: str, took: float, code: int) -> Failure:
+        if took >= self._settings.time_limit_s:
             return Failure(
                 task.study_id,
                 task.shown,
                 stage,
                 "TimeoutError",
-                f"takes longer than {settings.time_limit_s:g} s.",
+                f"takes longer than {self._settings.time_limit_s:g} s.",
                 "If the recording is sound, raise --time-limit.",
             )
-        code = self._process.returncode
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
         return Failure(
             task.study_id,
@@ -119,26 +90,18 @@ class _Child:
             "The recording is damaged or needs too much memory; look at it alone.",
         )
 
-    def close(self) -> None:
-        """End the child and whatever it started."""
-        if os.name == "nt":  # pragma: no cover
-            self._process.kill()
-        elif self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                try:
-                    pipe.close()
-                except BrokenPipeError:
-                    continue
+    def close(self) -> int:
+        """End the child, if there is one; give its exit status."""
+        child, self._child = self._child, None
+        return child.close() if child is not None else 0
 
 
-def serve() -> None:
+def serve(line: int | None = None) -> None:
     """Examine studies one after the other until the parent is gone; runs in the child."""
+    hold_on(line)
     answers = os.fdopen(os.dup(1), "wb")
-    # Whatever a library prints must not mix with the answers.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    silence()
+    preload.load()  # before the clock of the first study runs
     while (asked := receive(sys.stdin.buffer)) is not None:
         task, settings, reports = asked
         try:

@@ -12,17 +12,24 @@ import hmac
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
+from typing import Any, TypeVar
 
+from ncs_cb.discreet import is_telling, without_quotes
 from ncs_cb.errors import NcsError
-from ncs_cb.model import Decision, Source, Study
+from ncs_cb.model import Correction, Decision, Source, Study
 
 # Shorter secrets can be guessed.
 _SHORTEST_KEY = 16
 # 80 bits: among ten million studies two share a pseudonym with a chance below 1e-10.
 _LETTERS = 16
+_PSEUDONYM = re.compile(r"x[a-z2-7]{16}(\.\w+)?(/x[a-z2-7]{16}(\.\w+)?)*")
+# Topics of decisions whose reason lists what stands in a file, or what a person wrote.
+_RAW = frozenset({"column", "unit", "signal", "review"})
 _NOT_HIDDEN = frozenset({"", ".", "..", "/", "study.toml"})
+
+Value = TypeVar("Value")
 
 
 class Pseudonyms:
@@ -124,6 +131,7 @@ def pseudonymize(study: Study, study_id: str, names: Mapping[str, str]) -> Study
     def hidden(name: str) -> str:
         return names.get(name, "unnamed")
 
+    blur = _Blur()
     return replace(
         study,
         study_id=study_id,
@@ -131,18 +139,74 @@ def pseudonymize(study: Study, study_id: str, names: Mapping[str, str]) -> Study
         typed_responses=tuple(
             replace(t, recording=hidden(t.recording)) for t in study.typed_responses
         ),
-        details=replace(
-            study.details,
-            recordings={hidden(name): o for name, o in study.details.recordings.items()},
+        details=blur.of(
+            replace(
+                study.details,
+                recordings={hidden(name): o for name, o in study.details.recordings.items()},
+            )
         ),
         # A plain hash of a small file gives its content away to whoever tries them all.
         sources=tuple(Source(hidden(s.name), "", s.reader) for s in study.sources),
         decisions=tuple(
-            Decision(hidden(d.source), d.topic, scrub(d.choice, names), scrub(d.reason, names))
+            Decision(
+                hidden(d.source),
+                d.topic,
+                blur.of(scrub(d.choice, names)),
+                blur.reason(d.topic, scrub(d.reason, names)),
+            )
             for d in study.decisions
         ),
         notes=(),
+        unassigned=tuple(
+            replace(u, recording=hidden(u.recording), text=blur.of(u.text))
+            for u in study.unassigned
+        ),
         corrections=tuple(
-            replace(c, recording=hidden(c.recording), text="", why="") for c in study.corrections
+            replace(_blurred(c, blur), recording=hidden(c.recording)) for c in study.corrections
         ),
     )
+
+
+def _blurred(event: Correction, blur: _Blur) -> Correction:
+    """Give a correction without its free text and who made it."""
+    return replace(
+        event,
+        who=blur.of(event.who),
+        text="",
+        why="",
+        from_by="" if event.from_by == event.who else event.from_by,
+        from_value=blur.of(event.from_value),
+        to_value=blur.of(event.to_value),
+    )
+
+
+class _Blur:
+    """Puts a number in place of every text that may name a person, the same for the same text."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, str] = {}
+
+    def of(self, value: Value) -> Value:
+        """Give plain data or an object of the model with such texts hidden, however deep."""
+        return self._of(value)  # type: ignore[no-any-return]
+
+    def reason(self, topic: str, text: str) -> str:
+        """Give a reason: our own words with quotes, unless it is what a file or person says."""
+        return self._text(text) if topic in _RAW else without_quotes(text)
+
+    def _of(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self._text(value)
+        if isinstance(value, tuple | list):
+            return type(value)(self._of(one) for one in value)
+        if isinstance(value, Mapping):
+            return {self._of(key): self._of(one) for key, one in value.items()}
+        if is_dataclass(value) and not isinstance(value, type):
+            told = {f.name: self._of(getattr(value, f.name)) for f in fields(value) if f.init}
+            return replace(value, **told)
+        return value
+
+    def _text(self, text: str) -> str:
+        if _PSEUDONYM.fullmatch(text) or not is_telling(text):
+            return text
+        return self._seen.setdefault(text, f"hidden {len(self._seen) + 1}")

@@ -14,12 +14,11 @@ import socket
 import subprocess
 import sys
 import threading
-import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
-from ncs_cb.batch.frames import receive, send
+from ncs_cb.apart import LifeLine, hold_on, receive, send, silence
 from ncs_cb.batch.order import Chunk, Done
 from ncs_cb.errors import StoppedError
 
@@ -59,6 +58,7 @@ class LocalTeam:
     def __init__(self, n_workers: int) -> None:
         self._processes: list[subprocess.Popen[bytes]] = []
         self._lines: list[_Line] = []
+        self._life = LifeLine()
         self._ending = False
         self._adding = threading.Lock()
         self._n_workers = n_workers
@@ -83,11 +83,9 @@ class LocalTeam:
                     own.close()
             # -c and not -m: a module that is both imported and run would exist twice.
             numbers = [end.fileno() for end in ends]
-            command = [
-                sys.executable,
-                "-c",
-                f"from ncs_cb.batch.local import serve; serve({numbers})",
-            ]
+            life = next(iter(self._life.to_pass), None)
+            code = f"from ncs_cb.batch.local import serve; serve({numbers}, {life})"
+            command = [sys.executable, "-c", code]
             pipe = None if FORKS else subprocess.PIPE
             process = subprocess.Popen(
                 command,
@@ -95,7 +93,7 @@ class LocalTeam:
                 stdout=pipe or subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 env=os.environ | _ENVIRONMENT,
-                pass_fds=numbers,
+                pass_fds=[*numbers, *self._life.to_pass],
                 start_new_session=True,
             )
             for end in ends:
@@ -150,7 +148,7 @@ class LocalTeam:
             except queue.Empty:
                 return
             try:
-                send(line.to, (way, chunk, f"{chunk.slot:05d}-{uuid.uuid4().hex}"))
+                send(line.to, (way, chunk))
                 answer = receive(line.back)
             except (OSError, ValueError):  # lost, or closed because all is over
                 answer = None
@@ -165,6 +163,7 @@ class LocalTeam:
         """End all workers, whatever they do."""
         with self._adding:
             self._ending = True
+            self._life.close()
         for process in self._processes:
             if os.name == "nt":  # pragma: no cover
                 process.kill()
@@ -179,21 +178,23 @@ class LocalTeam:
             line.close()
 
 
-def serve(numbers: Sequence[int]) -> None:
+def serve(numbers: Sequence[int], life: int | None) -> None:
     """Be ready, and do chunks until the process that asked is gone; runs in the child.
 
     Parameters
     ----------
     numbers : sequence of int
         Sockets, one for each worker to fork; none for one worker on standard input and output.
+    life : int or None
+        The life line of the process that asked.
     """
     from ncs_cb.batch import preload
 
     preload.load()
     if not numbers:
+        hold_on(life)
         back = os.fdopen(os.dup(1), "wb")
-        # Whatever a library prints must not mix with the answers.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        silence()
         _work(_Line(back, sys.stdin.buffer))
         return
     for number in numbers:
@@ -201,6 +202,7 @@ def serve(numbers: Sequence[int]) -> None:
             for other in numbers:
                 if other != number:
                     os.close(other)
+            hold_on(life)
             end = socket.socket(fileno=number)
             _work(_Line(end.makefile("wb"), end.makefile("rb")))
             os._exit(0)
@@ -215,10 +217,10 @@ def _work(line: _Line) -> None:
 
     ways = {"process": work.process, "process_guarded": guard.process_guarded}
     while (asked := receive(line.back)) is not None:
-        way, chunk, token = asked
+        way, chunk = asked
         answer: object
         try:
-            answer = ways[way](chunk, token)
+            answer = ways[way](chunk)
         except Exception as error:
             answer = error
         try:

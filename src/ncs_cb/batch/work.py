@@ -62,14 +62,12 @@ class Found:
         self.reported |= other.reported
 
 
-def process(chunk: Chunk, token: str) -> Done:
+def process(chunk: Chunk) -> Done:
     """Do one chunk in this process.
 
     Parameters
     ----------
     chunk : Chunk
-    token : str
-        Name of the folder to write in; another one for each attempt.
 
     Raises
     ------
@@ -78,20 +76,18 @@ def process(chunk: Chunk, token: str) -> Done:
     OSError
         If there is no room to write; nothing is left behind then.
     """
-    return carry_out(chunk, token, examine)
+    return carry_out(chunk, examine)
 
 
-def carry_out(
-    chunk: Chunk, token: str, look: Callable[[Sequence[Task], Settings, Path], Found]
-) -> Done:
+def carry_out(chunk: Chunk, look: Callable[[Sequence[Task], Settings, Path], Found]) -> Done:
     """Do one chunk with a given way to look at its studies; see :func:`process`."""
     if chunk.program != program_digest():
         raise NcsError(
             "a worker runs another version of ncs_cb than the one that plans the work.",
             hint="Install the same version on every machine of the cluster.",
         )
-    # A cluster that loses a worker gives the same chunk, with the same token, to another one.
-    staged = Path(chunk.out, "_batch", "staging", f"{token}-{uuid.uuid4().hex}")
+    # Another name for each attempt: a cluster that loses a worker gives its chunk to another one.
+    staged = Path(chunk.out, "_batch", "staging", f"{chunk.slot:05d}-{uuid.uuid4().hex}")
     with _ONE_AT_A_TIME:
         try:
             staged_part(staged, "").parent.mkdir(parents=True)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import stat
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from functools import wraps
 from io import TextIOWrapper
+from pathlib import Path
 from typing import Any, Literal, NoReturn, TypeVar
 
 import typer
@@ -125,10 +127,22 @@ def explain(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         name = f"{error.filename}: " if error.filename else ""
         return plain(f"{name}{error.strerror}")
+    # Its own words could quote a recording, and with it a person.
     return plain(
-        f"unexpected {type(error).__name__}: {error} "
+        f"unexpected {type(error).__name__} at {_place(error)} "
         "(this is a fault of ncs-cb; please report it with the command and the version)"
     )
+
+
+def _place(error: Exception) -> str:
+    """Name the line of ours at which an error arose."""
+    steps = traceback.extract_tb(error.__traceback__)
+    own = [s for s in steps if "ncs_cb" in Path(s.filename).parts] or steps
+    if not own:
+        return "an unknown line"
+    parts = Path(own[-1].filename).parts
+    after = len(parts) - parts[::-1].index("ncs_cb") if "ncs_cb" in parts else -1
+    return f"{'/'.join(parts[after:])}:{own[-1].lineno}"
 
 
 def wrong_usage(message: str) -> NoReturn:

@@ -6,6 +6,7 @@ key is optional, and unknown ones are refused with the nearest.
 
 from __future__ import annotations
 
+import os
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -96,7 +97,8 @@ def find(start: Path, *, root: Path | None = None) -> Path | None:
         return None
     for _ in range(_HIGHEST):
         own = here / NAME
-        if own.is_file() and not own.is_symlink():
+        # A folder that may not be entered has no file for us, and is no error here.
+        if os.path.isfile(own) and not own.is_symlink():
             return own
         if here in (top, here.parent):
             return None

@@ -278,7 +278,7 @@ def _shape(block: Block) -> FileShape:
     if encoding is not None:
         try:
             codecs.lookup(encoding)
-        except LookupError:
+        except (LookupError, ValueError):  # a zero in the name
             raise block.wrong(
                 "encoding",
                 f"unknown encoding '{encoding[:40]}'; such as utf-8, cp1252, utf-16, gb18030",

@@ -14,6 +14,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from ncs_cb.discreet import discreet, discreetly
 from ncs_cb.errors import NcsError, ReadError, StudyError
 from ncs_cb.harmless import visible
 from ncs_cb.knowledge.lab import LabFile
@@ -109,7 +110,8 @@ def read_study(
         If there is no stimulus, a nerve or site is unknown, or ``study.toml`` is faulty.
     """
     found = path if isinstance(path, StudyInput) else _as_input(Path(path))
-    return _read(found, *asked_for(found.path, layout, lab, root, keep_identity), details)
+    with discreetly(found.names | _as_called(details, layout, lab)):
+        return _read(found, *asked_for(found.path, layout, lab, root, keep_identity), details)
 
 
 def read_studies(
@@ -133,23 +135,25 @@ def read_studies(
         If the input as a whole cannot be read; see :func:`read_study`.
     """
     found = _as_input(Path(path))
-    asked, lab_file = asked_for(found.path, layout, lab, None, keep_identity)
-    each = each_visit(found, asked)
-    if len(each) == 1:
-        study = _read(found, asked, lab_file, details)
-        return {study.study_id: study}
-    made: dict[str, Study | NcsError] = {}
-    for one in each:
-        try:
-            made[one.name] = _read(one, asked, lab_file, details)
-        except NcsError as problem:
-            made[one.name] = problem
-    return made
+    with discreetly(found.names | _as_called(details, layout, lab)):
+        asked, lab_file = asked_for(found.path, layout, lab, None, keep_identity)
+        each = each_visit(found, asked)
+        if len(each) == 1:
+            study = _read(found, asked, lab_file, details)
+            return {study.study_id: study}
+        made: dict[str, Study | NcsError] = {}
+        for one in each:
+            try:
+                made[one.name] = _read(one, asked, lab_file, details)
+            except NcsError as problem:
+                made[one.name] = discreet(problem, one.names)
+        return made
 
 
 def _read(
     found: StudyInput, asked: Asked, lab: LabFile | None, details: str | Path | None
 ) -> Study:
+    folders.refuse_unlisted(found)
     lone = not found.path.is_dir()
     if details is not None:
         found = replace(found, study_file=Path(details))
@@ -214,7 +218,9 @@ def problems(
         If there is no such file or folder.
     """
     found = _as_input(Path(path))
-    asked, lab_file = asked_for(found.path, layout, lab, None, False)
+    names = found.names | _as_called(layout, lab)
+    with discreetly(names):
+        asked, lab_file = asked_for(found.path, layout, lab, None, False)
     failed: list[NcsError] = []
     study_id, told = found.name, _NOTHING_TOLD
     with collected(failed):
@@ -229,7 +235,7 @@ def problems(
     if not failed:
         with collected(failed):
             with_review(_assemble(study_id, told, (), read, ()), found)
-    return failed
+    return [discreet(problem, names) for problem in failed]
 
 
 def _id_of(found: StudyInput, shown: str) -> str:
@@ -255,6 +261,12 @@ def _as_input(path: Path) -> StudyInput:
         ) from None
 
 
+def _as_called(*said: object) -> frozenset[str]:
+    """Give what the user typed to name files and layouts: no secret from the user."""
+    paths = [Path(one) for one in said if isinstance(one, str | Path)]
+    return frozenset(name for path in paths for name in (str(path), path.name, path.stem))
+
+
 def check_study_file(path: str | Path) -> None:
     """Read a ``study.toml`` by itself, every name of an anatomy in it too.
 
@@ -263,7 +275,8 @@ def check_study_file(path: str | Path) -> None:
     StudyError
         If a key, a value or a name is wrong.
     """
-    _read_details(Path(path), "")
+    with discreetly(_as_called(path)):
+        _read_details(Path(path), "")
 
 
 def _read_details(path: Path, default_id: str) -> tuple[str, Details, tuple[Source, ...]]:

@@ -20,7 +20,9 @@ from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hin
 import pandas as pd
 
 from ncs_cb.columns import Column, conform, table_columns
-from ncs_cb.errors import ReadError
+from ncs_cb.discreet import discreetly
+from ncs_cb.errors import NcsError, ReadError
+from ncs_cb.files import read_regular
 from ncs_cb.knowledge import set_words
 from ncs_cb.model import Details, Provenance, Response, Result, SetWords, Site, Stimulus, Study
 from ncs_cb.reports import Writer
@@ -96,8 +98,11 @@ def from_record(record: Mapping[str, Any]) -> Result:
         else:
             sets = _typed(record["sets"], tuple[SetWords, ...])
             responses = _typed(record["responses"], tuple[Response, ...])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ReadError(f"the record is incomplete or damaged: {error}") from None
+    except KeyError as error:
+        raise ReadError(f"the record is incomplete: {error} is missing") from None
+    except (TypeError, ValueError, AttributeError, IndexError, OverflowError, NcsError) as error:
+        # Not in the words of the error, which quote the record.
+        raise ReadError(f"the record is damaged: {type(error).__name__} in its parts") from error
     return Result(study=study, **tables, responses=responses, provenance=provenance, sets=sets)
 
 
@@ -131,6 +136,8 @@ def from_json(text: str) -> Result:
         record = json.loads(text)
     except json.JSONDecodeError as error:
         raise ReadError(f"not a JSON record: {error}") from None
+    except (ValueError, RecursionError):  # a number of thousands of digits, or no end of lists
+        raise ReadError("not a JSON record: too long a number, or nested too deeply") from None
     if not isinstance(record, dict):
         raise ReadError("not a JSON record: the top is no object")
     return from_record(record)
@@ -156,11 +163,11 @@ def load_result(path: str | Path) -> Result:
         If the file cannot be read, is no such record, or is damaged.
     """
     try:
-        text = Path(path).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise ReadError(f"cannot read the record: {reason}", source=str(path)) from None
-    return from_json(text)
+        text = read_regular(Path(path), str(path)).decode("utf-8")
+    except UnicodeDecodeError:
+        raise ReadError("cannot read the record: it is not UTF-8 text", source=str(path)) from None
+    with discreetly():
+        return from_json(text)
 
 
 def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:

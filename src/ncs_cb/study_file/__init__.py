@@ -13,7 +13,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from ncs_cb.errors import StudyError
+from ncs_cb.errors import ReadError, StudyError
+from ncs_cb.files import read_regular
 from ncs_cb.knowledge import datafile, findings, records
 from ncs_cb.knowledge.datafile import Block
 from ncs_cb.knowledge.findings import Finding
@@ -88,12 +89,12 @@ def load_study_toml(path: str | Path) -> StudyFile:
     """
     path = Path(path)
     try:
-        if path.stat().st_size > _LARGEST_BYTES:
+        data = read_regular(path, at_most=_LARGEST_BYTES + 1)
+        if len(data) > _LARGEST_BYTES:
             raise StudyError(f"larger than {_LARGEST_BYTES} bytes.", source=path.name)
-        content = path.read_bytes()
-    except OSError as problem:
-        raise StudyError(f"cannot be read: {problem.strerror}.", source=str(path)) from None
-    return _parsed(content, path.name)
+    except ReadError as problem:
+        raise StudyError(problem.message, source=str(path)) from None
+    return _parsed(data, path.name)
 
 
 def parse_study_toml(text: str, *, source: str = "study.toml") -> StudyFile:

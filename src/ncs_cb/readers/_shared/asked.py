@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ncs_cb.discreet import discreetly
 from ncs_cb.errors import NcsError, StudyError, did_you_mean
 from ncs_cb.knowledge import lab as labs
 from ncs_cb.knowledge.lab import LabFile
@@ -69,7 +70,8 @@ class Asked:
 
 @cache
 def _loaded(path: Path, changed: int) -> LabFile:
-    return labs.load(path)
+    with discreetly():  # it lies beside recordings
+        return labs.load(path)
 
 
 def sources_of(lab: LabFile | None) -> tuple[Source, ...]:

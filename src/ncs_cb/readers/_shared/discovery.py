@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from ncs_cb.errors import ReadError
+from ncs_cb.errors import NcsError, ReadError
 from ncs_cb.harmless import visible
 from ncs_cb.knowledge import lab as labs
 from ncs_cb.knowledge import layouts
@@ -130,9 +130,12 @@ def _is_recording(asked: Asked, path: Path) -> bool:
         return True
     if not owners and (folders.is_study_file(path) or folders.is_plain_text_about(path)):
         return False
-    start = read_regular(path) if path.suffix.lower() in SPREADSHEETS else head(path)
-    lab = asked.lab_for(path) if path.suffix.lower() in TABLE_SUFFIXES else None
-    return bool(claimants(asked.put_to(Input(path, path.name, start), lab)))
+    try:
+        start = read_regular(path) if path.suffix.lower() in SPREADSHEETS else head(path)
+        lab = asked.lab_for(path) if path.suffix.lower() in TABLE_SUFFIXES else None
+        return bool(claimants(asked.put_to(Input(path, path.name, start), lab)))
+    except NcsError:
+        return bool(owners)  # reading it says what is wrong, and with this study alone
 
 
 def asked_for(

@@ -58,6 +58,12 @@ class StudyInput:
     part: str = ""
     """The study id of one visit among several in one table; empty otherwise."""
 
+    @property
+    def names(self) -> frozenset[str]:
+        """What the user calls the study and its files."""
+        paths = (self.path, *self.files)
+        return frozenset((self.name, self.part, *(n for p in paths for n in (p.name, p.stem))))
+
 
 def is_study_file(path: Path) -> bool:
     """Tell whether a file is a ``study.toml``, also by a name that was meant to be that."""
@@ -234,16 +240,26 @@ def find(root: Path, is_recording: Callable[[Path], bool]) -> Iterator[StudyInpu
 
 def holds_study_file(folder: Path) -> bool:
     """Tell whether a folder has a ``study.toml`` of its own."""
-    return _study_file([f for f in folder.iterdir() if is_study_file(f)])[0] is not None
+    try:
+        return _study_file([f for f in folder.iterdir() if is_study_file(f)])[0] is not None
+    except OSError:
+        return False  # whoever lists it says that this cannot be done
 
 
 def _collect(
     folder: Path, is_recording: Callable[[Path], bool], *, is_root: bool
 ) -> Iterator[StudyInput]:
-    files, links, below = _listed(folder)
+    try:
+        files, links, below = _listed(folder)
+    except OSError as problem:
+        if is_root:
+            raise
+        # One folder that nobody may look into is one study that fails.
+        yield StudyInput(folder, folder.name, (), None, ((folder, _unlisted(problem)),))
+        return
     if any(is_study_file(f) for f in files) and not is_root:
-        own, nested = _own_files(folder)
-        yield _study(folder, folder.name, own, links)
+        own, nested, hidden = _own_files(folder)
+        yield _study(folder, folder.name, own, [*links, *hidden])
         for inner in nested:
             yield from _collect(inner, is_recording, is_root=False)
         return
@@ -255,6 +271,31 @@ def _collect(
         yield _study(folder, folder.name, files, links)
     for name in below:
         yield from _collect(folder / name, is_recording, is_root=False)
+
+
+_UNLISTED = "the folder cannot be listed"
+
+
+def _unlisted(problem: OSError) -> str:
+    return f"{_UNLISTED}: {problem.strerror}"
+
+
+def refuse_unlisted(found: StudyInput) -> None:
+    """Refuse a study of which a folder cannot be listed: nobody knows what is missing.
+
+    Raises
+    ------
+    ReadError
+        With the system's reason.
+    """
+    for path, reason in found.skipped:
+        if reason.startswith(_UNLISTED):
+            below = path != found.path and found.path in path.parents
+            raise ReadError(
+                f"{reason}.",
+                source=path.relative_to(found.path).as_posix() if below else None,
+                hint="Give the right to read and enter it, or move it out of the archive.",
+            )
 
 
 def _listed(folder: Path) -> tuple[list[Path], list[tuple[Path, str]], list[str]]:
@@ -277,11 +318,18 @@ def _alone(recording: Path, files: Sequence[Path]) -> StudyInput:
     return StudyInput(recording, recording.stem, (recording, *beside), skipped=skipped)
 
 
-def _own_files(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Give the files below a folder with a ``study.toml``, and the folders that have their own."""
+def _own_files(folder: Path) -> tuple[list[Path], list[Path], list[tuple[Path, str]]]:
+    """Give the files below a folder with a ``study.toml``, the folders that have their own, and
+    those that cannot be listed.
+    """
     own: list[Path] = []
     nested: list[Path] = []
-    for here, names, found in os.walk(folder, onerror=_raise):
+    hidden: list[tuple[Path, str]] = []
+
+    def note(problem: OSError) -> None:
+        hidden.append((Path(os.fsdecode(problem.filename or folder)), _unlisted(problem)))
+
+    for here, names, found in os.walk(folder, onerror=note):
         names[:] = sorted(n for n in names if not is_folder_passed_over(n))
         for name in [*names]:
             inner = Path(here) / name
@@ -291,4 +339,4 @@ def _own_files(folder: Path) -> tuple[list[Path], list[Path]]:
                     nested.append(inner)
         paths = (Path(here) / n for n in sorted(found) if not is_passed_over(n))
         own += [path for path in paths if not path.is_symlink()]
-    return own, nested
+    return own, nested, hidden

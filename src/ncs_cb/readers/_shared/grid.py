@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
+from ncs_cb.apart import apart
 from ncs_cb.errors import ReadError, did_you_mean
 from ncs_cb.readers._shared.text import decode
 
@@ -81,7 +82,8 @@ def read_grid(
         If it cannot be read so; the message says what is there.
     """
     if is_spreadsheet(suffix, data):
-        rows, shape, n_left_out = _sheet(data, sheet)
+        # Native code takes such files apart, which a file made for it can break.
+        rows, shape, n_left_out = apart(_sheet, data, sheet)
         mark = decimal or _decimal([c for row in rows for c in row if isinstance(c, str)], ";")
         return Grid(rows, mark, shape, n_left_out)
     text, found = _decoded(data, encoding)
@@ -213,7 +215,7 @@ def _named(names: list[str], wanted: str | int | None) -> str:
     if wanted in names:
         return wanted
     raise ReadError(
-        f"no sheet '{wanted[:60]}'; there are: {', '.join(n[:60] for n in names[:20])}."
+        f"no sheet '{wanted[:60]}'; there are: {', '.join(repr(n[:60]) for n in names[:20])}."
         + did_you_mean(wanted, names)
     )
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from ncs_cb.discreet import without_quotes
 from ncs_cb.errors import NcsError, StudyError
 from ncs_cb.knowledge.anatomy import anatomy, nerve_of_muscle, position
 from ncs_cb.knowledge.layouts import Layout
@@ -244,7 +246,13 @@ def _segment(
 
 def _number(row: Row, name: str) -> float | None:
     text = re.sub(r"[^\d.eE+-]", "", row.cells.get(name, ""))
-    return float(text) if text else None
+    try:
+        number = float(text) if text else None
+    except ValueError:
+        number = math.nan
+    if number is not None and not math.isfinite(number):
+        raise StudyError(f"{row.where}: '{text[:20]}' for {name} is no number.")
+    return number
 
 
 def _ends(row: Row, site: str, source: Input) -> tuple[str, ...] | None:
@@ -324,8 +332,10 @@ def _details(patient: Mapping[str, object]) -> Details:
 
 def _decisions(source: Input, grid: Grid, layout: Layout, found: Found) -> tuple[Decision, ...]:
     name = source.name
+    # A sheet may be called like a person.
+    shape = without_quotes(grid.shape, {str(layout.shape.sheet)})
     made = [
-        Decision(name, "layout", layout.id, f"sha256 {layout.sha256}; read as {grid.shape}"),
+        Decision(name, "layout", layout.id, f"sha256 {layout.sha256}; read as {shape}"),
         Decision(name, "unit", "as stated", _listed(f"{h}: {u}" for h, u in found.units.items())),
     ]
     if grid.n_sheets_left_out:

@@ -89,7 +89,7 @@ class Header:
             names = [n for n in self.names if n]
             raise StudyError(
                 f"row {self.row + 1} has no column '{header[:60]}'; it has: "
-                f"{', '.join(n[:40] for n in names[:40])}." + did_you_mean(header, names)
+                f"{', '.join(repr(n[:40]) for n in names[:40])}." + did_you_mean(header, names)
             )
         return found
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ncs_cb.apart import apart
 from ncs_cb.errors import ReadError, StudyError, did_you_mean
 from ncs_cb.knowledge.anatomy import find, position, resolve
 from ncs_cb.model import (
@@ -22,7 +23,6 @@ from ncs_cb.model import (
     Stimulus,
     Trace,
 )
-from ncs_cb.readers._shared.apart import apart
 from ncs_cb.readers._shared.names import SIDES
 from ncs_cb.readers._shared.plausible import (
     FARTHEST_MM,
@@ -229,7 +229,7 @@ def _columns(
         if name not in names:
             raise StudyError(
                 f"traces.{name[:80]}: the table has no such column; it has: "
-                f"{', '.join(names[:20])}." + did_you_mean(name[:80], names),
+                f"{', '.join(map(repr, names[:20]))}." + did_you_mean(name[:80], names),
                 source=sidecar.name,
             )
     sites = named_by(told.sites, names)

@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ncs_cb.readers._shared.apart import apart
+from ncs_cb.apart import apart
 from ncs_cb.readers._shared.reader import Input, Reader, Recording
 
 if TYPE_CHECKING:

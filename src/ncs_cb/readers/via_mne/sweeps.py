@@ -166,7 +166,7 @@ def spoken_of(name: str, row: Mapping[Any, Any], sites: Mapping[str, str] | None
     told = row.get("site", row.get("stimulation_site")) if sites is None else sites.get(name)
     if sites is not None and told is None:
         raise StudyError(
-            f"sites: no entry for event '{name[:80]}'; given: {', '.join(sites)}."
+            f"sites: no entry for event '{name[:80]}'; given: {', '.join(map(repr, sites))}."
             + did_you_mean(name[:80], sites)
         )
     text = str(told if told is not None else name)[:200]

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ncs_cb.apart import apart
 from ncs_cb.errors import StudyError, UnitError, did_you_mean
 from ncs_cb.knowledge.anatomy import position
 from ncs_cb.model import Decision, Kind, Side, Site, Stimulus, Trace, UnassignedStimulus
-from ncs_cb.readers._shared.apart import apart
 from ncs_cb.readers._shared.names import SIDES
 from ncs_cb.readers._shared.plausible import (
     FARTHEST_MM,
@@ -241,7 +241,7 @@ def _markers(stretches: Sequence[Stretch], events: Sidecar) -> list[_Pulse]:
     if wanted not in known:
         raise StudyError(
             f"events.marker: no channel '{wanted[:40]}' holds events; there are: "
-            f"{', '.join(known[:_LISTED]) or 'none'}." + did_you_mean(wanted, known),
+            f"{', '.join(map(repr, known[:_LISTED])) or 'none'}." + did_you_mean(wanted, known),
             source=events.name,
         )
     mine = [

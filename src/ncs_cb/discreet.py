@@ -1,0 +1,129 @@
+"""Messages about a file that quote it only where what is quoted can be no person's name.
+
+A message says where a fault stands, and what was there when that is a slip for a word of ours. A
+text unlike every word that we know may be a name that stands in the wrong place: it is not told.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib.resources import files
+
+from ncs_cb.errors import NcsError
+from ncs_cb.harmless import visible
+
+HIDDEN = "(not shown: it may name a person)"
+"""What stands in place of a text that is not told."""
+
+_TEMPLATES = ("study_template.toml", "lab_template.toml", "nerves.toml")
+# Keys of sidecars and of a result, which no template lists.
+_KEYS = (
+    "damaged truncated traces site repeat machine range_mv resolution_mv channel gain "
+    "window_ms events at_ms threshold level edge rising falling refractory marker study "
+    "details segments provenance schema kind motor sensory f_wave polarity negative_up "
+    "negative_down both bilateral auto trace action move reset exclude choose set accept undo "
+    "onset peak end baseline present absent not_done not_measurable nanovolt uvolt microvolt "
+    "millivolt volt"
+)
+# Quotes around a text, not an apostrophe inside it; the last may have been cut off.
+_QUOTED = re.compile(r"(?<!\w)'(.*?)(?:'(?!\w)|\Z)|(?<!\w)\"(.*?)(?:\"(?!\w)|\Z)", re.DOTALL)
+# A heading that we were told to read, or understood, is no secret.
+_HEADING = re.compile(r"(?:rows? \d+, column|has no column) $")
+_WORD = re.compile(r"[^\W\d_]+")
+# A date, or more digits than a measured number has.
+_NUMBER = re.compile(r"\d{5,}|\d{1,4}[-./]\d{1,2}[-./]\d{1,4}")
+# Keys and values of a TOML file, not the remarks in it.
+_NAMED = re.compile(r'([\w.]+)\s*=|"([^"\n]*)"|^\[+([^\]\n]*)\]', re.MULTILINE)
+_LONGEST, _LONGEST_QUOTE = 2500, 120
+_SHORT = 3
+_LIKENESS = 0.8
+
+
+def discreet(error: NcsError, names: Collection[str] = ()) -> NcsError:
+    """Give the error with every quoted text hidden that may name a person.
+
+    Parameters
+    ----------
+    error : NcsError
+    names : collection of str
+        What the user called files and folders: no secret from the user.
+    """
+    error.message = without_quotes(error.message, names)
+    error.args = (error.message, *error.args[1:])
+    if error.hint:
+        error.hint = without_quotes(error.hint, {*names, *_openly(error.message)})
+    return error
+
+
+@contextmanager
+def discreetly(names: Collection[str] = ()) -> Iterator[None]:
+    """Have every error of ours that leaves the block be discreet."""
+    try:
+        yield
+    except NcsError as problem:
+        raise discreet(problem, names) from problem.__cause__
+
+
+def is_telling(text: str) -> bool:
+    """Tell whether a text may be a name: it holds a word or number that is none of ours.
+
+    Examples
+    --------
+    >>> is_telling("elbw"), is_telling("mV"), is_telling("Maria Muster"), is_telling("4711002")
+    (False, False, True, True)
+    """
+    if len(text) > _LONGEST_QUOTE or _NUMBER.search(text):
+        return True
+    return any(not _is_ours(word) for word in _WORD.findall(text.casefold()))
+
+
+def without_quotes(message: str, names: Collection[str] = ()) -> str:
+    """Give a message with every quoted text hidden that may name a person."""
+
+    def shown(found: re.Match[str]) -> str:
+        text = found[1] if found[1] is not None else found[2]
+        if text in names or _HEADING.search(found.string[: found.start()]):
+            return found[0]
+        return HIDDEN if is_telling(text) else found[0]
+
+    message = _cut(visible(message))
+    where, colon, rest = message.partition(": ")
+    if colon and not re.search(r"[\s']", where):
+        # The place in a tree: traces.wrist.distance_mm
+        parts = re.split(r"([.\[\]])", where)
+        where = "".join("..." if is_telling(part) else part for part in parts)
+        return _cut(f"{where}{colon}{_QUOTED.sub(shown, rest)}")
+    return _cut(_QUOTED.sub(shown, message))
+
+
+def _cut(message: str) -> str:
+    return message if len(message) <= _LONGEST else f"{message[:_LONGEST]} ..."
+
+
+def _openly(message: str) -> set[str]:
+    """Give what a message says without quotes too, such as the sections that it lists."""
+    return set(re.findall(r"(?<=\s)[^\s,;'\"]+?(?=[,;.]?(?:\s|$))", _QUOTED.sub(" ", message)))
+
+
+def _is_ours(word: str) -> bool:
+    if len(word) <= _SHORT and word.isascii():
+        return True
+    known = _words()
+    return word in known or bool(difflib.get_close_matches(word, known, n=1, cutoff=_LIKENESS))
+
+
+@cache
+def _words() -> frozenset[str]:
+    """Give every word of our templates, tables of names and columns."""
+    from ncs_cb.columns import table_columns
+
+    texts = [files("ncs_cb").joinpath("tables", name).read_text("utf-8") for name in _TEMPLATES]
+    named = [word for text in texts for found in _NAMED.findall(text) for word in found]
+    columns = [c.name for table in ("traces", "segments", "verdicts") for c in table_columns(table)]
+    return frozenset(
+        _WORD.findall(" ".join((*named, *columns, _KEYS)).casefold().replace("_", " "))
+    )

@@ -1,0 +1,129 @@
+"""Processes that are killed at any moment: the run goes on or is completed, with the same bytes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import archives
+from ncs_cb.batch import run_batch
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="processes of Linux"),
+]
+HARNESS = Path(__file__).parents[1] / "benchmarks" / "kill_batch.py"
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory) -> tuple[Path, Path]:
+    """Some studies, and what an undisturbed run makes of them."""
+    folder = tmp_path_factory.mktemp("lost")
+    archives.write_archive(folder / "root", 24, n_files=1)
+    run_batch(folder / "root", folder / "whole", workers=1)
+    return folder / "root", folder / "whole"
+
+
+def content(out: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(out)): path.read_bytes()
+        for path in sorted(out.rglob("*"))
+        if path.is_file() and "_batch" not in path.parts
+    }
+
+
+@contextlib.contextmanager
+def killing(nannies: list, every_s: float, most: int) -> Iterator[list[int]]:
+    """Kill one worker after the other while the block runs; give those that were killed."""
+    killed: list[int] = []
+    over = threading.Event()
+
+    def go_on() -> None:
+        while len(killed) < most and not over.wait(every_s):
+            pid = nannies[len(killed) % len(nannies)].pid
+            if pid and pid not in killed:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+                    killed.append(pid)
+
+    thread = threading.Thread(target=go_on)
+    thread.start()
+    try:
+        yield killed
+    finally:
+        over.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("every_s", [0.3, 1.5])
+def test_a_scheduler_that_loses_workers_in_every_phase_gives_the_same_bytes(
+    archive, tmp_path, every_s
+):
+    from distributed import LocalCluster
+
+    root, whole = archive
+    with (
+        LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0"
+        ) as cluster,
+        killing(list(cluster.workers.values()), every_s, 5) as killed,
+    ):
+        run_batch(root, tmp_path / "out", scheduler=cluster.scheduler_address)
+    assert killed
+    assert content(tmp_path / "out") == content(whole)
+    assert list((tmp_path / "out/_batch/staging").iterdir()) == []
+
+
+def test_a_batch_killed_at_random_moments_is_completed_with_the_same_bytes(tmp_path):
+    command = [sys.executable, HARNESS, "--kills", "5", "--studies", "16", "--seed", "3"]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "5 kills" in run.stdout
+    assert "the same bytes, nothing left running" in run.stdout
+
+
+def test_a_child_ends_with_the_process_that_asked(tmp_path):
+    code = (
+        "import sys, threading\n"
+        "from ncs_cb.apart import Child\n"
+        "child = Child('time:sleep')\n"
+        "print(child._process.pid, flush=True)\n"
+        "threading.Event().wait()\n"
+    ).replace("time:sleep", "apart_helper:serve")
+    (tmp_path / "apart_helper.py").write_text(
+        "import time\nfrom ncs_cb.apart import hold_on\n"
+        "def serve(line):\n    hold_on(line)\n    time.sleep(600)\n"
+    )
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": path},
+    ) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        time.sleep(1)
+        assert Path(f"/proc/{child}").exists()
+        parent.kill()
+        parent.wait()
+        until = time.monotonic() + 30
+        while _runs(child) and time.monotonic() < until:
+            time.sleep(0.05)
+        assert not _runs(child)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

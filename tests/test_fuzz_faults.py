@@ -1,0 +1,84 @@
+"""Inputs at which the fuzzer of benchmarks/ once found a fault, made again in small."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import ncs_cb
+from ncs_cb import NcsError, ReadError, StudyError, review
+from readers.test_mapped_table import LONG_LAYOUT, NATUS
+from review_visits import ulnar_visit
+
+FUZZER = Path(__file__).parents[1] / "benchmarks" / "fuzz_readers.py"
+
+
+@pytest.fixture(scope="module")
+def record(tmp_path_factory) -> str:
+    folder = tmp_path_factory.mktemp("record")
+    result = ncs_cb.analyze(ncs_cb.read_study(ulnar_visit(folder / "visit")))
+    (path,) = ncs_cb.write_report(result, folder / "out", formats=["json"])
+    return path.read_text("utf-8")
+
+
+@pytest.mark.parametrize("value", [[], 7, "text", [[1]], {"": {}}, True])
+@pytest.mark.parametrize("key", ["study", "provenance", "traces", "verdicts", "sets", "responses"])
+def test_a_record_whose_parts_are_of_another_kind_is_damaged(record, tmp_path, key, value):
+    path = tmp_path / "result.json"
+    path.write_text(json.dumps(json.loads(record) | {key: value}))
+    with contextlib.suppress(NcsError):
+        assert len(ncs_cb.load_result(path).study.study_id) > 0
+
+
+def test_half_a_letter_in_the_schema_of_a_record_can_be_said(record, tmp_path):
+    path = tmp_path / "result.json"
+    path.write_text(json.dumps(json.loads(record) | {"schema": "\ud83d"}))
+    with pytest.raises(ReadError) as told:
+        ncs_cb.load_result(path)
+    assert str(told.value).encode("utf-8")
+
+
+@pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity"])
+def test_a_number_that_json_does_not_have_is_a_damaged_line(tmp_path, text):
+    visit = ulnar_visit(tmp_path / "visit")
+    about = {"recording": "ulnar_right.csv", "site": "below_elbow"}
+    review.append(visit, who="mt", action="exclude", trace=about)
+    log = visit / "review.jsonl"
+    event = json.loads(log.read_text())
+    log.write_text(json.dumps(event | {"at": "when"}).replace('"when"', text) + "\n")
+    with pytest.raises(StudyError, match=r"line 1: is damaged"):
+        ncs_cb.read_study(visit)
+
+
+@pytest.mark.parametrize("cell", ["56.2-1", "1-2", "5.6.2", "e"])
+def test_a_printed_velocity_that_is_no_number_names_its_row(tmp_path, cell):
+    path = tmp_path / "report.txt"
+    path.write_text(NATUS.replace("56.2", cell))
+    with pytest.raises(NcsError, match=r"row \d|is no number|number"):
+        ncs_cb.read_study(path)
+
+
+def test_a_huge_value_in_the_wrong_place_is_neither_quoted_nor_slow(tmp_path):
+    (tmp_path / "t.csv").write_text("id;nerve;side;muscle;param;value\n1;ulnar;R;adm;CMAP1;8\n")
+    many = ", ".join(['{ Zabcdef = "Yghijkl" }'] * 4000)
+    layout = LONG_LAYOUT.partition("[long]")[0] + f"long = [{many}]\n"
+    (tmp_path / "layout.toml").write_text(layout)
+    began = time.process_time()
+    with pytest.raises(NcsError) as told:
+        ncs_cb.read_study(tmp_path / "t.csv", layout=tmp_path / "layout.toml")
+    assert len(str(told.value)) < 4000
+    assert time.process_time() - began < 3
+
+
+@pytest.mark.slow
+def test_the_fuzzer_finds_nothing_in_some_inputs(tmp_path):
+    command = [sys.executable, FUZZER, "--inputs", "150", "--seed", "20261128"]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "150 inputs of seed 20261128, 0 faults" in run.stdout
