@@ -446,3 +446,81 @@ def growing(site, current_ma, share):
         "series.csv",
         stimulus=Stimulus(distance_mm=70.0 if site == "wrist" else 280.0, intensity_ma=current_ma),
     )
+
+
+# ------------------------------------------------------------------ responses that contradict
+
+
+def along(*sites):
+    """Sites of the left ulnar nerve: site, distance, latency, amplitude and area; attested."""
+    return "".join(
+        f"ulnar,left,adm,{site},{distance},{latency},{amplitude},{area},5.8,true,\n"
+        for site, distance, latency, amplitude, area in sites
+    )
+
+
+def test_a_fall_that_recovers_further_up_is_no_block(visit):
+    rows = along(
+        ("wrist", 80, 2.9, 9.0, 27.0),
+        ("below_elbow", 280, 6.2, 3.2, 9.6),
+        ("above_elbow", 380, 7.9, 8.8, 26.4),
+    )
+    result = visit(rows)
+    row = verdict(result)
+    assert grades(row) == ("definite", "undetermined", "refuted")
+    assert row["not_excluded"] == "definite"
+    step = premise(row, "recovery")["next_step"]
+    assert "more current" in step
+    assert "co-stimulation at above elbow" in step
+    assert result.diagnosis["category"].item() == "undetermined"
+
+
+def test_a_fall_that_stays_further_up_is_block(visit):
+    rows = along(
+        ("wrist", 80, 2.9, 9.0, 27.0),
+        ("below_elbow", 280, 6.2, 3.2, 9.6),
+        ("above_elbow", 380, 7.9, 3.6, 10.8),
+    )
+    assert grades(verdict(visit(rows))) == ("definite", "definite", "attested")
+
+
+def test_sites_whose_latencies_are_out_of_order_are_not_judged(visit):
+    rows = along(
+        ("below_elbow", 280, 2.9, 9.0, 27.0),
+        ("wrist", 80, 6.2, 3.2, 9.6),
+        ("above_elbow", 380, 7.9, 3.1, 9.3),
+    )
+    result = visit(rows)
+    row = verdict(result)
+    assert grades(row)[1:] == ("undetermined", "refuted")
+    assert "check site labels, markers and distances" in premise(row, "order")["next_step"]
+    elbow = verdict(result, segment="below_elbow-above_elbow")
+    assert elbow["technical_validity"] == "refuted"
+    said = " ".join(result.impression)
+    assert "axonal loss" not in said
+    assert "neuropathy at the elbow" not in said
+
+
+def test_an_early_response_leaves_the_segments_below_it_alone(visit):
+    rows = along(
+        ("wrist", 80, 2.9, 9.0, 27.0),
+        ("below_elbow", 280, 6.2, 3.2, 9.6),
+        ("axilla", 480, 2.1, 1.0, 3.0),
+    )
+    result = visit(rows)
+    assert grades(verdict(result)) == ("definite", "definite", "attested")
+    row = verdict(result, segment="below_elbow-axilla")
+    assert grades(row)[1:] == ("excluded", "refuted")
+    assert "axilla" in premise(row, "order")["next_step"]
+
+
+def test_distances_in_centimetres_leave_the_fall_readable(visit):
+    rows = along(("wrist", 8, 2.9, 9.0, 27.0), ("below_elbow", 28, 6.2, 3.2, 9.6))
+    assert grades(verdict(visit(rows)))[1] == "definite"
+
+
+def test_an_area_that_contradicts_the_amplitude_is_not_read_as_block(visit):
+    rows = along(("wrist", 80, 2.9, 9.0, 27.0), ("below_elbow", 280, 6.2, 8.2, 2.7))
+    row = verdict(visit(rows))
+    assert grades(row) == ("definite", "undetermined", "refuted")
+    assert "contradict each other" in premise(row, "order")["text"]

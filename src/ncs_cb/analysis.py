@@ -16,7 +16,15 @@ import pandas as pd
 import ncs_cb
 from ncs_cb import dispersion, flags, quality
 from ncs_cb.columns import conform
-from ncs_cb.judging import conclusion_tables, diagnosis, features, impression, limits, sensory
+from ncs_cb.judging import (
+    conclusion_tables,
+    contradictions,
+    diagnosis,
+    features,
+    impression,
+    limits,
+    sensory,
+)
 from ncs_cb.judging.verdicts import judge
 from ncs_cb.knowledge import criteria as criteria_sets
 from ncs_cb.knowledge import reference as reference_sets
@@ -221,6 +229,7 @@ def _concluded(
     """Give the tables that say what the numbers come to."""
     names, details = ("verdicts", "segments", "traces", "f_waves"), _details(studies)
     verdicts, pairs, traces, waves = (found[name] for name in names)
+    pairs, traces = contradictions.readable(pairs, traces, found["checks"])
     made = diagnosis.conclusions(
         verdicts, pairs, traces, waves, details, criteria=criteria, reference=reference
     )
@@ -430,8 +439,9 @@ def _judgement(
     traces, pairs, verdicts, waves = (
         tables.frames[name] for name in ("traces", "segments", "verdicts", "f_waves")
     )
+    seen, readable = contradictions.readable(pairs, traces, tables.frames["checks"])
     typical, others = features.features_and_differential(
-        verdicts, pairs, traces, waves, details, reference=reference
+        verdicts, seen, readable, waves, details, reference=reference
     )
     return {
         "features": typical,

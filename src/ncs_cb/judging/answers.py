@@ -27,6 +27,8 @@ _ASKED = (
     "complete_block",
     "erb_without_collision",
     "axonal_loss_recent",
+    "velocity_implausible",
+    "length_implausible",
     *CROSSINGS,
     *REFUTING,
 )

@@ -42,6 +42,8 @@ Nerve = tuple[str, str]
 
 # Premises whose next step settles what a grade waits for.
 _SETTLING = (
+    "order",
+    "recovery",
     "supramaximal",
     "complete_block",
     "martin_gruber",

@@ -329,6 +329,8 @@ def _step(visit: Seen) -> Iterator[Statement]:
 
 # What refutes or leaves open a grade, and the answers that do; then what only casts a doubt.
 _SPOILING = (
+    ("order", (False,)),
+    ("recovery", (False,)),
     ("supramaximal", (False,)),
     ("filter_mismatch", (False,)),
     ("polarity_differs", (False,)),

@@ -25,6 +25,8 @@ from ncs_cb.judging.answers import (
     share_of,
     state_of,
 )
+from ncs_cb.judging.contradictions import Contradictions, contradictions
+from ncs_cb.judging.rest import reduced
 from ncs_cb.judging.table import Segments
 from ncs_cb.knowledge import thresholds
 from ncs_cb.knowledge.anatomy import anatomy, nerve_of_muscle
@@ -41,14 +43,6 @@ Row = dict[str, Any]
 ATTESTED, NOT_ATTESTED, REFUTED = "attested", "not_attested", "refuted"
 
 _DENIED = ("denied", "no_plateau")
-# What is taken off a reduction when fibers cross: the column, and the share it goes by.
-_BY_SHARE = {
-    "amplitude_reduction_pct": "amplitude",
-    "peak_to_peak_reduction_pct": "amplitude",
-    "area_reduction_pct": "area",
-    "total_area_reduction_pct": "area",
-}
-
 # What is left of a fall, beside the sentence that says so.
 _REST = ("rest_amplitude_pct", "rest_area_pct")
 
@@ -73,6 +67,8 @@ class Premises:
         The share is the most that may cross; distal equals proximal plus crossing.
     answers, places : list of dict
         What the checks found of each segment, and the words for where it lies.
+    against : Contradictions
+        What contradicts itself along each nerve.
     reasons : list of list of dict
         Evidence of each segment that is the same for every criteria set.
     """
@@ -90,7 +86,12 @@ class Premises:
     balanced: Array
     answers: list[dict[str, Answer]]
     places: list[dict[str, str]]
+    against: Contradictions
     reasons: list[list[Row]] = field(default_factory=list)
+
+    def is_seen_twice(self) -> bool:
+        """Tell whether some segment is judged on other numbers beside its own."""
+        return bool(np.isfinite(self.crossing).any()) or any(self.against.site)
 
 
 def _is_absent(answers: Mapping[str, Answer]) -> bool:
@@ -105,7 +106,7 @@ def _is_balanced(one: Answer | None) -> bool:
     return one is not None and one.case.startswith("explains") and "part" not in one.case
 
 
-def premises(table: Segments, checks: pd.DataFrame | None) -> Premises:
+def premises(table: Segments, checks: pd.DataFrame | None, segments: pd.DataFrame) -> Premises:
     """Gather what is known of the technique of every segment.
 
     Parameters
@@ -114,6 +115,8 @@ def premises(table: Segments, checks: pd.DataFrame | None) -> Premises:
         A typed-in table may say ``supramaximal`` itself; flags of its rows count as raised.
     checks : DataFrame or None
         The ``checks`` table of the same segments.
+    segments : DataFrame
+        All segments, also those that are not adjacent.
     """
     answers = answers_of(table, checks)
     said = table.boolean("supramaximal")
@@ -131,16 +134,15 @@ def premises(table: Segments, checks: pd.DataFrame | None) -> Premises:
     named = each(lambda one: state_of(one, "supramaximality_not_attested") == "cleared")
     attested = (named | np.asarray(said.fillna(False), dtype=bool)) & ~denied[0] & ~denied[1]
     collision = each(lambda one: case_of(one, "erb_without_collision") == "collision")
-    shares = [
-        np.array([share_of(one, name) for one in crossing], dtype=np.float64)
-        for name in ("crossing_share", "crossing_area_share")
-    ]
+    shares = [_shares(crossing, name) for name in ("crossing_share", "crossing_area_share")]
+    apart = each(is_incomparable)
+    unread = apart | _is_doubtful_erb(table, collision & attested)
     found = Premises(
         attested,
         denied[0],
         denied[1],
         collision & attested,
-        each(is_incomparable),
+        apart,
         each(lambda one: state_of(one, "complete_block") == "raised"),
         each(_is_absent),
         shares[0],
@@ -149,11 +151,22 @@ def premises(table: Segments, checks: pd.DataFrame | None) -> Premises:
         np.array([_is_balanced(one) for one in crossing], bool),
         answers,
         places(table),
+        contradictions(table, answers, segments, unread),
     )
     reasons = [
         _reasons(at, where, found, checks is not None) for at, where in enumerate(found.places)
     ]
     return replace(found, reasons=reasons)
+
+
+def _shares(crossing: list[Answer | None], name: str) -> Array:
+    return np.array([share_of(one, name) for one in crossing], dtype=np.float64)
+
+
+def _is_doubtful_erb(table: Segments, attested: Array) -> Array:
+    """Tell where a segment ends at Erb's point and little is known of the stimulus there."""
+    at_erb: Array = (table.keys["proximal_site"] == "erb").to_numpy(dtype=bool)
+    return at_erb & ~attested
 
 
 # ------------------------------------------------------------------ evidence of the technique
@@ -277,35 +290,6 @@ def _sayer_words(by: str, lang: str) -> str:
 
 
 # ------------------------------------------------------------------ what stands
-
-
-def without_crossing(table: Segments, found: Premises) -> Segments | None:
-    """Give the segments with the crossing fibers taken off the distal response; None if none."""
-    if not np.isfinite(found.crossing).any():
-        return None
-    shares = {"amplitude": found.crossing, "area": found.crossing_area}
-    values = table.values.copy()  # noqa: PD011 - a field of ours, not of pandas
-    for column, kind in _BY_SHARE.items():
-        if column in values:
-            values[column] = reduced(values[column].to_numpy(np.float64), shares[kind])
-    if "distal_amplitude_mv" in values:
-        left = np.where(np.isnan(found.crossing), 1.0, 1.0 - found.crossing)
-        values["distal_amplitude_mv"] = values["distal_amplitude_mv"].to_numpy(np.float64) * left
-    return replace(table, values=values, number_cache={})
-
-
-def reduced(reduction_pct: Array, share: Array) -> Array:
-    """Give a reduction relative to what is left of the distal response.
-
-    ``100 * (1 - proximal / (distal - crossing))``; at most as large as before, and 0 where
-    nothing is left.
-    """
-    known = np.isfinite(share)
-    left = np.where(known, 1.0 - share, 1.0)
-    kept = 1.0 - reduction_pct / 100.0
-    with np.errstate(divide="ignore", invalid="ignore"):
-        rest = np.where(left > 0.0, 100.0 * (1.0 - kept / left), 0.0)
-    return np.where(known, rest, reduction_pct)
 
 
 @dataclass(slots=True)
@@ -477,6 +461,30 @@ class Standing:
         hidden = found.denied_distal | found.incomparable
         self.put(judged & hidden, "undetermined", strongest)
         self.refuted = self.refuted | found.denied_proximal | hidden
+
+    def order(self) -> None:
+        """Withhold what rests on responses that contradict each other."""
+        against = self.found.against
+        narrow = against.narrow & self._graded(self.left_open) & ~against.order
+        judged = np.isin(self.grade.astype(str), (*self.made.grades, "none", "undetermined"))
+        for at in np.flatnonzero(against.order | narrow).tolist():
+            self.say(at, "order", "refuted" if against.order[at] else "narrow", False)
+        self.put(judged & against.order, "undetermined", self.made.grades[0])
+        self.put(judged & narrow, "undetermined", self.left_open)
+        self.refuted = self.refuted | against.order | narrow
+
+    def recovery(self, rest: Array) -> None:
+        """Withhold a fall that a more proximal response does not show: block does not recover.
+
+        `rest` holds the grades of the more proximal response against the distal one.
+        """
+        sites = self.found.against.site
+        back = np.array([bool(site) for site in sites]) & self._graded(self.left_open)
+        back &= ~self._graded(rest)
+        for at in np.flatnonzero(back).tolist():
+            self.say(at, "recovery", "refuted", False, further=sites[at])
+        self.put(back, "undetermined", self.left_open)
+        self.refuted = self.refuted | back
 
     def technical_validity(self) -> Array:
         """Give ``attested``, ``not_attested`` or ``refuted`` for every segment."""

@@ -17,8 +17,9 @@ import pandas as pd
 from ncs_cb.columns import SEGMENT_KEYS, conform
 from ncs_cb.judging import truth
 from ncs_cb.judging.evidence import EvidenceBook
+from ncs_cb.judging.rest import recovered, without_crossing
 from ncs_cb.judging.table import Segments, read_segments
-from ncs_cb.judging.validity import Premises, Standing, premises, without_crossing
+from ncs_cb.judging.validity import Premises, Standing, premises
 from ncs_cb.judging.varying import clauses_named, is_one_question, variants
 from ncs_cb.knowledge.criteria import (
     Clause,
@@ -98,7 +99,7 @@ def judge(
     sets = chosen(criteria)
     table = read_segments(segments)
     limits = lower_amplitude_limits(table.keys, reference, details)
-    found = premises(table, checks)
+    found = premises(table, checks, segments)
     facts = _Facts(table, limits, checks, found.complete)
     if vary is not None:
         return _varied(variants(sets, vary), next(iter(vary)), facts, found)
@@ -121,7 +122,7 @@ def _varied(
     parts = []
     for _, one in many:
         asked = clauses_named(one, name)
-        if not is_one_question(asked) or without_crossing(facts.table, found) is not None:
+        if not is_one_question(asked) or found.is_seen_twice():
             parts.append(_grades(one, facts, found))
             continue
         if one.id not in answered:
@@ -163,7 +164,7 @@ def _grades(one: CriteriaSet, facts: _Facts, found: Premises) -> dict[str, Any]:
         "grade_by_numbers": by_numbers,
         "technical_validity": np.asarray(stands.technical_validity(), dtype=object),
         "not_excluded": stands.left_open,
-        "temporal_dispersion": np.asarray(_dispersion(one, facts), dtype=object),
+        "temporal_dispersion": np.asarray(_dispersion(one, facts, found), dtype=object),
         "extrapolated": _extrapolated(one, facts.table),
     }
 
@@ -248,13 +249,18 @@ def _standing(
         np.zeros(len(facts), dtype=bool),
         [list(rows) for rows in found.reasons],
     )
-    rest = without_crossing(table, found)
+    rest = without_crossing(table, found.crossing, found.crossing_area)
     if rest is not None:
         stands.crossing(_by_rules(one, replace(facts, table=rest, answers={}))[:2])
     stands.gate(facts.limits)
     stands.healthy_fall()
     stands.foreign_muscle()
     stands.erb()
+    back = recovered(table, found.against)
+    if back is not None:
+        seen = replace(facts, table=back, answers={}, complete=np.zeros(len(facts), dtype=bool))
+        stands.recovery(_by_rules(one, seen)[1])
+    stands.order()
     stands.technique()
     return stands, by_numbers, covered
 
@@ -273,7 +279,7 @@ def _judge_by(one: CriteriaSet, facts: _Facts, found: Premises) -> pd.DataFrame:
         grade_by_numbers=by_numbers,
         technical_validity=stands.technical_validity(),
         not_excluded=stands.left_open,
-        temporal_dispersion=_dispersion(one, facts),
+        temporal_dispersion=_dispersion(one, facts, found),
         extrapolated=extrapolated,
         evidence=pd.Series(evidence, index=table.keys.index, dtype="object"),
     )
@@ -343,12 +349,13 @@ def _mask(scope: Scope, one: CriteriaSet, table: Segments) -> np.ndarray[Any, An
     return np.array([in_scope(scope, one, *key) for key in table.kinds], dtype=bool)[table.codes]
 
 
-def _dispersion(one: CriteriaSet, facts: _Facts) -> Truths:
+def _dispersion(one: CriteriaSet, facts: _Facts, found: Premises) -> Truths:
     answer = truth.unknown(len(facts))
     for rule in one.dispersion:
         mask = _mask(rule.scope, one, facts.table)
         holds = evaluate(rule.term, facts)
         answer[mask] = holds[mask]
+    answer[found.incomparable | found.against.order | found.against.narrow] = pd.NA
     return answer
 
 

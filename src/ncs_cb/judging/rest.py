@@ -1,0 +1,60 @@
+"""What is left of a fall: without crossing fibers, or seen from further up the nerve."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ncs_cb.judging.contradictions import Contradictions
+from ncs_cb.judging.table import Segments
+
+Array = np.ndarray[Any, Any]
+
+# What is taken off a reduction when fibers cross: the column, and the share it goes by.
+_BY_SHARE = {
+    "amplitude_reduction_pct": "amplitude",
+    "peak_to_peak_reduction_pct": "amplitude",
+    "area_reduction_pct": "area",
+    "total_area_reduction_pct": "area",
+}
+
+
+def without_crossing(table: Segments, crossing: Array, crossing_area: Array) -> Segments | None:
+    """Give the segments with the crossing fibers taken off the distal response; None if none."""
+    if not np.isfinite(crossing).any():
+        return None
+    shares = {"amplitude": crossing, "area": crossing_area}
+    values = table.values.copy()
+    for column, kind in _BY_SHARE.items():
+        if column in values:
+            values[column] = reduced(values[column].to_numpy(np.float64), shares[kind])
+    if "distal_amplitude_mv" in values:
+        left = np.where(np.isnan(crossing), 1.0, 1.0 - crossing)
+        values["distal_amplitude_mv"] = values["distal_amplitude_mv"].to_numpy(np.float64) * left
+    return replace(table, values=values, number_cache={})
+
+
+def recovered(table: Segments, against: Contradictions) -> Segments | None:
+    """Give the segments with the least fall that a more proximal response shows; None if none."""
+    if not any(against.site):
+        return None
+    values = table.values.copy()
+    for name, least in against.recovered.items():
+        values[name] = np.where(np.isnan(least), values[name].to_numpy(np.float64), least)
+    return replace(table, values=values, number_cache={})
+
+
+def reduced(reduction_pct: Array, share: Array) -> Array:
+    """Give a reduction relative to what is left of the distal response.
+
+    ``100 * (1 - proximal / (distal - crossing))``; at most as large as before, and 0 where
+    nothing is left.
+    """
+    known = np.isfinite(share)
+    left = np.where(known, 1.0 - share, 1.0)
+    kept = 1.0 - reduction_pct / 100.0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rest = np.where(left > 0.0, 100.0 * (1.0 - kept / left), 0.0)
+    return np.where(known, rest, reduction_pct)
