@@ -27,7 +27,9 @@ _KEYS = (
     "details segments provenance schema kind motor sensory f_wave polarity negative_up "
     "negative_down both bilateral auto trace action move reset exclude choose set accept undo "
     "onset peak end baseline present absent not_done not_measurable nanovolt uvolt microvolt "
-    "millivolt volt"
+    "millivolt volt strength needle emg values sweeps time samples source settings status choice "
+    "reason title parameters wide long delimiter decimal format group item tables layouts phone "
+    "email intensity description shape variable notes row criteria features findings categories"
 )
 # Quotes around a text, not an apostrophe inside it; the last may have been cut off.
 _QUOTED = re.compile(r"(?<!\w)'(.*?)(?:'(?!\w)|\Z)|(?<!\w)\"(.*?)(?:\"(?!\w)|\Z)", re.DOTALL)

@@ -93,7 +93,7 @@ def test_without_typst_the_message_names_the_extra(result, monkeypatch):
         return real(name, *rest)
 
     monkeypatch.setattr(builtins, "__import__", refuse)
-    with pytest.raises(ReportError, match=r'pip install "ncs_cb\[pdf\]"'):
+    with pytest.raises(ReportError, match=r"pip install .ncs_cb\[pdf\]."):
         pdf.render(result)
 
 

@@ -154,7 +154,7 @@ def test_a_record_of_the_first_version_is_still_read(result):
 
 
 def test_a_file_that_is_no_record_is_refused_by_name(tmp_path):
-    with pytest.raises(ReadError, match="cannot read the record"):
+    with pytest.raises(ReadError, match=r"absent\.json: cannot be read: No such file"):
         ncs_cb.load_result(tmp_path / "absent.json")
 
 
@@ -167,8 +167,8 @@ def test_a_file_that_is_no_record_is_refused_by_name(tmp_path):
             '{"schema": "other/1"}',
             "unknown record schema 'other/1'; known: ncs_cb/result/2, ncs_cb/result/1",
         ),
-        ('{"schema": "ncs_cb/result/1"}', "incomplete or damaged"),
-        ('{"schema": "ncs_cb/result/2"}', "incomplete or damaged"),
+        ('{"schema": "ncs_cb/result/1"}', "incomplete: 'study' is missing"),
+        ('{"schema": "ncs_cb/result/2"}', "incomplete: 'study' is missing"),
     ],
 )
 def test_a_damaged_record_says_what_is_wrong(text, message):
