@@ -8,6 +8,7 @@ import pytest
 import ncs_cb
 from ncs_cb.knowledge.anatomy import anatomy, find, nerve_of_muscle, routine_nerves
 from ncs_cb.knowledge.reference import lower_amplitude_limits
+from ncs_cb.wording import checks
 
 
 @pytest.mark.parametrize(
@@ -92,3 +93,11 @@ def test_block_of_the_triceps_is_judged_and_a_sural_study_counts(tmp_path):
     assert row["grade_by_numbers"] in ("definite", "probable")
     assert result.sensory["nerve"].tolist() == ["sural"]
     assert any("sural" in line for line in result.impression)
+
+
+def test_every_entrapment_site_has_a_chinese_name_in_the_checks():
+    for nerve in anatomy().nerves.values():
+        for trap in nerve.entrapments:
+            assert trap.name_zh != trap.name
+            assert checks.named(trap.name, "zh") == trap.name_zh
+            assert checks.named(trap.name, "en") == trap.name

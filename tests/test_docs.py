@@ -43,7 +43,9 @@ def test_the_readme_examples_run(tmp_path, monkeypatch):
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(REPOSITORY)))
 def test_links_lead_somewhere(page):
     targets = re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", page.read_text("utf-8"))
-    missing = [target for target in targets if not (page.parent / target).exists()]
+    # Pages made when the site is built are looked for there (docs/_make/check_links.py).
+    kept = [target for target in targets if not target.startswith("generated/")]
+    missing = [target for target in kept if not (page.parent / target).exists()]
     assert not missing
 
 

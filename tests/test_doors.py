@@ -134,17 +134,19 @@ def test_a_laboratorys_habits_hold_where_the_call_says_nothing(visit):
     assert set(asked.verdicts["criteria"]) == {"efns_pns_2010"}
 
 
-def test_compare_follows_the_laboratory_of_its_visits(visit, tmp_path, capsys):
+def test_compare_follows_the_laboratory_of_its_visits(visit, tmp_path):
     from ncs_cb import cli
 
     write_sweep_table(arm(), tmp_path / "later")
     (tmp_path / "lab.toml").write_text('[defaults]\ncriteria = ["partial_block_20pct"]\n')
+    out = tmp_path / "out"
+    words = ["compare", str(visit), str(tmp_path / "later"), "--out", str(out), "--format", "json"]
     with pytest.raises(SystemExit) as end:
-        cli.main(["compare", str(visit), str(tmp_path / "later"), "--out", str(tmp_path / "out")])
+        cli.main(words)
     assert not end.value.code
-    out = capsys.readouterr().out
-    assert "partial_block_20pct" in out
-    assert "efns_pns_2010" not in out
+    (record,) = out.rglob("*.json")
+    assert '"partial_block_20pct"' in record.read_text("utf-8")
+    assert '"efns_pns_2010"' not in record.read_text("utf-8")
 
 
 def test_what_is_attested_by_the_call_reaches_every_study():

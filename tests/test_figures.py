@@ -169,6 +169,31 @@ def test_each_verdict_stands_between_the_traces_it_is_about(drawing, ulnar):
         assert any(high < w.y < low for w in word)
 
 
+def ends_of(text):
+    """Estimate where a line of text starts and ends: a Chinese character is 1 em wide."""
+    ems = sum(1.0 if ord(letter) >= 0x2E80 else 0.5 for letter in text.text)
+    back = {"start": 0.0, "middle": 0.5, "end": 1.0}[text.anchor]
+    return text.x - back * ems * text.size, text.x + (1.0 - back) * ems * text.size
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_no_text_ends_outside_its_sheet(result, lang):
+    v = view.build(result, lang=lang)
+    sheets = [traces.draw(result, v, nerve) for nerve in v.nerves]
+    written = [
+        (sheet, s)
+        for sheet in sheets
+        if sheet is not None
+        for s in plain_shapes(sheet.shapes)
+        if isinstance(s, Text)
+    ]
+    assert len(written) > 20
+    for sheet, text in written:
+        start, end = ends_of(text)
+        assert start >= 0.0, text.text
+        assert end <= sheet.width, text.text
+
+
 def with_traces(result, change):
     """The result with every waveform changed."""
     changed = (

@@ -280,13 +280,19 @@ def test_samples_too_small_for_any_response_are_an_absent_response(size):
         assert np.array_equal(bits(rows, RATE, 20, which), bits(rows, RATE, 20))
 
 
-@pytest.mark.parametrize("rate", [1e-6, 1.0, 1e9, 1e12, 1e300])
+@pytest.mark.parametrize("rate", [1e-6, 1.0])
+def test_rates_given_in_another_unit_are_refused(rate):
+    rows = naive.random_cmaps(np.random.default_rng(7), 2, noise_mv=0.01)
+    with pytest.raises(ValueError, match="looks like kHz"):
+        measure.measure_traces(rows, sampling_rate_hz=rate, stimulus_index=20)
+
+
+@pytest.mark.parametrize("rate", [1e9, 1e12, 1e300])
 def test_rates_that_no_amplifier_has_are_bounded(rate):
     rows = naive.random_cmaps(np.random.default_rng(7), 2, noise_mv=0.01)
     found = measure.measure_traces(rows, sampling_rate_hz=rate, stimulus_index=20)
     assert len(found) == 2
-    if rate > 1e6:
-        assert found["quality_flags"].str.contains("sweep_cut").all()
+    assert found["quality_flags"].str.contains("sweep_cut").all()
 
 
 def slow_rises(n=300):

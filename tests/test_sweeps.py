@@ -452,7 +452,9 @@ def test_simulated_series_attest_their_plateau_and_deny_when_cut_short():
     for one in simulate.recipe("recruitment", seed=5, n=3):
         traces, table = recruitment_of(one.study)
         assert table["is_supramaximal"].all()
-        assert (table["n_sweeps"] == 3).all()
+        # Interference may leave one sweep of a current out of its average.
+        assert table["n_sweeps"].isin([2, 3]).all()
+        assert (table["n_sweeps"] == 3).mean() > 0.8
         assert sweeps.attest(traces, table).equals(traces)
         half = table.loc[table["relative_amplitude_pct"] < 93.0, "stimulus_ma"].max()
         traces, table = recruitment_of(one.study, half)

@@ -133,6 +133,8 @@ def english_texts(value):
             assert not key.endswith("_zh"), f"{key}: belongs into words/zh.toml"
             if key in ("text", "label", "title", "ask", "absent_text", "frequency", "neuropathy"):
                 yield one
+            if key == "name" and "between" in value:  # the name of a site of entrapment
+                yield one
             yield from english_texts(one)
 
 

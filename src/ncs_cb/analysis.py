@@ -16,7 +16,15 @@ import pandas as pd
 import ncs_cb
 from ncs_cb import dispersion, flags, quality
 from ncs_cb.columns import conform
-from ncs_cb.judging import contradictions, diagnosis, features, impression, limits, sensory
+from ncs_cb.judging import (
+    conclusion_tables,
+    contradictions,
+    diagnosis,
+    features,
+    impression,
+    limits,
+    sensory,
+)
 from ncs_cb.judging.verdicts import judge
 from ncs_cb.knowledge import criteria as criteria_sets
 from ncs_cb.knowledge import reference as reference_sets
@@ -236,10 +244,10 @@ def _concluded(
         unassigned=_unassigned(studies),
     )
     return {
-        "diagnosis": diagnosis.table(made),
+        "diagnosis": conclusion_tables.table(made),
         "statements": said,
-        "asks": diagnosis.asks(made),
-        "reasons": diagnosis.reasons(made),
+        "asks": conclusion_tables.asks(made),
+        "reasons": conclusion_tables.reasons(made),
     }
 
 

@@ -11,6 +11,7 @@ import pytest
 import ncs_cb
 from ncs_cb import StudyError, read_study
 from ncs_cb.cli import main
+from ncs_cb.reports import text as text_report
 from readers.handmade import ELBOW, WRIST, Edf, Signal, cmap, median_mnc, tal
 
 RATE = 20_000.0
@@ -281,6 +282,14 @@ def test_a_cut_last_record_is_left_out_with_a_warning(tmp_path):
     study, said = read_all(tmp_path, median_mnc().to_bytes()[:-7])
     assert sites(study) == ["wrist"]
     assert "last data record is cut off" in said[0]
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_the_report_says_that_the_recording_is_cut(tmp_path, lang):
+    path = tmp_path / "median.edf"
+    path.write_bytes(median_mnc().to_bytes()[:-7])
+    page = text_report.render(ncs_cb.analyze(path), lang=lang)
+    assert "last data record is cut off" in " ".join(page.split())
 
 
 def test_a_recording_that_was_not_closed_is_counted_by_its_size(tmp_path):

@@ -177,3 +177,11 @@ def test_sixty_invented_patients_go_from_excel_to_verdicts_as_the_readme_says(tm
     assert counts[50, "definite"] == 10
     assert (80, "definite") not in counts
     assert {s.details.age_years for s in studies} == {float(30 + n) for n in range(60)}
+
+
+def test_a_folder_with_only_an_unknown_table_gives_the_hint_of_the_table(tmp_path):
+    (tmp_path / "befund.csv").write_text("Nerv;Seite;Ort\nUlnaris;rechts;Hg\n", "utf-8")
+    with pytest.raises(ncs_cb.NcsError, match="no recording found") as alone:
+        ncs_cb.read_study(tmp_path)
+    assert "validate FILE --layout" in alone.value.hint
+    assert "fits its table" in alone.value.message

@@ -8,6 +8,7 @@ import pytest
 import ncs_cb
 from ncs_cb import ReadError, StudyError, TableError, UnitError, read_study, studies_from_table
 from ncs_cb.readers import read_studies
+from ncs_cb.readers._shared.grid import read_grid
 
 SIERRA = """Motor Summary Table
 Stim Site,NR,Onset (ms),Norm Onset (ms),O-P Amp (mV),Site1,Site2,Dist (cm),Vel (m/s)
@@ -359,3 +360,22 @@ def test_what_no_header_uses_is_named_for_every_table_of_a_report(tmp_path):
     (said,) = decided(read_study(put(tmp_path, "report.csv", text)), "column")
     assert said.startswith("Norm Onset (ms), ")
     assert "Delta-P (ms)" in said
+
+
+def test_a_second_sheet_with_data_is_left_out_aloud_and_without_its_name(tmp_path):
+    cells = pd.DataFrame({"Subject": [101], "R ulnar ADM amp (mV)": [9.0]})
+    path = tmp_path / "two.xlsx"
+    with pd.ExcelWriter(path) as book:
+        cells.to_excel(book, sheet_name="Meier Anna", index=False)
+        cells.to_excel(book, sheet_name="Schmidt Otto", index=False)
+    data = path.read_bytes()
+    first, told = read_grid(data, ".xlsx"), read_grid(data, ".xlsx", sheet=2)
+    assert (first.shape, first.n_sheets_left_out) == ("sheet 1 of 2", 1)
+    assert (told.shape, told.n_sheets_left_out) == ("sheet 2 of 2", 0)
+    layout = put(tmp_path, "wide.toml", WIDE_LAYOUT)
+    (study,) = studies_from_table(path, layout)
+    (said,) = [d for d in study.decisions if d.topic == "salvage"]
+    assert said.choice == "sheets left out"
+    assert said.reason.startswith("sheet 1 of 2 was read; left out: another sheet that holds cells")
+    assert "Meier" not in str(study.decisions)
+    assert "Schmidt" not in str(study.decisions)

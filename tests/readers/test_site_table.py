@@ -216,7 +216,14 @@ def test_a_mark_behind_a_number_is_left_out_and_a_bound_is_unknown(tmp_path):
         "negative_peak_area_mv_ms": 28.0,
         "negative_peak_duration_ms": 5.9,
     }
-    assert {d.topic for d in study.decisions} >= {"marks", "bounds"}
+    assert {d.topic for d in study.decisions} >= {"marks", "salvage"}
+
+
+def test_a_bound_is_said_aloud_with_what_to_write(tmp_path):
+    study = read_study(put(tmp_path, HEAD, ["ulnar,right,adm,wrist,70,3.0,<0.1,28.0,5.9"]))
+    (said,) = [d for d in study.decisions if d.topic == "salvage"]
+    assert said.choice == "unknown"
+    assert "write NR there if there was no response" in said.reason
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-8-sig", "gbk"])

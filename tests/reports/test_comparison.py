@@ -82,8 +82,8 @@ def test_axonal_loss_and_reinnervation_stand_in_the_summary():
         in first.finding
     )
     assert (
-        "Reinnervation (the distal response rose): right median nerve, 3.4 mV → 10.2 mV."
-        in second.finding
+        "The distal response rose (reinnervation is one reason): "
+        "right median nerve, 3.4 mV → 10.2 mV." in second.finding
     )
 
 

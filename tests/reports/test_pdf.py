@@ -5,15 +5,18 @@ from __future__ import annotations
 import builtins
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
-from ncs_cb import view
+from ncs_cb import analyze, view
 from ncs_cb.errors import ReportError
 from ncs_cb.reports import pdf
 from reports import example
 
 pytest.importorskip("typst")
+
+SAMPLES = Path(__file__).parents[2] / "data" / "samples"
 
 
 @pytest.fixture(scope="module")
@@ -92,3 +95,20 @@ def test_without_typst_the_message_names_the_extra(result, monkeypatch):
     monkeypatch.setattr(builtins, "__import__", refuse)
     with pytest.raises(ReportError, match=r"pip install .ncs_cb\[pdf\]."):
         pdf.render(result)
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_no_page_holds_the_signature_alone(tmp_path, lang):
+    if shutil.which("pdftotext") is None:
+        pytest.skip("pdftotext is not installed")
+    if lang == "zh" and not example.has_chinese_font():
+        pytest.skip("no font holds Chinese")
+    found = analyze(SAMPLES / "mmn_ulnar_radial")
+    path = tmp_path / "report.pdf"
+    path.write_bytes(pdf.render(found, lang=lang))
+    run = subprocess.run(["pdftotext", "-layout", path, "-"], capture_output=True, check=True)
+    signature = view.build(found, lang=lang).labels["signature"]
+    # The first line that is not empty of each page; the last piece follows the last page.
+    firsts = [page.strip().split("\n")[0] for page in run.stdout.decode("utf-8").split("\f")]
+    assert any(signature in line for line in run.stdout.decode("utf-8").splitlines())
+    assert not [line for line in firsts if line.startswith(signature)]

@@ -102,6 +102,14 @@ def nice_step(value: float) -> float:
     return max(step * power for step in (1.0, 2.0, 5.0) if step * power <= value * (1 + 1e-9))
 
 
+def span(text: str) -> int:
+    """Measure a line in half ems: a Chinese character and its punctuation are twice a letter."""
+    return sum(2 if ord(letter) >= _FIRST_WIDE else 1 for letter in text)
+
+
+_FIRST_WIDE = 0x2E80
+
+
 def plain_shapes(shapes: Iterable[Shape]) -> Iterator[Line | Disc | Text]:
     """Give the shapes without their links."""
     for shape in shapes:
@@ -264,7 +272,7 @@ def _font_families(drawing: Drawing) -> list[str]:
     """Name the fonts to use; Chinese text needs one that holds it."""
     texts = [s.text for s in plain_shapes(drawing.shapes) if isinstance(s, Text)]
     families = ["DejaVu Sans"]
-    if any(ord(letter) >= 0x2E80 for text in texts for letter in text):
+    if any(ord(letter) >= _FIRST_WIDE for text in texts for letter in text):
         families += chinese_fonts()[:1]
     return families
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -22,6 +23,7 @@ from ncs_cb.figures.drawing import (
     Shape,
     Text,
     nice_step,
+    span,
 )
 from ncs_cb.model import Result, Trace
 from ncs_cb.view import NerveView, SegmentView, SiteView, View
@@ -210,8 +212,10 @@ def _markers(scale: _Scale, row: _Row, base: float) -> list[Shape]:
     return shapes
 
 
-# Letters of a grade that fit beside the traces at full size.
+# Half ems of a grade, and of a line of numbers, that fit beside the traces at full size.
 _WIDEST_WORD = 16
+_WIDEST_NUMBERS = 21
+_COMMA = re.compile(r"(?<=,) |(?<=，)")
 
 
 def _verdict(sheet: Drawing, segment: SegmentView, bases: dict[str, float]) -> None:
@@ -225,19 +229,20 @@ def _verdict(sheet: Drawing, segment: SegmentView, bases: dict[str, float]) -> N
     looks = style.look(segment.grade)
     sheet.add(*style.stroke(np.array([x, x]), np.array([low, high]), looks))
     sheet.add(*style.badge(x, middle, segment.short, segment.grade))
-    size = 9.0 if len(segment.word) <= _WIDEST_WORD else 9.0 * _WIDEST_WORD / len(segment.word)
+    size = 9.0 * min(1.0, _WIDEST_WORD / max(1, span(segment.word)))
     sheet.add(Text(x + 11, middle - 9, segment.word, size, "start", INK, is_bold=True))
     for n, part in enumerate(_wrapped(segment.numbers)):
         sheet.add(Text(x + 11, middle + 1 + 9 * n, part, 7.8, "start", SOFT))
 
 
-def _wrapped(text: str, width: int = 22) -> list[str]:
+def _wrapped(text: str) -> list[str]:
+    """Break after commas; the full-width comma of Chinese has no space after it."""
     lines = [""]
-    for word in text.split(", "):
-        joined = f"{lines[-1]}, {word}" if lines[-1] else word
-        if len(joined) > width and lines[-1]:
-            lines[-1] += ","
-            lines.append(word)
+    for part in _COMMA.split(text):
+        gap = " " if lines[-1].endswith(",") else ""
+        joined = lines[-1] + gap + part
+        if lines[-1] and span(joined.removesuffix(",")) > _WIDEST_NUMBERS:
+            lines.append(part)
         else:
             lines[-1] = joined
     return lines

@@ -125,10 +125,10 @@ def _chains(keys: pd.DataFrame) -> Iterator[tuple[Key, list[int]]]:
     inner = {at for at in follows.values() if at is not None}
     for first in (at for at in follows if at not in inner):
         chain: list[int] = []
-        at: int | None = first
-        while at is not None:
-            chain.append(at)
-            at = follows[at]
+        place: int | None = first
+        while place is not None:
+            chain.append(place)
+            place = follows[place]
         yield nerves[first], chain
 
 

@@ -7,15 +7,15 @@ examined keep a stronger category open. "No block found" is never "MMN excluded"
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from ncs_cb.columns import conform
+from ncs_cb.judging.conclusion_tables import table
 from ncs_cb.judging.entrapment import Found, entrapments
 from ncs_cb.judging.nerves import nerve_table
 from ncs_cb.judging.sensory import (
@@ -26,7 +26,7 @@ from ncs_cb.judging.sensory import (
     through,
 )
 from ncs_cb.judging.truth import Truth, count, holds
-from ncs_cb.judging.validity import NOT_ATTESTED
+from ncs_cb.judging.validity import ATTESTED, NOT_ATTESTED
 from ncs_cb.judging.visit import Row, by_study, nerve_of
 from ncs_cb.knowledge import set_words
 from ncs_cb.knowledge.anatomy import anatomy, position, routine_nerves
@@ -35,7 +35,7 @@ from ncs_cb.knowledge.reference import DEFAULT as DEFAULT_REFERENCE
 from ncs_cb.knowledge.reference import ReferenceSet, chain, first_limit
 from ncs_cb.model import Details
 from ncs_cb.vocabulary import GRADES
-from ncs_cb.wording.conclusions import Ask, Conclusion, Stretch, explain
+from ncs_cb.wording.conclusions import Ask, Conclusion, Stretch
 
 Criteria = Sequence[str | Path | CriteriaSet] | str | Path | CriteriaSet | None
 Nerve = tuple[str, str]
@@ -104,63 +104,6 @@ def conclude(
     return table(found)
 
 
-def table(found: Sequence[Conclusion]) -> pd.DataFrame:
-    """Give conclusions as the ``diagnosis`` table."""
-    return conform(
-        pd.DataFrame(
-            {
-                "study_id": [one.study_id for one in found],
-                "criteria": [one.criteria.id for one in found],
-                "category": [one.category for one in found],
-                "not_excluded": [one.not_excluded for one in found],
-                "met": [list(one.met) for one in found],
-                "not_met": [list(one.not_met) for one in found],
-                "missing": [list(one.missing) for one in found],
-                "explanation": [explain(one) for one in found],
-            }
-        ),
-        "diagnosis",
-    )
-
-
-def asks(found: Sequence[Conclusion]) -> pd.DataFrame:
-    """Give what would settle the unknown clauses of conclusions, as the table ``asks``."""
-    rows = [
-        {
-            "study_id": one.study_id,
-            "criteria": one.criteria.id,
-            "kind": ask.kind,
-            "clause": ask.clause,
-            "nerve": ask.nerve,
-            "side": ask.side,
-            "distal_site": ask.distal_site,
-            "proximal_site": ask.proximal_site,
-            "unknown": list(ask.unknown),
-            "text": ask.text,
-            "text_zh": ask.text_zh,
-        }
-        for one in found
-        for ask in one.asks
-    ]
-    return conform(pd.DataFrame(rows), "asks")
-
-
-def reasons(found: Sequence[Conclusion]) -> pd.DataFrame:
-    """Give what explains the categories of conclusions, as the table ``reasons``."""
-    rows = [
-        {
-            "study_id": one.study_id,
-            "criteria": one.criteria.id,
-            "relevant": list(one.relevant),
-            "block_found": one.block_found,
-            "is_suspected": one.is_suspected,
-            "unexamined": [asdict(stretch) for stretch in one.unexamined],
-        }
-        for one in found
-    ]
-    return conform(pd.DataFrame(rows), "reasons")
-
-
 def conclusions(
     verdicts: pd.DataFrame,
     segments: pd.DataFrame,
@@ -222,6 +165,47 @@ def _conclude_one(study_id: str, made: CriteriaSet, visit: _Visit) -> Conclusion
         any(grade in made.grades for grade in seen) if seen else None,
         where,
         _is_suspected(made, visit),
+        *_granted(made, visit, not_excluded),
+    )
+
+
+def _granted(made: CriteriaSet, visit: _Visit, not_excluded: str) -> tuple[str, tuple[str, ...]]:
+    """Give the category if every stimulus were attested, and what else is lacking then."""
+    rows = tuple(
+        row | {"technical_validity": ATTESTED}
+        if str(row["technical_validity"]) == NOT_ATTESTED
+        else row
+        for row in map(dict, visit.verdicts)
+    )
+    granted = replace(visit, verdicts=rows, signs={})
+    answers = {c.id: _answer(c, made, granted) for c in made.category_leaves()}
+    routes = [route for route in made.category_routes if route.id == not_excluded]
+    wanted = [c for r in routes for c in leaves(r.term)]
+    lacking = {word for c in wanted if answers[c.id] is pd.NA for word in _lacking(c, granted)}
+    blocks = [c for c in wanted if c.kind == "block"]
+    if blocks and all(answers[c.id] is False for c in blocks):
+        # Only block elsewhere can make it the stronger category.
+        lacking.add("nerves")
+        if any(_is_sensory_open(replace(c, grades=made.grades), granted) for c in blocks):
+            lacking.add("sensory")
+    return _category(made, answers, answers)[0], tuple(sorted(lacking))
+
+
+def _lacking(clause: Clause, visit: _Visit) -> Iterator[str]:
+    """Name what an unknown clause waits for."""
+    if clause.kind == "finding":
+        yield "clinical" if clause.subject.startswith("clinical.") else "supportive"
+    elif clause.kind == "sensory" or _is_sensory_open(clause, visit):
+        yield "sensory"
+    elif clause.kind == "block":
+        yield "segments"
+
+
+def _is_sensory_open(clause: Clause, visit: _Visit) -> bool:
+    """Tell whether sensory conduction through a block that a clause counts is unknown."""
+    return clause.through_block and any(
+        _graded(row, clause.grades) is True and _sensory_through(clause, row, visit) is pd.NA
+        for row in visit.verdicts
     )
 
 

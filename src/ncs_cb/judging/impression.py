@@ -9,10 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from ncs_cb.columns import conform
+from ncs_cb.judging.fibers import (
+    axonal,
+    demyelinating,
+    fibers,
+    has_normal_sensation,
+    is_firm,
+    long_latency,
+)
 from ncs_cb.judging.leading import leading_set
 from ncs_cb.judging.limits import limits_table
 from ncs_cb.judging.nerves import nerve_table
@@ -21,14 +30,11 @@ from ncs_cb.judging.statements import (
     Row,
     Seen,
     abnormal,
-    axonal,
     block,
-    demyelinating,
     dispersed,
     entrapment,
     explained,
-    fibers,
-    long_latency,
+    is_crossing_open,
     looked_at,
     nerve_items,
     premise,
@@ -214,7 +220,8 @@ def _pattern(visit: Seen) -> str:
         return "upper"
     if not blocked and not visit.open_() and axonal(visit) and not odd:
         trapped = {(one.nerve, one.side) for one in visit.traps}
-        if any(nerve not in trapped for nerve in axonal(visit)):
+        lost = [nerve for nerve in axonal(visit) if nerve not in trapped]
+        if is_firm(lost, visit) and has_normal_sensation(lost, visit):
             return "motor_neuron"
     return ""
 
@@ -240,7 +247,7 @@ def _category(visit: Seen, *, only_met: bool) -> Iterator[Statement]:
         label = made.categories[found.category]
         yield Statement(
             "disease",
-            "met",
+            "met_if_no_crossing" if _rests_on_crossing(visit) else "met",
             values=values
             | {
                 "label": label.text,
@@ -251,25 +258,38 @@ def _category(visit: Seen, *, only_met: bool) -> Iterator[Statement]:
         return
     elif found.category == "not_met":
         yield Statement("disease", "not_met", values=values)
-    elif any(str(row["technical_validity"]) == NOT_ATTESTED for row in visit.graded()):
-        if found.not_excluded in made.categories:
-            label = made.categories[found.not_excluded]
-            yield Statement(
-                "disease",
-                "if_attested",
-                values=values
-                | {
-                    "label": label.text,
-                    "label_zh": label.text_zh or label.text,
-                },
-            )
+    elif _waits(visit) and found.if_attested in made.categories:
+        label = made.categories[found.if_attested]
+        yield Statement(
+            "disease",
+            "if_attested",
+            values=values | {"label": label.text, "label_zh": label.text_zh or label.text},
+        )
     else:
-        case = "undetermined" if visit.graded() or visit.open_() else "unsupported"
-        if case == "undetermined" and found.not_excluded in made.categories:
-            label = made.categories[found.not_excluded]
-            case = "open"
-            values |= {"label": label.text, "label_zh": label.text_zh or label.text}
-        yield Statement("disease", case, values=values)
+        yield _undecided(visit, found, values)
+
+
+def _rests_on_crossing(visit: Seen) -> bool:
+    """Tell whether an anastomosis that nobody looked for could explain every block."""
+    return bool(visit.graded()) and all(is_crossing_open(row) for row in visit.graded())
+
+
+def _waits(visit: Seen) -> bool:
+    """Tell whether a grade waits for the attestation of its stimuli."""
+    return any(str(row["technical_validity"]) == NOT_ATTESTED for row in visit.graded())
+
+
+def _undecided(visit: Seen, found: Conclusion, values: Mapping[str, Any]) -> Statement:
+    """Say that no category can be given, which one is left open, and what it waits for."""
+    if not (visit.graded() or visit.open_()):
+        return Statement("disease", "unsupported", values=values)
+    if found.not_excluded not in found.criteria.categories:
+        return Statement("disease", "undetermined", values=values)
+    label = found.criteria.categories[found.not_excluded]
+    values = {**values, "label": label.text, "label_zh": label.text_zh or label.text}
+    lacking = (*(("attestation",) if _waits(visit) else ()), *found.lacking)
+    items = tuple({"kind": f"lacking_{one}"} for one in lacking)
+    return Statement("disease", "open_for" if items else "open", items, values)
 
 
 # ---- 7 the step that would decide
@@ -297,6 +317,8 @@ def _step(visit: Seen) -> Iterator[Statement]:
         yield Statement("step", pattern)
     elif (told := next(_premise_steps(visit, _DOUBTING), None)) is not None:
         yield told
+    elif axonal(visit) and not visit.studies and not (visit.graded() or visit.open_()):
+        yield Statement("step", "sensory")
     elif visit.traps and not visit.graded():
         yield Statement("step", "entrapment")
     elif visit.conclusion is not None and (visit.graded() or visit.open_()):

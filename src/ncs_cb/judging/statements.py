@@ -1,4 +1,4 @@
-"""The first five statements of an impression: technique, block, entrapment, fibers, sensation."""
+"""The statements of technique, block, entrapment and sensation of an impression."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from ncs_cb.judging.truth import holds
 from ncs_cb.judging.validity import NOT_ATTESTED
 from ncs_cb.knowledge.anatomy import anatomy, entrapment_between, nerve_of_muscle
 from ncs_cb.knowledge.reference import ReferenceSet, first_limit
-from ncs_cb.knowledge.thresholds import value as threshold
 from ncs_cb.model import Details
 from ncs_cb.vocabulary import GRADES
 from ncs_cb.wording.conclusions import Conclusion
@@ -86,14 +85,14 @@ def _slowed(visit: Seen, trapped: set[Nerve]) -> Iterator[tuple[Nerve, tuple[flo
         # Slow across an entrapment site, and no slower than beside it: the nerve is slow there.
         if trap is not None and (_nerve(row) in trapped or not _has_limit(visit, row)):
             continue
-        if _foreign(row):
+        if foreign(row):
             continue
-        value = _number(row.get("conduction_velocity_m_per_s"))
+        value = number(row.get("conduction_velocity_m_per_s"))
         limit = first_limit(
             visit.sets,
             "motor",
             row["nerve"],
-            _text(row.get("muscle")) or None,
+            text(row.get("muscle")) or None,
             "velocity_m_per_s",
             visit.details,
             segment=row["segment"],
@@ -116,49 +115,52 @@ def _small(visit: Seen) -> dict[Nerve, tuple[float, float]]:
     found = dict(_small_routine(visit))
     for row in visit.marks:
         if row["column"] == "negative_peak_amplitude_mv" and row["is_outside"] is True:
-            found.setdefault(_nerve(row), (_number(row[row["column"]]), row["limit"]))
+            found.setdefault(_nerve(row), (number(row[row["column"]]), row["limit"]))
     return found
 
 
 def _small_routine(visit: Seen) -> Iterator[tuple[Nerve, tuple[float, float]]]:
     for row in visit.nerves:
-        value = _number(row["distal_amplitude_mv"])
+        value = number(row["distal_amplitude_mv"])
         limit = first_limit(
             visit.sets,
             "motor",
             row["nerve"],
-            _text(row["muscle"]) or None,
+            text(row["muscle"]) or None,
             "amplitude_mv",
             visit.details,
         )
-        if not _foreign(row) and limit is not None and holds(value, "lt", limit.value) is True:
+        if not foreign(row) and limit is not None and holds(value, "lt", limit.value) is True:
             yield _nerve(row), (value, limit.value)
 
 
-def _foreign(row: Row) -> bool:
-    return nerve_of_muscle(_text(row.get("muscle"))) not in (None, row["nerve"])
+def foreign(row: Row) -> bool:
+    """Tell whether a response is recorded from a muscle of another nerve."""
+    return nerve_of_muscle(text(row.get("muscle"))) not in (None, row["nerve"])
 
 
 def _nerve(row: Row) -> Nerve:
-    return row["nerve"], _text(row.get("side"))
+    return row["nerve"], text(row.get("side"))
 
 
 def _place(row: Row) -> tuple[str, str, str, str]:
-    return (*_nerve(row), _text(row.get("muscle")), row["segment"])
+    return (*_nerve(row), text(row.get("muscle")), row["segment"])
 
 
-def _text(value: Any) -> str:
+def text(value: Any) -> str:
+    """Give a text, empty when there is none."""
     return value if isinstance(value, str) else ""
 
 
-def _number(value: Any) -> float:
+def number(value: Any) -> float:
+    """Give a number, NaN when there is none."""
     return math.nan if value is None or value is pd.NA else float(value)
 
 
 def studied(visit: Seen) -> list[Nerve]:
     """Give the motor nerves that were studied, crossing recordings apart."""
     rows = (*visit.nerves, *visit.segments)
-    return list(dict.fromkeys(_nerve(row) for row in rows if not _foreign(row)))
+    return list(dict.fromkeys(_nerve(row) for row in rows if not foreign(row)))
 
 
 def nerve_items(nerves: Iterable[Nerve]) -> Iterator[Mapping[str, Any]]:
@@ -301,6 +303,12 @@ def _crossing_case(row: Row) -> str:
     return "crossing_back" if row["nerve"] == "median" else "crossing"
 
 
+def is_crossing_open(row: Row) -> bool:
+    """Tell whether an anastomosis that nobody looked for could explain a fall."""
+    complete = premise(row, "complete_block", holds=True) is not None
+    return not complete and premise(row, "martin_gruber", holds=None) is not None
+
+
 def _open_item(row: Row) -> Mapping[str, Any]:
     absent = premise(row, "complete_block", holds=None) is not None
     return _segment_item("segment_absent" if absent else "segment", row)
@@ -308,10 +316,10 @@ def _open_item(row: Row) -> Mapping[str, Any]:
 
 def _blocked_item(row: Row, numbers: Mapping[Any, Row]) -> Mapping[str, Any]:
     measured = numbers.get(_place(row), {})
-    area = _number(measured.get("total_area_reduction_pct"))
+    area = number(measured.get("total_area_reduction_pct"))
     if math.isnan(area):
-        area = _number(measured.get("area_reduction_pct"))
-    amplitude = _number(measured.get("amplitude_reduction_pct"))
+        area = number(measured.get("area_reduction_pct"))
+    amplitude = number(measured.get("amplitude_reduction_pct"))
     how = "area" if not math.isnan(area) else "amplitude"
     kind = "complete" if premise(row, "complete_block", holds=True) else how
     doubts = [
@@ -323,13 +331,14 @@ def _blocked_item(row: Row, numbers: Mapping[Any, Row]) -> Mapping[str, Any]:
                 f"{_crossing_case(row)}_part",
                 premise(row, "martin_gruber", holds=True) is not None,
             ),
+            (f"{_crossing_case(row)}_unexamined", is_crossing_open(row)),
             ("erb", premise(row, "erb", holds=None) is not None),
         )
         if is_so
     ]
     falls = {"area": area, "amplitude": amplitude}
     crossing = premise(row, "martin_gruber", holds=True)
-    rest = math.nan if crossing is None else _number(crossing.get(f"rest_{kind}_pct"))
+    rest = math.nan if crossing is None else number(crossing.get(f"rest_{kind}_pct"))
     if not math.isnan(rest):
         kind, falls["rest"] = f"{kind}_rest", rest
     return _segment_item(f"block_{kind}", row, **falls, doubts=tuple(doubts))
@@ -376,83 +385,6 @@ def _shown_by(one: Found) -> str:
         return "latency"
     slow, drop = not math.isnan(one.velocity_m_per_s), not math.isnan(one.drop_pct)
     return "both" if slow and drop else "slowing" if slow else "drop"
-
-
-# ---- 4 axonal loss, slowing
-
-
-def demyelinating(visit: Seen) -> list[Nerve]:
-    """Give nerves whose velocity lies in the demyelinating range, in limbs that are warm."""
-    least = threshold("impression.demyelinating_velocity_pct")
-    return [
-        nerve
-        for nerve, (_, share) in visit.slow.items()
-        if holds(share, "lt", least) is True and not _is_cold(nerve, visit)
-    ]
-
-
-def _is_cold(nerve: Nerve, visit: Seen) -> bool:
-    """Tell whether a nerve lies in a cold limb, whose latencies and velocities say nothing."""
-    return (nerve[1], anatomy().nerves[nerve[0]].limb) in visit.cold
-
-
-def axonal(visit: Seen) -> list[Nerve]:
-    """Give nerves with a small distal response whose velocity is kept."""
-    slow = demyelinating(visit)
-    return [nerve for nerve in visit.small if nerve not in slow]
-
-
-def long_latency(visit: Seen) -> Iterator[Nerve]:
-    """Give nerves whose distal latency is beyond its limit."""
-    for row in visit.nerves:
-        limit = first_limit(
-            visit.sets,
-            "motor",
-            row["nerve"],
-            _text(row["muscle"]) or None,
-            "distal_latency_ms",
-            visit.details,
-        )
-        value = _number(row["distal_latency_ms"])
-        if not _foreign(row) and limit is not None and holds(value, "gt", limit.value) is True:
-            yield _nerve(row)
-
-
-def fibers(visit: Seen) -> Iterator[Statement]:
-    """Say where fibers were lost, and where they conduct slowly."""
-    lost = axonal(visit)
-    if lost:
-        sizes = (
-            {"kind": "amplitude", "nerve": nerve, "side": side, "value": value, "limit": limit}
-            for nerve, side in lost
-            for value, limit in [visit.small[nerve, side][:2]]
-        )
-        yield Statement("fibers", "axonal", tuple(sizes))
-    # A nerve that lost fibers conducts a little slower too.
-    slow = [nerve for nerve in visit.slow if nerve not in lost and not _is_cold(nerve, visit)]
-    if slow:
-        case = "diffuse" if len(slow) > 1 else "slow"
-        yield Statement(
-            "fibers",
-            case,
-            tuple(
-                {
-                    "kind": "velocity",
-                    "nerve": nerve,
-                    "side": side,
-                    "value": visit.slow[nerve, side][0],
-                }
-                for nerve, side in slow
-            ),
-        )
-    trapped = {(one.nerve, one.side) for one in visit.traps}
-    told = {*slow, *lost, *trapped}
-    late = [one for one in long_latency(visit) if one not in told and not _is_cold(one, visit)]
-    if late:
-        yield Statement("fibers", "late", tuple(nerve_items(late)))
-    spread = dispersed(visit)
-    if spread:
-        yield Statement("fibers", "dispersed", tuple(nerve_items(spread)))
 
 
 # ---- 5 sensory conduction

@@ -59,6 +59,7 @@ class Entrapment:
     name: str
     neuropathy: str = ""
     neuropathy_zh: str = ""
+    name_zh: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +169,7 @@ def _nerve(key: str, value: dict[str, Any]) -> Nerve:
             item["name"],
             item.get("neuropathy", item["name"]),
             item.get("neuropathy_zh", item["name"]),
+            item.get("name_zh", item["name"]),
         )
         for item in value["entrapment"]
     )

@@ -27,7 +27,7 @@ UNSET = "unset"
 """What stands in the place of a number that is not known."""
 
 _WORDED = ("nerves", "findings", "features", "criteria", "reference")
-_TEXTS = ("text", "label", "title", "ask", "absent_text", "frequency", "neuropathy")
+_TEXTS = ("text", "label", "title", "ask", "absent_text", "frequency", "neuropathy", "name")
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ from ncs_cb.readers._shared.discovery import (
 )
 from ncs_cb.readers._shared.files import read_regular
 from ncs_cb.readers._shared.folders import STUDY_FILE, StudyInput, is_study_file
-from ncs_cb.readers._shared.opened import claim_all, collected, open_all
+from ncs_cb.readers._shared.opened import claim_all, collected, nothing_found, open_all
 from ncs_cb.readers._shared.reader import Input, Reader, Recording
 from ncs_cb.readers._shared.reviewed import with_assigned, with_review
 
@@ -360,12 +360,7 @@ def _assemble(
         )
     _refuse_several_days(told, [r.details.visit_date for r in recorded])
     if not read and told == _NOTHING_TOLD:
-        raise StudyError(
-            "no recording found.",
-            source=study_id,
-            hint="'ncs-cb formats' lists the files that are understood, 'ncs-cb formats FORMAT' "
-            "says what one needs.",
-        )
+        raise nothing_found(study_id, decisions)
     unassigned = tuple(u for r in recorded for u in r.unassigned)
     traces = tuple(trace for r in recorded for trace in r.traces)
     typed = tuple(row for r in recorded for row in r.typed_responses)

@@ -48,7 +48,7 @@ def header(r: Reading) -> tuple[Fact, ...]:
 
 
 def technique(r: Reading) -> tuple[Fact, ...]:
-    """Give temperature, filters, sampling, the sets applied, and treatment."""
+    """Give temperature, filters, sampling, the sets applied, treatment, and doubts on reading."""
     temperature = [
         r.words(
             "header.limb",
@@ -63,8 +63,15 @@ def technique(r: Reading) -> tuple[Fact, ...]:
         "sampling": _sampling(r),
         "criteria": r.words.join(map(r.set_title, r.sets), weight="comma"),
     }
-    treatment = _treatment(r)
-    return _facts(r, facts | ({"treatment": treatment} if treatment else {}))
+    more = {"treatment": _treatment(r), "reading": _reading(r)}
+    return _facts(r, facts | {key: text for key, text in more.items() if text})
+
+
+def _reading(r: Reading) -> str:
+    """Say what was read although it is not whole, and what was left out unread."""
+    found = dict.fromkeys(d for d in r.result.provenance.decisions if d.topic == "salvage")
+    told = [r.words("header.read_so", file=d.source, reason=d.reason) for d in found]
+    return r.words.join(told, weight="heavy")
 
 
 def _facts(r: Reading, facts: Mapping[str, str]) -> tuple[Fact, ...]:

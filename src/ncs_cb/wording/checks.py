@@ -80,6 +80,7 @@ def _labels(lang: str) -> dict[str, str]:
     if lang == "zh":
         names = {place.id: place.label_zh for place in places}
         names |= {nerve.id: nerve.label_zh for nerve in known.nerves.values()}
+        names |= {t.name: t.name_zh for nerve in known.nerves.values() for t in nerve.entrapments}
         return names | {"left": "左", "right": "右", "arm": "上肢", "leg": "下肢"}
     names = {place.id: place.short or place.label for place in places}
     return names | {nerve.id: nerve.label for nerve in known.nerves.values()}

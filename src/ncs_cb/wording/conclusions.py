@@ -69,6 +69,11 @@ class Conclusion:
     is_suspected : bool
         Whether anything found, or any complaint, points to the disease. Without, nothing is said
         of what is not excluded: a healthy arm is not a doubtful one.
+    if_attested : str
+        What `category` would be if the stimulation of every graded segment were attested.
+    lacking : tuple of str
+        What else the category that is not excluded waits for: ``clinical``, ``supportive``,
+        ``sensory``, ``segments``.
     """
 
     study_id: str
@@ -83,6 +88,8 @@ class Conclusion:
     block_found: bool | None
     unexamined: tuple[Stretch, ...]
     is_suspected: bool = True
+    if_attested: str = ""
+    lacking: tuple[str, ...] = ()
 
 
 @cache

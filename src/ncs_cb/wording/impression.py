@@ -9,6 +9,9 @@ from typing import Any
 from ncs_cb.wording.catalog import Words, capital, load
 from ncs_cb.wording.conclusions import ask_text
 
+# Items without a comma of their own.
+_PLAIN = ("nerve", "limb_only", "lacking_")
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Statement:
@@ -33,7 +36,7 @@ class Statement:
 def statement_words(said: Statement, lang: str) -> str:
     """Say one statement."""
     words = load(lang)
-    is_plain = all(one["kind"] in ("nerve", "limb_only") for one in said.items)
+    is_plain = all(one["kind"].startswith(_PLAIN) for one in said.items)
     weight = "light" if is_plain else "heavy"
     items = words.join((_item(one, words) for one in said.items), weight=weight)
     return capital(

@@ -40,11 +40,14 @@ class Grid:
         Decimal mark of the numbers that stand as text.
     shape : str
         How the file was read, in words: encoding, delimiter, decimal mark or sheet.
+    n_sheets_left_out : int
+        Other sheets of the workbook that hold cells, when nobody said which one to read.
     """
 
     rows: list[list[Cell]]
     decimal: str
     shape: str
+    n_sheets_left_out: int = 0
 
 
 def is_spreadsheet(suffix: str, data: bytes) -> bool:
@@ -80,9 +83,9 @@ def read_grid(
     """
     if is_spreadsheet(suffix, data):
         # Native code takes such files apart, which a file made for it can break.
-        rows, name = apart(_sheet, data, sheet)
+        rows, shape, n_left_out = apart(_sheet, data, sheet)
         mark = decimal or _decimal([c for row in rows for c in row if isinstance(c, str)], ";")
-        return Grid(rows, mark, f"sheet '{name[:60]}'")
+        return Grid(rows, mark, shape, n_left_out)
     text, found = _decoded(data, encoding)
     mark = delimiter or _delimiter(text)
     cells: list[list[Cell]] = [[c.strip() for c in row] for row in _split(text, mark)]
@@ -176,8 +179,9 @@ def _decimal(cells: Sequence[str], delimiter: str) -> str:
     return "," if has_comma else "."
 
 
-def _sheet(data: bytes, wanted: str | int | None) -> tuple[list[list[Cell]], str]:
-    from python_calamine import CalamineError, CalamineWorkbook
+def _sheet(data: bytes, wanted: str | int | None) -> tuple[list[list[Cell]], str, int]:
+    """Read one sheet; its number stands for it, as its name may be that of a patient."""
+    from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum
 
     if data[:2] == b"PK":
         _refuse_bomb(data)
@@ -186,13 +190,17 @@ def _sheet(data: bytes, wanted: str | int | None) -> tuple[list[list[Cell]], str
         names = list(book.sheet_names)
         name = _named(names, wanted)
         rows = book.get_sheet_by_name(name).to_python(skip_empty_area=False)
+        tables = [m.name for m in book.sheets_metadata if m.typ == SheetTypeEnum.WorkSheet]
+        others = [n for n in tables if n != name] if wanted is None else []
+        n_left_out = sum(book.get_sheet_by_name(n).height > 0 for n in others)
     except CalamineError:
         raise ReadError(
             "not a spreadsheet that can be read; it may be damaged or locked by a password."
         ) from None
     if sum(map(len, rows)) > _MOST_CELLS:
         raise ReadError(f"the sheet has more than {_MOST_CELLS} cells.")
-    return [[_cell(c) for c in row] for row in rows], name
+    shape = f"sheet {names.index(name) + 1} of {len(names)}"
+    return [[_cell(c) for c in row] for row in rows], shape, n_left_out
 
 
 def _named(names: list[str], wanted: str | int | None) -> str:

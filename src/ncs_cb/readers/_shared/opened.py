@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from ncs_cb.errors import NcsError, ReadError, UnknownFormatError
+from ncs_cb.errors import NcsError, ReadError, StudyError, UnknownFormatError
 from ncs_cb.harmless import visible
 from ncs_cb.model import Decision
 from ncs_cb.readers._shared import folders
@@ -20,6 +20,12 @@ from ncs_cb.review_file import is_log
 
 # Files with these suffixes may be notes or settings; an empty one is no lost recording.
 _ALSO_NOTES = (".txt", ".json")
+_NOT_READ = "no reader claims it: it is not read"
+_TABLE_HINT = (
+    "'ncs-cb validate FILE --layout' prints a layout guessed from it, to check and use with "
+    "--layout; --sidecar prints a sidecar for a table of samples; 'ncs-cb formats FORMAT' says "
+    "what each format needs."
+)
 
 
 @contextmanager
@@ -111,7 +117,21 @@ def _unclaimed(source: Input, *, lone: bool) -> list[Decision]:
         return []
     if is_note:
         return [Decision(source.name, "choice", "ignored", "no reader claims this file")]
-    return [Decision(source.name, "salvage", "ignored", "no reader claims it: it is not read")]
+    return [Decision(source.name, "salvage", "ignored", _NOT_READ)]
+
+
+def nothing_found(study_id: str, decisions: Sequence[Decision]) -> StudyError:
+    """Say that a folder holds no recording, and what to do with a table nobody could read."""
+    unread = [d.source for d in decisions if d.reason == _NOT_READ]
+    is_table = any(Path(name).suffix.lower() in TABLE_SUFFIXES for name in unread)
+    return StudyError(
+        f"no recording found{'; no reader and no known layout fits its table' * is_table}.",
+        source=study_id,
+        hint=_TABLE_HINT
+        if is_table
+        else "'ncs-cb formats' lists the files that are understood, 'ncs-cb formats FORMAT' "
+        "says what one needs.",
+    )
 
 
 def _without_outputs(
@@ -140,9 +160,7 @@ def _unknown_format(source: Input) -> ReadError:
         return UnknownFormatError(
             "no reader and no known layout fits this table.",
             source=source.name,
-            hint="'ncs-cb validate FILE --layout' prints a layout guessed from it, to check and "
-            "use with --layout; --sidecar prints a sidecar for a table of samples; 'ncs-cb formats "
-            "FORMAT' says what each format needs.",
+            hint=_TABLE_HINT,
         )
     return UnknownFormatError(
         "no reader claims this file.",

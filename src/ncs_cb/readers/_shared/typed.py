@@ -91,8 +91,11 @@ class Notes:
             why = f"{self.marks} numbers have a mark behind them, such as '*'"
             made.append(Decision(name, "marks", "left out", why))
         if self.bounds:
-            why = f"{self.bounds} cells give a bound, such as '<0.1', not a value"
-            made.append(Decision(name, "bounds", "unknown", why))
+            why = (
+                f"{self.bounds} cells give a bound, such as '<0.1', not a value: unknown; "
+                "write NR there if there was no response, else the measured number"
+            )
+            made.append(Decision(name, "salvage", "unknown", why))
         return made
 
 

@@ -338,6 +338,11 @@ def _decisions(source: Input, grid: Grid, layout: Layout, found: Found) -> tuple
         Decision(name, "layout", layout.id, f"sha256 {layout.sha256}; read as {shape}"),
         Decision(name, "unit", "as stated", _listed(f"{h}: {u}" for h, u in found.units.items())),
     ]
+    if grid.n_sheets_left_out:
+        n = grid.n_sheets_left_out
+        others = "another sheet that holds" if n == 1 else f"{n} other sheets that hold"
+        why = f"{grid.shape} was read; left out: {others} cells (say sheet = 2 in the layout)"
+        made.append(Decision(name, "salvage", "sheets left out", why))
     if layout.amplitude_basis == "peak_to_peak":
         why = "as the layout says; it enters no criterion that asks baseline to peak"
         made.append(Decision(name, "amplitude", "peak to peak", why))

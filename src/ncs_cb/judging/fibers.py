@@ -1,0 +1,111 @@
+"""The statements of an impression about fibers: lost ones, and slow ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from ncs_cb.judging.statements import (
+    Nerve,
+    Seen,
+    dispersed,
+    foreign,
+    nerve_items,
+    number,
+    text,
+)
+from ncs_cb.judging.truth import holds
+from ncs_cb.judging.visit import nerve_of
+from ncs_cb.knowledge.anatomy import anatomy
+from ncs_cb.knowledge.reference import first_limit
+from ncs_cb.knowledge.thresholds import value as threshold
+from ncs_cb.wording.impression import Statement
+
+
+def demyelinating(visit: Seen) -> list[Nerve]:
+    """Give nerves whose velocity lies in the demyelinating range, in limbs that are warm."""
+    least = threshold("impression.demyelinating_velocity_pct")
+    return [
+        nerve
+        for nerve, (_, share) in visit.slow.items()
+        if holds(share, "lt", least) is True and not _is_cold(nerve, visit)
+    ]
+
+
+def _is_cold(nerve: Nerve, visit: Seen) -> bool:
+    """Tell whether a nerve lies in a cold limb, whose latencies and velocities say nothing."""
+    return (nerve[1], anatomy().nerves[nerve[0]].limb) in visit.cold
+
+
+def axonal(visit: Seen) -> list[Nerve]:
+    """Give nerves with a small distal response whose velocity is kept."""
+    slow = demyelinating(visit)
+    return [nerve for nerve in visit.small if nerve not in slow]
+
+
+def is_firm(lost: Iterable[Nerve], visit: Seen) -> bool:
+    """Tell whether small responses are more than one value just below its limit."""
+    shares = [100.0 * value / limit for nerve in lost for value, limit in [visit.small[nerve]]]
+    least = threshold("impression.one_small_response_pct")
+    return len(shares) > 1 or any(holds(share, "lt", least) is True for share in shares)
+
+
+def has_normal_sensation(nerves: Iterable[Nerve], visit: Seen) -> bool:
+    """Tell whether a sensory nerve of the same limbs was measured, and is normal."""
+    limbs = {(side, anatomy().nerves[nerve].limb) for nerve, side in nerves}
+    return any(
+        one.is_normal is True and (one.side, anatomy().nerves[one.nerve].limb) in limbs
+        for one in visit.studies
+    )
+
+
+def long_latency(visit: Seen) -> Iterator[Nerve]:
+    """Give nerves whose distal latency is beyond its limit."""
+    for row in visit.nerves:
+        limit = first_limit(
+            visit.sets,
+            "motor",
+            row["nerve"],
+            text(row["muscle"]) or None,
+            "distal_latency_ms",
+            visit.details,
+        )
+        value = number(row["distal_latency_ms"])
+        if not foreign(row) and limit is not None and holds(value, "gt", limit.value) is True:
+            yield nerve_of(row)
+
+
+def fibers(visit: Seen) -> Iterator[Statement]:
+    """Say where fibers were lost, and where they conduct slowly."""
+    lost = axonal(visit)
+    if lost:
+        sizes = (
+            {"kind": "amplitude", "nerve": nerve, "side": side, "value": value, "limit": limit}
+            for nerve, side in lost
+            for value, limit in [visit.small[nerve, side][:2]]
+        )
+        yield Statement("fibers", "axonal" if is_firm(lost, visit) else "small", tuple(sizes))
+    # A nerve that lost fibers conducts a little slower too.
+    slow = [nerve for nerve in visit.slow if nerve not in lost and not _is_cold(nerve, visit)]
+    if slow:
+        case = "diffuse" if len(slow) > 1 else "slow"
+        yield Statement(
+            "fibers",
+            case,
+            tuple(
+                {
+                    "kind": "velocity",
+                    "nerve": nerve,
+                    "side": side,
+                    "value": visit.slow[nerve, side][0],
+                }
+                for nerve, side in slow
+            ),
+        )
+    trapped = {(one.nerve, one.side) for one in visit.traps}
+    told = {*slow, *lost, *trapped}
+    late = [one for one in long_latency(visit) if one not in told and not _is_cold(one, visit)]
+    if late:
+        yield Statement("fibers", "late", tuple(nerve_items(late)))
+    spread = dispersed(visit)
+    if spread:
+        yield Statement("fibers", "dispersed", tuple(nerve_items(spread)))
