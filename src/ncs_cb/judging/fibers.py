@@ -7,16 +7,12 @@ from collections.abc import Iterable, Iterator
 from ncs_cb.judging.statements import (
     Nerve,
     Seen,
+    beyond_limit,
     dispersed,
-    foreign,
     nerve_items,
-    number,
-    text,
 )
 from ncs_cb.judging.truth import holds
-from ncs_cb.judging.visit import nerve_of
 from ncs_cb.knowledge.anatomy import anatomy
-from ncs_cb.knowledge.reference import first_limit
 from ncs_cb.knowledge.thresholds import value as threshold
 from ncs_cb.wording.impression import Statement
 
@@ -60,18 +56,8 @@ def has_normal_sensation(nerves: Iterable[Nerve], visit: Seen) -> bool:
 
 def long_latency(visit: Seen) -> Iterator[Nerve]:
     """Give nerves whose distal latency is beyond its limit."""
-    for row in visit.nerves:
-        limit = first_limit(
-            visit.sets,
-            "motor",
-            row["nerve"],
-            text(row["muscle"]) or None,
-            "distal_latency_ms",
-            visit.details,
-        )
-        value = number(row["distal_latency_ms"])
-        if not foreign(row) and limit is not None and holds(value, "gt", limit.value) is True:
-            yield nerve_of(row)
+    found = beyond_limit(visit, "distal_latency_ms", "distal_latency_ms", "gt")
+    return (nerve for nerve, _ in found)
 
 
 def fibers(visit: Seen) -> Iterator[Statement]:

@@ -13,6 +13,7 @@ from ncs_cb.judging.entrapment import Found, cold_limbs, entrapments
 from ncs_cb.judging.sensory import SensoryStudy
 from ncs_cb.judging.truth import holds
 from ncs_cb.judging.validity import NOT_ATTESTED
+from ncs_cb.judging.visit import nerve_of
 from ncs_cb.knowledge.anatomy import anatomy, entrapment_between, nerve_of_muscle
 from ncs_cb.knowledge.reference import ReferenceSet, first_limit
 from ncs_cb.model import Details
@@ -83,7 +84,7 @@ def _slowed(visit: Seen, trapped: set[Nerve]) -> Iterator[tuple[Nerve, tuple[flo
         if row.get("is_adjacent") is False or _place(row) in blocked:
             continue
         # Slow across an entrapment site, and no slower than beside it: the nerve is slow there.
-        if trap is not None and (_nerve(row) in trapped or not _has_limit(visit, row)):
+        if trap is not None and (nerve_of(row) in trapped or not _has_limit(visit, row)):
             continue
         if foreign(row):
             continue
@@ -100,8 +101,8 @@ def _slowed(visit: Seen, trapped: set[Nerve]) -> Iterator[tuple[Nerve, tuple[flo
         if limit is None or holds(value, "lt", limit.value) is not True:
             continue
         share = 100.0 * value / limit.value
-        if share < worst.get(_nerve(row), (0.0, math.inf))[1]:
-            worst[_nerve(row)] = (value, share)
+        if share < worst.get(nerve_of(row), (0.0, math.inf))[1]:
+            worst[nerve_of(row)] = (value, share)
     yield from worst.items()
 
 
@@ -112,26 +113,24 @@ def _has_limit(visit: Seen, row: Row) -> bool:
 
 def _small(visit: Seen) -> dict[Nerve, tuple[float, float]]:
     """Give nerves whose distal response is below its lower limit, and that limit."""
-    found = dict(_small_routine(visit))
+    found = dict(beyond_limit(visit, "distal_amplitude_mv", "amplitude_mv", "lt"))
     for row in visit.marks:
         if row["column"] == "negative_peak_amplitude_mv" and row["is_outside"] is True:
-            found.setdefault(_nerve(row), (number(row[row["column"]]), row["limit"]))
+            found.setdefault(nerve_of(row), (number(row[row["column"]]), row["limit"]))
     return found
 
 
-def _small_routine(visit: Seen) -> Iterator[tuple[Nerve, tuple[float, float]]]:
+def beyond_limit(
+    visit: Seen, column: str, item: str, op: str
+) -> Iterator[tuple[Nerve, tuple[float, float]]]:
+    """Give the nerves of which a routine value lies beyond its limit, with value and limit."""
     for row in visit.nerves:
-        value = number(row["distal_amplitude_mv"])
+        value = number(row[column])
         limit = first_limit(
-            visit.sets,
-            "motor",
-            row["nerve"],
-            text(row["muscle"]) or None,
-            "amplitude_mv",
-            visit.details,
+            visit.sets, "motor", row["nerve"], text(row["muscle"]) or None, item, visit.details
         )
-        if not foreign(row) and limit is not None and holds(value, "lt", limit.value) is True:
-            yield _nerve(row), (value, limit.value)
+        if not foreign(row) and limit is not None and holds(value, op, limit.value) is True:
+            yield nerve_of(row), (value, limit.value)
 
 
 def foreign(row: Row) -> bool:
@@ -139,12 +138,8 @@ def foreign(row: Row) -> bool:
     return nerve_of_muscle(text(row.get("muscle"))) not in (None, row["nerve"])
 
 
-def _nerve(row: Row) -> Nerve:
-    return row["nerve"], text(row.get("side"))
-
-
 def _place(row: Row) -> tuple[str, str, str, str]:
-    return (*_nerve(row), text(row.get("muscle")), row["segment"])
+    return (*nerve_of(row), text(row.get("muscle")), row["segment"])
 
 
 def text(value: Any) -> str:
@@ -160,7 +155,7 @@ def number(value: Any) -> float:
 def studied(visit: Seen) -> list[Nerve]:
     """Give the motor nerves that were studied, crossing recordings apart."""
     rows = (*visit.nerves, *visit.segments)
-    return list(dict.fromkeys(_nerve(row) for row in rows if not foreign(row)))
+    return list(dict.fromkeys(nerve_of(row) for row in rows if not foreign(row)))
 
 
 def nerve_items(nerves: Iterable[Nerve]) -> Iterator[Mapping[str, Any]]:
@@ -170,7 +165,7 @@ def nerve_items(nerves: Iterable[Nerve]) -> Iterator[Mapping[str, Any]]:
 
 
 def _segment_item(kind: str, row: Row, **more: Any) -> Mapping[str, Any]:
-    nerve, side = _nerve(row)
+    nerve, side = nerve_of(row)
     return {
         "kind": kind,
         "nerve": nerve,
@@ -251,22 +246,22 @@ def block(visit: Seen) -> Iterator[Statement]:
         yield Statement("block", "open", tuple(_open_item(row) for row in open_))
     yield from explained(visit)
     small = [
-        _nerve(row)
+        nerve_of(row)
         for row in visit.verdicts
-        if too_small(row) and _nerve(row) not in map(_nerve, graded)
+        if too_small(row) and nerve_of(row) not in map(nerve_of, graded)
     ]
     if small:
         yield Statement("block", "too_small", tuple(nerve_items(small)))
     if not graded and not open_:
-        spread, held = dispersed(visit), {_nerve(row) for row in visit.open_()}
+        spread, held = dispersed(visit), {nerve_of(row) for row in visit.open_()}
         clear = [
             row
             for row in visit.verdicts
-            if row["conduction_block"] == "none" and _nerve(row) not in spread
+            if row["conduction_block"] == "none" and nerve_of(row) not in spread
         ]
-        seen = [_nerve(row) for row in clear if _nerve(row) not in held]
+        seen = [nerve_of(row) for row in clear if nerve_of(row) not in held]
         # "No block in" a nerve is said only where nothing of it is left open.
-        rest = tuple(_segment_item("segment", row) for row in clear if _nerve(row) in held)
+        rest = tuple(_segment_item("segment", row) for row in clear if nerve_of(row) in held)
         if seen:
             case = "none_elsewhere" if visit.traps else "none"
             yield Statement("block", case, tuple(nerve_items(seen)))
@@ -279,7 +274,7 @@ def block(visit: Seen) -> Iterator[Statement]:
 def dispersed(visit: Seen) -> list[Nerve]:
     """Give nerves with temporal dispersion off entrapment sites."""
     return [
-        _nerve(row)
+        nerve_of(row)
         for row in visit.verdicts
         if row["temporal_dispersion"] is True and row["conduction_block"] != "excluded"
     ]
