@@ -11,6 +11,9 @@ GRADES = ("definite", "probable", "possible")
 NO_GRADE = ("undetermined", "none", "excluded", "not_covered")
 """Words that are no grades of block; only ``none`` may read as "no block"."""
 
+SHOWN_GRADES = (*GRADES, "none", "none_where_judged", "excluded", "undetermined", "not_covered")
+"""What a report may show as a grade, strongest first; each has a look of its own."""
+
 MAIN_TABLES = ("traces", "segments", "verdicts", "diagnosis")
 """The tables of a result that every visit has."""
 

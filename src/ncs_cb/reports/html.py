@@ -11,6 +11,7 @@ from ncs_cb import figures, view
 from ncs_cb.model import Result, Study, Trace, TypedResponse
 from ncs_cb.reports import Writer
 from ncs_cb.view.serial import build_comparison
+from ncs_cb.vocabulary import SHOWN_GRADES
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -19,16 +20,6 @@ if TYPE_CHECKING:
     from ncs_cb.comparison import Comparison
 
 _TEMPLATES = "reports/templates"
-_GRADES = (
-    "definite",
-    "probable",
-    "possible",
-    "none",
-    "none_where_judged",
-    "excluded",
-    "undetermined",
-    "not_covered",
-)
 
 
 def render(result: Result, *, lang: str = "en") -> str:
@@ -138,11 +129,11 @@ def _css() -> Markup:
 
 def _tone(grade: str) -> str:
     """Give the CSS class of a grade; a set's own grade is ``other``, never a class of its name."""
-    return grade if grade in _GRADES else "other"
+    return grade if grade in SHOWN_GRADES else "other"
 
 
 def _is_grade(tone: str) -> bool:
-    return tone in _GRADES
+    return tone in SHOWN_GRADES
 
 
 def _short(labels: Mapping[str, str], grades: Mapping[str, str], grade: str) -> str:

@@ -19,22 +19,13 @@ from ncs_cb.figures.drawing import CHINESE_FONTS
 from ncs_cb.model import Result
 from ncs_cb.reports import Writer
 from ncs_cb.view.serial import build_comparison
+from ncs_cb.vocabulary import SHOWN_GRADES
 
 if TYPE_CHECKING:
     from ncs_cb.comparison import Comparison
 
 _TEMPLATES = "reports/templates"
 _LATIN = ("Helvetica Neue", "Arial", "Liberation Sans", "DejaVu Sans")
-_GRADES = (
-    "definite",
-    "probable",
-    "possible",
-    "none",
-    "none_where_judged",
-    "excluded",
-    "undetermined",
-    "not_covered",
-)
 
 
 def render(result: Result, *, lang: str = "en") -> bytes:
@@ -61,7 +52,7 @@ def render(result: Result, *, lang: str = "en") -> bytes:
         {
             "view": asdict(v),
             "figures": asdict(figures.draw_all(result, v)),
-            "grades": sorted({*_GRADES, *(s.grade for s in v.stretches)}),
+            "grades": sorted({*SHOWN_GRADES, *(s.grade for s in v.stretches)}),
             "logo": list(_image(v.letterhead.logo)),
             "shorts": _shorts(v.labels) | {s.grade: s.short for s in v.stretches},
         },
@@ -77,7 +68,7 @@ def render_comparison(comparison: Comparison, *, lang: str = "en") -> bytes:
         {
             "view": asdict(v),
             "timeline": figures.to_svg(drawing) if drawing is not None else "",
-            "grades": list(_GRADES),
+            "grades": list(SHOWN_GRADES),
             "shorts": _shorts(v.labels),
         },
     )
@@ -89,7 +80,7 @@ def _image(uri: str) -> bytes:
 
 
 def _shorts(labels: Mapping[str, str]) -> dict[str, str]:
-    return {g: labels[f"short_{g}"] for g in _GRADES if f"short_{g}" in labels}
+    return {g: labels[f"short_{g}"] for g in SHOWN_GRADES if f"short_{g}" in labels}
 
 
 def _compile(name: str, data: dict[str, Any]) -> bytes:
