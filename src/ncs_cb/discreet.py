@@ -37,9 +37,6 @@ _KEYS = (
 _QUOTED = re.compile(r"(?<!\w)'(.*?)(?:'(?!\w)|\Z)|(?<!\w)\"(.*?)(?:\"(?!\w)|\Z)", re.DOTALL)
 # A heading that we were told to read, or understood, is no secret.
 _HEADING = re.compile(r"(?:rows? \d+, column|has no column) $")
-# What we tell a person to type: a command of ours, with nothing but plain lowercase words,
-# options and the placeholders FILE, FORMAT, DIR and STUDY.
-_OUR_LINE = re.compile(r"ncs-cb(?: (?:[a-z_]+|--[a-z]+|FILE|FORMAT|DIR|STUDY|NAME))+")
 _WORD = re.compile(r"[^\W\d_]+")
 # A date, or more digits than a measured number has.
 _NUMBER = re.compile(r"\d{5,}|\d{1,4}[-./]\d{1,2}[-./]\d{1,4}")
@@ -93,11 +90,7 @@ def without_quotes(message: str, names: Collection[str] = ()) -> str:
 
     def shown(found: re.Match[str]) -> str:
         text = found[1] if found[1] is not None else found[2]
-        if (
-            text in names
-            or _OUR_LINE.fullmatch(text)
-            or _HEADING.search(found.string[: found.start()])
-        ):
+        if text in names or _HEADING.search(found.string[: found.start()]):
             return found[0]
         return HIDDEN if is_telling(text) else found[0]
 
