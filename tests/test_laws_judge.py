@@ -14,6 +14,7 @@ from ncs_cb.judging import diagnosis
 from ncs_cb.judging.verdicts import judge
 from ncs_cb.knowledge import criteria
 from ncs_cb.model import Details, SensoryValue
+from ncs_cb.wording.conclusions import explain
 
 SETS = [
     *map(criteria.load, criteria.available()),
@@ -287,4 +288,4 @@ def test_a_visit_without_block_is_never_called_excluded(one):
     found = concluded(findings, rows, ())[one.id]
     assert found.not_excluded in one.categories
     if one.purpose == "mmn":
-        assert "does not exclude MMN" in diagnosis.explain(found)
+        assert "does not exclude MMN" in explain(found)

@@ -104,6 +104,12 @@ def contradictions(
     return Contradictions(order, narrow, recovered, site)
 
 
+def none_of(table: Segments) -> Contradictions:
+    """Give what is known of numbers alone: nothing."""
+    n = len(table.keys)
+    return Contradictions(np.zeros(n, bool), np.zeros(n, bool), {}, [""] * n)
+
+
 def _nerves(keys: pd.DataFrame) -> list[Key]:
     return list(keys[[*_NERVE]].fillna("").itertuples(index=False, name=None))
 

@@ -25,7 +25,7 @@ from ncs_cb.judging.answers import (
     share_of,
     state_of,
 )
-from ncs_cb.judging.contradictions import Contradictions, contradictions
+from ncs_cb.judging.contradictions import Contradictions, contradictions, none_of
 from ncs_cb.judging.rest import reduced
 from ncs_cb.judging.table import Segments
 from ncs_cb.knowledge import thresholds
@@ -151,7 +151,8 @@ def premises(table: Segments, checks: pd.DataFrame | None, segments: pd.DataFram
         np.array([_is_balanced(one) for one in crossing], bool),
         answers,
         places(table),
-        contradictions(table, answers, segments, unread),
+        # Like every question of technique, asked where the study was looked at, not its numbers.
+        contradictions(table, answers, segments, unread) if checks is not None else none_of(table),
     )
     reasons = [
         _reasons(at, where, found, checks is not None) for at, where in enumerate(found.places)
