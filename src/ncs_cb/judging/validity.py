@@ -192,7 +192,8 @@ def evidence_row(premise: str, state: str, holds: bool | None, numbers: Mapping[
 
 def places(table: Segments) -> list[dict[str, str]]:
     """Name nerve and sites of every segment, for the sentences of the premises."""
-    keys = table.keys[["nerve", "side", "distal_site", "proximal_site"]].fillna("")
+    names = ("nerve", "side", "distal_site", "proximal_site")
+    cells = (table.keys[name].fillna("").tolist() for name in names)
     return [
         {
             "nerve": nerve_words(nerve, side, "en"),
@@ -201,7 +202,7 @@ def places(table: Segments) -> list[dict[str, str]]:
             "proximal": proximal,
             "side": side,
         }
-        for nerve, side, distal, proximal in keys.itertuples(index=False, name=None)
+        for nerve, side, distal, proximal in zip(*cells, strict=True)
     ]
 
 
@@ -231,7 +232,7 @@ def _reasons(at: int, where: dict[str, str], found: Premises, looked: bool) -> l
 
 def _is_proximal_unknown(answers: Mapping[str, Answer], where: Mapping[str, str]) -> bool:
     """Tell whether it is the proximal amplitude that is missing."""
-    one = answers.get("complete_block", Answer("", "", {}, ""))
+    one = answers.get("complete_block", Answer("", "", {}))
     return one.case == "no_amplitude" and one.numbers.get("site") == where["proximal"]
 
 
