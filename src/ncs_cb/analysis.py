@@ -143,8 +143,8 @@ def analyze_together(
     to :func:`results`.
     """
     studies = [attest_in_general(study, supramaximal=supramaximal) for study in studies]
-    details = _details(studies)
     by_key = {_key(number): study for number, study in enumerate(studies)}
+    details = {key: study.details for key, study in by_key.items()}
     chosen = [edits.choose_responses(study) for study in studies]
     traces, responses, sweep_counts = _measure(studies, chosen)
     waveforms = [response.trace for response in responses]
@@ -155,16 +155,7 @@ def analyze_together(
     pairs, fits = _estimate(
         segments.pair_sites(traces, stand_in.printed_by_place(by_key)), traces, waveforms
     )
-    stimuli = [response.stimulus for response in responses]
-    checks = quality.ask(
-        pairs,
-        traces,
-        details,
-        waveforms,
-        stimuli=stimuli,
-        reference=reference,
-        recruitment=recruitment,
-    )
+    checks = _checks(pairs, traces, details, responses, reference, recruitment)
     pairs = quality.with_flags(pairs, checks)
     verdicts = judge(pairs, criteria, reference=reference, details=details, checks=checks)
     frames = {
@@ -181,14 +172,33 @@ def analyze_together(
     decisions = tuple(
         (
             *study.decisions,
-            *stood_in.get(_key(number), ()),
+            *stood_in.get(key, ()),
             *corrected[number],
-            *choice.decisions,
-            *printed.get(_key(number), ()),
+            *chosen[number].decisions,
+            *printed.get(key, ()),
         )
-        for number, (study, choice) in enumerate(zip(studies, chosen, strict=True))
+        for number, (key, study) in enumerate(by_key.items())
     )
     return Tables(frames, responses, fits, decisions)
+
+
+def _checks(
+    pairs: pd.DataFrame,
+    traces: pd.DataFrame,
+    details: Mapping[str, Details],
+    responses: Sequence[Response],
+    reference: str,
+    recruitment: pd.DataFrame,
+) -> pd.DataFrame:
+    return quality.ask(
+        pairs,
+        traces,
+        details,
+        [response.trace for response in responses],
+        stimuli=[response.stimulus for response in responses],
+        reference=reference,
+        recruitment=recruitment,
+    )
 
 
 def _concluded(

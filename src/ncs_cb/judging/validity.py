@@ -192,8 +192,7 @@ def evidence_row(premise: str, state: str, holds: bool | None, numbers: Mapping[
 
 def places(table: Segments) -> list[dict[str, str]]:
     """Name nerve and sites of every segment, for the sentences of the premises."""
-    names = ("nerve", "side", "distal_site", "proximal_site")
-    cells = (table.keys[name].fillna("").tolist() for name in names)
+    keys = table.keys[["nerve", "side", "distal_site", "proximal_site"]].fillna("")
     return [
         {
             "nerve": nerve_words(nerve, side, "en"),
@@ -202,7 +201,7 @@ def places(table: Segments) -> list[dict[str, str]]:
             "proximal": proximal,
             "side": side,
         }
-        for nerve, side, distal, proximal in zip(*cells, strict=True)
+        for nerve, side, distal, proximal in zip(*(keys[n].tolist() for n in keys), strict=True)
     ]
 
 
