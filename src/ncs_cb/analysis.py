@@ -29,7 +29,7 @@ from ncs_cb.judging.verdicts import judge
 from ncs_cb.knowledge import criteria as criteria_sets
 from ncs_cb.knowledge import reference as reference_sets
 from ncs_cb.knowledge import set_words, thresholds
-from ncs_cb.measuring import edits, f_waves, inching, machine, segments, sweeps
+from ncs_cb.measuring import edits, f_waves, inching, machine, segments, stand_in, sweeps
 from ncs_cb.measuring import traces as measuring
 from ncs_cb.measuring.attested import attest_in_general
 from ncs_cb.measuring.terminal import with_doubted_times
@@ -130,44 +130,6 @@ def judged_by(
     return sets, reference or str(said.get("reference", reference_sets.DEFAULT))
 
 
-def _printed(studies: Sequence[Study]) -> segments.Printed:
-    """Give what machines printed of segments, by study and sites."""
-    return {
-        (_key(n), p.nerve, p.side, p.muscle, p.distal_site, p.proximal_site): p
-        for n, study in enumerate(studies)
-        for p in study.printed_segments
-    }
-
-
-def _stood_in(studies: Sequence[Study], pairs: pd.DataFrame) -> dict[str, list[Decision]]:
-    """Name each segment for which a printed velocity or length stands in, by study."""
-    said: dict[str, list[Decision]] = {}
-    taken = [(_key(n), s.study_id, p) for n, s in enumerate(studies) for p in s.printed_segments]
-    if not taken:
-        return said
-    columns = [*_SERIES, "distal_site", "proximal_site"]
-    numbers = ["segment", "conduction_velocity_m_per_s", "length_mm"]
-    rows = {
-        tuple(row[: len(columns)]): row[len(columns) :]
-        for row in pairs[[*columns, *numbers]].itertuples(index=False, name=None)
-    }
-    for key, study_id, one in taken:
-        place = (key, one.nerve, one.side, one.muscle, one.distal_site, one.proximal_site)
-        segment, velocity, length = rows.get(place, ("", np.nan, np.nan))
-        where = f"{one.nerve} {one.side} {one.muscle} {segment}"
-        if velocity == one.velocity_m_per_s and np.isnan(length):
-            what, why = (
-                f"{velocity:g} m/s",
-                "velocity as the machine printed it: no distance is known",
-            )
-        elif length == one.length_mm:
-            what, why = f"{length:g} mm", "length as the machine printed it"
-        else:
-            continue
-        said.setdefault(key, []).append(Decision(study_id, "printed", f"{where}: {what}", why))
-    return said
-
-
 def analyze_together(
     studies: Sequence[Study],
     criteria: Sequence[str] | None = None,
@@ -181,7 +143,8 @@ def analyze_together(
     to :func:`results`.
     """
     studies = [attest_in_general(study, supramaximal=supramaximal) for study in studies]
-    details = _details(studies)
+    by_key = {_key(number): study for number, study in enumerate(studies)}
+    details = {key: study.details for key, study in by_key.items()}
     chosen = [edits.choose_responses(study) for study in studies]
     traces, responses, sweep_counts = _measure(studies, chosen)
     waveforms = [response.trace for response in responses]
@@ -189,11 +152,10 @@ def analyze_together(
     recruitment = sweeps.recruitment_table(traces, sweep_counts)
     traces = with_doubted_times(sweeps.attest(traces, recruitment))
     traces, printed = machine.set_beside(traces, waveforms)
-    pairs, fits = _estimate(segments.pair_sites(traces, _printed(studies)), traces, waveforms)
-    stimuli = [response.stimulus for response in responses]
-    checks = quality.examine(
-        pairs, traces, details, waveforms, stimuli=stimuli, reference=reference
+    pairs, fits = _estimate(
+        segments.pair_sites(traces, stand_in.printed_by_place(by_key)), traces, waveforms
     )
+    checks = _checks(pairs, traces, details, responses, reference, recruitment)
     pairs = quality.with_flags(pairs, checks)
     verdicts = judge(pairs, criteria, reference=reference, details=details, checks=checks)
     frames = {
@@ -206,18 +168,37 @@ def analyze_together(
         "inching": inching.find_inching(traces),
     }
     frames |= _concluded(frames, studies, criteria, reference)
-    stood_in = _stood_in(studies, pairs)
+    stood_in = stand_in.decisions(by_key, pairs)
     decisions = tuple(
         (
             *study.decisions,
-            *stood_in.get(_key(number), ()),
+            *stood_in.get(key, ()),
             *corrected[number],
-            *choice.decisions,
-            *printed.get(_key(number), ()),
+            *chosen[number].decisions,
+            *printed.get(key, ()),
         )
-        for number, (study, choice) in enumerate(zip(studies, chosen, strict=True))
+        for number, (key, study) in enumerate(by_key.items())
     )
     return Tables(frames, responses, fits, decisions)
+
+
+def _checks(
+    pairs: pd.DataFrame,
+    traces: pd.DataFrame,
+    details: Mapping[str, Details],
+    responses: Sequence[Response],
+    reference: str,
+    recruitment: pd.DataFrame,
+) -> pd.DataFrame:
+    return quality.ask(
+        pairs,
+        traces,
+        details,
+        [response.trace for response in responses],
+        stimuli=[response.stimulus for response in responses],
+        reference=reference,
+        recruitment=recruitment,
+    )
 
 
 def _concluded(
@@ -286,7 +267,7 @@ def _measure(
     ]
     responses = [
         _of_trace(trace, status)
-        for trace, status in zip(waveforms, measured["response"], strict=True)
+        for trace, status in zip(waveforms, measured["response"].tolist(), strict=True)
     ]
     if not typed:
         return conform(measured, "traces"), tuple(responses), counts
@@ -333,7 +314,8 @@ def _estimate(
 ) -> tuple[pd.DataFrame, dict[int, dispersion.Fitted]]:
     """Add the block estimate of each adjacent segment; it enters no published criterion."""
     used = traces["quality_flags"].map(flags.is_used).to_numpy(dtype=bool)
-    keys = traces.loc[used, [*_SERIES, "stimulation_site"]].itertuples(index=False, name=None)
+    place = [*_SERIES, "stimulation_site"]
+    keys = zip(*(traces.loc[used, name].tolist() for name in place), strict=True)
     found: dict[tuple[object, ...], Trace | None] = {}
     for key, row in zip(keys, np.flatnonzero(used), strict=True):
         found.setdefault(key, responses[int(row)])
@@ -444,6 +426,7 @@ def _judgement(
         verdicts, seen, readable, waves, details, reference=reference
     )
     return {
+        "checks": quality.with_sentences(tables.frames["checks"]),
         "features": typical,
         "differential": others,
         "sensory": sensory.sensory_table(traces, details, reference=reference),
@@ -492,7 +475,7 @@ def _own_part(part: pd.DataFrame | None, whole: pd.DataFrame, study_id: str) -> 
 
 def _responses_by_study(tables: Tables) -> dict[str, tuple[Response, ...]]:
     found: dict[str, list[Response]] = {}
-    keys = tables.frames["traces"]["study_id"]
+    keys = tables.frames["traces"]["study_id"].tolist()
     for key, response in zip(keys, tables.responses, strict=True):
         found.setdefault(key, []).append(response)
     return {key: tuple(items) for key, items in found.items()}

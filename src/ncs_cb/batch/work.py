@@ -310,14 +310,16 @@ def _summaries(frames: Mapping[str, pd.DataFrame], ids: Sequence[str]) -> dict[s
         }
         for name in ids
     }
-    for number in frames["traces"]["study_id"]:
+    for number in frames["traces"]["study_id"].tolist():
         made[ids[int(number)]]["traces"] += 1
     segments = frames["segments"]
-    for number, flags in zip(segments["study_id"], segments["quality_flags"], strict=True):
+    cells = (segments[name].tolist() for name in ("study_id", "quality_flags"))
+    for number, flags in zip(*cells, strict=True):
         made[ids[int(number)]]["segments"] += 1
         made[ids[int(number)]]["flagged"] += bool(flags)
     said = frames["statements"]
-    for number, text, chinese in zip(said["study_id"], said["text"], said["text_zh"], strict=True):
+    cells = (said[name].tolist() for name in ("study_id", "text", "text_zh"))
+    for number, text, chinese in zip(*cells, strict=True):
         made[ids[int(number)]]["impression"].append(text)
         made[ids[int(number)]]["impression_zh"].append(chinese)
     reasons = frames["reasons"]
@@ -326,7 +328,7 @@ def _summaries(frames: Mapping[str, pd.DataFrame], ids: Sequence[str]) -> dict[s
     for number in set(normal["study_id"]) - suspected:
         made[ids[int(number)]]["is_healthy"] = True
     concluded = frames["diagnosis"]
-    columns = (concluded[c] for c in ("study_id", "criteria", "category"))
+    columns = (concluded[c].tolist() for c in ("study_id", "criteria", "category"))
     for number, criteria, category in zip(*columns, strict=True):
         made[ids[int(number)]]["categories"][criteria] = category
     for number, criteria, grade in _grades(frames["verdicts"], segments):

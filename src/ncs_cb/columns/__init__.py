@@ -6,7 +6,7 @@ A column's unit is read from its name's suffix, so that the two cannot disagree.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ncs_cb.columns import judged, measured, visits
 from ncs_cb.columns._declare import Column
@@ -15,7 +15,7 @@ from ncs_cb.columns.measured import MEASURES
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["COLUMNS", "MEASURES", "SEGMENT_KEYS", "Column", "conform", "table_columns"]
+__all__ = ["COLUMNS", "MEASURES", "SEGMENT_KEYS", "Column", "conform", "records", "table_columns"]
 
 COLUMNS: tuple[Column, ...] = (
     *measured.TRACES,
@@ -79,3 +79,15 @@ def conform(frame: pd.DataFrame, table: str) -> pd.DataFrame:
     if "quality_flags" in names:
         ordered["quality_flags"] = ordered["quality_flags"].astype("string").fillna("")
     return ordered.astype({c.name: c.dtype for c in declared})
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Give the rows of `frame` by the names of its columns.
+
+    It goes column by column: value by value, text held by Arrow takes ten times as long.
+    """
+    names = [str(name) for name in frame.columns]
+    if not names:
+        return [{} for _ in range(len(frame))]
+    cells = (frame.iloc[:, at].tolist() for at in range(len(names)))
+    return [dict(zip(names, row, strict=True)) for row in zip(*cells, strict=True)]

@@ -111,11 +111,11 @@ def none_of(table: Segments) -> Contradictions:
 
 
 def _nerves(keys: pd.DataFrame) -> list[Key]:
-    return list(keys[[*_NERVE]].fillna("").itertuples(index=False, name=None))
+    return list(zip(*(keys[name].fillna("").tolist() for name in _NERVE), strict=True))
 
 
 def _sites(keys: pd.DataFrame) -> list[tuple[str, str]]:
-    return list(keys[["distal_site", "proximal_site"]].itertuples(index=False, name=None))
+    return list(zip(keys["distal_site"].tolist(), keys["proximal_site"].tolist(), strict=True))
 
 
 def _chains(keys: pd.DataFrame) -> Iterator[tuple[Key, list[int]]]:
@@ -263,7 +263,7 @@ def readable(
         return segments, traces
     table = read_segments(segments)
     doubted = doubted_sites(table.keys, answers_of(table, checks))
-    sites = list(zip(_nerves(traces), traces["stimulation_site"], strict=True))
+    sites = list(zip(_nerves(traces), traces["stimulation_site"].tolist(), strict=True))
     hidden = _raised(traces, _UNREADABLE) | np.array(
         [site in doubted.get(key, ()) for key, site in sites], dtype=bool
     )

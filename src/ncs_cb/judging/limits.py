@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ncs_cb import flags
-from ncs_cb.columns import conform
+from ncs_cb.columns import conform, records
 from ncs_cb.judging.visit import Row
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.knowledge.reference import Limit, ReferenceSet, chain, first_limit
@@ -65,8 +65,8 @@ def limits_table(
 
 def _by_study(frame: pd.DataFrame) -> dict[str, list[Row]]:
     groups: dict[str, list[Row]] = {}
-    for row in frame.to_dict("records"):
-        groups.setdefault(str(row["study_id"]), []).append({str(k): v for k, v in row.items()})
+    for row in records(frame):
+        groups.setdefault(str(row["study_id"]), []).append(row)
     return groups
 
 

@@ -64,7 +64,8 @@ def _distal(traces: pd.DataFrame) -> pd.DataFrame:
         & traces["quality_flags"].map(flags.is_used).to_numpy(dtype=bool)
     ]
     # The most distal of the routine sites that was stimulated; palm and short steps are none.
-    rank = [_rank(n, s) for n, s in zip(motor["nerve"], motor["stimulation_site"], strict=True)]
+    places = zip(motor["nerve"].tolist(), motor["stimulation_site"].tolist(), strict=True)
+    rank = [_rank(nerve, site) for nerve, site in places]
     first = motor.assign(_rank=rank).query("_rank >= 0").sort_values("_rank", kind="stable")
     first = first.drop_duplicates(KEYS)
     first = first.rename(columns={**names, "stimulation_site": "distal_site"})

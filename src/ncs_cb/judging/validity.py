@@ -201,7 +201,7 @@ def places(table: Segments) -> list[dict[str, str]]:
             "proximal": proximal,
             "side": side,
         }
-        for nerve, side, distal, proximal in keys.itertuples(index=False, name=None)
+        for nerve, side, distal, proximal in zip(*(keys[n].tolist() for n in keys), strict=True)
     ]
 
 
@@ -231,7 +231,7 @@ def _reasons(at: int, where: dict[str, str], found: Premises, looked: bool) -> l
 
 def _is_proximal_unknown(answers: Mapping[str, Answer], where: Mapping[str, str]) -> bool:
     """Tell whether it is the proximal amplitude that is missing."""
-    one = answers.get("complete_block", Answer("", "", {}, ""))
+    one = answers.get("complete_block", Answer("", "", {}))
     return one.case == "no_amplitude" and one.numbers.get("site") == where["proximal"]
 
 

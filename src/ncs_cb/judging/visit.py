@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from ncs_cb.columns import records
 from ncs_cb.judging.leading import is_for_mmn, leading_set
 from ncs_cb.judging.nerves import nerve_table
 from ncs_cb.judging.sensory import SensoryStudy, all_normal, sensory_studies, through
@@ -75,12 +76,9 @@ def facts_of_visits(
 def by_study(frame: pd.DataFrame) -> dict[str, tuple[Row, ...]]:
     """Give the rows of a table by study id; an absent id is empty text."""
     groups: dict[str, list[Row]] = {}
-    names = [str(name) for name in frame.columns]
-    cells = [frame[name].tolist() for name in frame.columns]
-    at = names.index("study_id") if "study_id" in names else None
-    for values in zip(*cells, strict=True):
-        study_id = values[at] if at is not None and isinstance(values[at], str) else ""
-        groups.setdefault(study_id, []).append(dict(zip(names, values, strict=True)))
+    for row in records(frame):
+        study_id = row.get("study_id")
+        groups.setdefault(study_id if isinstance(study_id, str) else "", []).append(row)
     return {key: tuple(rows) for key, rows in groups.items()}
 
 

@@ -127,7 +127,10 @@ def _pairs(used: pd.DataFrame) -> tuple[pd.DataFrame, Ints, Ints, Bools]:
     places = used[["nerve", "stimulation_site"]].drop_duplicates()
     known = {(n, s): position(n, s) for n, s in places.itertuples(index=False)}
     place = np.array(
-        [known[key] for key in zip(used["nerve"], used["stimulation_site"], strict=True)],
+        [
+            known[key]
+            for key in zip(used["nerve"].tolist(), used["stimulation_site"].tolist(), strict=True)
+        ],
         dtype=np.intp,
     )
     order = np.lexsort((place, series))

@@ -34,34 +34,47 @@ def with_doubted_times(traces: pd.DataFrame) -> pd.DataFrame:
         & traces["onset_latency_ms"].notna().to_numpy()
         & traces["quality_flags"].map(flags.is_used).to_numpy(dtype=bool)
     )
-    doubted: set[int] = set()
-    for _, part in traces[is_known].groupby(_SERIES, sort=False, dropna=False):
-        if _is_impossible(part.sort_values("distance_mm")):
-            doubted |= set(part.index)
+    used = np.flatnonzero(is_known)
+    doubted = {int(used[i]) for i in _doubted(traces.iloc[used])}
     if not doubted:
         return traces
     names = [
         flags.join([*flags.split(text), "stimulus_time_uncertain"]) if at in doubted else text
-        for at, text in zip(traces.index, traces["quality_flags"], strict=True)
+        for at, text in enumerate(traces["quality_flags"].tolist())
     ]
     return traces.assign(quality_flags=pd.array(names, dtype="string"))
 
 
-def _is_impossible(part: pd.DataFrame) -> bool:
-    """Tell whether the two most distal sites leave a residual latency that no nerve has."""
-    if len(part) < 2:
-        return False
-    far = part["distance_mm"].to_numpy(dtype=np.float64)[:2]
-    late = part["onset_latency_ms"].to_numpy(dtype=np.float64)[:2]
-    if far[1] <= far[0] or late[1] <= late[0]:
-        return False
-    velocity = (far[1] - far[0]) / (late[1] - late[0])
+def _doubted(rows: pd.DataFrame) -> list[int]:
+    """Give the places of the rows of every series whose two most distal sites are impossible."""
+    if rows.empty:
+        return []
+    series = rows.groupby(_SERIES, sort=False, dropna=False).ngroup().to_numpy(dtype=np.int64)
+    distance = rows["distance_mm"].to_numpy(dtype=np.float64)
+    order = np.lexsort((distance, series))
+    starts = np.flatnonzero(np.diff(series[order], prepend=-1))
+    sizes = np.diff(starts, append=len(order))
+    starts, sizes = starts[sizes > 1], sizes[sizes > 1]
+    nearest, second = order[starts], order[starts + 1]
+    latency = rows["onset_latency_ms"].to_numpy(dtype=np.float64)
+    far, late = distance[second] - distance[nearest], latency[second] - latency[nearest]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        velocity = far / late
+        residual_ms = latency[nearest] - distance[nearest] / velocity
     low, high = value("stimulus_time.usual_low_m_per_s"), value("stimulus_time.usual_high_m_per_s")
-    if not low <= velocity <= high:
-        return False  # what is wrong there is not the time of the stimulus
-    residual_ms = late[0] - far[0] / velocity
-    if residual_ms < value("stimulus_time.least_residual_ms"):
-        return True
-    names = {name for text in part["quality_flags"] for name in flags.split(text)}
-    from_window = "no_prestimulus_baseline" in names and "stimulus_realigned" not in names
-    return from_window and bool(residual_ms > value("stimulus_time.most_residual_ms"))
+    # Where the velocity is odd, what is wrong is not the time of the stimulus.
+    is_usual = (far > 0.0) & (late > 0.0) & (low <= velocity) & (velocity <= high)
+    is_short = is_usual & (residual_ms < value("stimulus_time.least_residual_ms"))
+    is_long = is_usual & (residual_ms > value("stimulus_time.most_residual_ms"))
+    found: list[int] = []
+    for at in np.flatnonzero(is_short | is_long).tolist():
+        members = order[starts[at] : starts[at] + sizes[at]]
+        if is_short[at] or _counts_from_window(rows["quality_flags"].iloc[members].tolist()):
+            found += members.tolist()
+    return found
+
+
+def _counts_from_window(texts: list[str]) -> bool:
+    """Tell whether the times of a series may count from the beginning of the sweep."""
+    names = {name for text in texts for name in flags.split(text)}
+    return "no_prestimulus_baseline" in names and "stimulus_realigned" not in names

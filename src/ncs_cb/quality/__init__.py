@@ -8,7 +8,7 @@ sentences in the catalogs and its limits in ``tables/quality.toml``.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import ModuleType
 from typing import Any
@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ncs_cb import flags
-from ncs_cb.columns import SEGMENT_KEYS, conform
+from ncs_cb.columns import SEGMENT_KEYS, conform, records
 from ncs_cb.knowledge import reference, thresholds
 from ncs_cb.knowledge.reference import ReferenceSet
 from ncs_cb.knowledge.thresholds import data_file
@@ -38,7 +38,7 @@ from ncs_cb.quality.pair import (
 )
 from ncs_cb.wording.checks import say
 
-__all__ = ["CHECKS", "data_file", "examine", "with_flags"]
+__all__ = ["CHECKS", "ask", "data_file", "examine", "with_flags", "with_sentences"]
 
 # Said of a segment by a flag of its own.
 _HAS_TWIN = frozenset({"response_absent", "supramaximality_denied"})
@@ -95,6 +95,11 @@ def _collect(*modules: ModuleType) -> dict[str, Check]:
 CHECKS: dict[str, Check] = _collect(technique, mimics)
 """Every check by the name of its flag, in the order of the registry."""
 
+# Cautions of a response that need nothing but its waveform.
+_PLAIN = frozenset(
+    name for name in CHECKS if flags.FLAGS[name].scope == "trace" and name != "differs_from_machine"
+)
+
 
 def examine(
     segments: pd.DataFrame,
@@ -104,8 +109,38 @@ def examine(
     *,
     stimuli: Sequence[Stimulus | None] | None = None,
     reference: str | ReferenceSet = reference.DEFAULT,
+    recruitment: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """Ask every check of every adjacent segment.
+    """Ask every check of every adjacent segment, and word what each found; see :func:`ask`."""
+    found = ask(
+        segments,
+        traces,
+        details,
+        responses,
+        stimuli=stimuli,
+        reference=reference,
+        recruitment=recruitment,
+    )
+    return with_sentences(found)
+
+
+def with_sentences(checks: pd.DataFrame) -> pd.DataFrame:
+    """Give table ``checks`` with the arithmetic of each answer in words; `checks` is unchanged."""
+    answers = zip(*(checks[name].tolist() for name in ("flag", "case", "numbers")), strict=True)
+    return checks.assign(arithmetic=pd.array([say(*one) for one in answers], dtype="string"))
+
+
+def ask(
+    segments: pd.DataFrame,
+    traces: pd.DataFrame,
+    details: Mapping[str, Details] | None = None,
+    responses: Sequence[Trace | None] | None = None,
+    *,
+    stimuli: Sequence[Stimulus | None] | None = None,
+    reference: str | ReferenceSet = reference.DEFAULT,
+    recruitment: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Ask every check of every adjacent segment; sentences are for who reads them.
 
     Parameters
     ----------
@@ -122,12 +157,15 @@ def examine(
         that of its trace.
     reference : str or ReferenceSet
         Set of normal limits, for the size of the distal response.
+    recruitment : DataFrame, optional
+        Table ``recruitment`` of `traces`; made from them when it is not given.
 
     Returns
     -------
     DataFrame
         Table ``checks``: one row per adjacent segment and flag, with ``state`` (``raised``,
-        ``cleared``, ``not_examined``) and the arithmetic in words. Nothing given is changed.
+        ``cleared``, ``not_examined``), case and numbers; ``arithmetic`` is left unknown, see
+        :func:`with_sentences`. Nothing given is changed.
     """
     adjacent = segments[segments["is_adjacent"].fillna(False).to_numpy(dtype=bool)]
     traced = responses or [None] * len(traces)
@@ -136,29 +174,41 @@ def examine(
         details or {},
         traced,
         stimuli or [None if one is None else one.stimulus for one in traced],
+        sweeps.recruitment_table(traces) if recruitment is None else recruitment,
     )
     pairs = _pairs(adjacent, visits, details or {}, reference)
     names = list(CHECKS)
-    findings = [_ask(name, check, pair) for pair in pairs for name, check in CHECKS.items()]
+    findings = [finding for pair in pairs for finding in _findings(pair)]
     keys = adjacent[list(SEGMENT_KEYS)].loc[adjacent.index.repeat(len(names))]
     table = keys.reset_index(drop=True).assign(
         flag=names * len(pairs),
         state=[finding.state for finding in findings],
         case=[finding.case for finding in findings],
         numbers=pd.Series([dict(finding.numbers) for finding in findings], dtype=object),
-        arithmetic=[
-            say(name, finding.case, finding.numbers)
-            for name, finding in zip(names * len(pairs), findings, strict=True)
-        ],
     )
     return conform(table, "checks")
 
 
-def _ask(name: str, check: Check, pair: Pair) -> Finding:
-    finding = check(pair)
-    if name in pair.flags and finding.state != "raised":
-        return raised("already")
-    return finding
+def _findings(pair: Pair) -> list[Finding]:
+    """Ask every check of one segment; a flag that it has already stays raised."""
+    already, carried = pair.flags, _carried(pair)
+    found = []
+    for name, check in CHECKS.items():
+        finding = check(pair) if carried is None or name not in carried else _AT_NONE
+        is_new = name in already and finding.state != "raised"
+        found.append(raised("already") if is_new else finding)
+    return found
+
+
+_AT_NONE = cleared("at_none")
+
+
+def _carried(pair: Pair) -> frozenset[str] | None:
+    """Give the cautions that neither response has, where both could have been raised."""
+    both = pair.both()
+    if both is None or any(one.trace is None or one.flags & _INVALID for one in both):
+        return None
+    return _PLAIN - both[0].flags - both[1].flags
 
 
 def with_flags(segments: pd.DataFrame, checks: pd.DataFrame) -> pd.DataFrame:
@@ -172,15 +222,19 @@ def with_flags(segments: pd.DataFrame, checks: pd.DataFrame) -> pd.DataFrame:
     keys = list(SEGMENT_KEYS)
     found: dict[tuple[Hashable, ...], list[str]] = {}
     is_raised = (checks["state"] == "raised").fillna(False).to_numpy(dtype=bool)
-    for *key, name in checks.loc[is_raised, [*keys, "flag"]].itertuples(index=False, name=None):
+    for *key, name in _rows(checks.loc[is_raised], [*keys, "flag"]):
         found.setdefault(_key(key), []).append(name)
     names = []
     adjacent = segments["is_adjacent"].fillna(False).to_numpy(dtype=bool)
-    rows = segments[[*keys, "quality_flags"]].itertuples(index=False, name=None)
+    rows = _rows(segments, [*keys, "quality_flags"])
     for (*key, text), is_adjacent in zip(rows, adjacent, strict=True):
         more = found.get(_key(key), []) if is_adjacent else []
         names.append(flags.join([*flags.split(text), *more]))
     return segments.assign(quality_flags=pd.array(names, dtype="string"))
+
+
+def _rows(frame: pd.DataFrame, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    return zip(*(frame[name].tolist() for name in names), strict=True)
 
 
 def _key(parts: Sequence[Any]) -> tuple[Hashable, ...]:
@@ -196,11 +250,12 @@ def _visits(
     details: Mapping[str, Details],
     responses: Sequence[Trace | None],
     stimuli: Sequence[Stimulus | None],
+    recruitment: pd.DataFrame,
 ) -> dict[Hashable, Visit]:
-    plateaus = _plateaus(traces)
+    plateaus = _plateaus(recruitment)
     visits: dict[Hashable, Visit] = {}
     others: dict[tuple[Hashable, tuple[Any, Any, Any, Any]], list[Response]] = {}
-    for row, trace, stimulus in zip(traces.to_dict("records"), responses, stimuli, strict=True):
+    for row, trace, stimulus in zip(records(traces), responses, stimuli, strict=True):
         study = _key([row["study_id"]])[0]
         visit = visits.setdefault(study, Visit(details.get(str(study), Details())))
         if row["kind"] != "motor":
@@ -228,9 +283,9 @@ def _is_same_stimulus(one: Response, other: Response) -> bool:
     return one.is_supramaximal is True and other.is_supramaximal is True
 
 
-def _plateaus(traces: pd.DataFrame) -> dict[tuple[Hashable, ...], bool]:
+def _plateaus(recruitment: pd.DataFrame) -> dict[tuple[Hashable, ...], bool]:
     names = [*_SERIES, "stimulation_site", "is_supramaximal"]
-    rows = sweeps.recruitment_table(traces)[names].drop_duplicates()
+    rows = recruitment[names].drop_duplicates()
     return {
         _key(place): bool(reached)
         for *place, reached in rows.itertuples(index=False, name=None)
@@ -239,15 +294,14 @@ def _plateaus(traces: pd.DataFrame) -> dict[tuple[Hashable, ...], bool]:
 
 
 def _response(
-    row: Mapping[Hashable, Any],
+    row: Mapping[str, Any],
     trace: Trace | None,
     stimulus: Stimulus | None,
     details: Details,
     plateau: bool | None,
 ) -> Response:
     """Gather what is attested of a response; ``study.toml`` speaks for rows without a trace."""
-    named = {str(key): value for key, value in row.items()}
-    said = details.recordings.get(str(named["recording"]))
+    said = details.recordings.get(str(row["recording"]))
     supramaximal, collision = (
         (stimulus.is_supramaximal, stimulus.collision_used)
         if stimulus is not None
@@ -258,7 +312,7 @@ def _response(
         by = "study.toml" if supramaximal is None else by
         supramaximal = said.supramaximal if supramaximal is None else supramaximal
         collision = said.collision_used if collision is None else collision
-    return Response(named, trace, supramaximal, plateau, collision, by)
+    return Response(row, trace, supramaximal, plateau, collision, by)
 
 
 def _pairs(
@@ -267,7 +321,7 @@ def _pairs(
     details: Mapping[str, Details],
     limits: str | ReferenceSet,
 ) -> list[Pair]:
-    rows = [{str(k): v for k, v in row.items()} for row in adjacent.to_dict("records")]
+    rows = records(adjacent)
     low_high = reference.lower_amplitude_limits(adjacent, limits, details)[["low", "high"]]
     parts = []
     for row in rows:
@@ -281,7 +335,7 @@ def _pairs(
     return [
         Pair(*part, float(correlation), (float(low), float(high)))
         for part, correlation, (low, high) in zip(
-            parts, alike, low_high.itertuples(index=False, name=None), strict=True
+            parts, alike, low_high.to_numpy(dtype=np.float64).tolist(), strict=True
         )
     ]
 

@@ -104,9 +104,10 @@ def pulse_in(sweep: np.ndarray, rate: float, marker: int) -> Pulse:
     if len(samples) < _FEWEST or not np.isfinite(samples).all():
         return Pulse()
     near = max(value("stimulus_time.at_marker_ms") * rate / 1000.0, 1.0)
-    if abs(int(np.abs(np.diff(samples)).argmax()) + 1 + first - marker) <= near:
+    steps = np.abs(samples[1:] - samples[:-1])
+    if abs(int(steps.argmax()) + 1 + first - marker) <= near:
         return Pulse(marker)  # nothing in the sweep is sharper than what lies at the marker
-    edges = _edges(samples, rate, marker - first)
+    edges = _edges(samples, steps, rate, marker - first)
     latest_ms = after_ms if at_window else value("stimulus_time.latest_ms")
     edges = edges[(edges + first - marker) * 1000.0 / rate <= latest_ms]
     if not len(edges):
@@ -127,24 +128,37 @@ def pulse_in(sweep: np.ndarray, rate: float, marker: int) -> Pulse:
     return Pulse(starts[0]) if len(starts) == 1 else Pulse(None, is_doubtful=True)
 
 
-def _edges(samples: np.ndarray, rate: float, marker: int) -> np.ndarray:
+def _edges(samples: np.ndarray, steps: np.ndarray, rate: float, marker: int) -> np.ndarray:
     """Give the samples, in order, at which the trace jumps as no muscle's response does."""
-    steps = np.abs(np.diff(samples))
-    noise = value("stimulus_time.noise_ratio") * float(np.median(steps))
+    median, high = _median_and_high(steps)
+    extent = float(samples.max() - samples.min())
     usual = max(
-        value("stimulus_time.sharp_ratio") * float(np.percentile(steps, 95.0)),
-        noise,
-        0.05 * float(np.ptp(samples)),
+        value("stimulus_time.sharp_ratio") * high,
+        value("stimulus_time.noise_ratio") * median,
+        0.05 * extent,
     )
     found = set((np.flatnonzero(steps > usual) + 1).tolist())
-    noise = value("stimulus_time.jump_noise_ratio") * float(np.median(steps))
-    found |= _jumps(samples, rate, max(noise, 0.01 * float(np.ptp(samples))))
+    noise = value("stimulus_time.jump_noise_ratio") * median
+    found |= _jumps(samples, steps, rate, max(noise, 0.01 * extent))
     # A held amplifier is let go with a jump: that is the end of blanking, and no artefact.
     held = [i for i in found if i > marker and _is_held(samples[max(marker, 0) : i])]
     return np.array(sorted(found.difference(held)), dtype=np.int64)
 
 
-def _jumps(samples: np.ndarray, rate: float, least: float) -> set[int]:
+def _median_and_high(steps: np.ndarray) -> tuple[float, float]:
+    """Give the median and the 95th percentile, as numpy defines them, from one selection."""
+    n = len(steps)
+    place = 0.95 * (n - 1)
+    at = int(place)
+    middle = n // 2
+    chosen = np.partition(steps, (middle - 1, middle, at, min(at + 1, n - 1)))
+    upper = float(chosen[middle])
+    median = upper if n % 2 else (float(chosen[middle - 1]) + upper) / 2.0
+    low = float(chosen[at])
+    return median, low + (float(chosen[min(at + 1, n - 1)]) - low) * (place - at)
+
+
+def _jumps(samples: np.ndarray, steps: np.ndarray, rate: float, least: float) -> set[int]:
     """Give the samples of jumps out of quiet that are not the beginning of a longer rise."""
     per_ms = rate / 1000.0
     lag = max(1, round(value("stimulus_time.edge_ms") * per_ms))
@@ -157,12 +171,13 @@ def _jumps(samples: np.ndarray, rate: float, least: float) -> set[int]:
     jumps = samples[lag : lag + n] - samples[:n]
     sizes = np.abs(jumps)
     at = np.flatnonzero(sizes > least)
-    padded = np.concatenate([np.full(before, samples[0]), samples])
-    quiet = np.lib.stride_tricks.sliding_window_view(padded, before + 1)[at]
-    at = at[np.ptp(quiet, axis=1) < _QUIET * sizes[at]]
-    behind = np.lib.stride_tricks.sliding_window_view(samples, after)[at + lag]
+    # Before the first sample the trace is taken to be as it begins.
+    quiet = samples[np.maximum(at[:, np.newaxis] + np.arange(-before, 1), 0)]
+    at = at[quiet.max(axis=1) - quiet.min(axis=1) < _QUIET * sizes[at]]
+    if not len(at):
+        return set()
+    behind = samples[at[:, np.newaxis] + np.arange(lag, lag + after)]
     rise = ((behind - samples[at, np.newaxis]) * np.sign(jumps[at])[:, np.newaxis]).max(axis=1)
-    steps = np.abs(np.diff(samples))
     starts = at[rise < _LONGER * sizes[at]].tolist()
     return {i + int(steps[i : i + lag].argmax()) + 1 for i in starts}
 
