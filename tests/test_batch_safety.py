@@ -57,6 +57,19 @@ def test_a_link_where_the_batch_keeps_its_own_is_refused_and_not_written_through
     assert (precious / "thesis.txt").read_text() == "years of work"
 
 
+@pytest.mark.parametrize("place", ["reports/p00000/thesis.txt", "traces/part-00000.parquet"])
+def test_files_of_others_where_a_batch_writes_are_refused_and_not_replaced(
+    archive, tmp_path, place
+):
+    mine = tmp_path / "out" / place
+    mine.parent.mkdir(parents=True)
+    mine.write_text("years of work")
+    with pytest.raises(NcsError, match="no batch has written to it"):
+        run_batch(archive, tmp_path / "out", workers=1)
+    assert mine.read_text() == "years of work"
+    assert [p.name for p in (tmp_path / "out").iterdir()] == [place.partition("/")[0]]
+
+
 def test_a_root_that_became_empty_does_not_erase_the_tables(tmp_path):
     root, out = tmp_path / "root", tmp_path / "out"
     archives.write_archive(root, 2, n_files=1)

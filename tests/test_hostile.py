@@ -179,6 +179,16 @@ def test_a_link_in_the_output_folder_is_replaced_and_not_written_through(run, tm
     assert not (tmp_path / "o/index.html").is_symlink()
 
 
+def test_a_folder_link_in_the_output_folder_is_replaced_and_not_written_through(run, tmp_path):
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (tmp_path / "o").mkdir()
+    (tmp_path / "o/x").symlink_to(victim, target_is_directory=True)
+    assert run("analyze", study(tmp_path / "root/x"), "--out", tmp_path / "o")[0] == 0
+    assert list(victim.iterdir()) == []
+    assert (tmp_path / "o/x/report.html").is_file()
+
+
 def test_a_name_that_is_no_text_is_a_name_like_any_other(run, tmp_path):
     root = tmp_path / "root"
     study(root / "x1")

@@ -460,6 +460,7 @@ def test_initials_of_a_technician_are_no_nerve():
         ),
         ("Stimulus right B. Elbow 200us x 20mA at 280mm", "below_elbow", "right", 0.2, 20.0, 280.0),
         ("Stimulus wrist", "wrist", None, None, None, None),
+        ("Stimulus wrist -20mA -6.5cm", "wrist", None, None, 20.0, 65.0),
         ("Stimulus_elbow", "elbow", None, None, None, None),
         ("wrist", "wrist", None, None, None, None),
         ("R wrist", "wrist", "right", None, None, None),
@@ -536,6 +537,16 @@ def test_equal_texts_are_repeats_and_other_intensities_are_not():
     assert groups[0] is not None
     assert groups == [groups[0], groups[0], None, None]
     assert [t.sweep for t in traces_of(Edf([Signal(rows)], tals))] == [0, 1, 2, 3]
+
+
+def test_a_negative_distance_in_an_xml_note_is_refused():
+    note = (
+        "<EDF_XMLnote><Stimulus_elbow><position>right elbow</position>"
+        '<distance unit="cm">-28.5</distance></Stimulus_elbow></EDF_XMLnote>'
+    )
+    tals = [tal("+0", "", WRIST), tal("+10", "", "Stimulus_elbow") + tal("+10", note)]
+    with pytest.raises(StudyError, match="implausible"):
+        traces_of(median_mnc(tals=tals, annotation_samples=400))
 
 
 def test_xml_notes_define_the_stimulus():
@@ -736,10 +747,11 @@ def test_a_truncated_or_empty_file_is_a_read_error(size, tmp_path):
         read_study(path)
 
 
-def test_an_implausible_distance_is_refused():
+@pytest.mark.parametrize("far", ["6500cm", "-6.5cm", "-65 mm"])
+def test_an_implausible_distance_is_refused(far):
     with pytest.raises(StudyError, match="implausible"):
         traces_of(
             median_mnc(
-                tals=[tal("+0", "", "Stimulus right wrist at 6500cm"), tal("+10", "", ELBOW)]
+                tals=[tal("+0", "", f"Stimulus right wrist at {far}"), tal("+10", "", ELBOW)]
             )
         )

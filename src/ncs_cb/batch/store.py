@@ -150,6 +150,7 @@ class Store:
         self.folder = folder
         self._hidden = folder / _HIDDEN
         self._refuse_links()
+        self._refuse_others()
         for part in ("staging", "ready", "slots"):
             (self._hidden / part).mkdir(parents=True, exist_ok=True)
         self._lock = _lock(self._hidden / "lock", folder)
@@ -165,6 +166,20 @@ class Store:
                     source=str(self.folder),
                     hint="Nothing was changed. Remove the link, or choose another --out folder.",
                 )
+
+    def _refuse_others(self) -> None:
+        """Refuse what others keep where a batch writes, in a folder no batch has written to."""
+        if self._hidden.exists():
+            return
+        parts = (path for table in TABLES for path in (self.folder / table).glob("part-*.parquet"))
+        reports = (path for path in (self.folder / _MOVED_REPORTS).glob("*") if path.is_dir())
+        for place in (*parts, *reports):
+            raise NcsError(
+                f"no batch has written to it, and '{place.parent.name}' in it holds files that "
+                "a batch would replace.",
+                source=str(self.folder),
+                hint="Nothing was changed. Choose another --out folder.",
+            )
 
     def __enter__(self) -> Store:
         return self

@@ -107,6 +107,8 @@ def write_report(
     """
     chosen = [_writer(name) for name in dict.fromkeys(_as_list(formats))]
     folder = Path(out_dir) / safe_name(result.study.study_id)
+    if folder.is_symlink():
+        folder.unlink()  # what it leads to is not ours to write into
     paths: list[Path] = []
     broken: list[str] = []
     for writer in chosen:

@@ -310,9 +310,9 @@ def stimulus_of(spoken: Spoken) -> Stimulus:
         (spoken.duration_ms, LONGEST_PULSE_MS, "ms"),
     )
     for value, most, unit in limits:
-        if value is not None and value > most:
+        if value is not None and not 0.0 <= value <= most:
             raise StudyError(
-                f"a stimulus of {value:g} {unit} at '{spoken.site}' is implausible; at most "
+                f"a stimulus of {value:g} {unit} at '{spoken.site}' is implausible; 0 to "
                 f"{most:g} {unit}."
             )
     stimulus = Stimulus(spoken.distance_mm, spoken.intensity_ma, spoken.duration_ms)

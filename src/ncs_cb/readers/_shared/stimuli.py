@@ -28,6 +28,7 @@ _QUANTITY = re.compile(
     r"(?:\s+(?:site|electrode))?)?",
     re.IGNORECASE,
 )
+_MINUS = re.compile(r"(?:\bat|@|=)\s*-$", re.IGNORECASE)
 LEAD = re.compile(
     r"^\s*(?:(?:stim(?:ulus|ulation|\.)?|reiz(?:ung|ort)?)(?=[\s_:.])|\u523a\u6fc0)[\s_:.\uff1a]*",
     re.IGNORECASE,
@@ -313,6 +314,8 @@ def _take_quantity(found: re.Match[str], values: dict[str, float]) -> str:
     elif unit == "ma":
         values["intensity_ma"] = number
     elif unit in ("cm", "mm"):
+        # A sign is kept, so that it is refused where limits are; a dash after a site is none.
+        number *= -1.0 if _MINUS.search(found.string[: found.start()]) else 1.0
         # Rounded, so that 28.7 cm is 287 mm and not 286.99999999999994.
         values["distance_mm"] = round(number * (10.0 if unit == "cm" else 1.0), 6)
     else:
