@@ -218,3 +218,33 @@ def test_a_folder_or_a_name_that_cannot_be_read_costs_one_study(tmp_path):
     finally:
         for place in closed:
             place.chmod(0o755)
+
+
+def own_disk() -> list[str]:
+    """Give how to begin a program that may mount file systems which nobody else sees."""
+    begin = [shutil.which("unshare") or "false", "--user", "--map-root-user", "--mount"]
+    if subprocess.run([*begin, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this system gives nobody a disk of their own")
+    return begin
+
+
+@pytest.mark.slow
+def test_a_disk_that_is_full_or_read_only_has_an_exit_status_and_loses_nothing(archive, tmp_path):
+    script = """
+    set -u; root=$1; out=$2; python=$3
+    mount -t tmpfs -o size=150k tmpfs "$out" || exit 77
+    batch() {
+        "$python" -m ncs_cb batch "$root" --out "$out/o" --workers 1 --reports; echo "status $?"
+    }
+    batch; mount -o remount,size=40m "$out"; batch
+    mount -o remount,ro "$out"; batch
+    """
+    (tmp_path / "out").mkdir()
+    command = [*own_disk(), "sh", "-c", script, "sh", archive, tmp_path / "out", sys.executable]
+    run = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+    assert [w for w in run.stdout.split("\n") if w] == ["status 3", "status 0", "status 3"], (
+        run.stderr
+    )
+    assert "the disk is full" in run.stderr
+    assert "3 studies: 3 analyzed now" in run.stderr
+    assert "cannot be written to: Read-only file system" in run.stderr

@@ -56,6 +56,16 @@ def test_a_number_that_json_does_not_have_is_a_damaged_line(tmp_path, text):
         ncs_cb.read_study(visit)
 
 
+def test_a_truth_that_is_a_number_beyond_all_numbers_is_no_truth(tmp_path):
+    visit = ulnar_visit(tmp_path / "visit")
+    sidecar = visit / "ulnar_right.json"
+    told = json.loads(sidecar.read_text())
+    told["traces"]["below_elbow"]["supramaximal"] = 10**400
+    sidecar.write_text(json.dumps(told))
+    with pytest.raises(StudyError, match="allowed: true, false"):
+        ncs_cb.read_study(visit)
+
+
 @pytest.mark.parametrize("cell", ["56.2-1", "1-2", "5.6.2", "e"])
 def test_a_printed_velocity_that_is_no_number_names_its_row(tmp_path, cell):
     path = tmp_path / "report.txt"

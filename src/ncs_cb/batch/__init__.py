@@ -147,13 +147,24 @@ def run_batch(
                 end()
                 return run.finish()
     except OSError as error:
-        if not is_disk_full(error):
-            raise
-        raise StoppedError(
+        raise _stopped(error, out) from None
+
+
+def _stopped(error: OSError, out: Path) -> OSError | StoppedError:
+    """Say what keeps a batch from writing; an error elsewhere stays what it is."""
+    if is_disk_full(error):
+        return StoppedError(
             "the disk is full.",
             source=str(out),
             hint="What is done is kept; make room and start the same command again.",
-        ) from None
+        )
+    if not Path(str(error.filename)).is_relative_to(out):
+        return error
+    return StoppedError(
+        f"it cannot be written to: {error.strerror}.",
+        source=str(out),
+        hint="What is done is kept. Choose an --out folder that you may write to.",
+    )
 
 
 def _refuse_without_parquet() -> None:

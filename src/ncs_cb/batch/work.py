@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import uuid
 from collections import defaultdict
@@ -190,7 +192,9 @@ class _Examination:
                 return step()
         except Exception as error:  # the one place: a study's failure becomes a row
             if is_disk_full(error):
-                raise  # not the study's fault: the whole run stops, and says so
+                # Not the study's fault: the whole run stops, and says so. The error of a report
+                # would not tell what is behind it where it comes from another process.
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from None
             self.found.failures[task.key] = failure(task, stage, error, self.settings)
             return None
 

@@ -66,7 +66,7 @@ def truth(value: Any, where: str) -> bool | None:
     elif not hasattr(value, "__len__"):
         try:
             number = float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             number = -1.0
         if math.isnan(number):
             return None

@@ -226,7 +226,7 @@ def plausible(value: Any, where: str, most: float, otherwise: float | None = Non
     """
     try:
         found = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise StudyError(f"{where}: must be a number, or empty for unknown.") from None
     if np.isnan(found):
         return otherwise
