@@ -54,6 +54,7 @@ _SETTLING = (
     "distal_gate",
 )
 _JUDGED = (*GRADES, "none")
+_OF_BLOCK = ("block", "definite_block")
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +178,9 @@ def _granted(made: CriteriaSet, visit: _Visit, not_excluded: str) -> tuple[str, 
         else row
         for row in map(dict, visit.verdicts)
     )
-    granted = replace(visit, verdicts=rows, signs={})
+    # Only signs of block depend on the stimuli; the others are as they were found.
+    signs = {name: seen for name, seen in visit.signs.items() if name not in _OF_BLOCK}
+    granted = replace(visit, verdicts=rows, signs=signs)
     answers = {c.id: _answer(c, made, granted) for c in made.category_leaves()}
     routes = [route for route in made.category_routes if route.id == not_excluded]
     wanted = [c for r in routes for c in leaves(r.term)]
@@ -340,7 +343,7 @@ def _sign(name: str, made: CriteriaSet, visit: _Visit) -> dict[Nerve, Truth]:
     def add(row: Row, answer: Truth) -> None:
         answers[nerve_of(row)] = answers.get(nerve_of(row), False) | answer
 
-    if name in ("block", "definite_block"):
+    if name in _OF_BLOCK:
         grades = made.grades if name == "block" else ("definite",)
         for row in visit.verdicts:
             add(row, _graded(row, grades))

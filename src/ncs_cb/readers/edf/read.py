@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -38,7 +38,7 @@ from ncs_cb.readers._shared.where import Where, where_of
 from ncs_cb.readers._shared.words import translated
 from ncs_cb.readers.edf.header import Header, Scale, Signal, parse_header, sampling_rate, scale_of
 from ncs_cb.readers.edf.person import person_of
-from ncs_cb.readers.edf.samples import digital, with_triggers
+from ncs_cb.readers.edf.samples import cut, digital, with_triggers
 from ncs_cb.readers.edf.sweeps import Plan, plan_sweeps
 from ncs_cb.readers.edf.tal import Timeline, timeline
 from ncs_cb.readers.edf.unassigned import find_unassigned
@@ -111,7 +111,8 @@ def read(source: Input) -> Recording:
             )
     names = words_of(header.patient) - {"x"}
     signals = [
-        (c.rate, c.signal.n_samples, digital(header, c.signal, source.data)) for c in channels
+        (c.rate, c.signal.n_samples, partial(digital, header, c.signal, source.data))
+        for c in channels
     ]
     unassigned = find_unassigned(header, times, heard, plans[0], signals, source.name, names)
     if not heard.cues and not unassigned:
@@ -388,8 +389,7 @@ def _in_millivolts(
 ) -> tuple[np.ndarray | list[np.ndarray], int]:
     """Cut the signal and scale it to mV, sign as in the file; count what no scale holds for."""
     scale = channel.amplifier.scale
-    flat = digital(header, channel.signal, data)
-    cuts = [flat[span.start : span.stop] for span in plan.spans]
+    cuts = cut(header, channel.signal, data, [(span.start, span.stop) for span in plan.spans])
     if len({len(c) for c in cuts}) == 1:
         cuts = [np.array(cuts)]
     stray = _beyond(cuts, scale)

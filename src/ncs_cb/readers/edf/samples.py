@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -25,16 +26,36 @@ def with_triggers(times: Timeline, header: Header, data: bytes) -> Timeline:
     return replace(times, annotations=(*times.annotations, *added)) if added else times
 
 
-def digital(header: Header, signal: Signal, data: bytes) -> np.ndarray:
-    """Give all samples of one signal as integers."""
+def cut(
+    header: Header, signal: Signal, data: bytes, spans: Sequence[tuple[int, int]]
+) -> list[np.ndarray]:
+    """Give stretches of one signal as integers, each from its first sample to before its last.
+
+    Of a long recording only the records that hold them are copied.
+    """
+    n, most = signal.n_samples, header.n_records
+    records = [(start // n, min(-(-stop // n), most)) for start, stop in spans]
+    if sum(last - first for first, last in records) >= most:
+        flat = digital(header, signal, data)
+        return [flat[start:stop] for start, stop in spans]
+    return [
+        digital(header, signal, data, slice(first, last))[start - first * n : stop - first * n]
+        for (start, stop), (first, last) in zip(spans, records, strict=True)
+    ]
+
+
+def digital(
+    header: Header, signal: Signal, data: bytes, records: slice = slice(None)
+) -> np.ndarray:
+    """Give the samples of one signal as integers, of all records or of some."""
     columns = slice(signal.offset, signal.offset + signal.n_samples)
     if header.sample_bytes == 2:
         count = header.n_records * header.record_samples
         table = np.frombuffer(data, "<i2", count=count, offset=header.n_bytes)
-        return table.reshape(header.n_records, -1)[:, columns].reshape(-1)
+        return table.reshape(header.n_records, -1)[records, columns].reshape(-1)
     count = header.n_records * header.record_bytes
     table = np.frombuffer(data, np.uint8, count=count, offset=header.n_bytes)
-    parts = table.reshape(header.n_records, -1, 3)[:, columns].reshape(-1, 3).astype(np.int32)
+    parts = table.reshape(header.n_records, -1, 3)[records, columns].reshape(-1, 3).astype(np.int32)
     # The sign of the 24-bit number is that of its highest byte.
     high = parts[:, 2] - ((parts[:, 2] & 0x80) << 1)
     joined: np.ndarray = parts[:, 0] | (parts[:, 1] << 8) | (high << 16)

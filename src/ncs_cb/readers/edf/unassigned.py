@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from itertools import accumulate
 
 import numpy as np
 
@@ -33,7 +35,7 @@ def find_unassigned(
     times: Timeline,
     heard: Heard,
     plan: Plan,
-    tracks: Sequence[Track],
+    signals: Sequence[tuple[float, int, Callable[[], np.ndarray]]],
     name: str,
     names: frozenset[str],
 ) -> tuple[UnassignedStimulus, ...]:
@@ -47,30 +49,35 @@ def find_unassigned(
     ----------
     header, times, heard, plan
         The file, its time keeping, what was understood, and how its first signal is cut.
-    tracks : sequence of (float, int, ndarray)
-        Rate, samples per record and samples of every signal with responses.
+    signals : sequence of (float, int, callable)
+        Rate and samples per record of every signal with responses, and what gives its samples:
+        those of an hour are large, and mostly nobody asks.
     name : str
         What the file is called.
     names : frozenset of str
         Words that name the patient; they are never shown.
     """
     found = []
-    _, per_record, _ = tracks[0]
+    rate, per_record, _ = signals[0]
     in_records = _one_per_record(header, plan, per_record)
     held = {span.start // per_record for span in plan.spans}
-    rate = tracks[0][0]
     named = [span.start + span.stimulus_index for span in plan.spans]
-    moving = [(of_signal, samples) for of_signal, _, samples in tracks]
     waiting = [a for a in heard.free if not is_note(a.text)]
+    is_asked = bool(waiting) or (in_records and header.is_interrupted)
+    tracks = [(of_signal, n, samples()) for of_signal, n, samples in signals] if is_asked else []
+    moving = [(of_signal, samples) for of_signal, _, samples in tracks]
     places = [_position(a, times, rate, per_record) for a in waiting]
-    is_cut = np.zeros(header.n_records * per_record + 1, dtype=bool)
-    for span in plan.spans:
-        is_cut[span.start : span.stop] = True
+    spans = sorted((span.start, span.stop) for span in plan.spans)
+    starts = [start for start, _ in spans]
+    reached = list(accumulate((stop for _, stop in spans), max))
+    last = header.n_records * per_record
     for annotation, at, far in zip(waiting, places, apart(places, named, rate), strict=True):
         if in_records:
             is_lost = annotation.record not in held and _holds_signal(tracks, annotation.record)
         else:
-            is_free = not is_cut[min(max(at, 0), len(is_cut) - 1)]
+            place = min(max(at, 0), last)
+            before = bisect_right(starts, place)
+            is_free = not (before and reached[before - 1] > place)
             is_lost = (looks_given(annotation.text) and far) or (
                 is_free and response_follows(moving, at / rate, _STEP)
             )
