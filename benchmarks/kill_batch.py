@@ -119,7 +119,9 @@ def main() -> int:
                 if other:
                     how = f"after kill {sum(kills.values())} ({killed or 'none'}), status {status}"
                     faults.append(f"other bytes than those of an undisturbed run {how}: {other}")
-                    print((home / "out" / "failures.csv").read_text("utf-8"), flush=True)
+                    print(faults[-1], flush=True)
+                    if (home / "out" / "failures.csv").exists():
+                        print((home / "out" / "failures.csv").read_text("utf-8"), flush=True)
                 shutil.rmtree(home / "out")
         start(home / "root", home / "out", told.workers).wait()
         if content(home / "out") != whole:
