@@ -188,3 +188,28 @@ def test_every_public_name_stays_what_it_is_when_its_module_is_loaded():
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
+
+
+def _private_names(tree):
+    """Name what a test takes from the package although a leading underscore hides it."""
+    modules = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ncs_cb"):
+            for alias in node.names:
+                try:
+                    import_module(f"{node.module}.{alias.name}")
+                except ImportError:
+                    if alias.name.startswith("_") and not alias.name.startswith("__"):
+                        yield alias.name
+                else:
+                    modules.add(alias.asname or alias.name)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            is_private = node.attr.startswith("_") and not node.attr.startswith("__")
+            if node.value.id in modules and is_private:
+                yield f"{node.value.id}.{node.attr}"
+
+
+@pytest.mark.parametrize("path", sorted(Path(__file__).parent.rglob("test_*.py")), ids=str)
+def test_tests_ask_for_nothing_that_a_user_cannot_see(path):
+    assert list(_private_names(ast.parse(path.read_text("utf-8")))) == []

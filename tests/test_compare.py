@@ -40,6 +40,7 @@ def visit(
     first_wrist=None,
     flag="",
     high_pass_hz=2.0,
+    above_elbow=None,
     **details,
 ):
     """One ulnar forearm with an area of three times the amplitude."""
@@ -62,7 +63,9 @@ def visit(
         for site, distance, latency, size, first, text in (
             ("wrist", 80, 3.0, wrist, 3 * wrist if first_wrist is None else first_wrist, ""),
             ("below_elbow", 280, 6.3, elbow, 3 * elbow, flag),
+            ("above_elbow", 380, 8.1, above_elbow, 3 * (above_elbow or 0.0), ""),
         )
+        if size is not None
     ]
     traces = conform(pd.DataFrame(rows), "traces")
     pairs = segments.pair_sites(traces).assign(
@@ -319,13 +322,8 @@ def test_comparing_changes_no_result():
 
 def test_only_the_most_distal_response_speaks_of_the_axons():
     # Above a block that resolves every response grows: that is unblocking, not reinnervation.
-    segments = pd.DataFrame(
-        {
-            "nerve": "ulnar",
-            "side": "right",
-            "muscle": "adm",
-            "distal_site": ["wrist", "below_elbow", "above_elbow", "wrist"],
-        }
-    )
-    assert serial._starts_at_the_end(segments) == [True, False, False, True]
-    assert serial._interpretation("rise", "rise", "within_repeatability", False) == ""
+    earlier, after = visit(10.0, 3.0, above_elbow=3.0), later(10.0, 9.0, above_elbow=9.0)
+    changes = serial.compare([earlier, after]).changes.set_index("distal_site")
+    assert changes.loc["below_elbow", "distal_event"] == "rise"
+    assert changes.loc["below_elbow", "interpretation"] == ""
+    assert changes.loc["wrist", "interpretation"] == "unblocking"

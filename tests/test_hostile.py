@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import random
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -281,3 +282,24 @@ def test_an_entity_bomb_in_a_note_is_text(run, tmp_path):
     status, out, err = run("validate", folder)
     assert status == 0, err
     assert "aaaa" not in out
+
+
+# --------------------------------------------------------------------------- what is promised
+
+
+def test_every_promise_of_security_md_names_tests_that_exist():
+    root = Path(__file__).parents[1]
+    rows = [
+        line.strip("|").rsplit("|", 1)
+        for line in (root / "SECURITY.md").read_text("utf-8").splitlines()
+        if line.startswith("| ") and not line.startswith("| promise")
+    ]
+    assert len(rows) > 10
+    for promise, held in rows:
+        places = re.findall(r"`(tests/[\w/.]+)`", held)
+        assert places, promise
+        for place in places:
+            found = root / place
+            files = [found] if found.is_file() else sorted(found.glob("test_*.py"))
+            assert files, f"{place}: {promise}"
+            assert all("def test_" in path.read_text("utf-8") for path in files), place

@@ -99,10 +99,10 @@ def test_a_healthy_computed_segment_is_no_fraction():
 
 
 def test_every_set_can_be_varied_by_each_of_its_limits():
-    from ncs_cb.judging.varying import _numeric
+    from ncs_cb.judging.varying import numeric_clauses
 
     frame = table(5)
     for name in criteria.available():
-        for clause in sorted(_numeric(criteria.load(name))):
+        for clause in sorted(numeric_clauses(criteria.load(name))):
             varied = ncs_cb.judge(frame, name, vary={clause: [1.0, 99.0]})
             assert len(varied) == 10

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 
 import numpy as np
 import pytest
@@ -97,7 +96,6 @@ def test_the_unharmed_files_are_read(tmp_path):
 def test_only_our_errors_come_out_of_damaged_files(tmp_path):
     rng = np.random.default_rng(20260302)
     corpus = seeds(tmp_path)
-    started = time.monotonic()
     refused = longest = 0
     for number in range(700):
         name = list(corpus)[number % len(corpus)]
@@ -115,7 +113,6 @@ def test_only_our_errors_come_out_of_damaged_files(tmp_path):
             assert trace.sampling_rate_hz > 0
     assert refused > 150
     assert longest < 4000
-    assert time.monotonic() - started < 60
 
 
 def test_every_byte_of_the_edf_header_may_be_damaged(tmp_path):

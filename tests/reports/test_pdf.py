@@ -62,12 +62,12 @@ def test_chinese_text_is_held_by_an_installed_font(result, tmp_path):
 
 def test_without_a_chinese_font_the_message_says_what_to_install():
     with pytest.raises(ReportError, match="fonts-noto-cjk"):
-        pdf._fonts("尺神经", ["Liberation Sans"])
+        pdf.fonts_for("尺神经", ["Liberation Sans"])
 
 
 def test_a_plain_font_is_enough_for_plain_text():
-    assert pdf._fonts("ulnar", ["Liberation Sans", "Noto Sans CJK SC"]) == ["Liberation Sans"]
-    assert pdf._fonts("尺", ["Noto Sans CJK SC"]) == ["Libertinus Serif", "Noto Sans CJK SC"]
+    assert pdf.fonts_for("ulnar", ["Liberation Sans", "Noto Sans CJK SC"]) == ["Liberation Sans"]
+    assert pdf.fonts_for("尺", ["Noto Sans CJK SC"]) == ["Libertinus Serif", "Noto Sans CJK SC"]
 
 
 def test_markup_of_typst_in_a_study_is_shown_as_text(result, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from unicodedata import east_asian_width
 
 import pytest
 
@@ -26,6 +27,11 @@ def test_the_text_holds_the_finding_the_verdicts_and_the_disclaimer(lang):
         assert "".join("".join(c.text.split()) for c in row) in said
 
 
+def places(line):
+    """The terminal columns of a line's letters, of which a Chinese one fills two."""
+    return [p for c in line for p in ((c, "") if east_asian_width(c) in "WF" else (c,))]
+
+
 def test_columns_stand_under_each_other():
     lines = text.render(example.result()).splitlines()
     start = next(n for n, line in enumerate(lines) if line.startswith("Site  "))
@@ -36,14 +42,19 @@ def test_columns_stand_under_each_other():
 
 
 def test_chinese_columns_count_double_width():
-    assert text._width("尺神经 ab") == 9
-    assert text._pad("腕", 4, is_right=True) == "  腕"
+    lines = text.render(example.result(), lang="zh").splitlines()
+    start = next(n for n, line in enumerate(lines) if line.startswith("部位  "))
+    column = places(lines[start]).index("阻")
+    rows = [places(line) for line in lines[start + 1 : start + 12]]
+    rows = [row for row in rows if len(row) > column]
+    assert len(rows) >= 4
+    assert all(row[column - 1] == " " and row[column] not in (" ", "") for row in rows)
 
 
 def test_prose_is_broken_at_the_width_of_a_page(lang):
     lines = text.render(example.result(), lang=lang).splitlines()
     prose = [line for line in lines if "  " not in line.strip()]
-    assert max(map(text._width, prose)) <= 94
+    assert max(len(places(line)) for line in prose) <= 94
 
 
 def test_text_of_a_file_stays_on_its_line():

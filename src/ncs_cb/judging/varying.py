@@ -28,9 +28,9 @@ def variants(
     if len(vary) != 1:
         raise StudyError(f"vary names {len(vary)} clauses; it takes one.")
     ((name, values),) = vary.items()
-    mine = [one for one in sets if name in _numeric(one)]
+    mine = [one for one in sets if name in numeric_clauses(one)]
     if not mine:
-        known = sorted({clause for one in sets for clause in _numeric(one)})
+        known = sorted({clause for one in sets for clause in numeric_clauses(one)})
         raise StudyError(
             f"no clause '{name}' with a limit in these sets; known: {', '.join(known)}."
             + did_you_mean(name, known)
@@ -58,7 +58,8 @@ def _limit(value: float) -> float:
     return float(value)
 
 
-def _numeric(one: CriteriaSet) -> set[str]:
+def numeric_clauses(one: CriteriaSet) -> set[str]:
+    """Name the clauses of a set whose limit is a number, which can be varied."""
     terms = [one.entry, *(rule.term for rule in (*one.rules, *one.dispersion))]
     return {c.id for term in terms for c in leaves(term) if c.op != "is" and c.kind == "column"}
 

@@ -88,7 +88,7 @@ def _compile(name: str, data: dict[str, Any]) -> bytes:
         import typst
     except ImportError:
         raise missing_extra("the format 'pdf'", "typst", "pdf") from None
-    data["fonts"] = _fonts(json.dumps(data, ensure_ascii=False), _installed(typst))
+    data["fonts"] = fonts_for(json.dumps(data, ensure_ascii=False), _installed(typst))
     folder = files("ncs_cb").joinpath(_TEMPLATES)
     template = b"\n".join(folder.joinpath(part).read_bytes() for part in ("parts.typ", name))
     try:
@@ -103,7 +103,7 @@ def _installed(typst: Any) -> list[str]:
     return list(typst.Fonts().families()) if hasattr(typst, "Fonts") else [*_LATIN, *CHINESE_FONTS]
 
 
-def _fonts(text: str, installed: Sequence[str]) -> list[str]:
+def fonts_for(text: str, installed: Sequence[str]) -> list[str]:
     """Choose the fonts: a plain one, and one for Chinese where there is Chinese text.
 
     Raises

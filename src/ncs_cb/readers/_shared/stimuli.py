@@ -374,15 +374,20 @@ def _first(one: float | None, other: float | None) -> float | None:
     return other if one is None else one
 
 
+@lru_cache(maxsize=1)
+def _long_names() -> tuple[str, ...]:
+    names = (normalize(n) for p in anatomy().sites.values() for n in (p.id, *p.aliases))
+    return tuple(name for name in names if len(name) > 3)
+
+
 def resembles_site(text: str) -> str:
     """Give ``" Did you mean 'elbow'?"`` when a short text is nearly a site name, else nothing."""
     if len(text) > 40:
         return ""
-    names = [normalize(n) for p in anatomy().sites.values() for n in (p.id, *p.aliases)]
     _, parts = take_side(text.split())
     plain = normalize(" ".join(parts))
     if len(plain) < 3:
         return ""
     # Closer than for a word that must be a name: most free texts are remarks.
-    nearest = difflib.get_close_matches(plain, [n for n in names if len(n) > 3], n=1, cutoff=0.8)
+    nearest = difflib.get_close_matches(plain, _long_names(), n=1, cutoff=0.8)
     return f" Did you mean '{find('sites', nearest[0])}'?" if nearest else ""

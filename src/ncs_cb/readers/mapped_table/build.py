@@ -294,7 +294,10 @@ def _distances(
     for _, response in ordered:
         if response.stimulus.distance_mm is not None:
             known[response.site.stimulation_site] = response.stimulus.distance_mm
-    for _ in lengths:
+    before = -1
+    # Until nothing is added: once for each site at most, however many rows there are.
+    while before < len(known):
+        before = len(known)
         for s in lengths:
             if s.length_mm is None:
                 continue
