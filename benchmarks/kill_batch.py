@@ -62,6 +62,12 @@ def content(out: Path) -> dict[str, bytes]:
     }
 
 
+def differing(found: dict[str, bytes], expected: dict[str, bytes]) -> str:
+    """Name the files that are not the same, or are not in both."""
+    names = sorted(found.keys() | expected.keys())
+    return ", ".join(name for name in names if found.get(name) != expected.get(name))
+
+
 def kill_one(run: subprocess.Popen[bytes], rng: Random) -> str:
     """Kill the batch or one of its processes; say which, or nothing where it had ended."""
     with contextlib.suppress(psutil.Error, ProcessLookupError):
@@ -109,8 +115,13 @@ def main() -> int:
             if not nothing_left():
                 faults.append(f"after the end of a {killed or 'batch'} processes went on")
             if not killed or status == 0:
-                if content(home / "out") != whole:
-                    faults.append("other bytes than those of an undisturbed run")
+                other = differing(content(home / "out"), whole)
+                if other:
+                    how = f"after kill {sum(kills.values())} ({killed or 'none'}), status {status}"
+                    faults.append(f"other bytes than those of an undisturbed run {how}: {other}")
+                    print(faults[-1], flush=True)
+                    if (home / "out" / "failures.csv").exists():
+                        print((home / "out" / "failures.csv").read_text("utf-8"), flush=True)
                 shutil.rmtree(home / "out")
         start(home / "root", home / "out", told.workers).wait()
         if content(home / "out") != whole:

@@ -39,6 +39,12 @@ def put(folder, unit="mV", **more):
     return path
 
 
+@pytest.mark.parametrize("time", [10**400, [10, -(10**400)]])
+def test_a_time_beyond_all_numbers_is_an_error_of_ours(tmp_path, time):
+    with pytest.raises(StudyError, match="must be a time in ms"):
+        read_study(put(tmp_path, events={"at_ms": time}))
+
+
 def test_each_sweep_becomes_the_answer_of_the_site_its_number_names(tmp_path):
     study = read_study(put(tmp_path))
     assert [(t.site.stimulation_site, t.stimulus.distance_mm) for t in study.traces] == [

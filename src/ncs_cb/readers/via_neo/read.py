@@ -28,7 +28,7 @@ from ncs_cb.readers._shared.unassigned import MOST
 from ncs_cb.readers._shared.words import named
 from ncs_cb.readers.via_neo import FORMATS
 from ncs_cb.readers.via_neo.signals import Signal, Stretch, load
-from ncs_cb.units import millivolts_per
+from ncs_cb.units import is_finite, millivolts_per
 
 _KEYS = (
     "nerve",
@@ -227,7 +227,7 @@ def _told_times(signals: Sequence[Signal], events: Sidecar) -> list[_Pulse]:
     """Give the stimuli at the times told, one or several in each sweep."""
     value = events.values["at_ms"]
     times = value if isinstance(value, list) else [value]
-    if any(isinstance(t, bool) or not isinstance(t, int | float) for t in times):
+    if not all(is_finite(t) for t in times):
         raise StudyError(
             "events.at_ms: must be a time in ms, or a list of them.", source=events.name
         )
