@@ -336,11 +336,11 @@ def start(root: Path, out: Path, *options: str) -> subprocess.Popen:
 @pytest.mark.slow
 def test_a_batch_killed_again_and_again_ends_with_the_same_tables(tmp_path):
     root = tmp_path / "root"
-    archives.write_archive(root, 60, n_files=2)
+    archives.write_archive(root, 40, n_files=2)
     whole = fresh(root, tmp_path / "fresh")
     out = tmp_path / "out"
     kills = 0
-    for delay in (0.5, 0.8, 1.0, 1.2, 1.4, 1.7, 2.0):
+    for delay in (0.5, 1.0, 1.4, 2.0):
         run = start(root, out, "--workers", "2")
         time.sleep(delay)
         kills += run.poll() is None
@@ -348,9 +348,9 @@ def test_a_batch_killed_again_and_again_ends_with_the_same_tables(tmp_path):
         run.communicate()
         ids = [row["study_id"] for row in table(out, "diagnosis")]
         assert len(ids) == len(set(ids)) * len({r["criteria"] for r in table(out, "diagnosis")})
-    assert kills >= 3, "the machine is too fast for these delays"
+    assert kills >= 2, "the machine is too fast for these delays"
     summary = run_batch(root, out, workers=2)
-    assert summary.n_studies == 60
+    assert summary.n_studies == 40
     assert tables(out) == whole
     assert list((out / "_batch/staging").iterdir()) == []
 

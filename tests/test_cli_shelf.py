@@ -74,7 +74,7 @@ def test_quiet_says_only_what_went_wrong(tmp_path):
 
 
 def test_verbose_says_what_the_reader_decided(tmp_path):
-    folder = Path(__file__).parents[1] / "data/samples/mmn_ulnar_radial"
+    folder = Path(__file__).parents[1] / "data/samples/trap_ulnar_elbow"
     usual = program("analyze", folder, "--out", tmp_path)
     told = program("--verbose", "analyze", folder, "--out", tmp_path)
     assert len(told.stderr.splitlines()) > len(usual.stderr.splitlines())

@@ -124,21 +124,19 @@ def test_every_start_of_a_formula_is_disarmed(start):
 # --------------------------------------------------------------------------- names stay inside
 
 
-@pytest.mark.parametrize(
-    "study_id",
-    ["../../escape", "/etc/passwd", "..", ".", "a/../../b", "a\\..\\b", "con", "x" * 200],
-)
-def test_an_id_is_never_a_path(run, tmp_path, study_id):
+def test_an_id_is_never_a_path(run, tmp_path):
+    ids = ("../../escape", "/etc/passwd", "..", ".", "a/../../b", "a\\..\\b", "con", "x" * 200)
     inner = tmp_path / "inner"
-    study(inner / "root/x", study_id)
+    for number, study_id in enumerate(ids):
+        study(inner / f"root/x{number}", study_id)
     (inner / "o").mkdir()
     before = everything_below(tmp_path) - {"inner/o"}
-    run("analyze", inner / "root/x", "--out", inner / "o")
+    run("analyze", *sorted((inner / "root").iterdir()), "--out", inner / "o")
     run("batch", inner / "root", "--out", inner / "o", "--reports", "--workers", 1)
     new = everything_below(tmp_path) - before
     assert {name for name in new if not name.startswith("inner/o")} == set()
-    assert len(list((inner / "o").glob("*/report.html"))) == 1
-    assert len(list((inner / "o/reports").glob("*/report.html"))) == 1
+    assert len(list((inner / "o").glob("*/report.html"))) == len(ids)
+    assert len(list((inner / "o/reports").glob("*/report.html"))) == len(ids)
 
 
 def test_a_study_called_like_our_own_folders_harms_neither(run, tmp_path):

@@ -55,7 +55,7 @@ PERCENT = st.one_of(
 AMPLITUDE = st.one_of(st.sampled_from((0.8, 1.0, 1.4, 1.58, 2.0)), st.floats(0.05, 20))
 # Failing examples are told by their assertion; shrinking tables takes minutes.
 QUICK = settings(
-    max_examples=30,
+    max_examples=20,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
     phases=(Phase.explicit, Phase.reuse, Phase.generate),

@@ -186,7 +186,7 @@ def matlab_element(kind: int, body: bytes) -> bytes:
     return struct.pack("<II", kind, len(body)) + body + b"\0" * (-len(body) % 8)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(2))
 def test_a_damaged_eeglab_file_ends_no_other_input(tmp_path, seed):
     rng = np.random.default_rng(seed)
     head = b"MATLAB 5.0 MAT-file".ljust(124) + struct.pack("<H2s", 0x0100, b"IM")
