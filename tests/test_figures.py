@@ -13,12 +13,24 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
+import ncs_cb
 from ncs_cb import display, figures, view
 from ncs_cb.figures import arm, style, traces
 from ncs_cb.figures.curves import ticks
-from ncs_cb.figures.drawing import Disc, Drawing, Line, Text, plain_shapes, to_matplotlib, to_svg
+from ncs_cb.figures.drawing import (
+    FAINT,
+    INK,
+    Disc,
+    Drawing,
+    Line,
+    Text,
+    plain_shapes,
+    to_matplotlib,
+    to_svg,
+)
 from ncs_cb.knowledge.anatomy import anatomy
-from ncs_cb.model import Trace
+from ncs_cb.model import Site, Stimulus, Study, Trace
+from readers.handmade import cmap
 from reports import example
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -391,3 +403,36 @@ def test_result_plot_draws_the_nerve(result):
 def test_a_nerve_that_is_not_there_is_named_with_those_that_are(result, arguments, message):
     with pytest.raises(ValueError, match=message):
         figures.nerve_figure(result, *arguments)
+
+
+def test_what_stands_on_the_limit_of_the_amplifier_is_shaded():
+    time_ms = np.arange(1000) / 20 - 2
+    noise = np.random.default_rng(8).normal(0.0, 0.004, 1000)
+    sites = {
+        "wrist": cmap(time_ms, 4.0, 8.0) + noise,
+        "below_elbow": cmap(time_ms, 7.5, 7.8) + noise,
+    }
+    plain = _drawn(sites)
+    sites["wrist"] = np.where((time_ms >= 0) & (time_ms < 2.0), 20.0, sites["wrist"])
+    railed = _drawn(sites)
+    assert _shaded(plain) == []
+    ((left, right),) = _shaded(railed)
+    stimulus = next(s for s in plain_shapes(railed.shapes) if isinstance(s, Line) and s.dash)
+    onset = next(s for s in plain_shapes(railed.shapes) if isinstance(s, Line) and s.fill == INK)
+    assert left == pytest.approx(stimulus.x[0], abs=0.5)
+    assert (right - left) / (onset.x[0] - left) == pytest.approx(2.0 / 4.0, abs=0.03)
+
+
+def _drawn(sites):
+    motor = (
+        Trace(y, 20_000.0, 40, Site("ulnar", "right", "adm", site), "u.edf", "motor", Stimulus())
+        for site, y in sites.items()
+    )
+    found = ncs_cb.analyze(Study("s", tuple(motor)))
+    built = view.build(found)
+    return traces.draw(found, built, built.nerves[0])
+
+
+def _shaded(sheet):
+    shapes = plain_shapes(sheet.shapes)
+    return [(s.x.min(), s.x.max()) for s in shapes if isinstance(s, Line) and s.fill == FAINT]

@@ -112,6 +112,15 @@ def test_each_flag_is_raised_by_its_trace_and_by_no_clean_one(name):
     assert flags_of(naive.cmap(T) + noise(3, 0.002)) == set()
 
 
+def test_a_rail_behind_a_biphasic_pulse_of_full_height_is_named():
+    pulse = np.where((T >= 0) & (T < 0.2), -20.0, 0.0)
+    rail = np.where((T >= 0.2) & (T < 1.4), 20.0, pulse)
+    row = naive.cmap(T) + noise(5, 0.004)
+    assert "artifact_clipped" in flags_of(np.where(rail != 0.0, rail, row))
+    short = np.where((T >= 0.2) & (T < 0.5), 20.0, pulse)
+    assert "artifact_clipped" not in flags_of(np.where(short != 0.0, short, row))
+
+
 def test_flags_that_depend_on_the_stimulus():
     assert flags_of(naive.cmap(T), stimulus=-1) == {"stimulus_outside_trace"}
     assert flags_of(naive.cmap(T), stimulus=1000) == {"stimulus_outside_trace"}

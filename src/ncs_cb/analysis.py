@@ -59,10 +59,12 @@ class Tables:
     ``frames`` maps names of tables to DataFrames whose ``study_id`` is the running number of the
     study as text, since two studies may carry the same id; ``responses`` holds the response
     behind each row of ``traces``; ``fits`` the fit of each row of ``segments`` that has one;
-    ``decisions`` one tuple per study.
+    ``decisions`` one tuple per study. ``readable`` holds ``segments`` and ``traces`` without the
+    numbers that nothing may be concluded from.
     """
 
     frames: Mapping[str, pd.DataFrame]
+    readable: tuple[pd.DataFrame, pd.DataFrame]
     responses: tuple[Response, ...]
     fits: Mapping[int, dispersion.Fitted]
     decisions: tuple[tuple[Decision, ...], ...]
@@ -167,7 +169,8 @@ def analyze_together(
         "recruitment": recruitment,
         "inching": inching.find_inching(traces),
     }
-    frames |= _concluded(frames, studies, criteria, reference)
+    readable = contradictions.readable(pairs, traces, checks)
+    frames |= _concluded(frames, readable, studies, criteria, reference)
     stood_in = stand_in.decisions(by_key, pairs)
     decisions = tuple(
         (
@@ -179,7 +182,7 @@ def analyze_together(
         )
         for number, (key, study) in enumerate(by_key.items())
     )
-    return Tables(frames, responses, fits, decisions)
+    return Tables(frames, readable, responses, fits, decisions)
 
 
 def _checks(
@@ -203,14 +206,14 @@ def _checks(
 
 def _concluded(
     found: Mapping[str, pd.DataFrame],
+    readable: tuple[pd.DataFrame, pd.DataFrame],
     studies: Sequence[Study],
     criteria: Sequence[str] | None,
     reference: str,
 ) -> dict[str, pd.DataFrame]:
     """Give the tables that say what the numbers come to."""
-    names, details = ("verdicts", "segments", "traces", "f_waves"), _details(studies)
-    verdicts, pairs, traces, waves = (found[name] for name in names)
-    pairs, traces = contradictions.readable(pairs, traces, found["checks"])
+    verdicts, waves, details = found["verdicts"], found["f_waves"], _details(studies)
+    pairs, traces = readable
     made = diagnosis.conclusions(
         verdicts, pairs, traces, waves, details, criteria=criteria, reference=reference
     )
@@ -421,9 +424,8 @@ def _judgement(
     traces, pairs, verdicts, waves = (
         tables.frames[name] for name in ("traces", "segments", "verdicts", "f_waves")
     )
-    seen, readable = contradictions.readable(pairs, traces, tables.frames["checks"])
     typical, others = features.features_and_differential(
-        verdicts, seen, readable, waves, details, reference=reference
+        verdicts, *tables.readable, waves, details, reference=reference
     )
     return {
         "checks": quality.with_sentences(tables.frames["checks"]),

@@ -28,8 +28,8 @@ static double sharpest_bend(const double *restrict y, Index a, Index n_blocks)
  * after the rail behind it.
  *
  * The next edge comes within the longest phase of a pulse; while the trace stands far from
- * `base`, where it came, on a rail, the wait is longer. */
-static Index follow_edges(Row *w, Index i, Index lag, double edge, double base)
+ * `base`, where it came, or holds one value beyond `bend`, on a rail, the wait is longer. */
+static Index follow_edges(Row *w, Index i, Index lag, double edge, double bend, double base)
 {
     Index wait = whole(MARKER_MS * w->per_ms);
     Index last = earlier(w->n - lag - 1, i + whole(RAIL_MS * w->per_ms));
@@ -37,11 +37,12 @@ static Index follow_edges(Row *w, Index i, Index lag, double edge, double base)
     for (; i < last; i++) {
         double v = sample(w->x, i);
         int far = fabs(v - base) > 2.0 * edge;
-        if (i > end + wait && !far)
+        int held = fabs(v - base) > 2.0 * bend && sample(w->x, i + 1) == v;
+        if (i > end + wait && !far && !held)
             break;
         if (bend_of(w->x, i, lag) > edge)
             end = i + 1;
-        run = far && sample(w->x, i + 1) == v ? run + 1 : 0;
+        run = held ? run + 1 : 0;
         if (run >= 2) {
             end = later(end, i + 2);
             w->railed = later(w->railed, run + 1);
@@ -78,6 +79,7 @@ static void look_for_pulse(Row *w)
     if (top <= edge)
         return;
     int clear = top > 1.3 * edge;
+    double bend = edge;
     edge = larger(edge, EDGE_SHARE * top);
     Index start = lo;
     while (bend_of(w->x, start, lag) <= edge)
@@ -89,6 +91,6 @@ static void look_for_pulse(Row *w)
     if (clear && start > lo && whole_pulse)
         w->pulse_from = start + lag;
     double base = start > lo ? sample(w->x, start - lag) : w->y[w->n_blocks - 1];
-    Index end = follow_edges(w, start, lag, edge, base);
+    Index end = follow_edges(w, start, lag, edge, bend, base);
     w->pulse_to = later(end, w->pulse_from + w->pulse_to - w->stimulus);
 }

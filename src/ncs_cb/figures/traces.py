@@ -34,6 +34,8 @@ _LEFT, _RIGHT = 96.0, 262.0
 _PITCH, _TOP, _BOTTOM = 56.0, 24.0, 26.0
 _BEFORE_MS, _AFTER_MS, _WITHOUT_END_MS = 1.0, 8.0, 30.0
 _MOST_POINTS = 500
+# An amplifier is looked at for its limit this near to the stimulus, as in the measuring.
+_RAIL_MS = 12.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class _Row:
     peak_mv: float
     end_ms: float
     has_trace: bool
+    rail_ms: tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +119,20 @@ def _row(result: Result, site: SiteView) -> _Row:
         _number(values["negative_peak_amplitude_mv"]),
         onset_ms + duration_ms,
         trace is not None,
+        _rail(time_ms, samples_mv, str(values["quality_flags"])),
     )
+
+
+def _rail(time_ms: Floats, samples_mv: Floats, found: str) -> tuple[float, float]:
+    """Where the artefact stands on the limit of the amplifier; NaN where nothing says it does."""
+    if "artifact_clipped" not in flags.names(found):
+        return math.nan, math.nan
+    near = np.flatnonzero((time_ms >= -_RAIL_MS) & (time_ms <= _RAIL_MS))
+    breaks = np.flatnonzero(np.diff(samples_mv[near]) != 0.0) + 1
+    far = 0.5 * np.nanmax(np.abs(samples_mv[near]))
+    held = [run for run in np.split(near, breaks) if abs(samples_mv[run[0]]) >= far]
+    longest = max(held, key=len)
+    return float(time_ms[longest[0]]), float(time_ms[longest[-1]])
 
 
 def _number(value: object) -> float:
@@ -186,6 +202,7 @@ def _response(sheet: Drawing, view: View, scale: _Scale, row: _Row, base: float)
         sheet.add(Text(_LEFT + 60, base - 5, view.labels["no_waveform"], 8.5, "start", SOFT))
     else:
         sheet.segment((_LEFT, _RIGHT), (base, base), stroke="#e4e8ec", width=0.7)
+        _shade_rail(sheet, scale, row, base)
         x, samples = _visible(row, scale)
         sheet.add(Line(x, scale.y(samples, base), INK, 1.3))
     if math.isnan(row.onset_ms):
@@ -195,6 +212,15 @@ def _response(sheet: Drawing, view: View, scale: _Scale, row: _Row, base: float)
     sheet.add(Text(_LEFT - 12, base + 11, row.site.caption, 8, "end", SOFT))
     if row.has_trace:
         sheet.add(*_markers(scale, row, base))
+
+
+def _shade_rail(sheet: Drawing, scale: _Scale, row: _Row, base: float) -> None:
+    if math.isnan(row.rail_ms[0]):
+        return
+    left, right = np.clip(scale.x(np.array(row.rail_ms)), _LEFT, _RIGHT)
+    x = np.array([left, right, right, left])
+    top, bottom = base - 0.7 * _PITCH, base + 0.25 * _PITCH
+    sheet.add(Line(x, np.array([top, top, bottom, bottom]), "none", 0.0, (), FAINT))
 
 
 def _markers(scale: _Scale, row: _Row, base: float) -> list[Shape]:

@@ -87,7 +87,7 @@ def hear(annotations: Sequence[Annotation], sites: Mapping[str, str]) -> Heard:
     """
     notes = {a: parsed for a in annotations if is_note(a.text) and (parsed := note(a.text))}
     defined = _definitions(notes) if notes else {}
-    _refuse_absent_texts(sites, annotations)
+    refuse_absent_texts(sites, (a.text for a in annotations), "no annotation reads")
     told = {plain(text): site for text, site in sites.items()}
     cues = _Cues()
     late: list[tuple[Annotation, Late]] = []
@@ -155,12 +155,13 @@ def _said_beside(text: str) -> Late | None:
     return attribute(text) or response(text) or setting(text)
 
 
-def _refuse_absent_texts(told: Mapping[str, str], annotations: Sequence[Annotation]) -> None:
-    held = {plain(a.text) for a in annotations}
+def refuse_absent_texts(told: Mapping[str, str], texts: Iterable[str], nothing: str) -> None:
+    """Refuse a correction of ``sites`` for a text that no annotation or event of the file has."""
+    held = {plain(text) for text in texts}
     for text in told:
         if plain(text) not in held:
             raise StudyError(
-                f"sites: no annotation reads '{text[:60]}'.",
+                f"sites: {nothing} '{text[:60]}'.",
                 source="study.toml",
                 hint="'ncs-cb validate' lists the texts that name no site.",
             )

@@ -19,6 +19,7 @@ import numpy as np
 from ncs_cb.errors import ReportError
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.model import Study, Trace
+from ncs_cb.readers._shared.technique import technique
 from ncs_cb.readers.edf.tal import encode
 from ncs_cb.system import write_whole
 
@@ -73,7 +74,7 @@ def write_edf(study: Study, folder: str | Path, *, continuous: bool = False) -> 
     folder.mkdir(parents=True, exist_ok=True)
     groups: dict[tuple[object, ...], list[Trace]] = defaultdict(list)
     for trace in study.traces:
-        groups[_setting(trace)].append(trace)
+        groups[technique(trace)].append(trace)
     taken: dict[str, int] = {}
     paths = []
     for traces in groups.values():
@@ -84,22 +85,6 @@ def write_edf(study: Study, folder: str | Path, *, continuous: bool = False) -> 
         write_whole(path, file_bytes(traces, continuous=continuous))
         paths.append(path)
     return paths
-
-
-def _setting(trace: Trace) -> tuple[object, ...]:
-    """Give what must agree within one file: EDF+ 2.2 asks for a file per technique."""
-    site = trace.site
-    return (
-        site.nerve,
-        site.side,
-        site.muscle,
-        trace.kind,
-        trace.sampling_rate_hz,
-        len(trace.samples_mv),
-        trace.high_pass_hz,
-        trace.low_pass_hz,
-        trace.range_mv,
-    )
 
 
 def _stem(trace: Trace) -> str:

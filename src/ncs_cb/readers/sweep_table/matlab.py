@@ -11,7 +11,7 @@ import numpy as np
 from ncs_cb.errors import ReadError, StudyError, UnitError, did_you_mean
 from ncs_cb.readers._shared.plausible import check_rate
 from ncs_cb.readers._shared.tables import Sidecar
-from ncs_cb.readers.sweep_table.shapes import Grid, Sweeps, of_columns
+from ncs_cb.readers.sweep_table.shapes import Grid, Sweeps, column_of, of_columns
 
 _LISTED = 20
 _MOST_VALUES = 50_000_000
@@ -146,7 +146,7 @@ def _acqknowledge(arrays: Arrays, sidecar: Sidecar) -> tuple[Sweeps, str | None]
     units = _texts(arrays.get("units"), 0)
     told = sidecar.values.get("channels")
     chosen = told if isinstance(told, list) and told else list(range(1, len(names) + 1))
-    places = [_channel(one, names, sidecar) for one in chosen]
+    places = [column_of(names, one, "channels", sidecar) for one in chosen]
     used = {units[p] for p in places if p < len(units)}
     if len(used) > 1:
         raise UnitError(
@@ -186,17 +186,4 @@ def _one_channel(titles: list[str], sidecar: Sidecar) -> int:
             f"{', '.join(titles[:_LISTED])}.",
             source=sidecar.name,
         )
-    return _channel(told[0], titles, sidecar)
-
-
-def _channel(wanted: object, names: list[str], sidecar: Sidecar) -> int:
-    if isinstance(wanted, int) and not isinstance(wanted, bool) and 1 <= wanted <= len(names):
-        return wanted - 1
-    if isinstance(wanted, str) and names.count(wanted) == 1:
-        return names.index(wanted)
-    raise StudyError(
-        f"channels: '{str(wanted)[:40]}' is not in the file; it has: "
-        f"{', '.join(names[:_LISTED])} (by name, or counted from 1)."
-        + (did_you_mean(wanted, names) if isinstance(wanted, str) else ""),
-        source=sidecar.name,
-    )
+    return column_of(titles, told[0], "channels", sidecar)

@@ -250,7 +250,7 @@ def _block(rows: list[list[str]], titles: list[str], sidecar: Sidecar) -> Sweeps
 def _place(grid: Grid, key: str, sidecar: Sidecar) -> int | None:
     """Give the column that a key names, by its header or counted from 1."""
     wanted = sidecar.values.get(key)
-    return None if wanted is None else _index(grid, wanted, key, sidecar)
+    return None if wanted is None else column_of(grid.names, wanted, key, sidecar)
 
 
 def _needed(grid: Grid, key: str, sidecar: Sidecar) -> int:
@@ -262,14 +262,14 @@ def _needed(grid: Grid, key: str, sidecar: Sidecar) -> int:
     return found
 
 
-def _index(grid: Grid, wanted: object, key: str, sidecar: Sidecar) -> int:
-    names = grid.names
+def column_of(names: Sequence[str], wanted: object, key: str, sidecar: Sidecar) -> int:
+    """Give the place, from 0, of a column named by its head or counted from 1 in a sidecar."""
     if isinstance(wanted, int) and not isinstance(wanted, bool) and 1 <= wanted <= len(names):
         return wanted - 1
-    if isinstance(wanted, str) and wanted in names:
+    if isinstance(wanted, str) and names.count(wanted) == 1:
         return names.index(wanted)
     raise StudyError(
-        f"{key}: no column '{str(wanted)[:40]}'; there are: "
+        f"{key}: no one column is called '{str(wanted)[:40]}'; there are: "
         f"{', '.join(n[:40] for n in names[:_LISTED])} (by name, or counted from 1)."
         + (did_you_mean(wanted, names) if isinstance(wanted, str) else ""),
         source=sidecar.name,
@@ -282,7 +282,7 @@ def _channels(grid: Grid, sidecar: Sidecar, *, without: int | None) -> list[int]
     if told is None:
         found = [i for i in range(len(grid.names)) if i != without]
     elif isinstance(told, list) and told:
-        found = [_index(grid, one, "channels", sidecar) for one in told]
+        found = [column_of(grid.names, one, "channels", sidecar) for one in told]
     else:
         raise StudyError("channels: must be a list of columns.", source=sidecar.name)
     if not found or without in found:

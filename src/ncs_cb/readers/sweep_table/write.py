@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ncs_cb.model import Study, Trace
+from ncs_cb.readers._shared.technique import technique
 from ncs_cb.readers.sweep_table.read import MACHINE_KEYS
 from ncs_cb.system import write_whole
 
@@ -37,7 +38,7 @@ def write_sweep_table(study: Study, folder: str | Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     groups: dict[tuple[Any, ...], list[Trace]] = defaultdict(list)
     for trace in study.traces:
-        groups[_setting(trace)].append(trace)
+        groups[*technique(trace), trace.stimulus_index, trace.resolution_mv].append(trace)
     taken: Counter[str] = Counter()
     paths = []
     for traces in groups.values():
@@ -50,23 +51,6 @@ def write_sweep_table(study: Study, folder: str | Path) -> list[Path]:
         write_whole(path.with_suffix(".json"), _json_bytes(traces, names))
         paths.append(path)
     return paths
-
-
-def _setting(trace: Trace) -> tuple[Any, ...]:
-    site = trace.site
-    return (
-        site.nerve,
-        site.side,
-        site.muscle,
-        trace.kind,
-        trace.sampling_rate_hz,
-        len(trace.samples_mv),
-        trace.stimulus_index,
-        trace.high_pass_hz,
-        trace.low_pass_hz,
-        trace.range_mv,
-        trace.resolution_mv,
-    )
 
 
 def _column_names(traces: Sequence[Trace]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from ncs_cb.model import (
     Trace,
     UnassignedStimulus,
 )
-from ncs_cb.readers._shared.cues import NO_VALUES, repeats, stimulus_of
+from ncs_cb.readers._shared.cues import NO_VALUES, refuse_absent_texts, repeats, stimulus_of
 from ncs_cb.readers._shared.plausible import FARTHEST_MM, STRONGEST_MA, check_rate, refuse_large
 from ncs_cb.readers._shared.polarity import orient
 from ncs_cb.readers._shared.stimuli import Spoken, assigned, plain, unmarked
@@ -93,7 +93,7 @@ def epoch_sweeps(epochs: Any, sites: Mapping[str, str] | None) -> list[Sweep]:
 
 def found_in_epochs(epochs: Any, sites: Mapping[str, str], name: str) -> Found:
     """Give the sweeps of epochs of a file; those that name no site are unassigned."""
-    _refuse_absent(sites, epochs.event_id)
+    refuse_absent_texts(sites, epochs.event_id, "no event is called")
     found = [
         (block, index, text, _named(text, row, sites))
         for block, index, text, row in _epochs(epochs)
@@ -104,7 +104,7 @@ def found_in_epochs(epochs: Any, sites: Mapping[str, str], name: str) -> Found:
 def found_in_evoked(listed: Sequence[Any], sites: Mapping[str, str], name: str) -> Found:
     """Give the sweeps of the evoked responses of a file; those without site are unassigned."""
     comments = [str(evoked.comment or "") for evoked in listed]
-    _refuse_absent(sites, comments)
+    refuse_absent_texts(sites, comments, "no event is called")
     found = [
         (np.array(evoked.data), _index(evoked), text, _named(text, {}, sites))
         for evoked, text in zip(listed, comments, strict=True)
@@ -123,17 +123,6 @@ def _sorted_out(pieces: Sequence[_Piece], name: str) -> Found:
         if said is None and block.size and float(np.ptp(block)) > 0.0
     )
     return Found(sweeps, (), lost[:MOST])
-
-
-def _refuse_absent(sites: Mapping[str, str], texts: Iterable[str]) -> None:
-    held = {plain(text) for text in texts}
-    for text in sites:
-        if plain(text) not in held:
-            raise StudyError(
-                f"sites: no event is called '{text[:60]}'.",
-                source="study.toml",
-                hint="'ncs-cb validate' lists the texts that name no site.",
-            )
 
 
 def _epochs(epochs: Any) -> Iterator[tuple[np.ndarray, int, str, Mapping[Any, Any]]]:
