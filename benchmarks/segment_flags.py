@@ -1,7 +1,8 @@
 """How often each flag of a segment is raised where nothing is wrong, and what still raises it.
 
 Run ``python benchmarks/segment_flags.py [n] [seed] [names...]``. Pairs of the volume conductor
-(``volume_pairs.py``) with no block, electrode shift or other nerve, then those with one; each is analyzed as a study of two supramaximal stimuli.
+(``volume_pairs.py``) with no block, electrode shift or other nerve, then those with one; each is
+analyzed as a study of two supramaximal stimuli.
 """
 
 from __future__ import annotations
