@@ -4,7 +4,8 @@
 
 Each kill ends, by SIGKILL, the batch itself, the process its workers are forked from, or a worker.
 A batch that was not killed itself must go on to its end; at the end the tables must have the bytes
-of an undisturbed run, and nothing may be left running. Exit status 1 when that is not so.
+of an undisturbed run, and nothing may be left running. Exit status 1 when that is not so. All
+batches run from a copy of the package: an edit while this goes on would stop or change them.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 from random import Random
 
@@ -26,20 +28,23 @@ import psutil
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import archives
+import ncs_cb
 
 MARK = "NCS_CB_KILL_BATCH"
 PATIENCE_S = 60.0
 
 
-def start(root: Path, out: Path, workers: int) -> subprocess.Popen[bytes]:
+def start(home: Path, out: str, workers: int) -> subprocess.Popen[bytes]:
     """Start a batch whose processes can all be told by their environment."""
-    command = [sys.executable, "-m", "ncs_cb", "batch", str(root), "--out", str(out)]
-    return subprocess.Popen(
-        [*command, "--workers", str(workers)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=os.environ | {MARK: str(os.getpid())},
-    )
+    command = [sys.executable, "-m", "ncs_cb", "batch", str(home / "root"), "--out"]
+    paths = [str(home / "program"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    with (home / "words").open("wb") as words:
+        return subprocess.Popen(
+            [*command, str(home / out), "--workers", str(workers)],
+            stdout=subprocess.DEVNULL,
+            stderr=words,
+            env=os.environ | {MARK: str(os.getpid()), "PYTHONPATH": os.pathsep.join(paths)},
+        )
 
 
 def left_running() -> list[int]:
@@ -87,6 +92,21 @@ def nothing_left() -> bool:
     return not left
 
 
+def faults_of(home: Path, killed: str, status: int, whole: dict[str, bytes]) -> list[str]:
+    """Say what is wrong after the end of a batch; `killed` is what :func:`kill_one` gave."""
+    found = []
+    if not nothing_left():
+        found.append("processes went on")
+    if status != 0 and (killed != "batch" or status != -signal.SIGKILL):
+        words = (home / "words").read_text("utf-8", "replace").strip()
+        found.append(f"it ended with status {status}: {words}")
+        failures = home / "out" / "failures.csv"
+        found += [failures.read_text("utf-8")] if failures.exists() else []
+    if status == 0 and (other := differing(content(home / "out"), whole)):
+        found.append(f"other bytes than those of an undisturbed run: {other}")
+    return found
+
+
 def main() -> int:
     """Kill many times; give the exit status."""
     asked = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -95,44 +115,42 @@ def main() -> int:
     asked.add_argument("--seed", type=int, default=1)
     asked.add_argument("--workers", type=int, default=2)
     told = asked.parse_args()
-    rng = Random(told.seed)
     with tempfile.TemporaryDirectory() as name:
         home = Path(name)
         archives.write_archive(home / "root", told.studies, n_files=1)
-        began = time.monotonic()
-        start(home / "root", home / "whole", told.workers).wait()
-        longest = time.monotonic() - began
-        whole, kills, faults = content(home / "whole"), {"batch": 0, "child": 0}, []
-        while sum(kills.values()) < told.kills:
-            run = start(home / "root", home / "out", told.workers)
+        shutil.copytree(Path(ncs_cb.__file__).parent, home / "program" / "ncs_cb")
+        return kill_often(home, told.kills, told.workers, Random(told.seed))
+
+
+def kill_often(home: Path, n_kills: int, workers: int, rng: Random) -> int:
+    """Run batches and kill, so many times; print what came of it, and give the exit status."""
+    began = time.monotonic()
+    if start(home, "whole", workers).wait() != 0:
+        print("the undisturbed batch failed:", (home / "words").read_text("utf-8", "replace"))
+        return 1
+    longest = time.monotonic() - began
+    whole, kills, n_whole, is_good = content(home / "whole"), Counter[str](), 0, True
+    while True:
+        is_last = kills.total() >= n_kills
+        run = start(home, "out", workers)
+        killed = ""
+        if not is_last:
             time.sleep(rng.uniform(0.0, 1.1 * longest))
             killed = kill_one(run, rng)
-            status = run.wait()
-            if killed:
-                kills[killed] += 1
-            if killed == "child" and status != 0:
-                faults.append(f"a batch that lost a child ended with {status}")
-            if not nothing_left():
-                faults.append(f"after the end of a {killed or 'batch'} processes went on")
-            if not killed or status == 0:
-                other = differing(content(home / "out"), whole)
-                if other:
-                    how = f"after kill {sum(kills.values())} ({killed or 'none'}), status {status}"
-                    faults.append(f"other bytes than those of an undisturbed run {how}: {other}")
-                    print(faults[-1], flush=True)
-                    if (home / "out" / "failures.csv").exists():
-                        print((home / "out" / "failures.csv").read_text("utf-8"), flush=True)
-                shutil.rmtree(home / "out")
-        start(home / "root", home / "out", told.workers).wait()
-        if content(home / "out") != whole:
-            faults.append("other bytes at the end")
-    for fault in faults:
-        print(fault)
-    print(
-        f"{sum(kills.values())} kills ({kills['batch']} of the batch, {kills['child']} of a child)"
-    )
-    print("faults" if faults else "the same bytes, nothing left running")
-    return 1 if faults else 0
+        status = run.wait()
+        kills.update([killed] if killed else [])
+        for fault in faults_of(home, killed, status, whole):
+            is_good = False
+            print(f"after {kills.total()} kills, now of {killed or 'nothing'}: {fault}", flush=True)
+        n_whole += status == 0
+        if is_last:
+            break
+        if status != -signal.SIGKILL:
+            shutil.rmtree(home / "out", ignore_errors=True)
+    print(f"{kills.total()} kills ({kills['batch']} of the batch, {kills['child']} of a child)")
+    print(f"{n_whole} batches came to their end")
+    print("the same bytes, nothing left running" if is_good else "faults")
+    return 0 if is_good else 1
 
 
 if __name__ == "__main__":

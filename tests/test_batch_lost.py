@@ -12,10 +12,14 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 import archives
-from ncs_cb.batch import run_batch
+from ncs_cb.batch import Settings, engine, parquet, run_batch
+from ncs_cb.batch.inputs import Task
+from ncs_cb.batch.order import Chunk, Done
+from ncs_cb.batch.work import Found, carry_out
 
 pytestmark = [
     pytest.mark.slow,
@@ -64,6 +68,69 @@ def killing(nannies: list, pauses_s: Sequence[float]) -> Iterator[list[int]]:
     finally:
         over.set()
         thread.join()
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL of the batch: nothing catches it."""
+
+
+class InThisProcess:
+    """A worker that does some parts of the work, in a given order, before the batch is killed.
+
+    Without an order it does all of them, and nothing is killed.
+    """
+
+    def __init__(self, order: Sequence[int] = ()) -> None:
+        self._order = order
+
+    def results(self, chunks: Sequence[Chunk], way: str) -> Iterator[tuple[Chunk, Done]]:
+        assert way == "process"
+        for place in self._order or range(len(chunks)):
+            yield chunks[place], carry_out(chunks[place], self._look)
+        if self._order:
+            raise Killed
+
+    @staticmethod
+    def _look(tasks: Sequence[Task], settings: Settings, reports: Path) -> Found:
+        """Give one row per study; what is in it does not matter here."""
+        found, schema = Found(), parquet.arrow_schema("traces")
+        empty = {name: [None] * len(tasks) for name in schema.names}
+        ids = {"study_id": [task.study_id for task in tasks]}
+        found.rows["traces"].append(pa.table(empty | ids, schema=schema))
+        return found
+
+    def close(self) -> None:
+        """Nothing runs."""
+
+
+@pytest.fixture(scope="module")
+def short_archive(tmp_path_factory) -> tuple[Path, Path]:
+    """Five parts, the last of which is shorter, and what an undisturbed run makes of them."""
+    folder = tmp_path_factory.mktemp("short")
+    archives.write_archive(folder / "root", 9, n_files=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "LocalTeam", lambda _: InThisProcess())
+        run_batch(folder / "root", folder / "whole", workers=1)
+    return folder / "root", folder / "whole"
+
+
+@pytest.mark.parametrize(
+    "orders", [[(1,)], [(4,)], [(3, 0), (1,)]], ids=["second", "last and short", "twice"]
+)
+def test_a_batch_killed_when_a_later_part_is_done_first_gives_the_same_bytes(
+    short_archive, tmp_path, monkeypatch, orders
+):
+    root, whole = short_archive
+    out = tmp_path / "out"
+    for order in orders:
+        monkeypatch.setattr(engine, "LocalTeam", lambda _, order=order: InThisProcess(order))
+        with pytest.raises(Killed):
+            run_batch(root, out, workers=2)
+    n_done = len(list((out / "traces").glob("part-*.parquet")))
+    assert n_done == sum(map(len, orders)), "the batch was killed between its parts"
+    monkeypatch.setattr(engine, "LocalTeam", lambda _: InThisProcess())
+    run_batch(root, out, workers=2)
+    assert content(out) == content(whole)
 
 
 def test_a_scheduler_that_loses_workers_in_every_phase_gives_the_same_bytes(archive, tmp_path):

@@ -242,7 +242,7 @@ def test_reports_of_studies_that_are_gone_are_removed_and_other_folders_are_not(
 
 
 def test_the_overviews_list_studies_in_their_order_however_the_slots_are_numbered(tmp_path):
-    # A run killed between two slots gives the later studies the lower number.
+    # In an archive that grew, later studies may have the lower number.
     with Store(tmp_path) as store:
         store.recover()
         for slot, study_id in enumerate(("p2", "p1")):

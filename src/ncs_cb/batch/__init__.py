@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -278,24 +279,29 @@ class _Run:
         return Summary(self._total, self._to_do, overview.write(self._store))
 
     def _plan(self, tasks: Sequence[Task]) -> list[Chunk]:
-        """Give the chunks to do; slots of which nothing is left are removed at once."""
+        """Give the chunks to do; slots of which nothing is left are removed at once.
+
+        New studies take the lowest numbers that are free: where a run was killed after a later
+        slot and before an earlier one, the earlier one gets its own number and studies again.
+        """
         new = {task.key: task for task in tasks}
         chunks: list[Chunk] = []
-        last = -1
+        taken: set[int] = set()
         for record in self._store.records():
-            last = record.slot
             there = [(e, new.pop(e.key)) for e in record.entries if e.key in new]
             kept = [e for e, task in there if self._is_good(e, task)]
             redo = [task for e, task in there if not self._is_good(e, task)]
             self._failed += sum(e.failure is not None for e in kept)
             if not there:
                 self._store.remove(record.slot)
-            elif redo or len(there) < len(record.entries):
+                continue
+            taken.add(record.slot)
+            if redo or len(there) < len(record.entries):
                 chunks.append(self._chunk(record.slot, redo, kept))
         fresh = sorted(new.values(), key=lambda task: task.shown)
         size = _slot_size(len(tasks), self.settings.reports)
-        starts = range(0, len(fresh), size)
-        for number, start in enumerate(starts, start=last + 1):
+        free = (number for number in count() if number not in taken)
+        for start, number in zip(range(0, len(fresh), size), free, strict=False):
             chunks.append(self._chunk(number, fresh[start : start + size], []))
         return chunks
 

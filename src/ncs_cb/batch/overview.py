@@ -46,7 +46,7 @@ class _Totals:
     first_keys: list[tuple[str, int]] = field(default_factory=list)
 
     def in_order(self) -> list[int]:
-        """Give the slots by their studies: a run that was interrupted numbers them otherwise."""
+        """Give the slots by their studies: an archive that grew numbers them otherwise."""
         return [slot for _, slot in sorted(self.first_keys)]
 
 

@@ -349,7 +349,7 @@ def _correlations(
     no dispersed copy of it. It still is one of the compact response nearer to the muscle.
     """
     alike = shape.correlations([_comparable(*part[1:3]) for part in parts])
-    least = thresholds.value("electrode_shift.minimum_correlation")
+    least = thresholds.value("submaximal_proximal.minimum_correlation")
     for n in np.flatnonzero(alike < least).tolist():
         row, _, proximal, visit = parts[n]
         first = visit.segments[row["nerve"], row["side"], row["muscle"]][0]

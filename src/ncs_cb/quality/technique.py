@@ -171,7 +171,7 @@ def _looks_submaximal(pair: Pair) -> Finding:
         abs(amplitude_pct - area_pct) <= limit("submaximal_proximal.same_shape_difference_pct")
         and abs(longer_pct) <= limit("submaximal_proximal.same_duration_pct")
         and velocity >= slowest
-        and not pair.shape_correlation < _least_correlation(pair)
+        and not pair.shape_correlation < _least_of_sample(pair, "submaximal_proximal")
     )
     details: dict[str, Number] = {**fall, "longer_pct": longer_pct, "velocity_m_per_s": velocity}
     return raised("pattern", **details) if is_same else unexamined("other_pattern", **details)
@@ -223,20 +223,32 @@ def _sayer(response: Response) -> str:
 # ------------------------------------------------------------------ shape
 
 
-def _least_correlation(pair: Pair) -> float:
-    """Lowest correlation that still counts as the same shape.
+def _losses_pct(pair: Pair) -> list[float]:
+    return [-gain for gain in _gains_pct(pair) if known(gain)]
+
+
+def _least_of_sample(pair: Pair, name: str) -> float:
+    """Lowest correlation of a response that lost fibers which still counts as the same shape.
 
     Fibers that block takes out of the response at random leave a sample of it, the rougher the
-    fewer remain; the share of energy left unexplained grows as lost over retained. Where the
-    size hardly changes a shift would explain nothing, and more is allowed.
+    fewer remain; the share of energy left unexplained grows as lost over retained.
     """
-    losses = [-gain for gain in _gains_pct(pair) if known(gain)]
+    losses = _losses_pct(pair)
+    retained = 1.0 - min(max(losses[-1] if losses else 0.0, 0.0), 95.0) / 100.0
+    allowed = 1.0 - limit(f"{name}.minimum_correlation") ** 2
+    allowed += limit(f"{name}.block_allowance") * (1.0 - retained) / retained
+    return math.sqrt(max(1.0 - allowed, 0.0))
+
+
+def _least_correlation(pair: Pair) -> float:
+    """Lowest correlation that a shifted electrode or a second nerve is not needed for.
+
+    Where the size hardly changes a shift would explain nothing, and the limit is another one.
+    """
+    losses = _losses_pct(pair)
     if losses and max(map(abs, losses)) < limit("electrode_shift.change_that_matters_pct"):
         return limit("electrode_shift.minimum_correlation_unchanged")
-    retained = 1.0 - min(max(losses[-1] if losses else 0.0, 0.0), 95.0) / 100.0
-    allowed = 1.0 - limit("electrode_shift.minimum_correlation") ** 2
-    allowed += limit("electrode_shift.block_allowance") * (1.0 - retained) / retained
-    return math.sqrt(max(1.0 - allowed, 0.0))
+    return _least_of_sample(pair, "electrode_shift")
 
 
 def electrode_shift(pair: Pair) -> Finding:
