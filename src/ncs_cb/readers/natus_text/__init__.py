@@ -10,9 +10,7 @@ import hashlib
 import re
 
 from ncs_cb.readers._shared.reader import Input, Reader, Recording
-
-BOMS = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"\xef\xbb\xbf", "utf-8-sig"))
-SECTION = re.compile(r"\[\s*(\d+(?:\.\d+)*)\s*-\s*(.*?)\s*\]")
+from ncs_cb.readers.natus_text.signs import BOMS, SECTION
 
 
 def _claims(source: Input) -> bool:

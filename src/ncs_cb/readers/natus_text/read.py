@@ -16,7 +16,7 @@ from ncs_cb.readers._shared.polarity import orient
 from ncs_cb.readers._shared.reader import Input, Recording
 from ncs_cb.readers._shared.unassigned import MOST
 from ncs_cb.readers._shared.words import named
-from ncs_cb.readers.natus_text import BOMS, SECTION
+from ncs_cb.readers.natus_text.signs import BOMS, SECTION
 from ncs_cb.units import millivolts_per
 
 if TYPE_CHECKING:

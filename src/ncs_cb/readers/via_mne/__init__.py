@@ -8,25 +8,16 @@ section 7). ``mne.io.read_raw`` is not used either: it guesses readers for ``.tx
 from __future__ import annotations
 
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ncs_cb.apart import apart
 from ncs_cb.readers._shared.reader import Input, Reader, Recording
+from ncs_cb.readers.via_mne.openers import OPENERS, companions_of
 
 if TYPE_CHECKING:
     from ncs_cb.readers.via_mne.memory import study_from_epochs
 
 __all__ = ["READER", "study_from_epochs"]
-
-# Suffix to the function of mne.io that reads it. BDF and EDF have a reader of their own.
-OPENERS = {
-    ".vhdr": "read_raw_brainvision",
-    ".set": "read_raw_eeglab",
-    ".gdf": "read_raw_gdf",
-    ".cnt": "read_raw_cnt",
-    ".nxe": "read_raw_eximia",
-}
 
 
 def __getattr__(name: str) -> Any:
@@ -38,12 +29,6 @@ def __getattr__(name: str) -> Any:
 def _claims(source: Input) -> bool:
     name = source.path.name.lower()
     return name.endswith((".fif", ".fif.gz", *OPENERS))
-
-
-def companions_of(path: Path) -> tuple[Path, ...]:
-    if path.suffix.lower() == ".vhdr":
-        return tuple(path.with_suffix(s) for s in (".vmrk", ".eeg", ".dat", ".avg"))
-    return (path.with_suffix(".fdt"),) if path.suffix.lower() == ".set" else ()
 
 
 def _read(source: Input) -> Recording:

@@ -19,10 +19,10 @@ from ncs_cb.readers._shared.stimuli import plain, unmarked
 from ncs_cb.readers._shared.triggers import is_trigger
 from ncs_cb.readers._shared.where import Where, where_of
 from ncs_cb.readers._shared.words import translated
-from ncs_cb.readers.via_mne import OPENERS, companions_of
 from ncs_cb.readers.via_mne.brainvision import Triple, settled, triple
 from ncs_cb.readers.via_mne.continuous import found_in_raw
 from ncs_cb.readers.via_mne.fif import refuse_tangled_parts
+from ncs_cb.readers.via_mne.openers import OPENERS, companions_of
 from ncs_cb.readers.via_mne.sweeps import (
     Channels,
     Found,

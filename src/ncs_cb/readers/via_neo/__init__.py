@@ -8,15 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ncs_cb.readers._shared.reader import Input, Reader, Recording
-
-FORMATS = {
-    ".abf": "AxonRawIO",
-    ".smr": "Spike2RawIO",
-    ".wcp": "WinWcpRawIO",
-    ".axgd": "AxographRawIO",
-    ".axgx": "AxographRawIO",
-}
-"""The reader of neo by suffix; each is Python alone."""
+from ncs_cb.readers.via_neo.formats import FORMATS
 
 
 def _claims(source: Input) -> bool:

@@ -26,7 +26,7 @@ from ncs_cb.readers._shared.text import shown
 from ncs_cb.readers._shared.told import attested
 from ncs_cb.readers._shared.unassigned import MOST
 from ncs_cb.readers._shared.words import named
-from ncs_cb.readers.via_neo import FORMATS
+from ncs_cb.readers.via_neo.formats import FORMATS
 from ncs_cb.readers.via_neo.signals import Signal, Stretch, load
 from ncs_cb.units import is_finite, millivolts_per
 
