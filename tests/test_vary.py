@@ -93,6 +93,18 @@ def test_reductions_given_as_fractions_are_refused():
         ncs_cb.judge(frame, SET)
 
 
+@pytest.mark.parametrize("length", [-210.0, 0.0, float("inf")])
+def test_a_length_that_no_segment_has_is_refused(length):
+    frame = table(2, length_mm=[210.0, length])
+    with pytest.raises(StudyError, match=r"length_mm is .* in row 2"):
+        ncs_cb.judge(frame, SET)
+
+
+def test_a_length_that_was_not_measured_is_no_error():
+    frame = table(2, length_mm=[np.nan, 210.0])
+    assert len(ncs_cb.judge(frame, SET)) == 2
+
+
 def test_a_healthy_computed_segment_is_no_fraction():
     frame = table(1, area_reduction_pct=[0.4], is_adjacent=[True])
     assert ncs_cb.judge(frame, SET)["conduction_block"].item() == "none"

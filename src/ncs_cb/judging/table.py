@@ -118,7 +118,9 @@ def read_segments(segments: pd.DataFrame) -> Segments:
     """
     _refuse_misspelled(segments)
     segments = _in_our_names(segments)
-    _refuse_fractions(segments)
+    if "is_adjacent" not in segments:  # typed in; our own tables hold what was measured
+        _refuse_fractions(segments)
+        _refuse_lengths(segments)
     adjacent = (
         segments["is_adjacent"].astype("boolean").fillna(True).to_numpy(dtype=bool)
         if "is_adjacent" in segments
@@ -202,8 +204,6 @@ def _segment_named(text: str) -> str | None:
 def _refuse_fractions(segments: pd.DataFrame) -> None:
     """Refuse reductions of a typed-in table that all lie between 0 and 1: half is 50, not 0.5."""
     names = [n for n in segments if str(n).endswith("_reduction_pct")]
-    if "is_adjacent" in segments or not names:
-        return  # our own table: a healthy nerve may lose half a percent
     values = segments[names].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=float)
     values = values[np.isfinite(values)]
     # A reduction of exactly 1 may be one percent; beside a true fraction it is all of it.
@@ -213,6 +213,19 @@ def _refuse_fractions(segments: pd.DataFrame) -> None:
             f"all values of {', '.join(map(str, names))} lie between 0 and 1: these are fractions.",
             hint="The columns hold percent: multiply by 100.",
         )
+
+
+def _refuse_lengths(segments: pd.DataFrame) -> None:
+    """Refuse lengths of a typed-in table that no segment has."""
+    if "length_mm" not in segments:
+        return
+    lengths = pd.to_numeric(segments["length_mm"], errors="coerce").to_numpy(dtype=float)
+    for row, length in enumerate(lengths.tolist(), start=1):
+        if not (np.isnan(length) or 0 < length < np.inf):
+            raise StudyError(
+                f"length_mm is {length:g} in row {row}; a segment's length is above 0 mm.",
+                hint="Leave the cell empty where the distance was not measured.",
+            )
 
 
 def _kind(nerve: Any, segment: Any) -> tuple[str, str, str]:

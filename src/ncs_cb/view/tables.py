@@ -289,10 +289,14 @@ def evidence_heads(r: Reading) -> tuple[Head, ...]:
 
 
 def _rule(r: Reading, grade: str, rule: str) -> str:
-    """Name the rule a clause belongs to: its grade, or the gate a segment must pass."""
+    """Name the rule a clause belongs to: its grade, or the gate a segment must pass.
+
+    A rule's id is told where it is the letter or number that the publication gives it.
+    """
     if not grade:
         return r.words.term("rule", rule)
-    return r.words("phrase.rule", grade=r.words.term("grade", grade), rule=rule)
+    word = r.words.term("grade", grade)
+    return r.words("phrase.rule", grade=word, rule=rule) if 0 < len(rule) <= 2 else word
 
 
 def _clause_label(r: Reading, clause: dict[str, Any]) -> str:
