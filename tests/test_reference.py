@@ -55,7 +55,6 @@ def test_the_published_gates_of_both_sets_differ():
     ("age", "expected"),
     [
         (None, 4.1),
-        (18.9, 4.1),
         (19, 5.9),
         (39.9, 5.9),
         (40, 4.2),
@@ -67,6 +66,37 @@ def test_the_published_gates_of_both_sets_differ():
 def test_age_group_holds_from_its_first_birthday_to_the_day_before_the_next(age, expected):
     limit = reference.load("aanem_2016").limit("motor", "median", "apb", "amplitude_mv", age)
     assert limit.value == expected
+
+
+@pytest.mark.parametrize(
+    ("age", "set_id"),
+    [
+        (9.0, None),
+        (15.9, None),
+        (16.0, "preston_shapiro"),
+        (18.9, "preston_shapiro"),
+        (19.0, "aanem_2016"),
+        (None, "aanem_2016"),
+    ],
+)
+def test_a_child_has_no_limit_of_a_set_that_measured_adults(age, set_id):
+    found = reference.first_limit(
+        reference.chain("aanem_2016"),
+        "motor",
+        "median",
+        "apb",
+        "distal_latency_ms",
+        Details(age_years=age),
+    )
+    assert (None if found is None else found.set_id) == set_id
+
+
+def test_a_laboratory_that_measured_children_says_so(own):
+    child = Details(age_years=9.0)
+    asked = ("motor", "median", "apb", "amplitude_mv", child)
+    assert reference.first_limit(reference.chain(own), *asked).value == 6.0
+    own.write_text(OWN.replace("revision = 3", "revision = 3\nage_from = 12"), "utf-8")
+    assert reference.first_limit(reference.chain(own), *asked) is None
 
 
 def test_a_stratum_needs_every_condition_to_be_known():

@@ -145,6 +145,7 @@ class ReferenceSet:
     """One set of normal limits, as loaded.
 
     ``id``, ``revision`` and ``sha256`` are what a result quotes; ``norms`` are published means.
+    ``age_from`` is the age of the youngest persons measured; the set has no limit for younger ones.
     """
 
     id: str
@@ -156,6 +157,7 @@ class ReferenceSet:
     doi: str
     text: str
     text_zh: str
+    age_from: float
     norms: tuple[Norm, ...]
     entries: tuple[_Entry, ...]
     index: Mapping[tuple[str, str, str, str], tuple[_Entry, ...]]
@@ -185,12 +187,15 @@ class ReferenceSet:
         item : str
             One of :data:`ITEMS`, such as ``amplitude_mv``.
         age_years, sex, height_cm : optional
-            A stratum is used only when it is known to apply; else the limit for all adults.
+            A stratum is used only when it is known to apply; else the limit for all adults. A
+            person known to be younger than anybody measured has no limit.
         segment : str, optional
             For velocities that are limited segment by segment.
         site : str, optional
             Only a limit for this stimulation site, or for any.
         """
+        if age_years is not None and age_years < self.age_from:
+            return None
         if muscle is None:
             found = {
                 e.muscle for e in self.entries if (e.study, e.nerve, e.item) == (study, nerve, item)
@@ -235,7 +240,8 @@ def _cached(id_: str | Path) -> ReferenceSet:
 def _read(id_or_path: str | Path) -> ReferenceSet:
     data = read("reference", id_or_path)
     top = Block(data.raw, data.name)
-    top.only("id", "title", "title_zh", "revision", "text", "text_zh", "source", "limit", "norm")
+    words = ("id", "title", "title_zh", "revision", "text", "text_zh", "source")
+    top.only(*words, "age_from", "limit", "norm")
     origin = top.block("source")
     origin.only("citation", "doi")
     id_ = top.text("id")
@@ -253,6 +259,7 @@ def _read(id_or_path: str | Path) -> ReferenceSet:
         origin.maybe_text("doi"),
         top.maybe_text("text"),
         top.maybe_text("text_zh"),
+        -math.inf if (youngest := top.number("age_from", needed=False)) is None else youngest,
         tuple(map(_norm, top.blocks("norm"))),
         entries,
         {key: tuple(value) for key, value in index.items()},
