@@ -187,7 +187,7 @@ def _blurred(event: Correction, blur: _Blur) -> Correction:
     told = blur.of(replace(event, why=""))
     # Even initials are those of a person.
     told = replace(told, who=blur.person(event.who), from_by=blur.person(event.from_by))
-    ours = {
+    ours: dict[str, Any] = {
         name: value
         for name, form in _OWN_FORMS.items()
         if isinstance(value := getattr(event, name), str) and form.fullmatch(value)
