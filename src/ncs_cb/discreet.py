@@ -33,7 +33,8 @@ _KEYS = (
     "criteria reference simulate norms export email intensity description shape variable notes "
     "row features findings categories skip printed recognized constants basis verified direction "
     "revision category clause coverage enabled entry least leads purpose primary unchecked "
-    "doubtful patient boolean integer frequency brainvision eeglab natus mapped position current voltage"
+    "doubtful patient boolean integer frequency brainvision eeglab natus mapped "
+    "position current voltage"
 )
 # Quotes around a text, not an apostrophe inside it; the last may have been cut off.
 _QUOTED = re.compile(r"(?<!\w)'(.*?)(?:'(?!\w)|\Z)|(?<!\w)\"(.*?)(?:\"(?!\w)|\Z)", re.DOTALL)
