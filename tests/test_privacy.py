@@ -1,5 +1,6 @@
 """Who was examined stays in the recordings: nothing that is written or said names the person."""
 
+import hashlib
 import json
 import os
 import re
@@ -7,15 +8,21 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import archives
 import identities
+from ncs_cb import review_file
 from ncs_cb.batch.identity import Pseudonyms, scrub
 from ncs_cb.cli import main
 from ncs_cb.discreet import without_quotes
 from ncs_cb.errors import NcsError
 from ncs_cb.readers import read_study
+from ncs_cb.review import append
+from review_visits import response, ulnar_visit, write_table
+
+_ELBOW = {"recording": "ulnar_right.csv", "site": "below_elbow"}
 
 # Invented. Each stands in one place of the inputs, so that a leak names its source.
 PLANTED = {
@@ -313,3 +320,60 @@ def test_our_own_advice_and_keys_are_shown(text):
 @pytest.mark.parametrize("end", ["'", "", " ..."])
 def test_a_name_in_quotes_is_hidden_also_where_the_message_was_cut(end):
     assert "Muster" not in without_quotes(f"unknown nerve 'Maria Muster{end}")
+
+
+# ---------------------------------------------------------------------------- corrections
+
+
+def _log_with_names(folder: Path, *names: str) -> None:
+    """Write a log, well formed and chained, that holds a name wherever a text may stand."""
+    first, second, third, fourth, fifth = names
+    append(folder, who=first, action="move", trace=_ELBOW, marker="onset", to_ms=7.2, why=second)
+    # Another one moves it on: who had set it before stands in that event too.
+    append(folder, who=third, action="move", trace=_ELBOW, marker="onset", to_ms=7.4)
+    log = folder / "review.jsonl"
+    before = hashlib.sha256(log.read_bytes().splitlines()[-1]).hexdigest()
+    strange = {"v": 1, "id": fourth, "prev": before, "at": fourth, "who": "mt"}
+    strange |= {"action": "accept", "ncs_cb": fifth, "from_by": fifth}
+    strange["trace"] = {"recording": fourth, "site": fifth, "samples": fifth, "sweep": 0}
+    with log.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(strange) + "\n")
+
+
+def test_with_a_key_no_text_of_a_correction_gives_its_author_away(tmp_path, capfd):
+    people = [identities.person(n) for n in range(10, 15)]
+    folder = ulnar_visit(tmp_path / "root" / "a")
+    _log_with_names(folder, *people)
+    key = tmp_path / "lab.key"
+    key.write_bytes(b"0123456789abcdef" * 2)
+    arguments = ("batch", tmp_path / "root", "--out", tmp_path / "out", "--reports", "--key", key)
+    said = run(capfd, *arguments)
+    texts = {w: t for w, t in (written(tmp_path / "out") | said).items() if w[0] != "_"}
+    assert any("hidden 1" in text for text in texts.values())
+    assert leaks(texts, dict(zip("abcde", people, strict=True))) == []
+    rows = pd.read_parquet(tmp_path / "out" / "reviews")
+    assert rows["state"].tolist() == ["applied", "applied", "refused"]
+    assert rows["from_by"].iloc[0] == "auto"
+    # Who had set the value before is still seen to be who made the first correction.
+    assert rows["from_by"].iloc[1] == rows["who"].iloc[0] != rows["who"].iloc[1]
+    assert rows["event"].str.len().iloc[0] == 26
+
+
+def test_with_a_key_a_stimulus_that_a_person_assigned_stays_assigned(tmp_path, capfd):
+    folder = tmp_path / "root" / "a"
+    traces = {"wrist": (response(3.0, 10.0), 70), "Reiz zwei": (response(7.0, 9.0), 290)}
+    path = write_table(folder, "ulnar_right", traces).with_suffix(".json")
+    sidecar = json.loads(path.read_text("utf-8"))
+    del sidecar["traces"]["Reiz zwei"]["site"]
+    path.write_text(json.dumps(sidecar), "utf-8")
+    place = {"recording": "ulnar_right.csv", "text": "Reiz zwei"}
+    event = {"id": "1", "at": "2026-03-02T10:11:12Z", "who": "mt", "action": "set"}
+    event |= {"trace": place, "key": "site", "from": None, "to": "below_elbow", "why": "said"}
+    review_file.append(folder / "review.jsonl", event)
+    key = tmp_path / "lab.key"
+    key.write_bytes(b"0123456789abcdef" * 2)
+    run(capfd, "batch", tmp_path / "root", "--out", tmp_path / "out", "--key", key)
+    rows = pd.read_parquet(tmp_path / "out" / "reviews")
+    assert rows["state"].tolist() == ["applied"]
+    traces = pd.read_parquet(tmp_path / "out" / "traces")
+    assert set(traces["stimulation_site"]) == {"wrist", "below_elbow"}

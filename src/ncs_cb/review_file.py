@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Any
 
 from ncs_cb.errors import ReadError, StudyError, did_you_mean
 from ncs_cb.files import read_regular
-from ncs_cb.model import Correction
+from ncs_cb.model import Correction, Decision
 
 LOG_FILE = "review.jsonl"
 LOG_SUFFIX = ".review.jsonl"
@@ -27,6 +27,9 @@ LOG_SUFFIX = ".review.jsonl"
 ACTIONS = ("move", "reset", "exclude", "choose", "set", "accept", "undo")
 MARKERS = ("onset", "peak", "end", "baseline")
 KEYS = ("site", "side", "distance_mm", "polarity", "supramaximal", "collision_used")
+
+# How the provenance begins what it tells of an event that was not applied.
+REFUSED = "refused: "
 
 _VERSION = 1
 _LARGEST_BYTES = 64 * 2**20
@@ -315,6 +318,54 @@ def still_standing(corrections: Sequence[Correction]) -> tuple[list[Correction],
             undone.add(event.undoes)
     standing = [e for e in corrections if e.action != "undo" and e.id not in undone]
     return standing, frozenset(undone)
+
+
+def applied(
+    corrections: Sequence[Correction], decisions: Iterable[Decision]
+) -> tuple[list[Correction], list[Correction]]:
+    """Tell the corrections and acceptances that hold from those that had to be refused.
+
+    Those that were taken back are in neither.
+    """
+    refused = {(d.source, d.choice) for d in decisions if d.choice.startswith(REFUSED)}
+    standing, _ = still_standing(corrections)
+    is_refused = [(e.recording, f"{REFUSED}{said(e)}") in refused for e in standing]
+    held = [e for e, no in zip(standing, is_refused, strict=True) if not no]
+    return held, [e for e, no in zip(standing, is_refused, strict=True) if no]
+
+
+def said(event: Correction) -> str:
+    """Give an event as the provenance tells it: who, when and what."""
+    when = f" on {event.at}" if event.at else ""
+    return f"{event.who}{when}: {_what(event)}"
+
+
+def _what(event: Correction) -> str:
+    place = (event.site or event.text or "").replace("_", " ")
+    if event.action == "undo":
+        return f"undoes {event.undoes}"
+    if event.action == "move":
+        old = "" if event.from_value is None else f" from {event.from_value:.4g} ms"
+        return f"{place}: {event.marker}{old} to {event.to_value:.4g} ms"
+    if event.action == "ignore":
+        return f"{place}: nothing before {event.to_value:.4g} ms is response"
+    if event.action == "set":
+        return f"{place}: {event.key} from {_value(event.from_value)} to {_value(event.to_value)}"
+    words = {
+        "reset": "markers back to the automatic ones",
+        "exclude": "excluded",
+        "choose": "chosen for its site",
+        "accept": "accepted",
+    }
+    return f"{place}: {words[event.action]}"
+
+
+def _value(value: str | float | bool | None) -> str:
+    if value is None:
+        return "unknown"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 def append(path: Path, event: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from ncs_cb.measuring import sweeps
 from ncs_cb.measuring.between import NUMBERS, Markers, measure_between
 from ncs_cb.measuring.traces import FACTS, measure_study_traces, response_status
 from ncs_cb.model import Correction, Decision, Study, Trace, TypedResponse
-from ncs_cb.review_file import still_standing
+from ncs_cb.review_file import REFUSED, said, still_standing
 
 _KEPT = tuple(name for name in NUMBERS if name != "baseline_noise_mv")
 _NOT_MEASURABLE = ("non_finite_samples", "flat_trace", "stimulus_outside_trace", "clipped")
@@ -462,36 +462,7 @@ def _decisions(study: Study, review: Review) -> tuple[Decision, ...]:
 
 
 def _decision(event: Correction, problem: str, undone: str = "") -> Decision:
-    when = f" on {event.at}" if event.at else ""
-    choice = f"{event.who}{when}: {_what(event)}"
+    choice = said(event)
     if problem:
-        return Decision(event.recording, "review", f"refused: {choice}", problem)
+        return Decision(event.recording, "review", f"{REFUSED}{choice}", problem)
     return Decision(event.recording, "review", choice + undone, event.why or "no reason given")
-
-
-def _what(event: Correction) -> str:
-    place = (event.site or event.text or "").replace("_", " ")
-    if event.action == "undo":
-        return f"undoes {event.undoes}"
-    if event.action == "move":
-        old = "" if event.from_value is None else f" from {event.from_value:.4g} ms"
-        return f"{place}: {event.marker}{old} to {event.to_value:.4g} ms"
-    if event.action == "ignore":
-        return f"{place}: nothing before {event.to_value:.4g} ms is response"
-    if event.action == "set":
-        return f"{place}: {event.key} from {_said(event.from_value)} to {_said(event.to_value)}"
-    words = {
-        "reset": "markers back to the automatic ones",
-        "exclude": "excluded",
-        "choose": "chosen for its site",
-        "accept": "accepted",
-    }
-    return f"{place}: {words[event.action]}"
-
-
-def _said(value: str | float | bool | None) -> str:
-    if value is None:
-        return "unknown"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return value if isinstance(value, str) else f"{value:g}"

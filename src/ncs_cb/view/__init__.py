@@ -98,6 +98,7 @@ def build(
         lead=r.set_title(r.lead),
         letterhead=front.letterhead(r),
         status=front.status(r),
+        refused=front.refused(r),
         header=notes.header(r),
         question=r.result.study.details.clinical_question or "",
         technique=notes.technique(r),

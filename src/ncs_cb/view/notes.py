@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from ncs_cb import flags
 from ncs_cb.knowledge.findings import findings
 from ncs_cb.model import TreatmentCourse
+from ncs_cb.review_file import applied
 from ncs_cb.view import tables
 from ncs_cb.view.parts import Cell, DiagnosisView, Fact, FeatureList, FlagNote, Table
 from ncs_cb.view.reading import (
@@ -82,7 +83,8 @@ def _facts(r: Reading, facts: Mapping[str, str]) -> tuple[Fact, ...]:
 
 def _review(r: Reading) -> str:
     """Say who reviewed the markers, and that nobody did."""
-    names = dict.fromkeys(event.who for event in r.result.study.corrections)
+    held, _ = applied(r.result.study.corrections, r.result.provenance.decisions)
+    names = dict.fromkeys(event.who for event in held)
     is_any = any("reviewed" in flags.split(row["quality_flags"] or "") for row in r.traces)
     if not is_any:
         return r.words("header.not_reviewed")

@@ -10,7 +10,7 @@ from typing import Protocol
 import pandas as pd
 
 from ncs_cb.model import Result, TreatmentCourse
-from ncs_cb.view import examined, notes, tables
+from ncs_cb.view import examined, front, notes, tables
 from ncs_cb.view.parts import Cell, Fact, Head, Table
 from ncs_cb.view.reading import Reading, Row, is_silent, read, records, series_of
 from ncs_cb.view.rounding import NOTHING, is_known, number, signed, with_unit
@@ -87,6 +87,7 @@ class ComparisonView:
     header: tuple[Fact, ...]
     pairs: tuple[PairView, ...]
     sets: Table
+    corrections: Table
     remarks: tuple[str, ...]
     courses: tuple[str, ...]
     strength: Table
@@ -126,6 +127,7 @@ def build_comparison(compared: Compared, *, lang: str = "en") -> ComparisonView:
             for pair in pairs
         ),
         sets=_by_set(r, rows),
+        corrections=_corrections(r, compared.visits),
         remarks=tuple(remark.say(lang) for remark in compared.remarks),
         courses=tuple(notes.course_text(r, course) for course in compared.courses),
         strength=examined.strength_over(r, visits),
@@ -329,3 +331,13 @@ def _by_set(r: Reading, rows: Sequence[Row]) -> Table:
         (Cell(name), *(Cell(found.get(s, NOTHING)) for s in sets)) for name, found in lines.items()
     ]
     return Table(tuple(heads), tuple(body))
+
+
+def _corrections(r: Reading, visits: Iterable[OneVisit]) -> Table:
+    """List what a person corrected at each visit, as the report of that visit does."""
+    found = [(visit, front.corrections(read(visit.result, r.words))) for visit in visits]
+    rows = [(Cell(_name(r, visit)), *row) for visit, table in found for row in table.rows]
+    if not rows:
+        return tables.empty()
+    heads = next(table.heads for _, table in found if table.rows)
+    return Table((*tables.word_heads(r, "visit"), *heads), tuple(rows))

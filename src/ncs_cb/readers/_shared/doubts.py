@@ -11,6 +11,7 @@ import numpy as np
 from ncs_cb.errors import StudyError
 from ncs_cb.knowledge.thresholds import value
 from ncs_cb.model import Decision, Trace
+from ncs_cb.readers._shared.level import median
 from ncs_cb.readers._shared.zero import counted_from_pulse
 
 
@@ -76,7 +77,7 @@ def _blanked(trace: Trace) -> Trace:
     if held * 1000.0 / trace.sampling_rate_hz < value("blanking.shortest_ms"):
         return trace
     step = abs(float(samples[held] - samples[held - 1]))
-    largest = float(np.abs(samples - np.median(samples)).max())
+    largest = float(np.abs(samples - median(samples)).max())
     if step <= value("blanking.largest_step_share") * largest:
         return trace
     return replace(trace, flags=(*trace.flags, "artifact_overlaps_onset"))
@@ -133,8 +134,8 @@ def _curve(trace: Trace) -> np.ndarray | None:
     part = part[start : index + round(value("polarity_differs.compared_ms") * rate / 1000.0) : step]
     if len(part) < 32 or not np.isfinite(part).all():
         return None
-    part = part - np.median(part)
-    noise = float(np.median(np.abs(np.diff(part))))
+    part = part - median(part)
+    noise = median(np.abs(part[1:] - part[:-1]))
     return (
         part
         if float(np.abs(part).max()) > value("unassigned.minimum_noise_ratio") * noise > 0.0

@@ -9,6 +9,7 @@ import numpy as np
 from ncs_cb.errors import ReadError, UnitError
 from ncs_cb.knowledge.thresholds import value
 from ncs_cb.model import Trace, TypedResponse
+from ncs_cb.readers._shared.level import median
 
 _AMPLITUDE, _LATENCY = "negative_peak_amplitude_mv", "onset_latency_ms"
 
@@ -76,6 +77,6 @@ def _response_mv(trace: Trace) -> float | None:
     after = np.asarray(trace.samples_mv[max(trace.stimulus_index, 0) + skip :], dtype=np.float64)
     if len(after) < 16 or not np.isfinite(after).all():
         return None
-    size = float(np.abs(after - np.median(after)).max())
-    noise = float(np.median(np.abs(np.diff(after))))
+    size = float(np.abs(after - median(after)).max())
+    noise = median(np.abs(after[1:] - after[:-1]))
     return size if size > value("scale.minimum_noise_ratio") * noise > 0.0 else None

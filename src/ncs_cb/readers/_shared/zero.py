@@ -171,7 +171,13 @@ def _jumps(samples: np.ndarray, steps: np.ndarray, rate: float, least: float) ->
     jumps = samples[lag : lag + n] - samples[:n]
     sizes = np.abs(jumps)
     at = np.flatnonzero(sizes > least)
-    # Before the first sample the trace is taken to be as it begins.
+    # Before the first sample the trace is taken to be as it begins. A slope is told from quiet by
+    # two samples; only what passes is looked at as a whole.
+    for back in (before, before // 2):
+        moved = np.abs(samples[at] - samples[np.maximum(at - back, 0)])
+        at = at[moved < _QUIET * sizes[at]]
+    if not len(at):
+        return set()
     quiet = samples[np.maximum(at[:, np.newaxis] + np.arange(-before, 1), 0)]
     at = at[quiet.max(axis=1) - quiet.min(axis=1) < _QUIET * sizes[at]]
     if not len(at):
