@@ -262,26 +262,29 @@ def block(visit: Seen) -> Iterator[Statement]:
     if small:
         yield Statement("block", "too_small", tuple(nerve_items(small)))
     if not graded and not open_:
-        spread, held = dispersed(visit), {nerve_of(row) for row in visit.open_()}
-        clear = [
-            row
-            for row in visit.verdicts
-            if row["conduction_block"] == "none" and nerve_of(row) not in spread
-        ]
-        seen = [nerve_of(row) for row in clear if nerve_of(row) not in held]
-        # "No block in" a nerve is said only where nothing of it is left open.
-        rest = tuple(segment_item("segment", row) for row in clear if nerve_of(row) in held)
-        if seen:
-            case = "none_elsewhere" if visit.traps else "none"
-            yield Statement("block", case, tuple(nerve_items(seen)))
-        if rest:
-            yield Statement("block", "none_judged", rest)
-        if not clear and not small and not spread and not explained(visit) and not fallen(visit):
-            yield Statement("block", "not_judged")
+        yield from _free(visit, small)
     if fallen(visit):
-        yield Statement(
-            "block", "fallen", tuple(_fallen_item(row, numbers) for row in fallen(visit))
-        )
+        items = tuple(_fallen_item(row, numbers) for row in fallen(visit))
+        yield Statement("block", "fallen", items)
+
+
+def _free(visit: Seen, small: list[Nerve]) -> Iterator[Statement]:
+    """Say where there is no block; of a nerve only where nothing of it is left open."""
+    spread, held = dispersed(visit), {nerve_of(row) for row in visit.open_()}
+    clear = [
+        row
+        for row in visit.verdicts
+        if row["conduction_block"] == "none" and nerve_of(row) not in spread
+    ]
+    seen = [nerve_of(row) for row in clear if nerve_of(row) not in held]
+    rest = tuple(segment_item("segment", row) for row in clear if nerve_of(row) in held)
+    if seen:
+        case = "none_elsewhere" if visit.traps else "none"
+        yield Statement("block", case, tuple(nerve_items(seen)))
+    if rest:
+        yield Statement("block", "none_judged", rest)
+    if not clear and not small and not spread and not explained(visit) and not fallen(visit):
+        yield Statement("block", "not_judged")
 
 
 def dispersed(visit: Seen) -> list[Nerve]:
