@@ -221,6 +221,19 @@ def test_a_phase_below_five_percent_does_not_count():
         assert longer == counted
 
 
+@pytest.mark.parametrize("stays", [0.001, 0.002, 0.003])
+def test_a_small_late_phase_that_ends_in_a_long_tail_is_not_cut(stays):
+    # A second muscle, and what a high-pass filter leaves: 0.1 to 0.3 % of the peak for 30 ms.
+    late = 0.6 * naive.lobe((T - 17.0) / 5.0)
+    tail = np.where(T > 19.5, 10.0 * stays * np.exp(-np.clip(T - 19.5, 0.0, None) / 60.0), 0.0)
+    trace = naive.cmap(T, height=10.0) + np.maximum(late, tail) + noise(7, sd=0.003)
+    row = measured(trace).iloc[0]
+    assert "sweep_cut" not in row["quality_flags"]
+    assert row["total_negative_duration_ms"] == pytest.approx(22.0 - 4.05, abs=0.4)
+    whole = np.clip(naive.cmap(T, height=10.0), 0, None).sum() / 20 + late.sum() / 20
+    assert row["total_negative_area_mv_ms"] == pytest.approx(whole, rel=0.01)
+
+
 def test_the_afterwave_is_not_the_baseline():
     slow = np.where(T > 10, 0.5 * (1 - np.exp(-(T - 10) / 4)) * np.exp(-(T - 10) / 20), 0.0)
     for stimulus in (0, 20):
