@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -82,15 +83,24 @@ def layers() -> list[set[str]]:
     return [{room.strip() for room in line.split("|")} for line in layered["layers"]]
 
 
+def texts_of(tree: ast.Module) -> Iterator[str]:
+    """Give the texts of a module that may be handed to ``import_module`` or to an interpreter."""
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    spoken = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, documented) and ast.get_docstring(node) is not None
+    }
+    for node in ast.walk(tree):
+        is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if is_text and id(node) not in spoken:
+            yield node.value
+
+
 def rooms_named_in_strings(path: Path) -> set[str]:
-    """Rooms of modules that a file names in a string, which ``import_module`` may be handed."""
-    strings = (
-        node.value
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
-    )
-    found = (re.fullmatch(r"ncs_cb\.(\w+)(?:\.\w*)*", text) for text in strings)
-    return {match[1] for match in found if match}
+    """Rooms that a file names in a string, which ``import_module`` or a child may be handed."""
+    texts = texts_of(ast.parse(path.read_text("utf-8")))
+    return {room for text in texts for room in re.findall(r"\bncs_cb\.(\w+)", text)}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=NAMES)
@@ -198,24 +208,10 @@ def _imported(path, modules):
             yield from (name if name in modules else node.module for name in names)
     # The rooms that a module stands in are loaded before it; to name their folder is no arrow.
     around = {".".join(("ncs_cb", *path.relative_to(PACKAGE).parts[:n])) for n in range(4)}
-    for text in _strings(tree):
+    for text in texts_of(tree):
         for name in re.findall(r"\bncs_cb(?:\.\w+)+", text):
             whole = name if name in modules else name.rpartition(".")[0]
             yield from [whole] if whole in modules and whole not in around else []
-
-
-def _strings(tree):
-    """Give the texts of a module that may be handed to ``import_module`` or to an interpreter."""
-    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    spoken = {
-        id(node.body[0].value)
-        for node in ast.walk(tree)
-        if isinstance(node, documented) and ast.get_docstring(node) is not None
-    }
-    for node in ast.walk(tree):
-        is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
-        if is_text and id(node) not in spoken:
-            yield node.value
 
 
 def test_no_modules_import_each_other_in_a_circle():
