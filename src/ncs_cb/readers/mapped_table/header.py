@@ -37,6 +37,8 @@ _UNIT_WORDS = frozenset(
         "s",
     }
 )
+# A share of something is no unit of it: "Amplitude %" is another quantity than "Amplitude mV".
+_UNIT_BEHIND = re.compile(r"(.+?)(?:\s*[(\[]\s*([^()\[\]]+?)\s*[)\]]|[\s,;]+(\S+))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +69,9 @@ class Header:
         """
         wanted = folded(header)
         exact = [i for i, name in enumerate(self.names) if folded(name) == wanted]
-        # A header may be named without the unit that stands below it.
+        # A header may be named without the unit that stands below or behind it.
         found = exact or [i for i, n in enumerate(self.names) if folded(bare(n)) == wanted]
+        found = found or [i for i, n in enumerate(self.names) if unitless(n) == wanted]
         if len(found) > 1:
             raise ReadError(
                 f"row {self.row + 1}: two columns are headed '{header[:60]}'.",
@@ -102,6 +105,13 @@ def folded(text: str) -> str:
 def bare(name: str) -> str:
     """Give a header without the line of units below it."""
     return re.sub(r"\s*\|.*\|$", "", name)
+
+
+def unitless(name: str) -> str:
+    """Give a header, folded, without the unit at its end."""
+    text = folded(bare(name))
+    found = _UNIT_BEHIND.fullmatch(text)
+    return found[1] if found and (found[2] or found[3]) in _UNIT_WORDS - {"%"} else text
 
 
 def find_header(grid: Grid, layout: Layout) -> Header:
@@ -156,7 +166,7 @@ def is_recognized(grid: Grid, layout: Layout) -> bool:
 
 def _names_of(row: Sequence[Cell]) -> set[str]:
     names = {folded(text_of(c)) for c in row if text_of(c)}
-    return names | {re.sub(r"\s+(ms|mv|mm|cm|m/s)$", "", name) for name in names}
+    return names | {unitless(name) for name in names}
 
 
 def header_at(grid: Grid, row: int, layout: Layout) -> Header:
