@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from ncs_cb.judging import diagnosis
+from ncs_cb.judging.rows import gather
 from ncs_cb.judging.verdicts import judge
 from ncs_cb.knowledge import criteria
 from ncs_cb.model import Details, SensoryValue
@@ -224,14 +225,9 @@ WITH_CATEGORIES = [one for one in SETS if one.categories]
 
 def concluded(findings, rows, sensory):
     segments = pd.DataFrame(rows)
-    found = diagnosis.conclusions(
-        judge(segments, WITH_CATEGORIES),
-        segments,
-        pd.DataFrame(),
-        pd.DataFrame(),
-        {"p": Details(findings=findings, sensory=sensory)},
-        criteria=WITH_CATEGORIES,
-    )
+    empty, people = pd.DataFrame(), {"p": Details(findings=findings, sensory=sensory)}
+    rows = gather(judge(segments, WITH_CATEGORIES), segments, empty, empty, people)
+    found = diagnosis.conclusions(rows, people, criteria=WITH_CATEGORIES)
     return {one.criteria.id: one for one in found}
 
 

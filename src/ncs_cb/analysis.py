@@ -25,6 +25,7 @@ from ncs_cb.judging import (
     limits,
     sensory,
 )
+from ncs_cb.judging.rows import Gathered, gather
 from ncs_cb.judging.verdicts import judge
 from ncs_cb.knowledge import criteria as criteria_sets
 from ncs_cb.knowledge import reference as reference_sets
@@ -59,12 +60,12 @@ class Tables:
     ``frames`` maps names of tables to DataFrames whose ``study_id`` is the running number of the
     study as text, since two studies may carry the same id; ``responses`` holds the response
     behind each row of ``traces``; ``fits`` the fit of each row of ``segments`` that has one;
-    ``decisions`` one tuple per study. ``readable`` holds ``segments`` and ``traces`` without the
-    numbers that nothing may be concluded from.
+    ``decisions`` one tuple per study. ``rows`` holds what may be concluded from, by study:
+    ``segments`` and ``traces`` in it lack the numbers that nothing may be concluded from.
     """
 
     frames: Mapping[str, pd.DataFrame]
-    readable: tuple[pd.DataFrame, pd.DataFrame]
+    rows: Gathered
     responses: tuple[Response, ...]
     fits: Mapping[int, dispersion.Fitted]
     decisions: tuple[tuple[Decision, ...], ...]
@@ -170,7 +171,8 @@ def analyze_together(
         "inching": inching.find_inching(traces),
     }
     readable = contradictions.readable(pairs, traces, checks)
-    frames |= _concluded(frames, readable, studies, criteria, reference)
+    rows = gather(verdicts, *readable, frames["f_waves"], details)
+    frames |= _concluded(rows, studies, criteria, reference)
     stood_in = stand_in.decisions(by_key, pairs)
     decisions = tuple(
         (
@@ -182,7 +184,7 @@ def analyze_together(
         )
         for number, (key, study) in enumerate(by_key.items())
     )
-    return Tables(frames, readable, responses, fits, decisions)
+    return Tables(frames, rows, responses, fits, decisions)
 
 
 def _checks(
@@ -205,27 +207,16 @@ def _checks(
 
 
 def _concluded(
-    found: Mapping[str, pd.DataFrame],
-    readable: tuple[pd.DataFrame, pd.DataFrame],
+    rows: Gathered,
     studies: Sequence[Study],
     criteria: Sequence[str] | None,
     reference: str,
 ) -> dict[str, pd.DataFrame]:
     """Give the tables that say what the numbers come to."""
-    verdicts, waves, details = found["verdicts"], found["f_waves"], _details(studies)
-    pairs, traces = readable
-    made = diagnosis.conclusions(
-        verdicts, pairs, traces, waves, details, criteria=criteria, reference=reference
-    )
+    details = _details(studies)
+    made = diagnosis.conclusions(rows, details, criteria=criteria, reference=reference)
     said = impression.impressions(
-        verdicts,
-        pairs,
-        traces,
-        waves,
-        details,
-        made,
-        reference=reference,
-        unassigned=_unassigned(studies),
+        rows, details, made, reference=reference, unassigned=_unassigned(studies)
     )
     return {
         "diagnosis": conclusion_tables.table(made),
@@ -421,12 +412,8 @@ def _judgement(
     tables: Tables, details: Mapping[str, Details], reference: str
 ) -> dict[str, pd.DataFrame]:
     """Say what the numbers mean for whoever reads the report of one study."""
-    traces, pairs, verdicts, waves = (
-        tables.frames[name] for name in ("traces", "segments", "verdicts", "f_waves")
-    )
-    typical, others = features.features_and_differential(
-        verdicts, *tables.readable, waves, details, reference=reference
-    )
+    traces, pairs = tables.frames["traces"], tables.frames["segments"]
+    typical, others = features.features_and_differential(tables.rows, details, reference=reference)
     return {
         "checks": quality.with_sentences(tables.frames["checks"]),
         "features": typical,
