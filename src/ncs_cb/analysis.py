@@ -15,7 +15,7 @@ import pandas as pd
 
 import ncs_cb
 from ncs_cb import dispersion, flags, quality
-from ncs_cb.columns import conform
+from ncs_cb.columns import SEGMENT_KEYS, conform
 from ncs_cb.judging import (
     conclusion_tables,
     contradictions,
@@ -374,9 +374,7 @@ def results(
         One per study, in order.
     """
     frames = {**tables.frames, **_judgement(tables, _details(studies), reference)}
-    parts = {
-        name: dict(tuple(frame.groupby("study_id", sort=False))) for name, frame in frames.items()
-    }
+    parts = {name: _cut(frame) for name, frame in frames.items()}
     responses, fits = _responses_by_study(tables), _fits_by_study(tables)
     files, sets = _data_files(criteria, reference), _set_words(criteria, reference)
     studies = [attest_in_general(study, supramaximal=supramaximal) for study in studies]
@@ -445,13 +443,20 @@ def _set_words(criteria: Sequence[str] | None, reference: str) -> tuple[SetWords
 
 def _fits_by_study(tables: Tables) -> dict[str, dict[tuple[str, str, str, str], BlockFit]]:
     """Give the curves of each fit, by study and segment."""
-    names = ["study_id", "nerve", "side", "muscle", "segment"]
-    keys = tables.frames["segments"][names].to_numpy(dtype=str)
+    columns = [tables.frames["segments"][name].tolist() for name in SEGMENT_KEYS]
     found: dict[str, dict[tuple[str, str, str, str], BlockFit]] = {}
     for row, fitted in tables.fits.items():
-        study, nerve, side, muscle, segment = keys[row].tolist()
+        study, nerve, side, muscle, segment = (str(column[row]) for column in columns)
         found.setdefault(study, {})[nerve, side, muscle, segment] = dispersion.curves(fitted)
     return found
+
+
+def _cut(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Cut a table study by study."""
+    places: dict[str, list[int]] = {}
+    for place, key in enumerate(frame["study_id"].tolist()):
+        places.setdefault(key, []).append(place)
+    return {key: frame.iloc[rows] for key, rows in places.items()}
 
 
 def _own_part(part: pd.DataFrame | None, whole: pd.DataFrame, study_id: str) -> pd.DataFrame:
