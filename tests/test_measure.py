@@ -122,14 +122,18 @@ def test_a_rail_behind_a_biphasic_pulse_of_full_height_is_named():
 
 
 def test_flags_that_depend_on_the_stimulus():
-    assert flags_of(naive.cmap(T), stimulus=-1) == {"stimulus_outside_trace"}
+    assert flags_of(naive.cmap(T), stimulus=-201) == {"stimulus_outside_trace"}
+    late = {"no_prestimulus_baseline", "sweep_starts_late"}
+    assert flags_of(naive.cmap(T)[30:], stimulus=-10) == late
+    assert flags_of(naive.cmap(T)[120:], stimulus=-100) > {*late, "response_begun_before_sweep"}
     assert flags_of(naive.cmap(T), stimulus=1000) == {"stimulus_outside_trace"}
     assert flags_of(naive.cmap(T)[20:], stimulus=0) == {"no_prestimulus_baseline"}
 
 
 def test_every_fact_of_the_kernel_is_a_registered_trace_flag_with_a_test():
     assert set(FACTS.values()) <= {name for name, flag in FLAGS.items() if flag.scope == "trace"}
-    covered = {*RAISED, "stimulus_outside_trace", "no_prestimulus_baseline"}
+    by_stimulus = {"stimulus_outside_trace", "no_prestimulus_baseline", "sweep_starts_late"}
+    covered = {*RAISED, *by_stimulus, "response_begun_before_sweep"}
     assert set(FACTS.values()) == covered
 
 
@@ -219,6 +223,19 @@ def test_a_phase_below_five_percent_does_not_count():
         row = measured(trace).iloc[0]
         longer = row["total_negative_duration_ms"] > row["negative_peak_duration_ms"]
         assert longer == counted
+
+
+@pytest.mark.parametrize("stays", [0.001, 0.002, 0.003])
+def test_a_small_late_phase_that_ends_in_a_long_tail_is_not_cut(stays):
+    # A second muscle, and what a high-pass filter leaves: 0.1 to 0.3 % of the peak for 30 ms.
+    late = 0.6 * naive.lobe((T - 17.0) / 5.0)
+    tail = np.where(T > 19.5, 10.0 * stays * np.exp(-np.clip(T - 19.5, 0.0, None) / 60.0), 0.0)
+    trace = naive.cmap(T, height=10.0) + np.maximum(late, tail) + noise(7, sd=0.003)
+    row = measured(trace).iloc[0]
+    assert "sweep_cut" not in row["quality_flags"]
+    assert row["total_negative_duration_ms"] == pytest.approx(22.0 - 4.05, abs=0.4)
+    whole = np.clip(naive.cmap(T, height=10.0), 0, None).sum() / 20 + late.sum() / 20
+    assert row["total_negative_area_mv_ms"] == pytest.approx(whole, rel=0.01)
 
 
 def test_the_afterwave_is_not_the_baseline():

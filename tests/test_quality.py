@@ -364,6 +364,13 @@ for _name in quality.CHECKS:
             "open": lambda s: s.typed(),
             "says": "raised at below elbow",
         }
+CASES["late_negative_component"]["raise"] = lambda s: s.set(
+    "ulnar",
+    "adm",
+    "below_elbow",
+    quality_flags="late_negative_component",
+    total_negative_area_mv_ms=np.nan,
+)
 
 
 def place(case, key="segment"):
@@ -420,6 +427,23 @@ def test_a_healthy_arm_raises_nothing_but_the_entrapment_site():
     assert set(own.loc[own["state"] == "raised", "flag"]) == {"entrapment_site"}
     open_ones = own.loc[own["state"] == "not_examined", ["segment", "flag"]]
     assert open_ones.empty
+
+
+def test_what_describes_a_response_is_no_doubt_of_its_segment():
+    # Late phases that are counted, and a positivity before the response, mislead nobody.
+    study = Study().set(
+        "ulnar", "adm", "below_elbow", quality_flags="initial_positivity;late_negative_component"
+    )
+    assert {flags.FLAGS[n].level for n in ("initial_positivity", "late_negative_component")} == {
+        "note"
+    }
+    state, arithmetic = study.ask("late_negative_component")
+    assert (state, arithmetic) == (
+        "cleared",
+        "late phases are counted in area and duration at both sites",
+    )
+    joined = quality.with_flags(segments.pair_sites(study.traces), study.checks())
+    assert not joined["quality_flags"].str.contains("positivity|late_negative").any()
 
 
 def test_each_adjacent_segment_has_one_row_per_check():

@@ -163,6 +163,9 @@ static int64_t time_phases(Row *w, Phases at, double *out)
         /* Judged against the highest peak: a small phase comes back to the same level. */
         double own = RETURN_OWN * (j == 0 ? w->first_top : w->last_top);
         double t = find_return(w->z, search, b - a, smaller(amplitude, own), w->white, half);
+        /* Or, where it ends in a long tail, to the level at which its blocks ended. */
+        if (t < 0.0 && own < amplitude)
+            t = find_return(w->z, search, b - a, amplitude, w->white, half);
         if (t < 0.0)
             return cut;
         if (j == 0) {

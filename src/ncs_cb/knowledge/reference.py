@@ -394,7 +394,7 @@ def limits(
     asked |= {"segment"} if item == "velocity_m_per_s" else set()
     asked |= {"study_id"} if person else set()
     columns = [
-        [None if cell is pd.NA else cell for cell in frame[name].astype("string").tolist()]
+        [cell if isinstance(cell, str) else None for cell in frame[name].astype("string").tolist()]
         if name in frame and name in asked
         else nothing
         for name in ("study_id", "nerve", "muscle", "segment")

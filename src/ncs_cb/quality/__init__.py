@@ -32,6 +32,7 @@ from ncs_cb.quality.pair import (
     Response,
     Visit,
     cleared,
+    known,
     no_rows,
     raised,
     unexamined,
@@ -67,6 +68,20 @@ def _of_trace(name: str) -> Check:
     return check
 
 
+def _where_it_is_left_out(carried: Check) -> Check:
+    """Let late phases be said of a segment only where its numbers leave them out."""
+
+    def check(pair: Pair) -> Finding:
+        finding = carried(pair)
+        counted = ("total_area_reduction_pct", "total_duration_increase_pct")
+        if finding.state == "raised" and known(*map(pair.number, counted)):
+            return cleared("counted")
+        return finding
+
+    check.__name__ = carried.__name__
+    return check
+
+
 def _cannot_show(name: str, response: Response) -> str:
     """Say why this flag could not have been raised; empty where it could."""
     if response.trace is None:
@@ -82,13 +97,16 @@ _INVALID = frozenset(f.name for f in flags.FLAGS.values() if f.level == "invalid
 
 
 def _collect(*modules: ModuleType) -> dict[str, Check]:
-    """Find the check of every flag of a segment, and of every caution about a response."""
+    """Find the check of every flag of a segment, and of what a response carries over to it."""
     found: dict[str, Check] = {}
     for name, flag in flags.FLAGS.items():
         if flag.scope == "segment":
             found[name] = next(getattr(m, name) for m in modules if hasattr(m, name))
         elif flag.scope == "trace" and flag.level == "caution" and name not in _HAS_TWIN:
             found[name] = _of_trace(name)
+        elif name == "late_negative_component":
+            # A description of the response, but verdicts must not count its first phase alone.
+            found[name] = _where_it_is_left_out(_of_trace(name))
     return found
 
 
