@@ -416,7 +416,6 @@ class Standing:
 
     def foreign_muscle(self) -> None:
         """Leave out recordings from a muscle of another nerve: they show crossing fibers."""
-        # By columns: going through text held by Arrow value by value takes ten times as long.
         pairs = zip(*(self.table.keys[n].tolist() for n in ("nerve", "muscle")), strict=True)
         for at, (nerve, muscle) in enumerate(pairs):
             owner = None if muscle is pd.NA else nerve_of_muscle(muscle)
