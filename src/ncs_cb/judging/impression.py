@@ -335,6 +335,7 @@ _SPOILING = (
     ("filter_mismatch", (False,)),
     ("polarity_differs", (False,)),
     ("polarity_uncertain", (False,)),
+    ("amplitude_implausible", (False,)),
     ("electrode_shift", (False,)),
     ("complete_block", (None,)),
     ("response", (None,)),

@@ -182,6 +182,7 @@ def _segment_item(kind: str, row: Row, **more: Any) -> Mapping[str, Any]:
 _INCOMPARABLE = {
     "incomparable": ("filter_mismatch", "polarity_differs"),
     "polarity": ("polarity_uncertain",),
+    "unit": ("amplitude_implausible",),
     "moved": ("electrode_shift",),
 }
 # Premises that, refuted, are said among the technical limits.
