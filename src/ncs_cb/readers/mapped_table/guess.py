@@ -118,8 +118,6 @@ def guess_layout(grid: Grid, name: str) -> str:
     _take_words(guess, header, body, taken)
     guess.unused = [h for i, h in enumerate(header) if h and i not in taken]
     guess.identities = [h for h in guess.unused if is_identity(h)]
-    distance = distances_are(guess.keys, guess.columns, header, body)
-    other = "from_recording" if distance == "segment" else "segment"
     lines = [
         f"# A layout guessed from {name}: check every line, then use it with --layout.",
         f"# Read as {grid.shape}.",
@@ -127,7 +125,7 @@ def guess_layout(grid: Grid, name: str) -> str:
         f"{_encoding(grid)} }}",
         f"absent = {_list(guess.absent)}      # stimulated, no response",
         f"unknown = {_list(guess.unknown)}     # nothing known",
-        f"distance = {_quoted(distance)}   # or {_quoted(other)}",
+        _distance_line(guess, header, body),
         *_group_lines(guess, header, body),
         "",
         "[keys]",
@@ -144,6 +142,12 @@ def guess_layout(grid: Grid, name: str) -> str:
     if unused:
         lines += ["", f"# Not used: {', '.join(unused)[:400]}"]
     return "\n".join(lines) + "\n"
+
+
+def _distance_line(guess: _Guess, header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    distance = distances_are(guess.keys, guess.columns, header, body)
+    other = "from_recording" if distance == "segment" else "segment"
+    return f"distance = {_quoted(distance)}   # or {_quoted(other)}"
 
 
 def _encoding(grid: Grid) -> str:
