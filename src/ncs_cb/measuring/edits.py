@@ -25,7 +25,13 @@ from ncs_cb.model import Correction, Decision, Study, Trace, TypedResponse
 from ncs_cb.review_file import REFUSED, said, still_standing
 
 _KEPT = tuple(name for name in NUMBERS if name != "baseline_noise_mv")
-_NOT_MEASURABLE = ("non_finite_samples", "flat_trace", "stimulus_outside_trace", "clipped")
+_NOT_MEASURABLE = (
+    "non_finite_samples",
+    "flat_trace",
+    "stimulus_outside_trace",
+    "response_begun_before_sweep",
+    "clipped",
+)
 _BY_FILE = "study.toml"
 # An onset set so much later than the program's says that what the program saw is no response; a
 # shorter way is a finer reading of the same response.
@@ -126,8 +132,7 @@ def replay(study: Study) -> Review:
                 digests[first] = (
                     digest(responses[first]) if row is None else printed_rows.digest(row)
                 )
-            nerve = (responses[first][0] if row is None else row).site.nerve
-            problem = _why_not(event, digests[first], nerve)
+            problem = _why_not(event, digests[first], row or responses[first][0])
             if row is not None:
                 problem = problem or printed_rows.why_not(event)
         if first is None or problem:
@@ -137,12 +142,23 @@ def replay(study: Study) -> Review:
     return Review(edits, firsts, tuple(refused), undone)
 
 
-def _why_not(event: Correction, samples: str, nerve: str) -> str:
+def allowed_ms(trace: Trace, marker: str | None) -> tuple[float, float]:
+    """Give the times, from the stimulus, at which a marker may stand: within the sweep."""
+    step = 1000.0 / trace.sampling_rate_hz
+    first = -trace.stimulus_index * step
+    return first if marker == "baseline" else 0.0, first + (len(trace.samples_mv) - 1) * step
+
+
+def _why_not(event: Correction, samples: str, answer: Trace | TypedResponse) -> str:
     if event.samples != samples:
         return "the samples of this response have changed since"
+    if event.action == "move" and isinstance(answer, Trace):
+        low, high = allowed_ms(answer, event.marker)
+        if not low <= float(event.to_value or 0.0) <= high:
+            return f"the sweep allows {low:.4g} to {high:.4g} ms for '{event.marker}'"
     if event.key == "site":
         try:
-            position(nerve, resolve("sites", str(event.to_value)))
+            position(answer.site.nerve, resolve("sites", str(event.to_value)))
         except StudyError as problem:
             return problem.message.rstrip(".")
     return ""
@@ -429,8 +445,9 @@ def _flags_after(raised: Sequence[str], found: Mapping[str, float]) -> list[str]
 def _ignoring(trace: Trace, until_ms: float) -> tuple[Trace, dict[str, float], list[str]]:
     """Measure a trace again as if nothing had been recorded between stimulus and `until_ms`."""
     samples = np.array(trace.samples_mv, dtype=np.float64)
-    start = trace.stimulus_index
-    stop = min(start + round(until_ms * trace.sampling_rate_hz / 1000.0), samples.size - 1)
+    start = max(trace.stimulus_index, 0)
+    until = trace.stimulus_index + round(until_ms * trace.sampling_rate_hz / 1000.0)
+    stop = max(min(until, samples.size - 1), start)
     wide = max(round(0.0002 * trace.sampling_rate_hz), 1)
     after = float(np.mean(samples[stop : stop + wide]))
     before = float(np.mean(samples[:start])) if start >= wide else after
