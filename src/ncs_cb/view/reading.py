@@ -92,7 +92,7 @@ class Reading:
 
     def either(self, english: str, chinese: str) -> str:
         """Give the text of the reader's language; English where the other is missing."""
-        return chinese if self.words.lang == "zh" and chinese else english
+        return self.words.either(english, chinese)
 
     def source(self, text: str) -> str:
         """Name a source in the reader's language; citations stay as they were printed."""
