@@ -21,6 +21,7 @@ REFUTING: dict[str, tuple[str, ...]] = {
     "filter_mismatch": (),
     "polarity_differs": (),
     "polarity_uncertain": (),
+    "amplitude_implausible": (),
     "electrode_shift": ("proven",),
 }
 _ASKED = (
