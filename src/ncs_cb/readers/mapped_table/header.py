@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ncs_cb.errors import ReadError, StudyError, UnitError, did_you_mean
 from ncs_cb.knowledge.layouts import Layout
@@ -13,6 +14,7 @@ from ncs_cb.units import stored_per, unit_in, unit_of, units_for
 
 _LOOKED_AT = 60
 _MOST_COLUMNS = 20_000
+_UNITS_BELOW = re.compile(r"\s*\|.*\|$")
 # What may stand in the line of units under a header.
 _UNIT_WORDS = frozenset(
     {
@@ -68,10 +70,8 @@ class Header:
             If there are two.
         """
         wanted = folded(header)
-        exact = [i for i, name in enumerate(self.names) if folded(name) == wanted]
         # A header may be named without the unit that stands below or behind it.
-        found = exact or [i for i, n in enumerate(self.names) if folded(bare(n)) == wanted]
-        found = found or [i for i, n in enumerate(self.names) if unitless(n) == wanted]
+        found = next((at[wanted] for at in _places(self.names) if wanted in at), [])
         if len(found) > 1:
             raise ReadError(
                 f"row {self.row + 1}: two columns are headed '{header[:60]}'.",
@@ -97,14 +97,26 @@ class Header:
         return found
 
 
+@lru_cache(maxsize=8)
+def _places(names: tuple[str, ...]) -> tuple[dict[str, list[int]], ...]:
+    """Give the columns by folded header: whole, without the unit below it, without any unit."""
+    places: tuple[dict[str, list[int]], ...] = ({}, {}, {})
+    for i, name in enumerate(names):
+        for found, key in zip(
+            places, (folded(name), folded(bare(name)), unitless(name)), strict=True
+        ):
+            found.setdefault(key, []).append(i)
+    return places
+
+
 def folded(text: str) -> str:
     """Fold case and white space, so that a header broken over lines is found."""
-    return re.sub(r"\s+", " ", text).strip().casefold()
+    return " ".join(text.split()).casefold()
 
 
 def bare(name: str) -> str:
     """Give a header without the line of units below it."""
-    return re.sub(r"\s*\|.*\|$", "", name)
+    return _UNITS_BELOW.sub("", name) if name.endswith("|") else name
 
 
 def unitless(name: str) -> str:
@@ -199,8 +211,8 @@ def is_units(row: Sequence[Cell]) -> bool:
 def refers_again(row: Sequence[Cell], header: Header) -> bool:
     """Tell a second header further down from a row of values."""
     texts = [folded(text_of(c)) for c in row if text_of(c)]
-    own = {folded(bare(n)) for n in header.names if n} | {folded(n) for n in header.names if n}
-    return len(texts) > 1 and sum(t in own for t in texts) * 2 > len(texts)
+    exact, unitless = _places(header.names)
+    return len(texts) > 1 and sum(t in exact or t in unitless for t in texts) * 2 > len(texts)
 
 
 def factor(column: str, header: str, told: str | None, where: str) -> tuple[float, str]:
