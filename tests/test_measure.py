@@ -122,14 +122,18 @@ def test_a_rail_behind_a_biphasic_pulse_of_full_height_is_named():
 
 
 def test_flags_that_depend_on_the_stimulus():
-    assert flags_of(naive.cmap(T), stimulus=-1) == {"stimulus_outside_trace"}
+    assert flags_of(naive.cmap(T), stimulus=-201) == {"stimulus_outside_trace"}
+    late = {"no_prestimulus_baseline", "sweep_starts_late"}
+    assert flags_of(naive.cmap(T)[30:], stimulus=-10) == late
+    assert flags_of(naive.cmap(T)[120:], stimulus=-100) > {*late, "response_begun_before_sweep"}
     assert flags_of(naive.cmap(T), stimulus=1000) == {"stimulus_outside_trace"}
     assert flags_of(naive.cmap(T)[20:], stimulus=0) == {"no_prestimulus_baseline"}
 
 
 def test_every_fact_of_the_kernel_is_a_registered_trace_flag_with_a_test():
     assert set(FACTS.values()) <= {name for name, flag in FLAGS.items() if flag.scope == "trace"}
-    covered = {*RAISED, "stimulus_outside_trace", "no_prestimulus_baseline"}
+    by_stimulus = {"stimulus_outside_trace", "no_prestimulus_baseline", "sweep_starts_late"}
+    covered = {*RAISED, *by_stimulus, "response_begun_before_sweep"}
     assert set(FACTS.values()) == covered
 
 

@@ -79,7 +79,7 @@ def corrected(trace: Trace) -> tuple[Floats, int]:
         samples = samples.astype(np.float64)
     return _kernels.corrected_row(
         np.ascontiguousarray(samples),
-        int(np.clip(trace.stimulus_index, -1, len(samples))),
+        int(np.clip(trace.stimulus_index, -_kernels.FAR_BEFORE, len(samples))),
         trace.range_mv or (-np.inf, np.inf),
         trace.stimulus.duration_ms or NAN,
         _kernels.scale_of(float(trace.sampling_rate_hz), len(samples)),

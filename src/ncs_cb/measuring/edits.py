@@ -25,7 +25,13 @@ from ncs_cb.model import Correction, Decision, Study, Trace, TypedResponse
 from ncs_cb.review_file import REFUSED, said, still_standing
 
 _KEPT = tuple(name for name in NUMBERS if name != "baseline_noise_mv")
-_NOT_MEASURABLE = ("non_finite_samples", "flat_trace", "stimulus_outside_trace", "clipped")
+_NOT_MEASURABLE = (
+    "non_finite_samples",
+    "flat_trace",
+    "stimulus_outside_trace",
+    "response_begun_before_sweep",
+    "clipped",
+)
 _BY_FILE = "study.toml"
 # An onset set so much later than the program's says that what the program saw is no response; a
 # shorter way is a finer reading of the same response.
@@ -429,8 +435,9 @@ def _flags_after(raised: Sequence[str], found: Mapping[str, float]) -> list[str]
 def _ignoring(trace: Trace, until_ms: float) -> tuple[Trace, dict[str, float], list[str]]:
     """Measure a trace again as if nothing had been recorded between stimulus and `until_ms`."""
     samples = np.array(trace.samples_mv, dtype=np.float64)
-    start = trace.stimulus_index
-    stop = min(start + round(until_ms * trace.sampling_rate_hz / 1000.0), samples.size - 1)
+    start = max(trace.stimulus_index, 0)
+    until = trace.stimulus_index + round(until_ms * trace.sampling_rate_hz / 1000.0)
+    stop = max(min(until, samples.size - 1), start)
     wide = max(round(0.0002 * trace.sampling_rate_hz), 1)
     after = float(np.mean(samples[stop : stop + wide]))
     before = float(np.mean(samples[:start])) if start >= wide else after

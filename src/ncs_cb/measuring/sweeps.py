@@ -175,13 +175,14 @@ def _differ_decision(sweeps: Sequence[Trace], why: str) -> Decision:
 
 def _is_usable(trace: Trace) -> bool:
     samples = trace.samples_mv
-    if not 0 <= trace.stimulus_index < samples.size:
+    if trace.stimulus_index >= samples.size:
         return False
     return bool(np.isfinite(samples).all() and samples.min() < samples.max())
 
 
 def _aligned(sweeps: Sequence[Trace]) -> tuple[Floats, int]:
     """Stack sweeps with their stimuli aligned, over the stretch that all of them cover."""
+    # Negative where a sweep begins after its stimulus.
     before = min(trace.stimulus_index for trace in sweeps)
     after = min(trace.samples_mv.size - trace.stimulus_index for trace in sweeps)
     rows = [

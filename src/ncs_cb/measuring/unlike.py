@@ -46,7 +46,8 @@ def _other_shape(
 ) -> str:
     """Say whether more than `spare` sweeps come later than the others, or in another shape."""
     rate = sweeps[0].sampling_rate_hz
-    begin = stimulus_index + round(thresholds.value("sweeps.artifact_window_ms") * rate / 1e3) + 1
+    window = round(thresholds.value("sweeps.artifact_window_ms") * rate / 1e3)
+    begin = max(stimulus_index + window + 1, 0)
     step = max(1, int(rate // 10_000))
     rows = samples_mv[:, begin::step]
     rows = rows - np.median(rows, axis=1, keepdims=True)
@@ -76,7 +77,8 @@ def _norms(rows: Floats) -> Floats:
 
 def _after(trace: Trace) -> Floats:
     window = round(thresholds.value("sweeps.artifact_window_ms") * trace.sampling_rate_hz / 1000.0)
-    after: Floats = np.asarray(trace.samples_mv[trace.stimulus_index + window + 1 :], np.float64)
+    begin = max(trace.stimulus_index + window + 1, 0)
+    after: Floats = np.asarray(trace.samples_mv[begin:], np.float64)
     return after
 
 

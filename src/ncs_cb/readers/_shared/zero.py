@@ -95,9 +95,11 @@ def pulse_in(sweep: np.ndarray, rate: float, marker: int) -> Pulse:
     marker : int
         Sample at which the file has the stimulus.
     """
+    if marker < 0:
+        return Pulse()  # the sweep begins after its stimulus
     first = max(marker - round(value("stimulus_time.looked_before_ms") * rate / 1000.0), 0)
     # Where nothing lies before the marker, the times may count from the window's beginning.
-    at_window = marker <= 0
+    at_window = marker == 0
     after_ms = value("stimulus_time.looked_after_ms")
     last = marker + round((2.0 if at_window else 1.0) * after_ms * rate / 1000.0)
     samples = np.asarray(sweep[first:last], dtype=np.float64)
