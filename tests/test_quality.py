@@ -429,6 +429,18 @@ def test_a_healthy_arm_raises_nothing_but_the_entrapment_site():
     assert open_ones.empty
 
 
+def test_a_late_phase_that_one_site_misses_is_no_second_nerve():
+    whole = Study().traces.query("stimulation_site == 'below_elbow' and muscle == 'adm'").iloc[0]
+    study = Study().set(
+        "ulnar",
+        "adm",
+        "below_elbow",
+        total_negative_area_mv_ms=1.25 * whole["total_negative_area_mv_ms"],
+    )
+    for flag in ("co_stimulation", "proximal_larger"):
+        assert study.ask(flag)[0] == "cleared"
+
+
 def test_what_describes_a_response_is_no_doubt_of_its_segment():
     # Late phases that are counted, and a positivity before the response, mislead nobody.
     study = Study().set(
