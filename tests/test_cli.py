@@ -13,8 +13,8 @@ import pytest
 
 import archives
 from ncs_cb import __version__, flags, plugins, reports
-from ncs_cb.cli import _progress, main
-from ncs_cb.cli._console import explain, plain
+from ncs_cb.cli import main, progress
+from ncs_cb.cli.console import explain, plain
 from ncs_cb.errors import ReadError
 from ncs_cb.knowledge import criteria
 from ncs_cb.knowledge.anatomy import anatomy
@@ -376,7 +376,7 @@ def test_escape_sequences_in_a_message_do_not_reach_the_terminal():
 def test_a_log_line_says_how_many_how_fast_and_how_long_still():
     said = []
     clock = iter([0.0, 0.0, 5.0, 20.0, 40.0])
-    report = _progress.lines(said.append, lambda: next(clock), every_s=10.0)
+    report = progress.lines(said.append, lambda: next(clock), every_s=10.0)
     report(100, 400, 0)  # 100 were there already
     report(150, 400, 1)
     report(200, 400, 2)

@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 import ncs_cb
-from ncs_cb.cli._console import table
+from ncs_cb.cli.console import table
 
 
 def program(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -114,6 +114,40 @@ def test_what_is_too_large_or_no_json_is_refused(served, visit):
     assert events(visit) == []
 
 
+_WRIST = {"recording": "ulnar_right.csv", "site": "wrist"}
+
+
+@pytest.mark.parametrize(
+    ("event", "message"),
+    [
+        ({}, "action"),
+        ({"trace": _WRIST}, "action"),
+        ({"action": ["accept"], "trace": _WRIST}, "action"),
+        ({"action": "accept", "trace": 5}, "trace"),
+        ({"action": "accept", "trace": [1]}, "trace"),
+        ({"action": "accept", "trace": _WRIST | {"sweep": [1]}}, "no response"),
+        ({"action": "move", "trace": _WRIST, "marker": "onset", "to_ms": 10**400}, "finite"),
+        ({"action": "move", "trace": _WRIST, "marker": ["onset"], "to_ms": 3}, "marker"),
+        ({"action": "set", "trace": _WRIST, "key": {}, "to": 3}, "key"),
+        ({"action": "accept", "trace": _WRIST, "why": 5}, "why"),
+        ({"action": "undo", "undoes": ["a"]}, "undoes"),
+        # Nothing is written that cannot be answered.
+        ({"action": "accept", "trace": _WRIST, "lang": "../.."}, "language"),
+        ({"action": "accept", "trace": _WRIST, "lang": None}, "language"),
+    ],
+)
+def test_no_event_however_odd_is_a_fault_or_is_written(served, visit, event, message):
+    status, _, body = post(served, event)
+    assert status == 422
+    assert message in json.loads(body)["error"]
+    assert events(visit) == []
+
+
+def test_a_body_of_no_length_is_refused(served, visit):
+    assert post(served, b"")[0] in (400, 422)
+    assert events(visit) == []
+
+
 def test_a_correction_answers_with_the_new_state_and_a_change_of_grade_asks_why(served, visit):
     event = {"action": "move", "trace": {"site": "wrist"}, "marker": "end", "to_ms": 4.2}
     status, _, body = post(served, event)

@@ -193,7 +193,7 @@ def to_correction(event: Mapping[str, Any]) -> Correction:
     StudyError
         If a value is missing, of the wrong type, or not allowed.
     """
-    action = _one_of(event, "action", ACTIONS)
+    action = checked_action(event)
     trace = event.get("trace") or {}
     if not isinstance(trace, dict):
         raise StudyError("trace: must be an object.")
@@ -229,6 +229,17 @@ def to_correction(event: Mapping[str, Any]) -> Correction:
         version=_text(event, "ncs_cb"),
         **made,
     )
+
+
+def checked_action(event: Mapping[str, Any]) -> str:
+    """Give what an event does.
+
+    Raises
+    ------
+    StudyError
+        If it is none of the known actions.
+    """
+    return _one_of(event, "action", ACTIONS)
 
 
 def checked_setting(key: str, value: Any) -> str | float | bool | None:

@@ -20,20 +20,18 @@ from ncs_cb.judging.fibers import (
     fibers,
     has_normal_sensation,
     is_firm,
-    long_latency,
 )
 from ncs_cb.judging.leading import leading_set
 from ncs_cb.judging.limits import limits_table
 from ncs_cb.judging.nerves import nerve_table
+from ncs_cb.judging.normal import is_clear, unread
 from ncs_cb.judging.sensory import sensory_studies
 from ncs_cb.judging.statements import (
     Row,
     Seen,
-    abnormal,
     block,
-    dispersed,
     entrapment,
-    explained,
+    fallen,
     is_crossing_open,
     looked_at,
     nerve_items,
@@ -41,10 +39,9 @@ from ncs_cb.judging.statements import (
     sensory,
     studied,
     technical,
-    too_small,
     unexplained,
 )
-from ncs_cb.judging.validity import NOT_ATTESTED, REFUTED
+from ncs_cb.judging.validity import ATTESTED, NOT_ATTESTED, REFUTED
 from ncs_cb.judging.visit import by_study, nerve_of
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.knowledge.reference import DEFAULT as DEFAULT_REFERENCE
@@ -148,41 +145,22 @@ def statements(visit: Seen) -> tuple[Statement, ...]:
     """Give what is to be said of a visit, in order, at most :data:`LONGEST` statements."""
     if not (visit.verdicts or visit.nerves or visit.studies or visit.unassigned):
         return (Statement("normal", "nothing"),)
-    if _is_normal(visit):
+    clear = is_clear(visit)
+    lacking = tuple(unread(visit, flagged=not clear))
+    if clear and not lacking:
         return tuple(_normal(visit))
     found = [
         *technical(visit),
+        *lacking,
         *block(visit),
         *entrapment(visit),
         *fibers(visit),
         *(_unlimited(visit) if not visit.marks else ()),
         *sensory(visit),
         *_disease(visit),
-        *_step(visit),
+        *_step(visit, lacking),
     ]
     return tuple(found[: LONGEST - 1] + found[LONGEST - 1 :][-1:])
-
-
-def _is_normal(visit: Seen) -> bool:
-    """Tell whether everything that was measured is normal, and enough of it was."""
-    looked = any(row["conduction_block"] == "none" for row in visit.verdicts) and visit.marks
-    small = any(too_small(row) for row in visit.verdicts)
-    return bool(looked) and not (
-        visit.graded()
-        or visit.open_()
-        or visit.traps
-        or visit.slow
-        or visit.small
-        or visit.cold
-        or visit.unassigned
-        or dispersed(visit)
-        or small
-        or any(row["is_outside"] is True for row in visit.marks)
-        or explained(visit)
-        or any(long_latency(visit))
-        or abnormal(visit)
-        or any(str(row["technical_validity"]) == REFUTED for row in visit.verdicts)
-    )
 
 
 def _normal(visit: Seen) -> Iterator[Statement]:
@@ -295,7 +273,7 @@ def _undecided(visit: Seen, found: Conclusion, values: Mapping[str, Any]) -> Sta
 # ---- 7 the step that would decide
 
 
-def _step(visit: Seen) -> Iterator[Statement]:
+def _step(visit: Seen, lacking: tuple[Statement, ...]) -> Iterator[Statement]:
     """Give the one step that decides most: what spoils the technique comes first."""
     if visit.unassigned:
         yield Statement("step", "assign")
@@ -323,18 +301,24 @@ def _step(visit: Seen) -> Iterator[Statement]:
         yield Statement("step", "entrapment")
     elif visit.conclusion is not None and (visit.graded() or visit.open_()):
         yield from _asked(visit)
+    elif rows := fallen(visit):
+        weak = any(str(row["technical_validity"]) != ATTESTED for row in rows)
+        items = tuple(nerve_items(map(nerve_of, rows)))
+        yield Statement("step", "fallen" if weak else "compare", items)
+    elif lacking:
+        yield Statement("step", "unread")
     elif visit.details.findings.get(_WEAK) is True:
         yield from _proximal(visit)
 
 
 # What refutes or leaves open a grade, and the answers that do; then what only casts a doubt.
 _SPOILING = (
+    ("polarity_differs", (False,)),
+    ("polarity_uncertain", (False,)),
     ("order", (False,)),
     ("recovery", (False,)),
     ("supramaximal", (False,)),
     ("filter_mismatch", (False,)),
-    ("polarity_differs", (False,)),
-    ("polarity_uncertain", (False,)),
     ("electrode_shift", (False,)),
     ("complete_block", (None,)),
     ("response", (None,)),

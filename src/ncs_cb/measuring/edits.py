@@ -132,8 +132,7 @@ def replay(study: Study) -> Review:
                 digests[first] = (
                     digest(responses[first]) if row is None else printed_rows.digest(row)
                 )
-            nerve = (responses[first][0] if row is None else row).site.nerve
-            problem = _why_not(event, digests[first], nerve)
+            problem = _why_not(event, digests[first], row or responses[first][0])
             if row is not None:
                 problem = problem or printed_rows.why_not(event)
         if first is None or problem:
@@ -143,12 +142,23 @@ def replay(study: Study) -> Review:
     return Review(edits, firsts, tuple(refused), undone)
 
 
-def _why_not(event: Correction, samples: str, nerve: str) -> str:
+def allowed_ms(trace: Trace, marker: str | None) -> tuple[float, float]:
+    """Give the times, from the stimulus, at which a marker may stand: within the sweep."""
+    step = 1000.0 / trace.sampling_rate_hz
+    first = -trace.stimulus_index * step
+    return first if marker == "baseline" else 0.0, first + (len(trace.samples_mv) - 1) * step
+
+
+def _why_not(event: Correction, samples: str, answer: Trace | TypedResponse) -> str:
     if event.samples != samples:
         return "the samples of this response have changed since"
+    if event.action == "move" and isinstance(answer, Trace):
+        low, high = allowed_ms(answer, event.marker)
+        if not low <= float(event.to_value or 0.0) <= high:
+            return f"the sweep allows {low:.4g} to {high:.4g} ms for '{event.marker}'"
     if event.key == "site":
         try:
-            position(nerve, resolve("sites", str(event.to_value)))
+            position(answer.site.nerve, resolve("sites", str(event.to_value)))
         except StudyError as problem:
             return problem.message.rstrip(".")
     return ""

@@ -238,7 +238,8 @@ def guess_distances(
         limit("distance_implausible.shortest_leg_mm"),
         limit("distance_implausible.shortest_arm_mm"),
     )
-    is_length = (length_mm < shortest) & (proximal_mm >= shortest)
+    # Further up, lengths taken for distances would not grow: a short slow segment there is slow.
+    is_length = (length_mm < shortest) & (proximal_mm >= shortest) & (distal_mm < shortest)
     is_length &= (length_mm / delay_ms < usual) & is_usual(proximal_mm)
     return np.where(is_cm, CENTIMETRES, np.where(is_length, SEGMENT_LENGTHS, 0)).astype(np.int8)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -184,18 +185,17 @@ def checked_time(now: Standing, marker: str, to_ms: Any) -> float:
     StudyError
         If it lies outside the sweep, or onset, peak and end would change places.
     """
-    if isinstance(to_ms, bool) or not isinstance(to_ms, int | float) or not math.isfinite(to_ms):
+    is_number = isinstance(to_ms, int | float) and not isinstance(to_ms, bool)
+    # Compared first: a whole number beyond all floating ones cannot be asked whether it is finite.
+    if not is_number or not abs(to_ms) <= sys.float_info.max:
         raise StudyError("to_ms: must be a finite number, in ms from the stimulus.")
     trace = now.answer
     if not isinstance(trace, Trace):
         raise StudyError(_NO_WAVEFORM)
-    step = 1000.0 / trace.sampling_rate_hz
-    first = -trace.stimulus_index * step
-    last = first + (len(trace.samples_mv) - 1) * step
-    low = first if marker == "baseline" else 0.0
-    if not low <= to_ms <= last:
+    low, high = edits.allowed_ms(trace, marker)
+    if not low <= to_ms <= high:
         raise StudyError(
-            f"to_ms: {to_ms:g} ms; the sweep allows {low:.4g} to {last:.4g} ms for '{marker}'."
+            f"to_ms: {to_ms:g} ms; the sweep allows {low:.4g} to {high:.4g} ms for '{marker}'."
         )
     wanted = {name: now.markers[name] for name in ("onset", "end")} | {marker: float(to_ms)}
     if "peak" in now.by:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from ncs_cb.cli._console import plain, table
+from ncs_cb.cli.console import plain, table
 
 if TYPE_CHECKING:
     from rich.console import Console

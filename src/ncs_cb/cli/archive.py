@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from ncs_cb.cli._console import SOME_FAILED, friendly, note, wrong_usage
-from ncs_cb.cli._options import (
+from ncs_cb.cli.console import SOME_FAILED, friendly, note, wrong_usage
+from ncs_cb.cli.options import (
     DEFAULT_REFERENCE,
     Criteria,
     KeepIdentity,
@@ -85,7 +85,7 @@ def batch(
     lang = lang or Language(said.get("language", "en"))
     sets = known_sets(criteria, reference)
     from ncs_cb.batch import Settings, run_batch
-    from ncs_cb.cli._progress import showing
+    from ncs_cb.cli.progress import showing
 
     settings = Settings(
         criteria=tuple(sets) if sets else None,
@@ -139,7 +139,7 @@ def anonymize(
 
     Only EDF and EDF+ files are copied. File and folder names are kept unless --key is given.
     """
-    from ncs_cb.cli._anonymize import copies, one
+    from ncs_cb.cli.anonymize import copies, one
 
     if not source.exists():
         wrong_usage(f"IN {source}: no such file or folder")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ncs_cb.cli._console import wrong_usage
+from ncs_cb.cli.console import wrong_usage
 from ncs_cb.errors import TableError, did_you_mean
 
 if TYPE_CHECKING:

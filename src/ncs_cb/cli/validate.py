@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ncs_cb.cli._console import (
+from ncs_cb.cli.console import (
     SOME_FAILED,
     document,
     explain,
@@ -18,7 +18,7 @@ from ncs_cb.cli._console import (
     tell,
     wrong_usage,
 )
-from ncs_cb.cli._options import LabOption, known_lab
+from ncs_cb.cli.options import LabOption, known_lab
 
 if TYPE_CHECKING:
     from ncs_cb.knowledge.lab import LabFile

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from ncs_cb.cli._console import (
+from ncs_cb.cli.console import (
     SOME_FAILED,
     detail,
     document,
@@ -19,7 +19,7 @@ from ncs_cb.cli._console import (
     tell,
     wrong_usage,
 )
-from ncs_cb.cli._options import (
+from ncs_cb.cli.options import (
     DEFAULT_REFERENCE,
     Criteria,
     Formats,
@@ -36,7 +36,7 @@ from ncs_cb.cli._options import (
     known_lab,
     known_sets,
 )
-from ncs_cb.cli._validate import decided, warnings_of, without_name
+from ncs_cb.cli.validate import decided, warnings_of, without_name
 
 if TYPE_CHECKING:
     from ncs_cb.errors import NcsError
@@ -190,7 +190,7 @@ def _deliver(result: Result, target: Path, formats: list[str], lang: Language) -
         text = to_json(result)
         document(text if text.endswith("\n") else text + "\n")
         return
-    from ncs_cb.cli._tables import print_result
+    from ncs_cb.cli.tables import print_result
     from ncs_cb.reports import write_report
 
     paths = write_report(result, target, formats=formats, lang=lang.value)
@@ -226,7 +226,7 @@ def compare(
         wrong_usage("compare needs at least two VISITs")
     sets = known_sets(criteria, reference or DEFAULT_REFERENCE)
     chosen, lab_file = known_formats(formats), known_lab(lab)
-    from ncs_cb.cli._tables import print_comparison
+    from ncs_cb.cli.tables import print_comparison
     from ncs_cb.comparison import compare as compare_results
     from ncs_cb.doors import analyze_many
     from ncs_cb.readers import read_study
