@@ -274,7 +274,7 @@ def by_recording(
             given[names[name]] = override
         elif not lone:
             raise StudyError(
-                f'recordings."{name}": no such recording; known: {", ".join(sorted(names))}.'
+                f"recordings: no such recording '{name}'; known: {', '.join(sorted(names))}."
                 + did_you_mean(name, names),
                 source=_FILE,
             )
