@@ -72,10 +72,15 @@ def table(name: str) -> DataText:
 
 
 @cache
+def translated(lang: str) -> dict[str, str]:
+    """Give each English text of a nerve, finding, feature or set in another language."""
+    words: dict[str, str] = read("words", lang).raw.get("knowledge", {})
+    return words
+
+
 def chinese() -> dict[str, str]:
     """Give the Chinese of each English text of a nerve, finding, feature or set."""
-    words: dict[str, str] = read("words", "zh").raw["knowledge"]
-    return words
+    return translated("zh")
 
 
 def _in_two_languages(data: DataText) -> DataText:

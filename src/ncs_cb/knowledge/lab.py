@@ -25,7 +25,6 @@ NAME = "lab.toml"
 _TEMPLATE = "tables/lab_template.toml"
 _LETTERHEAD = ("name", "address", "physician", "logo", "phone", "email")
 _DEFAULTS = ("criteria", "reference", "language", "supramaximal", "collision_used")
-_LANGUAGES = ("en", "zh")
 _LOGOS = (".png", ".svg")
 _PLACES = {"stimulation_site": "sites", "nerve": "nerves", "muscle": "muscles"}
 _OTHERS = {"side": ("left", "right"), "response": ("present", "absent", "not_done")}
@@ -135,7 +134,7 @@ def _defaults(block: Block, folder: Path) -> dict[str, Any]:
     if "reference" in block.raw:
         found["reference"] = _own(block.text("reference"), folder)
     if "language" in block.raw:
-        found["language"] = block.choice("language", _LANGUAGES)
+        found["language"] = block.choice("language", datafile.shipped("words"))
     for name in ("supramaximal", "collision_used"):
         if name in block.raw:
             found[name] = block.truth(name)
