@@ -1,7 +1,9 @@
 """Who was examined stays in the recordings: nothing that is written or said names the person."""
 
 import ast
+import base64
 import hashlib
+import hmac
 import json
 import os
 import re
@@ -495,3 +497,40 @@ def test_a_pseudonym_is_that_of_the_folders_own_name_also_where_it_is_a_number(t
     run(capfd, "batch", tmp_path / "root", "--out", tmp_path / "out", *arguments)
     (made,) = (tmp_path / "out" / "reports").iterdir()
     assert made.name == Pseudonyms(b"0123456789abcdef").of("7741902")
+
+
+def digests(text: bytes) -> list[str]:
+    """What somebody without the key would hold against the outputs, in usual notations."""
+    plain = hashlib.sha256(text).digest()
+    kinds = (hashlib.sha1, hashlib.md5, hashlib.blake2b)
+    made = [plain.hex(), *(kind(text).hexdigest() for kind in kinds)]
+    made += [base64.b32encode(plain).decode(), base64.b64encode(plain).decode()]
+    made += [hmac.new(key, text, "sha256").hexdigest() for key in (b"", b"ncs_cb")]
+    return [digest.casefold() for digest in made]
+
+
+def test_without_the_key_a_list_of_all_hospital_numbers_finds_nobody(tmp_path, capfd):
+    beginning, root = 9, tmp_path / "root"
+    numbers = [f"MRN{n:06d}" for n in range(20_000)]
+    for number in (numbers[713], numbers[4711], numbers[-1]):
+        (root / number).mkdir(parents=True)
+        name = f"X F 07-AUG-1951 {number}"
+        data = archives.nerve_file(archives.NERVES[0], np.random.default_rng(3), patient=name)
+        (root / number / f"{number}.edf").write_bytes(data)
+        told = f'[study]\nid = "{number}"\nclinical_question = "patient {number}"\n'
+        (root / number / "study.toml").write_text(told)
+    (root / numbers[4711] / "bad.edf").write_bytes(b"0" * 300)
+    (tmp_path / "lab.key").write_bytes(b"0123456789abcdef" * 2)
+    arguments = ("--out", tmp_path / "out", "--reports", "--workers", 1)
+    said = run(capfd, "batch", root, *arguments, "--key", tmp_path / "lab.key")
+    texts = written(tmp_path / "out") | said
+    public = [text for where, text in texts.items() if not where.startswith("_batch")]
+    words = {word.casefold() for text in public for word in re.findall(r"[\w+/]{9,}", text)}
+    held = {word[i : i + beginning] for word in words for i in range(len(word) - beginning + 1)}
+    assert Pseudonyms(b"0123456789abcdef" * 2).of(numbers[4711])[:beginning] in held
+    found = [n for n in numbers for d in digests(n.encode()) if d[:beginning] in held]
+    files = [path for path in root.rglob("*") if path.is_file()]
+    found += [f.name for f in files for d in digests(f.read_bytes()) if d[:beginning] in held]
+    assert found == []
+    text = " ".join(public)
+    assert [number for number in numbers if number in text] == []
