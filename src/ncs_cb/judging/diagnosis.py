@@ -49,6 +49,7 @@ _SETTLING = (
     "filter_mismatch",
     "polarity_differs",
     "polarity_uncertain",
+    "amplitude_implausible",
     "electrode_shift",
     "distal_gate",
 )

@@ -306,6 +306,7 @@ def _step(visit: Seen, lacking: tuple[Statement, ...]) -> Iterator[Statement]:
 _SPOILING = (
     ("polarity_differs", (False,)),
     ("polarity_uncertain", (False,)),
+    ("amplitude_implausible", (False,)),
     ("order", (False,)),
     ("recovery", (False,)),
     ("supramaximal", (False,)),

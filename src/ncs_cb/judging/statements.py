@@ -187,6 +187,7 @@ def segment_item(kind: str, row: Row, **more: Any) -> Mapping[str, Any]:
 _INCOMPARABLE = {
     "polarity": ("polarity_uncertain", "polarity_differs"),
     "incomparable": ("filter_mismatch",),
+    "unit": ("amplitude_implausible",),
     "moved": ("electrode_shift",),
     "order": ("order",),
     "recovery": ("recovery",),
