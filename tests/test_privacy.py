@@ -1,5 +1,6 @@
 """Who was examined stays in the recordings: nothing that is written or said names the person."""
 
+import ast
 import hashlib
 import json
 import os
@@ -13,6 +14,7 @@ import pytest
 
 import archives
 import identities
+import ncs_cb
 from ncs_cb import review_file
 from ncs_cb.batch.identity import Pseudonyms, scrub
 from ncs_cb.cli import main
@@ -320,6 +322,49 @@ def test_our_own_advice_and_keys_are_shown(text):
 @pytest.mark.parametrize("end", ["'", "", " ..."])
 def test_a_name_in_quotes_is_hidden_also_where_the_message_was_cut(end):
     assert "Muster" not in without_quotes(f"unknown nerve 'Maria Muster{end}")
+
+
+@pytest.mark.parametrize("around", ["{0}' {1}", "elbow' {1} 'wrist", "x'; known: {1}", "{0}: {1}"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        *("sidecar nerve", "sidecar unknown key", "sidecar key of a trace", "sidecar site"),
+        *("sweep told of no column", "table nerve", "study nerve", "study segment length"),
+        *("study recording", "review action"),
+    ],
+)
+def test_marks_and_blanks_inside_a_name_bring_no_part_of_it_out(tmp_path, place, around):
+    who = identities.person(10)
+    folder = tmp_path / "s"
+    folder.mkdir()
+    identities.PLACES[place](folder, around.format("Wkpq", who))
+    with pytest.raises(NcsError) as told:
+        read_study(folder)
+    assert leaks({"message": f"{told.value} {told.value.hint}"}, {place: who}) == []
+
+
+def test_our_own_messages_are_not_taken_for_names():
+    """Every word that a message of ours says between quotation marks is known as such."""
+    home = Path(ncs_cb.__file__).parent
+    rooms = ("readers", "study_file", "knowledge", "review")
+    for path in (path for room in rooms for path in (home / room).rglob("*.py")):
+        for call in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(call, ast.Call) and getattr(call.func, "id", "").endswith("Error"):
+                hints = [word.value for word in call.keywords if word.arg == "hint"]
+                for said in (*call.args, *hints):
+                    text = literal(said)
+                    assert "may name a person" not in without_quotes(text), text
+
+
+def literal(node: ast.AST) -> str:
+    """Give what a message says whatever its values are: each of them is a word of ours."""
+    if isinstance(node, ast.Constant):
+        return str(node.value)
+    if isinstance(node, ast.JoinedStr):
+        return "".join(literal(part) for part in node.values)
+    if isinstance(node, ast.BinOp):
+        return literal(node.left) + literal(node.right)
+    return "wrist"
 
 
 # ---------------------------------------------------------------------------- corrections

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import struct
@@ -14,9 +15,12 @@ import pytest
 
 import archives
 import ncs_cb
+from ncs_cb import read_study
 from ncs_cb.apart import apart
 from ncs_cb.errors import NcsError, ReadError, StudyError
+from ncs_cb.knowledge.anatomy import anatomy, normalize
 from ncs_cb.readers._shared.files import read_regular
+from ncs_cb.readers._shared.stimuli import resembles_site
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -265,3 +269,60 @@ def test_stimuli_that_share_all_their_samples_ask_for_no_memory(tmp_path, monkey
     except NcsError:
         return
     assert sum(trace.samples_mv.nbytes for trace in made.traces) < 20 * len(data)
+
+
+@pytest.fixture
+def compared(monkeypatch) -> list[int]:
+    """How many names each text was held against, letter by letter."""
+    counts: list[int] = []
+    plain = difflib.get_close_matches
+
+    def counting(word, possibilities, *more, **limits):
+        listed = list(possibilities)
+        counts.append(len(listed))
+        return plain(word, listed, *more, **limits)
+
+    monkeypatch.setattr(difflib, "get_close_matches", counting)
+    return counts
+
+
+def test_thousands_of_remarks_are_held_against_few_names(tmp_path, compared):
+    rng = np.random.default_rng(4)
+    letters = np.array(list("abcdeghiklmnoprstuvwz"))
+    remarks = ["".join(rng.choice(letters, 9)) for _ in range(1000)]
+    pause = "".join(f"+10\x14{remark}\x14\x00" for remark in remarks)
+    nothing = np.zeros(archives.N_SAMPLES)
+    shocks = [
+        (20.0 * i, f"Stimulus right {site} 0.2ms x 12mA at {cm}cm from recording site", cmap)
+        for i, (site, cm, cmap) in enumerate(
+            [("wrist", 7, -archives.cmap(3.0, 8.0, 5.5)), ("elbow", 27, -archives.cmap(6, 8, 5.5))]
+        )
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(archives, "N_NOTES", 20_000)
+        data = archives.edf_plus_d(
+            "R APB", [shocks[0], (10.0, "x", nothing), shocks[1]], recording="X X X MNC R Median"
+        )
+    data = data.replace(b"+10.002\x14x\x14\x00".ljust(len(pause), b"\0"), pause.encode())
+    (tmp_path / "m.edf").write_bytes(data)
+    study = read_study(tmp_path / "m.edf")
+    assert [t.site.stimulation_site for t in study.traces] == ["wrist", "elbow"]
+    assert len(compared) >= 1000
+    assert sum(compared) < 2 * len(compared)
+
+
+def test_a_misspelt_site_is_found_as_if_it_were_held_against_every_name():
+    rng = np.random.default_rng(5)
+    names = sorted(
+        name
+        for site in anatomy().sites.values()
+        for text in (site.id, *site.aliases)
+        if len(name := normalize(text)) > 3
+    )
+    letters = "abcdefghiklmnorstuwx \u8098"
+    for name in names:
+        at = int(rng.integers(len(name)))
+        changed = name[:at] + letters[int(rng.integers(len(letters)))] + name[at + 1 :]
+        plain = normalize(changed)
+        best = difflib.get_close_matches(plain, names, n=1, cutoff=0.8)
+        assert bool(resembles_site(changed)) == bool(best and len(plain) > 2), changed

@@ -18,6 +18,7 @@ REFUTING: dict[str, tuple[str, ...]] = {
     "filter_mismatch": (),
     "polarity_differs": (),
     "polarity_uncertain": (),
+    "amplitude_implausible": (),
     "electrode_shift": ("proven",),
 }
 _ASKED = (

@@ -5,6 +5,7 @@ Everything comes from ``tables/nerves.toml``. A nerve, site or alias is added th
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -94,6 +95,8 @@ class Nerve:
     name_at: tuple[float, float] = (0.0, 0.0)
     large_healthy_fall: str = ""
     """Source that says how far a healthy response of this nerve falls; empty for other nerves."""
+    healthy_fall_pct: float = math.nan
+    """Upper limit of that fall of amplitude."""
     branch_of: str = ""
     """Of a sensory nerve, the mixed nerve whose fibers it carries."""
 
@@ -190,6 +193,7 @@ def _nerve(key: str, value: dict[str, Any]) -> Nerve:
         if "map" in value
         else (0.0, 0.0),
         large_healthy_fall=value.get("large_healthy_fall", ""),
+        healthy_fall_pct=float(value.get("healthy_fall_pct", math.nan)),
         branch_of=value.get("branch_of", ""),
     )
 

@@ -32,6 +32,7 @@ from ncs_cb.study_file.schema import LIMBS, LONGEST_ID, LONGEST_QUESTION, json_s
 
 __all__ = [
     "LIMBS",
+    "RANGES",
     "Details",
     "StudyFile",
     "build_study",

@@ -20,7 +20,7 @@ from ncs_cb.readers._shared.plausible import (
     refuse_large,
 )
 from ncs_cb.readers._shared.polarity import orient
-from ncs_cb.readers._shared.scale import refuse_other_scale
+from ncs_cb.readers._shared.scale import checked_scale
 from ncs_cb.readers._shared.tables import is_identity
 from ncs_cb.readers._shared.told import attested
 from ncs_cb.readers._shared.truth import truth
@@ -122,7 +122,7 @@ def study_from_arrays(
     asked, doubts = questioned(
         traces, study_id, delay_ms=None, is_polarity_told=polarity is not None
     )
-    refuse_other_scale(asked, (), study_id)
+    asked, _ = checked_scale(asked, (), study_id)
     refuse_twins(asked)
     if left_out:
         listed = ", ".join(left_out)

@@ -245,11 +245,11 @@ def _refuse_unknown_sites(cues: list[Cue], free: list[Annotation]) -> None:
     # A remark beside a stimulus is a remark; alone in its record it may be a misspelt site.
     # Free text may hold a name, so it is never quoted; only the known name it resembles is.
     held = {cue.record for cue in cues}
-    alone = [a.text for a in free if a.record not in held]
-    nearly = [near for text in alone if (near := resembles_site(text))]
+    alone = {a.text: None for a in free if a.record not in held}
+    nearly = next((near for text in alone if (near := resembles_site(text))), "")
     if nearly:
         raise StudyError(
-            f"an annotation is nearly the name of a site; known: {known_sites()}.{nearly[0]}",
+            f"an annotation is nearly the name of a site; known: {known_sites()}.{nearly}",
             hint=_HINT,
         )
 

@@ -132,7 +132,7 @@ def typed_response(
     if kind is None:
         raise StudyError(f"{row}, column 'kind': allowed: motor, sensory.")
     context = {
-        name: _limited(cells, name, *limits, table, row, notes) for name, limits in _LIMITS.items()
+        name: limited(cells, name, *limits, table, row, notes) for name, limits in _LIMITS.items()
     }
     stimulus = Stimulus(
         context["distance_mm"], context["stimulus_ma"], context["stimulus_duration_ms"]
@@ -146,7 +146,7 @@ def typed_response(
     values = {
         name: value
         for name in measured
-        if (value := _limited(cells, name, *_value_limits(name), table, row, notes)) is not None
+        if (value := limited(cells, name, *_value_limits(name), table, row, notes)) is not None
     }
     status, values = _agreed(status, values, row)
     return TypedResponse(
@@ -261,7 +261,7 @@ def _value_limits(name: str) -> tuple[float, float]:
     return (0, 1e4) if name.endswith("_mv_ms") else (0, 1e3)
 
 
-def _limited(
+def limited(
     cells: Mapping[str, str],
     name: str,
     low: float,
@@ -270,7 +270,15 @@ def _limited(
     row: str,
     notes: Notes,
 ) -> float | None:
-    """Give a value; None when missing, empty, a word for no response, or only a bound."""
+    """Give a value; None when missing, empty, a word for no response, or only a bound.
+
+    Raises
+    ------
+    ReadError
+        If it is no number, or lies outside `low` to `high`.
+    UnitError
+        If it is a voltage above `high`.
+    """
     where = f"{row}, column '{name}'"
     text = cells.get(name, "").strip()
     if name in _VALUES and text.casefold() in _NO_RESPONSE | _NOT_DONE:

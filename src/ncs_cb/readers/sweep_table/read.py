@@ -228,7 +228,7 @@ def _columns(
     for name in given:
         if name not in names:
             raise StudyError(
-                f"traces.{name[:80]}: the table has no such column; it has: "
+                f"traces: the table has no such column '{name[:80]}'; it has: "
                 f"{', '.join(map(repr, names[:20]))}." + did_you_mean(name[:80], names),
                 source=sidecar.name,
             )

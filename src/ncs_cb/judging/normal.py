@@ -1,0 +1,118 @@
+"""When a study may be called normal: everything that it looked at was read, and lies within limits.
+
+What could not be read is named with its place; a fall that no set reads as block is named too.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+
+from ncs_cb.flags import names as flag_names
+from ncs_cb.judging.fibers import long_latency
+from ncs_cb.judging.rows import nerve_of
+from ncs_cb.judging.statements import (
+    Row,
+    Seen,
+    dispersed,
+    explained,
+    fallen,
+    foreign,
+    is_absent,
+    number,
+    place_of,
+    segment_item,
+    too_small,
+)
+from ncs_cb.judging.validity import REFUTED
+from ncs_cb.wording.impression import Statement
+
+# Flags of a response that stands, although its onset cannot be trusted.
+_UNSURE_ONSET = ("artifact_overlaps_onset", "stimulus_time_uncertain")
+# Flags that say why something is not known, beside what was never written down.
+_WHY = (
+    *_UNSURE_ONSET,
+    "clipped",
+    "non_finite_samples",
+    "flat_trace",
+    "stimulus_outside_trace",
+    "sweep_cut",
+    "distance_implausible",
+    "length_implausible",
+    "velocity_implausible",
+)
+_KINDS = {"onset_latency_ms": "latency", "negative_peak_amplitude_mv": "amplitude"}
+
+
+def is_clear(visit: Seen) -> bool:
+    """Tell whether nothing that was read is abnormal, and enough of it was read."""
+    looked = any(row["conduction_block"] == "none" for row in visit.verdicts) and visit.marks
+    return bool(looked) and not (
+        visit.graded()
+        or visit.traps
+        or visit.slow
+        or visit.small
+        or visit.cold
+        or visit.unassigned
+        or dispersed(visit)
+        or any(too_small(row) for row in visit.verdicts)
+        or any(row["conduction_block"] == "undetermined" for row in visit.verdicts)
+        or any(row["is_outside"] is True for row in visit.marks)
+        or explained(visit)
+        or fallen(visit)
+        or any(long_latency(visit))
+        or not all(one.is_normal is True for one in visit.studies)
+        or any(str(row["technical_validity"]) == REFUTED for row in visit.verdicts)
+    )
+
+
+def unread(visit: Seen, *, flagged: bool) -> Iterator[Statement]:
+    """Say which values could not be read; with `flagged` only those of which it is known why."""
+    items: dict[Any, Mapping[str, Any]] = {}
+    told = {
+        place_of(row)
+        for row in visit.verdicts
+        if row["conduction_block"] == "undetermined" or str(row["technical_validity"]) == REFUTED
+    }
+    for row in visit.segments:
+        if row.get("is_adjacent") is False or foreign(row) or place_of(row) in told:
+            continue
+        if flagged and not flag_names(str(row.get("quality_flags") or "")).intersection(_WHY):
+            continue
+        kind = _unread_between(row)
+        if kind:
+            items[*nerve_of(row), row["segment"]] = segment_item(f"unread_{kind}", row)
+    for row in visit.marks:
+        if (kind := _KINDS.get(row["column"], "")) and not foreign(row):
+            raised = flag_names(str(row.get("quality_flags") or ""))
+            unsure = kind == "latency" and raised.intersection(_UNSURE_ONSET)
+            if is_absent(row) or not (unsure or pd.isna(row["is_outside"])):
+                continue
+            if not flagged or raised.intersection(_WHY):
+                nerve, side = nerve_of(row)
+                at = row["stimulation_site"]
+                items[nerve, side, at, kind] = {
+                    "kind": f"unread_{kind}",
+                    "nerve": nerve,
+                    "side": side,
+                    "distal": at,
+                }
+    if items:
+        yield Statement("technique", "unread", tuple(items.values()))
+
+
+def _unread_between(row: Row) -> str:
+    """Name what of a segment is not known: nothing, the velocity, or all of it."""
+    raised = flag_names(str(row.get("quality_flags") or ""))
+    if raised.intersection(("response_absent_at_site", "complete_block")):
+        return ""
+    if math.isnan(number(row.get("amplitude_reduction_pct"))):
+        return "change"
+    if raised.intersection(_UNSURE_ONSET):
+        return "velocity"
+    if not math.isnan(number(row.get("conduction_velocity_m_per_s"))):
+        return ""
+    return "unmeasured" if math.isnan(number(row.get("length_mm"))) else "velocity"
