@@ -7,10 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ncs_cb.columns import SEGMENT_KEYS
 from ncs_cb.judging.table import Segments
+
+Array = np.ndarray[Any, Any]
 
 CROSSINGS = ("martin_gruber", "reverse_martin_gruber")
 # Flags that refute the comparison of the two responses, with the cases that do (all, if empty).
@@ -26,6 +29,7 @@ _ASKED = (
     "submaximal_distal",
     "supramaximality_not_attested",
     "complete_block",
+    "response_absent_at_site",
     "erb_without_collision",
     "axonal_loss_recent",
     "velocity_implausible",
@@ -102,3 +106,20 @@ def crossing_of(answers: Mapping[str, Answer]) -> Answer | None:
 def share_of(one: Answer | None, name: str) -> float:
     """Give one measured share of crossing fibers, NaN where none were found."""
     return math.nan if one is None else float(one.numbers[name])
+
+
+def shares_of(crossing: list[Answer | None], name: str) -> Array:
+    """Give the shares of crossing fibers of every segment."""
+    return np.array([share_of(one, name) for one in crossing], dtype=np.float64)
+
+
+def is_absent(answers: Mapping[str, Answer]) -> bool:
+    """Tell whether the proximal response is absent without counting as complete block."""
+    case = case_of(answers, "complete_block")
+    is_open = state_of(answers, "complete_block") == "not_examined"
+    return is_open and case not in ("no_rows", "no_amplitude")
+
+
+def is_balanced(one: Answer | None) -> bool:
+    """Tell whether the distal response equals the proximal one plus the crossing fibers."""
+    return one is not None and one.case.startswith("explains") and "part" not in one.case

@@ -271,6 +271,7 @@ def _visits(
     recruitment: pd.DataFrame,
 ) -> dict[Hashable, Visit]:
     plateaus = _plateaus(recruitment)
+    growing = sweeps.still_growing(traces)
     visits: dict[Hashable, Visit] = {}
     others: dict[tuple[Hashable, tuple[Any, Any, Any, Any]], list[Response]] = {}
     for row, trace, stimulus in zip(records(traces), responses, stimuli, strict=True):
@@ -280,6 +281,8 @@ def _visits(
             continue
         place = (row["nerve"], row["side"], row["muscle"], row["stimulation_site"])
         one = _response(row, trace, stimulus, visit.details, plateaus.get((study, *place)))
+        if (study, *_key(place)) in growing:
+            one = replace(one, is_growing=True)
         if flags.is_used(row["quality_flags"]):
             visit.responses.setdefault(place, one)
         elif "repeats_differ" in one.flags:

@@ -55,6 +55,8 @@ class Response:
     collision_used : bool or None
     supramaximal_by : str or None
         Who attested or denied that the stimulus was supramaximal.
+    is_growing : bool
+        The last of several stimuli at this site still raised the response.
     is_unsteady : bool
         Another answer to the same stimulus at this site differs by more than repeats do.
     """
@@ -65,6 +67,7 @@ class Response:
     reaches_plateau: bool | None
     collision_used: bool | None
     supramaximal_by: str | None = None
+    is_growing: bool = False
     is_unsteady: bool = False
 
     @property
