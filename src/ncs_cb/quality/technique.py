@@ -115,10 +115,10 @@ def distal_response_small(pair: Pair) -> Finding:
 
 def _gains_pct(pair: Pair) -> tuple[float, float]:
     """By how much amplitude and area are larger at the proximal site."""
-    area = pair.number("total_area_reduction_pct")
-    if not known(area):
-        area = pair.number("area_reduction_pct")
-    return -pair.number("amplitude_reduction_pct"), -area
+    first = pair.number("area_reduction_pct")
+    total = pair.number("total_area_reduction_pct")
+    area = -first if not known(total) else float(segments.agreed_gain_pct(-first, -total))
+    return -pair.number("amplitude_reduction_pct"), area
 
 
 def proximal_larger(pair: Pair) -> Finding:
