@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from ncs_cb import flags
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.knowledge.thresholds import value as limit
@@ -432,15 +430,11 @@ def distance_implausible(pair: Pair) -> Finding:
     numbers: dict[str, Number] = {"distal_mm": distal_mm, "proximal_mm": proximal_mm}
     if not known(delay_ms):
         return unexamined("no_latency")
-    is_leg = anatomy().nerves[pair.series[0]].limb == "leg"
-    guess = segments.guess_distances(
-        np.array([distal_mm]), np.array([proximal_mm]), np.array([delay_ms]), np.array([is_leg])
-    )[0]
-    if guess == 0:
+    if pair.distance_guess == 0:
         return cleared("plausible", **numbers)
     length_mm = proximal_mm - distal_mm
     numbers["velocity_m_per_s"] = length_mm / delay_ms
-    if guess == segments.CENTIMETRES:
+    if pair.distance_guess == segments.CENTIMETRES:
         return raised("centimetres", **numbers, other_m_per_s=10.0 * length_mm / delay_ms)
     return raised("segment_lengths", **numbers, other_m_per_s=proximal_mm / delay_ms)
 
