@@ -22,9 +22,9 @@ from ncs_cb.judging.fibers import (
     is_firm,
 )
 from ncs_cb.judging.leading import leading_set
-from ncs_cb.judging.limits import limits_table
+from ncs_cb.judging.limits import limits_table, other_answers
 from ncs_cb.judging.nerves import nerve_table
-from ncs_cb.judging.normal import is_clear, unread
+from ncs_cb.judging.normal import disagreeing, is_clear, unread
 from ncs_cb.judging.sensory import sensory_studies
 from ncs_cb.judging.statements import (
     Row,
@@ -90,7 +90,7 @@ def impressions(
     judged, measured = by_study(verdicts), by_study(segments)
     nerves = by_study(nerve_table(segments, traces, f_waves, details))
     sensory = by_study(traces.loc[traces["kind"] == "sensory"] if len(traces) else traces)
-    marks = _marks(traces, segments, details, reference)
+    marks = _marks(traces, segments, details, reference, sets)
     rows = []
     for study_id in dict.fromkeys([*details, *judged, *measured, *nerves, *sensory]):
         person, own = details.get(study_id, Details()), judged.get(study_id, ())
@@ -128,14 +128,20 @@ def _marks(
     segments: pd.DataFrame,
     details: Mapping[str, Details],
     reference: str | Path | ReferenceSet,
+    sets: tuple[ReferenceSet, ...],
 ) -> dict[str, tuple[Row, ...]]:
     """Give the motor values that have a limit of normal, with where they lie, by study."""
     tables = {"traces": by_study(traces), "segments": by_study(segments)}
     found = by_study(limits_table(traces, segments, details, reference=reference))
-    return {
-        study_id: tuple({**tables[one["table"]][study_id][one["row"]], **one} for one in rows)
-        for study_id, rows in found.items()
-    }
+    marks: dict[str, tuple[Row, ...]] = {}
+    for study_id, limited in found.items():
+        person = details.get(study_id, Details())
+        rows = [tables[one["table"]][study_id][one["row"]] for one in limited]
+        marks[study_id] = tuple(
+            {**row, **one, "others": other_answers(row, one, person, sets)}
+            for row, one in zip(rows, limited, strict=True)
+        )
+    return marks
 
 
 # ------------------------------------------------------------------ the statements
@@ -156,6 +162,7 @@ def statements(visit: Seen) -> tuple[Statement, ...]:
         *entrapment(visit),
         *fibers(visit),
         *(_unlimited(visit) if not visit.marks else ()),
+        *disagreeing(visit),
         *sensory(visit),
         *_disease(visit),
         *_step(visit, lacking),
@@ -168,6 +175,7 @@ def _normal(visit: Seen) -> Iterator[Statement]:
     told = [nerve for nerve in studied(visit) if nerve in limited]
     yield Statement("normal", "study", tuple(nerve_items(told)))
     yield from _unlimited(visit)
+    yield from disagreeing(visit)
     if any(one.is_normal is True for one in visit.studies):
         yield from sensory(visit)
     yield from _category(visit, only_met=True)

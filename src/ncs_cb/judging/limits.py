@@ -114,6 +114,33 @@ def _limit(
     return None
 
 
+def other_answers(
+    row: Row, used: Row, person: Details, sets: tuple[ReferenceSet, ...]
+) -> tuple[Limit, ...]:
+    """Give the limits of other sets by which a value falls on the other side.
+
+    Parameters
+    ----------
+    row : mapping
+        The value's row of its own table.
+    used : mapping
+        Its row of the table ``limits``.
+    person : Details
+    sets : tuple of ReferenceSet
+    """
+    # A latency limit belongs to its distance: another set's speaks of something else.
+    if pd.isna(used["is_outside"]) or used["column"] == "onset_latency_ms":
+        return ()
+    found = []
+    for one in sets:
+        if one.id == used["set_id"]:
+            continue
+        limit = _limit(row, used["column"], person, (one,), is_distal=True)
+        if limit is not None and is_outside(row[used["column"]], limit) is not used["is_outside"]:
+            found.append(limit)
+    return tuple(found)
+
+
 def _distal_rows(rows: list[Row]) -> set[int]:
     """Give the row of the most distal motor response of each nerve, side and muscle."""
     found: dict[tuple[str, str, str], tuple[int, int]] = {}
