@@ -22,7 +22,7 @@ from ncs_cb.judging.fibers import (
     is_firm,
 )
 from ncs_cb.judging.leading import leading_set
-from ncs_cb.judging.limits import limits_table, other_answers
+from ncs_cb.judging.limits import absent_distally, limits_table, other_answers
 from ncs_cb.judging.nerves import nerve_table
 from ncs_cb.judging.normal import disagreeing, is_clear, unread
 from ncs_cb.judging.sensory import sensory_studies
@@ -37,6 +37,7 @@ from ncs_cb.judging.statements import (
     nerve_items,
     premise,
     sensory,
+    silent,
     studied,
     technical,
     unexplained,
@@ -90,6 +91,7 @@ def impressions(
     judged, measured = by_study(verdicts), by_study(segments)
     nerves = by_study(nerve_table(segments, traces, f_waves, details))
     sensory = by_study(traces.loc[traces["kind"] == "sensory"] if len(traces) else traces)
+    motor = by_study(traces.loc[traces["kind"] == "motor"] if len(traces) else traces)
     marks = _marks(traces, segments, details, reference, sets)
     rows = []
     for study_id in dict.fromkeys([*details, *judged, *measured, *nerves, *sensory]):
@@ -108,6 +110,7 @@ def impressions(
             ),
             (unassigned or {}).get(study_id, ()),
             marks.get(study_id, ()),
+            absent_distally(motor.get(study_id, ())),
         )
         for line, said in enumerate(statements(looked_at(visit)), start=1):
             rows.append(
@@ -207,7 +210,8 @@ def _pattern(visit: Seen) -> str:
     if not blocked and not visit.open_() and axonal(visit) and not odd:
         trapped = {(one.nerve, one.side) for one in visit.traps}
         lost = [nerve for nerve in axonal(visit) if nerve not in trapped]
-        if is_firm(lost, visit) and has_normal_sensation(lost, visit):
+        # One nerve that does not answer is a lesion of its own, or a stimulus off the nerve.
+        if lost != silent(visit) and is_firm(lost, visit) and has_normal_sensation(lost, visit):
             return "motor_neuron"
     return ""
 
@@ -297,17 +301,22 @@ def _step(visit: Seen, lacking: tuple[Statement, ...]) -> Iterator[Statement]:
         return
     told = next(_premise_steps(visit, _SPOILING), None)
     pattern = _pattern(visit)
-    if told is not None:
-        yield told
-    elif pattern:
-        yield Statement("step", pattern)
-    elif (told := next(_premise_steps(visit, _DOUBTING), None)) is not None:
-        yield told
-    elif axonal(visit) and not visit.studies and not (visit.graded() or visit.open_()):
+    if told is None and pattern:
+        told = Statement("step", pattern)
+    told = told or next(_premise_steps(visit, _DOUBTING), None)
+    yield from (told,) if told is not None else _step_of_findings(visit, lacking)
+
+
+def _step_of_findings(visit: Seen, lacking: tuple[Statement, ...]) -> Iterator[Statement]:
+    """Give the step that what was found asks for, where technique and pattern ask for none."""
+    suspected = bool(visit.graded() or visit.open_())
+    if silent(visit) and not suspected:
+        yield Statement("step", "absent", tuple(nerve_items(silent(visit))))
+    elif axonal(visit) and not visit.studies and not suspected:
         yield Statement("step", "sensory")
     elif visit.traps and not visit.graded():
         yield Statement("step", "entrapment")
-    elif visit.conclusion is not None and (visit.graded() or visit.open_()):
+    elif visit.conclusion is not None and suspected:
         yield from _asked(visit)
     elif rows := fallen(visit):
         weak = any(str(row["technical_validity"]) != ATTESTED for row in rows)
@@ -315,6 +324,8 @@ def _step(visit: Seen, lacking: tuple[Statement, ...]) -> Iterator[Statement]:
         yield Statement("step", "fallen" if weak else "compare", items)
     elif lacking:
         yield Statement("step", "unread")
+    elif unexplained(visit):
+        yield Statement("step", "sensory_more")
     elif visit.details.findings.get(_WEAK) is True:
         yield from _proximal(visit)
 
@@ -333,7 +344,7 @@ _SPOILING = (
     ("supramaximal", (None,)),
     ("recent", (None,)),
 )
-_DOUBTING = (("martin_gruber", (False, True, None)), ("erb", (None,)))
+_DOUBTING = (("complete_block", (True,)), ("martin_gruber", (False, True, None)), ("erb", (None,)))
 
 
 def _premise_steps(

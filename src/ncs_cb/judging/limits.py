@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -87,11 +87,32 @@ def _of_study(
                     "column": column,
                     "limit": limit.value,
                     "direction": limit.direction,
-                    "is_outside": is_outside(row[column], limit),
+                    "is_outside": _is_gone(row, column) or is_outside(row[column], limit),
                     "set_id": limit.set_id,
                     "source": limit.source,
                     "verified": limit.verified,
                 }
+
+
+def _is_gone(row: Row, column: str) -> bool:
+    """Tell whether a response was looked for and not there: below every lower limit."""
+    return column == "negative_peak_amplitude_mv" and _is_absent(row)
+
+
+def _is_absent(row: Row) -> bool:
+    return "response_absent" in flags.names(str(row["quality_flags"] or ""))
+
+
+def absent_distally(rows: Iterable[Row]) -> tuple[Row, ...]:
+    """Give the most distal motor response of each nerve that was looked for and not there.
+
+    Parameters
+    ----------
+    rows : iterable of mapping
+        Rows of the table ``traces`` of one study.
+    """
+    used = [row for row in rows if flags.is_used(row["quality_flags"])]
+    return tuple(used[place] for place in sorted(_distal_rows(used)) if _is_absent(used[place]))
 
 
 def _limit(
@@ -129,7 +150,7 @@ def other_answers(
     sets : tuple of ReferenceSet
     """
     # A latency limit belongs to its distance: another set's speaks of something else.
-    if pd.isna(used["is_outside"]) or used["column"] == "onset_latency_ms":
+    if used["column"] == "onset_latency_ms" or pd.isna(row[used["column"]]):
         return ()
     found = []
     for one in sets:

@@ -24,6 +24,7 @@ from ncs_cb.judging.statements import (
     number,
     place_of,
     segment_item,
+    silent,
     too_small,
 )
 from ncs_cb.judging.validity import REFUTED
@@ -57,6 +58,7 @@ def is_clear(visit: Seen) -> bool:
         or visit.traps
         or visit.slow
         or visit.small
+        or silent(visit)
         or visit.cold
         or visit.unassigned
         or dispersed(visit)
