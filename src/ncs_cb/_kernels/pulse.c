@@ -51,6 +51,24 @@ static Index follow_edges(Row *w, Index i, Index lag, double edge, double bend, 
     return end;
 }
 
+/* Give the first sample behind an amplifier that is held at one value from the pulse on, far from
+ * where the sweep ends; the stimulus where it is not. */
+static Index behind_hold(const Row *w, Index reach)
+{
+    double rest = w->y[w->n_blocks - 1], far = 15.0 * w->white;
+    Index last = earlier(w->n - 1, w->stimulus + whole(RAIL_MS * w->per_ms));
+    Index enough = later(2, whole(CLIPPED_MS * w->per_ms)), end = w->stimulus, run = 0;
+    for (Index i = w->stimulus; i < last; i++) {
+        double v = sample(w->x, i);
+        run = sample(w->x, i + 1) == v && fabs(v - rest) > far ? run + 1 : 0;
+        if (run >= enough)
+            end = i + 2;
+        else if (run == 0 && i > end + reach)
+            break;
+    }
+    return end;
+}
+
 /* Find the pulse about the marker: an edge bends the trace more sharply, and over a shorter
  * time, than anything later in the sweep does. Where none is seen it is taken to be at the
  * marker, and as long as the file says. */
@@ -74,6 +92,8 @@ static void look_for_pulse(Row *w)
     if (top <= 15.0 * w->white || wider > SMOOTH_BEND * top)
         return;
     Index from = w->pre + whole(RESPONSE_FROM_MS * w->per_ms / (double)w->size);
+    /* The step by which a held amplifier is let go is no bend of the response. */
+    from = later(from, behind_hold(w, reach) / w->size + 2);
     from = later(1, earlier(from, w->n_blocks - 2));
     double edge = larger(BENDS * sharpest_bend(w->y, from, w->n_blocks), 15.0 * w->white);
     if (top <= edge)
