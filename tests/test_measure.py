@@ -133,6 +133,18 @@ def test_an_amplifier_that_is_held_is_let_go_before_the_response(held_ms, level_
     assert row["quality_flags"] == "artifact_clipped"
 
 
+@pytest.mark.parametrize("height_mv", [-0.5, -0.35, 0.35, 0.5])
+def test_a_faint_biphasic_pulse_before_a_large_response_is_not_counted_from_its_middle(height_mv):
+    t = (np.arange(1040) - 40) / 20
+    pulse = np.where((t >= 0) & (t < 0.5), height_mv, 0) - np.where(
+        (t >= 0.5) & (t < 1.0), height_mv, 0
+    )
+    response = naive.cmap(t, onset=4.0, width=3.0, height=16.0, after=4.0)
+    row = measured(pulse + response + noise(5, sd=0.004, size=1040), stimulus=40).iloc[0]
+    assert "stimulus_realigned" not in row["quality_flags"]
+    assert row["onset_latency_ms"] == pytest.approx(4.03, abs=0.1)
+
+
 def test_flags_that_depend_on_the_stimulus():
     assert flags_of(naive.cmap(T), stimulus=-201) == {"stimulus_outside_trace"}
     late = {"no_prestimulus_baseline", "sweep_starts_late"}

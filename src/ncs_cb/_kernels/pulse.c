@@ -51,6 +51,19 @@ static Index follow_edges(Row *w, Index i, Index lag, double edge, double bend, 
     return end;
 }
 
+/* Whether the first edge of a faint pulse stands at the marker, before the edge found at `start`:
+ * the second one of a biphasic pulse is twice as large. */
+static int begins_at_marker(const Row *w, Index start, Index lag, double edge)
+{
+    Index a = later(lag, w->stimulus - lag - 1), b = earlier(w->n - lag, w->stimulus + 2);
+    if (start <= b)
+        return 0;
+    double most = 0.0;
+    for (Index i = a; i < b; i++)
+        most = larger(most, bend_of(w->x, i, lag));
+    return most > larger(edge, 15.0 * w->white);
+}
+
 /* Give the first sample behind an amplifier that is held at one value from the pulse on, far from
  * where the sweep ends; the stimulus where it is not. */
 static Index behind_hold(const Row *w, Index reach)
@@ -108,7 +121,7 @@ static void look_for_pulse(Row *w)
      * edge, and the trace does not come from where it ends. */
     int whole_pulse = (double)w->stimulus * w->step > BEFORE_MS
                       || fabs(sample(w->x, start - lag) - w->y[w->n_blocks - 1]) < edge;
-    if (clear && start > lo && whole_pulse)
+    if (clear && start > lo && whole_pulse && !begins_at_marker(w, start, lag, EDGE_SHARE * top))
         w->pulse_from = start + lag;
     double base = start > lo ? sample(w->x, start - lag) : w->y[w->n_blocks - 1];
     Index end = follow_edges(w, start, lag, edge, bend, base);
