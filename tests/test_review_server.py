@@ -5,8 +5,11 @@ from __future__ import annotations
 import http.client
 import json
 import signal
+import socket
+import struct
 import subprocess
 import sys
+import time
 from urllib.parse import urlsplit
 
 import pytest
@@ -165,6 +168,21 @@ def test_a_correction_answers_with_the_new_state_and_a_change_of_grade_asks_why(
     later = json.loads(ask(served, "/TOKEN/state")[2])
     assert later["nerves"][0]["grade"] == "definite"
     assert later["version"] > state["version"]
+
+
+def test_a_browser_that_leaves_before_its_answer_leaves_no_trace(visit, capfd):
+    opened = serve(visit, who="mt")
+    address = urlsplit(opened.url)
+    lines = f"GET {address.path}samples HTTP/1.1\r\nHost: {address.netloc}\r\n\r\n"
+    for _ in range(3):
+        with socket.create_connection((address.hostname, address.port)) as leaving:
+            # Closed at once, with what was sent to it still unread: the connection is reset.
+            leaving.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            leaving.sendall(lines.encode() * 40)
+    assert ask(opened, "/TOKEN/state")[0] == 200
+    time.sleep(0.3)
+    opened.close()
+    assert capfd.readouterr().err == ""
 
 
 def test_the_command_prints_the_address_first_and_ends_on_interrupt(visit):

@@ -377,7 +377,7 @@ def set_markers(
             continue
         edit = reviews[int(numbers[place])].of(trace)
         if edit is not None and edit.is_reviewed:
-            changed[place] = _measured(trace, traces.iloc[place], edit)
+            changed[place] = measured_after(trace, traces.iloc[place], edit)
     return _with_rows(traces, changed), told
 
 
@@ -392,7 +392,8 @@ def _with_rows(traces: pd.DataFrame, changed: Mapping[int, Mapping[str, Any]]) -
     return traces.assign(**columns)
 
 
-def _measured(trace: Trace, row: pd.Series, edit: Edit) -> dict[str, Any]:
+def measured_after(trace: Trace, row: pd.Series, edit: Edit) -> dict[str, Any]:
+    """Give what a correction changes in a row of ``traces`` of automatic values."""
     automatic = {name: float(row[name]) for name in NUMBERS}
     raised = flags.split(row["quality_flags"])
     found = dict(automatic)
