@@ -211,8 +211,8 @@ def is_units(row: Sequence[Cell]) -> bool:
 def refers_again(row: Sequence[Cell], header: Header) -> bool:
     """Tell a second header further down from a row of values."""
     texts = [folded(text_of(c)) for c in row if text_of(c)]
-    exact, unitless = _places(header.names)
-    return len(texts) > 1 and sum(t in exact or t in unitless for t in texts) * 2 > len(texts)
+    exact, below, _ = _places(header.names)
+    return len(texts) > 1 and sum(t in exact or t in below for t in texts) * 2 > len(texts)
 
 
 def factor(column: str, header: str, told: str | None, where: str) -> tuple[float, str]:
