@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from ncs_cb.judging.rows import nerve_of
 from ncs_cb.judging.statements import (
     Nerve,
     Row,
@@ -15,7 +16,6 @@ from ncs_cb.judging.statements import (
     silent,
 )
 from ncs_cb.judging.truth import holds
-from ncs_cb.judging.visit import nerve_of
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.knowledge.thresholds import value as threshold
 from ncs_cb.wording.impression import Statement

@@ -43,6 +43,7 @@ _DOUBTED = frozenset(
         "distance_implausible",
         "polarity_differs",
         "polarity_uncertain",
+        "amplitude_implausible",
         "stimulus_time_uncertain",
         "clipped",
     }

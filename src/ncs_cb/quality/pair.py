@@ -129,6 +129,8 @@ class Pair:
         Of the two responses after delay and dispersion; NaN when not compared.
     lower_limit_mv : tuple of float
         Between these lies the lower limit of the distal amplitude; NaN when no set has one.
+    distance_guess : int
+        What its distances look like; see :func:`ncs_cb.measuring.segments.guess_distances`.
     """
 
     row: Mapping[str, Any]
@@ -137,6 +139,7 @@ class Pair:
     visit: Visit
     shape_correlation: float = math.nan
     lower_limit_mv: tuple[float, float] = (math.nan, math.nan)
+    distance_guess: int = 0
 
     def number(self, name: str) -> float:
         """Value of a column of the segment; NaN when unknown."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from ncs_cb import flags
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.knowledge.thresholds import value as limit
@@ -119,10 +117,10 @@ def distal_response_small(pair: Pair) -> Finding:
 
 def _gains_pct(pair: Pair) -> tuple[float, float]:
     """By how much amplitude and area are larger at the proximal site."""
-    area = pair.number("total_area_reduction_pct")
-    if not known(area):
-        area = pair.number("area_reduction_pct")
-    return -pair.number("amplitude_reduction_pct"), -area
+    first = pair.number("area_reduction_pct")
+    total = pair.number("total_area_reduction_pct")
+    area = -first if not known(total) else float(segments.agreed_gain_pct(-first, -total))
+    return -pair.number("amplitude_reduction_pct"), area
 
 
 def proximal_larger(pair: Pair) -> Finding:
@@ -434,15 +432,11 @@ def distance_implausible(pair: Pair) -> Finding:
     numbers: dict[str, Number] = {"distal_mm": distal_mm, "proximal_mm": proximal_mm}
     if not known(delay_ms):
         return unexamined("no_latency")
-    is_leg = anatomy().nerves[pair.series[0]].limb == "leg"
-    guess = segments.guess_distances(
-        np.array([distal_mm]), np.array([proximal_mm]), np.array([delay_ms]), np.array([is_leg])
-    )[0]
-    if guess == 0:
+    if pair.distance_guess == 0:
         return cleared("plausible", **numbers)
     length_mm = proximal_mm - distal_mm
     numbers["velocity_m_per_s"] = length_mm / delay_ms
-    if guess == segments.CENTIMETRES:
+    if pair.distance_guess == segments.CENTIMETRES:
         return raised("centimetres", **numbers, other_m_per_s=10.0 * length_mm / delay_ms)
     return raised("segment_lengths", **numbers, other_m_per_s=proximal_mm / delay_ms)
 

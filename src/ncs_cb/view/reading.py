@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from ncs_cb import flags
+from ncs_cb import columns, flags
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.model import Result, SetWords
 from ncs_cb.units import unit_of
@@ -103,7 +103,7 @@ class Reading:
 
     def either(self, english: str, chinese: str) -> str:
         """Give the text of the reader's language; English where the other is missing."""
-        return chinese if self.words.lang == "zh" and chinese else english
+        return self.words.either(english, chinese)
 
     def source(self, text: str) -> str:
         """Name a source in the reader's language; citations stay as they were printed."""
@@ -200,7 +200,7 @@ def read(result: Result, words: Words) -> Reading:
 
 def records(table: pd.DataFrame) -> list[Row]:
     """Give a table as plain rows; NA becomes None."""
-    rows: list[Row] = table.to_dict("records")  # type: ignore[assignment]
+    rows = columns.records(table)
     return [{k: None if v is pd.NA else v for k, v in row.items()} for row in rows]
 
 
@@ -264,8 +264,9 @@ def is_healthy(r: Reading) -> bool:
 
 def is_typed(r: Reading, series: Series) -> bool:
     """Tell whether a nerve's numbers were typed in or printed, without a waveform."""
-    mine = [n for n, row in enumerate(r.traces) if series_of(row) == series]
-    return all(r.result.responses[n].trace is None for n in mine)
+    # A record holds no samples: its tables say as well what was sampled.
+    mine = [row for row in r.traces if series_of(row) == series]
+    return not any(is_known(row["sampling_rate_hz"]) for row in mine)
 
 
 @cache

@@ -149,7 +149,6 @@ def apply(recording: Recording, told: RecordingOverride, name: str) -> Recording
     StudyError
         If a site is named that the recording does not have.
     """
-    answers: tuple[Trace | TypedResponse, ...] = (*recording.traces, *recording.typed_responses)
     if recording.traces:
         from ncs_cb.readers._shared.doubts import questioned  # numpy: only where there are samples
 
@@ -161,9 +160,11 @@ def apply(recording: Recording, told: RecordingOverride, name: str) -> Recording
         )
         recording = replace(recording, traces=traces, decisions=(*recording.decisions, *doubts))
     if told.unit is None:
-        from ncs_cb.readers._shared.scale import refuse_other_scale
+        from ncs_cb.readers._shared.scale import checked_scale
 
-        refuse_other_scale(recording.traces, recording.typed_responses, name)
+        checked = checked_scale(recording.traces, recording.typed_responses, name)
+        recording = replace(recording, traces=checked[0], typed_responses=checked[1])
+    answers: tuple[Trace | TypedResponse, ...] = (*recording.traces, *recording.typed_responses)
     if told == RecordingOverride() or not answers:
         return recording
     held = {answer.site.stimulation_site for answer in answers}

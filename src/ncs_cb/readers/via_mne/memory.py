@@ -12,7 +12,7 @@ from ncs_cb.model import Details, Kind, Polarity, RecordingOverride, Side, Site,
 from ncs_cb.readers._shared.doubts import questioned
 from ncs_cb.readers._shared.names import from_label
 from ncs_cb.readers._shared.plausible import FARTHEST_MM
-from ncs_cb.readers._shared.scale import refuse_other_scale
+from ncs_cb.readers._shared.scale import checked_scale
 from ncs_cb.readers.via_mne.continuous import found_in_raw
 from ncs_cb.readers.via_mne.sweeps import (
     Found,
@@ -123,8 +123,8 @@ def study_from_epochs(
         kind,
         RecordingOverride(polarity=polarity),
     )
-    refuse_other_scale(traces, (), study_id)
     asked, doubts = questioned(traces, study_id, delay_ms=None, is_polarity_told=polarity != "auto")
+    asked, _ = checked_scale(asked, (), study_id)
     kept = tuple(d for d in (*decisions, *doubts) if d.topic != "sweeps")
     if found.unassigned:
         texts = [f"'{u.text}'" for u in found.unassigned]
