@@ -377,7 +377,11 @@ def _assemble(
         typed,
         _merged(told, [r.details for r in recorded]),
         (*sources, *_sources(read)),
-        (*decisions, *(d for r in recorded for d in r.decisions)),
+        (
+            *decisions,
+            *(d for r in recorded for d in r.decisions),
+            *told_of.left_unassigned(unassigned),
+        ),
         tuple(visible(note) for r in recorded for note in r.notes),
         printed_segments=tuple(s for r in recorded for s in r.printed_segments),
         unassigned=unassigned,
