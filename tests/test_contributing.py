@@ -23,7 +23,7 @@ import sys
 from pathlib import Path
 import ncs_cb
 from ncs_cb.cli import main
-from ncs_cb.judging.nerves import nerve_table
+from ncs_cb.judging.rows import gather
 
 here = Path(sys.argv[1])
 lines = here / "femoral.lines"
@@ -34,8 +34,8 @@ lines.write_text(
 study = ncs_cb.read_study(lines)
 result = ncs_cb.analyze(study, criteria=["ours", "efns_pns_2010"])
 assert result.segments["segment"].tolist() == ["below_inguinal-above_inguinal"]
-numbers = nerve_table(result.segments, result.traces, result.f_waves, {})
-assert numbers["distal_latency_ms"].tolist() == [3.6]
+rows = gather(result.verdicts, result.segments, result.traces, result.f_waves, {})
+assert [nerve["distal_latency_ms"] for nerve in rows.nerves[study.study_id]] == [3.6]
 for lang in ("en", "zh"):
     paths = ncs_cb.write_report(result, here / lang, formats=["md", "html", "json"], lang=lang)
     assert [p.name.split(".")[0] for p in paths] == ["report", "report", "result"]

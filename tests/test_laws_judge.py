@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from ncs_cb.judging import diagnosis
+from ncs_cb.judging.rows import gather
 from ncs_cb.judging.verdicts import judge
 from ncs_cb.knowledge import criteria
 from ncs_cb.model import Details, SensoryValue
@@ -230,17 +231,13 @@ def concluded(*patients):
             for row in rows
         ]
     )
-    found = diagnosis.conclusions(
-        judge(segments, WITH_CATEGORIES),
-        segments,
-        pd.DataFrame(),
-        pd.DataFrame(),
-        {
-            name: Details(findings=findings, sensory=sensory)
-            for name, (findings, _, sensory) in zip(names, patients, strict=True)
-        },
-        criteria=WITH_CATEGORIES,
-    )
+    people = {
+        name: Details(findings=findings, sensory=sensory)
+        for name, (findings, _, sensory) in zip(names, patients, strict=True)
+    }
+    empty = pd.DataFrame()
+    rows = gather(judge(segments, WITH_CATEGORIES), segments, empty, empty, people)
+    found = diagnosis.conclusions(rows, people, criteria=WITH_CATEGORIES)
     return [{one.criteria.id: one for one in found if one.study_id == name} for name in names]
 
 

@@ -9,6 +9,18 @@ import unicodedata
 # the direction of writing, halves of letters, separators of lines and paragraphs.
 _STEERING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
+
+class _Shown(dict[int, str]):
+    """What stands for each letter on paper, worked out when it is first met."""
+
+    def __missing__(self, code: int) -> str:
+        letter = chr(code)
+        is_steering = unicodedata.category(letter) in _STEERING and letter not in "\t\n"
+        return self.setdefault(code, " " if is_steering else letter)
+
+
+_SHOWN = _Shown()
+
 # Spreadsheets take a cell that begins with one of these for a formula, also in full width.
 _FORMULA = re.compile(r"\A[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 # Where a semicolon or a tab separates cells, what follows it begins one. A number may be negative.
@@ -27,9 +39,7 @@ def visible(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    return "".join(
-        " " if unicodedata.category(c) in _STEERING and c not in "\t\n" else c for c in text
-    )
+    return text.translate(_SHOWN)
 
 
 def no_formula(text: str) -> str:
@@ -42,6 +52,8 @@ def no_formula(text: str) -> str:
     """
     if _FORMULA.match(text):
         text = f"'{text}"
+    if ";" not in text and "\t" not in text:
+        return text
     return _LATER_FORMULA.sub(r"\1'", text)
 
 

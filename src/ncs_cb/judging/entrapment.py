@@ -81,7 +81,7 @@ def entrapments(
     segments, verdicts : iterable of mapping
         Rows of those tables; a fall whose stimuli are refuted shows nothing.
     nerves : sequence of mapping
-        Rows of :func:`ncs_cb.judging.nerves.nerve_table`.
+        Rows of :func:`ncs_cb.judging.nerves.nerve_rows`.
     studies : sequence of SensoryStudy
     details : Details
     sets : tuple of ReferenceSet

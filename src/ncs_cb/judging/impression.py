@@ -22,9 +22,9 @@ from ncs_cb.judging.fibers import (
     is_firm,
 )
 from ncs_cb.judging.leading import leading_set
-from ncs_cb.judging.limits import limits_table
-from ncs_cb.judging.nerves import nerve_table
+from ncs_cb.judging.limits import limit_rows
 from ncs_cb.judging.normal import is_clear, unread
+from ncs_cb.judging.rows import Gathered, nerve_of, visits_of
 from ncs_cb.judging.sensory import sensory_studies
 from ncs_cb.judging.statements import (
     Row,
@@ -42,7 +42,6 @@ from ncs_cb.judging.statements import (
     unexplained,
 )
 from ncs_cb.judging.validity import ATTESTED, NOT_ATTESTED, REFUTED
-from ncs_cb.judging.visit import by_study, nerve_of
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.knowledge.reference import DEFAULT as DEFAULT_REFERENCE
 from ncs_cb.knowledge.reference import ReferenceSet, chain
@@ -56,10 +55,7 @@ _UPPER = "clinical.upper_motor_neuron_signs"
 
 
 def impressions(
-    verdicts: pd.DataFrame,
-    segments: pd.DataFrame,
-    traces: pd.DataFrame,
-    f_waves: pd.DataFrame,
+    rows: Gathered,
     details: Mapping[str, Details],
     concluded: Sequence[Conclusion],
     *,
@@ -70,8 +66,8 @@ def impressions(
 
     Parameters
     ----------
-    verdicts, segments, traces, f_waves : DataFrame
-        The tables of those names.
+    rows : Gathered
+        The rows of all tables.
     details : mapping of study id to Details
     concluded : sequence of Conclusion
         As :func:`ncs_cb.judging.diagnosis.conclusions` gives them.
@@ -87,30 +83,27 @@ def impressions(
         in English and Chinese.
     """
     sets = chain(reference)
-    judged, measured = by_study(verdicts), by_study(segments)
-    nerves = by_study(nerve_table(segments, traces, f_waves, details))
-    sensory = by_study(traces.loc[traces["kind"] == "sensory"] if len(traces) else traces)
-    marks = _marks(traces, segments, details, reference)
-    rows = []
-    for study_id in dict.fromkeys([*details, *judged, *measured, *nerves, *sensory]):
-        person, own = details.get(study_id, Details()), judged.get(study_id, ())
+    marks = _marks(rows, details, reference)
+    lines = []
+    for study_id in visits_of(rows, details):
+        person, own = details.get(study_id, Details()), rows.verdicts.get(study_id, ())
         lead = leading_set(own)
         visit = Seen(
             person,
             tuple(row for row in own if row["criteria"] == lead),
-            measured.get(study_id, ()),
-            nerves.get(study_id, ()),
-            sensory_studies(person, sensory.get(study_id, ()), sets),
+            rows.segments.get(study_id, ()),
+            rows.nerves.get(study_id, ()),
+            sensory_studies(person, rows.sensory.get(study_id, ()), sets),
             sets,
             next(
                 (one for one in concluded if one.study_id == study_id and one.criteria.id == lead),
                 None,
             ),
             (unassigned or {}).get(study_id, ()),
-            marks.get(study_id, ()),
+            tuple(marks.get(study_id, ())),
         )
         for line, said in enumerate(statements(looked_at(visit)), start=1):
-            rows.append(
+            lines.append(
                 {
                     "study_id": study_id,
                     "line": line,
@@ -120,22 +113,20 @@ def impressions(
                     "text_zh": statement_words(said, "zh"),
                 }
             )
-    return conform(pd.DataFrame(rows), "statements")
+    return conform(pd.DataFrame(lines), "statements")
 
 
 def _marks(
-    traces: pd.DataFrame,
-    segments: pd.DataFrame,
-    details: Mapping[str, Details],
-    reference: str | Path | ReferenceSet,
-) -> dict[str, tuple[Row, ...]]:
+    rows: Gathered, details: Mapping[str, Details], reference: str | Path | ReferenceSet
+) -> dict[str, list[Row]]:
     """Give the motor values that have a limit of normal, with where they lie, by study."""
-    tables = {"traces": by_study(traces), "segments": by_study(segments)}
-    found = by_study(limits_table(traces, segments, details, reference=reference))
-    return {
-        study_id: tuple({**tables[one["table"]][study_id][one["row"]], **one} for one in rows)
-        for study_id, rows in found.items()
-    }
+    tables = {"traces": rows.traces, "segments": rows.segments}
+    found: dict[str, list[Row]] = {}
+    for one in limit_rows(rows.traces, rows.segments, details, reference=reference):
+        study_id = one["study_id"]
+        row = tables[one["table"]][study_id][one["row"]]
+        found.setdefault(study_id, []).append({**row, **one})
+    return found
 
 
 # ------------------------------------------------------------------ the statements

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from ncs_cb import flags
-from ncs_cb.columns import conform, records
-from ncs_cb.judging.visit import Row
+from ncs_cb.columns import conform
+from ncs_cb.judging.rows import ByStudy, Row, by_study
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.knowledge.reference import Limit, ReferenceSet, chain, first_limit
 from ncs_cb.model import Details
@@ -53,25 +53,29 @@ def limits_table(
     DataFrame
         Table ``limits``; ``row`` counts within the study's own table.
     """
-    sets = chain(reference)
-    found = [
-        one
-        for name, frame in (("traces", traces), ("segments", segments))
-        for study_id, rows in _by_study(frame).items()
-        for one in _of_study(name, rows, details.get(study_id, Details()), sets)
-    ]
+    found = limit_rows(by_study(traces), by_study(segments), details, reference=reference)
     return conform(pd.DataFrame(found), "limits")
 
 
-def _by_study(frame: pd.DataFrame) -> dict[str, list[Row]]:
-    groups: dict[str, list[Row]] = {}
-    for row in records(frame):
-        groups.setdefault(str(row["study_id"]), []).append(row)
-    return groups
+def limit_rows(
+    traces: ByStudy,
+    segments: ByStudy,
+    details: Mapping[str, Details],
+    *,
+    reference: str | Path | ReferenceSet,
+) -> list[dict[str, Any]]:
+    """Give :func:`limits_table` as rows, of rows by study."""
+    sets = chain(reference)
+    return [
+        one
+        for name, table in (("traces", traces), ("segments", segments))
+        for study_id, rows in table.items()
+        for one in _of_study(name, rows, details.get(study_id, Details()), sets)
+    ]
 
 
 def _of_study(
-    table: str, rows: list[Row], person: Details, sets: tuple[ReferenceSet, ...]
+    table: str, rows: Sequence[Row], person: Details, sets: tuple[ReferenceSet, ...]
 ) -> Iterator[dict[str, Any]]:
     distal = _distal_rows(rows) if table == "traces" else set()
     columns = _AT_SITES if table == "traces" else _ALONG_SEGMENTS
@@ -114,7 +118,7 @@ def _limit(
     return None
 
 
-def _distal_rows(rows: list[Row]) -> set[int]:
+def _distal_rows(rows: Sequence[Row]) -> set[int]:
     """Give the row of the most distal motor response of each nerve, side and muscle."""
     found: dict[tuple[str, str, str], tuple[int, int]] = {}
     for place, row in enumerate(rows):

@@ -13,6 +13,7 @@ import pandas as pd
 
 from ncs_cb.flags import names as flag_names
 from ncs_cb.judging.fibers import long_latency
+from ncs_cb.judging.rows import nerve_of
 from ncs_cb.judging.statements import (
     Row,
     Seen,
@@ -27,7 +28,6 @@ from ncs_cb.judging.statements import (
     too_small,
 )
 from ncs_cb.judging.validity import REFUTED
-from ncs_cb.judging.visit import nerve_of
 from ncs_cb.wording.impression import Statement
 
 # Flags of a response that stands, although its onset cannot be trusted.

@@ -19,7 +19,7 @@ from typing import Any
 import pandas as pd
 
 from ncs_cb import flags
-from ncs_cb.columns import conform
+from ncs_cb.columns import conform, records
 from ncs_cb.judging.truth import Truth, holds
 from ncs_cb.knowledge.anatomy import anatomy, find
 from ncs_cb.knowledge.reference import ReferenceSet, chain, first_limit
@@ -106,7 +106,7 @@ def sensory_table(
     """
     sets = chain(reference)
     is_sensory = (traces["kind"] == "sensory").fillna(False).to_numpy(dtype=bool)
-    rows = traces[is_sensory].to_dict("records")
+    rows = records(traces[is_sensory])
     recorded = measured.sensory_table(traces)
     judged = [
         _alone(replace(details.get(str(row["study_id"]), Details()), sensory=()), [row], sets)

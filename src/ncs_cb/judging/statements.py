@@ -11,10 +11,10 @@ import pandas as pd
 
 from ncs_cb.flags import names as flag_names
 from ncs_cb.judging.entrapment import Found, cold_limbs, entrapments
+from ncs_cb.judging.rows import nerve_of
 from ncs_cb.judging.sensory import SensoryStudy
 from ncs_cb.judging.truth import holds
 from ncs_cb.judging.validity import NOT_ATTESTED
-from ncs_cb.judging.visit import nerve_of
 from ncs_cb.knowledge.anatomy import anatomy, entrapment_between, nerve_of_muscle
 from ncs_cb.knowledge.reference import ReferenceSet, first_limit
 from ncs_cb.model import Details

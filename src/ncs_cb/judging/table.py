@@ -82,6 +82,10 @@ class Segments:
     def _raised(self, flag: str) -> Array:
         return np.array([flag in raised for raised in self.flags], dtype=bool)
 
+    def ends_at(self, site: str) -> Array:
+        """Tell which segments have `site` as their proximal one."""
+        return np.array([kind[2] == site for kind in self.kinds], dtype=bool)[self.codes]
+
     def boolean(self, column: str) -> pd.arrays.BooleanArray:
         """Give a column of truths; whether a segment is an entrapment site anatomy also knows."""
         given: Any = (
@@ -138,14 +142,10 @@ def read_segments(segments: pd.DataFrame) -> Segments:
     keys["quality_flags"] = keys["quality_flags"].fillna("")
     if "segment" not in table and len(table):
         keys["segment"] = table["distal_site"].astype("string") + "-" + table["proximal_site"]
-    pairs = keys[["nerve", "segment"]]
-    codes = pairs.groupby(["nerve", "segment"], dropna=False, sort=False).ngroup().to_numpy()
-    kinds = [
-        _kind(nerve, segment)
-        for nerve, segment in pairs.loc[~pd.Series(codes).duplicated().to_numpy()].itertuples(
-            index=False, name=None
-        )
-    ]
+    pairs = list(zip(keys["nerve"].tolist(), keys["segment"].tolist(), strict=True))
+    different = {pair: code for code, pair in enumerate(dict.fromkeys(pairs))}
+    codes = np.array([different[pair] for pair in pairs], dtype=np.intp)
+    kinds = [_kind(*pair) for pair in different]
     for place, name in ((1, "distal_site"), (2, "proximal_site")):
         keys[name] = pd.array([kinds[code][place] for code in codes], dtype="string")
     flags = [frozenset(text.split(";")) for text in keys["quality_flags"].tolist()]
@@ -204,7 +204,10 @@ def _segment_named(text: str) -> str | None:
 def _refuse_fractions(segments: pd.DataFrame) -> None:
     """Refuse reductions of a typed-in table that all lie between 0 and 1: half is 50, not 0.5."""
     names = [n for n in segments if str(n).endswith("_reduction_pct")]
-    values = segments[names].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=float)
+    if not names:
+        return
+    columns = [pd.to_numeric(segments[name], errors="coerce") for name in names]
+    values = np.concatenate([one.to_numpy(dtype=float, na_value=np.nan) for one in columns])
     values = values[np.isfinite(values)]
     # A reduction of exactly 1 may be one percent; beside a true fraction it is all of it.
     is_share = (values > 0) & (values < 1)

@@ -166,8 +166,7 @@ def _shares(crossing: list[Answer | None], name: str) -> Array:
 
 def _is_doubtful_erb(table: Segments, attested: Array) -> Array:
     """Tell where a segment ends at Erb's point and little is known of the stimulus there."""
-    at_erb: Array = (table.keys["proximal_site"] == "erb").to_numpy(dtype=bool)
-    return at_erb & ~attested
+    return table.ends_at("erb") & ~attested
 
 
 # ------------------------------------------------------------------ evidence of the technique
@@ -192,7 +191,8 @@ def evidence_row(premise: str, state: str, holds: bool | None, numbers: Mapping[
 
 def places(table: Segments) -> list[dict[str, str]]:
     """Name nerve and sites of every segment, for the sentences of the premises."""
-    keys = table.keys[["nerve", "side", "distal_site", "proximal_site"]].fillna("")
+    names = ("nerve", "side", "distal_site", "proximal_site")
+    columns = [["" if c is pd.NA else c for c in table.keys[name].tolist()] for name in names]
     return [
         {
             "nerve": nerve_words(nerve, side, "en"),
@@ -201,7 +201,7 @@ def places(table: Segments) -> list[dict[str, str]]:
             "proximal": proximal,
             "side": side,
         }
-        for nerve, side, distal, proximal in zip(*(keys[n].tolist() for n in keys), strict=True)
+        for nerve, side, distal, proximal in zip(*columns, strict=True)
     ]
 
 
@@ -416,9 +416,9 @@ class Standing:
 
     def foreign_muscle(self) -> None:
         """Leave out recordings from a muscle of another nerve: they show crossing fibers."""
-        pairs = zip(self.table.keys["nerve"], self.table.keys["muscle"].fillna(""), strict=True)
+        pairs = zip(*(self.table.keys[n].tolist() for n in ("nerve", "muscle")), strict=True)
         for at, (nerve, muscle) in enumerate(pairs):
-            owner = nerve_of_muscle(muscle)
+            owner = None if muscle is pd.NA else nerve_of_muscle(muscle)
             if owner not in (None, nerve):
                 self.grade[at] = self.left_open[at] = "not_covered"
                 self.say(at, "foreign_muscle", "not_covered", None, muscle=muscle, owner=owner)
@@ -428,7 +428,7 @@ class Standing:
         cap = self.made.erb_at_most
         if not cap:
             return
-        at_erb = (self.table.keys["proximal_site"] == "erb").to_numpy(dtype=bool)
+        at_erb = self.table.ends_at("erb")
         stronger = self.made.grades[: self.made.grades.index(cap)]
         capped = at_erb & ~self.found.erb_attested
         concerned = at_erb & self._graded(self.left_open)

@@ -47,7 +47,7 @@ def to_csv(table: pd.DataFrame) -> str:
 def _safe(values: pd.Series) -> pd.Series:
     if pd.api.types.is_numeric_dtype(values.dtype) or pd.api.types.is_bool_dtype(values.dtype):
         return values
-    return values.map(_safe_cell).astype("object")
+    return pd.Series(list(map(_safe_cell, values.tolist())), index=values.index, dtype="object")
 
 
 def _safe_cell(value: object) -> object:

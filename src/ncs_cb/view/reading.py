@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from ncs_cb import flags
+from ncs_cb import columns, flags
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.model import Result, SetWords
 from ncs_cb.units import unit_of
@@ -189,7 +189,7 @@ def read(result: Result, words: Words) -> Reading:
 
 def records(table: pd.DataFrame) -> list[Row]:
     """Give a table as plain rows; NA becomes None."""
-    rows: list[Row] = table.to_dict("records")  # type: ignore[assignment]
+    rows = columns.records(table)
     return [{k: None if v is pd.NA else v for k, v in row.items()} for row in rows]
 
 
