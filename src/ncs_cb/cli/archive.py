@@ -16,7 +16,6 @@ from ncs_cb.cli.options import (
     LabLang,
     LabOption,
     LabReference,
-    Language,
     Layout,
     Out,
     Supramaximal,
@@ -82,7 +81,7 @@ def batch(
     said = habits(lab, root)
     criteria = criteria or list(said.get("criteria", ())) or None
     reference = reference or str(said.get("reference", DEFAULT_REFERENCE))
-    lang = lang or Language(said.get("language", "en"))
+    lang = lang or said.get("language", "en")
     sets = known_sets(criteria, reference)
     from ncs_cb.batch import Settings, run_batch
     from ncs_cb.cli.progress import showing
@@ -91,7 +90,7 @@ def batch(
         criteria=tuple(sets) if sets else None,
         reference=reference,
         reports=reports,
-        lang=lang.value,
+        lang=lang,
         keep_identity=keep_identity,
         time_limit_s=time_limit,
         memory_limit_mb=memory_limit,

@@ -28,7 +28,6 @@ from ncs_cb.cli.options import (
     LabLang,
     LabOption,
     LabReference,
-    Language,
     Layout,
     Out,
     Supramaximal,
@@ -148,18 +147,18 @@ class _Settings(NamedTuple):
 
     criteria: list[str] | None
     reference: str
-    lang: Language
+    lang: str
 
 
 def _of_lab(
-    study: Study, criteria: list[str] | None, reference: str | None, lang: Language | None
+    study: Study, criteria: list[str] | None, reference: str | None, lang: str | None
 ) -> _Settings:
     """Take the laboratory's habits where the command says nothing."""
     from ncs_cb.analysis import judged_by
 
     said = {} if study.lab is None else study.lab.defaults
     sets, limits = judged_by(study, criteria, reference)
-    return _Settings(sets, limits, lang or Language(said.get("language", "en")))
+    return _Settings(sets, limits, lang or said.get("language", "en"))
 
 
 def _analyze(
@@ -183,7 +182,7 @@ def _refuse_taken(study_id: str, given: Path, taken: dict[str, Path]) -> None:
     taken[key] = given
 
 
-def _deliver(result: Result, target: Path, formats: list[str], lang: Language) -> None:
+def _deliver(result: Result, target: Path, formats: list[str], lang: str) -> None:
     if target == _STDOUT:
         from ncs_cb.reports.record import to_json
 
@@ -193,8 +192,8 @@ def _deliver(result: Result, target: Path, formats: list[str], lang: Language) -
     from ncs_cb.cli.tables import print_result
     from ncs_cb.reports import write_report
 
-    paths = write_report(result, target, formats=formats, lang=lang.value)
-    print_result(out(), result, lang=lang.value)
+    paths = write_report(result, target, formats=formats, lang=lang)
+    print_result(out(), result, lang=lang)
     note(f"{result.study.study_id}: wrote {_shown(paths)}")
 
 
@@ -241,8 +240,8 @@ def compare(
         studies, own.criteria, reference=own.reference, supramaximal=supramaximal
     )
     comparison = compare_results(results)
-    paths = write_comparison(comparison, target, formats=chosen, lang=own.lang.value)
-    print_comparison(out(), comparison, lang=own.lang.value)
+    paths = write_comparison(comparison, target, formats=chosen, lang=own.lang)
+    print_comparison(out(), comparison, lang=own.lang)
     note(f"wrote {_shown(paths)}")
 
 

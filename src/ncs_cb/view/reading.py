@@ -92,7 +92,7 @@ class Reading:
 
     def either(self, english: str, chinese: str) -> str:
         """Give the text of the reader's language; English where the other is missing."""
-        return chinese if self.words.lang == "zh" and chinese else english
+        return self.words.either(english, chinese)
 
     def source(self, text: str) -> str:
         """Name a source in the reader's language; citations stay as they were printed."""
@@ -253,8 +253,9 @@ def is_healthy(r: Reading) -> bool:
 
 def is_typed(r: Reading, series: Series) -> bool:
     """Tell whether a nerve's numbers were typed in or printed, without a waveform."""
-    mine = [n for n, row in enumerate(r.traces) if series_of(row) == series]
-    return all(r.result.responses[n].trace is None for n in mine)
+    # A record holds no samples: its tables say as well what was sampled.
+    mine = [row for row in r.traces if series_of(row) == series]
+    return not any(is_known(row["sampling_rate_hz"]) for row in mine)
 
 
 @lru_cache(maxsize=1024)

@@ -157,7 +157,7 @@ def _opening(text: str) -> str:
 
 
 def _either(english: str, chinese: str, lang: str) -> str:
-    return chinese if lang == "zh" and chinese else english
+    return load(lang).either(english, chinese)
 
 
 def _texts(made: SetWords, ids: Iterable[str], lang: str) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ncs_cb.errors import ReadError, StudyError, UnitError, did_you_mean
 from ncs_cb.knowledge.layouts import Layout
@@ -13,6 +14,7 @@ from ncs_cb.units import stored_per, unit_in, unit_of, units_for
 
 _LOOKED_AT = 60
 _MOST_COLUMNS = 20_000
+_UNITS_BELOW = re.compile(r"\s*\|.*\|$")
 # What may stand in the line of units under a header.
 _UNIT_WORDS = frozenset(
     {
@@ -65,10 +67,10 @@ class Header:
         ReadError
             If there are two.
         """
+        exact, unitless = _places(self.names)
         wanted = folded(header)
-        exact = [i for i, name in enumerate(self.names) if folded(name) == wanted]
         # A header may be named without the unit that stands below it.
-        found = exact or [i for i, n in enumerate(self.names) if folded(bare(n)) == wanted]
+        found = exact.get(wanted) or unitless.get(wanted) or []
         if len(found) > 1:
             raise ReadError(
                 f"row {self.row + 1}: two columns are headed '{header[:60]}'.",
@@ -94,14 +96,25 @@ class Header:
         return found
 
 
+@lru_cache(maxsize=8)
+def _places(names: tuple[str, ...]) -> tuple[dict[str, list[int]], dict[str, list[int]]]:
+    """Give the columns by folded header, with and without the unit that stands below it."""
+    exact: dict[str, list[int]] = {}
+    unitless: dict[str, list[int]] = {}
+    for i, name in enumerate(names):
+        exact.setdefault(folded(name), []).append(i)
+        unitless.setdefault(folded(bare(name)), []).append(i)
+    return exact, unitless
+
+
 def folded(text: str) -> str:
     """Fold case and white space, so that a header broken over lines is found."""
-    return re.sub(r"\s+", " ", text).strip().casefold()
+    return " ".join(text.split()).casefold()
 
 
 def bare(name: str) -> str:
     """Give a header without the line of units below it."""
-    return re.sub(r"\s*\|.*\|$", "", name)
+    return _UNITS_BELOW.sub("", name) if name.endswith("|") else name
 
 
 def find_header(grid: Grid, layout: Layout) -> Header:
@@ -189,8 +202,8 @@ def is_units(row: Sequence[Cell]) -> bool:
 def refers_again(row: Sequence[Cell], header: Header) -> bool:
     """Tell a second header further down from a row of values."""
     texts = [folded(text_of(c)) for c in row if text_of(c)]
-    own = {folded(bare(n)) for n in header.names if n} | {folded(n) for n in header.names if n}
-    return len(texts) > 1 and sum(t in own for t in texts) * 2 > len(texts)
+    exact, unitless = _places(header.names)
+    return len(texts) > 1 and sum(t in exact or t in unitless for t in texts) * 2 > len(texts)
 
 
 def factor(column: str, header: str, told: str | None, where: str) -> tuple[float, str]:
