@@ -238,6 +238,19 @@ def test_a_small_late_phase_that_ends_in_a_long_tail_is_not_cut(stays):
     assert row["total_negative_area_mv_ms"] == pytest.approx(whole, rel=0.01)
 
 
+@pytest.mark.parametrize("mv_per_ms", [-0.013, -0.008, 0.008, 0.013])
+def test_a_late_phase_ends_where_it_does_whatever_slopes_before_the_response(mv_per_ms):
+    # What recovers from the stimulus slopes until the response begins, and no longer.
+    late = naive.lobe((T - 17.0) / 5.0)
+    plain = naive.cmap(T, height=10.0) + late + noise(7, sd=0.003)
+    slope = mv_per_ms * np.where(T > 0.0, np.minimum(T, 4.0) - 4.0, 0.0)
+    rows = measured([plain, plain + slope])
+    assert not rows["quality_flags"].str.contains("sweep_cut").any()
+    assert rows["total_negative_duration_ms"].diff().iloc[1] == pytest.approx(0.0, abs=0.3)
+    first, second = rows["total_negative_area_mv_ms"]
+    assert second == pytest.approx(first, rel=0.02)
+
+
 def test_the_afterwave_is_not_the_baseline():
     slow = np.where(T > 10, 0.5 * (1 - np.exp(-(T - 10) / 4)) * np.exp(-(T - 10) / 20), 0.0)
     for stimulus in (0, 20):

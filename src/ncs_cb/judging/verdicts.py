@@ -17,9 +17,10 @@ import pandas as pd
 from ncs_cb.columns import SEGMENT_KEYS, conform
 from ncs_cb.judging import truth
 from ncs_cb.judging.evidence import EvidenceBook
+from ncs_cb.judging.premises import Premises, premises
 from ncs_cb.judging.rest import recovered, without_crossing
 from ncs_cb.judging.table import Segments, read_segments
-from ncs_cb.judging.validity import Premises, Standing, premises
+from ncs_cb.judging.validity import Standing
 from ncs_cb.judging.varying import clauses_named, is_one_question, variants
 from ncs_cb.knowledge.criteria import (
     Clause,
