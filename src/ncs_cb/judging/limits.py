@@ -14,10 +14,9 @@ from ncs_cb.judging.rows import ByStudy, Row, by_study
 from ncs_cb.judging.truth import holds
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.knowledge.reference import Limit, ReferenceSet, chain, first_limit
+from ncs_cb.knowledge.thresholds import is_same_distance
 from ncs_cb.model import Details
 
-# A latency limit belongs to its distance; farther away it says nothing.
-_SAME_DISTANCE_MM = 10.0
 _ITEMS = {
     "onset_latency_ms": "distal_latency_ms",
     "negative_peak_amplitude_mv": "amplitude_mv",
@@ -137,8 +136,8 @@ def _at_place(row: Row, limit: Limit) -> bool:
     same_site = not limit.site or limit.site == row.get("stimulation_site")
     if limit.distance_mm is None or not same_site:
         return same_site
-    extra = abs(float(row["distance_mm"]) - limit.distance_mm)
-    return extra <= _SAME_DISTANCE_MM
+    # A latency limit belongs to its distance; farther away it says nothing.
+    return is_same_distance(float(row["distance_mm"]), limit.distance_mm)
 
 
 def is_outside(value: Any, limit: Limit) -> bool | None:
