@@ -43,7 +43,7 @@ _PLACE = re.compile(r"\w+[.\[]")
 _MARK = re.compile(r"(?<!\w)['\"]|['\"](?!\w)")
 # What else our messages say from their first quotation mark to their last one.
 _AROUND = (
-    "allowed already also answer attribute belongs call cannot case cells characters clone "
+    "allowed already also answer attribute belongs call cannot case cells characters check clone "
     "comparison counted detected documentation does each else empty ending enters epochs estimate "
     "expression field fill give given gives guessed here holds host hyphen implausible install "
     "installed instant joined lies list lists matrix matter missing more must needs none only "

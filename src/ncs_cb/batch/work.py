@@ -234,8 +234,8 @@ def failure(task: Task, stage: str, error: Exception, settings: Settings) -> Fai
         named,
         stage,
         type(error).__name__,
-        scrub(message, task.names),
-        scrub(hint, task.names),
+        scrub(message, task.written),
+        scrub(hint, task.written),
     )
 
 
@@ -246,7 +246,7 @@ def _named_input(task: Task, source: str | None) -> str:
     file = source if not Path(source).is_absolute() else Path(source).name
     if file not in task.found.files:
         return task.shown
-    return f"{task.shown}/{task.names.get(file, file)}"
+    return f"{task.shown}/{task.written.get(file, file)}"
 
 
 def _tables(studies: Sequence[tuple[Task, Study]], settings: Settings) -> tuple[Found, Tables]:

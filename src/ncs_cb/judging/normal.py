@@ -36,6 +36,7 @@ _UNSURE_ONSET = ("artifact_overlaps_onset", "stimulus_time_uncertain")
 _WHY = (
     *_UNSURE_ONSET,
     "clipped",
+    "response_begun_before_sweep",
     "non_finite_samples",
     "flat_trace",
     "stimulus_outside_trace",

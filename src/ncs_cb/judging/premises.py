@@ -19,8 +19,10 @@ from ncs_cb.judging.answers import (
     answers_of,
     case_of,
     crossing_of,
+    is_absent,
+    is_balanced,
     is_incomparable,
-    share_of,
+    shares_of,
     state_of,
 )
 from ncs_cb.judging.contradictions import Contradictions, contradictions, none_of
@@ -31,9 +33,18 @@ from ncs_cb.wording.conclusions import nerve_words, site_words
 from ncs_cb.wording.premises import words_of
 
 Array = np.ndarray[Any, Any]
+
+
 Row = dict[str, Any]
 
+
+# Endings of keys that hold the words of a language.
+_ENDS = {"": "en", "_zh": "zh"}
+
+
 _DENIED = ("denied", "no_plateau")
+
+
 # What is left of a fall, beside the sentence that says so.
 REST = ("rest_amplitude_pct", "rest_area_pct")
 
@@ -85,18 +96,6 @@ class Premises:
         return bool(np.isfinite(self.crossing).any()) or any(self.against.site)
 
 
-def _is_absent(answers: Mapping[str, Answer]) -> bool:
-    """Tell whether the proximal response is absent without counting as complete block."""
-    case = case_of(answers, "complete_block")
-    is_open = state_of(answers, "complete_block") == "not_examined"
-    return is_open and case not in ("no_rows", "no_amplitude")
-
-
-def _is_balanced(one: Answer | None) -> bool:
-    """Tell whether the distal response equals the proximal one plus the crossing fibers."""
-    return one is not None and one.case.startswith("explains") and "part" not in one.case
-
-
 def premises(table: Segments, checks: pd.DataFrame | None, segments: pd.DataFrame) -> Premises:
     """Gather what is known of the technique of every segment.
 
@@ -125,7 +124,7 @@ def premises(table: Segments, checks: pd.DataFrame | None, segments: pd.DataFram
     named = each(lambda one: state_of(one, "supramaximality_not_attested") == "cleared")
     attested = (named | np.asarray(said.fillna(False), dtype=bool)) & ~denied[0] & ~denied[1]
     collision = each(lambda one: case_of(one, "erb_without_collision") == "collision")
-    shares = [_shares(crossing, name) for name in ("crossing_share", "crossing_area_share")]
+    shares = [shares_of(crossing, name) for name in ("crossing_share", "crossing_area_share")]
     apart = each(is_incomparable)
     unread = apart | _is_doubtful_erb(table, collision & attested)
     found = Premises(
@@ -135,11 +134,11 @@ def premises(table: Segments, checks: pd.DataFrame | None, segments: pd.DataFram
         collision & attested,
         apart,
         each(lambda one: state_of(one, "complete_block") == "raised"),
-        each(_is_absent),
+        each(is_absent),
         shares[0],
         shares[1],
         np.array([one is not None and one.case.endswith("at_most") for one in crossing], bool),
-        np.array([_is_balanced(one) for one in crossing], bool),
+        np.array([is_balanced(one) for one in crossing], bool),
         answers,
         places(table),
         # Like every question of technique, asked where the study was looked at, not its numbers.
@@ -149,10 +148,6 @@ def premises(table: Segments, checks: pd.DataFrame | None, segments: pd.DataFram
         _reasons(at, where, found, checks is not None) for at, where in enumerate(found.places)
     ]
     return replace(found, reasons=reasons)
-
-
-def _shares(crossing: list[Answer | None], name: str) -> Array:
-    return np.array([share_of(one, name) for one in crossing], dtype=np.float64)
 
 
 def _is_doubtful_erb(table: Segments, attested: Array) -> Array:
@@ -205,8 +200,8 @@ def _reasons(at: int, where: dict[str, str], found: Premises, looked: bool) -> l
         one = answers["complete_block"]
         state = "recent" if one.case == "recent" else "open"
         rows.append(evidence_row("complete_block", state, None, where | arithmetic(one, answers)))
-    elif looked and _is_proximal_unknown(answers, where):
-        rows.append(evidence_row("response", "unknown", None, where))
+    elif looked and case_of(answers, "response_absent_at_site") == "no_amplitude":
+        rows.append(_unread_row(answers["response_absent_at_site"], where))
     recent = answers.get("axonal_loss_recent")
     if recent is not None and recent.state == "raised":
         rows.append(evidence_row("recent", "note", None, where | arithmetic(recent, answers)))
@@ -217,10 +212,14 @@ def _reasons(at: int, where: dict[str, str], found: Premises, looked: bool) -> l
     return rows
 
 
-def _is_proximal_unknown(answers: Mapping[str, Answer], where: Mapping[str, str]) -> bool:
-    """Tell whether it is the proximal amplitude that is missing."""
-    one = answers.get("complete_block", Answer("", "", {}))
-    return one.case == "no_amplitude" and one.numbers.get("site") == where["proximal"]
+def _unread_row(one: Answer, where: Mapping[str, str]) -> Row:
+    """Say that a response is not known: nobody gave it, or what was recorded cannot be read."""
+    numbers = {**where, "site": str(one.numbers["site"])}
+    if "why" not in one.numbers:
+        return evidence_row("response", "unknown", None, numbers)
+    name = str(one.numbers["why"])
+    why = {f"why{end}": load_words(lang).term("flag", name) for end, lang in _ENDS.items()}
+    return evidence_row("response", "unread", None, numbers | why)
 
 
 def giver(one: Answer, where: Mapping[str, str]) -> dict[str, Any]:
@@ -257,10 +256,11 @@ def _stimuli(at: int, found: Premises, where: dict[str, str], looked: bool) -> I
     elif looked and not (found.denied_proximal[at] or found.denied_distal[at]):
         numbers = found.answers[at].get("supramaximality_not_attested")
         one = dict(numbers.numbers) if numbers is not None else {}
+        state = "growing" if numbers is not None and numbers.case == "growing" else "not_attested"
         sites = [str(one[key]) for key in ("site", "distal", "proximal") if key in one]
         sites = sites or [where["distal"], where["proximal"]]
         told = {"sites": site_words(sites, "en"), "sites_zh": site_words(sites, "zh")}
-        yield evidence_row("supramaximal", "not_attested", None, where | told)
+        yield evidence_row("supramaximal", state, None, where | told)
 
 
 def _sayers(answers: Mapping[str, Answer]) -> str:

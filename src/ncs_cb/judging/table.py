@@ -185,7 +185,8 @@ def _in_our_names(segments: pd.DataFrame) -> pd.DataFrame:
         if name not in segments:
             continue
         cells = segments[name].astype("string")
-        known = {text: read(text) or text for text in cells.dropna().unique()}
+        texts = dict.fromkeys(text for text in cells.tolist() if isinstance(text, str))
+        known = {text: read(text) or text for text in texts}
         if any(text != own for text, own in known.items()):
             changed[name] = cells.map(known, na_action="ignore").astype("string")
     return segments.assign(**changed) if changed else segments
@@ -269,18 +270,25 @@ def _numbers(table: pd.DataFrame) -> pd.DataFrame:
     columns: dict[str, Any] = {}
     for name in table.columns:
         if name in _NUMBERS:
-            try:
-                numbers = pd.to_numeric(table[name]).astype("Float64")
-            except (ValueError, TypeError):
-                bad = next(v for v in table[name] if not _is_number(v))
-                raise StudyError(
-                    f"column '{name}' of the segments table: {bad!r} is not a number"
-                ) from None
-            plain = numbers.to_numpy(dtype=np.float64, na_value=np.nan)
+            plain = _plain(table[name])
             columns[name] = np.where(np.isfinite(plain), plain, np.nan)
         elif name in ("is_entrapment_site", "supramaximal"):
             columns[name] = table[name].astype("boolean").array
     return pd.DataFrame(columns, index=table.index)
+
+
+def _plain(cells: pd.Series) -> Array:
+    """Give a column of numbers; unknown is NaN."""
+    if cells.dtype == np.float64:
+        return cells.to_numpy()
+    try:
+        numbers = pd.to_numeric(cells).astype("Float64")
+    except (ValueError, TypeError):
+        bad = next(v for v in cells if not _is_number(v))
+        raise StudyError(
+            f"column '{cells.name}' of the segments table: {bad!r} is not a number"
+        ) from None
+    return numbers.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
 def _is_number(value: Any) -> bool:

@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ncs_cb.judging.answers import crossing_of
+from ncs_cb.judging.answers import (
+    crossing_of,
+)
 from ncs_cb.judging.premises import REST, Array, Premises, Row, arithmetic, evidence_row, giver
 from ncs_cb.judging.rest import reduced
 from ncs_cb.judging.table import Segments

@@ -229,6 +229,12 @@ def _lookup(what: Literal["sites", "muscles", "nerves"]) -> dict[str, str]:
     }
 
 
+_TITLES = {
+    "muscles": re.compile(r"^\s*(?:mm?\.\s*|musc\.\s*|mm?\s+|musculus\s+)", re.IGNORECASE),
+    "nerves": re.compile(r"^\s*(?:n\.\s*|n\s+|nervus\s+)", re.IGNORECASE),
+}
+
+
 def find(what: Literal["sites", "muscles", "nerves"], text: str) -> str | None:
     """Give the id that `text` names, or None.
 
@@ -237,7 +243,13 @@ def find(what: Literal["sites", "muscles", "nerves"], text: str) -> str | None:
     >>> find("sites", "B. Elbow"), find("nerves", "Median_Nerve"), find("muscles", "小指展肌")
     ('below_elbow', 'median', 'adm')
     """
-    return _lookup(what).get(normalize(text))
+    known = _lookup(what)
+    found = known.get(normalize(text))
+    title = _TITLES.get(what)
+    if found is None and title is not None:
+        # Latin names carry what they are: "M. abductor hallucis", "Nervus tibialis".
+        found = known.get(normalize(title.sub("", text)))
+    return found
 
 
 def resolve(

@@ -111,8 +111,9 @@ def _letterhead(block: Block, folder: Path) -> dict[str, str]:
     logo = found.get("logo")
     if logo is not None:
         file = folder / logo
-        inside = folder.resolve() in file.resolve().parents
-        if not logo.lower().endswith(_LOGOS) or not inside or not file.is_file():
+        # Asked first: a name with a zero letter is no file, and cannot be resolved.
+        is_there = file.is_file() and folder.resolve() in file.resolve().parents
+        if not logo.lower().endswith(_LOGOS) or not is_there:
             raise block.wrong("logo", "must name a PNG or SVG file beside lab.toml")
         found["logo_data"] = _embedded(block, file)
     return found

@@ -400,13 +400,15 @@ def limits(
         for name in ("study_id", "nerve", "muscle", "segment")
     ]
     keys = list(zip(*columns, strict=True))
-    unique = {key: code for code, key in enumerate(dict.fromkeys(keys))}
-    codes = [unique[key] for key in keys]
     sets = chain(reference)
-    rows = [_range(sets, study, item, key, person or {}) for key in unique]
-    names = ["low", "high", "set_id", "source", "verified"]
-    table = pd.DataFrame([rows[code] for code in codes], columns=names, index=frame.index)
-    return table.astype({"low": "float64", "high": "float64"})
+    ranges = {key: _range(sets, study, item, key, person or {}) for key in dict.fromkeys(keys)}
+    names = ("low", "high", "set_id", "source", "verified")
+    made: dict[str, Any] = {
+        name: [ranges[key][at] for key in keys] for at, name in enumerate(names)
+    }
+    for name in ("low", "high"):
+        made[name] = pd.array(made[name], dtype="float64")
+    return pd.DataFrame(made, index=frame.index)
 
 
 def _range(

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from ncs_cb import flags
 from ncs_cb.knowledge import thresholds
 from ncs_cb.measuring.attested import IN_GENERAL
-from ncs_cb.measuring.recruitment import attest, recruitment_table
+from ncs_cb.measuring.recruitment import attest, recruitment_table, still_growing
 from ncs_cb.measuring.unlike import difference
 from ncs_cb.model import Decision, MachineValues, Stimulus, Study, Trace
 
-__all__ = ["Chosen", "attest", "choose_responses", "recruitment_table", "repeats"]
+__all__ = ["Chosen", "attest", "choose_responses", "recruitment_table", "repeats", "still_growing"]
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
