@@ -25,7 +25,6 @@ from ncs_cb.model import (
 )
 from ncs_cb.readers._shared.names import SIDES
 from ncs_cb.readers._shared.plausible import (
-    FARTHEST_MM,
     LONGEST_PULSE_MS,
     STRONGEST_MA,
     check_rate,
@@ -46,7 +45,7 @@ from ncs_cb.readers._shared.tables import (
 from ncs_cb.readers._shared.told import attested
 from ncs_cb.readers.sweep_table import matlab, shapes
 from ncs_cb.readers.sweep_table.shapes import Sweeps
-from ncs_cb.units import millivolts_per
+from ncs_cb.units import FARTHEST_MM, millivolts_per
 
 _KEYS = (
     "nerve",

@@ -11,7 +11,6 @@ from ncs_cb.knowledge.anatomy import resolve
 from ncs_cb.model import Details, Kind, Polarity, RecordingOverride, Side, Site, Study
 from ncs_cb.readers._shared.doubts import questioned
 from ncs_cb.readers._shared.names import from_label
-from ncs_cb.readers._shared.plausible import FARTHEST_MM
 from ncs_cb.readers._shared.scale import checked_scale
 from ncs_cb.readers._shared.told import left_unassigned
 from ncs_cb.readers.via_mne.continuous import found_in_raw
@@ -25,6 +24,7 @@ from ncs_cb.readers.via_mne.sweeps import (
     plausible,
     traces_of,
 )
+from ncs_cb.units import FARTHEST_MM
 
 if TYPE_CHECKING:
     import mne
