@@ -22,6 +22,7 @@ from typing import Any
 from ncs_cb.errors import ReadError, StudyError, did_you_mean
 from ncs_cb.files import read_regular
 from ncs_cb.model import Correction, Decision
+from ncs_cb.units import FARTHEST_MM
 
 LOG_FILE = "review.jsonl"
 LOG_SUFFIX = ".review.jsonl"
@@ -45,7 +46,6 @@ _ALLOWED: dict[str, tuple[str | bool | None, ...]] = {
     "supramaximal": (True, False, None),
     "collision_used": (True, False, None),
 }
-_LONGEST_DISTANCE_MM = 2000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,8 +261,8 @@ def checked_setting(key: str, value: Any) -> str | float | bool | None:
         if value is None:
             return None
         number: float = _number({"to": value}, "to")
-        if not 0.0 <= number <= _LONGEST_DISTANCE_MM:
-            raise StudyError(f"to: {number:g} mm; plausible: 0 to {_LONGEST_DISTANCE_MM:g} mm.")
+        if not 0.0 <= number <= FARTHEST_MM:
+            raise StudyError(f"to: {number:g} mm; plausible: 0 to {FARTHEST_MM:g} mm.")
         return number
     allowed = _ALLOWED[key]
     for one in allowed:
