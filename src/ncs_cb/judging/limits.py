@@ -11,13 +11,12 @@ import pandas as pd
 from ncs_cb import flags
 from ncs_cb.columns import conform
 from ncs_cb.judging.rows import ByStudy, Row, by_study
+from ncs_cb.judging.truth import holds
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.knowledge.reference import Limit, ReferenceSet, chain, first_limit
+from ncs_cb.knowledge.thresholds import is_same_distance
 from ncs_cb.model import Details
-from ncs_cb.vocabulary import TOLERANCE
 
-# A latency limit belongs to its distance; farther away it says nothing.
-_SAME_DISTANCE_MM = 10.0
 _ITEMS = {
     "onset_latency_ms": "distal_latency_ms",
     "negative_peak_amplitude_mv": "amplitude_mv",
@@ -185,14 +184,11 @@ def _at_place(row: Row, limit: Limit) -> bool:
     same_site = not limit.site or limit.site == row.get("stimulation_site")
     if limit.distance_mm is None or not same_site:
         return same_site
-    extra = abs(float(row["distance_mm"]) - limit.distance_mm)
-    return extra <= _SAME_DISTANCE_MM
+    # A latency limit belongs to its distance; farther away it says nothing.
+    return is_same_distance(float(row["distance_mm"]), limit.distance_mm)
 
 
 def is_outside(value: Any, limit: Limit) -> bool | None:
     """Tell whether a value lies beyond its limit; None when the value is not known."""
-    number = float(value)
-    if number != number:  # noqa: PLR0124 - NaN is the only number that differs from itself
-        return None
-    excess = number - limit.value
-    return excess < -TOLERANCE if limit.direction == "lower" else excess > TOLERANCE
+    found = holds(value, "lt" if limit.direction == "lower" else "gt", limit.value)
+    return None if found is pd.NA else bool(found)
