@@ -56,6 +56,8 @@ def response_absent_at_site(pair: Pair) -> Finding:
     both = pair.both()
     if both is None:
         return no_rows(pair)
+    if all(response.is_absent for response in both):
+        return raised("absent_at_both", distal=pair.sites[0], proximal=pair.sites[1])
     for site, response in zip(pair.sites, both, strict=True):
         if response.is_absent:
             return raised("absent", site=site)

@@ -12,6 +12,7 @@ from ncs_cb.model import Details, Kind, Polarity, RecordingOverride, Side, Site,
 from ncs_cb.readers._shared.doubts import questioned
 from ncs_cb.readers._shared.names import from_label
 from ncs_cb.readers._shared.scale import checked_scale
+from ncs_cb.readers._shared.told import left_unassigned
 from ncs_cb.readers.via_mne.continuous import found_in_raw
 from ncs_cb.readers.via_mne.sweeps import (
     Found,
@@ -138,7 +139,7 @@ def study_from_epochs(
         study_id,
         asked,
         details=details or Details(),
-        decisions=kept,
+        decisions=(*kept, *left_unassigned(found.unassigned)),
         unassigned=found.unassigned,
     )
 
