@@ -16,7 +16,7 @@ from ncs_cb.wording import catalog
 FOLDER = Path(__file__).parent / "visits"
 VISITS = {one.stem: tomllib.loads(one.read_text("utf-8")) for one in sorted(FOLDER.glob("*.toml"))}
 # What Chinese readers write in Latin letters too.
-NAMES = "Martin-Gruber|Lewis-Sumner|EFNS/PNS|CIDP"
+NAMES = "Martin-Gruber|Lewis-Sumner|EFNS/PNS|CIDP|AANEM|Preston|Shapiro"
 HEAD = (
     "nerve,side,muscle,stimulation_site,distance_mm,onset_latency_ms,negative_peak_amplitude_mv,"
     "negative_peak_area_mv_ms,negative_peak_duration_ms,supramaximal,collision_used\n"
@@ -27,7 +27,8 @@ def analyzed(visit, folder):
     rows = "\n".join(line.strip() for line in visit["sites"].strip().splitlines())
     (folder / "sites.csv").write_text(HEAD + rows + "\n", "utf-8")
     (folder / "study.toml").write_text(visit.get("study", ""), "utf-8")
-    return ncs_cb.analyze(ncs_cb.read_study(folder))
+    limits = visit.get("reference", "aanem_2016")
+    return ncs_cb.analyze(ncs_cb.read_study(folder), reference=limits)
 
 
 def in_eight_lines_at_most(result):

@@ -534,3 +534,13 @@ def test_without_the_key_a_list_of_all_hospital_numbers_finds_nobody(tmp_path, c
     assert found == []
     text = " ".join(public)
     assert [number for number in numbers if number in text] == []
+
+
+@pytest.mark.parametrize("place", ["review time", "review version"])
+def test_a_log_of_corrections_holds_no_name_where_a_time_or_a_version_belongs(tmp_path, place):
+    who = identities.person(10)
+    (tmp_path / "s").mkdir()
+    identities.PLACES[place](tmp_path / "s", who)
+    with pytest.raises(NcsError, match=r"line 1: .*must be a (time|version)") as told:
+        read_study(tmp_path / "s")
+    assert leaks({"message": str(told.value)}, {place: who}) == []

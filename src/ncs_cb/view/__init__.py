@@ -163,11 +163,7 @@ def _nerve_heading(r: Reading, series: Series) -> str:
 def _used(r: Reading, series: Series) -> list[Row]:
     """Give the motor responses of one nerve that count, distal first."""
     rows = (r.traces[place] for place in _responses(r, series))
-    return [
-        row
-        for row in rows
-        if row["kind"] == "motor" and "not_used" not in flags.split(row["quality_flags"] or "")
-    ]
+    return [row for row in rows if row["kind"] == "motor" and flags.is_used(row["quality_flags"])]
 
 
 def _nerve(r: Reading, series: Series) -> NerveView:

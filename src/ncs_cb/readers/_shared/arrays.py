@@ -12,7 +12,6 @@ from ncs_cb.model import Decision, Details, Kind, Polarity, Site, Stimulus, Stud
 from ncs_cb.readers._shared.doubts import questioned, refuse_twins
 from ncs_cb.readers._shared.names import SIDES
 from ncs_cb.readers._shared.plausible import (
-    FARTHEST_MM,
     LONGEST_PULSE_MS,
     STRONGEST_MA,
     check_rate,
@@ -23,7 +22,7 @@ from ncs_cb.readers._shared.scale import checked_scale
 from ncs_cb.readers._shared.tables import is_identity
 from ncs_cb.readers._shared.told import attested
 from ncs_cb.readers._shared.truth import is_missing, truth
-from ncs_cb.units import is_finite
+from ncs_cb.units import FARTHEST_MM, is_finite
 
 if TYPE_CHECKING:
     import numpy as np

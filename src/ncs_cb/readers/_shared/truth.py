@@ -11,9 +11,11 @@ from typing import Any
 from ncs_cb.errors import ReadError
 
 _TRUE = frozenset(
-    {"true", "yes", "y", "1", "1.0", "ja", "j", "oui", "si", "是", "t", "wahr", "vrai"}
+    {"true", "yes", "y", "1", "1.0", "x", "ja", "j", "oui", "si", "是", "有", "t", "wahr", "vrai"}
 )
-_FALSE = frozenset({"false", "no", "n", "0", "0.0", "nein", "non", "否", "f", "falsch", "faux"})
+_FALSE = frozenset(
+    {"false", "no", "n", "0", "0.0", "nein", "non", "否", "无", "f", "falsch", "faux"}
+)
 UNKNOWN_WORDS = frozenset(
     {
         "",
