@@ -291,10 +291,6 @@ def electrode_shift(pair: Pair) -> Finding:
     return raised("changed", **numbers) if correlation < least else cleared("same", **numbers)
 
 
-# Where median and ulnar nerve, or the whole plexus, lie within reach of one stimulus.
-_NEAR_OTHER_NERVES = frozenset({"palm", "wrist", "upper_arm", "axilla", "erb"})
-
-
 def co_stimulation(pair: Pair) -> Finding:
     """The response changes shape in a way that suggests a second nerve was stimulated."""
     both = pair.both()
@@ -318,7 +314,7 @@ def co_stimulation(pair: Pair) -> Finding:
         return raised("changed_and_larger", **numbers)
     if larger and len(positive) == 1:
         return raised("positive_and_larger", site=positive[0], gain_pct=gain_pct)
-    near = [site for site in pair.sites if site in _NEAR_OTHER_NERVES]
+    near = [site for site in pair.sites if anatomy().sites[site].near_other_nerves]
     if changed and near:
         return raised("changed_near_nerves", site=near[0], correlation=correlation)
     if larger and _attestation(both[0]) and not spans_forearm(pair.row["nerve"], pair.sites):
