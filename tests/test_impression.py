@@ -16,7 +16,7 @@ from ncs_cb.wording import catalog
 FOLDER = Path(__file__).parent / "visits"
 VISITS = {one.stem: tomllib.loads(one.read_text("utf-8")) for one in sorted(FOLDER.glob("*.toml"))}
 # What Chinese readers write in Latin letters too.
-NAMES = "Martin-Gruber|Lewis-Sumner|EFNS/PNS|CIDP"
+NAMES = "Martin-Gruber|Lewis-Sumner|EFNS/PNS|CIDP|AANEM|Preston|Shapiro"
 HEAD = (
     "nerve,side,muscle,stimulation_site,distance_mm,onset_latency_ms,negative_peak_amplitude_mv,"
     "negative_peak_area_mv_ms,negative_peak_duration_ms,supramaximal,collision_used\n"
@@ -27,7 +27,8 @@ def analyzed(visit, folder):
     rows = "\n".join(line.strip() for line in visit["sites"].strip().splitlines())
     (folder / "sites.csv").write_text(HEAD + rows + "\n", "utf-8")
     (folder / "study.toml").write_text(visit.get("study", ""), "utf-8")
-    return ncs_cb.analyze(ncs_cb.read_study(folder))
+    limits = visit.get("reference", "aanem_2016")
+    return ncs_cb.analyze(ncs_cb.read_study(folder), reference=limits)
 
 
 def in_eight_lines_at_most(result):
@@ -58,6 +59,25 @@ def test_the_impression_says_what_an_expert_would(name, tmp_path):
     if "category" in visit:
         category = result.diagnosis.query("criteria == 'efns_pns_2010'")["category"]
         assert category.item() == visit["category"]
+
+
+def test_no_value_left_out_of_a_normal_visit_leaves_it_normal(tmp_path):
+    """Of every response in turn the distance, the latency, the amplitude or the area is unknown."""
+    lines = VISITS["normal_without_complaint"]["sites"].strip().splitlines()
+    cells = [(at, place) for at in range(len(lines)) for place in (4, 5, 6, 7)]
+    studies = []
+    for at, place in [(None, None), *cells]:
+        rows = [line.split(",") for line in lines]
+        if at is not None:
+            rows[at][place] = ""
+        folder = tmp_path / f"visit_{len(studies)}"
+        folder.mkdir()
+        (folder / "sites.csv").write_text(HEAD + "\n".join(map(",".join, rows)) + "\n", "utf-8")
+        studies.append(ncs_cb.read_study(folder))
+    whole, *damaged = ncs_cb.analyze_many(studies)
+    assert whole.impression[0].startswith("Normal study")
+    for cell, result in zip(cells, damaged, strict=True):
+        assert not any("Normal study" in line for line in result.impression), cell
 
 
 def test_every_visit_names_its_question():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,11 +90,32 @@ def _of_study(
                     "column": column,
                     "limit": limit.value,
                     "direction": limit.direction,
-                    "is_outside": is_outside(row[column], limit),
+                    "is_outside": _is_gone(row, column) or is_outside(row[column], limit),
                     "set_id": limit.set_id,
                     "source": limit.source,
                     "verified": limit.verified,
                 }
+
+
+def _is_gone(row: Row, column: str) -> bool:
+    """Tell whether a response was looked for and not there: below every lower limit."""
+    return column == "negative_peak_amplitude_mv" and _is_absent(row)
+
+
+def _is_absent(row: Row) -> bool:
+    return "response_absent" in flags.names(str(row["quality_flags"] or ""))
+
+
+def absent_distally(rows: Iterable[Row]) -> tuple[Row, ...]:
+    """Give the most distal motor response of each nerve that was looked for and not there.
+
+    Parameters
+    ----------
+    rows : iterable of mapping
+        Rows of the table ``traces`` of one study.
+    """
+    used = [row for row in rows if flags.is_used(row["quality_flags"])]
+    return tuple(used[place] for place in sorted(_distal_rows(used)) if _is_absent(used[place]))
 
 
 def _limit(
@@ -115,6 +136,33 @@ def _limit(
         found = first_limit(sets, "motor", *who, "latency_ms", person, site=site)
         return found if found is not None and found.site else None
     return None
+
+
+def other_answers(
+    row: Row, used: Row, person: Details, sets: tuple[ReferenceSet, ...]
+) -> tuple[Limit, ...]:
+    """Give the limits of other sets by which a value falls on the other side.
+
+    Parameters
+    ----------
+    row : mapping
+        The value's row of its own table.
+    used : mapping
+        Its row of the table ``limits``.
+    person : Details
+    sets : tuple of ReferenceSet
+    """
+    # A latency limit belongs to its distance: another set's speaks of something else.
+    if used["column"] == "onset_latency_ms" or pd.isna(row[used["column"]]):
+        return ()
+    found = []
+    for one in sets:
+        if one.id == used["set_id"]:
+            continue
+        limit = _limit(row, used["column"], person, (one,), is_distal=True)
+        if limit is not None and is_outside(row[used["column"]], limit) is not used["is_outside"]:
+            found.append(limit)
+    return tuple(found)
 
 
 def _distal_rows(rows: Sequence[Row]) -> set[int]:

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from ncs_cb.flags import names as flag_names
-from ncs_cb.judging.fibers import long_latency
+from ncs_cb.judging.fibers import demyelinating, f_waves, long_latency
 from ncs_cb.judging.rows import nerve_of
 from ncs_cb.judging.statements import (
     Row,
@@ -25,9 +25,11 @@ from ncs_cb.judging.statements import (
     number,
     place_of,
     segment_item,
+    silent,
     too_small,
 )
 from ncs_cb.judging.validity import REFUTED
+from ncs_cb.knowledge.anatomy import anatomy, entrapment_between
 from ncs_cb.wording.impression import Statement
 
 # Flags of a response that stands, although its onset cannot be trusted.
@@ -56,6 +58,7 @@ def is_clear(visit: Seen) -> bool:
         or visit.traps
         or visit.slow
         or visit.small
+        or silent(visit)
         or visit.cold
         or visit.unassigned
         or dispersed(visit)
@@ -65,6 +68,7 @@ def is_clear(visit: Seen) -> bool:
         or explained(visit)
         or fallen(visit)
         or any(long_latency(visit))
+        or any(f_waves(visit))
         or not all(one.is_normal is True for one in visit.studies)
         or any(str(row["technical_validity"]) == REFUTED for row in visit.verdicts)
     )
@@ -103,6 +107,47 @@ def unread(visit: Seen, *, flagged: bool) -> Iterator[Statement]:
                 }
     if items:
         yield Statement("technique", "unread", tuple(items.values()))
+
+
+def disagreeing(visit: Seen) -> Iterator[Statement]:
+    """Say which values another set of limits would call otherwise, and whose limit is used."""
+    titles = {one.id: (one.title, one.title_zh) for one in visit.sets}
+    by_set: dict[str, dict[Any, Mapping[str, Any]]] = {}
+    for row in visit.marks:
+        if not row["others"] or not _bears_on(row, visit):
+            continue
+        other, (nerve, side) = row["others"][0], nerve_of(row)
+        english, chinese = titles[other.set_id]
+        item = {
+            "kind": f"sets_{_KINDS.get(row['column'], 'velocity')}",
+            "nerve": nerve,
+            "side": side,
+            "value": number(row[row["column"]]),
+            "limit": row["limit"],
+            "other": other.value,
+            "other_set": english,
+            "other_set_zh": chinese or english,
+        }
+        by_set.setdefault(row["set_id"], {})[nerve, side, row["column"]] = item
+    for set_id, items in by_set.items():
+        english, chinese = titles[set_id]
+        values = {"made": english, "made_zh": chinese or english}
+        yield Statement("fibers", "sets_disagree", tuple(items.values()), values)
+
+
+def _bears_on(row: Row, visit: Seen) -> bool:
+    """Tell whether it matters what another set says of a value."""
+    segment = str(row.get("segment") or "")
+    if foreign(row) or row.get("is_adjacent") is False:
+        return False
+    # One limit for all ages is wrong in the legs, and one for all segments at an entrapment site.
+    if anatomy().nerves[row["nerve"]].limb == "leg":
+        return False
+    if segment and entrapment_between(row["nerve"], *segment.split("-")) is not None:
+        return False
+    # Where fibers were lost the velocity is not spoken of, in a slow nerve not the amplitude.
+    untold = visit.small if segment else demyelinating(visit)
+    return not (row["is_outside"] is True and nerve_of(row) in untold)
 
 
 def _unread_between(row: Row) -> str:

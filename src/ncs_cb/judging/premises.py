@@ -63,6 +63,8 @@ class Premises:
         Filters, polarity or electrode differ between the two sites.
     complete, absent : ndarray of bool
         The proximal response is absent and counts as complete block; absent, and does not.
+    silent : ndarray of bool
+        Neither site gave a response.
     crossing, crossing_area : ndarray of float
         Share of the distal amplitude and area that reaches the muscle through another nerve.
     at_most, balanced : ndarray of bool
@@ -82,6 +84,7 @@ class Premises:
     incomparable: Array
     complete: Array
     absent: Array
+    silent: Array
     crossing: Array
     crossing_area: Array
     at_most: Array
@@ -124,7 +127,6 @@ def premises(table: Segments, checks: pd.DataFrame | None, segments: pd.DataFram
     named = each(lambda one: state_of(one, "supramaximality_not_attested") == "cleared")
     attested = (named | np.asarray(said.fillna(False), dtype=bool)) & ~denied[0] & ~denied[1]
     collision = each(lambda one: case_of(one, "erb_without_collision") == "collision")
-    shares = [shares_of(crossing, name) for name in ("crossing_share", "crossing_area_share")]
     apart = each(is_incomparable)
     unread = apart | _is_doubtful_erb(table, collision & attested)
     found = Premises(
@@ -135,8 +137,9 @@ def premises(table: Segments, checks: pd.DataFrame | None, segments: pd.DataFram
         apart,
         each(lambda one: state_of(one, "complete_block") == "raised"),
         each(is_absent),
-        shares[0],
-        shares[1],
+        each(lambda one: case_of(one, "response_absent_at_site") == "absent_at_both"),
+        shares_of(crossing, "crossing_share"),
+        shares_of(crossing, "crossing_area_share"),
         np.array([one is not None and one.case.endswith("at_most") for one in crossing], bool),
         np.array([is_balanced(one) for one in crossing], bool),
         answers,
@@ -144,10 +147,10 @@ def premises(table: Segments, checks: pd.DataFrame | None, segments: pd.DataFram
         # Like every question of technique, asked where the study was looked at, not its numbers.
         contradictions(table, answers, segments, unread) if checks is not None else none_of(table),
     )
-    reasons = [
-        _reasons(at, where, found, checks is not None) for at, where in enumerate(found.places)
-    ]
-    return replace(found, reasons=reasons)
+    looked = checks is not None
+    return replace(
+        found, reasons=[_reasons(at, one, found, looked) for at, one in enumerate(found.places)]
+    )
 
 
 def _is_doubtful_erb(table: Segments, attested: Array) -> Array:

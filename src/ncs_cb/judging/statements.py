@@ -40,6 +40,8 @@ class Seen:
     unassigned: tuple[str, ...]
     marks: tuple[Row, ...] = ()
     """Motor values that have a limit of normal: the row they stand in, and that limit."""
+    absent: tuple[Row, ...] = ()
+    """Most distal motor responses that were looked for and not there."""
     traps: tuple[Found, ...] = ()
     cold: frozenset[tuple[str, str]] = frozenset()
     slow: dict[Nerve, tuple[float, float]] = field(default_factory=dict)
@@ -117,18 +119,24 @@ def _small(visit: Seen) -> dict[Nerve, tuple[float, float]]:
     found = dict(beyond_limit(visit, "distal_amplitude_mv", "amplitude_mv", "lt"))
     for row in visit.marks:
         if row["column"] == "negative_peak_amplitude_mv" and row["is_outside"] is True:
-            found.setdefault(nerve_of(row), (number(row[row["column"]]), row["limit"]))
+            value = 0.0 if is_absent(row) else number(row[row["column"]])
+            found.setdefault(nerve_of(row), (value, row["limit"]))
     return found
 
 
+def silent(visit: Seen) -> list[Nerve]:
+    """Give the nerves without a distal response, crossing recordings apart."""
+    return list(dict.fromkeys(nerve_of(row) for row in visit.absent if not foreign(row)))
+
+
 def beyond_limit(
-    visit: Seen, column: str, item: str, op: str
+    visit: Seen, column: str, item: str, op: str, *, study: str = "motor"
 ) -> Iterator[tuple[Nerve, tuple[float, float]]]:
     """Give the nerves of which a routine value lies beyond its limit, with value and limit."""
     for row in visit.nerves:
         value = number(row[column])
         limit = first_limit(
-            visit.sets, "motor", row["nerve"], text(row["muscle"]) or None, item, visit.details
+            visit.sets, study, row["nerve"], text(row["muscle"]) or None, item, visit.details
         )
         if not foreign(row) and limit is not None and holds(value, op, limit.value) is True:
             yield nerve_of(row), (value, limit.value)
@@ -258,7 +266,7 @@ def block(visit: Seen) -> Iterator[Statement]:
     small = [
         nerve_of(row)
         for row in visit.verdicts
-        if too_small(row) and nerve_of(row) not in map(nerve_of, graded)
+        if too_small(row) and nerve_of(row) not in (*map(nerve_of, graded), *silent(visit))
     ]
     if small:
         yield Statement("block", "too_small", tuple(nerve_items(small)))
@@ -284,7 +292,8 @@ def _free(visit: Seen, small: list[Nerve]) -> Iterator[Statement]:
         yield Statement("block", case, tuple(nerve_items(seen)))
     if rest:
         yield Statement("block", "none_judged", rest)
-    if not clear and not small and not spread and not explained(visit) and not fallen(visit):
+    told = small or spread or explained(visit) or fallen(visit) or silent(visit)
+    if not clear and not told:
         yield Statement("block", "not_judged")
 
 

@@ -41,7 +41,7 @@ def data_files(r: Reading) -> Table:
     rows = [
         (
             Cell(r.words(f"kind.{kind}")),
-            Cell(r.set_title(f.id) if kind == "criteria" else f.id),
+            Cell(r.set_title(f.id) if kind == "criteria" else r.reference_title(f.id)),
             Cell(str(f.revision)),
             Cell(f.sha256, "hash"),
         )
@@ -55,7 +55,7 @@ def rests_on(r: Reading) -> tuple[Fact, ...]:
     """Give the version and the settings."""
     provenance = r.result.provenance
     settings = [
-        Fact(r.words.term("setting", key), str(value))
+        Fact(r.words.term("setting", key), r.setting(key, str(value)))
         for key, value in sorted(provenance.settings.items())
     ]
     return (Fact(r.words("label.version"), provenance.version), *settings)
@@ -76,7 +76,8 @@ def sources(r: Reading) -> Table:
     """List the input files with the reader that took them and their SHA-256."""
     heads = tables.word_heads(r, "file", "reader", "sha256")
     rows = [
-        (Cell(s.name), Cell(s.reader), Cell(s.sha256, "hash")) for s in r.result.provenance.sources
+        (Cell(s.name), Cell(r.words.term("reader", s.reader)), Cell(s.sha256, "hash"))
+        for s in r.result.provenance.sources
     ]
     return Table(tuple(heads), tuple(rows))
 
@@ -85,8 +86,6 @@ def decisions(r: Reading) -> Table:
     """List what the reader and later steps decided, and why."""
     heads = tables.word_heads(r, "file", "topic", "choice", "reason")
     found = dict.fromkeys(r.result.provenance.decisions)
-    rows = [
-        (Cell(d.source), Cell(r.words.term("topic", d.topic)), Cell(d.choice), Cell(d.reason))
-        for d in found
-    ]
-    return Table(tuple(heads), tuple(rows))
+    told = ((d.source, r.words.term("topic", d.topic), d.choice, d.reason) for d in found)
+    rows = tuple(tuple(Cell(r.settled(text)) for text in one) for one in told)
+    return Table(tuple(heads), rows)
