@@ -12,6 +12,7 @@ from ncs_cb.readers._shared.typed import (
     Notes,
     is_site_table,
     one_per_site,
+    refuse_many,
     typed_response,
 )
 
@@ -104,6 +105,7 @@ def _visit(
     source: Input,
     general: list[Decision],
 ) -> Recording:
+    refuse_many(len(part))
     notes = Notes()
     rows = [typed_response(c, table, f"row {at}", source, notes) for at, c in part]
     rows, twice = one_per_site(rows, source.name)
