@@ -6,7 +6,14 @@ from ncs_cb.errors import NcsError, ReadError, StudyError, did_you_mean
 from ncs_cb.model import Decision
 from ncs_cb.readers._shared.reader import Input, Reader, Recording
 from ncs_cb.readers._shared.tables import Table, first_lines, is_identity, parse_table
-from ncs_cb.readers._shared.typed import KNOWN, NEEDED, Notes, one_per_site, typed_response
+from ncs_cb.readers._shared.typed import (
+    KNOWN,
+    NEEDED,
+    Notes,
+    one_per_site,
+    refuse_many,
+    typed_response,
+)
 
 _SUFFIXES = (".csv", ".tsv", ".txt")
 
@@ -101,6 +108,7 @@ def _visit(
     source: Input,
     general: list[Decision],
 ) -> Recording:
+    refuse_many(len(part))
     notes = Notes()
     rows = [typed_response(c, table, f"row {at}", source, notes) for at, c in part]
     rows, twice = one_per_site(rows, source.name)

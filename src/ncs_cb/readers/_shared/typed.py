@@ -76,6 +76,8 @@ _STATUS: dict[str, ResponseStatus] = {
 _NO_RESPONSE = frozenset(w for w, s in _STATUS.items() if s == "absent") - {"no", "none"}
 _NOT_DONE = frozenset(w for w, s in _STATUS.items() if s == "not_done")
 _BOUND = re.compile(r"[<>\u2264\u2265]\s*\d.*", re.ASCII)
+MOST_ROWS = 20_000
+"""A visit has some dozen responses; an intensity series in steps of the machine, some hundreds."""
 _AMPLITUDES = ("negative_peak_amplitude_mv", "peak_to_peak_amplitude_mv")
 
 
@@ -206,6 +208,21 @@ def _agreed(
             hint="Leave the measured cells empty, or correct the column 'response'.",
         )
     return status, {}
+
+
+def refuse_many(n_rows: int) -> None:
+    """Refuse more rows than one visit can have, before memory is asked for each of them.
+
+    Raises
+    ------
+    StudyError
+        If there are more than twenty thousand.
+    """
+    if n_rows > MOST_ROWS:
+        raise StudyError(
+            f"more than {MOST_ROWS} rows of one visit.",
+            hint="If the table holds several visits, say which column is their study_id.",
+        )
 
 
 def one_per_site(
