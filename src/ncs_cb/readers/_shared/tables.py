@@ -165,7 +165,7 @@ def _columns(cells: list[str]) -> tuple[str, ...]:
     often = Counter(columns)
     twice = sorted(name for name, count in often.items() if count > 1)[:3]
     if twice:
-        raise ReadError(f"column names occur twice: {', '.join(twice)}.")
+        raise ReadError(f"column names occur twice: {', '.join(map(repr, twice))}.")
     return columns
 
 

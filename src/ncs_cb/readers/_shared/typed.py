@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 
 from ncs_cb.columns import MEASURES
 from ncs_cb.errors import ReadError, StudyError, UnitError
+from ncs_cb.knowledge import layouts
 from ncs_cb.knowledge.anatomy import position
 from ncs_cb.knowledge.thresholds import value
 from ncs_cb.model import (
@@ -76,6 +78,8 @@ _STATUS: dict[str, ResponseStatus] = {
 _NO_RESPONSE = frozenset(w for w, s in _STATUS.items() if s == "absent") - {"no", "none"}
 _NOT_DONE = frozenset(w for w, s in _STATUS.items() if s == "not_done")
 _BOUND = re.compile(r"[<>\u2264\u2265]\s*\d.*", re.ASCII)
+MOST_ROWS = 20_000
+"""A visit has some dozen responses; an intensity series in steps of the machine, some hundreds."""
 _AMPLITUDES = ("negative_peak_amplitude_mv", "peak_to_peak_amplitude_mv")
 
 
@@ -206,6 +210,21 @@ def _agreed(
             hint="Leave the measured cells empty, or correct the column 'response'.",
         )
     return status, {}
+
+
+def refuse_many(n_rows: int) -> None:
+    """Refuse more rows than one visit can have, before memory is asked for each of them.
+
+    Raises
+    ------
+    StudyError
+        If there are more than twenty thousand.
+    """
+    if n_rows > MOST_ROWS:
+        raise StudyError(
+            f"more than {MOST_ROWS} rows of one visit.",
+            hint="If the table holds several visits, say which column is their study_id.",
+        )
 
 
 def one_per_site(
@@ -342,3 +361,17 @@ def _site(cells: Mapping[str, str], row: str, source: Input) -> Site:
     site = place.get(plain(text)) or named("sites", text, source)
     position(nerve, site)
     return Site(nerve, side, muscle, site)
+
+
+@cache
+def _only_in_layout() -> frozenset[str]:
+    return frozenset(map(str.casefold, layouts.load("plain").headers)) - {*KNOWN}
+
+
+def is_site_table(cells: Collection[str]) -> bool:
+    """Tell the header of a site table by its lower-case cells.
+
+    With columns of ours that a site table has not (age, printed velocity, findings of the visit),
+    it is one for the layout ``plain``, as it would be in a spreadsheet.
+    """
+    return {"nerve", "stimulation_site"} <= set(cells) and not _only_in_layout() & set(cells)
