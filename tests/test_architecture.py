@@ -155,7 +155,7 @@ def test_light_commands_load_no_heavy_library(arguments):
 @pytest.mark.parametrize("path", MODULES, ids=NAMES)
 def test_modules_and_functions_stay_small(path):
     text = path.read_text("utf-8")
-    assert text.count("\n") <= 500, "split the module"
+    assert text.count("\n") < 500, "split the module"
     assert not re.search(r"fmt: *(skip|off)", text), "let the formatter lay it out"
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):

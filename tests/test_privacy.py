@@ -1,7 +1,9 @@
 """Who was examined stays in the recordings: nothing that is written or said names the person."""
 
 import ast
+import base64
 import hashlib
+import hmac
 import json
 import os
 import re
@@ -15,7 +17,7 @@ import pytest
 import archives
 import identities
 import ncs_cb
-from ncs_cb import review_file
+from ncs_cb import discreet, review_file
 from ncs_cb.batch.identity import Pseudonyms, scrub
 from ncs_cb.cli import main
 from ncs_cb.discreet import without_quotes
@@ -425,6 +427,26 @@ def test_with_a_key_a_stimulus_that_a_person_assigned_stays_assigned(tmp_path, c
     assert set(traces["stimulation_site"]) == {"wrist", "below_elbow"}
 
 
+def _own_hints() -> list[str]:
+    """Every hint of what reads inputs that holds nothing from outside."""
+    found, home = [], Path(discreet.__file__).parent
+    rooms = [home / name for name in ("readers", "knowledge", "study_file", "model")]
+    for path in (p for room in rooms for p in room.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            said = node.value if isinstance(node, ast.keyword) and node.arg == "hint" else None
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]).endswith("_HINT"):
+                said = node.value
+            if isinstance(said, ast.Constant) and isinstance(said.value, str):
+                found.append(said.value)
+    return found
+
+
+def test_no_hint_of_ours_is_hidden_from_the_reader():
+    hints = _own_hints()
+    assert len(hints) > 30
+    assert [hint for hint in hints if without_quotes(hint) != hint] == []
+
+
 NUMBERS = {
     "folder": "7741902",
     "folder with a name of birth": "Muster_07.08.1951",
@@ -475,3 +497,50 @@ def test_a_pseudonym_is_that_of_the_folders_own_name_also_where_it_is_a_number(t
     run(capfd, "batch", tmp_path / "root", "--out", tmp_path / "out", *arguments)
     (made,) = (tmp_path / "out" / "reports").iterdir()
     assert made.name == Pseudonyms(b"0123456789abcdef").of("7741902")
+
+
+def digests(text: bytes) -> list[str]:
+    """What somebody without the key would hold against the outputs, in usual notations."""
+    plain = hashlib.sha256(text).digest()
+    kinds = (hashlib.sha1, hashlib.md5, hashlib.blake2b)
+    made = [plain.hex(), *(kind(text).hexdigest() for kind in kinds)]
+    made += [base64.b32encode(plain).decode(), base64.b64encode(plain).decode()]
+    made += [hmac.new(key, text, "sha256").hexdigest() for key in (b"", b"ncs_cb")]
+    return [digest.casefold() for digest in made]
+
+
+def test_without_the_key_a_list_of_all_hospital_numbers_finds_nobody(tmp_path, capfd):
+    beginning, root = 9, tmp_path / "root"
+    numbers = [f"MRN{n:06d}" for n in range(20_000)]
+    for number in (numbers[713], numbers[4711], numbers[-1]):
+        (root / number).mkdir(parents=True)
+        name = f"X F 07-AUG-1951 {number}"
+        data = archives.nerve_file(archives.NERVES[0], np.random.default_rng(3), patient=name)
+        (root / number / f"{number}.edf").write_bytes(data)
+        told = f'[study]\nid = "{number}"\nclinical_question = "patient {number}"\n'
+        (root / number / "study.toml").write_text(told)
+    (root / numbers[4711] / "bad.edf").write_bytes(b"0" * 300)
+    (tmp_path / "lab.key").write_bytes(b"0123456789abcdef" * 2)
+    arguments = ("--out", tmp_path / "out", "--reports", "--workers", 1)
+    said = run(capfd, "batch", root, *arguments, "--key", tmp_path / "lab.key")
+    texts = written(tmp_path / "out") | said
+    public = [text for where, text in texts.items() if not where.startswith("_batch")]
+    words = {word.casefold() for text in public for word in re.findall(r"[\w+/]{9,}", text)}
+    held = {word[i : i + beginning] for word in words for i in range(len(word) - beginning + 1)}
+    assert Pseudonyms(b"0123456789abcdef" * 2).of(numbers[4711])[:beginning] in held
+    found = [n for n in numbers for d in digests(n.encode()) if d[:beginning] in held]
+    files = [path for path in root.rglob("*") if path.is_file()]
+    found += [f.name for f in files for d in digests(f.read_bytes()) if d[:beginning] in held]
+    assert found == []
+    text = " ".join(public)
+    assert [number for number in numbers if number in text] == []
+
+
+@pytest.mark.parametrize("place", ["review time", "review version"])
+def test_a_log_of_corrections_holds_no_name_where_a_time_or_a_version_belongs(tmp_path, place):
+    who = identities.person(10)
+    (tmp_path / "s").mkdir()
+    identities.PLACES[place](tmp_path / "s", who)
+    with pytest.raises(NcsError, match=r"line 1: .*must be a (time|version)") as told:
+        read_study(tmp_path / "s")
+    assert leaks({"message": str(told.value)}, {place: who}) == []

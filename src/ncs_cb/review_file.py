@@ -11,15 +11,18 @@ import hashlib
 import json
 import math
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from ncs_cb.errors import ReadError, StudyError, did_you_mean
 from ncs_cb.files import read_regular
 from ncs_cb.model import Correction, Decision
+from ncs_cb.units import FARTHEST_MM
 
 LOG_FILE = "review.jsonl"
 LOG_SUFFIX = ".review.jsonl"
@@ -32,6 +35,7 @@ KEYS = ("site", "side", "distance_mm", "polarity", "supramaximal", "collision_us
 REFUSED = "refused: "
 
 _VERSION = 1
+_RELEASE = re.compile(r"\d[\w.+-]{0,30}", re.ASCII)
 _LARGEST_BYTES = 64 * 2**20
 _LONGEST_LINE = 64 * 2**10
 _LONGEST_TEXT = 2000
@@ -42,7 +46,6 @@ _ALLOWED: dict[str, tuple[str | bool | None, ...]] = {
     "supramaximal": (True, False, None),
     "collision_used": (True, False, None),
 }
-_LONGEST_DISTANCE_MM = 2000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +219,7 @@ def to_correction(event: Mapping[str, Any]) -> Correction:
         made["undoes"] = _text(event, "undoes")
     return Correction(
         id=_needed(event, "id"),
-        at=_needed(event, "at"),
+        at=_moment(event),
         who=_needed(event, "who"),
         action=action,
         recording=_text(trace, "recording"),
@@ -226,7 +229,7 @@ def to_correction(event: Mapping[str, Any]) -> Correction:
         text=_text(trace, "text"),
         from_by=_text(event, "from_by"),
         why=_text(event, "why"),
-        version=_text(event, "ncs_cb"),
+        version=_version(event),
         **made,
     )
 
@@ -258,8 +261,8 @@ def checked_setting(key: str, value: Any) -> str | float | bool | None:
         if value is None:
             return None
         number: float = _number({"to": value}, "to")
-        if not 0.0 <= number <= _LONGEST_DISTANCE_MM:
-            raise StudyError(f"to: {number:g} mm; plausible: 0 to {_LONGEST_DISTANCE_MM:g} mm.")
+        if not 0.0 <= number <= FARTHEST_MM:
+            raise StudyError(f"to: {number:g} mm; plausible: 0 to {FARTHEST_MM:g} mm.")
         return number
     allowed = _ALLOWED[key]
     for one in allowed:
@@ -281,6 +284,23 @@ def _needed(event: Mapping[str, Any], key: str) -> str:
     value = _text(event, key)
     if not value.strip():
         raise StudyError(f"{key} is missing.")
+    return value
+
+
+def _moment(event: Mapping[str, Any]) -> str:
+    """Give when it was; any other text, which may name a person, is refused and not told."""
+    value = _needed(event, "at")
+    try:
+        datetime.fromisoformat(value)
+    except ValueError:
+        raise StudyError("at: must be a time such as 2026-03-02T10:11:12Z.") from None
+    return value
+
+
+def _version(event: Mapping[str, Any]) -> str:
+    value = _text(event, "ncs_cb")
+    if value and not _RELEASE.fullmatch(value):
+        raise StudyError("ncs_cb: must be a version such as 0.3.0.")
     return value
 
 

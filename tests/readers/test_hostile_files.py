@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import archives
@@ -326,3 +327,37 @@ def test_a_misspelt_site_is_found_as_if_it_were_held_against_every_name():
         plain = normalize(changed)
         best = difflib.get_close_matches(plain, names, n=1, cutoff=0.8)
         assert bool(resembles_site(changed)) == bool(best and len(plain) > 2), changed
+
+
+@pytest.mark.parametrize("nothing", [None, np.nan, pd.NA, pd.NaT, np.ma.masked])
+def test_a_distance_that_says_nothing_is_unknown_and_never_zero(nothing):
+    samples = np.stack([archives.cmap(3.0, 8.0, 5.5), archives.cmap(6.5, 7.5, 5.5)])
+    labels = pd.DataFrame({"stimulation_site": ["wrist", "elbow"]})
+    labels = labels.assign(nerve="median", side="right", muscle="apb")
+    for name in ("distance_mm", "stimulus_ma", "supramaximal"):
+        labels[name] = pd.Series([nothing, 1], dtype=object)
+    study = ncs_cb.study_from_arrays(samples, labels, sampling_rate_hz=20_000, stimulus_index=40)
+    here, other = (trace.stimulus for trace in study.traces)
+    assert (here.distance_mm, here.intensity_ma, here.is_supramaximal) == (None, None, None)
+    assert (other.distance_mm, other.intensity_ma, other.is_supramaximal) == (1.0, 1.0, True)
+
+
+@pytest.mark.parametrize("nothing", [None, np.nan, pd.NA, pd.NaT, np.ma.masked])
+def test_a_cell_of_a_frame_that_says_nothing_is_unknown_and_never_zero(nothing):
+    sites = {"stimulation_site": ["wrist", "elbow"], "negative_peak_amplitude_mv": [9.0, 8.0]}
+    frame = pd.DataFrame(sites).assign(nerve="median", side="right", muscle="apb")
+    frame["distance_mm"] = pd.Series([nothing, 290.0], dtype=object)
+    (study,) = ncs_cb.studies_from_table(frame)
+    assert [r.stimulus.distance_mm for r in study.typed_responses] == [None, 290.0]
+
+
+@pytest.mark.parametrize("text", ["7.0.1cm", "7,0,1cm", "0.7.0cm"])
+def test_the_end_of_what_is_no_number_is_no_distance(tmp_path, text):
+    data = archives.nerve_file(archives.NERVES[0], np.random.default_rng(1))
+    old = b"12mA at 7.0cm from recording site"
+    assert old in data
+    data = data.replace(old, f"12mA at {text} from".encode().ljust(len(old)), 1)
+    (tmp_path / "m.edf").write_bytes(data)
+    study = read_study(tmp_path / "m.edf")
+    assert [trace.site.stimulation_site for trace in study.traces] == ["elbow", "axilla"]
+    assert len(study.unassigned) == 1

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 import ncs_cb
-from ncs_cb import StudyError, studies_from_table
+from ncs_cb import StudyError, studies_from_table, view
 from ncs_cb.cli import main
 from ncs_cb.readers import read_studies
 
@@ -124,6 +124,9 @@ def test_a_printed_velocity_stands_in_where_distances_are_missing_and_is_marked(
         "median left apb wrist-elbow: 53 m/s",
         "median left apb elbow-axilla: 60 m/s",
     ]
+    for lang, word in (("en", "velocity as the machine printed it"), ("zh", "速度为仪器打印值")):
+        remarks = [row[-1].text for row in view.build(result, lang=lang).motor.rows]
+        assert [word in text for text in remarks[-3:]] == [False, True, True]
 
 
 def test_peak_to_peak_amplitudes_decide_no_grade(tmp_path):

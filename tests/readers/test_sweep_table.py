@@ -161,6 +161,13 @@ def test_a_stimulus_outside_the_trace_is_kept_for_the_measurement_to_flag(tmp_pa
     assert read_study(put(tmp_path, "\n".join(lines))).traces[0].stimulus_index == -100
 
 
+def test_lines_of_a_title_above_the_header_are_left_out_and_told(tmp_path):
+    plain = read_study(put(tmp_path, table()))
+    titled = read_study(put(tmp_path, "Export of a machine\n\n" + table()))
+    np.testing.assert_array_equal(titled.traces[0].samples_mv, plain.traces[0].samples_mv)
+    assert any(d.topic == "titles" and d.reason.startswith("2 lines") for d in titled.decisions)
+
+
 def test_columns_marked_as_repeats_share_a_group(tmp_path):
     traces = {
         "a": {"site": "wrist", "repeat": "s1"},

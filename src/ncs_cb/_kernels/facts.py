@@ -164,6 +164,10 @@ FAR_FIELD_SHARE = 0.006
 # amplifier that recovers.
 RECOVERING = 0.75
 GROWS = 0.9
+# What came down to this share of what lies before the response has grown again: the end of an
+# artefact lies in front of the potential.
+GROWS_AGAIN = 0.6
+CLEARLY = 1.5
 BACK_MS = 10.0
 # Removing hum must not shorten the quiet stretch before the response by more than this.
 UNDONE_MS = 0.7

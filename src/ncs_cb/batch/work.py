@@ -252,6 +252,7 @@ def _named_input(task: Task, source: str | None) -> str:
 def _tables(studies: Sequence[tuple[Task, Study]], settings: Settings) -> tuple[Found, Tables]:
     from ncs_cb.analysis import analyze_together
     from ncs_cb.measuring.corrected import reviews_table
+    from ncs_cb.measuring.f_waves import with_typed
 
     tables = analyze_together(
         [study for _, study in studies],
@@ -264,6 +265,7 @@ def _tables(studies: Sequence[tuple[Task, Study]], settings: Settings) -> tuple[
     frames = {name: _named(tables.frames[name], ids) for name in TABLES if name in tables.frames}
     summaries = _summaries(tables.frames, ids)
     frames["studies"] = _studies([study for _, study in studies], [summaries[i] for i in ids])
+    frames["f_waves"] = with_typed(frames["f_waves"], [study for _, study in studies])
     frames["reviews"] = reviews_table([study for _, study in studies])
     for table, frame in frames.items():
         found.rows[table].append(parquet.to_arrow(frame, table))

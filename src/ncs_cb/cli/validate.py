@@ -173,6 +173,8 @@ def warnings_of(study: Study) -> Iterator[str]:
     for decision in study.decisions:
         if decision.topic == "salvage":
             yield f"{decision.source}: warning: {decision.reason}."
+        elif decision.topic == "overruled":
+            yield f"{decision.source}: warning: {decision.choice}, {decision.reason}."
         elif decision.topic == "visits":
             yield f"{decision.source}: {decision.choice}: {decision.reason}."
 

@@ -22,8 +22,8 @@ from ncs_cb.judging.fibers import (
     is_firm,
 )
 from ncs_cb.judging.leading import leading_set
-from ncs_cb.judging.limits import limit_rows
-from ncs_cb.judging.normal import is_clear, unread
+from ncs_cb.judging.limits import absent_distally, limit_rows, other_answers
+from ncs_cb.judging.normal import disagreeing, is_clear, unread
 from ncs_cb.judging.rows import Gathered, nerve_of, visits_of
 from ncs_cb.judging.sensory import sensory_studies
 from ncs_cb.judging.statements import (
@@ -37,6 +37,7 @@ from ncs_cb.judging.statements import (
     nerve_items,
     premise,
     sensory,
+    silent,
     studied,
     technical,
     unexplained,
@@ -83,7 +84,7 @@ def impressions(
         in English and Chinese.
     """
     sets = chain(reference)
-    marks = _marks(rows, details, reference)
+    marks = _marks(rows, details, reference, sets)
     lines = []
     for study_id in visits_of(rows, details):
         person, own = details.get(study_id, Details()), rows.verdicts.get(study_id, ())
@@ -101,6 +102,7 @@ def impressions(
             ),
             (unassigned or {}).get(study_id, ()),
             tuple(marks.get(study_id, ())),
+            absent_distally(rows.traces.get(study_id, ())),
         )
         for line, said in enumerate(statements(looked_at(visit)), start=1):
             lines.append(
@@ -117,7 +119,10 @@ def impressions(
 
 
 def _marks(
-    rows: Gathered, details: Mapping[str, Details], reference: str | Path | ReferenceSet
+    rows: Gathered,
+    details: Mapping[str, Details],
+    reference: str | Path | ReferenceSet,
+    sets: tuple[ReferenceSet, ...],
 ) -> dict[str, list[Row]]:
     """Give the motor values that have a limit of normal, with where they lie, by study."""
     tables = {"traces": rows.traces, "segments": rows.segments}
@@ -125,7 +130,8 @@ def _marks(
     for one in limit_rows(rows.traces, rows.segments, details, reference=reference):
         study_id = one["study_id"]
         row = tables[one["table"]][study_id][one["row"]]
-        found.setdefault(study_id, []).append({**row, **one})
+        others = other_answers(row, one, details.get(study_id, Details()), sets)
+        found.setdefault(study_id, []).append({**row, **one, "others": others})
     return found
 
 
@@ -147,6 +153,7 @@ def statements(visit: Seen) -> tuple[Statement, ...]:
         *entrapment(visit),
         *fibers(visit),
         *(_unlimited(visit) if not visit.marks else ()),
+        *disagreeing(visit),
         *sensory(visit),
         *_disease(visit),
         *_step(visit, lacking),
@@ -159,6 +166,7 @@ def _normal(visit: Seen) -> Iterator[Statement]:
     told = [nerve for nerve in studied(visit) if nerve in limited]
     yield Statement("normal", "study", tuple(nerve_items(told)))
     yield from _unlimited(visit)
+    yield from disagreeing(visit)
     if any(one.is_normal is True for one in visit.studies):
         yield from sensory(visit)
     yield from _category(visit, only_met=True)
@@ -190,7 +198,8 @@ def _pattern(visit: Seen) -> str:
     if not blocked and not visit.open_() and axonal(visit) and not odd:
         trapped = {(one.nerve, one.side) for one in visit.traps}
         lost = [nerve for nerve in axonal(visit) if nerve not in trapped]
-        if is_firm(lost, visit) and has_normal_sensation(lost, visit):
+        # One nerve that does not answer is a lesion of its own, or a stimulus off the nerve.
+        if lost != silent(visit) and is_firm(lost, visit) and has_normal_sensation(lost, visit):
             return "motor_neuron"
     return ""
 
@@ -280,17 +289,22 @@ def _step(visit: Seen, lacking: tuple[Statement, ...]) -> Iterator[Statement]:
         return
     told = next(_premise_steps(visit, _SPOILING), None)
     pattern = _pattern(visit)
-    if told is not None:
-        yield told
-    elif pattern:
-        yield Statement("step", pattern)
-    elif (told := next(_premise_steps(visit, _DOUBTING), None)) is not None:
-        yield told
-    elif axonal(visit) and not visit.studies and not (visit.graded() or visit.open_()):
+    if told is None and pattern:
+        told = Statement("step", pattern)
+    told = told or next(_premise_steps(visit, _DOUBTING), None)
+    yield from (told,) if told is not None else _step_of_findings(visit, lacking)
+
+
+def _step_of_findings(visit: Seen, lacking: tuple[Statement, ...]) -> Iterator[Statement]:
+    """Give the step that what was found asks for, where technique and pattern ask for none."""
+    suspected = bool(visit.graded() or visit.open_())
+    if silent(visit) and not suspected:
+        yield Statement("step", "absent", tuple(nerve_items(silent(visit))))
+    elif axonal(visit) and not visit.studies and not suspected:
         yield Statement("step", "sensory")
     elif visit.traps and not visit.graded():
         yield Statement("step", "entrapment")
-    elif visit.conclusion is not None and (visit.graded() or visit.open_()):
+    elif visit.conclusion is not None and suspected:
         yield from _asked(visit)
     elif rows := fallen(visit):
         weak = any(str(row["technical_validity"]) != ATTESTED for row in rows)
@@ -298,6 +312,8 @@ def _step(visit: Seen, lacking: tuple[Statement, ...]) -> Iterator[Statement]:
         yield Statement("step", "fallen" if weak else "compare", items)
     elif lacking:
         yield Statement("step", "unread")
+    elif unexplained(visit):
+        yield Statement("step", "sensory_more")
     elif visit.details.findings.get(_WEAK) is True:
         yield from _proximal(visit)
 
@@ -317,7 +333,7 @@ _SPOILING = (
     ("supramaximal", (None,)),
     ("recent", (None,)),
 )
-_DOUBTING = (("martin_gruber", (False, True, None)), ("erb", (None,)))
+_DOUBTING = (("complete_block", (True,)), ("martin_gruber", (False, True, None)), ("erb", (None,)))
 
 
 def _premise_steps(

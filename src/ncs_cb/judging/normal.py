@@ -25,9 +25,11 @@ from ncs_cb.judging.statements import (
     number,
     place_of,
     segment_item,
+    silent,
     too_small,
 )
 from ncs_cb.judging.validity import REFUTED
+from ncs_cb.knowledge.anatomy import anatomy, entrapment_between
 from ncs_cb.wording.impression import Statement
 
 # Flags of a response that stands, although its onset cannot be trusted.
@@ -56,6 +58,7 @@ def is_clear(visit: Seen) -> bool:
         or visit.traps
         or visit.slow
         or visit.small
+        or silent(visit)
         or visit.cold
         or visit.unassigned
         or dispersed(visit)
@@ -103,6 +106,46 @@ def unread(visit: Seen, *, flagged: bool) -> Iterator[Statement]:
                 }
     if items:
         yield Statement("technique", "unread", tuple(items.values()))
+
+
+def disagreeing(visit: Seen) -> Iterator[Statement]:
+    """Say which values another set of limits would call otherwise, and whose limit is used."""
+    titles = {one.id: (one.title, one.title_zh) for one in visit.sets}
+    by_set: dict[str, dict[Any, Mapping[str, Any]]] = {}
+    for row in visit.marks:
+        if not row["others"] or not _bears_on(row, visit):
+            continue
+        other, (nerve, side) = row["others"][0], nerve_of(row)
+        english, chinese = titles[other.set_id]
+        item = {
+            "kind": f"sets_{_KINDS.get(row['column'], 'velocity')}",
+            "nerve": nerve,
+            "side": side,
+            "value": number(row[row["column"]]),
+            "limit": row["limit"],
+            "other": other.value,
+            "other_set": english,
+            "other_set_zh": chinese or english,
+        }
+        by_set.setdefault(row["set_id"], {})[nerve, side, row["column"]] = item
+    for set_id, items in by_set.items():
+        english, chinese = titles[set_id]
+        values = {"made": english, "made_zh": chinese or english}
+        yield Statement("fibers", "sets_disagree", tuple(items.values()), values)
+
+
+def _bears_on(row: Row, visit: Seen) -> bool:
+    """Tell whether it matters what another set says of a value."""
+    segment = str(row.get("segment") or "")
+    if foreign(row) or row.get("is_adjacent") is False:
+        return False
+    # One limit for all ages is wrong in the legs, and one for all segments at an entrapment site.
+    if anatomy().nerves[row["nerve"]].limb == "leg":
+        return False
+    if segment and entrapment_between(row["nerve"], *segment.split("-")) is not None:
+        return False
+    # A nerve that lost fibers conducts a little slower too: its velocity is not spoken of.
+    return not (segment and row["is_outside"] is True and nerve_of(row) in visit.small)
 
 
 def _unread_between(row: Row) -> str:

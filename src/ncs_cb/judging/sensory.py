@@ -24,6 +24,7 @@ from ncs_cb.columns import conform, records
 from ncs_cb.judging.truth import Truth, holds
 from ncs_cb.knowledge.anatomy import anatomy, find
 from ncs_cb.knowledge.reference import ReferenceSet, chain, first_limit
+from ncs_cb.knowledge.thresholds import is_same_distance
 from ncs_cb.measuring import sensory as measured
 from ncs_cb.model import Details, SensoryValue
 
@@ -261,10 +262,10 @@ def _compared(
         if value is None or not math.isfinite(value) or limit is None:
             continue
         inside = holds(value, "ge" if limit.direction == "lower" else "le", limit.value)
-        # A latency belongs to its distance: beyond 10 mm of difference only one answer is safe.
+        # A latency belongs to its distance: at another one only one answer is safe.
         if item.endswith("latency_ms") and limit.distance_mm and distance_mm is not None:
-            extra = distance_mm - limit.distance_mm
-            if (extra > 10.0 and not inside) or (extra < -10.0 and inside):
+            is_far = not is_same_distance(distance_mm, limit.distance_mm)
+            if is_far and inside is bool(distance_mm < limit.distance_mm):
                 inside = pd.NA
         answers.append(inside)
         sign = ">=" if limit.direction == "lower" else "<="

@@ -40,6 +40,8 @@ class Seen:
     unassigned: tuple[str, ...]
     marks: tuple[Row, ...] = ()
     """Motor values that have a limit of normal: the row they stand in, and that limit."""
+    absent: tuple[Row, ...] = ()
+    """Most distal motor responses that were looked for and not there."""
     traps: tuple[Found, ...] = ()
     cold: frozenset[tuple[str, str]] = frozenset()
     slow: dict[Nerve, tuple[float, float]] = field(default_factory=dict)
@@ -117,8 +119,14 @@ def _small(visit: Seen) -> dict[Nerve, tuple[float, float]]:
     found = dict(beyond_limit(visit, "distal_amplitude_mv", "amplitude_mv", "lt"))
     for row in visit.marks:
         if row["column"] == "negative_peak_amplitude_mv" and row["is_outside"] is True:
-            found.setdefault(nerve_of(row), (number(row[row["column"]]), row["limit"]))
+            value = 0.0 if is_absent(row) else number(row[row["column"]])
+            found.setdefault(nerve_of(row), (value, row["limit"]))
     return found
+
+
+def silent(visit: Seen) -> list[Nerve]:
+    """Give the nerves without a distal response, crossing recordings apart."""
+    return list(dict.fromkeys(nerve_of(row) for row in visit.absent if not foreign(row)))
 
 
 def beyond_limit(
@@ -258,7 +266,7 @@ def block(visit: Seen) -> Iterator[Statement]:
     small = [
         nerve_of(row)
         for row in visit.verdicts
-        if too_small(row) and nerve_of(row) not in map(nerve_of, graded)
+        if too_small(row) and nerve_of(row) not in (*map(nerve_of, graded), *silent(visit))
     ]
     if small:
         yield Statement("block", "too_small", tuple(nerve_items(small)))
@@ -284,7 +292,8 @@ def _free(visit: Seen, small: list[Nerve]) -> Iterator[Statement]:
         yield Statement("block", case, tuple(nerve_items(seen)))
     if rest:
         yield Statement("block", "none_judged", rest)
-    if not clear and not small and not spread and not explained(visit) and not fallen(visit):
+    told = small or spread or explained(visit) or fallen(visit) or silent(visit)
+    if not clear and not told:
         yield Statement("block", "not_judged")
 
 

@@ -17,9 +17,10 @@ import pandas as pd
 from ncs_cb.columns import SEGMENT_KEYS, conform
 from ncs_cb.judging import truth
 from ncs_cb.judging.evidence import EvidenceBook
-from ncs_cb.judging.rest import recovered, without_crossing
+from ncs_cb.judging.premises import Premises, premises
+from ncs_cb.judging.rest import answering, recovered, without_crossing
 from ncs_cb.judging.table import Segments, read_segments
-from ncs_cb.judging.validity import Premises, Standing, premises
+from ncs_cb.judging.validity import Standing
 from ncs_cb.judging.varying import clauses_named, is_one_question, variants
 from ncs_cb.knowledge.criteria import (
     Clause,
@@ -101,6 +102,7 @@ def judge(
     table = read_segments(segments)
     limits = lower_amplitude_limits(table.keys, reference, details)
     found = premises(table, checks, segments)
+    table = answering(table, found.silent)
     facts = _Facts(table, limits, checks, found.complete)
     if vary is not None:
         return _varied(variants(sets, vary), next(iter(vary)), facts, found)

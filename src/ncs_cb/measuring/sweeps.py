@@ -13,7 +13,7 @@ from ncs_cb import flags
 from ncs_cb.knowledge import thresholds
 from ncs_cb.measuring.attested import IN_GENERAL
 from ncs_cb.measuring.recruitment import attest, recruitment_table, still_growing
-from ncs_cb.measuring.unlike import difference
+from ncs_cb.measuring.unlike import difference, jitter
 from ncs_cb.model import Decision, MachineValues, Stimulus, Study, Trace
 
 __all__ = ["Chosen", "attest", "choose_responses", "recruitment_table", "repeats", "still_growing"]
@@ -159,8 +159,19 @@ def _averaged(sweeps: list[Trace], decisions: list[Decision]) -> list[_Response]
     decisions.append(
         _average_decision(sweeps[0], len(kept), len(sweeps), counts, samples_mv[is_kept])
     )
-    trace = _mean_trace(kept, samples_mv[is_kept], stimulus_index)
+    moved_mv, apart_ms = jitter(samples_mv[is_kept], stimulus_index, kept[0].sampling_rate_hz)
+    trace = _mean_trace(kept, moved_mv, stimulus_index)
     raised = ("sweeps_rejected",) if len(kept) < len(sweeps) else ()
+    if apart_ms:
+        decisions.append(
+            Decision(
+                kept[0].recording,
+                "average",
+                f"{_place(kept[0])}: {len(kept)} sweeps aligned",
+                f"their responses come up to {apart_ms:.2g} ms apart",
+            )
+        )
+        raised = (*raised, "repeats_aligned")
     return [_Response(trace, len(kept), raised=raised)]
 
 

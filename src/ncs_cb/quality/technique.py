@@ -56,6 +56,8 @@ def response_absent_at_site(pair: Pair) -> Finding:
     both = pair.both()
     if both is None:
         return no_rows(pair)
+    if all(response.is_absent for response in both):
+        return raised("absent_at_both", distal=pair.sites[0], proximal=pair.sites[1])
     for site, response in zip(pair.sites, both, strict=True):
         if response.is_absent:
             return raised("absent", site=site)
@@ -115,10 +117,10 @@ def distal_response_small(pair: Pair) -> Finding:
 
 def _gains_pct(pair: Pair) -> tuple[float, float]:
     """By how much amplitude and area are larger at the proximal site."""
-    area = pair.number("total_area_reduction_pct")
-    if not known(area):
-        area = pair.number("area_reduction_pct")
-    return -pair.number("amplitude_reduction_pct"), -area
+    first = pair.number("area_reduction_pct")
+    total = pair.number("total_area_reduction_pct")
+    area = -first if not known(total) else float(segments.agreed_gain_pct(-first, -total))
+    return -pair.number("amplitude_reduction_pct"), area
 
 
 def proximal_larger(pair: Pair) -> Finding:
@@ -289,10 +291,6 @@ def electrode_shift(pair: Pair) -> Finding:
     return raised("changed", **numbers) if correlation < least else cleared("same", **numbers)
 
 
-# Where median and ulnar nerve, or the whole plexus, lie within reach of one stimulus.
-_NEAR_OTHER_NERVES = frozenset({"palm", "wrist", "upper_arm", "axilla", "erb"})
-
-
 def co_stimulation(pair: Pair) -> Finding:
     """The response changes shape in a way that suggests a second nerve was stimulated."""
     both = pair.both()
@@ -316,7 +314,7 @@ def co_stimulation(pair: Pair) -> Finding:
         return raised("changed_and_larger", **numbers)
     if larger and len(positive) == 1:
         return raised("positive_and_larger", site=positive[0], gain_pct=gain_pct)
-    near = [site for site in pair.sites if site in _NEAR_OTHER_NERVES]
+    near = [site for site in pair.sites if anatomy().sites[site].near_other_nerves]
     if changed and near:
         return raised("changed_near_nerves", site=near[0], correlation=correlation)
     if larger and _attestation(both[0]) and not spans_forearm(pair.row["nerve"], pair.sites):

@@ -386,7 +386,11 @@ def _assemble(
         (*sources, *_sources(read)),
         tuple(
             replace(d, source=open_name(d.source))
-            for d in (*decisions, *(d for r in recorded for d in r.decisions))
+            for d in (
+                *decisions,
+                *(d for r in recorded for d in r.decisions),
+                *told_of.left_unassigned(unassigned),
+            )
         ),
         tuple(visible(note) for r in recorded for note in r.notes),
         printed_segments=tuple(s for r in recorded for s in r.printed_segments),

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ncs_cb import flags
 from ncs_cb.knowledge.anatomy import anatomy, routine_nerves
-from ncs_cb.view.notes import category_word
+from ncs_cb.view.conclusions import category_word
 from ncs_cb.view.parts import Fact
 from ncs_cb.view.reading import (
     Reading,

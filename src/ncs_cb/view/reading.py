@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import pandas as pd
@@ -83,7 +83,18 @@ class Reading:
         """Name a set of limits by its own title, else by its id."""
         found = (one for one in self.result.sets if one.kind == "reference" and one.id == set_id)
         own = next(found, None)
-        return set_id if own is None else self.either(own.title, own.title_zh)
+        known = self.words.term("data_file", set_id)
+        return known if own is None else self.either(own.title, own.title_zh)
+
+    def setting(self, key: str, value: str) -> str:
+        """Say what a call was made with: a set by its title, a speaker by its name."""
+        if key == "reference":
+            return self.reference_title(value)
+        return self.words.term("sayer", value) if key == "supramaximal" else value
+
+    def settled(self, text: str) -> str:
+        """Say in the reader's language what was settled on reading, where it has words for it."""
+        return _settled(text, self.words.lang)
 
     def set_words(self, set_id: str) -> SetWords | None:
         """Give what a criteria set says of itself; None when the result does not hold it."""
@@ -256,6 +267,26 @@ def is_typed(r: Reading, series: Series) -> bool:
     # A record holds no samples: its tables say as well what was sampled.
     mine = [row for row in r.traces if series_of(row) == series]
     return not any(is_known(row["sampling_rate_hz"]) for row in mine)
+
+
+@cache
+def _settlements() -> tuple[tuple[re.Pattern[str], str], ...]:
+    """Give the sentences of readers as patterns, those with most words of their own first."""
+    told = sorted(load("en").section("settled").items(), key=lambda one: -len(one[1]))
+    return tuple(
+        (re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+?)", re.escape(english))), key)
+        for key, english in told
+    )
+
+
+def _settled(text: str, lang: str) -> str:
+    words = load(lang)
+    if f"polarity.{text}" in words.texts:
+        return words(f"polarity.{text}")
+    for pattern, key in _settlements():
+        if found := pattern.fullmatch(text):
+            return words(f"settled.{key}", **found.groupdict())
+    return text
 
 
 @lru_cache(maxsize=1024)

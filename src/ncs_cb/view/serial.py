@@ -10,7 +10,7 @@ from typing import Protocol
 import pandas as pd
 
 from ncs_cb.model import Result, TreatmentCourse
-from ncs_cb.view import examined, front, notes, tables
+from ncs_cb.view import examined, front, grounds, notes, tables
 from ncs_cb.view.parts import Cell, Fact, Head, Table
 from ncs_cb.view.reading import Reading, Row, is_silent, read, records, series_of
 from ncs_cb.view.rounding import NOTHING, is_known, number, signed, with_unit
@@ -132,8 +132,8 @@ def build_comparison(compared: Compared, *, lang: str = "en") -> ComparisonView:
         courses=tuple(notes.course_text(r, course) for course in compared.courses),
         strength=examined.strength_over(r, visits),
         needle_emg=examined.needle_over(r, visits),
-        data_files=notes.data_files(r),
-        rests_on=notes.rests_on(r),
+        data_files=grounds.data_files(r),
+        rests_on=grounds.rests_on(r),
         disclaimer=words("page.disclaimer"),
         labels=words.section("label")
         | {"timeline_caption": words("label.timeline_caption", lead=r.set_title(r.lead))}

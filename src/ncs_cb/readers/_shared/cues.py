@@ -12,7 +12,7 @@ from ncs_cb.errors import StudyError
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.model import MachineValues, Stimulus
 from ncs_cb.readers._shared.notes import Note, is_note, note
-from ncs_cb.readers._shared.plausible import FARTHEST_MM, LONGEST_PULSE_MS, STRONGEST_MA
+from ncs_cb.readers._shared.plausible import LONGEST_PULSE_MS, STRONGEST_MA
 from ncs_cb.readers._shared.stimuli import (
     Spoken,
     assigned,
@@ -26,6 +26,7 @@ from ncs_cb.readers._shared.stimuli import (
     with_attribute,
 )
 from ncs_cb.readers._shared.told import attested
+from ncs_cb.units import FARTHEST_MM
 
 # Two texts about one stimulus, such as a sentence and a plain site name, stand this close.
 _SAME_MOMENT_S = 1e-3

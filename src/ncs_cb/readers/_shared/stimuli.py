@@ -30,8 +30,9 @@ LONGEST_TEXT = 500
 _LIKENESS = 0.8
 NUMBER = r"(\d{1,9}(?:[.,]\d{1,15})?)"
 _QUANTITY = re.compile(
-    NUMBER + r"\s*(ms|us|\u00b5s|\u03bcs|ma|v|cm|mm)\b(?:\s+from\s+(?:the\s+)?recording"
-    r"(?:\s+(?:site|electrode))?)?",
+    # Not the end of what is no number: 7.0.1cm is not 1 mm.
+    r"(?<!\d)(?<!\d[.,])" + NUMBER + r"\s*(ms|us|\u00b5s|\u03bcs|ma|v|cm|mm)\b"
+    r"(?:\s+from\s+(?:the\s+)?recording(?:\s+(?:site|electrode))?)?",
     re.IGNORECASE,
 )
 _MINUS = re.compile(r"(?:\bat|@|=)\s*-$", re.IGNORECASE)

@@ -158,6 +158,8 @@ def apply(recording: Recording, told: RecordingOverride, name: str) -> Recording
             delay_ms=told.stimulus_delay_ms,
             is_polarity_told=told.polarity in ("negative_up", "negative_down"),
         )
+        if recording.unassigned:
+            traces = tuple(replace(t, flags=(*t.flags, "unassigned_stimulus")) for t in traces)
         recording = replace(recording, traces=traces, decisions=(*recording.decisions, *doubts))
     if told.unit is None:
         from ncs_cb.readers._shared.scale import checked_scale
@@ -249,6 +251,20 @@ def _distances(
             distances[distal] = start
         distances[proximal] = round(distances[distal] + length, 6)
     return distances, decisions
+
+
+def left_unassigned(unassigned: Sequence[UnassignedStimulus]) -> tuple[Decision, ...]:
+    """Say in the provenance which stimuli name no site and were not read."""
+    return tuple(
+        Decision(
+            u.recording,
+            "unassigned stimulus",
+            u.text or "without a text",
+            f"sweep {u.sweep}{'' if u.time_s is None else f', at {u.time_s:g} s'}: no site is "
+            "named, nothing of it is measured",
+        )
+        for u in unassigned
+    )
 
 
 def nothing_assigned(unassigned: Sequence[UnassignedStimulus]) -> StudyError:

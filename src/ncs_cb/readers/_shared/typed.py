@@ -21,19 +21,14 @@ from ncs_cb.model import (
     TypedResponse,
 )
 from ncs_cb.readers._shared.names import SIDES
-from ncs_cb.readers._shared.plausible import (
-    FARTHEST_MM,
-    HIGHEST_RATE_HZ,
-    LONGEST_PULSE_MS,
-    STRONGEST_MA,
-)
+from ncs_cb.readers._shared.plausible import HIGHEST_RATE_HZ, LONGEST_PULSE_MS, STRONGEST_MA
 from ncs_cb.readers._shared.reader import Input
 from ncs_cb.readers._shared.stimuli import plain
 from ncs_cb.readers._shared.tables import Table, number, unmarked
 from ncs_cb.readers._shared.told import attested
 from ncs_cb.readers._shared.truth import UNKNOWN_WORDS, truth
 from ncs_cb.readers._shared.words import named
-from ncs_cb.units import LARGEST_PLAUSIBLE_RESPONSE_MV
+from ncs_cb.units import FARTHEST_MM, LARGEST_PLAUSIBLE_RESPONSE_MV
 
 NEEDED = ("nerve", "side", "muscle", "stimulation_site")
 _VALUES = tuple(c.name for c in MEASURES if c.dtype == "float64")

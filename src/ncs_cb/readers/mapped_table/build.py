@@ -13,13 +13,13 @@ from ncs_cb.knowledge.anatomy import anatomy, nerve_of_muscle, position
 from ncs_cb.knowledge.layouts import Layout
 from ncs_cb.model import Decision, Details, PrintedSegment, TypedResponse
 from ncs_cb.readers._shared.grid import Grid
-from ncs_cb.readers._shared.plausible import FARTHEST_MM
 from ncs_cb.readers._shared.reader import Input, Recording
 from ncs_cb.readers._shared.tables import Table, is_identity, number
 from ncs_cb.readers._shared.typed import Notes, limited, one_per_site, typed_response
 from ncs_cb.readers._shared.words import named
 from ncs_cb.readers.mapped_table.rows import Found, Row, take_rows
 from ncs_cb.study_file import RANGES, build_study
+from ncs_cb.units import FARTHEST_MM
 
 _OURS = Table((), [], has_decimal_comma=False)
 _NOT_OF_A_SITE_TABLE = frozenset(

@@ -39,6 +39,8 @@ _UNIT_WORDS = frozenset(
         "s",
     }
 )
+# A share of something is no unit of it: "Amplitude %" is another quantity than "Amplitude mV".
+_UNIT_BEHIND = re.compile(r"(.+?)(?:\s*[(\[]\s*([^()\[\]]+?)\s*[)\]]|[\s,;]+(\S+))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +69,9 @@ class Header:
         ReadError
             If there are two.
         """
-        exact, unitless = _places(self.names)
         wanted = folded(header)
-        # A header may be named without the unit that stands below it.
-        found = exact.get(wanted) or unitless.get(wanted) or []
+        # A header may be named without the unit that stands below or behind it.
+        found = next((at[wanted] for at in _places(self.names) if wanted in at), [])
         if len(found) > 1:
             raise ReadError(
                 f"row {self.row + 1}: two columns are headed '{header[:60]}'.",
@@ -97,14 +98,15 @@ class Header:
 
 
 @lru_cache(maxsize=8)
-def _places(names: tuple[str, ...]) -> tuple[dict[str, list[int]], dict[str, list[int]]]:
-    """Give the columns by folded header, with and without the unit that stands below it."""
-    exact: dict[str, list[int]] = {}
-    unitless: dict[str, list[int]] = {}
+def _places(names: tuple[str, ...]) -> tuple[dict[str, list[int]], ...]:
+    """Give the columns by folded header: whole, without the unit below it, without any unit."""
+    places: tuple[dict[str, list[int]], ...] = ({}, {}, {})
     for i, name in enumerate(names):
-        exact.setdefault(folded(name), []).append(i)
-        unitless.setdefault(folded(bare(name)), []).append(i)
-    return exact, unitless
+        for found, key in zip(
+            places, (folded(name), folded(bare(name)), unitless(name)), strict=True
+        ):
+            found.setdefault(key, []).append(i)
+    return places
 
 
 def folded(text: str) -> str:
@@ -115,6 +117,13 @@ def folded(text: str) -> str:
 def bare(name: str) -> str:
     """Give a header without the line of units below it."""
     return _UNITS_BELOW.sub("", name) if name.endswith("|") else name
+
+
+def unitless(name: str) -> str:
+    """Give a header, folded, without the unit at its end."""
+    text = folded(bare(name))
+    found = _UNIT_BEHIND.fullmatch(text)
+    return found[1] if found and (found[2] or found[3]) in _UNIT_WORDS - {"%"} else text
 
 
 def find_header(grid: Grid, layout: Layout) -> Header:
@@ -169,7 +178,7 @@ def is_recognized(grid: Grid, layout: Layout) -> bool:
 
 def _names_of(row: Sequence[Cell]) -> set[str]:
     names = {folded(text_of(c)) for c in row if text_of(c)}
-    return names | {re.sub(r"\s+(ms|mv|mm|cm|m/s)$", "", name) for name in names}
+    return names | {unitless(name) for name in names}
 
 
 def header_at(grid: Grid, row: int, layout: Layout) -> Header:
@@ -202,8 +211,8 @@ def is_units(row: Sequence[Cell]) -> bool:
 def refers_again(row: Sequence[Cell], header: Header) -> bool:
     """Tell a second header further down from a row of values."""
     texts = [folded(text_of(c)) for c in row if text_of(c)]
-    exact, unitless = _places(header.names)
-    return len(texts) > 1 and sum(t in exact or t in unitless for t in texts) * 2 > len(texts)
+    exact, below, _ = _places(header.names)
+    return len(texts) > 1 and sum(t in exact or t in below for t in texts) * 2 > len(texts)
 
 
 def factor(column: str, header: str, told: str | None, where: str) -> tuple[float, str]:

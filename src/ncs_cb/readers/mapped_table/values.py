@@ -9,6 +9,7 @@ from datetime import date
 
 from ncs_cb.errors import ReadError, StudyError
 from ncs_cb.readers._shared.grid import Cell, text_of
+from ncs_cb.readers._shared.truth import truth
 
 _ABSENT = ("nr", "n.r.", "no response", "absent", "no resp", "keine antwort")
 _UNKNOWN = ("", "na", "n/a", "nan", "null", "none", "-", "--", ".", "?")
@@ -18,8 +19,6 @@ _MARKED = re.compile(
     r"(?P<less>[<>]\s*)?(?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)(?P<mark>\s*\D*)",
     re.ASCII,
 )
-_TRUE = ("true", "yes", "y", "ja", "oui", "si", "1", "x", "是", "有")
-_FALSE = ("false", "no", "n", "nein", "non", "0", "否", "无")
 _SEXES = {
     "f": "female",
     "female": "female",
@@ -140,10 +139,13 @@ def personal(key: str, kind: str, cell: Cell, words: Words, by: float, where: st
 
 
 def _truth(key: str, cell: Cell, where: str) -> bool:
-    text = text_of(cell).casefold()
-    if text in _TRUE or text in _FALSE:
-        return text in _TRUE
-    raise StudyError(f"{where}: {key} must be true or false (yes, no, 1, 0), or empty.")
+    try:
+        found = truth(text_of(cell), where)
+    except ReadError:
+        found = None
+    if found is None:
+        raise StudyError(f"{where}: {key} must be true or false (yes, no, 1, 0), or empty.")
+    return found
 
 
 def _day(key: str, cell: Cell, where: str) -> date:

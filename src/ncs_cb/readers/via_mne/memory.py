@@ -11,8 +11,8 @@ from ncs_cb.knowledge.anatomy import resolve
 from ncs_cb.model import Details, Kind, Polarity, RecordingOverride, Side, Site, Study
 from ncs_cb.readers._shared.doubts import questioned
 from ncs_cb.readers._shared.names import from_label
-from ncs_cb.readers._shared.plausible import FARTHEST_MM
 from ncs_cb.readers._shared.scale import checked_scale
+from ncs_cb.readers._shared.told import left_unassigned
 from ncs_cb.readers.via_mne.continuous import found_in_raw
 from ncs_cb.readers.via_mne.sweeps import (
     Found,
@@ -24,6 +24,7 @@ from ncs_cb.readers.via_mne.sweeps import (
     plausible,
     traces_of,
 )
+from ncs_cb.units import FARTHEST_MM
 
 if TYPE_CHECKING:
     import mne
@@ -138,7 +139,7 @@ def study_from_epochs(
         study_id,
         asked,
         details=details or Details(),
-        decisions=kept,
+        decisions=(*kept, *left_unassigned(found.unassigned)),
         unassigned=found.unassigned,
     )
 

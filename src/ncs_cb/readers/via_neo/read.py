@@ -12,12 +12,7 @@ from ncs_cb.errors import StudyError, UnitError, did_you_mean
 from ncs_cb.knowledge.anatomy import position
 from ncs_cb.model import Decision, Kind, Side, Site, Stimulus, Trace, UnassignedStimulus
 from ncs_cb.readers._shared.names import SIDES
-from ncs_cb.readers._shared.plausible import (
-    FARTHEST_MM,
-    STRONGEST_MA,
-    check_rate,
-    refuse_large,
-)
+from ncs_cb.readers._shared.plausible import STRONGEST_MA, check_rate, refuse_large
 from ncs_cb.readers._shared.polarity import Orientation, orient
 from ncs_cb.readers._shared.reader import Input, Recording
 from ncs_cb.readers._shared.stimuli import plain
@@ -28,7 +23,7 @@ from ncs_cb.readers._shared.unassigned import MOST
 from ncs_cb.readers._shared.words import named
 from ncs_cb.readers.via_neo.formats import FORMATS
 from ncs_cb.readers.via_neo.signals import Signal, Stretch, load
-from ncs_cb.units import is_finite, millivolts_per
+from ncs_cb.units import FARTHEST_MM, is_finite, millivolts_per
 
 _KEYS = (
     "nerve",
