@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 
 from ncs_cb.columns import MEASURES
 from ncs_cb.errors import ReadError, StudyError, UnitError
+from ncs_cb.knowledge import layouts
 from ncs_cb.knowledge.anatomy import position
 from ncs_cb.knowledge.thresholds import value
 from ncs_cb.model import (
@@ -359,3 +361,17 @@ def _site(cells: Mapping[str, str], row: str, source: Input) -> Site:
     site = place.get(plain(text)) or named("sites", text, source)
     position(nerve, site)
     return Site(nerve, side, muscle, site)
+
+
+@cache
+def _only_in_layout() -> frozenset[str]:
+    return frozenset(map(str.casefold, layouts.load("plain").headers)) - {*KNOWN}
+
+
+def is_site_table(cells: Collection[str]) -> bool:
+    """Tell the header of a site table by its lower-case cells.
+
+    With columns of ours that a site table has not (age, printed velocity, findings of the visit),
+    it is one for the layout ``plain``, as it would be in a spreadsheet.
+    """
+    return {"nerve", "stimulation_site"} <= set(cells) and not _only_in_layout() & set(cells)
