@@ -93,7 +93,7 @@ def _with_unit(folder):
         ({"channel": "IN 9"}, "channel 'IN 9' is not in the file; the file has"),
         ({"events": {}}, "events: one of marker"),
         ({"events": {"marker": "Keyboard"}}, r"marker: no channel \(not shown.* there are"),
-        ({"sites": {"9": "wrist"}}, "codes seen: 1, 2"),
+        ({"sites": {"9": "wrist"}}, "codes seen: '1', '2'"),
         ({"nerv": "ulnar"}, "unknown key 'nerv'"),
         ({"events": {"threshold": {"level": 99}}}, "no stimulus was found"),
     ],

@@ -166,7 +166,8 @@ def _signal(stretch: Stretch, wanted: object, sidecar: Sidecar) -> Signal:
         return stretch.signals[names.index(wanted)]
     said = "is missing" if wanted is None else f"'{str(wanted)[:40]}' is not in the file"
     raise StudyError(
-        f"channel {said}; the file has: {', '.join(names[:_LISTED])} (by name, or counted from 1)."
+        f"channel {said}; the file has: {', '.join(map(repr, names[:_LISTED]))} "
+        "(by name, or counted from 1)."
         + (did_you_mean(wanted, names) if isinstance(wanted, str) else ""),
         source=sidecar.name,
     )
@@ -294,7 +295,7 @@ def _placed(
     if not placed:
         codes_seen = list(dict.fromkeys(p.code for p in lost))[:_LISTED]
         raise StudyError(
-            f"sites: no stimulus has one; codes seen: {', '.join(codes_seen)}.",
+            f"sites: no stimulus has one; codes seen: {', '.join(map(repr, codes_seen))}.",
             source=sidecar.name,
             hint=f'Write "sites": {{"{codes_seen[0]}": "wrist"}}.',
         )
