@@ -66,7 +66,8 @@ def main() -> None:
     spread = fits(strong)
     # Where delays are long the posterior spread rules: it sets the first factor alone.
     for posterior in np.arange(0.6, 1.7, 0.05):
-        if coverage(spread, Interval(float(posterior), 0.016, UNEXPLAINED, 0.0, 0.0, 0.0)) >= WANTED:
+        factors = Interval(float(posterior), 0.016, UNEXPLAINED, 0.0, 0.0, 0.0)
+        if coverage(spread, factors) >= WANTED:
             break
     for counting in np.arange(0.004, 0.04, 0.001):
         factors = Interval(float(posterior), float(counting), UNEXPLAINED, 0.0, 0.0, 0.0)
