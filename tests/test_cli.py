@@ -400,3 +400,18 @@ def test_batch_reports_its_progress_and_its_outcome_on_standard_error(run, tmp_p
     status, _, err = run(*arguments)
     assert status == 0
     assert "3 studies: 0 analyzed now, 3 unchanged, 0 failed" in err
+
+
+def test_an_interrupt_while_the_program_loads_is_no_traceback():
+    code = (
+        "import sys\n"
+        "from ncs_cb import __main__ as program\n"
+        "class Interrupted:\n"
+        "    def find_spec(self, name, *more):\n"
+        "        if name == 'ncs_cb.cli':\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupted())\n"
+        "program.main()\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout, run.stderr) == (130, "", "")

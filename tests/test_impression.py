@@ -77,6 +77,25 @@ def test_the_impression_says_what_an_expert_would(name, results):
         assert category.item() == visit["category"]
 
 
+def test_no_value_left_out_of_a_normal_visit_leaves_it_normal(tmp_path):
+    """Of every response in turn the distance, the latency, the amplitude or the area is unknown."""
+    lines = VISITS["normal_without_complaint"]["sites"].strip().splitlines()
+    cells = [(at, place) for at in range(len(lines)) for place in (4, 5, 6, 7)]
+    studies = []
+    for at, place in [(None, None), *cells]:
+        rows = [line.split(",") for line in lines]
+        if at is not None:
+            rows[at][place] = ""
+        folder = tmp_path / f"visit_{len(studies)}"
+        folder.mkdir()
+        (folder / "sites.csv").write_text(HEAD + "\n".join(map(",".join, rows)) + "\n", "utf-8")
+        studies.append(ncs_cb.read_study(folder))
+    whole, *damaged = ncs_cb.analyze_many(studies)
+    assert whole.impression[0].startswith("Normal study")
+    for cell, result in zip(cells, damaged, strict=True):
+        assert not any("Normal study" in line for line in result.impression), cell
+
+
 def test_every_visit_names_its_question():
     assert len(VISITS) >= 15
     assert all(visit["question"] for visit in VISITS.values())

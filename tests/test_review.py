@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -573,3 +575,9 @@ def test_a_text_that_no_unassigned_stimulus_has_is_refused(visit):
         review(
             visit, "set", {"recording": "ulnar_right.csv", "text": "S 9"}, key="site", to="axilla"
         )
+
+
+def test_the_log_is_reached_from_the_package_alone():
+    code = "import ncs_cb; print(ncs_cb.review.append.__name__)"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout == "append\n"

@@ -271,6 +271,15 @@ def test_a_sidecar_is_guessed_and_what_is_not_said_is_left_to_fill_in(tmp_path, 
     assert study.traces[0].sampling_rate_hz == 10_000
 
 
+def test_a_sidecar_is_guessed_below_lines_of_a_title(tmp_path, run):
+    rows = "\n".join(f"{i / 20 - 5:.2f},{i % 7},{i % 5}" for i in range(1100))
+    path = tmp_path / "u.csv"
+    path.write_text(f"Export of a machine\n\ntime_ms,wrist,elbow\n{rows}\n", "utf-8")
+    code, out, _ = run("validate", "--sidecar", path)
+    assert code == 0
+    assert '"site": "elbow"' in out
+
+
 def test_a_unit_that_the_header_does_not_state_is_never_guessed(tmp_path, run):
     path = tmp_path / "p014.csv"
     path.write_text(sweep_csv("time,wrist,elbow", step=0.1))

@@ -20,8 +20,10 @@ from ncs_cb import read_study
 from ncs_cb.apart import apart
 from ncs_cb.errors import NcsError, ReadError, StudyError
 from ncs_cb.knowledge.anatomy import anatomy, normalize
+from ncs_cb.readers import read_studies
 from ncs_cb.readers._shared.files import read_regular
 from ncs_cb.readers._shared.stimuli import resembles_site
+from ncs_cb.readers._shared.typed import MOST_ROWS
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -361,3 +363,22 @@ def test_the_end_of_what_is_no_number_is_no_distance(tmp_path, text):
     study = read_study(tmp_path / "m.edf")
     assert [trace.site.stimulation_site for trace in study.traces] == ["elbow", "axilla"]
     assert len(study.unassigned) == 1
+
+
+@pytest.mark.parametrize("header", ["side,muscle,stimulation_site", "Side,Muscle,Stimulated at"])
+def test_more_rows_than_a_visit_has_are_refused_and_other_visits_are_read(tmp_path, header):
+    lines = [f"study_id,nerve,{header},negative_peak_amplitude_mv"]
+    lines += ["1,median,right,apb,wrist,9.1"] * (MOST_ROWS + 5)
+    lines += ["2,median,right,apb,wrist,9.1"]
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    layout = None
+    if header[0] == "S":
+        keys = "study_id = 'study_id'\nnerve = 'nerve'\nside = 'Side'\nmuscle = 'Muscle'\n"
+        columns = "negative_peak_amplitude_mv = { from = 'negative_peak_amplitude_mv' }\n"
+        layout = tmp_path / "l.toml"
+        text = f"[keys]\n{keys}stimulation_site = 'Stimulated at'\n[columns]\n{columns}"
+        layout.write_text(f"title = 'x'\n{text}")
+    first, second = read_studies(tmp_path / "t.csv", layout=layout).values()
+    assert isinstance(first, StudyError)
+    assert f"more than {MOST_ROWS} rows of one visit" in str(first)
+    assert len(second.typed_responses) == 1

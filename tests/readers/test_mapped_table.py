@@ -436,3 +436,25 @@ def test_a_temperature_that_is_no_number_costs_its_own_visit_only(tmp_path, skin
     first, second = velocities(tmp_path, "52", skin).values()
     assert isinstance(first, NcsError)
     assert second.details.limb_temperature_c == {"right_arm": 33.0}
+
+
+@pytest.mark.parametrize(
+    ("cell", "unit", "amplitude"),
+    [("*8,2", "mV", 8.2), ("8,2 mV", "mV", 8.2), ("8200 H", "uV", 8.2), ("* 8200", "uV", 8.2)],
+)
+def test_marks_beside_a_number_and_the_unit_of_its_column_are_taken_off(
+    tmp_path, cell, unit, amplitude
+):
+    text = GERMAN.replace("8,2", cell).replace("1,7", "1,7" if unit == "mV" else "1700")
+    layout = put(tmp_path, "de.toml", GERMAN_LAYOUT.replace('unit = "mV"', f'unit = "{unit}"'))
+    study = studies_from_table(put(tmp_path, "t.csv", text, "cp1252"), layout)[0]
+    value = study.typed_responses[0].values["negative_peak_amplitude_mv"]
+    assert value == pytest.approx(amplitude)
+
+
+@pytest.mark.parametrize(("cell", "unit"), [("8,2 mV", "uV"), ("8200 uV", "mV"), ("8200 uV", "uV")])
+def test_a_cell_in_a_unit_of_its_own_is_never_scaled_as_its_column(tmp_path, cell, unit):
+    text = GERMAN.replace("8,2", cell)
+    layout = put(tmp_path, "de.toml", GERMAN_LAYOUT.replace('unit = "mV"', f'unit = "{unit}"'))
+    with pytest.raises(ReadError, match=r"unit of its own|its column in mv"):
+        studies_from_table(put(tmp_path, "t.csv", text, "cp1252"), layout)

@@ -134,7 +134,7 @@ def test_times_rounded_to_a_few_digits_still_give_the_rate(tmp_path):
         ("time_ms,wrist,b_elbow\n0,1,2\n10,1,2\n20,1,2\n", "samples per second"),
         ("time_ms,wrist,b_elbow\n0,1,x\n0.1,1,2\n", "row 2, column 'b_elbow' is not a number"),
         ("time_ms,wrist,b_elbow\n,1,2\n0.1,1,2\n", "time_ms holds a cell"),
-        ("time_ms,wrist,wrist\n0,1,2\n0.1,1,2\n", "occur twice: wrist"),
+        ("time_ms,wrist,wrist\n0,1,2\n0.1,1,2\n", "occur twice: 'wrist'"),
         ("seconds,wrist,b_elbow\n0,1,2\n", "first column must be time_ms"),
         (b"time_ms,wrist,b_elbow\n0,\xff,2\n1,2,3\n", "is not a number"),
         (b"time_ms,wrist,b_elbow\n0,\x00,2\n", "zero bytes"),

@@ -69,6 +69,23 @@ def _absent_item(row: Row) -> Mapping[str, Any]:
     return {"kind": "absent", "nerve": nerve, "side": side, "distal": row["stimulation_site"]}
 
 
+def f_waves(visit: Seen) -> Iterator[Statement]:
+    """Say where F waves are late, and where they were looked for and not there."""
+    found = beyond_limit(visit, "f_minimum_latency_ms", "minimum_latency_ms", "gt", study="f_wave")
+    late = tuple(
+        {"kind": "f_wave", "nerve": nerve, "side": side, "value": value, "limit": limit}
+        for (nerve, side), (value, limit) in found
+        if not _is_cold((nerve, side), visit)
+    )
+    if late:
+        yield Statement("fibers", "f_late", late)
+    gone = [
+        nerve_of(row) for row in visit.nerves if holds(row["f_persistence_pct"], "le", 0.0) is True
+    ]
+    if gone:
+        yield Statement("fibers", "f_absent", tuple(nerve_items(gone)))
+
+
 def fibers(visit: Seen) -> Iterator[Statement]:
     """Say where fibers were lost, and where they conduct slowly."""
     lost, gone = axonal(visit), silent(visit)
@@ -105,6 +122,7 @@ def fibers(visit: Seen) -> Iterator[Statement]:
     late = [one for one in long_latency(visit) if one not in told and not _is_cold(one, visit)]
     if late:
         yield Statement("fibers", "late", tuple(nerve_items(late)))
+    yield from f_waves(visit)
     spread = dispersed(visit)
     if spread:
         yield Statement("fibers", "dispersed", tuple(nerve_items(spread)))

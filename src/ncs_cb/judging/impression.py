@@ -200,7 +200,7 @@ def _pattern(visit: Seen) -> str:
         lost = [nerve for nerve in axonal(visit) if nerve not in trapped]
         # One nerve that does not answer is a lesion of its own, or a stimulus off the nerve.
         if lost != silent(visit) and is_firm(lost, visit) and has_normal_sensation(lost, visit):
-            return "motor_neuron"
+            return "motor_neuron" if len(lost) > 1 else "motor_neuron_one"
     return ""
 
 
@@ -295,6 +295,10 @@ def _step(visit: Seen, lacking: tuple[Statement, ...]) -> Iterator[Statement]:
     yield from (told,) if told is not None else _step_of_findings(visit, lacking)
 
 
+# Statements of slowing that no entrapment and no loss of fibers explains.
+_SLOW = ("diffuse", "slow", "late", "f_late", "f_absent", "dispersed")
+
+
 def _step_of_findings(visit: Seen, lacking: tuple[Statement, ...]) -> Iterator[Statement]:
     """Give the step that what was found asks for, where technique and pattern ask for none."""
     suspected = bool(visit.graded() or visit.open_())
@@ -314,6 +318,8 @@ def _step_of_findings(visit: Seen, lacking: tuple[Statement, ...]) -> Iterator[S
         yield Statement("step", "unread")
     elif unexplained(visit):
         yield Statement("step", "sensory_more")
+    elif any(said.case in _SLOW for said in fibers(visit)):
+        yield Statement("step", "slow")
     elif visit.details.findings.get(_WEAK) is True:
         yield from _proximal(visit)
 

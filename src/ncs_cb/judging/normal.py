@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from ncs_cb.flags import names as flag_names
-from ncs_cb.judging.fibers import long_latency
+from ncs_cb.judging.fibers import demyelinating, f_waves, long_latency
 from ncs_cb.judging.rows import nerve_of
 from ncs_cb.judging.statements import (
     Row,
@@ -68,6 +68,7 @@ def is_clear(visit: Seen) -> bool:
         or explained(visit)
         or fallen(visit)
         or any(long_latency(visit))
+        or any(f_waves(visit))
         or not all(one.is_normal is True for one in visit.studies)
         or any(str(row["technical_validity"]) == REFUTED for row in visit.verdicts)
     )
@@ -144,8 +145,9 @@ def _bears_on(row: Row, visit: Seen) -> bool:
         return False
     if segment and entrapment_between(row["nerve"], *segment.split("-")) is not None:
         return False
-    # A nerve that lost fibers conducts a little slower too: its velocity is not spoken of.
-    return not (segment and row["is_outside"] is True and nerve_of(row) in visit.small)
+    # Where fibers were lost the velocity is not spoken of, in a slow nerve not the amplitude.
+    untold = visit.small if segment else demyelinating(visit)
+    return not (row["is_outside"] is True and nerve_of(row) in untold)
 
 
 def _unread_between(row: Row) -> str:

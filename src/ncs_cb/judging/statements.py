@@ -130,13 +130,13 @@ def silent(visit: Seen) -> list[Nerve]:
 
 
 def beyond_limit(
-    visit: Seen, column: str, item: str, op: str
+    visit: Seen, column: str, item: str, op: str, *, study: str = "motor"
 ) -> Iterator[tuple[Nerve, tuple[float, float]]]:
     """Give the nerves of which a routine value lies beyond its limit, with value and limit."""
     for row in visit.nerves:
         value = number(row[column])
         limit = first_limit(
-            visit.sets, "motor", row["nerve"], text(row["muscle"]) or None, item, visit.details
+            visit.sets, study, row["nerve"], text(row["muscle"]) or None, item, visit.details
         )
         if not foreign(row) and limit is not None and holds(value, op, limit.value) is True:
             yield nerve_of(row), (value, limit.value)

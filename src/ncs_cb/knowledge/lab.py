@@ -131,9 +131,11 @@ def _defaults(block: Block, folder: Path) -> dict[str, Any]:
     block.only(*_DEFAULTS)
     found: dict[str, Any] = {}
     if "criteria" in block.raw:
-        found["criteria"] = tuple(_own(n, folder) for n in block.names("criteria"))
+        found["criteria"] = tuple(
+            _own(block, "criteria", name, folder) for name in block.names("criteria")
+        )
     if "reference" in block.raw:
-        found["reference"] = _own(block.text("reference"), folder)
+        found["reference"] = _own(block, "reference", block.text("reference"), folder)
     if "language" in block.raw:
         found["language"] = block.choice("language", datafile.shipped("words"))
     for name in ("supramaximal", "collision_used"):
@@ -142,9 +144,13 @@ def _defaults(block: Block, folder: Path) -> dict[str, Any]:
     return found
 
 
-def _own(name: str, folder: Path) -> str:
-    """Take the path of a file of one's own from the folder of ``lab.toml``."""
-    return str(folder / name) if datafile.is_path(name) else name
+def _own(block: Block, key: str, name: str, folder: Path) -> str:
+    """Give a shipped set by its id, or the path of one's own from the folder of ``lab.toml``."""
+    if not datafile.is_path(name):
+        return block.one_of(key, name, datafile.shipped(key))
+    if not (folder / name).is_file():
+        raise block.wrong(key, f"'{name}': no such file, counted from the folder of lab.toml")
+    return str(folder / name)
 
 
 def _as_written(block: Block) -> dict[str, dict[str, tuple[str, ...]]]:

@@ -153,8 +153,8 @@ def one_visit(source: Input, reader: Reader, part: str) -> Recording:
     if part and part not in found and "" not in found:
         known = list(found)
         raise StudyError(
-            f"the table holds no study '{part[:60]}'; it holds: {', '.join(known[:_LISTED])}."
-            + did_you_mean(part, known)
+            f"the table holds no study '{part[:60]}'; it holds: "
+            f"{', '.join(map(repr, known[:_LISTED]))}." + did_you_mean(part, known)
         )
     chosen = found.get(part) or next(iter(found.values()))
     if isinstance(chosen, NcsError):

@@ -15,7 +15,7 @@ from ncs_cb.model import Decision, Details, PrintedSegment, TypedResponse
 from ncs_cb.readers._shared.grid import Grid
 from ncs_cb.readers._shared.reader import Input, Recording
 from ncs_cb.readers._shared.tables import Table, is_identity, number
-from ncs_cb.readers._shared.typed import Notes, limited, one_per_site, typed_response
+from ncs_cb.readers._shared.typed import Notes, limited, one_per_site, refuse_many, typed_response
 from ncs_cb.readers._shared.words import named
 from ncs_cb.readers.mapped_table.rows import Found, Row, take_rows
 from ncs_cb.study_file import RANGES, build_study
@@ -114,6 +114,7 @@ def _take(visit: _Visit, row: Row, source: Input, layout: Layout) -> None:
                 f"{row.where}: {key} differs from an earlier row of the same study.",
                 hint="One study_id is one visit.",
             )
+    refuse_many(len(visit.responses) + 1)
     site = row.cells.get("stimulation_site", "")
     if not site and not any(row.cells.get(k) for k in ("nerve", "muscle")):
         return

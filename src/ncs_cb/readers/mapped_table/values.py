@@ -9,6 +9,7 @@ from datetime import date
 
 from ncs_cb.errors import ReadError, StudyError
 from ncs_cb.readers._shared.grid import Cell, text_of
+from ncs_cb.readers._shared.tables import FOOTNOTES
 from ncs_cb.readers._shared.truth import truth
 
 _ABSENT = ("nr", "n.r.", "no response", "absent", "no resp", "keine antwort")
@@ -19,6 +20,8 @@ _MARKED = re.compile(
     r"(?P<less>[<>]\s*)?(?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)(?P<mark>\s*\D*)",
     re.ASCII,
 )
+# Letters behind a number, other than those of a mark (high, low).
+_WORD = re.compile(r"(?!\(?[HL]\)?$)[A-Za-z\u00b5\u03bc].*", re.DOTALL)
 _SEXES = {
     "f": "female",
     "female": "female",
@@ -85,7 +88,7 @@ def measured(cell: Cell, words: Words, by: float, where: str) -> str:
         )
     if isinstance(cell, float):
         return _scaled(cell, by)
-    text = cell.strip()
+    text = cell.strip().lstrip(FOOTNOTES).strip()
     if text.casefold() in _NOT_DONE:
         return text
     if words.decimal == ",":
@@ -104,8 +107,13 @@ def measured(cell: Cell, words: Words, by: float, where: str) -> str:
             hint="A word that means 'no response' belongs to 'absent' of the layout, "
             "one that means 'not known' to 'unknown'.",
         )
-    less = (found["less"] or "").strip()
-    return f"{less}{_scaled(float(found['number']), by)}{found['mark'].strip()}"
+    less, mark = (found["less"] or "").strip(), found["mark"].strip()
+    if by != 1.0 and _WORD.fullmatch(mark):
+        raise ReadError(
+            f"{where}: the cell states a unit of its own beside that of its column.",
+            hint="Give the numbers alone, or name the unit of the cells in the layout.",
+        )
+    return f"{less}{_scaled(float(found['number']), by)}{mark}"
 
 
 def _scaled(value: float, by: float) -> str:

@@ -36,6 +36,7 @@ from ncs_cb.readers._shared.stimuli import named_by
 from ncs_cb.readers._shared.tables import (
     Sidecar,
     Table,
+    begins_with_time,
     is_number,
     load_sidecar,
     number,
@@ -172,17 +173,13 @@ def _refuse_transposed(table: Table) -> None:
         )
 
 
-def _is_header(cells: list[str]) -> bool:
-    return len(cells) > 1 and time_unit(cells[0]) is not None
-
-
 def _sweeps(source: Input, sidecar: Sidecar) -> tuple[Sweeps, str | None, int]:
     """Give the traces as the sidecar lays them out, the unit stated, and the lines of a title."""
     if source.path.suffix.lower() == ".mat":
         return *matlab.sweeps_of(apart(matlab.load, source.data), sidecar), 0
     if shapes.is_told(sidecar):
         return shapes.read_text(source.data, sidecar), None, 0
-    table = parse_table(source.data, _is_header)
+    table = parse_table(source.data, begins_with_time)
     per_ms = time_unit(table.columns[0])
     if per_ms is None:
         raise ReadError(

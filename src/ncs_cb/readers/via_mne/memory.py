@@ -108,7 +108,10 @@ def study_from_epochs(
     nerve_id, muscle_id = resolve("nerves", nerve), resolve("muscles", muscle)
     info, found = _in_memory(epochs, sites, study_id)
     if not (found.sweeps or found.unassigned):
-        raise StudyError("there is no response.")
+        raise StudyError(
+            "there is no response: the object holds no epoch or stimulus.",
+            hint="Look whether all epochs were dropped (epochs.drop_log), or none was annotated.",
+        )
     channels = described(info)
     by_site = {
         resolve("sites", site): plausible(far, f"distances_mm: {site}", FARTHEST_MM)
