@@ -16,6 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ncs_cb import flags
@@ -106,27 +107,21 @@ def sensory_table(
         Table ``sensory``: study by study, typed-in values first.
     """
     sets = chain(reference)
-    is_sensory = (traces["kind"] == "sensory").fillna(False).to_numpy(dtype=bool)
-    rows = records(traces[is_sensory])
-    recorded = measured.sensory_table(traces)
-    judged = [
-        _alone(replace(details.get(str(row["study_id"]), Details()), sensory=()), [row], sets)
-        for row in rows
-    ]
+    is_sensory = [kind == "sensory" for kind in traces["kind"].tolist()]
+    recorded = []
+    if any(is_sensory):
+        as_measured = traces[np.array(is_sensory)]
+        told = records(measured.sensory_table(as_measured))
+        for row, shown in zip(records(as_measured), told, strict=True):
+            person = replace(details.get(str(row["study_id"]), Details()), sensory=())
+            recorded.append(shown | _alone(person, [row], sets))
     typed = [
         _typed_row(study_id, value) | _alone(replace(person, sensory=(value,)), (), sets)
         for study_id, person in details.items()
         for value in person.sensory
     ]
-    told = pd.DataFrame(judged, columns=_JUDGEMENT, index=recorded.index)
-    both = pd.concat(
-        [
-            conform(pd.DataFrame(typed), "sensory"),
-            conform(recorded.drop(columns=_JUDGEMENT).join(told), "sensory"),
-        ],
-        ignore_index=True,
-    )
-    return both.sort_values("study_id", kind="stable", ignore_index=True)
+    rows = sorted([*typed, *recorded], key=lambda row: str(row["study_id"]))
+    return conform(pd.DataFrame(rows), "sensory")
 
 
 _JUDGEMENT = ["is_normal", "judged_by", "reason"]

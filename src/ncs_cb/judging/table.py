@@ -125,12 +125,10 @@ def read_segments(segments: pd.DataFrame) -> Segments:
     if "is_adjacent" not in segments:  # typed in; our own tables hold what was measured
         _refuse_fractions(segments)
         _refuse_lengths(segments)
-    adjacent = (
-        segments["is_adjacent"].astype("boolean").fillna(True).to_numpy(dtype=bool)
-        if "is_adjacent" in segments
-        else np.ones(len(segments), dtype=bool)
-    )
-    table = segments.loc[adjacent].reset_index(drop=True)
+    if "is_adjacent" in segments:
+        adjacent = segments["is_adjacent"].astype("boolean").fillna(True).to_numpy(dtype=bool)
+        segments = segments.loc[adjacent]
+    table = segments.reset_index(drop=True)
     keys = pd.DataFrame(
         {
             name: table[name].astype("string")
