@@ -172,7 +172,7 @@ class Standing:
                 self.say(
                     at,
                     "erb",
-                    "at_most",
+                    "at_most_collision" if self.found.erb_collision[at] else "at_most",
                     None,
                     grade=cap,
                     grade_zh=load_words("zh").term("grade", cap),
