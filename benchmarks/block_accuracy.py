@@ -167,9 +167,9 @@ again where a collision excluded the neighbor. Record that muscle too.
 """
 
 MEANINGS = """\
-Plain NNLS is no straw man: on clean pairs it is nearly as good, since its mass errs upward and is
-cut off at no block, and with hum, a wandering baseline or another filter it is better, because it
-leans on the strong frequencies and not on the low ones. It has no interval and fails where the
+Plain NNLS is no straw man: on clean pairs it is as good or better, since its mass errs upward and
+is cut off at no block, and with hum, a wandering baseline or another filter it is better, because
+it leans on the strong frequencies and not on the low ones. It has no interval and fails where the
 sweep is cut. The interval covers more than 95 % of pairs where units count by their area, because
 it also allows for the other way of counting: see `docs/block_estimate.md`.
 

@@ -23,9 +23,6 @@ from ncs_cb.batch.inputs import Content, Found, content, find_inputs, look_here
 from ncs_cb.batch.store import TABLES, Store
 from ncs_cb.errors import NcsError
 
-# What they share is an archive, its batch, and the workers of Dask.
-pytestmark = pytest.mark.xdist_group("batch")
-
 
 def table(out: Path, name: str) -> list[dict]:
     """All rows of a data set, sorted: what must not depend on workers or order."""
@@ -536,12 +533,6 @@ def test_nothing_of_a_batch_goes_on_after_its_end(archive, tmp_path):
 
 
 # --------------------------------------------------------------------------- a real scheduler
-
-
-@pytest.mark.slow
-def test_a_scheduler_gives_the_same_files_as_the_local_cluster(archive, done, tmp_path, cluster):
-    run_batch(archive, tmp_path, scheduler=cluster.scheduler_address)
-    assert tables(tmp_path) == tables(done)
 
 
 def test_an_address_without_a_scheduler_is_named(archive, tmp_path, monkeypatch):

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -43,6 +44,17 @@ def content(out: Path) -> dict[str, bytes]:
         for path in sorted(out.rglob("*"))
         if path.is_file() and "_batch" not in path.parts
     }
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """Two workers of Dask and their scheduler; what is lost of them is started again."""
+    from distributed import LocalCluster
+
+    with LocalCluster(
+        n_workers=2, threads_per_worker=2, processes=True, dashboard_address="127.0.0.1:0"
+    ) as workers:
+        yield workers
 
 
 @contextlib.contextmanager
@@ -133,7 +145,12 @@ def test_a_batch_killed_when_a_later_part_is_done_first_gives_the_same_bytes(
     assert content(out) == content(whole)
 
 
-@pytest.mark.xdist_group("batch")
+def test_a_scheduler_gives_the_same_bytes_as_local_workers(archive, tmp_path, cluster):
+    root, whole = archive
+    run_batch(root, tmp_path / "out", scheduler=cluster.scheduler_address)
+    assert content(tmp_path / "out") == content(whole)
+
+
 def test_a_scheduler_that_loses_workers_in_every_phase_gives_the_same_bytes(
     archive, tmp_path, cluster
 ):

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import archives
+import identities
 import ncs_cb
 from ncs_cb import harmless
 from ncs_cb.reports import safe_name
@@ -64,3 +65,25 @@ def test_every_letter_that_steers_is_shown_as_a_blank_and_no_other():
     assert len(shown) == len(letters)
     assert {a for a, b in zip(letters, shown, strict=True) if b != a} == steering
     assert {b for a, b in zip(letters, shown, strict=True) if a in steering} == {" "}
+
+
+STEERING = "a\x1b[31m\u202eb\x9bc"
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        *("review author", "review reason", "review site", "review trace", "record recording"),
+        *("clinical question", "movement", "drug", "brainvision comment", "edf note"),
+    ],
+)
+def test_no_place_of_a_file_brings_hidden_letters_into_a_report(tmp_path, place):
+    (tmp_path / "s").mkdir()
+    text = STEERING.replace("\x1b", "\\u001b").replace("\x9b", "\\u009b")
+    is_toml = place in ("clinical question", "movement", "drug")
+    (identities.PLACES | identities.TYPED)[place](tmp_path / "s", text if is_toml else STEERING)
+    result = ncs_cb.analyze(ncs_cb.read_study(tmp_path / "s"))
+    made = ncs_cb.write_report(result, tmp_path / "out", formats=["html", "json", "csv", "txt"])
+    for path in made:
+        assert not [c for c in path.read_text("utf-8") if c in "\x1b\u202e\x9b"], path
+        assert r"\u001b" not in path.read_text("utf-8"), path

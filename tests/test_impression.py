@@ -23,12 +23,29 @@ HEAD = (
 )
 
 
-def analyzed(visit, folder):
+def read(visit, folder):
+    folder.mkdir()
     rows = "\n".join(line.strip() for line in visit["sites"].strip().splitlines())
     (folder / "sites.csv").write_text(HEAD + rows + "\n", "utf-8")
     (folder / "study.toml").write_text(visit.get("study", ""), "utf-8")
-    limits = visit.get("reference", "aanem_2016")
-    return ncs_cb.analyze(ncs_cb.read_study(folder), reference=limits)
+    return ncs_cb.read_study(folder)
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """Every visit, analyzed together with all others that are read by the same limits."""
+    root = tmp_path_factory.mktemp("visits")
+    by_limits = {}
+    for name, visit in VISITS.items():
+        studies = by_limits.setdefault(visit.get("reference", "aanem_2016"), {})
+        studies[name] = read(visit, root / name)
+    return {
+        name: result
+        for limits, studies in by_limits.items()
+        for name, result in zip(
+            studies, ncs_cb.analyze_many(list(studies.values()), reference=limits), strict=True
+        )
+    }
 
 
 def in_eight_lines_at_most(result):
@@ -40,9 +57,8 @@ def in_eight_lines_at_most(result):
 
 
 @pytest.mark.parametrize("name", VISITS)
-def test_the_impression_says_what_an_expert_would(name, tmp_path):
-    visit = VISITS[name]
-    result = analyzed(visit, tmp_path)
+def test_the_impression_says_what_an_expert_would(name, results):
+    visit, result = VISITS[name], results[name]
     in_eight_lines_at_most(result)
     said = "\n".join(result.impression)
     chinese = "\n".join(result.statements["text_zh"])

@@ -31,6 +31,7 @@ _KEYS = (
     "parameters wide long delimiter decimal format group item tables layouts phone true false "
     "pattern rule rules file files validate sidecar analyze batch anonymize review compare "
     "criteria reference simulate norms export email intensity description shape variable notes "
+    "keyboard digmark textmark trigger "
     "row features findings categories skip printed recognized constants basis verified direction "
     "revision category clause coverage enabled entry least leads purpose primary unchecked "
     "doubtful patient boolean integer frequency brainvision eeglab natus mapped "

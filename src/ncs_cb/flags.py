@@ -70,6 +70,7 @@ _ALL = (
     Flag("polarity_uncertain", "trace", "caution"),
     Flag("polarity_differs", "trace", "caution", _CONTRACT),
     Flag("amplitude_implausible", "trace", "caution", _CONTRACT),
+    Flag("stray_sample", "trace", "caution"),
     Flag("repeats_aligned", "trace", "note"),
     Flag("repeats_differ", "trace", "caution", _CONTRACT),
     Flag("stimulus_realigned", "trace", "note", _CONTRACT),

@@ -62,7 +62,7 @@ def questioned(
         decisions.append(Decision(name, "stimulus time", f"{delay_ms:g} ms later", "as told"))
     else:
         made = counted_from_pulse(traces, decisions)
-    made = [_blanked(trace) for trace in made]
+    made = [_strayed(_blanked(trace)) for trace in made]
     return tuple(made if is_polarity_told else _mirrored(made)), decisions
 
 
@@ -81,6 +81,27 @@ def _blanked(trace: Trace) -> Trace:
     if step <= value("blanking.largest_step_share") * largest:
         return trace
     return replace(trace, flags=(*trace.flags, "artifact_overlaps_onset"))
+
+
+def _strayed(trace: Trace) -> Trace:
+    """Flag a response in which one sample alone stands out, as no muscle's response does."""
+    if trace.kind != "motor" or trace.sampling_rate_hz < value("stray_sample.lowest_rate_hz"):
+        return trace
+    skip = round(value("polarity_differs.skipped_ms") * trace.sampling_rate_hz / 1000.0)
+    part = np.asarray(trace.samples_mv[max(trace.stimulus_index + skip, 0) :], dtype=np.float64)
+    if len(part) < 32 or not np.isfinite(part).all():
+        return trace
+    steps = np.diff(part)
+    there, back = steps[:-1], -steps[1:]
+    alone = np.where(there * back > 0.0, np.minimum(np.abs(there), np.abs(back)), 0.0)
+    usual = float(np.median(np.abs(steps)))
+    least = max(
+        value("stray_sample.step_ratio") * usual,
+        value("stray_sample.share") * float(np.ptp(part)),
+    )
+    if float(alone.max()) <= least or not usual > 0.0:
+        return trace
+    return replace(trace, flags=(*trace.flags, "stray_sample"))
 
 
 def _delayed(trace: Trace, delay_ms: float) -> Trace:

@@ -48,6 +48,8 @@ _EVENTS = ("marker", "threshold", "at_ms")
 _THRESHOLD = ("channel", "level", "edge", "refractory_ms")
 _KINDS = ("motor", "sensory", "f_wave")
 _POLARITIES = ("negative_up", "negative_down", "auto")
+# Below the first letter a code is a count or a digital input, not a key.
+_LAST_COUNTED = 64
 _WINDOW_MS = (-5.0, 50.0)
 _REFRACTORY_MS = 5.0
 _LISTED = 20
@@ -107,7 +109,8 @@ def read(source: Input) -> Recording:
         for order, ((_, site), row, start) in enumerate(cut)
     )
     unassigned = tuple(
-        UnassignedStimulus(source.name, shown(p.code), p.stretch, p.time_s) for p in lost[:MOST]
+        UnassignedStimulus(source.name, shown(_as_seen(p.code, source)), p.stretch, p.time_s)
+        for p in lost[:MOST]
     )
     decisions = _decisions(source.name, turn, Decision(source.name, "unit", unit, why), dropped)
     way = Decision(source.name, "stimulus", f"{len(placed)} stimuli", _words(sidecar))
@@ -293,7 +296,7 @@ def _placed(
         else:
             lost.append(pulse)
     if not placed:
-        codes_seen = list(dict.fromkeys(p.code for p in lost))[:_LISTED]
+        codes_seen = list(dict.fromkeys(_as_seen(p.code, source) for p in lost))[:_LISTED]
         raise StudyError(
             f"sites: no stimulus has one; codes seen: {', '.join(map(repr, codes_seen))}.",
             source=sidecar.name,
@@ -305,6 +308,13 @@ def _placed(
 def _letter(code: str) -> str:
     """Give the letter that Spike2 keeps as a number in the lowest byte of a marker."""
     return chr(int(code) & 0xFF) if code.isascii() and code.isdigit() else code
+
+
+def _as_seen(code: str, source: Input) -> str:
+    """Give the key that was pressed where Spike2 kept its number; the code itself else."""
+    letter = _letter(code)
+    is_key = source.path.suffix.lower() == ".smr" and letter.isprintable() and letter != code
+    return letter if is_key and int(code) > _LAST_COUNTED else code
 
 
 def _cut(signal: Signal, pulse: _Pulse, sidecar: Sidecar) -> tuple[np.ndarray, int]:
