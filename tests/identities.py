@@ -85,9 +85,15 @@ def sites(folder: Path, old: str = "", new: str = "") -> None:
     (folder / "s.csv").write_text(SITES.replace(old, new, 1) if old else SITES)
 
 
+def understood(folder: Path) -> None:
+    """A table with nothing in it that could fail, beside a file that could."""
+    text = SITES.replace(",more\n", "\n", 1).replace(",\n", "\n")
+    (folder / "s.csv").write_text(text)
+
+
 def study(text: str) -> Plant:
     def plant(folder: Path, who: str) -> None:
-        sites(folder)
+        understood(folder)
         (folder / "study.toml").write_text(text.replace("WHO", who))
 
     return plant
@@ -95,7 +101,7 @@ def study(text: str) -> Plant:
 
 def lab(text: str) -> Plant:
     def plant(folder: Path, who: str) -> None:
-        sites(folder)
+        understood(folder)
         (folder / "lab.toml").write_text(text.replace("WHO", who))
 
     return plant

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Mapping
+from typing import Any
 
 # Letters that steer a terminal or a page instead of being read: ESC and its kin, marks that turn
 # the direction of writing, halves of letters, separators of lines and paragraphs.
@@ -40,6 +42,21 @@ def visible(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return text.translate(_SHOWN)
+
+
+def visible_values(tree: Any) -> Any:
+    r"""Give plain data with every text in it made visible, however deep; keys stay.
+
+    Examples
+    --------
+    >>> visible_values({"a": ["b\x1bc", 1]})
+    {'a': ['b c', 1]}
+    """
+    if isinstance(tree, str):
+        return visible(tree)
+    if isinstance(tree, Mapping):
+        return {key: visible_values(value) for key, value in tree.items()}
+    return [visible_values(value) for value in tree] if isinstance(tree, list) else tree
 
 
 def no_formula(text: str) -> str:

@@ -21,6 +21,7 @@ from typing import Any
 
 from ncs_cb.errors import ReadError, StudyError, did_you_mean
 from ncs_cb.files import read_regular
+from ncs_cb.harmless import visible
 from ncs_cb.model import Correction, Decision
 from ncs_cb.units import FARTHEST_MM
 
@@ -316,7 +317,8 @@ def _text(event: Mapping[str, Any], key: str) -> str:
         value.encode()
     except UnicodeEncodeError:
         raise StudyError(f"{key}: is no valid text.") from None
-    return value
+    # As names of recordings are: letters that steer a terminal or a page are no part of a text.
+    return visible(value)
 
 
 def _number(event: Mapping[str, Any], key: str, *, may_lack: bool = False) -> Any:

@@ -385,7 +385,7 @@ def _assemble(
         _merged(told, [r.details for r in recorded]),
         (*sources, *_sources(read)),
         tuple(
-            replace(d, source=open_name(d.source))
+            replace(d, source=open_name(d.source), reason=visible(d.reason))
             for d in (
                 *decisions,
                 *(d for r in recorded for d in r.decisions),
