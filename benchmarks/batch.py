@@ -6,8 +6,9 @@
     python benchmarks/batch.py --write              # put the table into RESULTS.md
 
 A study is six EDF+D files of three stimuli each (1 000 samples at 20 kHz), 46 KB together. Times
-are of the clock, of whole processes, start and end included; files are in the page cache for
-both sides. Memory is the highest sum of the proportional set sizes of all processes.
+are of the clock, of whole processes, start and end included, and of the processor, of all
+processes together; files are in the page cache for both sides. Memory is the highest sum of the
+proportional set sizes of all processes.
 """
 
 from __future__ import annotations
@@ -33,33 +34,43 @@ READ_LOOP = """
 import sys, time
 from pathlib import Path
 import edfio
-start = time.perf_counter()
+start, used = time.perf_counter(), time.process_time()
 total = 0
 for path in sorted(Path(sys.argv[1]).rglob("*.edf")):
     edf = edfio.read_edf(path)
     for signal in edf.signals:
         total += len(signal.data)
     total += len(edf.annotations)
-print(time.perf_counter() - start)
+print(time.perf_counter() - start, time.process_time() - used)
 """
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run of the batch: time of the clock and highest memory of all its processes."""
+    """One run: time of the clock and of the processor, and highest memory, of all its processes."""
 
     seconds: float
-    megabytes: float
+    processor: float
+    megabytes: float = 0.0
+
+    def row(self, n_studies: int, what: str, loop: Run) -> str:
+        """Word it beside the plain loop of the same run."""
+        memory = f"{self.megabytes:.0f}" if self.megabytes else ""
+        return (
+            f"| {n_studies} | {what} | {self.seconds:.2f} | {self.seconds / loop.seconds:.1f} | "
+            f"{1e3 * self.processor / n_studies:.1f} | {self.processor / loop.processor:.1f} | "
+            f"{memory} |"
+        )
 
 
-def plain_loop(root: Path, repeats: int = 3) -> float:
-    """Seconds for reading every file with edfio in one process, imports apart; best of some."""
+def plain_loop(root: Path, repeats: int = 3) -> Run:
+    """Read every file with edfio in one process, imports apart; the best of some."""
     command = [sys.executable, "-c", READ_LOOP, str(root)]
-    taken = [
-        float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    runs = [
+        subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
         for _ in range(repeats)
     ]
-    return min(taken)
+    return Run(*(min(float(run[at]) for run in runs) for at in (0, 1)))
 
 
 def batch(root: Path, out: Path, *options: str) -> Run:
@@ -69,24 +80,28 @@ def batch(root: Path, out: Path, *options: str) -> Run:
     process = subprocess.Popen(
         [*command, "--out", str(out), *options], stderr=subprocess.PIPE, text=True
     )
-    highest = 0.0
+    highest, used = 0.0, {}
     while process.poll() is None:
-        highest = max(highest, memory(process.pid))
-        time.sleep(0.5)
+        highest = max(highest, look(process.pid, used))
+        time.sleep(0.1)
     seconds = time.perf_counter() - start
     if process.returncode:
         raise SystemExit(process.stderr.read())
-    return Run(seconds, highest)
+    return Run(seconds, sum(used.values()), highest)
 
 
-def memory(pid: int) -> float:
-    """Megabytes that a process and its children really occupy, shared pages shared out."""
+def look(pid: int, used: dict[int, float]) -> float:
+    """Note the processor seconds of a process and its children; give the megabytes that they
+    really occupy, shared pages shared out.
+    """
     import psutil
 
     total = 0
     try:
         parent = psutil.Process(pid)
         for one in (parent, *parent.children(recursive=True)):
+            spent = one.cpu_times()
+            used[one.pid] = spent.user + spent.system
             total += one.memory_full_info().pss
     except psutil.NoSuchProcess:
         pass
@@ -99,7 +114,11 @@ def best(repeats: int, root: Path, *options: str) -> Run:
     for _ in range(repeats):
         with tempfile.TemporaryDirectory() as out:
             runs.append(batch(root, Path(out), *options))
-    return Run(min(r.seconds for r in runs), max(r.megabytes for r in runs))
+    return Run(
+        min(r.seconds for r in runs),
+        min(r.processor for r in runs),
+        max(r.megabytes for r in runs),
+    )
 
 
 def measure(n_studies: int, folder: Path, repeats: int) -> list[str]:
@@ -107,19 +126,16 @@ def measure(n_studies: int, folder: Path, repeats: int) -> list[str]:
     root = folder / f"archive{n_studies}"
     archives.write_archive(root, n_studies)
     loop = plain_loop(root)
-    rows = [f"| {n_studies} | plain edfio loop, one core | {loop:.2f} | 1.0 | |"]
+    rows = [loop.row(n_studies, "plain edfio loop, one core", loop)]
     for workers in (1, 2):
         run = best(repeats, root, "--workers", str(workers))
-        rows.append(
-            f"| {n_studies} | batch, tables, {workers} worker{'s' * (workers > 1)} | "
-            f"{run.seconds:.2f} | {run.seconds / loop:.1f} | {run.megabytes:.0f} |"
-        )
+        what = f"batch, tables, {workers} worker{'s' * (workers > 1)}"
+        rows.append(run.row(n_studies, what, loop))
     out = folder / "again"
     batch(root, out, "--workers", "2")
-    again = min(batch(root, out, "--workers", "2").seconds for _ in range(repeats))
-    rows.append(
-        f"| {n_studies} | started again, nothing to do | {again:.2f} | {again / loop:.1f} | |"
-    )
+    again = [batch(root, out, "--workers", "2") for _ in range(repeats)]
+    least = min(again, key=lambda run: run.seconds)
+    rows.append(least.row(n_studies, "started again, nothing to do", loop))
     shutil.rmtree(root)
     shutil.rmtree(out)
     return rows
@@ -129,19 +145,19 @@ def measure_reports(n_studies: int, folder: Path) -> str:
     """One row: tables and reports on two workers."""
     root = folder / "reports"
     archives.write_archive(root, n_studies)
+    loop = plain_loop(root)
     run = best(1, root, "--workers", "2", "--reports")
     rate = n_studies / run.seconds
-    return (
-        f"| {n_studies} | batch with reports, 2 workers: {rate:.1f} studies per second | "
-        f"{run.seconds:.2f} | | {run.megabytes:.0f} |"
-    )
+    what = f"batch with reports, 2 workers: {rate:.1f} studies per second"
+    return run.row(n_studies, what, loop)
 
 
 def table(rows: list[str]) -> str:
     head = (
         f"Measured on {os.cpu_count()} cores ({platform.machine()}), "
         f"Python {platform.python_version()}, by `python benchmarks/batch.py`.\n\n"
-        "| studies | what | seconds | times the plain loop | MB at most |\n|---|---|---|---|---|\n"
+        "| studies | what | seconds | times the plain loop | processor, ms per study | "
+        "times the plain loop | MB at most |\n|--:|---|--:|--:|--:|--:|--:|\n"
     )
     return head + "\n".join(rows) + "\n"
 

@@ -160,15 +160,16 @@ VOLUME = """
 
 Moving line sources instead of fixed pulses, with what amplifiers add (`volume_pairs.py`). *Silent*:
 the truth lies more than 0.1 from the estimate and outside the interval, and nothing warns. With
-co-activation a neighboring muscle answers the proximal stimulus alone: two traces cannot show it,
-and the interval does not allow for it. Record that muscle too.
+co-activation a neighboring muscle answers the proximal stimulus alone. Up to 10 % of the response
+two traces cannot show it; the interval allows for it, which makes most of its width, and is narrow
+again where a collision excluded the neighbor. Record that muscle too.
 
 """
 
 MEANINGS = """\
-Plain NNLS is no straw man: on clean pairs it is nearly as good, since its mass errs upward and is
-cut off at no block, and with hum, a wandering baseline or another filter it is better, because it
-leans on the strong frequencies and not on the low ones. It has no interval and fails where the
+Plain NNLS is no straw man: on clean pairs it is as good or better, since its mass errs upward and
+is cut off at no block, and with hum, a wandering baseline or another filter it is better, because
+it leans on the strong frequencies and not on the low ones. It has no interval and fails where the
 sweep is cut. The interval covers more than 95 % of pairs where units count by their area, because
 it also allows for the other way of counting: see `docs/block_estimate.md`.
 
@@ -180,11 +181,11 @@ How to read the hard conditions:
   submaximal.
 - A submaximal distal stimulus hides block; the flag `estimate_proximal_exceeds` is raised where the
   proximal response holds clearly more signal than the distal one, and only there.
-- A shifted electrode that changes the size but not the shape of the response cannot be told from
-  block. Where the shape changes, `estimate_residual_large` is raised and the interval opens.
-- Different filters leave no doubt in most pairs; when the amplifier settings are known, no
-  estimate is given at all (`estimate_filters_differ`), which the arrays of this benchmark do not
-  say.
+- A shifted electrode changes the size of the response more than its shape, and cannot be told from
+  block: repeats that differ are what proves it.
+- Another high-pass at the proximal site is named in most pairs, other filters seldom; when the
+  amplifier settings are known, no estimate is given at all (`estimate_filters_differ`), which the
+  arrays of this benchmark do not say.
 """
 
 

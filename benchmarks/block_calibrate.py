@@ -66,10 +66,11 @@ def main() -> None:
     spread = fits(strong)
     # Where delays are long the posterior spread rules: it sets the first factor alone.
     for posterior in np.arange(0.6, 1.7, 0.05):
-        if coverage(spread, Interval(float(posterior), 0.016, UNEXPLAINED, 0.0, 0.0)) >= WANTED:
+        factors = Interval(float(posterior), 0.016, UNEXPLAINED, 0.0, 0.0, 0.0)
+        if coverage(spread, factors) >= WANTED:
             break
     for counting in np.arange(0.004, 0.04, 0.001):
-        factors = Interval(float(posterior), float(counting), UNEXPLAINED, 0.0, 0.0)
+        factors = Interval(float(posterior), float(counting), UNEXPLAINED, 0.0, 0.0, 0.0)
         if coverage(by_peak, factors) >= WANTED:
             break
     print(f"posterior {posterior:.2f}  counting {counting:.3f}  unexplained {UNEXPLAINED:.1f}")

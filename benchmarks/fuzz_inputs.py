@@ -59,7 +59,9 @@ def hostile(rng: Random, told: Any = None) -> Any:
     """Give a value that stands where another was."""
     way = rng.randrange(6)
     if way == 0 and isinstance(told, int | float) and not isinstance(told, bool):
-        return told * rng.choice([-1, 0, 1e-3, 10, 1000, 1e30])
+        times = rng.choice([-1, 0, 1e-3, 10, 1000, 1e30])
+        # A whole number that an earlier change made may lie beyond all floating ones.
+        return told * times if abs(told) < 1e200 else -told
     if way <= 2:
         return rng.choice(NUMBERS)
     if way == 3:

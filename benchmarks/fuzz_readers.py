@@ -12,6 +12,7 @@ again. Exit status 1 when there was a fault.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import signal
 import subprocess
 import sys
@@ -106,8 +107,9 @@ def work(seed: int, first: int, last: int) -> None:
             print(f"{outcome}\t{time.process_time() - began:.2f}", flush=True)
 
 
-def watched(seed: int, first: int, last: int) -> Iterator[tuple[int, str, str, float]]:
+def watched(seed: int, first: int, n_inputs: int) -> Iterator[tuple[int, str, str, float]]:
     """Give number, kind, outcome and time in s of each input, whatever becomes of the process."""
+    last = first + n_inputs
     while first < last:
         command = [sys.executable, __file__, "--work", f"{seed},{first},{last}"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
@@ -155,13 +157,14 @@ def main() -> int:
     if told.one is not None:
         told.first, told.inputs = told.one, 1
     counts: Counter[str] = Counter()
-    last = told.first + told.inputs
-    for number, chosen, outcome, took in watched(told.seed, told.first, last):
-        slow = took > SLOW_S and not outcome.startswith("FAULT")
-        counts[f"slow {outcome}" if slow else outcome] += 1
-        if outcome.startswith("FAULT") or slow:
-            print(f"{number}\t{chosen}\t{outcome}\t{took:.1f} s", flush=True)
-            keep(told.seed, number, outcome)
+    # Whoever has seen enough interrupts it, and is told what was done.
+    with contextlib.suppress(KeyboardInterrupt):
+        for number, chosen, outcome, took in watched(told.seed, told.first, told.inputs):
+            slow = took > SLOW_S and not outcome.startswith("FAULT")
+            counts[f"slow {outcome}" if slow else outcome] += 1
+            if outcome.startswith("FAULT") or slow:
+                print(f"{number}\t{chosen}\t{outcome}\t{took:.1f} s", flush=True)
+                keep(told.seed, number, outcome)
     for outcome, count in counts.most_common():
         print(f"{count:8d}  {outcome}")
     faults = sum(n for outcome, n in counts.items() if outcome.startswith("FAULT"))

@@ -14,8 +14,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
-from ncs_cb import simulate
+from ncs_cb import analyze, simulate
+from ncs_cb.model import Trace
 from ncs_cb.simulate import Amplifier, Disturbance, Markers, PoolSettings, markers
 from ncs_cb.simulate.geometry import NervePath, path
 from ncs_cb.simulate.pool import (
@@ -33,6 +35,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "simulator.md"
 BEGIN, END = "<!-- simulator_check: begin -->", "<!-- simulator_check: end -->"
 SETTING = Amplifier(20_000.0, 1400, 20, 2.0, 10_000.0)
 N = 300
+LOSS_VISITS = 60
 
 # Design reference, section 12: site -> (latency ms, amplitude mV, area relative to distal).
 CHAINS = {
@@ -396,6 +399,59 @@ def loss(near: list[float], far: list[float]) -> str:
     return f"{100.0 * (1.0 - np.mean(np.array(far) / np.array(near))):.0f} %"
 
 
+# Means of healthy persons, in percent; ours of the nearest segment that the recipe has.
+LOSSES = (
+    ("ulnar, wrist to above elbow, area", "Olney 1987", 7.4, ("ulnar", "wrist-above_elbow", 0)),
+    ("ulnar, across the elbow, area", "Olney 1987", 1.9, ("ulnar", "below_elbow-above_elbow", 0)),
+    ("median, wrist to elbow, area", "Kimura 1986", 4.0, ("median", "wrist-elbow", 0)),
+    ("median, wrist to axilla, area", "Kimura 1986", 8.1, ("median", "wrist-axilla", 0)),
+    ("ulnar, wrist to above elbow, amplitude", "", None, ("ulnar", "wrist-above_elbow", 1)),
+)
+
+
+def healthy_loss() -> list[str]:
+    """Loss over distance in health, and the net area of a response."""
+    results = [
+        analyze(visit.study) for visit in simulate.recipe("healthy_arm", seed=3000, n=LOSS_VISITS)
+    ]
+    columns = ["total_area_reduction_pct", "amplitude_reduction_pct"]
+    means = pd.concat([one.segments for one in results]).groupby(["nerve", "segment"])[columns]
+    ours = means.mean()
+    rows = [
+        row(name, source or "-", "-" if value is None else f"{value:.1f}", f"{found:.1f}")
+        for name, source, value, (nerve, segment, column) in LOSSES
+        for found in [float(ours.loc[(nerve, segment)].iloc[column])]
+    ]
+    shares = [
+        net_share(trace, frame)
+        for one in results
+        for trace, frame in zip(one.study.traces, one.traces.to_dict("records"), strict=True)
+        if trace.site.stimulation_site == "wrist" and trace.kind == "motor"
+    ]
+    rows.append(
+        row(
+            "net area / negative area, wrist", "real responses", "9 to 13", spread(np.array(shares))
+        )
+    )
+    return [
+        "### Loss over distance in health, percent",
+        "",
+        f"Means of {LOSS_VISITS} visits of the recipe `healthy_arm`, as `analyze` measures them.",
+        "",
+        *table(("quantity", "source", "published", "ours"), rows),
+        "",
+    ]
+
+
+def net_share(trace: Trace, frame: dict[str, object]) -> float:
+    """Give the integral of a response within 40 ms in percent of its negative area."""
+    samples = trace.samples_mv - float(frame["baseline_mv"])
+    per_ms = trace.sampling_rate_hz / 1e3
+    first = trace.stimulus_index + round((float(frame["onset_latency_ms"]) - 0.3) * per_ms)
+    whole = samples[first : first + round(40.0 * per_ms)].sum() / per_ms
+    return 100.0 * whole / float(frame["total_negative_area_mv_ms"])
+
+
 def f_waves() -> list[str]:
     made = simulate.recipe("f_waves", n=100)
     rows: dict[str, list[float]] = {"minimum": [], "mean": [], "chrono": [], "persistence": []}
@@ -516,7 +572,7 @@ def speed() -> list[str]:
 
 
 def main() -> None:
-    parts = (chains, persons, dispersion, units, f_waves, repeatability, speed)
+    parts = (chains, persons, healthy_loss, dispersion, units, f_waves, repeatability, speed)
     text = "\n".join(line for part in parts for line in part())
     page = PAGE.read_text("utf-8")
     pattern = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END), re.DOTALL)

@@ -133,6 +133,9 @@ CONDITIONS: dict[str, Setting] = {
     "clinic": Setting(
         _with(one_over_f_uv=(5.0, 15.0), hum_uv=(0.0, 10.0)), second_muscle=(0.0, 0.3)
     ),
+    "co-activation 10 %": Setting(_BASE, co_activation=(0.1, 0.1)),
+    "co-activation 10 %, no block": Setting(_BASE, (0.0, 0.0), co_activation=(0.1, 0.1)),
+    "co-activation 10 to 30 %": Setting(_BASE, co_activation=(0.1, 0.3)),
 }
 
 

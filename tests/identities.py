@@ -34,6 +34,39 @@ def edf(folder: Path, **header) -> None:
     (folder / "m.edf").write_bytes(data)
 
 
+def second_annotations(folder: Path, who: str, *, label: str = "EDF Annotations") -> None:
+    """A second signal of annotations, with a name in a text, its label or its transducer."""
+    samples = np.zeros(archives.N_SAMPLES)
+    edf(folder)
+    data = (folder / "m.edf").read_bytes()
+    widths = (16, 80, 8, 8, 8, 8, 8, 80, 8, 32)
+    at, header = 256, [data[:184], f"{1024:<8}".encode(), data[192:252], f"{3:<4}".encode()]
+    for width in widths:
+        header += [data[at : at + 2 * width], data[at + width : at + 2 * width]]
+        at += 2 * width
+    head = bytearray(b"".join(header))
+    head[256 + 32 : 256 + 48] = label.encode().ljust(16)[:16]
+    head[256 + 48 + 160 : 256 + 48 + 240] = who.encode().ljust(80)
+    step = 2 * (samples.size + archives.N_NOTES)
+    records = [data[at + i : at + i + step] for i in range(0, len(data) - at, step)]
+    note = f"+0\x14{who}\x14\x00".encode().ljust(2 * archives.N_NOTES, b"\0")
+    (folder / "m.edf").write_bytes(bytes(head) + b"".join(record + note for record in records))
+
+
+def matlab(folder: Path, who: str, *, column: str = "y", **changes) -> None:
+    """A MATLAB file with a name in its text header or as a variable, and its sidecar."""
+    from scipy.io import savemat
+
+    held = {column: archives.cmap(3.0, 8.0, 5.5)[None], "patient_name": who}
+    savemat(folder / "s.mat", held | {"t": np.arange(archives.N_SAMPLES) / 20.0 - 2.0})
+    data = (folder / "s.mat").read_bytes()
+    (folder / "s.mat").write_bytes(f"MATLAB 5.0 MAT-file, {who}".encode().ljust(116) + data[116:])
+    told = {"nerve": "median", "side": "right", "muscle": "apb", "unit": "mV"}
+    told |= {"polarity": "negative_up", "layout": "rows", "time_column": "t", "time_unit": "ms"}
+    told |= {"variable": "y", "traces": {"1": {"site": "wrist", "distance_mm": 70}}}
+    (folder / "s.json").write_text(json.dumps(told | changes))
+
+
 def sweeps(folder: Path, **changes) -> None:
     """A sweep table; ``traces``, ``column`` and any key of the sidecar may be changed."""
     folder = ulnar_visit(folder)
@@ -52,9 +85,15 @@ def sites(folder: Path, old: str = "", new: str = "") -> None:
     (folder / "s.csv").write_text(SITES.replace(old, new, 1) if old else SITES)
 
 
+def understood(folder: Path) -> None:
+    """A table with nothing in it that could fail, beside a file that could."""
+    text = SITES.replace(",more\n", "\n", 1).replace(",\n", "\n")
+    (folder / "s.csv").write_text(text)
+
+
 def study(text: str) -> Plant:
     def plant(folder: Path, who: str) -> None:
-        sites(folder)
+        understood(folder)
         (folder / "study.toml").write_text(text.replace("WHO", who))
 
     return plant
@@ -62,7 +101,7 @@ def study(text: str) -> Plant:
 
 def lab(text: str) -> Plant:
     def plant(folder: Path, who: str) -> None:
-        sites(folder)
+        understood(folder)
         (folder / "lab.toml").write_text(text.replace("WHO", who))
 
     return plant
@@ -101,6 +140,7 @@ def fif_person(folder: Path, who: str) -> None:
     raw = mne.io.read_raw_fif(path, preload=True, verbose="error")
     raw.info["subject_info"] = {"first_name": who, "last_name": who, "his_id": who}
     raw.info["experimenter"] = raw.info["description"] = who
+    raw.info["proj_name"] = who
     raw.annotations.append(0.01, 0.0, who)
     raw.save(path, overwrite=True, verbose="error")
 
@@ -120,6 +160,8 @@ def viking(old: str, new: str) -> Plant:
 
 def sheet(folder: Path, who: str) -> None:
     from openpyxl import Workbook
+    from openpyxl.comments import Comment
+    from openpyxl.workbook.defined_name import DefinedName
 
     book = Workbook()
     book.active.title = who[:30]
@@ -127,6 +169,11 @@ def sheet(folder: Path, who: str) -> None:
     for line in SITES.splitlines():
         book.active.append(line.split(","))
     book.active["G2"] = who
+    book.active["A2"].comment = Comment(who, who)
+    book.active.oddHeader.center.text = who
+    book.defined_names[who] = DefinedName(who, attr_text=f"'{who[:30]}'!$A$1")
+    book.properties.lastModifiedBy = book.properties.description = who
+    book.create_sheet(f"{who[:20]} 2")["A1"] = who
     book.save(folder / "r.xlsx")
 
 
@@ -179,6 +226,11 @@ PLACES: dict[str, Plant] = {
     "edf note in XML": lambda f, w: edf(f, notes=(f"<EDF_XMLnote><who>{w}</who></EDF_XMLnote>",)),
     "edf site that is a name": lambda f, w: edf(f, texts=[("right wrist 0.2ms", f"right {w}")]),
     "edf stimulus by": lambda f, w: edf(f, texts=[(" from recording site", f" by {w}")]),
+    "edf second annotations": second_annotations,
+    "edf second annotations, label": lambda f, w: second_annotations(f, w, label=w),
+    "matlab header and variable": matlab,
+    "matlab column": lambda f, w: matlab(f, w, column=w),
+    "matlab key": lambda f, w: matlab(f, w, **{w: w}),
     "edf cut": lambda f, w: (edf(f, patient=f"X F X {w}"), cut(f / "m.edf")),
     "sweep column": lambda f, w: sweeps(f, column=w, renamed=w),
     "sweep column not told of": lambda f, w: sweeps(f, column=w),
@@ -197,6 +249,10 @@ PLACES: dict[str, Plant] = {
     "sidecar supramaximal": lambda f, w: sweeps(f, wrist={"supramaximal": w}),
     "sidecar key of a trace": lambda f, w: sweeps(f, wrist={w: 1}),
     "sidecar that is no JSON": lambda f, w: (sweeps(f), (f / "ulnar_right.json").write_text(w)),
+    "sweep columns twice": lambda f, w: (
+        sweeps(f),
+        (f / "ulnar_right.csv").write_text(f"time_ms,{w},{w}\n-1,0,0\n0,0,0\n1,0,0\n"),
+    ),
     "sweep cell": sweep_cell,
     "table nerve": lambda f, w: sites(f, "median", w),
     "table side": lambda f, w: sites(f, "right", w),

@@ -46,7 +46,7 @@ def measure(samples, rate_hz, stimulus):
     """Measure one trace by the definitions; a dict of numbers and a set of flags."""
     nothing = dict.fromkeys(NUMBERS, np.nan)
     x = np.asarray(samples, dtype=np.float64)
-    if not 0 <= stimulus < len(x):
+    if not -0.010 * rate_hz <= stimulus < len(x):
         return nothing, {"stimulus_outside_trace"}
     if not np.isfinite(x).all():
         return nothing, {"non_finite_samples"}
@@ -55,10 +55,13 @@ def measure(samples, rate_hz, stimulus):
     t = (np.arange(len(x)) - stimulus) * 1000.0 / rate_hz
     before = x[(t >= -10.0) & (t < -0.1)]
     # Without time before the stimulus: between artefact and response, here 0.4 to 0.8 ms.
-    quiet = before if before.size * 1000.0 / rate_hz >= 0.35 else x[(t >= 0.4) & (t < 0.8)]
+    # A sweep that begins after the stimulus is taken from its own beginning on.
+    begin = max(t[0], 0.0)
+    after = x[(t >= begin + 0.4) & (t < begin + 0.8)]
+    quiet = before if before.size * 1000.0 / rate_hz >= 0.35 else after
     v = x - quiet.mean()
     # "baseline to the highest negative peak"
-    first = int(np.searchsorted(t, 0.4))
+    first = int(np.searchsorted(t, begin + 0.4))
     peak = first + int(np.argmax(v[first:]))
     amplitude = v[peak]
     # "a negative phase is significant when its peak reaches 5 % of the highest negative peak"
@@ -78,7 +81,7 @@ def measure(samples, rate_hz, stimulus):
     last = chain[-1][1]
     stop = min(len(v), last + int(15.0 * rate_hz / 1000))
     found["peak_to_peak_amplitude_mv"] = amplitude - min(0.0, v[start:stop].min())
-    flags = set()
+    flags = {"sweep_starts_late"} if stimulus < 0 else set()
     if chain[0][1] < len(v):
         end = crossing(t, v, chain[0][1], 0.0)
         found["negative_peak_duration_ms"] = end - onset

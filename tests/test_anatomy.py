@@ -6,9 +6,13 @@ import pandas as pd
 import pytest
 
 import ncs_cb
-from ncs_cb.knowledge.anatomy import anatomy, find, nerve_of_muscle, routine_nerves
+from ncs_cb.errors import TableError
+from ncs_cb.knowledge.anatomy import anatomy, build, find, nerve_of_muscle, routine_nerves
+from ncs_cb.knowledge.datafile import table
 from ncs_cb.knowledge.reference import lower_amplitude_limits
 from ncs_cb.wording import checks
+from ncs_cb.wording.catalog import languages
+from ncs_cb.wording.conclusions import where_words, words
 
 
 @pytest.mark.parametrize(
@@ -101,3 +105,28 @@ def test_every_entrapment_site_has_a_chinese_name_in_the_checks():
             assert trap.name_zh != trap.name
             assert checks.named(trap.name, "zh") == trap.name_zh
             assert checks.named(trap.name, "en") == trap.name
+
+
+@pytest.mark.parametrize(
+    ("sites", "en", "zh"),
+    [
+        (("wrist", "below_elbow"), "across the forearm", "前臂段"),
+        (("above_elbow", "axilla"), "across the upper arm", "上臂段"),
+        (("wrist", "axilla"), "from wrist to axilla", "腕"),
+    ],
+)
+def test_a_stretch_is_named_as_the_anatomy_says(sites, en, zh):
+    assert where_words(*sites, "en") == en
+    assert zh in where_words(*sites, "zh")
+
+
+def test_every_stretch_of_the_anatomy_has_words():
+    for lang in languages():
+        assert not [one.name for one in anatomy().stretches if one.name not in words(lang)]
+
+
+def test_a_stretch_of_a_site_that_is_not_known_is_refused():
+    raw = table("nerves").raw
+    stretches = {"to_moon": {"proximal": ["moon"]}}
+    with pytest.raises(TableError, match=r"stretches\.to_moon: unknown name 'moon'"):
+        build(raw | {"stretches": stretches})

@@ -535,17 +535,6 @@ def test_nothing_of_a_batch_goes_on_after_its_end(archive, tmp_path):
 # --------------------------------------------------------------------------- a real scheduler
 
 
-@pytest.mark.slow
-def test_a_scheduler_gives_the_same_files_as_the_local_cluster(archive, done, tmp_path):
-    from distributed import LocalCluster
-
-    with LocalCluster(
-        n_workers=2, threads_per_worker=2, processes=True, dashboard_address="127.0.0.1:0"
-    ) as cluster:
-        run_batch(archive, tmp_path, scheduler=cluster.scheduler_address)
-    assert tables(tmp_path) == tables(done)
-
-
 def test_an_address_without_a_scheduler_is_named(archive, tmp_path, monkeypatch):
     monkeypatch.setattr("ncs_cb.batch.engine._SECONDS_TO_CONNECT", 1)
     with pytest.raises(NcsError, match=r"no Dask scheduler answers at 'tcp://127.0.0.1:1'"):

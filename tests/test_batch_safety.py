@@ -135,6 +135,17 @@ def test_a_folder_in_use_has_an_exit_status_of_its_own(archive, tmp_path):
     assert "another batch is writing" in run.stderr
 
 
+def test_neither_time_zone_nor_clock_nor_language_of_the_system_changes_a_byte(archive, tmp_path):
+    made = []
+    for zone, language in (("UTC", "C.UTF-8"), ("Asia/Kathmandu", "C"), ("Pacific/Apia", "POSIX")):
+        out = tmp_path / language
+        assert program(archive, "--out", out, "--reports", TZ=zone, LC_ALL=language).returncode == 0
+        files = (path for path in sorted(out.rglob("*")) if "_batch" not in path.parts)
+        made.append({p.relative_to(out): p.read_bytes() for p in files if p.is_file()})
+    assert len(made[0]) > 10
+    assert made[0] == made[1] == made[2]
+
+
 def test_a_batch_needs_no_home(archive, tmp_path):
     run = program(archive, "--out", tmp_path / "out", HOME="/nonexistent", XDG_CACHE_HOME="")
     assert run.returncode == 0, run.stderr

@@ -13,24 +13,11 @@ import pytest
 
 import archives
 from ncs_cb import __version__, flags, plugins, reports
-from ncs_cb.cli import _progress, main
-from ncs_cb.cli._console import explain, plain
+from ncs_cb.cli import progress
+from ncs_cb.cli.console import explain, plain
 from ncs_cb.errors import ReadError
 from ncs_cb.knowledge import criteria
 from ncs_cb.knowledge.anatomy import anatomy
-
-
-@pytest.fixture
-def run(capsys):
-    """Run a command in this process: ``status, stdout, stderr``."""
-
-    def command(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as left:
-            main([str(a) for a in arguments])
-        said = capsys.readouterr()
-        return int(left.value.code or 0), said.out, said.err
-
-    return command
 
 
 @pytest.fixture
@@ -376,7 +363,7 @@ def test_escape_sequences_in_a_message_do_not_reach_the_terminal():
 def test_a_log_line_says_how_many_how_fast_and_how_long_still():
     said = []
     clock = iter([0.0, 0.0, 5.0, 20.0, 40.0])
-    report = _progress.lines(said.append, lambda: next(clock), every_s=10.0)
+    report = progress.lines(said.append, lambda: next(clock), every_s=10.0)
     report(100, 400, 0)  # 100 were there already
     report(150, 400, 1)
     report(200, 400, 2)
@@ -400,3 +387,18 @@ def test_batch_reports_its_progress_and_its_outcome_on_standard_error(run, tmp_p
     status, _, err = run(*arguments)
     assert status == 0
     assert "3 studies: 0 analyzed now, 3 unchanged, 0 failed" in err
+
+
+def test_an_interrupt_while_the_program_loads_is_no_traceback():
+    code = (
+        "import sys\n"
+        "from ncs_cb import __main__ as program\n"
+        "class Interrupted:\n"
+        "    def find_spec(self, name, *more):\n"
+        "        if name == 'ncs_cb.cli':\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupted())\n"
+        "program.main()\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout, run.stderr) == (130, "", "")

@@ -14,8 +14,8 @@ import pytest
 from rich.console import Console
 
 import ncs_cb
-from ncs_cb import _kernels, cli
-from ncs_cb.cli._console import table
+from ncs_cb import cli
+from ncs_cb.cli.console import table
 from ncs_cb.errors import KernelError
 
 
@@ -48,7 +48,7 @@ def test_doctor_names_the_build_of_the_kernel_and_says_where_there_is_none(monke
     def broken():
         raise KernelError("The compiled kernel is missing (kernel.so).", hint="Install ncs_cb again.")
 
-    monkeypatch.setattr(_kernels, "best_build", broken)
+    monkeypatch.setattr("ncs_cb._kernels.best_build", broken)
     with pytest.raises(SystemExit) as end:
         cli.main(["doctor"])
     assert end.value.code == 0

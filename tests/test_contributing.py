@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md followed to the letter: a nerve, a set, a case, a format, a layout, a report."""
+"""CONTRIBUTING.md followed to the letter: nerve, set, case, format, layout, report, language."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ import sys
 from pathlib import Path
 import ncs_cb
 from ncs_cb.cli import main
-from ncs_cb.judging.nerves import nerve_table
+from ncs_cb.judging.rows import gather
 
 here = Path(sys.argv[1])
 lines = here / "femoral.lines"
@@ -34,8 +34,8 @@ lines.write_text(
 study = ncs_cb.read_study(lines)
 result = ncs_cb.analyze(study, criteria=["ours", "efns_pns_2010"])
 assert result.segments["segment"].tolist() == ["below_inguinal-above_inguinal"]
-numbers = nerve_table(result.segments, result.traces, result.f_waves, {})
-assert numbers["distal_latency_ms"].tolist() == [3.6]
+rows = gather(result.verdicts, result.segments, result.traces, result.f_waves, {})
+assert [nerve["distal_latency_ms"] for nerve in rows.nerves[study.study_id]] == [3.6]
 for lang in ("en", "zh"):
     paths = ncs_cb.write_report(result, here / lang, formats=["md", "html", "json"], lang=lang)
     assert [p.name.split(".")[0] for p in paths] == ["report", "report", "result"]
@@ -56,6 +56,15 @@ try:
 except SystemExit as end:
     assert not end.code, end.code
 assert list((here / "out").rglob("report.md"))
+
+try:
+    main(["analyze", str(lines), "--out", str(here / "xx"), "--format", "html,txt", "--lang", "xx"])
+except SystemExit as end:
+    assert not end.code, end.code
+for path in (here / "xx").rglob("report*"):
+    text = path.read_text("utf-8")
+    for word in ("¤Motor nerve conduction study", "¤undetermined", "¤femoral"):
+        assert word in text, (path, word)
 """
 
 
@@ -77,6 +86,11 @@ def clone(tmp_path_factory) -> Path:
         nerves.write("\n" + block("Add a nerve, a site, a muscle or a spelling", "toml"))
     with (package / "tables" / "words" / "zh.toml").open("a", encoding="utf-8") as words:
         words.write(block("Add a nerve, a site, a muscle or a spelling", "toml", 1))
+    english = (package / "tables" / "words" / "en.toml").read_text("utf-8")
+    # A language in which every text is marked shows the texts that stand in no catalog.
+    marked = re.sub(r'^(\S+) = "(.*)"$', r'\1 = "¤\2"', english, flags=re.MULTILINE)
+    other = f'{marked}\n[knowledge]\nfemoral = "¤femoral"\n'
+    (package / "tables" / "words" / "xx.toml").write_text(other, "utf-8")
     criteria = package / "tables" / "criteria"
     text = (criteria / "partial_block_20pct.toml").read_text("utf-8")
     (criteria / "ours.toml").write_text(text.replace("partial_block_20pct", "ours", 1), "utf-8")

@@ -10,7 +10,7 @@ import pytest
 from ncs_cb.columns import table_columns
 from ncs_cb.errors import ReportError
 from ncs_cb.judging import diagnosis, features
-from ncs_cb.judging.nerves import nerve_table
+from ncs_cb.judging.rows import gather
 from ncs_cb.judging.sensory import all_normal, sensory_studies, through
 from ncs_cb.judging.verdicts import judge
 from ncs_cb.knowledge import criteria
@@ -73,9 +73,8 @@ def trace(nerve="median", site="wrist", **values):
 
 def conclude(rows, details, sets="efns_pns_2010", traces=EMPTY, f_waves=EMPTY):
     segments = pd.DataFrame(rows)
-    return diagnosis.conclusions(
-        judge(segments, sets), segments, traces, f_waves, {"p": details}, criteria=sets
-    )
+    gathered = gather(judge(segments, sets), segments, traces, f_waves, {"p": details})
+    return diagnosis.conclusions(gathered, {"p": details}, criteria=sets)
 
 
 def explanation(rows, details, sets="efns_pns_2010", lang="en"):
@@ -387,10 +386,11 @@ def test_the_nerve_table_takes_the_most_distal_site_and_the_slowest_free_segment
             segment("ulnar", conduction_velocity_m_per_s=52.0, segment="above_elbow-axilla"),
         ]
     )
-    table = nerve_table(segments, traces, EMPTY, {}).set_index("nerve")
-    assert table.loc["median", "distal_latency_ms"] == 3.6
-    assert table.loc["ulnar", "slowest_velocity_m_per_s"] == 52.0
-    assert math.isnan(table.loc["ulnar", "distal_latency_ms"])
+    rows = gather(EMPTY, segments, traces, EMPTY, {}).nerves["p"]
+    nerves = {row["nerve"]: row for row in rows}
+    assert nerves["median"]["distal_latency_ms"] == 3.6
+    assert nerves["ulnar"]["slowest_velocity_m_per_s"] == 52.0
+    assert math.isnan(nerves["ulnar"]["distal_latency_ms"])
 
 
 # ---- features ----
@@ -399,7 +399,7 @@ FEATURES, DIFFERENTIAL = 0, 1
 
 
 def bearings(*tables):
-    return features.features_and_differential(*tables, reference="aanem_2016")
+    return features.features_and_differential(gather(*tables), tables[-1], reference="aanem_2016")
 
 
 def listed(rows, details, which=FEATURES):

@@ -142,7 +142,8 @@ def test_interval_covers_the_truth_about_as_often_as_it_says(cohort, found):
     )
     # 72 pairs: a true 90 % lies between 80 and 99 % with near certainty.
     assert 0.8 <= covered.mean() <= 1.0
-    assert width_of(found).median() < 0.25
+    # Most of it is room for a neighbor that answers unseen: see the next two tests.
+    assert width_of(found).median() < 0.3
 
 
 def test_a_collision_that_excludes_a_neighbor_makes_the_interval_narrow(cohort, found):
@@ -400,6 +401,36 @@ def test_another_waveform_at_the_proximal_site_is_flagged_and_widens_the_interva
         return (table["blocked_fraction_high"] - table["blocked_fraction_low"]).iloc[0]
 
     assert width(odd) > 3 * width(plain)
+
+
+def two_muscles(seed):
+    """A pair without block over two muscles of one nerve, the second smaller and shorter."""
+    rng = np.random.default_rng([seed, 88])
+    near, far, _ = pool_pair(rng)
+    # Of twice the speed at twice the time: potentials half as long, delays of their own.
+    length_mm = 2.0 * rng.uniform(200.0, 240.0)
+    more, later, _ = pool_pair(rng, units=60, length_mm=length_mm, time_ms=2.0 * TIME_MS)
+    shift = round(rng.uniform(0.0, 2.5) * RATE * 1e-3)
+    return near + np.roll(more, shift) / 3, far + np.roll(later, shift) / 3
+
+
+def another_nerve(seed):
+    """A pair without block; the proximal stimulus alone drives a quarter of another muscle."""
+    rng = np.random.default_rng([seed, 89])
+    near, far, _ = pool_pair(rng)
+    other = unit(TIME_MS - rng.uniform(4.5, 6.5), "halves")
+    return near, far - 0.25 * near.max() * other / other.max()
+
+
+def test_a_second_muscle_is_explained_and_another_nerve_is_not():
+    names = {
+        kind.__name__: [
+            "estimate_residual_large" in raised(estimate(*kind(seed))) for seed in range(20)
+        ]
+        for kind in (two_muscles, another_nerve)
+    }
+    assert np.mean(names["two_muscles"]) <= 0.05
+    assert np.mean(names["another_nerve"]) >= 0.6
 
 
 def test_a_sweep_that_ends_too_soon_is_flagged_and_the_interval_still_holds():

@@ -243,6 +243,24 @@ def test_an_absent_response_is_drawn_without_markers_and_named(result, built, ul
     assert len(peaks) == 3
 
 
+@pytest.mark.parametrize("early_ms", [0.0, 0.6, 1.2])
+def test_markers_lie_on_a_trace_whose_latencies_are_counted_from_the_artefact(
+    result, built, ulnar, early_ms
+):
+    def marked(item: Trace) -> Trace:
+        early = round(early_ms * item.sampling_rate_hz / 1000.0)
+        return replace(item, stimulus_index=item.stimulus_index - early)
+
+    table = result.traces.assign(quality_flags="stimulus_realigned")
+    sheet = traces.draw(with_traces(replace(result, traces=table), marked), built, ulnar)
+    peaks = [s for s in plain_shapes(sheet.shapes) if isinstance(s, Disc) and s.radius == 2.6]
+    lines = [s for s in plain_shapes(sheet.shapes) if isinstance(s, Line) and s.width == 1.3]
+    assert len(peaks) == 4
+    for peak in peaks:
+        # Half a point: a sample of these traces is a fifth of one.
+        assert min(np.hypot(line.x - peak.x, line.y - peak.y).min() for line in lines) < 0.8
+
+
 def test_missing_samples_are_drawn_as_a_gap(result, built, ulnar):
     def holed(item: Trace) -> Trace:
         samples = item.samples_mv.copy()

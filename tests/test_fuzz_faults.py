@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
 import ncs_cb
 from ncs_cb import NcsError, ReadError, StudyError, review
+from ncs_cb.readers.mapped_table import header
 from readers.test_mapped_table import LONG_LAYOUT, NATUS
 from review_visits import ulnar_visit
 
@@ -89,3 +92,38 @@ def test_the_fuzzer_finds_nothing_in_some_inputs(tmp_path):
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
     assert "150 inputs of seed 20261128, 0 faults" in run.stdout
+
+
+@pytest.mark.parametrize("logo", ["a\\u0000b.png", "pipe.png", "/dev/zero", "../logo.png"])
+def test_a_logo_that_is_no_file_beside_the_laboratorys_file_is_refused(tmp_path, logo):
+    ulnar_visit(tmp_path / "visit")
+    os.mkfifo(tmp_path / "visit" / "pipe.png")
+    (tmp_path / "logo.png").write_bytes(b"\x89PNG")
+    (tmp_path / "visit" / "lab.toml").write_text(f'[letterhead]\nlogo = "{logo}"\n')
+    with pytest.raises(NcsError, match="must name a PNG or SVG file beside"):
+        ncs_cb.read_study(tmp_path / "visit")
+
+
+@pytest.mark.parametrize("name", ["pipe.toml", "a\\u0000b.toml", "/dev/zero/x.toml"])
+@pytest.mark.parametrize("key", ["criteria", "reference"])
+def test_a_set_that_is_a_pipe_or_no_file_at_all_is_an_error_of_ours(tmp_path, key, name):
+    visit = ulnar_visit(tmp_path / "visit")
+    os.mkfifo(visit / "pipe.toml")
+    value = f'["{name}"]' if key == "criteria" else f'"{name}"'
+    (visit / "lab.toml").write_text(f"[defaults]\n{key} = {value}\n")
+    with pytest.raises(NcsError, match=r"cannot be read|not a regular file|no such file"):
+        ncs_cb.analyze(visit)
+
+
+def test_a_table_of_thousands_of_columns_folds_each_header_once(tmp_path, monkeypatch):
+    folded = []
+    plain = header.folded
+    monkeypatch.setattr(header, "folded", lambda text: folded.append(text) or plain(text))
+    names = [f"heading {i}" for i in range(5000)]
+    lines = NATUS.splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith("Nerve / Sites"))
+    lines[at] += "\t" + "\t".join(names)
+    (tmp_path / "t.txt").write_text("\n".join(lines))
+    assert len(ncs_cb.read_study(tmp_path / "t.txt").typed_responses) == 2
+    n_layouts = len(list(files("ncs_cb").joinpath("tables", "layouts").iterdir()))
+    assert folded.count("heading 7") < 8 * n_layouts

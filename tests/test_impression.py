@@ -16,24 +16,50 @@ from ncs_cb.wording import catalog
 FOLDER = Path(__file__).parent / "visits"
 VISITS = {one.stem: tomllib.loads(one.read_text("utf-8")) for one in sorted(FOLDER.glob("*.toml"))}
 # What Chinese readers write in Latin letters too.
-NAMES = "Martin-Gruber|Lewis-Sumner|EFNS/PNS|CIDP"
+NAMES = "Martin-Gruber|Lewis-Sumner|EFNS/PNS|CIDP|AANEM|Preston|Shapiro"
 HEAD = (
     "nerve,side,muscle,stimulation_site,distance_mm,onset_latency_ms,negative_peak_amplitude_mv,"
     "negative_peak_area_mv_ms,negative_peak_duration_ms,supramaximal,collision_used\n"
 )
 
 
-def analyzed(visit, folder):
+def read(visit, folder):
+    folder.mkdir()
     rows = "\n".join(line.strip() for line in visit["sites"].strip().splitlines())
     (folder / "sites.csv").write_text(HEAD + rows + "\n", "utf-8")
     (folder / "study.toml").write_text(visit.get("study", ""), "utf-8")
-    return ncs_cb.analyze(ncs_cb.read_study(folder))
+    return ncs_cb.read_study(folder)
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """Every visit, analyzed together with all others that are read by the same limits."""
+    root = tmp_path_factory.mktemp("visits")
+    by_limits = {}
+    for name, visit in VISITS.items():
+        studies = by_limits.setdefault(visit.get("reference", "aanem_2016"), {})
+        studies[name] = read(visit, root / name)
+    return {
+        name: result
+        for limits, studies in by_limits.items()
+        for name, result in zip(
+            studies, ncs_cb.analyze_many(list(studies.values()), reference=limits), strict=True
+        )
+    }
+
+
+def in_eight_lines_at_most(result):
+    """Look at what holds of every impression, in both languages."""
+    assert 1 <= len(result.impression) <= 8
+    assert result.statements["line"].tolist() == list(range(1, len(result.impression) + 1))
+    rest = result.statements["text_zh"].str.replace(NAMES, "", regex=True)
+    assert not rest.str.contains("[A-Za-z]{4,}", regex=True).any(), rest.tolist()
 
 
 @pytest.mark.parametrize("name", VISITS)
-def test_the_impression_says_what_an_expert_would(name, tmp_path):
-    visit = VISITS[name]
-    result = analyzed(visit, tmp_path)
+def test_the_impression_says_what_an_expert_would(name, results):
+    visit, result = VISITS[name], results[name]
+    in_eight_lines_at_most(result)
     said = "\n".join(result.impression)
     chinese = "\n".join(result.statements["text_zh"])
     for part in visit["says"]:
@@ -51,13 +77,23 @@ def test_the_impression_says_what_an_expert_would(name, tmp_path):
         assert category.item() == visit["category"]
 
 
-@pytest.mark.parametrize("name", VISITS)
-def test_an_impression_is_at_most_eight_lines_in_both_languages(name, tmp_path):
-    result = analyzed(VISITS[name], tmp_path)
-    assert 1 <= len(result.impression) <= 8
-    assert result.statements["line"].tolist() == list(range(1, len(result.impression) + 1))
-    rest = result.statements["text_zh"].str.replace(NAMES, "", regex=True)
-    assert not rest.str.contains("[A-Za-z]{4,}", regex=True).any(), rest.tolist()
+def test_no_value_left_out_of_a_normal_visit_leaves_it_normal(tmp_path):
+    """Of every response in turn the distance, the latency, the amplitude or the area is unknown."""
+    lines = VISITS["normal_without_complaint"]["sites"].strip().splitlines()
+    cells = [(at, place) for at in range(len(lines)) for place in (4, 5, 6, 7)]
+    studies = []
+    for at, place in [(None, None), *cells]:
+        rows = [line.split(",") for line in lines]
+        if at is not None:
+            rows[at][place] = ""
+        folder = tmp_path / f"visit_{len(studies)}"
+        folder.mkdir()
+        (folder / "sites.csv").write_text(HEAD + "\n".join(map(",".join, rows)) + "\n", "utf-8")
+        studies.append(ncs_cb.read_study(folder))
+    whole, *damaged = ncs_cb.analyze_many(studies)
+    assert whole.impression[0].startswith("Normal study")
+    for cell, result in zip(cells, damaged, strict=True):
+        assert not any("Normal study" in line for line in result.impression), cell
 
 
 def test_every_visit_names_its_question():

@@ -499,32 +499,3 @@ def test_without_a_compiler_building_says_what_to_install(monkeypatch, tmp_path)
     with pytest.raises(build.BuildError, match="SystemExit"):
         build.build(tmp_path)
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.slow
-def test_no_address_is_wrong_and_nothing_undefined(tmp_path):
-    """All kinds of traces, and many random ones, under the sanitizers of the compiler."""
-    compiler = build.find_compiler()
-    if not compiler or not sys.platform.startswith("linux"):
-        pytest.skip("needs gcc or clang")
-    flags = ["-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-    build.build(tmp_path, extra=flags)
-    wanted = subprocess.run(
-        [*compiler, "-print-file-name=libasan.so"], capture_output=True, text=True, check=True
-    ).stdout.strip()
-    if not Path(wanted).is_file():
-        pytest.skip("the compiler has no address sanitizer")
-    script = Path(__file__).with_name("fuzz_kernel.py")
-    run = subprocess.run(
-        [sys.executable, str(script), str(tmp_path / build.library_name()), "--rows", "1000"],
-        env={
-            "LD_PRELOAD": wanted,
-            "ASAN_OPTIONS": "detect_leaks=0",
-            "PYTHONPATH": ":".join(sys.path),
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr
-    assert "1000 random rows" in run.stdout

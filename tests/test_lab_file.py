@@ -64,6 +64,10 @@ def test_nothing_above_the_root_of_a_batch_has_a_say(tmp_path):
         ("[words.nerve]\nulnar = ['median']\n", "'median' already means 'median'"),
         ("[words.nerve]\nulnar = ['x']\nmedian = ['x']\n", "'x' names 'ulnar' too"),
         ("[letterhead]\nlogo = '../x.png'\n", "PNG or SVG file beside"),
+        ("[defaults]\ncriteria = ['efns_pns_2011']\n", "Did you mean 'efns_pns_2010'"),
+        ("[defaults]\ncriteria = ['mine.toml']\n", "criteria: 'mine.toml': no such file"),
+        ("[defaults]\nreference = 'aanem_2061'\n", "Did you mean 'aanem_2016'"),
+        ("[defaults]\nreference = 'sub/ours.toml'\n", "reference: 'sub/ours.toml': no such file"),
     ],
 )
 def test_a_faulty_file_names_the_key(tmp_path, text, message):

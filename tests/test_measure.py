@@ -121,15 +121,43 @@ def test_a_rail_behind_a_biphasic_pulse_of_full_height_is_named():
     assert "artifact_clipped" not in flags_of(np.where(short != 0.0, short, row))
 
 
+@pytest.mark.parametrize("held_ms", [1.0, 2.0, 2.9, 3.0, 3.2, 4.0, 5.5])
+@pytest.mark.parametrize("level_mv", [-20.0, 20.0])
+def test_an_amplifier_that_is_held_is_let_go_before_the_response(held_ms, level_mv):
+    t = (np.arange(1040) - 40) / 20
+    held = np.where((t >= 0) & (t < held_ms), level_mv, naive.cmap(t, onset=6.5))
+    trace = held + np.where((t >= 0) & (t < held_ms), 0.0, noise(5, sd=0.004, size=1040))
+    row = measured(trace, stimulus=40).iloc[0]
+    assert row["onset_latency_ms"] == pytest.approx(6.55, abs=0.1)
+    assert row["negative_peak_amplitude_mv"] == pytest.approx(5.0, rel=0.01)
+    assert row["quality_flags"] == "artifact_clipped"
+
+
+@pytest.mark.parametrize("height_mv", [-0.5, -0.35, 0.35, 0.5])
+def test_a_faint_biphasic_pulse_before_a_large_response_is_not_counted_from_its_middle(height_mv):
+    t = (np.arange(1040) - 40) / 20
+    pulse = np.where((t >= 0) & (t < 0.5), height_mv, 0) - np.where(
+        (t >= 0.5) & (t < 1.0), height_mv, 0
+    )
+    response = naive.cmap(t, onset=4.0, width=3.0, height=16.0, after=4.0)
+    row = measured(pulse + response + noise(5, sd=0.004, size=1040), stimulus=40).iloc[0]
+    assert "stimulus_realigned" not in row["quality_flags"]
+    assert row["onset_latency_ms"] == pytest.approx(4.03, abs=0.1)
+
+
 def test_flags_that_depend_on_the_stimulus():
-    assert flags_of(naive.cmap(T), stimulus=-1) == {"stimulus_outside_trace"}
+    assert flags_of(naive.cmap(T), stimulus=-201) == {"stimulus_outside_trace"}
+    late = {"no_prestimulus_baseline", "sweep_starts_late"}
+    assert flags_of(naive.cmap(T)[30:], stimulus=-10) == late
+    assert flags_of(naive.cmap(T)[120:], stimulus=-100) > {*late, "response_begun_before_sweep"}
     assert flags_of(naive.cmap(T), stimulus=1000) == {"stimulus_outside_trace"}
     assert flags_of(naive.cmap(T)[20:], stimulus=0) == {"no_prestimulus_baseline"}
 
 
 def test_every_fact_of_the_kernel_is_a_registered_trace_flag_with_a_test():
     assert set(FACTS.values()) <= {name for name, flag in FLAGS.items() if flag.scope == "trace"}
-    covered = {*RAISED, "stimulus_outside_trace", "no_prestimulus_baseline"}
+    by_stimulus = {"stimulus_outside_trace", "no_prestimulus_baseline", "sweep_starts_late"}
+    covered = {*RAISED, *by_stimulus, "response_begun_before_sweep"}
     assert set(FACTS.values()) == covered
 
 
@@ -219,6 +247,63 @@ def test_a_phase_below_five_percent_does_not_count():
         row = measured(trace).iloc[0]
         longer = row["total_negative_duration_ms"] > row["negative_peak_duration_ms"]
         assert longer == counted
+
+
+@pytest.mark.parametrize("stays", [0.001, 0.002, 0.003])
+def test_a_small_late_phase_that_ends_in_a_long_tail_is_not_cut(stays):
+    # A second muscle, and what a high-pass filter leaves: 0.1 to 0.3 % of the peak for 30 ms.
+    late = 0.6 * naive.lobe((T - 17.0) / 5.0)
+    tail = np.where(T > 19.5, 10.0 * stays * np.exp(-np.clip(T - 19.5, 0.0, None) / 60.0), 0.0)
+    trace = naive.cmap(T, height=10.0) + np.maximum(late, tail) + noise(7, sd=0.003)
+    row = measured(trace).iloc[0]
+    assert "sweep_cut" not in row["quality_flags"]
+    assert row["total_negative_duration_ms"] == pytest.approx(22.0 - 4.05, abs=0.4)
+    whole = np.clip(naive.cmap(T, height=10.0), 0, None).sum() / 20 + late.sum() / 20
+    assert row["total_negative_area_mv_ms"] == pytest.approx(whole, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("tail_mv", "tau"), [(-1.5, 0.2), (-0.6, 0.3), (-0.3, 0.3), (-0.3, 0.4), (1.5, 0.3)]
+)
+def test_a_far_field_behind_the_end_of_an_artefact_is_not_the_baseline(tail_mv, tau):
+    t = (np.arange(1040) - 40) / 20
+    dip = -0.12 * np.exp(-0.5 * ((t - 5.4) / 1.1) ** 2)
+    trace = naive.cmap(t, onset=6.8, height=7.0) + dip + naive.artifact(t, tail_mv, tau)
+    row = measured(trace + noise(3, sd=0.008, size=1040), stimulus=40).iloc[0]
+    assert row["baseline_mv"] == pytest.approx(0.0, abs=0.015)
+    assert row["negative_peak_amplitude_mv"] == pytest.approx(7.0, rel=5e-3)
+
+
+@pytest.mark.parametrize("mv_per_ms", [-0.013, -0.008, 0.008, 0.013])
+def test_a_late_phase_ends_where_it_does_whatever_slopes_before_the_response(mv_per_ms):
+    # What recovers from the stimulus slopes until the response begins, and no longer.
+    late = naive.lobe((T - 17.0) / 5.0)
+    plain = naive.cmap(T, height=10.0) + late + noise(7, sd=0.003)
+    slope = mv_per_ms * np.where(T > 0.0, np.minimum(T, 4.0) - 4.0, 0.0)
+    rows = measured([plain, plain + slope])
+    assert not rows["quality_flags"].str.contains("sweep_cut").any()
+    assert rows["total_negative_duration_ms"].diff().iloc[1] == pytest.approx(0.0, abs=0.3)
+    first, second = rows["total_negative_area_mv_ms"]
+    assert second == pytest.approx(first, rel=0.02)
+
+
+@pytest.mark.parametrize("tau_ms", [4.0, 6.0, 9.0])
+@pytest.mark.parametrize("height_mv", [1.2, 1.5, 3.0])
+def test_a_late_phase_ends_before_the_swing_of_a_high_pass_filter(tau_ms, height_mv):
+    late = height_mv * naive.lobe((T - 17.0) / 4.0)
+    swing = np.where(T > 19.0, 0.25 * height_mv * np.exp(-np.clip(T - 19.0, 0, None) / tau_ms), 0.0)
+    trace = naive.cmap(T, height=10.0) + np.maximum(late, swing) + noise(7, sd=0.003)
+    row = measured(trace).iloc[0]
+    assert row["total_negative_duration_ms"] == pytest.approx(21.0 - 4.05, abs=0.8)
+    whole = np.clip(naive.cmap(T, height=10.0), 0, None).sum() / 20 + late.sum() / 20
+    assert row["total_negative_area_mv_ms"] == pytest.approx(whole, rel=0.02)
+
+
+def test_a_late_phase_that_falls_as_an_exponential_does_is_whole():
+    late = np.where(T > 17.0, 6.0 * np.exp(-(np.clip(T, 17.0, None) - 17.0) / 3.0), 0.0)
+    late *= np.clip((T - 17.0) / 0.5, 0, 1)
+    row = measured(naive.cmap(T, height=10.0) + late + noise(7, sd=0.003)).iloc[0]
+    assert row["total_negative_duration_ms"] > 25.0
 
 
 def test_the_afterwave_is_not_the_baseline():

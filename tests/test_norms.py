@@ -8,11 +8,14 @@ import pytest
 
 import ncs_cb
 from ncs_cb import StudyError
+from ncs_cb.batch import run_batch
 from ncs_cb.batch.parquet import to_arrow, write
 from ncs_cb.cli import main
 from ncs_cb.knowledge import reference
 from ncs_cb.norms import strata_of
 from ncs_cb.norms.plateau import find_plateau
+from ncs_cb.norms.writing import to_toml
+from review_visits import ulnar_visit
 
 MEAN_MV, SD_MV = 10.0, 2.2
 LOWER_MV = MEAN_MV - 2 * SD_MV
@@ -191,3 +194,43 @@ def test_without_the_library_of_archives_the_message_says_what_to_install(tmp_pa
     monkeypatch.setattr(pd, "read_parquet", missing)
     with pytest.raises(ncs_cb.ReportError, match=r"pyarrow.*ncs_cb\[archive\]"):
         ncs_cb.propose_norms(folder)
+
+
+def test_f_waves_recorded_and_typed_in_give_limits_by_height(tmp_path):
+    rng = np.random.default_rng(4)
+    folder = archive(tmp_path / "archive", 600)
+    studies = pd.read_parquet(folder / "studies")
+    tall = rng.random(600) < 0.5
+    latency = rng.normal(26.0, 1.0, 600) + np.where(tall, 2.0, -2.0)
+    latency += np.where(rng.random(600) < 0.1, rng.uniform(5.0, 15.0, 600), 0.0)
+    studies["height_cm"] = np.where(tall, 185.0, 155.0)
+    write(to_arrow(studies, "studies"), folder / "studies" / "part-0.parquet")
+    waves = pd.DataFrame({"study_id": studies.study_id, "nerve": "ulnar", "side": "right"})
+    waves = waves.assign(muscle="adm", minimum_latency_ms=latency, quality_flags="")
+    (folder / "f_waves").mkdir()
+    write(to_arrow(waves, "f_waves"), folder / "f_waves" / "part-0.parquet")
+    frame = ncs_cb.propose_norms(folder, ages=[], heights=[170])
+    found = frame[frame.study == "f_wave"].set_index("height_from_cm")
+    assert found.direction.unique().tolist() == ["upper"]
+    # Mean and two standard deviations, as for the other limits of this file.
+    short = found[found.height_to_cm.notna()].limit.item()
+    assert short == pytest.approx(26.0, abs=0.5)
+    assert found.limit[170] == pytest.approx(30.0, abs=0.5)
+    path = tmp_path / "norms.toml"
+    path.write_text(to_toml(frame), "utf-8")
+    own = reference.load(path)
+    limit = own.limit("f_wave", "ulnar", "adm", "minimum_latency_ms", height_cm=185.0)
+    assert limit.value == float(f"{found.limit[170]:.3g}")
+
+
+def test_a_batch_keeps_f_waves_that_were_typed_in(tmp_path):
+    root = tmp_path / "root"
+    for name, minimum in (("a", 27.5), ("b", None)):
+        ulnar_visit(root / name)
+        if minimum:
+            told = f'[[f_wave]]\nnerve = "ulnar"\nside = "right"\nminimum_latency_ms = {minimum}\n'
+            (root / name / "study.toml").write_text(told, "utf-8")
+    run_batch(root, tmp_path / "out", workers=1)
+    rows = pd.read_parquet(tmp_path / "out" / "f_waves")
+    kept = rows[["study_id", "nerve", "muscle", "minimum_latency_ms"]].to_numpy().tolist()
+    assert kept == [["a", "ulnar", "adm", 27.5]]

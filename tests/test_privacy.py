@@ -1,5 +1,9 @@
 """Who was examined stays in the recordings: nothing that is written or said names the person."""
 
+import ast
+import base64
+import hashlib
+import hmac
 import json
 import os
 import re
@@ -7,15 +11,22 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import archives
 import identities
+import ncs_cb
+from ncs_cb import discreet, review_file
 from ncs_cb.batch.identity import Pseudonyms, scrub
 from ncs_cb.cli import main
 from ncs_cb.discreet import without_quotes
 from ncs_cb.errors import NcsError
 from ncs_cb.readers import read_study
+from ncs_cb.review import append
+from review_visits import response, ulnar_visit, write_table
+
+_ELBOW = {"recording": "ulnar_right.csv", "site": "below_elbow"}
 
 # Invented. Each stands in one place of the inputs, so that a leak names its source.
 PLANTED = {
@@ -313,3 +324,223 @@ def test_our_own_advice_and_keys_are_shown(text):
 @pytest.mark.parametrize("end", ["'", "", " ..."])
 def test_a_name_in_quotes_is_hidden_also_where_the_message_was_cut(end):
     assert "Muster" not in without_quotes(f"unknown nerve 'Maria Muster{end}")
+
+
+@pytest.mark.parametrize("around", ["{0}' {1}", "elbow' {1} 'wrist", "x'; known: {1}", "{0}: {1}"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        *("sidecar nerve", "sidecar unknown key", "sidecar key of a trace", "sidecar site"),
+        *("sweep told of no column", "table nerve", "study nerve", "study segment length"),
+        *("study recording", "review action"),
+    ],
+)
+def test_marks_and_blanks_inside_a_name_bring_no_part_of_it_out(tmp_path, place, around):
+    who = identities.person(10)
+    folder = tmp_path / "s"
+    folder.mkdir()
+    identities.PLACES[place](folder, around.format("Wkpq", who))
+    with pytest.raises(NcsError) as told:
+        read_study(folder)
+    assert leaks({"message": f"{told.value} {told.value.hint}"}, {place: who}) == []
+
+
+def test_our_own_messages_are_not_taken_for_names():
+    """What a text of ours says around its quotation marks is shown, whatever stands in them."""
+    home = Path(ncs_cb.__file__).parent
+    rooms = [path for room in ("readers", "study_file") for path in (home / room).rglob("*.py")]
+    n_texts = 0
+    for node in (node for path in rooms for node in ast.walk(ast.parse(path.read_text("utf-8")))):
+        text = literal(node) if isinstance(node, ast.Constant | ast.JoinedStr) else ""
+        if re.search(r"(?<!\w)'.*'", text) and " " in text and "\n" not in text:
+            n_texts += 1
+            told = without_quotes(re.sub(r"(?<!\w)'.*?'(?!\w)", "'wrist'", text))
+            assert "may name a person" not in told, text
+    assert n_texts > 80
+
+
+def literal(node: ast.AST) -> str:
+    """Give what a message says whatever its values are: each of them is a word of ours."""
+    if isinstance(node, ast.Constant):
+        return str(node.value)
+    if isinstance(node, ast.JoinedStr):
+        return "".join(literal(part) for part in node.values)
+    if isinstance(node, ast.BinOp):
+        return literal(node.left) + literal(node.right)
+    return "wrist"
+
+
+# ---------------------------------------------------------------------------- corrections
+
+
+def _log_with_names(folder: Path, *names: str) -> None:
+    """Write a log, well formed and chained, that holds a name wherever a text may stand."""
+    first, second, third, fourth, fifth = names
+    append(folder, who=first, action="move", trace=_ELBOW, marker="onset", to_ms=7.2, why=second)
+    # Another one moves it on: who had set it before stands in that event too.
+    append(folder, who=third, action="move", trace=_ELBOW, marker="onset", to_ms=7.4)
+    log = folder / "review.jsonl"
+    before = hashlib.sha256(log.read_bytes().splitlines()[-1]).hexdigest()
+    strange = {"v": 1, "id": fourth, "prev": before, "at": fourth, "who": "mt"}
+    strange |= {"action": "accept", "ncs_cb": fifth, "from_by": fifth}
+    strange["trace"] = {"recording": fourth, "site": fifth, "samples": fifth, "sweep": 0}
+    with log.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(strange) + "\n")
+
+
+def test_with_a_key_no_text_of_a_correction_gives_its_author_away(tmp_path, capfd):
+    people = [identities.person(n) for n in range(10, 15)]
+    folder = ulnar_visit(tmp_path / "root" / "a")
+    _log_with_names(folder, *people)
+    key = tmp_path / "lab.key"
+    key.write_bytes(b"0123456789abcdef" * 2)
+    arguments = ("batch", tmp_path / "root", "--out", tmp_path / "out", "--reports", "--key", key)
+    said = run(capfd, *arguments)
+    texts = {w: t for w, t in (written(tmp_path / "out") | said).items() if w[0] != "_"}
+    assert any("hidden 1" in text for text in texts.values())
+    assert leaks(texts, dict(zip("abcde", people, strict=True))) == []
+    rows = pd.read_parquet(tmp_path / "out" / "reviews")
+    assert rows["state"].tolist() == ["applied", "applied", "refused"]
+    assert rows["from_by"].iloc[0] == "auto"
+    # Who had set the value before is still seen to be who made the first correction.
+    assert rows["from_by"].iloc[1] == rows["who"].iloc[0] != rows["who"].iloc[1]
+    assert rows["event"].str.len().iloc[0] == 26
+
+
+def test_with_a_key_a_stimulus_that_a_person_assigned_stays_assigned(tmp_path, capfd):
+    folder = tmp_path / "root" / "a"
+    traces = {"wrist": (response(3.0, 10.0), 70), "Reiz zwei": (response(7.0, 9.0), 290)}
+    path = write_table(folder, "ulnar_right", traces).with_suffix(".json")
+    sidecar = json.loads(path.read_text("utf-8"))
+    del sidecar["traces"]["Reiz zwei"]["site"]
+    path.write_text(json.dumps(sidecar), "utf-8")
+    place = {"recording": "ulnar_right.csv", "text": "Reiz zwei"}
+    event = {"id": "1", "at": "2026-03-02T10:11:12Z", "who": "mt", "action": "set"}
+    event |= {"trace": place, "key": "site", "from": None, "to": "below_elbow", "why": "said"}
+    review_file.append(folder / "review.jsonl", event)
+    key = tmp_path / "lab.key"
+    key.write_bytes(b"0123456789abcdef" * 2)
+    run(capfd, "batch", tmp_path / "root", "--out", tmp_path / "out", "--key", key)
+    rows = pd.read_parquet(tmp_path / "out" / "reviews")
+    assert rows["state"].tolist() == ["applied"]
+    traces = pd.read_parquet(tmp_path / "out" / "traces")
+    assert set(traces["stimulation_site"]) == {"wrist", "below_elbow"}
+
+
+def _own_hints() -> list[str]:
+    """Every hint of what reads inputs that holds nothing from outside."""
+    found, home = [], Path(discreet.__file__).parent
+    rooms = [home / name for name in ("readers", "knowledge", "study_file", "model")]
+    for path in (p for room in rooms for p in room.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            said = node.value if isinstance(node, ast.keyword) and node.arg == "hint" else None
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]).endswith("_HINT"):
+                said = node.value
+            if isinstance(said, ast.Constant) and isinstance(said.value, str):
+                found.append(said.value)
+    return found
+
+
+def test_no_hint_of_ours_is_hidden_from_the_reader():
+    hints = _own_hints()
+    assert len(hints) > 30
+    assert [hint for hint in hints if without_quotes(hint) != hint] == []
+
+
+NUMBERS = {
+    "folder": "7741902",
+    "folder with a name of birth": "Muster_07.08.1951",
+    "lone file": "MRN0012345",
+    "file in a folder": "123-45-6789",
+}
+
+
+def test_names_that_look_like_hospital_numbers_are_no_study_ids(tmp_path, capfd):
+    root, n = tmp_path / "root", NUMBERS
+    for name in (n["folder"], n["folder with a name of birth"], "visit-2026-03-02", "p00014"):
+        (root / name).mkdir(parents=True)
+        (root / name / "median.edf").write_bytes(recording())
+    (root / f"{n['lone file']}.edf").write_bytes(recording())
+    (root / "p00014" / "median.edf").rename(root / "p00014" / f"{n['file in a folder']}.edf")
+    broken = root / "p5" / f"{n['file in a folder']}.edf"
+    broken.parent.mkdir()
+    broken.write_bytes(recording()[:2000])
+    said = run(capfd, "batch", root, "--out", tmp_path / "out", "--reports", "--workers", 1)
+    texts = written(tmp_path / "out") | said
+    public = {where: text for where, text in texts.items() if not where.startswith("_batch")}
+    assert leaks(public, n) == []
+    shown = {path.name for path in (tmp_path / "out" / "reports").iterdir()}
+    assert {"visit-2026-03-02", "p00014"} < shown
+    assert len(shown) == 5
+    record = json.loads(next((tmp_path / "out" / "reports").glob("id-*/result.json")).read_text())
+    told = [d for d in record["provenance"]["decisions"] if d["topic"] == "identity"]
+    assert any("looks like the number of a patient" in d["reason"] for d in told)
+
+
+def test_a_lone_analysis_and_a_batch_call_a_numbered_study_the_same(tmp_path, capfd):
+    folder = tmp_path / "root" / "7741902"
+    folder.mkdir(parents=True)
+    (folder / "median.edf").write_bytes(recording())
+    run(capfd, "batch", tmp_path / "root", "--out", tmp_path / "b", "--reports", "--workers", 1)
+    run(capfd, "analyze", folder, "--out", tmp_path / "a")
+    (by_batch,) = (tmp_path / "b" / "reports").iterdir()
+    (alone,) = (p for p in (tmp_path / "a").iterdir() if p.is_dir())
+    assert by_batch.name == alone.name
+    assert leaks(written(tmp_path / "a"), {"folder": "7741902"}) == []
+
+
+def test_a_pseudonym_is_that_of_the_folders_own_name_also_where_it_is_a_number(tmp_path, capfd):
+    (tmp_path / "root" / "7741902").mkdir(parents=True)
+    (tmp_path / "root" / "7741902" / "median.edf").write_bytes(recording())
+    (tmp_path / "lab.key").write_bytes(b"0123456789abcdef")
+    arguments = ("--workers", 1, "--reports", "--key", tmp_path / "lab.key")
+    run(capfd, "batch", tmp_path / "root", "--out", tmp_path / "out", *arguments)
+    (made,) = (tmp_path / "out" / "reports").iterdir()
+    assert made.name == Pseudonyms(b"0123456789abcdef").of("7741902")
+
+
+def digests(text: bytes) -> list[str]:
+    """What somebody without the key would hold against the outputs, in usual notations."""
+    plain = hashlib.sha256(text).digest()
+    kinds = (hashlib.sha1, hashlib.md5, hashlib.blake2b)
+    made = [plain.hex(), *(kind(text).hexdigest() for kind in kinds)]
+    made += [base64.b32encode(plain).decode(), base64.b64encode(plain).decode()]
+    made += [hmac.new(key, text, "sha256").hexdigest() for key in (b"", b"ncs_cb")]
+    return [digest.casefold() for digest in made]
+
+
+def test_without_the_key_a_list_of_all_hospital_numbers_finds_nobody(tmp_path, capfd):
+    beginning, root = 9, tmp_path / "root"
+    numbers = [f"MRN{n:06d}" for n in range(20_000)]
+    for number in (numbers[713], numbers[4711], numbers[-1]):
+        (root / number).mkdir(parents=True)
+        name = f"X F 07-AUG-1951 {number}"
+        data = archives.nerve_file(archives.NERVES[0], np.random.default_rng(3), patient=name)
+        (root / number / f"{number}.edf").write_bytes(data)
+        told = f'[study]\nid = "{number}"\nclinical_question = "patient {number}"\n'
+        (root / number / "study.toml").write_text(told)
+    (root / numbers[4711] / "bad.edf").write_bytes(b"0" * 300)
+    (tmp_path / "lab.key").write_bytes(b"0123456789abcdef" * 2)
+    arguments = ("--out", tmp_path / "out", "--reports", "--workers", 1)
+    said = run(capfd, "batch", root, *arguments, "--key", tmp_path / "lab.key")
+    texts = written(tmp_path / "out") | said
+    public = [text for where, text in texts.items() if not where.startswith("_batch")]
+    words = {word.casefold() for text in public for word in re.findall(r"[\w+/]{9,}", text)}
+    held = {word[i : i + beginning] for word in words for i in range(len(word) - beginning + 1)}
+    assert Pseudonyms(b"0123456789abcdef" * 2).of(numbers[4711])[:beginning] in held
+    found = [n for n in numbers for d in digests(n.encode()) if d[:beginning] in held]
+    files = [path for path in root.rglob("*") if path.is_file()]
+    found += [f.name for f in files for d in digests(f.read_bytes()) if d[:beginning] in held]
+    assert found == []
+    text = " ".join(public)
+    assert [number for number in numbers if number in text] == []
+
+
+@pytest.mark.parametrize("place", ["review time", "review version"])
+def test_a_log_of_corrections_holds_no_name_where_a_time_or_a_version_belongs(tmp_path, place):
+    who = identities.person(10)
+    (tmp_path / "s").mkdir()
+    identities.PLACES[place](tmp_path / "s", who)
+    with pytest.raises(NcsError, match=r"line 1: .*must be a (time|version)") as told:
+        read_study(tmp_path / "s")
+    assert leaks({"message": str(told.value)}, {place: who}) == []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -41,6 +43,12 @@ def grade(result, segment):
 
 def in_bytes(result):
     return {name: getattr(result, name).to_json(double_precision=15) for name in TABLES}
+
+
+@pytest.fixture(scope="module")
+def unreviewed(tmp_path_factory):
+    """The tables of the visit before anybody corrected anything."""
+    return in_bytes(found(ulnar_visit(tmp_path_factory.mktemp("unreviewed") / "visit")))
 
 
 def review(visit, action, trace=ELBOW, **more):
@@ -240,12 +248,11 @@ def test_a_moved_marker_stands_in_every_table_with_the_automatic_value_beside_it
     ],
     ids=lambda edit: edit.get("key") or edit.get("marker") or edit["action"],
 )
-def test_an_edit_and_its_undo_give_the_first_tables_back_byte_for_byte(visit, edit):
-    before = in_bytes(found(visit))
+def test_an_edit_and_its_undo_give_the_first_tables_back_byte_for_byte(visit, unreviewed, edit):
     event = review(visit, **edit)
-    assert in_bytes(found(visit)) != before
+    assert in_bytes(found(visit)) != unreviewed
     append(visit, who="mt", action="undo", undoes=event["id"])
-    assert in_bytes(found(visit)) == before
+    assert in_bytes(found(visit)) == unreviewed
 
 
 def test_an_undo_that_is_undone_takes_nothing_back(visit):
@@ -464,6 +471,39 @@ def test_an_onset_far_behind_the_program_s_brings_baseline_peak_and_end_with_it(
     assert right["automatic_onset_latency_ms"] == wrong["onset_latency_ms"]
 
 
+def test_an_onset_may_be_set_behind_the_end_of_what_the_program_took_for_the_response(tmp_path):
+    far = response(11.0, 9.0, seed=4) + hump(time_axis(), 3.0, 2.0, 3.0)
+    visit = tmp_path / "v"
+    write_table(visit, "u", {"wrist": (response(3.0, 10.0), 70), "axilla": (far, 430)})
+    place = {"recording": "u.csv", "site": "axilla"}
+    wrong = row(found(visit), "axilla")
+    assert wrong["onset_latency_ms"] + wrong["total_negative_duration_ms"] < 6.0
+    with pytest.raises(StudyError, match="would not follow each other"):
+        review(visit, "move", place, marker="onset", to_ms=25.0)  # no response behind it
+    event = review(visit, "move", place, marker="onset", to_ms=11.0, why="a bump before it")
+    right, alone = row(found(visit), "axilla"), automatic(response(11.0, 9.0, seed=4))
+    for name in ("negative_peak_amplitude_mv", "total_negative_area_mv_ms"):
+        assert right[name] == pytest.approx(alone[name], rel=0.01)
+    assert right["negative_peak_latency_ms"] == pytest.approx(14.0, abs=0.1)
+    # What depended on that onset may now be set, and not before the new one.
+    with pytest.raises(StudyError, match="would not follow each other"):
+        review(visit, "move", place, marker="end", to_ms=10.0)
+    review(visit, "move", place, marker="end", to_ms=16.5)
+    assert row(found(visit), "axilla")["total_negative_duration_ms"] == pytest.approx(5.5)
+    append(visit, who="mt", action="undo", undoes=event["id"])
+    assert row(found(visit), "axilla")["onset_latency_ms"] == wrong["onset_latency_ms"]
+
+
+def test_markers_that_an_undo_puts_in_the_other_order_give_no_duration(visit):
+    first = review(visit, "move", marker="onset", to_ms=5.0)
+    review(visit, "move", marker="end", to_ms=6.5)
+    append(visit, who="mt", action="undo", undoes=first["id"])
+    told = row(found(visit), "below_elbow")
+    assert told["onset_latency_ms"] > 6.5
+    for name in ("total_negative_duration_ms", "total_negative_area_mv_ms"):
+        assert np.isnan(told[name])
+
+
 def test_study_toml_corrects_a_response_as_a_review_does_and_the_review_wins(visit):
     (visit / "study.toml").write_text(
         """
@@ -535,3 +575,9 @@ def test_a_text_that_no_unassigned_stimulus_has_is_refused(visit):
         review(
             visit, "set", {"recording": "ulnar_right.csv", "text": "S 9"}, key="site", to="axilla"
         )
+
+
+def test_the_log_is_reached_from_the_package_alone():
+    code = "import ncs_cb; print(ncs_cb.review.append.__name__)"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout == "append\n"

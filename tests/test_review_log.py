@@ -7,9 +7,10 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
-from ncs_cb import NcsError, StudyError, read_study
+from ncs_cb import NcsError, StudyError, analyze, read_study, review_file
 from ncs_cb.review import append, events
 from review_visits import ulnar_visit
 
@@ -125,6 +126,11 @@ def test_two_writers_at_once_lose_nothing(visit):
         ({"action": "move", "marker": "onest", "to_ms": 7.0}, "Did you mean 'onset'"),
         ({"action": "move", "marker": "onset", "to_ms": float("nan")}, "finite"),
         ({"action": "move", "marker": "onset", "to_ms": 400.0}, "the sweep allows"),
+        ({"action": "move", "marker": "onset", "to_ms": 10**400}, "finite"),
+        ({"action": "move", "marker": "onset", "to_ms": np.float32("nan")}, "finite"),
+        ({"action": "set", "key": "distance_mm", "to": 10**400}, "finite"),
+        ({"action": "set", "key": "side", "to": "upper"}, "allowed: left, right"),
+        ({"action": "exclude", "trace": 5}, "must say recording, site and sweep"),
         ({"action": "move", "marker": "onset", "to_ms": 20.0}, "would not follow each other"),
         ({"action": "set", "key": "sight", "to": "axilla"}, "known: site, side"),
         ({"action": "set", "key": "site", "to": "below_elbwo"}, "Did you mean 'below_elbow'"),
@@ -160,3 +166,28 @@ def test_a_log_that_is_a_link_is_not_written_through(visit, tmp_path):
     with pytest.raises(NcsError, match=r"review\.jsonl"):
         move(visit)
     assert elsewhere.read_text("utf-8") == "mine\n"
+
+
+def test_numbers_of_an_array_and_every_spelling_of_a_side_are_taken(visit):
+    moved = move(visit, to_ms=np.float32(7.25))
+    assert (moved["to_ms"], type(moved["to_ms"])) == (7.25, float)
+    far = append(visit, who="mt", action="set", trace=ELBOW, key="distance_mm", to=np.int64(300))
+    assert (far["to"], type(far["to"])) == (300.0, float)
+    told = append(visit, who="mt", action="set", trace=ELBOW, key="supramaximal", to=np.bool_(True))
+    assert told["to"] is True
+    for spelled in ("L", "Links", "\u5de6"):
+        side = append(visit, who="mt", action="set", trace=ELBOW, key="side", to=spelled)
+        assert side["to"] == "left"
+
+
+@pytest.mark.parametrize("to_ms", [-4.0, 1e6])
+def test_a_time_outside_the_sweep_in_the_log_of_another_program_is_refused(visit, to_ms):
+    told = move(visit)
+    (visit / "review.jsonl").unlink()
+    foreign = {name: value for name, value in told.items() if name not in ("prev", "sha256")}
+    review_file.append(visit / "review.jsonl", foreign | {"to_ms": to_ms})
+    result = analyze(read_study(visit))
+    refused = [d for d in result.provenance.decisions if d.choice.startswith("refused")]
+    assert ["the sweep allows" in d.reason for d in refused] == [True]
+    onset = result.traces.set_index("stimulation_site").loc["below_elbow", "onset_latency_ms"]
+    assert onset == pytest.approx(7.0, abs=0.1)

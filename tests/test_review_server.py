@@ -5,8 +5,11 @@ from __future__ import annotations
 import http.client
 import json
 import signal
+import socket
+import struct
 import subprocess
 import sys
+import time
 from urllib.parse import urlsplit
 
 import pytest
@@ -114,6 +117,40 @@ def test_what_is_too_large_or_no_json_is_refused(served, visit):
     assert events(visit) == []
 
 
+_WRIST = {"recording": "ulnar_right.csv", "site": "wrist"}
+
+
+@pytest.mark.parametrize(
+    ("event", "message"),
+    [
+        ({}, "action"),
+        ({"trace": _WRIST}, "action"),
+        ({"action": ["accept"], "trace": _WRIST}, "action"),
+        ({"action": "accept", "trace": 5}, "trace"),
+        ({"action": "accept", "trace": [1]}, "trace"),
+        ({"action": "accept", "trace": _WRIST | {"sweep": [1]}}, "no response"),
+        ({"action": "move", "trace": _WRIST, "marker": "onset", "to_ms": 10**400}, "finite"),
+        ({"action": "move", "trace": _WRIST, "marker": ["onset"], "to_ms": 3}, "marker"),
+        ({"action": "set", "trace": _WRIST, "key": {}, "to": 3}, "key"),
+        ({"action": "accept", "trace": _WRIST, "why": 5}, "why"),
+        ({"action": "undo", "undoes": ["a"]}, "undoes"),
+        # Nothing is written that cannot be answered.
+        ({"action": "accept", "trace": _WRIST, "lang": "../.."}, "language"),
+        ({"action": "accept", "trace": _WRIST, "lang": None}, "language"),
+    ],
+)
+def test_no_event_however_odd_is_a_fault_or_is_written(served, visit, event, message):
+    status, _, body = post(served, event)
+    assert status == 422
+    assert message in json.loads(body)["error"]
+    assert events(visit) == []
+
+
+def test_a_body_of_no_length_is_refused(served, visit):
+    assert post(served, b"")[0] in (400, 422)
+    assert events(visit) == []
+
+
 def test_a_correction_answers_with_the_new_state_and_a_change_of_grade_asks_why(served, visit):
     event = {"action": "move", "trace": {"site": "wrist"}, "marker": "end", "to_ms": 4.2}
     status, _, body = post(served, event)
@@ -131,6 +168,21 @@ def test_a_correction_answers_with_the_new_state_and_a_change_of_grade_asks_why(
     later = json.loads(ask(served, "/TOKEN/state")[2])
     assert later["nerves"][0]["grade"] == "definite"
     assert later["version"] > state["version"]
+
+
+def test_a_browser_that_leaves_before_its_answer_leaves_no_trace(visit, capfd):
+    opened = serve(visit, who="mt")
+    address = urlsplit(opened.url)
+    lines = f"GET {address.path}samples HTTP/1.1\r\nHost: {address.netloc}\r\n\r\n"
+    for _ in range(3):
+        with socket.create_connection((address.hostname, address.port)) as leaving:
+            # Closed at once, with what was sent to it still unread: the connection is reset.
+            leaving.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            leaving.sendall(lines.encode() * 40)
+    assert ask(opened, "/TOKEN/state")[0] == 200
+    time.sleep(0.3)
+    opened.close()
+    assert capfd.readouterr().err == ""
 
 
 def test_the_command_prints_the_address_first_and_ends_on_interrupt(visit):

@@ -123,6 +123,19 @@ def test_a_larger_proximal_response_is_flagged_above_ten_percent(gain, is_raised
     assert ("proximal_larger" in table["quality_flags"].item()) is is_raised
 
 
+@pytest.mark.parametrize(("first", "is_raised"), [(1.02, False), (0.95, False), (1.2, True)])
+def test_a_late_phase_that_one_site_misses_makes_no_larger_response(first, is_raised):
+    # The area of all phases rises by a fifth; only with the first phase was anything gained.
+    near = site("wrist", 10.0)
+    areas = {
+        "negative_peak_area_mv_ms": first * near["negative_peak_area_mv_ms"],
+        "total_negative_area_mv_ms": 1.2 * near["total_negative_area_mv_ms"],
+    }
+    table = pair_sites(traces(near, site("below_elbow", 10.0, **areas)))
+    assert table["total_area_reduction_pct"].item() == pytest.approx(-20.0)
+    assert ("proximal_larger" in table["quality_flags"].item()) is is_raised
+
+
 @pytest.mark.parametrize(
     ("distance_mm", "latency_ms", "flag"),
     [

@@ -6,9 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import ncs_cb
 from ncs_cb.model import Site, Stimulus, Study, Trace
+from ncs_cb.readers._shared import level
 from ncs_cb.readers._shared.doubts import questioned
 from ncs_cb.readers._shared.zero import find_pulse
 from readers.handmade import cmap
@@ -117,3 +120,9 @@ def test_an_onset_at_the_edge_of_a_held_stretch_is_no_onset(until_ms, is_flagged
     held = replace(made, samples_mv=samples)
     (found,), _ = questioned([held], "u", delay_ms=None, is_polarity_told=True)
     assert ("artifact_overlaps_onset" in found.flags) is is_flagged
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=60))
+def test_the_quick_median_is_the_usual_median(values):
+    assert level.median(np.array(values)) == np.median(values)

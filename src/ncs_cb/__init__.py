@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.3.0"
 
 if TYPE_CHECKING:
-    from ncs_cb import simulate
+    from ncs_cb import review, simulate
     from ncs_cb.batch.export import write_tables
     from ncs_cb.comparison import compare
     from ncs_cb.dispersion import estimate_block
@@ -67,6 +67,8 @@ _HOMES = {
     "write_tables": "batch.export",
 }
 
+_ROOMS = ("review", "simulate")
+
 __all__ = [
     "NcsError",
     "ReadError",
@@ -89,6 +91,7 @@ __all__ = [
     "plot_traces",
     "propose_norms",
     "read_study",
+    "review",
     "show",
     "simulate",
     "studies_from_table",
@@ -101,8 +104,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name == "simulate":
-        return import_module("ncs_cb.simulate")
+    if name in _ROOMS:
+        return import_module(f"ncs_cb.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'ncs_cb' has no attribute '{name}'")
     found = getattr(import_module(f"ncs_cb.{_HOMES[name]}"), name)

@@ -15,7 +15,7 @@ import pandas as pd
 
 import ncs_cb
 from ncs_cb import dispersion, flags, quality
-from ncs_cb.columns import conform
+from ncs_cb.columns import SEGMENT_KEYS, conform
 from ncs_cb.judging import (
     conclusion_tables,
     contradictions,
@@ -25,6 +25,7 @@ from ncs_cb.judging import (
     limits,
     sensory,
 )
+from ncs_cb.judging.rows import Gathered, gather
 from ncs_cb.judging.verdicts import judge
 from ncs_cb.knowledge import criteria as criteria_sets
 from ncs_cb.knowledge import reference as reference_sets
@@ -59,12 +60,12 @@ class Tables:
     ``frames`` maps names of tables to DataFrames whose ``study_id`` is the running number of the
     study as text, since two studies may carry the same id; ``responses`` holds the response
     behind each row of ``traces``; ``fits`` the fit of each row of ``segments`` that has one;
-    ``decisions`` one tuple per study. ``readable`` holds ``segments`` and ``traces`` without the
-    numbers that nothing may be concluded from.
+    ``decisions`` one tuple per study. ``rows`` holds what may be concluded from, by study:
+    ``segments`` and ``traces`` in it lack the numbers that nothing may be concluded from.
     """
 
     frames: Mapping[str, pd.DataFrame]
-    readable: tuple[pd.DataFrame, pd.DataFrame]
+    rows: Gathered
     responses: tuple[Response, ...]
     fits: Mapping[int, dispersion.Fitted]
     decisions: tuple[tuple[Decision, ...], ...]
@@ -170,7 +171,8 @@ def analyze_together(
         "inching": inching.find_inching(traces),
     }
     readable = contradictions.readable(pairs, traces, checks)
-    frames |= _concluded(frames, readable, studies, criteria, reference)
+    rows = gather(verdicts, *readable, frames["f_waves"], details)
+    frames |= _concluded(rows, studies, criteria, reference)
     stood_in = stand_in.decisions(by_key, pairs)
     decisions = tuple(
         (
@@ -182,7 +184,7 @@ def analyze_together(
         )
         for number, (key, study) in enumerate(by_key.items())
     )
-    return Tables(frames, readable, responses, fits, decisions)
+    return Tables(frames, rows, responses, fits, decisions)
 
 
 def _checks(
@@ -205,27 +207,16 @@ def _checks(
 
 
 def _concluded(
-    found: Mapping[str, pd.DataFrame],
-    readable: tuple[pd.DataFrame, pd.DataFrame],
+    rows: Gathered,
     studies: Sequence[Study],
     criteria: Sequence[str] | None,
     reference: str,
 ) -> dict[str, pd.DataFrame]:
     """Give the tables that say what the numbers come to."""
-    verdicts, waves, details = found["verdicts"], found["f_waves"], _details(studies)
-    pairs, traces = readable
-    made = diagnosis.conclusions(
-        verdicts, pairs, traces, waves, details, criteria=criteria, reference=reference
-    )
+    details = _details(studies)
+    made = diagnosis.conclusions(rows, details, criteria=criteria, reference=reference)
     said = impression.impressions(
-        verdicts,
-        pairs,
-        traces,
-        waves,
-        details,
-        made,
-        reference=reference,
-        unassigned=_unassigned(studies),
+        rows, details, made, reference=reference, unassigned=_unassigned(studies)
     )
     return {
         "diagnosis": conclusion_tables.table(made),
@@ -383,9 +374,7 @@ def results(
         One per study, in order.
     """
     frames = {**tables.frames, **_judgement(tables, _details(studies), reference)}
-    parts = {
-        name: dict(tuple(frame.groupby("study_id", sort=False))) for name, frame in frames.items()
-    }
+    parts = {name: _cut(frame) for name, frame in frames.items()}
     responses, fits = _responses_by_study(tables), _fits_by_study(tables)
     files, sets = _data_files(criteria, reference), _set_words(criteria, reference)
     studies = [attest_in_general(study, supramaximal=supramaximal) for study in studies]
@@ -421,12 +410,8 @@ def _judgement(
     tables: Tables, details: Mapping[str, Details], reference: str
 ) -> dict[str, pd.DataFrame]:
     """Say what the numbers mean for whoever reads the report of one study."""
-    traces, pairs, verdicts, waves = (
-        tables.frames[name] for name in ("traces", "segments", "verdicts", "f_waves")
-    )
-    typical, others = features.features_and_differential(
-        verdicts, *tables.readable, waves, details, reference=reference
-    )
+    traces, pairs = tables.frames["traces"], tables.frames["segments"]
+    typical, others = features.features_and_differential(tables.rows, details, reference=reference)
     return {
         "checks": quality.with_sentences(tables.frames["checks"]),
         "features": typical,
@@ -458,13 +443,20 @@ def _set_words(criteria: Sequence[str] | None, reference: str) -> tuple[SetWords
 
 def _fits_by_study(tables: Tables) -> dict[str, dict[tuple[str, str, str, str], BlockFit]]:
     """Give the curves of each fit, by study and segment."""
-    names = ["study_id", "nerve", "side", "muscle", "segment"]
-    keys = tables.frames["segments"][names].to_numpy(dtype=str)
+    columns = [tables.frames["segments"][name].tolist() for name in SEGMENT_KEYS]
     found: dict[str, dict[tuple[str, str, str, str], BlockFit]] = {}
     for row, fitted in tables.fits.items():
-        study, nerve, side, muscle, segment = keys[row].tolist()
+        study, nerve, side, muscle, segment = (str(column[row]) for column in columns)
         found.setdefault(study, {})[nerve, side, muscle, segment] = dispersion.curves(fitted)
     return found
+
+
+def _cut(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Cut a table study by study."""
+    places: dict[str, list[int]] = {}
+    for place, key in enumerate(frame["study_id"].tolist()):
+        places.setdefault(key, []).append(place)
+    return {key: frame.iloc[rows] for key, rows in places.items()}
 
 
 def _own_part(part: pd.DataFrame | None, whole: pd.DataFrame, study_id: str) -> pd.DataFrame:

@@ -23,7 +23,7 @@ from ncs_cb.knowledge.anatomy import position
 from ncs_cb.knowledge.thresholds import value as limit
 from ncs_cb.measuring.absence import is_absent
 from ncs_cb.model import DataFile, Result, TreatmentCourse
-from ncs_cb.review_file import still_standing
+from ncs_cb.review_file import applied
 from ncs_cb.vocabulary import TOLERANCE
 from ncs_cb.wording.checks import say
 
@@ -167,13 +167,15 @@ def _in_order(results: Sequence[Result]) -> tuple[Visit, ...]:
     return tuple(Visit(i, dates[n], results[n]) for i, n in enumerate(order, start=1))
 
 
-def _reviewed(visit: Visit) -> Remark | None:
-    """Say who corrected a visit, and how often; None where nobody did."""
-    standing, _ = still_standing(visit.result.study.corrections)
-    if not standing:
-        return None
-    who = ", ".join(dict.fromkeys(event.who for event in standing))
-    return Remark("reviewed", {"visit": visit.number, "n": len(standing), "who": who})
+def _reviewed(visit: Visit) -> list[Remark]:
+    """Say who corrected a visit, how often, and what of it could not be applied."""
+    result = visit.result
+    held, refused = applied(result.study.corrections, result.provenance.decisions)
+    return [
+        Remark(case, {"visit": visit.number, "n": len(events), "who": ", ".join(names)})
+        for case, events in (("reviewed", held), ("review_refused", refused))
+        if (names := dict.fromkeys(event.who for event in events))
+    ]
 
 
 def _remarks(visits: Sequence[Visit]) -> tuple[Remark, ...]:
@@ -183,7 +185,7 @@ def _remarks(visits: Sequence[Visit]) -> tuple[Remark, ...]:
         found.append(Remark("no_dates", {}))
     if len({d.sex for d in details} - {None}) > 1:
         found.append(Remark("sex_differs", {}))
-    found += [remark for visit in visits if (remark := _reviewed(visit)) is not None]
+    found += [remark for visit in visits for remark in _reviewed(visit)]
     seen: dict[frozenset[str], int] = {}
     for visit in visits:
         hashes = frozenset(source.sha256 for source in visit.result.study.sources)

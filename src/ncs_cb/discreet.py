@@ -31,10 +31,27 @@ _KEYS = (
     "parameters wide long delimiter decimal format group item tables layouts phone true false "
     "pattern rule rules file files validate sidecar analyze batch anonymize review compare "
     "criteria reference simulate norms export email intensity description shape variable notes "
-    "row features findings categories"
+    "keyboard digmark textmark trigger "
+    "row features findings categories skip printed recognized constants basis verified direction "
+    "revision category clause coverage enabled entry least leads purpose primary unchecked "
+    "doubtful patient boolean integer frequency brainvision eeglab natus mapped "
+    "position current voltage"
 )
 # Quotes around a text, not an apostrophe inside it; the last may have been cut off.
 _QUOTED = re.compile(r"(?<!\w)'(.*?)(?:'(?!\w)|\Z)|(?<!\w)\"(.*?)(?:\"(?!\w)|\Z)", re.DOTALL)
+# The place in a tree, whatever stands in its keys: traces.Maria Muster
+_PLACE = re.compile(r"\w+[.\[]")
+_MARK = re.compile(r"(?<!\w)['\"]|['\"](?!\w)")
+# What else our messages say from their first quotation mark to their last one.
+_AROUND = (
+    "allowed already also answer attribute belongs call cannot case cells characters check clone "
+    "comparison counted detected documentation does each else empty ending enters epochs estimate "
+    "expression field fill give given gives guessed here holds host hyphen implausible install "
+    "installed instant joined lies list lists matrix matter missing more must needs none only "
+    "openpyxl path prints published regular replace research said says seen several shows stand "
+    "stands such texts than that these this twice understood what where which worker would writes "
+    "written wrong wrote"
+)
 # A heading that we were told to read, or understood, is no secret.
 _HEADING = re.compile(r"(?:rows? \d+, column|has no column) $")
 _WORD = re.compile(r"[^\W\d_]+")
@@ -96,12 +113,34 @@ def without_quotes(message: str, names: Collection[str] = ()) -> str:
 
     message = _cut(visible(message))
     where, colon, rest = message.partition(": ")
-    if colon and not re.search(r"[\s']", where):
-        # The place in a tree: traces.wrist.distance_mm
+    if colon and (_PLACE.match(where) or not re.search(r"[\s']", where)):
+        # As it should be: traces.wrist.distance_mm
         parts = re.split(r"([.\[\]])", where)
         where = "".join("..." if is_telling(part) else part for part in parts)
-        return _cut(f"{where}{colon}{_QUOTED.sub(shown, rest)}")
-    return _cut(_QUOTED.sub(shown, message))
+        return _cut(f"{where}{colon}{_QUOTED.sub(shown, _without_torn(rest, names))}")
+    return _cut(_QUOTED.sub(shown, _without_torn(message, names)))
+
+
+def _without_torn(message: str, names: Collection[str]) -> str:
+    """Hide all from the first mark to the last where a quoted text holds marks itself.
+
+    ``unknown nerve 'Maria' Muster'`` seems to say Muster in our own words. Between the marks of
+    our messages stand few words, so that a foreign one betrays it.
+    """
+    marks = list(_MARK.finditer(message))
+    if not marks:
+        return message
+    start, end = marks[0].start(), marks[-1].end()
+    around = _QUOTED.sub(" ", message[start:end])
+    for name in sorted(filter(None, names), key=len, reverse=True):
+        around = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", " ", around)
+    usual = frozenset(_AROUND.split())
+    foreign = any(w not in usual and not _is_ours(w) for w in _WORD.findall(around.casefold()))
+    return (
+        f"{message[:start]}{HIDDEN}{message[end:]}"
+        if foreign or _NUMBER.search(around)
+        else message
+    )
 
 
 def _cut(message: str) -> str:

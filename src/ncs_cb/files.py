@@ -43,6 +43,8 @@ def read_regular(path: Path, name: str | None = None, *, at_most: int | None = N
                 return file.read(found.st_size)
     except OSError as problem:
         raise ReadError(f"cannot be read: {problem.strerror}.", source=shown) from None
+    except ValueError:  # a zero letter in it
+        raise ReadError("cannot be read: this is no name of a file.", source=shown) from None
     raise ReadError(
         f"the file has {found.st_size / 2**20:.0f} MiB; at most "
         f"{LARGEST_FILE_BYTES // 2**20} MiB are read.",

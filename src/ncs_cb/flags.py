@@ -9,10 +9,10 @@ of a table names those raised, joined by ``;``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 Level = Literal["note", "caution", "invalid"]
 Scope = Literal["trace", "segment", "estimate", "f_wave"]
@@ -49,12 +49,14 @@ _ALL = (
     Flag("non_finite_samples", "trace", "invalid"),
     Flag("flat_trace", "trace", "invalid"),
     Flag("stimulus_outside_trace", "trace", "invalid"),
+    Flag("response_begun_before_sweep", "trace", "invalid", _CONTRACT),
     Flag("clipped", "trace", "invalid"),
     Flag("response_absent", "trace", "caution"),
-    Flag("initial_positivity", "trace", "caution", _STALBERG),
-    Flag("late_negative_component", "trace", "caution", "ncs_cb, simulation"),
+    Flag("initial_positivity", "trace", "note", _STALBERG),
+    Flag("late_negative_component", "trace", "note", "ncs_cb, simulation"),
     Flag("sweep_cut", "trace", "caution"),
     Flag("no_prestimulus_baseline", "trace", "note"),
+    Flag("sweep_starts_late", "trace", "caution", _CONTRACT),
     Flag("artifact_removed", "trace", "note"),
     Flag("artifact_overlaps_onset", "trace", "caution"),
     Flag("artifact_clipped", "trace", "note"),
@@ -67,6 +69,9 @@ _ALL = (
     Flag("reviewed", "trace", "note"),
     Flag("polarity_uncertain", "trace", "caution"),
     Flag("polarity_differs", "trace", "caution", _CONTRACT),
+    Flag("amplitude_implausible", "trace", "caution", _CONTRACT),
+    Flag("stray_sample", "trace", "caution"),
+    Flag("repeats_aligned", "trace", "note"),
     Flag("repeats_differ", "trace", "caution", _CONTRACT),
     Flag("stimulus_realigned", "trace", "note", _CONTRACT),
     Flag("stimulus_time_uncertain", "trace", "caution", _CONTRACT),
@@ -132,6 +137,17 @@ def split(text: str) -> list[str]:
 def is_used(text: object) -> bool:
     """Tell by its ``quality_flags`` cell whether a response stands for its site."""
     return not isinstance(text, str) or "not_used" not in names(text)
+
+
+def stands(row: Mapping[str, Any]) -> bool:
+    """Tell whether a row of ``traces`` is the answer of its site: stimulated, and not set aside."""
+    return is_done(row) and is_used(row["quality_flags"])
+
+
+def is_done(row: Mapping[str, Any]) -> bool:
+    """Tell whether a row of ``traces`` is of a site where somebody stimulated."""
+    said = row.get("response")
+    return not (isinstance(said, str) and said == "not_done")
 
 
 @lru_cache(maxsize=4096)

@@ -4,10 +4,24 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Mapping
+from typing import Any
 
 # Letters that steer a terminal or a page instead of being read: ESC and its kin, marks that turn
 # the direction of writing, halves of letters, separators of lines and paragraphs.
 _STEERING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+
+
+class _Shown(dict[int, str]):
+    """What stands for each letter on paper, worked out when it is first met."""
+
+    def __missing__(self, code: int) -> str:
+        letter = chr(code)
+        is_steering = unicodedata.category(letter) in _STEERING and letter not in "\t\n"
+        return self.setdefault(code, " " if is_steering else letter)
+
+
+_SHOWN = _Shown()
 
 # Spreadsheets take a cell that begins with one of these for a formula, also in full width.
 _FORMULA = re.compile(r"\A[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
@@ -27,9 +41,22 @@ def visible(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    return "".join(
-        " " if unicodedata.category(c) in _STEERING and c not in "\t\n" else c for c in text
-    )
+    return text.translate(_SHOWN)
+
+
+def visible_values(tree: Any) -> Any:
+    r"""Give plain data with every text in it made visible, however deep; keys stay.
+
+    Examples
+    --------
+    >>> visible_values({"a": ["b\x1bc", 1]})
+    {'a': ['b c', 1]}
+    """
+    if isinstance(tree, str):
+        return visible(tree)
+    if isinstance(tree, Mapping):
+        return {key: visible_values(value) for key, value in tree.items()}
+    return [visible_values(value) for value in tree] if isinstance(tree, list) else tree
 
 
 def no_formula(text: str) -> str:
@@ -42,6 +69,8 @@ def no_formula(text: str) -> str:
     """
     if _FORMULA.match(text):
         text = f"'{text}"
+    if ";" not in text and "\t" not in text:
+        return text
     return _LATER_FORMULA.sub(r"\1'", text)
 
 

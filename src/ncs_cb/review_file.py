@@ -11,15 +11,19 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from ncs_cb.errors import ReadError, StudyError, did_you_mean
 from ncs_cb.files import read_regular
-from ncs_cb.model import Correction
+from ncs_cb.harmless import visible
+from ncs_cb.model import Correction, Decision
+from ncs_cb.units import FARTHEST_MM
 
 LOG_FILE = "review.jsonl"
 LOG_SUFFIX = ".review.jsonl"
@@ -28,7 +32,11 @@ ACTIONS = ("move", "reset", "exclude", "choose", "set", "accept", "undo")
 MARKERS = ("onset", "peak", "end", "baseline")
 KEYS = ("site", "side", "distance_mm", "polarity", "supramaximal", "collision_used")
 
+# How the provenance begins what it tells of an event that was not applied.
+REFUSED = "refused: "
+
 _VERSION = 1
+_RELEASE = re.compile(r"\d[\w.+-]{0,30}", re.ASCII)
 _LARGEST_BYTES = 64 * 2**20
 _LONGEST_LINE = 64 * 2**10
 _LONGEST_TEXT = 2000
@@ -39,7 +47,6 @@ _ALLOWED: dict[str, tuple[str | bool | None, ...]] = {
     "supramaximal": (True, False, None),
     "collision_used": (True, False, None),
 }
-_LONGEST_DISTANCE_MM = 2000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +197,7 @@ def to_correction(event: Mapping[str, Any]) -> Correction:
     StudyError
         If a value is missing, of the wrong type, or not allowed.
     """
-    action = _one_of(event, "action", ACTIONS)
+    action = checked_action(event)
     trace = event.get("trace") or {}
     if not isinstance(trace, dict):
         raise StudyError("trace: must be an object.")
@@ -213,7 +220,7 @@ def to_correction(event: Mapping[str, Any]) -> Correction:
         made["undoes"] = _text(event, "undoes")
     return Correction(
         id=_needed(event, "id"),
-        at=_needed(event, "at"),
+        at=_moment(event),
         who=_needed(event, "who"),
         action=action,
         recording=_text(trace, "recording"),
@@ -223,9 +230,20 @@ def to_correction(event: Mapping[str, Any]) -> Correction:
         text=_text(trace, "text"),
         from_by=_text(event, "from_by"),
         why=_text(event, "why"),
-        version=_text(event, "ncs_cb"),
+        version=_version(event),
         **made,
     )
+
+
+def checked_action(event: Mapping[str, Any]) -> str:
+    """Give what an event does.
+
+    Raises
+    ------
+    StudyError
+        If it is none of the known actions.
+    """
+    return _one_of(event, "action", ACTIONS)
 
 
 def checked_setting(key: str, value: Any) -> str | float | bool | None:
@@ -244,8 +262,8 @@ def checked_setting(key: str, value: Any) -> str | float | bool | None:
         if value is None:
             return None
         number: float = _number({"to": value}, "to")
-        if not 0.0 <= number <= _LONGEST_DISTANCE_MM:
-            raise StudyError(f"to: {number:g} mm; plausible: 0 to {_LONGEST_DISTANCE_MM:g} mm.")
+        if not 0.0 <= number <= FARTHEST_MM:
+            raise StudyError(f"to: {number:g} mm; plausible: 0 to {FARTHEST_MM:g} mm.")
         return number
     allowed = _ALLOWED[key]
     for one in allowed:
@@ -270,6 +288,23 @@ def _needed(event: Mapping[str, Any], key: str) -> str:
     return value
 
 
+def _moment(event: Mapping[str, Any]) -> str:
+    """Give when it was; any other text, which may name a person, is refused and not told."""
+    value = _needed(event, "at")
+    try:
+        datetime.fromisoformat(value)
+    except ValueError:
+        raise StudyError("at: must be a time such as 2026-03-02T10:11:12Z.") from None
+    return value
+
+
+def _version(event: Mapping[str, Any]) -> str:
+    value = _text(event, "ncs_cb")
+    if value and not _RELEASE.fullmatch(value):
+        raise StudyError("ncs_cb: must be a version such as 0.3.0.")
+    return value
+
+
 def _text(event: Mapping[str, Any], key: str) -> str:
     value = event.get(key)
     if value is None:
@@ -282,7 +317,8 @@ def _text(event: Mapping[str, Any], key: str) -> str:
         value.encode()
     except UnicodeEncodeError:
         raise StudyError(f"{key}: is no valid text.") from None
-    return value
+    # As names of recordings are: letters that steer a terminal or a page are no part of a text.
+    return visible(value)
 
 
 def _number(event: Mapping[str, Any], key: str, *, may_lack: bool = False) -> Any:
@@ -315,6 +351,54 @@ def still_standing(corrections: Sequence[Correction]) -> tuple[list[Correction],
             undone.add(event.undoes)
     standing = [e for e in corrections if e.action != "undo" and e.id not in undone]
     return standing, frozenset(undone)
+
+
+def applied(
+    corrections: Sequence[Correction], decisions: Iterable[Decision]
+) -> tuple[list[Correction], list[Correction]]:
+    """Tell the corrections and acceptances that hold from those that had to be refused.
+
+    Those that were taken back are in neither.
+    """
+    refused = {(d.source, d.choice) for d in decisions if d.choice.startswith(REFUSED)}
+    standing, _ = still_standing(corrections)
+    is_refused = [(e.recording, f"{REFUSED}{said(e)}") in refused for e in standing]
+    held = [e for e, no in zip(standing, is_refused, strict=True) if not no]
+    return held, [e for e, no in zip(standing, is_refused, strict=True) if no]
+
+
+def said(event: Correction) -> str:
+    """Give an event as the provenance tells it: who, when and what."""
+    when = f" on {event.at}" if event.at else ""
+    return f"{event.who}{when}: {_what(event)}"
+
+
+def _what(event: Correction) -> str:
+    place = (event.site or event.text or "").replace("_", " ")
+    if event.action == "undo":
+        return f"undoes {event.undoes}"
+    if event.action == "move":
+        old = "" if event.from_value is None else f" from {event.from_value:.4g} ms"
+        return f"{place}: {event.marker}{old} to {event.to_value:.4g} ms"
+    if event.action == "ignore":
+        return f"{place}: nothing before {event.to_value:.4g} ms is response"
+    if event.action == "set":
+        return f"{place}: {event.key} from {_value(event.from_value)} to {_value(event.to_value)}"
+    words = {
+        "reset": "markers back to the automatic ones",
+        "exclude": "excluded",
+        "choose": "chosen for its site",
+        "accept": "accepted",
+    }
+    return f"{place}: {words[event.action]}"
+
+
+def _value(value: str | float | bool | None) -> str:
+    if value is None:
+        return "unknown"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 def append(path: Path, event: Mapping[str, Any]) -> dict[str, Any]:

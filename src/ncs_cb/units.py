@@ -22,6 +22,8 @@ MILLIVOLTS_PER: dict[str, float] = {
     "nV": 1e-6,
 }
 
+FARTHEST_MM = 2_000.0
+"""No stimulus is farther from its recording electrode, and no two stimuli from each other."""
 # A surface response above this is a wrong unit, not a muscle (design/contract.md, section 6).
 LARGEST_PLAUSIBLE_RESPONSE_MV = 100.0
 

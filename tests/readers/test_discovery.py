@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from ncs_cb import StudyError, cli, read_study
+from ncs_cb import StudyError, read_study
 from ncs_cb.readers import files_below, find_studies, is_recording, problems
 from readers.handmade import median_mnc
 from readers.studies import arm
@@ -16,17 +16,6 @@ SITES = (
     "nerve,side,muscle,stimulation_site,onset_latency_ms,negative_peak_amplitude_mv\n"
     "ulnar,right,adm,wrist,2.8,9.1\nulnar,right,adm,below_elbow,6.4,8.8\n"
 )
-
-
-@pytest.fixture
-def run(capsys):
-    def command(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as end:
-            cli.main([str(argument) for argument in arguments])
-        told = capsys.readouterr()
-        return int(end.value.code or 0), told.out, told.err
-
-    return command
 
 
 @pytest.fixture
@@ -269,6 +258,15 @@ def test_a_sidecar_is_guessed_and_what_is_not_said_is_left_to_fill_in(tmp_path, 
     study = read_study(path)
     assert [t.site.stimulation_site for t in study.traces] == ["wrist", "below_elbow"]
     assert study.traces[0].sampling_rate_hz == 10_000
+
+
+def test_a_sidecar_is_guessed_below_lines_of_a_title(tmp_path, run):
+    rows = "\n".join(f"{i / 20 - 5:.2f},{i % 7},{i % 5}" for i in range(1100))
+    path = tmp_path / "u.csv"
+    path.write_text(f"Export of a machine\n\ntime_ms,wrist,elbow\n{rows}\n", "utf-8")
+    code, out, _ = run("validate", "--sidecar", path)
+    assert code == 0
+    assert '"site": "elbow"' in out
 
 
 def test_a_unit_that_the_header_does_not_state_is_never_guessed(tmp_path, run):

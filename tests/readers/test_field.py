@@ -202,6 +202,44 @@ def test_stamps_of_a_continuous_file_may_be_rounded(tmp_path, digits):
 # ------------------------------------------------------------------ twins, sides, signs
 
 
+@pytest.mark.parametrize(
+    ("reserved", "digits", "record"), [("EDF+D", 3, 512), ("EDF+C", 1, 666), ("EDF+C", 2, 666)]
+)
+def test_rounded_stamps_leave_no_gaps_where_they_stay_on_one_line(
+    tmp_path, reserved, digits, record
+):
+    n = 60
+    time_ms = np.arange(n * record) * 1000 / RATE
+    signal = np.random.default_rng(1).normal(0, 0.002, len(time_ms))
+    at_s, onsets, names = (0.2, 0.7, 1.2), (3.8, 7.8, 9.8), ("wrist", "elbow", "axilla")
+    for start, onset in zip(at_s, onsets, strict=True):
+        signal += cmap(time_ms, start * 1000 + onset, 7.0)
+    tals = []
+    for i in range(n):
+        begin = i * record / RATE
+        here = [s for s in zip(at_s, names, strict=True) if 0 <= s[0] - begin < record / RATE]
+        tals.append(
+            f"+{begin:.{digits}f}\x14\x14\0".encode()
+            + b"".join(f"+{s:g}\x14{name}\x14\0".encode() for s, name in here)
+        )
+    made = Signal(-signal.reshape(n, record), limits=(-25, 25), digital=(-32768, 32767))
+    edf = Edf([made], tals, record_s=f"{record / RATE:g}", reserved=reserved)
+    rows = ncs_cb.analyze(put(tmp_path, edf)).traces
+    assert list(rows["stimulation_site"]) == list(names)
+    assert (rows["onset_latency_ms"] - np.array(onsets)).abs().max() < 0.1
+    assert rows["negative_peak_amplitude_mv"].tolist() == pytest.approx([7.0] * 3, abs=0.02)
+
+
+def test_records_of_a_file_called_continuous_that_leave_gaps_are_sweeps_of_their_own(tmp_path):
+    edf = sweeps("wrist", "elbow")
+    edf.reserved = "EDF+C"
+    edf.tals = [
+        f"+{i}\x14\x14\0+{i}\x14{site}\x14\0".encode() for i, site in enumerate(("wrist", "elbow"))
+    ]
+    rows = ncs_cb.analyze(put(tmp_path, edf)).traces
+    assert rows["onset_latency_ms"].tolist() == pytest.approx([3.85, 7.85], abs=0.1)
+
+
 def test_the_same_samples_for_two_sites_are_refused(tmp_path):
     edf = sweeps("wrist", "elbow")
     edf.signals[0].physical[1] = edf.signals[0].physical[0]
@@ -231,6 +269,18 @@ def test_an_override_that_contradicts_both_named_sides_is_refused(tmp_path):
     (tmp_path / "study.toml").write_text('[recordings."median.edf"]\nside = "right"\n')
     with pytest.raises(StudyError, match="the stimuli name both sides"):
         read_study(tmp_path)
+
+
+def test_an_override_against_what_the_texts_say_is_told_on_the_screen(tmp_path, capsys):
+    edf = sweeps("right wrist", "right elbow")
+    edf.recording = "Startdate X X X X MNC Median Nerve"
+    edf.signals[0] = replace(edf.signals[0], label="APB")
+    put(tmp_path, edf)
+    (tmp_path / "study.toml").write_text('[recordings."median.edf"]\nside = "left"\n')
+    assert {t.site.side for t in read_study(tmp_path).traces} == {"left"}
+    assert status("analyze", str(tmp_path), "--out", str(tmp_path / "out")) == 0
+    err = " ".join(capsys.readouterr().err.split())
+    assert "warning: side left, as study.toml says; the file itself says right" in err
 
 
 @pytest.mark.parametrize("odd", [0, 1, 2])
@@ -300,6 +350,7 @@ def test_a_recording_that_was_not_closed_is_counted_by_its_size(tmp_path):
 
 def test_header_fields_padded_with_zero_bytes_are_read(tmp_path):
     data = bytearray(median_mnc().to_bytes())
+    data[:8] = b"0".ljust(8, b"\0")
     data[184:768] = bytes(b if b != 32 else 0 for b in data[184:768])
     study, said = read_all(tmp_path, bytes(data))
     assert len(study.traces) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import struct
@@ -10,13 +11,19 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import archives
 import ncs_cb
+from ncs_cb import read_study
 from ncs_cb.apart import apart
 from ncs_cb.errors import NcsError, ReadError, StudyError
+from ncs_cb.knowledge.anatomy import anatomy, normalize
+from ncs_cb.readers import read_studies
 from ncs_cb.readers._shared.files import read_regular
+from ncs_cb.readers._shared.stimuli import resembles_site
+from ncs_cb.readers._shared.typed import MOST_ROWS
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -265,3 +272,113 @@ def test_stimuli_that_share_all_their_samples_ask_for_no_memory(tmp_path, monkey
     except NcsError:
         return
     assert sum(trace.samples_mv.nbytes for trace in made.traces) < 20 * len(data)
+
+
+@pytest.fixture
+def compared(monkeypatch) -> list[int]:
+    """How many names each text was held against, letter by letter."""
+    counts: list[int] = []
+    plain = difflib.get_close_matches
+
+    def counting(word, possibilities, *more, **limits):
+        listed = list(possibilities)
+        counts.append(len(listed))
+        return plain(word, listed, *more, **limits)
+
+    monkeypatch.setattr(difflib, "get_close_matches", counting)
+    return counts
+
+
+def test_thousands_of_remarks_are_held_against_few_names(tmp_path, compared):
+    rng = np.random.default_rng(4)
+    letters = np.array(list("abcdeghiklmnoprstuvwz"))
+    remarks = ["".join(rng.choice(letters, 9)) for _ in range(1000)]
+    pause = "".join(f"+10\x14{remark}\x14\x00" for remark in remarks)
+    nothing = np.zeros(archives.N_SAMPLES)
+    shocks = [
+        (20.0 * i, f"Stimulus right {site} 0.2ms x 12mA at {cm}cm from recording site", cmap)
+        for i, (site, cm, cmap) in enumerate(
+            [("wrist", 7, -archives.cmap(3.0, 8.0, 5.5)), ("elbow", 27, -archives.cmap(6, 8, 5.5))]
+        )
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(archives, "N_NOTES", 20_000)
+        data = archives.edf_plus_d(
+            "R APB", [shocks[0], (10.0, "x", nothing), shocks[1]], recording="X X X MNC R Median"
+        )
+    data = data.replace(b"+10.002\x14x\x14\x00".ljust(len(pause), b"\0"), pause.encode())
+    (tmp_path / "m.edf").write_bytes(data)
+    study = read_study(tmp_path / "m.edf")
+    assert [t.site.stimulation_site for t in study.traces] == ["wrist", "elbow"]
+    assert len(compared) >= 1000
+    assert sum(compared) < 2 * len(compared)
+
+
+def test_a_misspelt_site_is_found_as_if_it_were_held_against_every_name():
+    rng = np.random.default_rng(5)
+    names = sorted(
+        name
+        for site in anatomy().sites.values()
+        for text in (site.id, *site.aliases)
+        if len(name := normalize(text)) > 3
+    )
+    letters = "abcdefghiklmnorstuwx \u8098"
+    for name in names:
+        at = int(rng.integers(len(name)))
+        changed = name[:at] + letters[int(rng.integers(len(letters)))] + name[at + 1 :]
+        plain = normalize(changed)
+        best = difflib.get_close_matches(plain, names, n=1, cutoff=0.8)
+        assert bool(resembles_site(changed)) == bool(best and len(plain) > 2), changed
+
+
+@pytest.mark.parametrize("nothing", [None, np.nan, pd.NA, pd.NaT, np.ma.masked])
+def test_a_distance_that_says_nothing_is_unknown_and_never_zero(nothing):
+    samples = np.stack([archives.cmap(3.0, 8.0, 5.5), archives.cmap(6.5, 7.5, 5.5)])
+    labels = pd.DataFrame({"stimulation_site": ["wrist", "elbow"]})
+    labels = labels.assign(nerve="median", side="right", muscle="apb")
+    for name in ("distance_mm", "stimulus_ma", "supramaximal"):
+        labels[name] = pd.Series([nothing, 1], dtype=object)
+    study = ncs_cb.study_from_arrays(samples, labels, sampling_rate_hz=20_000, stimulus_index=40)
+    here, other = (trace.stimulus for trace in study.traces)
+    assert (here.distance_mm, here.intensity_ma, here.is_supramaximal) == (None, None, None)
+    assert (other.distance_mm, other.intensity_ma, other.is_supramaximal) == (1.0, 1.0, True)
+
+
+@pytest.mark.parametrize("nothing", [None, np.nan, pd.NA, pd.NaT, np.ma.masked])
+def test_a_cell_of_a_frame_that_says_nothing_is_unknown_and_never_zero(nothing):
+    sites = {"stimulation_site": ["wrist", "elbow"], "negative_peak_amplitude_mv": [9.0, 8.0]}
+    frame = pd.DataFrame(sites).assign(nerve="median", side="right", muscle="apb")
+    frame["distance_mm"] = pd.Series([nothing, 290.0], dtype=object)
+    (study,) = ncs_cb.studies_from_table(frame)
+    assert [r.stimulus.distance_mm for r in study.typed_responses] == [None, 290.0]
+
+
+@pytest.mark.parametrize("text", ["7.0.1cm", "7,0,1cm", "0.7.0cm"])
+def test_the_end_of_what_is_no_number_is_no_distance(tmp_path, text):
+    data = archives.nerve_file(archives.NERVES[0], np.random.default_rng(1))
+    old = b"12mA at 7.0cm from recording site"
+    assert old in data
+    data = data.replace(old, f"12mA at {text} from".encode().ljust(len(old)), 1)
+    (tmp_path / "m.edf").write_bytes(data)
+    study = read_study(tmp_path / "m.edf")
+    assert [trace.site.stimulation_site for trace in study.traces] == ["elbow", "axilla"]
+    assert len(study.unassigned) == 1
+
+
+@pytest.mark.parametrize("header", ["side,muscle,stimulation_site", "Side,Muscle,Stimulated at"])
+def test_more_rows_than_a_visit_has_are_refused_and_other_visits_are_read(tmp_path, header):
+    lines = [f"study_id,nerve,{header},negative_peak_amplitude_mv"]
+    lines += ["1,median,right,apb,wrist,9.1"] * (MOST_ROWS + 5)
+    lines += ["2,median,right,apb,wrist,9.1"]
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    layout = None
+    if header[0] == "S":
+        keys = "study_id = 'study_id'\nnerve = 'nerve'\nside = 'Side'\nmuscle = 'Muscle'\n"
+        columns = "negative_peak_amplitude_mv = { from = 'negative_peak_amplitude_mv' }\n"
+        layout = tmp_path / "l.toml"
+        text = f"[keys]\n{keys}stimulation_site = 'Stimulated at'\n[columns]\n{columns}"
+        layout.write_text(f"title = 'x'\n{text}")
+    first, second = read_studies(tmp_path / "t.csv", layout=layout).values()
+    assert isinstance(first, StudyError)
+    assert f"more than {MOST_ROWS} rows of one visit" in str(first)
+    assert len(second.typed_responses) == 1

@@ -185,3 +185,81 @@ def test_a_folder_with_only_an_unknown_table_gives_the_hint_of_the_table(tmp_pat
         ncs_cb.read_study(tmp_path)
     assert "validate FILE --layout" in alone.value.hint
     assert "fits its table" in alone.value.message
+
+
+_CLINIC = """Neurophysiologie, erfundene Werte;;;;;;;;;
+Untersuchung;Geb.-Datum;Pat.-Nr.;Nerv;Seite;Muskel;Reizort;DML [ms];CMAP [mV];{dist};NLG [m/s]
+04.03.2024;01.01.1960;K-1;N. peronaeus;re;M. ext. dig. brevis;Sprunggelenk;4,1;5,2;{a};
+04.03.2024;01.01.1960;K-1;N. peronaeus;re;M. ext. dig. brevis;Fibulaköpfchen;11,0;1,3;{b};45,7
+05.03.2024;02.02.1971;K-2;N. medianus;li;M. abductor pollicis brevis;Handgelenk;3,4;9,9;{a};
+05.03.2024;02.02.1971;K-2;N. medianus;li;M. abductor pollicis brevis;Ellenbeuge;n. ausl.;;{c};
+"""
+
+
+@pytest.mark.parametrize(
+    ("numbers", "distance", "lengths"),
+    [
+        # The printed velocity tells: 315 mm in 6.9 ms are 45.7 m/s.
+        ({"dist": "Weg [mm]", "a": "80", "b": "315", "c": "230"}, "segment", 315.0),
+        ({"dist": "Weg [cm]", "a": "8", "b": "31,5", "c": "23"}, "segment", 315.0),
+        ({"dist": "Weg [mm]", "a": "80", "b": "395", "c": "310"}, "from_recording", 315.0),
+    ],
+)
+def test_a_german_table_is_guessed_with_latin_names_dates_and_distances(
+    tmp_path, capsys, numbers, distance, lengths
+):
+    path = put(tmp_path, "t.csv", _CLINIC.format(**numbers).replace("Weg", "Abstand"), "cp1252")
+    layout = guessed(path, capsys)
+    assert f'distance = "{distance}"' in layout.read_text("utf-8")
+    first, second = studies_from_table(path, layout)
+    assert (first.study_id, str(first.details.visit_date)) == ("K-1", "2024-03-04")
+    assert [row[:4] for row in rows(first)] == [
+        ("peroneal", "right", "edb", "ankle"),
+        ("peroneal", "right", "edb", "below_fibula"),
+    ]
+    near, far = (row[5] for row in rows(first))
+    assert far - near == pytest.approx(lengths)
+    assert [r.response for r in second.typed_responses] == ["present", "absent"]
+    assert "1960" not in repr(first)
+
+
+def test_shorter_distances_further_up_are_segments_where_no_velocity_is_printed(tmp_path, capsys):
+    heads = ("Case No", "Nerve", "Side", "Recording", "Stimulation", "Latency (msec)")
+    text = "\t".join((*heads, "Amplitude (mV)", "Distance (cm)")) + "\n"
+    for case in ("11", "12"):
+        for site, lat, far in (("WRIST", 2.8, 7), ("B.ELBOW", 6.5, 21), ("A.ELBOW", 8.3, 10)):
+            text += f"{case}\tULNAR\tLT\tADM\t{site}\t{lat}\t9.1\t{far}\n"
+    path = put(tmp_path, "t.tsv", text)
+    first, _ = studies_from_table(path, guessed(path, capsys))
+    assert [row[5] for row in rows(first)] == [70.0, 280.0, 380.0]
+
+
+def test_codes_that_name_the_nerve_too_are_told_from_those_of_patients(tmp_path, capsys):
+    codes = ("UR_ADM_W_LAT,2.9,ms", "UR_ADM_W_AMP,9.1,mV", "UR_ADM_BE_AMP,2800,uV")
+    text = "patient_code,date,measure,result,units\n" + "".join(
+        f"L{n},2023-05-0{n},{code}\n" for n in (1, 2) for code in codes
+    )
+    path = put(tmp_path, "long.csv", text)
+    first, second = studies_from_table(path, guessed(path, capsys))
+    assert second.study_id == "L2"
+    assert [row[:5] for row in rows(first)] == [
+        ("ulnar", "right", "adm", "wrist", 9.1),
+        ("ulnar", "right", "adm", "below_elbow", 2.8),
+    ]
+
+
+@pytest.mark.parametrize("unit", ["Latency ms,Amplitude mV", "Latency [ms],Amplitude (mV)"])
+def test_a_natus_report_may_hold_its_units_behind_the_headers(tmp_path, unit):
+    text = f"""Motor NCS
+Nerve / Sites,Muscle,{unit},Amplitude %,Segments,Distance cm,Velocity m/s
+R Tibial - AH
+Ankle,AH,4.4,11.2,100,Ankle - AH,8,
+Pop fossa,AH,13.0,8.9,79.5,Pop fossa - Ankle,40,46.5
+"""
+    (study,) = studies_from_table(put(tmp_path, "n.csv", text))
+    assert [row[3:] for row in rows(study)] == [
+        ("ankle", 11.2, 80.0),
+        ("popliteal_fossa", 8.9, 480.0),
+    ]
+    (column,) = [d for d in study.decisions if d.topic == "column"]
+    assert "Amplitude %" in column.reason

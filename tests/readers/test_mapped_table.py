@@ -6,7 +6,15 @@ import pandas as pd
 import pytest
 
 import ncs_cb
-from ncs_cb import ReadError, StudyError, TableError, UnitError, read_study, studies_from_table
+from ncs_cb import (
+    NcsError,
+    ReadError,
+    StudyError,
+    TableError,
+    UnitError,
+    read_study,
+    studies_from_table,
+)
 from ncs_cb.readers import read_studies
 from ncs_cb.readers._shared.grid import read_grid
 
@@ -379,3 +387,74 @@ def test_a_second_sheet_with_data_is_left_out_aloud_and_without_its_name(tmp_pat
     assert said.reason.startswith("sheet 1 of 2 was read; left out: another sheet that holds cells")
     assert "Meier" not in str(study.decisions)
     assert "Schmidt" not in str(study.decisions)
+
+
+VELOCITIES = """title = "velocities beside distances nobody noted"
+group_row = 'skin (?P<temperature_c>.*)'
+[file]
+delimiter = ";"
+[keys]
+nerve = "nerve"
+side = "side"
+muscle = "muscle"
+stimulation_site = "site"
+study_id = "id"
+[columns]
+negative_peak_amplitude_mv = { from = "amp", unit = "mV" }
+printed_velocity_m_per_s = { from = "cv", unit = "m/s" }
+"""
+
+
+def velocities(folder, cell, skin="33"):
+    lines = ["id;nerve;side;muscle;site;amp;cv"]
+    for name, here, warm in (("1", cell, skin), ("2", "52", "33")):
+        lines.append(f"skin {warm};;;;;;")
+        lines.append(f"{name};median;right;apb;wrist;9.1;")
+        lines.append(f"{name};median;right;apb;elbow;8.7;{here}")
+    path = put(folder, "t.csv", "\n".join(lines))
+    return read_studies(path, layout=put(folder, "l.toml", VELOCITIES))
+
+
+@pytest.mark.parametrize("cell", ["1e999", "1e308", "-5", "151", "5-3"])
+def test_a_printed_velocity_that_no_nerve_has_costs_its_own_visit_only(tmp_path, cell):
+    first, second = velocities(tmp_path, cell).values()
+    assert isinstance(first, NcsError)
+    assert "row 4" in str(first)
+    assert [s.velocity_m_per_s for s in second.printed_segments] == [52.0]
+
+
+@pytest.mark.parametrize("cell", ["<40", ">60", "-", ""])
+def test_a_bound_or_nothing_in_the_place_of_a_printed_velocity_is_unknown(tmp_path, cell):
+    first, _ = velocities(tmp_path, cell).values()
+    assert first.printed_segments == ()
+    bounds = [d.reason for d in first.decisions if d.topic == "salvage"]
+    assert [reason.partition(" ")[0] for reason in bounds] == ["1"] * (cell[:1] in ("<", ">"))
+
+
+@pytest.mark.parametrize("skin", ["33..5", "3.3.5", "1.e9.99"])
+def test_a_temperature_that_is_no_number_costs_its_own_visit_only(tmp_path, skin):
+    first, second = velocities(tmp_path, "52", skin).values()
+    assert isinstance(first, NcsError)
+    assert second.details.limb_temperature_c == {"right_arm": 33.0}
+
+
+@pytest.mark.parametrize(
+    ("cell", "unit", "amplitude"),
+    [("*8,2", "mV", 8.2), ("8,2 mV", "mV", 8.2), ("8200 H", "uV", 8.2), ("* 8200", "uV", 8.2)],
+)
+def test_marks_beside_a_number_and_the_unit_of_its_column_are_taken_off(
+    tmp_path, cell, unit, amplitude
+):
+    text = GERMAN.replace("8,2", cell).replace("1,7", "1,7" if unit == "mV" else "1700")
+    layout = put(tmp_path, "de.toml", GERMAN_LAYOUT.replace('unit = "mV"', f'unit = "{unit}"'))
+    study = studies_from_table(put(tmp_path, "t.csv", text, "cp1252"), layout)[0]
+    value = study.typed_responses[0].values["negative_peak_amplitude_mv"]
+    assert value == pytest.approx(amplitude)
+
+
+@pytest.mark.parametrize(("cell", "unit"), [("8,2 mV", "uV"), ("8200 uV", "mV"), ("8200 uV", "uV")])
+def test_a_cell_in_a_unit_of_its_own_is_never_scaled_as_its_column(tmp_path, cell, unit):
+    text = GERMAN.replace("8,2", cell)
+    layout = put(tmp_path, "de.toml", GERMAN_LAYOUT.replace('unit = "mV"', f'unit = "{unit}"'))
+    with pytest.raises(ReadError, match=r"unit of its own|its column in mv"):
+        studies_from_table(put(tmp_path, "t.csv", text, "cp1252"), layout)

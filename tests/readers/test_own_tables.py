@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 import ncs_cb
-from ncs_cb import StudyError, studies_from_table
+from ncs_cb import StudyError, studies_from_table, view
 from ncs_cb.cli import main
 from ncs_cb.readers import read_studies
 
@@ -124,6 +124,9 @@ def test_a_printed_velocity_stands_in_where_distances_are_missing_and_is_marked(
         "median left apb wrist-elbow: 53 m/s",
         "median left apb elbow-axilla: 60 m/s",
     ]
+    for lang, word in (("en", "velocity as the machine printed it"), ("zh", "速度为仪器打印值")):
+        remarks = [row[-1].text for row in view.build(result, lang=lang).motor.rows]
+        assert [word in text for text in remarks[-3:]] == [False, True, True]
 
 
 def test_peak_to_peak_amplitudes_decide_no_grade(tmp_path):
@@ -189,3 +192,29 @@ def test_patients_that_contradict_themselves_are_named(tmp_path):
     rows = [*ROWS[:2], ROWS[2].replace("|nein|", "|ja|")]
     with pytest.raises(StudyError, match=r"row 6: clinical\.upper_motor_neuron_signs differs"):
         studies_from_table(put(tmp_path, "t.txt", sheet(rows)), put(tmp_path, "own.toml", LAYOUT))
+
+
+OUR_OWN = """study_id,age_years,nerve,side,muscle,stimulation_site,onset_latency_ms,{more}
+p1,44,ulnar,right,adm,wrist,2.9,
+p1,44,ulnar,right,adm,below_elbow,6.6,{value}
+p2,51,ulnar,right,adm,wrist,3.0,
+"""
+
+
+@pytest.mark.parametrize("suffix", ["csv", "xlsx"])
+def test_our_own_columns_are_the_same_in_text_and_in_excel(tmp_path, suffix):
+    text = OUR_OWN.format(more="printed_velocity_m_per_s", value="57")
+    path = put(tmp_path, "t.csv", text)
+    if suffix == "xlsx":
+        path = tmp_path / "t.xlsx"
+        pd.read_csv(tmp_path / "t.csv").to_excel(path, index=False)
+    first, second = studies_from_table(path)
+    assert (first.study_id, first.details.age_years, second.details.age_years) == ("p1", 44, 51)
+    (segment,) = ncs_cb.analyze(first).segments.to_dict("records")
+    assert segment["conduction_velocity_m_per_s"] == 57.0
+
+
+def test_a_misspelled_column_of_ours_is_refused_beside_those_of_a_person(tmp_path):
+    text = OUR_OWN.format(more="negative_peak_amplitude_mvv", value="9.1")
+    with pytest.raises(StudyError, match="Did you mean 'negative_peak_amplitude_mv'"):
+        studies_from_table(put(tmp_path, "t.csv", text))

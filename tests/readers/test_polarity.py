@@ -99,7 +99,7 @@ def test_a_sweep_with_nan_or_a_stimulus_outside_has_no_say():
     rows[0] = -rows[0]
     rows[0, 500] = np.nan
     assert settle((rows, indices), 1).sign == 1
-    assert not settle((rows[1:], [-5, -5]), 1).is_certain
+    assert not settle((rows[1:], [-5000, -5000]), 1).is_certain
     assert not settle((rows[1:], [5000, 5000]), 1).is_certain
 
 

@@ -9,7 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ncs_cb import NcsError, ReadError, UnitError, measure_traces, read_study, study_from_epochs
+from ncs_cb import (
+    NcsError,
+    ReadError,
+    UnitError,
+    analyze,
+    measure_traces,
+    read_study,
+    study_from_epochs,
+)
 from readers.handmade import cmap, median_mnc
 
 RATE = 16_000.0
@@ -123,3 +131,95 @@ def test_every_refusal_says_what_to_do(tmp_path):
     with pytest.raises(NcsError) as said:
         read_study(sweep_table(tmp_path, "uV"))
     assert 'unit under [recordings."u.csv"] in study.toml' in str(said.value.hint)
+
+
+def row_of(study, site):
+    (row,) = [r for r in study.typed_responses if r.site.stimulation_site == site]
+    return row
+
+
+@pytest.mark.parametrize("amplitude", ["0.0081", "0.02"])
+def test_one_site_alone_a_thousand_times_too_small_is_flagged(tmp_path, amplitude):
+    study = read_study(site_table(tmp_path, f"ulnar,right,adm,wrist,70,3,{amplitude}"))
+    assert "amplitude_implausible" in row_of(study, "wrist").flags
+
+
+@pytest.mark.parametrize("amplitude", ["81", "8100"])
+def test_one_site_alone_a_thousand_times_too_large_is_refused(tmp_path, amplitude):
+    with pytest.raises(UnitError, match=r"(?i)unit|looks? like"):
+        read_study(site_table(tmp_path, f"ulnar,right,adm,wrist,70,3,{amplitude}"))
+
+
+def test_one_site_in_another_unit_than_its_neighbors_is_flagged_and_no_block(tmp_path):
+    rows = ("ulnar,right,adm,wrist,70,3,8.1", "ulnar,right,adm,below_elbow,280,6.9,0.0079")
+    path = site_table(tmp_path, *rows)
+    study = read_study(path)
+    assert "amplitude_implausible" in row_of(study, "below_elbow").flags
+    assert "amplitude_implausible" not in row_of(study, "wrist").flags
+    verdicts = analyze(path).verdicts
+    assert set(verdicts["conduction_block"]) <= {"undetermined", "not_covered"}
+    assert set(verdicts["technical_validity"]) == {"refuted"}
+
+
+def test_a_nearly_complete_block_is_no_other_unit(tmp_path):
+    rows = ("ulnar,right,adm,wrist,70,3,8.1", "ulnar,right,adm,below_elbow,280,6.9,0.06")
+    study = read_study(site_table(tmp_path, *rows))
+    assert not any(r.flags for r in study.typed_responses)
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+def test_waveforms_of_one_site_are_refused_flagged_or_read(tmp_path, scale):
+    path = sweep_table(tmp_path, "uV" if scale < 1 else "mV", 1e3 * scale if scale < 1 else scale)
+    frame = pd.read_csv(path).drop(columns="elbow")
+    if scale < 1:
+        frame["wrist"] /= 1e3
+    frame.to_csv(path, index=False)
+    if scale > 1:
+        with pytest.raises(UnitError, match="must be wrong"):
+            read_study(path)
+        return
+    (trace,) = read_study(path).traces
+    assert ("amplitude_implausible" in trace.flags) == (scale < 1)
+
+
+SENSORY = COLUMNS.replace("stimulation_site", "stimulation_site,kind")
+
+
+@pytest.mark.parametrize(
+    ("amplitudes", "outcome"),
+    [
+        (["0.015"], ""),
+        (["0.015", "0.009"], ""),
+        (["15"], "refused"),
+        (["15", "9"], "refused"),
+        (["0.000015"], "flagged"),
+        (["0.000015", "0.000009"], "refused"),
+        (["0.015", "0.000009"], "flagged"),
+    ],
+)
+def test_sensory_values_a_thousand_times_off_are_refused_or_flagged(tmp_path, amplitudes, outcome):
+    sites = ("wrist", "elbow")
+    rows = [
+        f"median,right,apb,{site},sensory,140,2.6,{amplitude}"
+        for site, amplitude in zip(sites, amplitudes, strict=False)
+    ]
+    path = site_table(tmp_path, *rows, head=SENSORY)
+    if outcome == "refused":
+        with pytest.raises(UnitError, match="sensory response"):
+            read_study(path)
+        return
+    found = [r for r in read_study(path).typed_responses if "amplitude_implausible" in r.flags]
+    assert bool(found) == (outcome == "flagged")
+
+
+def test_sensory_waveforms_named_in_millivolts_are_refused(tmp_path):
+    time_ms = TIME_MS
+    noise = np.random.default_rng(1).normal(0, 0.0002, len(time_ms))
+    volts = cmap(time_ms, 3.0, 0.02, width_ms=1.2) + noise
+    said = {"nerve": "median", "side": "right", "muscle": "apb", "unit": "mV", "kind": "sensory"}
+    (tmp_path / "u.json").write_text(json.dumps(said), "utf-8")
+    pd.DataFrame({"time_ms": time_ms, "wrist": 1e3 * volts}).to_csv(tmp_path / "u.csv", index=False)
+    with pytest.raises(UnitError, match="sensory response"):
+        read_study(tmp_path / "u.csv")
+    pd.DataFrame({"time_ms": time_ms, "wrist": volts}).to_csv(tmp_path / "u.csv", index=False)
+    assert not read_study(tmp_path / "u.csv").traces[0].flags

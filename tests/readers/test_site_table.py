@@ -278,3 +278,41 @@ def test_lengths_of_segments_entered_as_distances_give_no_velocity_and_say_so(tm
     assert said["state"] == "raised"
     assert "looks like the length of the segment" in said["arithmetic"]
     assert result.segments["conduction_velocity_m_per_s"].isna().all()
+
+
+PRINTED = (
+    "nerve,side,muscle,stimulation_site,distance_mm,onset_latency_ms,negative_peak_amplitude_mv,"
+    "negative_peak_area_mv_ms"
+)
+
+
+@pytest.mark.parametrize(
+    "cells", ["3.0,8.0,24.0", "*3.0,* 8.0,24.0", "3.0 ms,8.0 mV,24.0 mVms", "3.0ms,8.0mV*,24 mV*ms"]
+)
+def test_marks_before_a_number_and_the_unit_of_its_column_behind_it_are_taken_off(tmp_path, cells):
+    path = tmp_path / "s.csv"
+    path.write_text(f"{PRINTED}\nulnar,right,adm,wrist,70 mm,{cells}\n", "utf-8")
+    (row,) = read_study(path).typed_responses
+    assert row.values["onset_latency_ms"] == 3.0
+    assert row.values["negative_peak_amplitude_mv"] == 8.0
+    assert row.values["negative_peak_area_mv_ms"] == 24.0
+    assert row.stimulus.distance_mm == 70.0
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [("3.0,8000 uV,24", "in uV, its column in mv"), ("0.003 s,8.0,24", "in s, its column in ms")],
+)
+def test_another_unit_than_that_of_the_column_is_refused(tmp_path, cells, said):
+    path = tmp_path / "s.csv"
+    path.write_text(f"{PRINTED}\nulnar,right,adm,wrist,70,{cells}\n", "utf-8")
+    with pytest.raises(UnitError, match=said):
+        read_study(path)
+
+
+def test_a_word_behind_a_number_is_no_unit_and_is_not_quoted(tmp_path):
+    path = tmp_path / "s.csv"
+    path.write_text(f"{PRINTED}\nulnar,right,adm,wrist,70,3.0,8.0 Smith,24\n", "utf-8")
+    with pytest.raises(ReadError, match="is not a number") as told:
+        read_study(path)
+    assert "Smith" not in str(told.value)

@@ -134,7 +134,7 @@ def test_times_rounded_to_a_few_digits_still_give_the_rate(tmp_path):
         ("time_ms,wrist,b_elbow\n0,1,2\n10,1,2\n20,1,2\n", "samples per second"),
         ("time_ms,wrist,b_elbow\n0,1,x\n0.1,1,2\n", "row 2, column 'b_elbow' is not a number"),
         ("time_ms,wrist,b_elbow\n,1,2\n0.1,1,2\n", "time_ms holds a cell"),
-        ("time_ms,wrist,wrist\n0,1,2\n0.1,1,2\n", "occur twice: wrist"),
+        ("time_ms,wrist,wrist\n0,1,2\n0.1,1,2\n", "occur twice: 'wrist'"),
         ("seconds,wrist,b_elbow\n0,1,2\n", "first column must be time_ms"),
         (b"time_ms,wrist,b_elbow\n0,\xff,2\n1,2,3\n", "is not a number"),
         (b"time_ms,wrist,b_elbow\n0,\x00,2\n", "zero bytes"),
@@ -159,6 +159,13 @@ def test_missing_and_infinite_samples_are_kept_for_the_measurement_to_flag(tmp_p
 def test_a_stimulus_outside_the_trace_is_kept_for_the_measurement_to_flag(tmp_path):
     lines = ["time_ms,wrist,b_elbow", *(f"{5 + i / 20},{i % 3},0" for i in range(100))]
     assert read_study(put(tmp_path, "\n".join(lines))).traces[0].stimulus_index == -100
+
+
+def test_lines_of_a_title_above_the_header_are_left_out_and_told(tmp_path):
+    plain = read_study(put(tmp_path, table()))
+    titled = read_study(put(tmp_path, "Export of a machine\n\n" + table()))
+    np.testing.assert_array_equal(titled.traces[0].samples_mv, plain.traces[0].samples_mv)
+    assert any(d.topic == "titles" and d.reason.startswith("2 lines") for d in titled.decisions)
 
 
 def test_columns_marked_as_repeats_share_a_group(tmp_path):

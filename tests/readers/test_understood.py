@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import ncs_cb
@@ -114,3 +115,22 @@ def test_an_uncertain_polarity_withholds_the_verdict(tmp_path):
     segment = result.verdicts[result.verdicts["segment"] == "wrist-below_elbow"]
     assert set(segment["conduction_block"]) == {"undetermined"}
     assert set(segment["technical_validity"]) == {"refuted"}
+
+
+@pytest.mark.parametrize("spike_mv", [-2.7, 0.6])
+def test_one_damaged_sample_in_a_response_is_flagged_and_a_clean_one_is_not(spike_mv):
+    time_ms = np.arange(1100) / 20 - 5
+    rows = np.array(
+        [
+            cmap(time_ms, onset, 8.0, width_ms=5.0)
+            + 3.0 * np.where(time_ms >= 0, np.exp(-np.clip(time_ms, 0, None) / 0.15), 0.0)
+            + np.random.default_rng(i).normal(0, 0.01, 1100)
+            for i, onset in enumerate((3.2, 7.0))
+        ]
+    )
+    rows[1, 290] += spike_mv
+    labels = pd.DataFrame(
+        {"nerve": "ulnar", "side": "right", "muscle": "adm", "site": ["wrist", "below_elbow"]}
+    )
+    study = ncs_cb.study_from_arrays(rows, labels, sampling_rate_hz=20_000, stimulus_index=100)
+    assert ["stray_sample" in trace.flags for trace in study.traces] == [False, True]

@@ -16,6 +16,7 @@ import pandas as pd
 from ncs_cb import dispersion, flags, model
 from ncs_cb.columns import conform, table_columns
 from ncs_cb.judging import features, impression, limits, sensory
+from ncs_cb.judging.rows import gather
 from ncs_cb.knowledge import criteria, set_words
 from ncs_cb.reports import pdf
 from ncs_cb.vocabulary import RESULT_TABLES
@@ -559,10 +560,9 @@ def result(study_id: str = "p014-2026-03", arm=ARM, *, with_typed: bool = True) 
     )
     people = {study_id: study.details}
     verdicts, f_waves = verdicts_of(segments), _f_waves(study_id)
-    typical, others = features.features_and_differential(
-        verdicts, segments, traces, f_waves, people, reference="aanem_2016"
-    )
-    statements = impression.impressions(verdicts, segments, traces, f_waves, people, ())
+    rows = gather(verdicts, segments, traces, f_waves, people)
+    typical, others = features.features_and_differential(rows, people, reference="aanem_2016")
+    statements = impression.impressions(rows, people, ())
     return model.Result(
         study,
         traces,

@@ -46,6 +46,33 @@ def test_a_format_without_comparison_says_which_have_one(comparison, tmp_path, m
         reports.write_comparison(comparison, tmp_path, formats=["alone"])
 
 
+def test_a_block_that_goes_with_the_distal_response_is_not_called_resolved(tmp_path, lang):
+    head = (
+        "nerve,side,muscle,stimulation_site,distance_mm,onset_latency_ms,"
+        "negative_peak_amplitude_mv,negative_peak_area_mv_ms,negative_peak_duration_ms,supramaximal"
+    )
+    results = []
+    # The proximal response stays as it is; treated, it rises.
+    for day, distal, proximal in (("01", 9.2, 2.9), ("02", 3.4, 3.1), ("03", 9.2, 8.4)):
+        folder = tmp_path / day
+        folder.mkdir()
+        rows = (
+            f"ulnar,left,adm,wrist,72,3.1,{distal},{3 * distal:.2f},5.5,true",
+            f"ulnar,left,adm,below_elbow,280,6.6,{proximal},{3 * proximal:.2f},5.8,true",
+        )
+        (folder / "sites.csv").write_text("\n".join((head, *rows)) + "\n", "utf-8")
+        (folder / "study.toml").write_text(f"[study]\nvisit_date = 2026-{day}-05\n", "utf-8")
+        results.append(analyze(read_study(folder)))
+    lost, recovered = (
+        build_comparison(compare([results[0], later]), lang=lang).pairs[0] for later in results[1:]
+    )
+    words = {"en": ("Resolved", "No longer graded"), "zh": ("已消失", "不再判为阻滞")}[lang]
+    assert words[0] not in lost.finding
+    assert words[1] in lost.finding
+    assert words[0] in recovered.finding
+    assert words[1] not in recovered.finding
+
+
 def test_a_comparison_is_written_as_text_and_pdf_too(comparison, tmp_path, lang):
     paths = reports.write_comparison(comparison, tmp_path, formats=["txt"], lang=lang)
     said = "".join(paths[0].read_text("utf-8").split())

@@ -182,3 +182,21 @@ def test_numpy_scalars_in_evidence_become_plain_numbers(result):
     rows = record.to_record(replace(result, verdicts=verdicts))["verdicts"]
     assert rows[0]["evidence"] == [{"value": 1.5, "holds": True}]
     assert type(rows[0]["evidence"][0]["value"]) is float
+
+
+SAMPLES = Path(__file__).parents[2] / "data" / "samples"
+
+
+@pytest.mark.parametrize("sample", ["dispersion_only", "mmn_ulnar_radial", "trap_ulnar_elbow"])
+def test_a_record_says_in_either_language_what_its_result_says(sample, tmp_path):
+    result = ncs_cb.analyze(ncs_cb.read_study(SAMPLES / sample))
+    (path,) = ncs_cb.write_report(result, tmp_path, formats=["json"])
+    stored = ncs_cb.load_result(path)
+    for lang in ("en", "zh"):
+        said = [
+            ncs_cb.write_report(one, tmp_path / name, formats=["txt"], lang=lang)[0].read_text(
+                "utf-8"
+            )
+            for name, one in (("live", result), ("stored", stored))
+        ]
+        assert said[0] == said[1]

@@ -28,7 +28,16 @@ over rows; ``facts.py`` the constants of both languages.
 from __future__ import annotations
 
 from ncs_cb._kernels import facts
-from ncs_cb._kernels.library import best_build, corrected_row, measure_rows, refine
+from ncs_cb._kernels.library import FAR_BEFORE, best_build, corrected_row, measure_rows, refine
 from ncs_cb._kernels.tables import Scale, scale_of
 
-__all__ = ["Scale", "best_build", "corrected_row", "facts", "measure_rows", "refine", "scale_of"]
+__all__ = [
+    "FAR_BEFORE",
+    "Scale",
+    "best_build",
+    "corrected_row",
+    "facts",
+    "measure_rows",
+    "refine",
+    "scale_of",
+]

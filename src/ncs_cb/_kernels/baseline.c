@@ -204,8 +204,7 @@ static int prefer_before(Row *w, Index peak, double per_block)
         part_of[k] = mean_of(r, a, a + third) - early;
         part_of[k] += slope * ((double)a + 0.5 * (double)third - middle);
     }
-    int grows = fabs(part_of[0]) <= RECOVERING * fabs(part_of[2])
-                && (part_of[1] / part_of[2] <= GROWS || part_of[2] == 0.0);
+    double ratio = part_of[2] == 0.0 ? 0.0 : part_of[1] / part_of[2];
     double end = mean_of(r, last, w->n_blocks), squares = 0.0;
     for (Index b = last; b < w->n_blocks; b++)
         squares += (r[b] - end) * (r[b] - end);
@@ -217,6 +216,8 @@ static int prefer_before(Row *w, Index peak, double per_block)
     allowed = larger(allowed, 4.0 * sqrt(per_block));
     if (fabs(early) <= allowed + 2.0 * drift)
         return 0;
+    int again = ratio <= GROWS_AGAIN && fabs(early) > CLEARLY * allowed;
+    int grows = ratio <= GROWS && (again || fabs(part_of[0]) <= RECOVERING * fabs(part_of[2]));
     w->level += w->slope * (middle * size - w->origin);
     w->origin = middle * size;
     w->slope = 0.0;

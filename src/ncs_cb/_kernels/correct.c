@@ -68,7 +68,8 @@ static void take_baseline_samples(const Row *w, Index a, Index b)
     double *restrict z = w->z;
     Index n = b - a;
     double slope = w->slope;
-    double base = w->level + slope * ((double)a - w->origin);
+    /* Behind the bend the level is that of the bend, wherever the stretch begins. */
+    double base = w->level + slope * (smaller((double)a, w->bend) - w->origin);
     Index bend = earlier(n, later(0, whole(w->bend - (double)a)));
     double rest = base + slope * (double)bend;
     if (w->x.is_double) {

@@ -178,13 +178,45 @@ static int is_tiny(const double *y, Index n)
     return 0.0 < span && span < TINY_MV;
 }
 
+/* Whether a response may have begun before a sweep that began `missed` samples after its stimulus.
+ *
+ * It may where no quiet stretch lies before it, or something large lies before that stretch. A
+ * trace is level for a while in the midst of a response, too, but never comes back to that level.
+ * Where no response is seen it may have been over by then, unless no peak ever lies so early. */
+static int may_have_begun(const Row *w, int64_t facts, Index missed)
+{
+    double block_ms = (double)w->size * w->step, missed_ms = (double)missed * w->step;
+    if (facts & ABSENT)
+        return missed_ms > FIRST_PEAK_MS;
+    double quiet_ms = (double)(w->quiet_to - w->quiet_from) * block_ms;
+    if (quiet_ms < larger(QUIET_START_MS, QUIET_SHARE * missed_ms))
+        return 1;
+    Index last = later(0, w->n_blocks - later(1, whole(END_MS / block_ms)));
+    double height = w->r[w->top];
+    return !(w->early <= SMALL_TAIL * height)
+           || fabs(mean_of(w->r, last, w->n_blocks)) > BACK_SHARE * height;
+}
+
+/* Take back what was measured where the response may have begun before the sweep; give the facts. */
+static int64_t of_late_sweep(const Row *w, int64_t facts, Index missed, double *out)
+{
+    if (facts & (FLAT | CLIPPED | IMPLAUSIBLE) || !may_have_begun(w, facts, missed))
+        return facts;
+    for (int j = 0; j < WIDTH; j++)
+        out[j] = NAN;
+    return (facts & ~(int64_t)ABSENT) | BEGUN_BEFORE;
+}
+
 /* Measure n samples with a stimulus; write every cell of `out`; return facts as bits. */
 static int64_t measure_row(Row *w, Samples x, Index n, Index stimulus, double *out)
 {
     for (int j = 0; j < WIDTH; j++)
         out[j] = NAN;
     w->has_baseline = 0;
-    if (stimulus < 0 || stimulus >= n)
+    /* Of a sweep that begins after its stimulus the first sample stands for it meanwhile. */
+    Index missed = later(0, -stimulus);
+    stimulus += missed;
+    if (stimulus >= n || (double)missed * w->step > LATEST_START_MS)
         return STIMULUS_OUTSIDE;
     w->pre = earlier(stimulus, whole(10.0 * w->per_ms)) / w->size;
     Index start = stimulus - w->pre * w->size;
@@ -200,13 +232,16 @@ static int64_t measure_row(Row *w, Samples x, Index n, Index stimulus, double *o
         return facts;
     Index marker = w->stimulus;
     facts = place_pulse(w);
+    if (missed > 0)
+        facts = (facts & ~(int64_t)(REALIGNED | ARTIFACT_CLIPPED)) | STARTS_LATE;
     if (w->n_blocks - w->pre < w->first + 6)
         return all_equal(w->x, w->n) ? FLAT : facts | CUT;
     take_noise(w);
     if (is_tiny(w->y, w->n_blocks)) {
         out[BASELINE] = mean_of(w->y, 0, w->n_blocks);
         out[NOISE] = larger(w->white, w->spread);
-        return facts | ABSENT;
+        facts |= ABSENT;
+        return missed > 0 ? of_late_sweep(w, facts, missed, out) : facts;
     }
     w->hum_state = 0;
     ahead(w->x, w->n, 1);
@@ -215,7 +250,9 @@ static int64_t measure_row(Row *w, Samples x, Index n, Index stimulus, double *o
     if (w->n_pre == 0)
         w->spread = spread_of_blocks(w);
     facts = mark(w, end, facts, out);
-    Index zero = facts & REALIGNED ? w->pulse_from : marker;
+    if (missed > 0)
+        facts = of_late_sweep(w, facts, missed, out);
+    Index zero = facts & REALIGNED ? w->pulse_from : marker - missed;
     if (w->stimulus != zero) {
         double moved = (double)(w->stimulus - zero) * w->step;
         out[ONSET] += moved;

@@ -170,7 +170,7 @@ def corrected_row(
     samples : ndarray of float32 or float64, shape (n_samples,) [mV]
         In one piece.
     stimulus : int
-        Sample of the stimulus.
+        Sample of the stimulus; negative where the trace begins after it.
     limits_mv : tuple of float
         Limits of the converter, infinite where unknown.
     pulse_ms : float
@@ -209,6 +209,9 @@ def corrected_row(
     )
     return made, int(zero[0])
 
+
+FAR_BEFORE = 2**31
+"""No sweep begins so many samples after its stimulus: an index further back says the same."""
 
 KEPT_KINDS = 4
 """How many distributions of each pair :func:`refine` keeps."""

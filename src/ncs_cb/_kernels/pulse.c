@@ -51,6 +51,37 @@ static Index follow_edges(Row *w, Index i, Index lag, double edge, double bend, 
     return end;
 }
 
+/* Whether the first edge of a faint pulse stands at the marker, before the edge found at `start`:
+ * the second one of a biphasic pulse is twice as large. */
+static int begins_at_marker(const Row *w, Index start, Index lag, double edge)
+{
+    Index a = later(lag, w->stimulus - lag - 1), b = earlier(w->n - lag, w->stimulus + 2);
+    if (start <= b)
+        return 0;
+    double most = 0.0;
+    for (Index i = a; i < b; i++)
+        most = larger(most, bend_of(w->x, i, lag));
+    return most > larger(edge, 15.0 * w->white);
+}
+
+/* Give the first sample behind an amplifier that is held at one value from the pulse on, far from
+ * where the sweep ends; the stimulus where it is not. */
+static Index behind_hold(const Row *w, Index reach)
+{
+    double rest = w->y[w->n_blocks - 1], far = 15.0 * w->white;
+    Index last = earlier(w->n - 1, w->stimulus + whole(RAIL_MS * w->per_ms));
+    Index enough = later(2, whole(CLIPPED_MS * w->per_ms)), end = w->stimulus, run = 0;
+    for (Index i = w->stimulus; i < last; i++) {
+        double v = sample(w->x, i);
+        run = sample(w->x, i + 1) == v && fabs(v - rest) > far ? run + 1 : 0;
+        if (run >= enough)
+            end = i + 2;
+        else if (run == 0 && i > end + reach)
+            break;
+    }
+    return end;
+}
+
 /* Find the pulse about the marker: an edge bends the trace more sharply, and over a shorter
  * time, than anything later in the sweep does. Where none is seen it is taken to be at the
  * marker, and as long as the file says. */
@@ -74,6 +105,8 @@ static void look_for_pulse(Row *w)
     if (top <= 15.0 * w->white || wider > SMOOTH_BEND * top)
         return;
     Index from = w->pre + whole(RESPONSE_FROM_MS * w->per_ms / (double)w->size);
+    /* The step by which a held amplifier is let go is no bend of the response. */
+    from = later(from, behind_hold(w, reach) / w->size + 2);
     from = later(1, earlier(from, w->n_blocks - 2));
     double edge = larger(BENDS * sharpest_bend(w->y, from, w->n_blocks), 15.0 * w->white);
     if (top <= edge)
@@ -88,7 +121,7 @@ static void look_for_pulse(Row *w)
      * edge, and the trace does not come from where it ends. */
     int whole_pulse = (double)w->stimulus * w->step > BEFORE_MS
                       || fabs(sample(w->x, start - lag) - w->y[w->n_blocks - 1]) < edge;
-    if (clear && start > lo && whole_pulse)
+    if (clear && start > lo && whole_pulse && !begins_at_marker(w, start, lag, EDGE_SHARE * top))
         w->pulse_from = start + lag;
     double base = start > lo ? sample(w->x, start - lag) : w->y[w->n_blocks - 1];
     Index end = follow_edges(w, start, lag, edge, bend, base);

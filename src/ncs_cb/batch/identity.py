@@ -27,6 +27,17 @@ _LETTERS = 16
 _PSEUDONYM = re.compile(r"x[a-z2-7]{16}(\.\w+)?(/x[a-z2-7]{16}(\.\w+)?)*")
 # Topics of decisions whose reason lists what stands in a file, or what a person wrote.
 _RAW = frozenset({"column", "unit", "signal", "review"})
+# What this program itself writes into an event; all other texts of it are a person's.
+_EVENT_ID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
+_OWN_FORMS = {
+    "id": _EVENT_ID,
+    "undoes": _EVENT_ID,
+    "at": re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"),
+    "samples": re.compile(r"sha256:[0-9a-f]{64}"),
+    "version": re.compile(r"\d{1,3}\.\d{1,3}\.\d{1,3}"),
+    "who": re.compile(r"study\.toml"),
+    "from_by": re.compile(r"auto|study\.toml"),
+}
 _NOT_HIDDEN = frozenset({"", ".", "..", "/", "study.toml"})
 
 Value = TypeVar("Value")
@@ -168,16 +179,20 @@ def pseudonymize(study: Study, study_id: str, names: Mapping[str, str]) -> Study
 
 
 def _blurred(event: Correction, blur: _Blur) -> Correction:
-    """Give a correction without its free text and who made it."""
-    return replace(
-        event,
-        who=blur.of(event.who),
-        text="",
-        why="",
-        from_by="" if event.from_by == event.who else event.from_by,
-        from_value=blur.of(event.from_value),
-        to_value=blur.of(event.to_value),
-    )
+    """Give a correction without its reason, and with every text hidden that is not our own.
+
+    Its line in the log may have been written by any program, or by hand: what has not the form
+    in which we write it is hidden like any other text.
+    """
+    told = blur.of(replace(event, why=""))
+    # Even initials are those of a person.
+    told = replace(told, who=blur.person(event.who), from_by=blur.person(event.from_by))
+    ours: dict[str, Any] = {
+        name: value
+        for name, form in _OWN_FORMS.items()
+        if isinstance(value := getattr(event, name), str) and form.fullmatch(value)
+    }
+    return replace(told, **ours)
 
 
 class _Blur:
@@ -206,7 +221,14 @@ class _Blur:
             return replace(value, **told)
         return value
 
+    def person(self, name: str) -> str:
+        """Give the number of a person, however short the name is; empty where nobody is named."""
+        return name and self._numbered(name)
+
     def _text(self, text: str) -> str:
         if _PSEUDONYM.fullmatch(text) or not is_telling(text):
             return text
+        return self._numbered(text)
+
+    def _numbered(self, text: str) -> str:
         return self._seen.setdefault(text, f"hidden {len(self._seen) + 1}")

@@ -20,6 +20,7 @@ from ncs_cb.batch.identity import Pseudonyms, names_of
 from ncs_cb.errors import NcsError
 from ncs_cb.harmless import visible
 from ncs_cb.knowledge.lab import find as nearest_lab
+from ncs_cb.readers._shared.shown import open_name
 from ncs_cb.study_file import own_id as id_in
 
 if TYPE_CHECKING:
@@ -128,6 +129,15 @@ class Task:
     refused: str = ""
 
     @property
+    def written(self) -> dict[str, str]:
+        """What to write for each name in a message: also where numbers alone are hidden."""
+        paths = (self.found.key, *self.found.files)
+        parts = {
+            one for path in paths for part in Path(path).parts for one in (part, Path(part).stem)
+        }
+        return self.names or {part: open_name(part) for part in parts if open_name(part) != part}
+
+    @property
     def key(self) -> str:
         """Path below ROOT, with ``/``."""
         return self.found.key
@@ -184,7 +194,7 @@ def find_inputs(
     contents = look(studies)
     given = _study_ids(studies, contents)
     return [
-        _task(found, content.sha256, settings, key, *ids)
+        _task(found, content, settings, key, *ids)
         for found, content, ids in zip(studies, contents, given, strict=True)
     ]
 
@@ -302,16 +312,17 @@ def _study_ids(studies: Sequence[Found], contents: Sequence[Content]) -> list[tu
 
 
 def _task(
-    found: Found, sha256: str, settings: str, key: Pseudonyms | None, own: str, refused: str
+    found: Found, seen: Content, settings: str, key: Pseudonyms | None, own: str, refused: str
 ) -> Task:
     names = _hidden(found) if key is None else names_of(key, found.key, found.files)
-    study_id = key.of(own) if key else _readable(own)
+    is_given = seen.own_id is not None or bool(found.part)
+    study_id = key.of(own) if key else _readable(own if is_given else open_name(own))
     shown = _shown(found.key, names)
     because = ""
     if refused:
         other = _shown(refused, names_of(key, refused, ()) if key else {})
         because = f"the study id '{study_id}' is already used by {other}."
-    text = "\0".join((settings, sha256, study_id, shown, because))
+    text = "\0".join((settings, seen.sha256, study_id, shown, because))
     fingerprint = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:_DIGITS]
     return Task(found, study_id, shown, fingerprint, names, because)
 
@@ -328,7 +339,7 @@ def _hidden(found: Found) -> dict[str, str]:
 
 
 def _shown(key: str, names: dict[str, str]) -> str:
-    return _readable("/".join(names.get(part, part) for part in key.split("/")))
+    return _readable("/".join(names.get(part, open_name(part)) for part in key.split("/")))
 
 
 def _readable(name: str) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _LIBRARIES = (
     "pyarrow.parquet",
     "ncs_cb.analysis",
-    "ncs_cb.batch.guard",
+    "ncs_cb.batch.work",
     "ncs_cb.readers.edf.read",
 )
 _RATE_HZ = 20_000.0

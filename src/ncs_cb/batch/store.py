@@ -28,8 +28,8 @@ from ncs_cb.errors import NcsError, StoppedError
 
 LAYOUT = "ncs_cb/batch/1"
 """Name and version of the folder's layout and of its records."""
-TABLES = ("traces", "segments", "verdicts", "diagnosis", "studies", "reviews")
-"""The Parquet data sets, one folder each: those of a result, studies, and corrections."""
+TABLES = ("traces", "segments", "verdicts", "diagnosis", "studies", "reviews", "f_waves")
+"""The Parquet data sets, one folder each: those of a result, studies, corrections, F waves."""
 
 _PART = re.compile(r"part-(\d{5,})\.parquet")
 _SLOT = re.compile(r"\d{5,}")

@@ -234,8 +234,8 @@ def failure(task: Task, stage: str, error: Exception, settings: Settings) -> Fai
         named,
         stage,
         type(error).__name__,
-        scrub(message, task.names),
-        scrub(hint, task.names),
+        scrub(message, task.written),
+        scrub(hint, task.written),
     )
 
 
@@ -246,12 +246,13 @@ def _named_input(task: Task, source: str | None) -> str:
     file = source if not Path(source).is_absolute() else Path(source).name
     if file not in task.found.files:
         return task.shown
-    return f"{task.shown}/{task.names.get(file, file)}"
+    return f"{task.shown}/{task.written.get(file, file)}"
 
 
 def _tables(studies: Sequence[tuple[Task, Study]], settings: Settings) -> tuple[Found, Tables]:
     from ncs_cb.analysis import analyze_together
     from ncs_cb.measuring.corrected import reviews_table
+    from ncs_cb.measuring.f_waves import with_typed
 
     tables = analyze_together(
         [study for _, study in studies],
@@ -264,6 +265,7 @@ def _tables(studies: Sequence[tuple[Task, Study]], settings: Settings) -> tuple[
     frames = {name: _named(tables.frames[name], ids) for name in TABLES if name in tables.frames}
     summaries = _summaries(tables.frames, ids)
     frames["studies"] = _studies([study for _, study in studies], [summaries[i] for i in ids])
+    frames["f_waves"] = with_typed(frames["f_waves"], [study for _, study in studies])
     frames["reviews"] = reviews_table([study for _, study in studies])
     for table, frame in frames.items():
         found.rows[table].append(parquet.to_arrow(frame, table))

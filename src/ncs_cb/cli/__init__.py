@@ -16,17 +16,17 @@ import typer
 
 from ncs_cb import __version__
 from ncs_cb.cli import (
-    _archive,
-    _console,
-    _criteria,
-    _lab,
-    _lists,
-    _norms,
-    _review,
-    _shelf,
-    _simulate,
-    _study,
-    _validate,
+    archive,
+    console,
+    criteria,
+    lab,
+    lists,
+    norms,
+    review,
+    shelf,
+    simulate,
+    study,
+    validate,
 )
 
 app = typer.Typer(
@@ -46,7 +46,7 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        _console.out().print(f"ncs-cb {__version__}")
+        console.out().print(f"ncs-cb {__version__}")
         raise typer.Exit
 
 
@@ -62,37 +62,37 @@ def _start(
     ] = False,
 ) -> None:
     if quiet and verbose:
-        _console.wrong_usage("--quiet and --verbose ask for opposite things; give one")
-    _console.VOICE.set("quiet" if quiet else "verbose" if verbose else "usual")
+        console.wrong_usage("--quiet and --verbose ask for opposite things; give one")
+    console.VOICE.set("quiet" if quiet else "verbose" if verbose else "usual")
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
-        raise typer.Exit(_console.WRONG_USAGE)
+        raise typer.Exit(console.WRONG_USAGE)
 
 
 _COMMANDS: dict[str, tuple[Callable[..., None], str]] = {
-    "analyze": (_study.analyze, "Measure and judge studies; write their reports."),
-    "batch": (_archive.batch, "Analyze an archive; do only what is missing or changed."),
-    "compare": (_study.compare, "Compare serial visits of one patient."),
-    "review": (_review.review, "Correct markers and settings on a page."),
-    "formats": (_lists.formats, "List the file formats."),
-    "nerves": (_lists.nerves, "List nerves, sites, muscles, entrapment sites."),
-    "flags": (_lists.flags, "List the quality flags and what to do about them."),
-    "simulate": (_simulate.simulate, "Make recordings with a known truth."),
-    "validate": (_validate.validate, "Check inputs, or print a study.toml template."),
-    "anonymize": (_archive.anonymize, "Copy EDF+ files without identities."),
-    "norms": (_norms.norms, "Propose limits of normal from an archive."),
-    "tables": (_norms.tables, "Write the tables of an archive as CSV or Excel."),
-    "lab": (_lab.lab, "Print a lab.toml template, or check one."),
-    "samples": (_shelf.samples, "Copy sample visits and notebooks to a folder."),
-    "doctor": (_shelf.doctor, "Show versions, extras, fonts: for a report of a fault."),
+    "analyze": (study.analyze, "Measure and judge studies; write their reports."),
+    "batch": (archive.batch, "Analyze an archive; do only what is missing or changed."),
+    "compare": (study.compare, "Compare serial visits of one patient."),
+    "review": (review.review, "Correct markers and settings on a page."),
+    "formats": (lists.formats, "List the file formats."),
+    "nerves": (lists.nerves, "List nerves, sites, muscles, entrapment sites."),
+    "flags": (lists.flags, "List the quality flags and what to do about them."),
+    "simulate": (simulate.simulate, "Make recordings with a known truth."),
+    "validate": (validate.validate, "Check inputs, or print a study.toml template."),
+    "anonymize": (archive.anonymize, "Copy EDF+ files without identities."),
+    "norms": (norms.norms, "Propose limits of normal from an archive."),
+    "tables": (norms.tables, "Write the tables of an archive as CSV or Excel."),
+    "lab": (lab.lab, "Print a lab.toml template, or check one."),
+    "samples": (shelf.samples, "Copy sample visits and notebooks to a folder."),
+    "doctor": (shelf.doctor, "Show versions, extras, fonts: for a report of a fault."),
 }
 for _name, (_command, _help) in _COMMANDS.items():
     app.command(_name, short_help=_help)(_command)
 app.add_typer(
-    _criteria.criteria, name="criteria", short_help="List, show or export the criteria sets."
+    criteria.criteria, name="criteria", short_help="List, show or export the criteria sets."
 )
 app.add_typer(
-    _lab.reference, name="reference", short_help="List, show or export sets of normal limits."
+    lab.reference, name="reference", short_help="List, show or export sets of normal limits."
 )
 
 
@@ -109,6 +109,6 @@ def main(arguments: list[str] | None = None) -> None:
     SystemExit
         Always, with the exit status.
     """
-    _console.never_fail_to_print()
-    _console.tell_of_plugins()
+    console.never_fail_to_print()
+    console.tell_of_plugins()
     app(args=arguments, prog_name="ncs-cb")

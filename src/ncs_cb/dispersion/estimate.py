@@ -17,30 +17,20 @@ from ncs_cb.dispersion.fitting import LIMITS, refine
 from ncs_cb.dispersion.recordings import EARLIEST_ONSET_MS, Responses, Sweep, clean, spectra
 from ncs_cb.dispersion.screening import screen
 from ncs_cb.errors import UnitError
+from ncs_cb.knowledge import thresholds
 from ncs_cb.model import BlockFit, Trace
 from ncs_cb.units import LARGEST_PLAUSIBLE_RESPONSE_MV
 
 Floats = npt.NDArray[np.float64]
 Row = dict[str, float | str]
 
-# The contract's own limit: below it, too few units are left for shares to mean anything.
-SMALLEST_DISTAL_MV = 1.0
-_SHORTEST_SWEEP_MS = 8.0
-# A coarse converter repeats a value at a flat peak for less than this.
-_STANDSTILL_MS = 0.8
-# A sweep that ends this much of the peak away from baseline has not seen all of the response.
-_UNFINISHED = 0.05
-# Of 60 healthy pairs of the volume conductor none, of 60 with block and delays none had more of
-# the distal signal unexplained.
-_UNEXPLAINED = 0.05
-# Where next to nothing arrives that share is small; then this much of what arrives counts.
-_MOSTLY_UNEXPLAINED = 0.5
-_BEYOND_NOISE = 1.5
 # Frequencies 0, 10 and 20 Hz: where the mass is read.
 _LOWEST = 3
-# Signal beyond the distal one that no interval reaches: not block, but a fault of the recording.
-_SURPLUS = 0.05
-_CLEARLY_MISSING = 0.1
+
+
+def _limit(name: str) -> float:
+    """Give a limit of the estimate."""
+    return thresholds.value(f"estimate.{name}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +53,7 @@ class Pairs:
     proximal: Responses
     fit: Fit
     low: Floats
+    strange: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,7 +102,7 @@ def _usable(sweeps: Sequence[Sweep], samples_mv: Floats) -> Truths:
         If a response is larger than 100 mV.
     """
     one, after = sweeps[0], _after(sweeps, samples_mv)
-    least = (_SHORTEST_SWEEP_MS - EARLIEST_ONSET_MS) * 1e-3 * one.sampling_rate_hz
+    least = (_limit("shortest_sweep_ms") - EARLIEST_ONSET_MS) * 1e-3 * one.sampling_rate_hz
     with np.errstate(invalid="ignore"):
         tops = after.max(axis=1, initial=-np.inf)
         bottoms = after.min(axis=1, initial=np.inf)
@@ -123,7 +114,7 @@ def _usable(sweeps: Sequence[Sweep], samples_mv: Floats) -> Truths:
     usable = inside & np.isfinite(samples_mv).all(axis=1) & (spans > 0)
     if not 0 <= one.stimulus_index < samples_mv.shape[1] or after.shape[1] < least:
         return np.zeros(len(sweeps), dtype=bool)
-    run = max(4, round(_STANDSTILL_MS * 1e-3 * one.sampling_rate_hz))
+    run = max(4, round(_limit("standstill_ms") * 1e-3 * one.sampling_rate_hz))
     ties = np.maximum(
         np.count_nonzero(after == tops[:, None], axis=1),
         np.count_nonzero(after == bottoms[:, None], axis=1),
@@ -201,7 +192,7 @@ def _fit(
     if place.size == 0:
         return reason.tolist(), None
     near = clean(samples[0][place], pairs[0][0].grid, np.full(place.size, EARLIEST_ONSET_MS))
-    small = near.is_present & (near.peak_mv < SMALLEST_DISTAL_MV)
+    small = near.is_present & (near.peak_mv < _limit("smallest_distal_mv"))
     reason[place[small]] = "estimate_distal_small"
     go = np.flatnonzero(near.is_present & ~small)
     near, place = near.take(go), place[go]
@@ -216,7 +207,8 @@ def _fit(
     pair = spectra(near, far)
     size = np.abs(pair.distal)
     low = size[:, :_LOWEST].mean(axis=1) / size.max(axis=1)
-    return reason.tolist(), Pairs(place, near, far, refine(screen(pair, LIMITS), pair), low)
+    fit = refine(screen(pair, LIMITS), pair)
+    return reason.tolist(), Pairs(place, near, far, fit, low, calibration.strangeness(fit, pair))
 
 
 def _weighted_median(values: Floats, weight: Floats) -> Floats:
@@ -225,6 +217,14 @@ def _weighted_median(values: Floats, weight: Floats) -> Floats:
     reached = np.cumsum(np.take_along_axis(weight, order, axis=1), axis=1)
     middle = (reached >= 0.5 * reached[:, -1:]).argmax(axis=1)
     return np.asarray(np.take_along_axis(values, order, axis=1)[np.arange(len(values)), middle])
+
+
+def _is_strange(pairs: Pairs) -> Truths:
+    """Tell where no delayed part of the distal response explains the proximal one."""
+    fit = pairs.fit
+    mostly = fit.residual > _limit("mostly_unexplained_share")
+    beyond = fit.misfit > _limit("beyond_noise_ratio")
+    return np.asarray((pairs.strange > _limit("unexplained_share")) | (mostly & beyond))
 
 
 def _rows(pairs: Pairs, known: Sequence[_Known]) -> list[Row]:
@@ -239,17 +239,16 @@ def _rows(pairs: Pairs, known: Sequence[_Known]) -> list[Row]:
     half = calibration.half_width(fit, factors)
     alone = np.array([one.collision for one in known])
     half = np.hypot(half, np.where(alone, 0.0, calibration.neighbor_width(pairs.low, factors)))
-    is_short = far.end_mv > np.maximum(_UNFINISHED * far.size_mv, 4.0 * far.noise_mv)
+    is_short = far.end_mv > np.maximum(_limit("unfinished_share") * far.size_mv, 4.0 * far.noise_mv)
     half = np.where(is_short, 2.0 * half, half)
     low, high = (np.clip(1.0 - fit.scale + sign * half, 0.0, 1.0) for sign in (-1.0, 1.0))
     # Part of the distal signal was never there to be compared; block may hide behind it.
-    exceeds = (fit.scale - 1.0 > np.maximum(_SURPLUS, half)) | weak_near
+    exceeds = (fit.scale - 1.0 > np.maximum(_limit("surplus_share"), half)) | weak_near
     raised = {
         "estimate_sweep_short": is_short,
-        "estimate_residual_large": (calibration.unexplained(fit) > _UNEXPLAINED)
-        | ((fit.residual > _MOSTLY_UNEXPLAINED) & (fit.misfit > _BEYOND_NOISE)),
+        "estimate_residual_large": _is_strange(pairs),
         "estimate_proximal_exceeds": exceeds,
-        "estimate_stimulus_unproven": (low > _CLEARLY_MISSING) & ~attested,
+        "estimate_stimulus_unproven": (low > _limit("clearly_missing_share")) & ~attested,
     }
     mean, variance = deconvolution.moments(fit.theta, fit.shape)
     numbers = (

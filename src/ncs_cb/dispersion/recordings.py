@@ -38,6 +38,8 @@ _SMOOTH_MS = 0.4
 _SUSTAINED_MS = 0.8
 _TAILS_MS = np.array([0.2, 0.4, 0.8])
 _ROUNDS = 3
+# From this many values on numpy adds several at a time.
+_LONG_BLOCK = 8
 # Products are taken in pieces too small for BLAS to wake its threads, which costs more than
 # it gives here, and badly so when several workers share the cores.
 _PIECE = 128
@@ -67,7 +69,13 @@ class Grid:
         """Give the means over blocks, (n, n_blocks), of samples (n, n_samples)."""
         count = self.time_ms.size
         used = samples_mv[:, self.first : self.first + count * self.size]
-        return np.asarray(used.reshape(len(used), count, self.size).mean(axis=2))
+        if self.size >= _LONG_BLOCK:
+            return np.asarray(used.reshape(len(used), count, self.size).mean(axis=2))
+        # The same sums in the same order, a whole trace at a time instead of a block.
+        total = used[:, :: self.size].copy()
+        for place in range(1, self.size):
+            total += used[:, place :: self.size]
+        return np.asarray(total / self.size)
 
 
 @lru_cache(maxsize=64)
@@ -195,19 +203,22 @@ class _Quiet:
     level_variance: Floats
 
 
-def _running(blocks: Floats, basis: _Basis) -> tuple[Floats, Floats]:
-    """Give running products with the basis, (n, 7, n_blocks + 1), and running squares."""
-    n, count = blocks.shape
-    products = np.zeros((n, len(basis.rows), count + 1))
-    np.cumsum(blocks[:, None] * basis.rows, axis=2, out=products[:, :, 1:])
-    squares = np.zeros((n, count + 1))
-    np.cumsum(blocks * blocks * basis.rows[0], axis=1, out=squares[:, 1:])
+def _running(blocks: Floats, basis: _Basis, count: int) -> tuple[Floats, Floats]:
+    """Give running products of the first `count` blocks with the basis, (n, 7, count + 1), and
+    running squares.
+    """
+    blocks, rows = blocks[:, :count], basis.rows[:, :count]
+    products = np.zeros((len(blocks), len(rows), count + 1))
+    np.cumsum(blocks[:, None] * rows, axis=2, out=products[:, :, 1:])
+    squares = np.zeros((len(blocks), count + 1))
+    np.cumsum(blocks * blocks * rows[0], axis=1, out=squares[:, 1:])
     return products, squares
 
 
-def _fit_quiet(running: tuple[Floats, Floats], basis: _Basis, reach: Integers) -> _Quiet:
+def _fit_quiet(blocks: Floats, basis: _Basis, reach: Integers) -> _Quiet:
     """Fit a level and, where it is significant, a decaying tail to the first `reach` blocks."""
     index = np.arange(len(reach))
+    running = _running(blocks, basis, int(reach.max()))
     products, total = running[0][index, :, reach], running[1][index, reach]
     count = np.maximum(basis.count[reach], 1.0)
     freedom = np.maximum(count - 4.0, 1.0)
@@ -306,13 +317,12 @@ def clean(samples_mv: Floats, grid: Grid, after_ms: Floats) -> Responses:
     offset = raw[:, -1:]
     blocks = raw - offset
     time, basis = grid.time_ms, _basis_of(grid)
-    running = _running(blocks, basis)
     width, sustained = (_blocks_in(ms, grid) for ms in (_SMOOTH_MS, _SUSTAINED_MS))
     start = np.minimum(np.searchsorted(time, after_ms), time.size - sustained - 1)
     is_after = np.arange(time.size) >= start[:, None]
     until = after_ms
     for _ in range(_ROUNDS):
-        quiet = _fit_quiet(running, basis, np.searchsorted(time, until, side="right"))
+        quiet = _fit_quiet(blocks, basis, np.searchsorted(time, until, side="right"))
         tail, drift = basis.tails[quiet.tail].swapaxes(0, 1)
         artifact = quiet.tail_mv[:, None] * tail + quiet.drift_mv[:, None] * drift
         cleaned = blocks - quiet.level_mv[:, None] - artifact
@@ -374,9 +384,17 @@ def _transform(rows: list[Floats], grid: Grid, count: int) -> npt.NDArray[np.com
 
 def _gate(time_ms: Floats, start_ms: Floats, end_ms: Floats, fall_ms: Floats) -> Floats:
     """Give windows that rise after `start_ms` and fall to zero at `end_ms`, (n, n_blocks)."""
-    rise = np.clip((time_ms - start_ms[:, None]) / RISE_MS, 0.0, 1.0)
-    fall = np.clip((end_ms[:, None] - time_ms) / fall_ms[:, None], 0.0, 1.0)
-    return np.asarray(0.25 * (1.0 - np.cos(np.pi * rise)) * (1.0 - np.cos(np.pi * fall)))
+    rise = _turn((time_ms - start_ms[:, None]) / RISE_MS)
+    fall = _turn((end_ms[:, None] - time_ms) / fall_ms[:, None])
+    return np.asarray(0.25 * rise * fall)
+
+
+def _turn(share: Floats) -> Floats:
+    """Give ``1 - cos(pi share)``, 0 below and 2 above; most of a window is either."""
+    made = np.where(share > 0.0, 2.0, 0.0)
+    inside = np.flatnonzero((share > 0.0) & (share < 1.0))
+    made.ravel()[inside] = 1.0 - np.cos(np.pi * share.ravel()[inside])
+    return made
 
 
 def _window_matrices(window: npt.NDArray[np.complex128]) -> Floats:

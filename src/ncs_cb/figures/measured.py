@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ncs_cb import flags
+from ncs_cb.figures.aligned import moved_ms
 from ncs_cb.figures.drawing import (
     FAINT,
     INK,
@@ -52,6 +53,7 @@ def draw(
     starts = np.broadcast_to(np.asarray(stimulus, dtype=np.float64), (n,))
     rows = frame.reset_index(drop=True).to_dict("records")
     times = [(np.arange(samples.shape[1]) - starts[i]) * 1000.0 / rates[i] for i in range(n)]
+    times = [t - _moved(t, samples[i], rows[i]) for i, t in enumerate(times)]
     sheet = Drawing(_WIDTH, _TOP + _PITCH * n + _BOTTOM, "Traces with their markers")
     window = _window(times, rows)
     tallest = max((_number(r, "negative_peak_amplitude_mv") for r in rows), default=math.nan)
@@ -70,6 +72,13 @@ def draw(
 def _number(row: dict[Any, Any], name: str) -> float:
     value = row.get(name)
     return float(value) if isinstance(value, int | float) else math.nan
+
+
+def _moved(time_ms: Floats, samples: Floats, row: dict[Any, Any]) -> float:
+    level = _number(row, "baseline_mv")
+    above = samples - (0.0 if math.isnan(level) else level)
+    peak = _number(row, "negative_peak_latency_ms"), _number(row, "negative_peak_amplitude_mv")
+    return moved_ms(time_ms, above, *peak, str(row.get("quality_flags", "")))
 
 
 def _end(row: dict[Any, Any]) -> float:

@@ -11,6 +11,7 @@ import numpy as np
 
 from ncs_cb import flags
 from ncs_cb.figures import style
+from ncs_cb.figures.aligned import moved_ms
 from ncs_cb.figures.drawing import (
     FAINT,
     INK,
@@ -106,6 +107,9 @@ def _row(result: Result, site: SiteView) -> _Row:
     values = result.traces.iloc[site.row]
     trace = response_of(result, site)
     time_ms, samples_mv = _samples(trace, _number(values["baseline_mv"]))
+    names = ("negative_peak_latency_ms", "negative_peak_amplitude_mv")
+    peak = _number(values[names[0]]), _number(values[names[1]])
+    time_ms = time_ms - moved_ms(time_ms, samples_mv, *peak, str(values["quality_flags"]))
     onset_ms = _number(values["onset_latency_ms"])
     duration_ms = _number(values["total_negative_duration_ms"])
     if math.isnan(duration_ms):
@@ -115,8 +119,7 @@ def _row(result: Result, site: SiteView) -> _Row:
         time_ms,
         samples_mv,
         onset_ms,
-        _number(values["negative_peak_latency_ms"]),
-        _number(values["negative_peak_amplitude_mv"]),
+        *peak,
         onset_ms + duration_ms,
         trace is not None,
         _rail(time_ms, samples_mv, str(values["quality_flags"])),

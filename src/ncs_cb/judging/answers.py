@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from itertools import compress
+from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from ncs_cb.columns import SEGMENT_KEYS
 from ncs_cb.judging.table import Segments
+
+Array = np.ndarray[Any, Any]
 
 CROSSINGS = ("martin_gruber", "reverse_martin_gruber")
 # Flags that refute the comparison of the two responses, with the cases that do (all, if empty).
@@ -18,24 +21,27 @@ REFUTING: dict[str, tuple[str, ...]] = {
     "filter_mismatch": (),
     "polarity_differs": (),
     "polarity_uncertain": (),
+    "amplitude_implausible": (),
     "electrode_shift": ("proven",),
 }
-_ASKED = (
-    "submaximal_proximal",
-    "submaximal_distal",
-    "supramaximality_not_attested",
-    "complete_block",
-    "erb_without_collision",
-    "axonal_loss_recent",
-    "velocity_implausible",
-    "length_implausible",
-    *CROSSINGS,
-    *REFUTING,
+_ASKED = frozenset(
+    {
+        "submaximal_proximal",
+        "submaximal_distal",
+        "supramaximality_not_attested",
+        "complete_block",
+        "response_absent_at_site",
+        "erb_without_collision",
+        "axonal_loss_recent",
+        "velocity_implausible",
+        "length_implausible",
+        *CROSSINGS,
+        *REFUTING,
+    }
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What one check found of one segment."""
 
     state: str
@@ -43,25 +49,21 @@ class Answer:
     numbers: Mapping[str, Any]
 
 
-def answers_of(table: Segments, checks: pd.DataFrame | None) -> list[dict[str, Answer]]:
+def answers_of(
+    table: Segments, checks: pd.DataFrame | None, asked: frozenset[str] = _ASKED
+) -> list[dict[str, Answer]]:
     """Give the answers of each segment by flag; a flag that its row names counts as raised."""
     found: list[dict[str, Answer]] = [
-        {name: Answer("raised", "already", {}) for name in flags.intersection(_ASKED)}
+        {name: Answer("raised", "already", {}) for name in flags.intersection(asked)}
         for flags in table.flags
     ]
     if checks is None or not len(checks):
         return found
     place = {key: at for at, key in enumerate(_keys(table.keys))}
-    mine = checks.loc[checks["flag"].isin(_ASKED)]
-    rows = zip(
-        _keys(mine),
-        mine["flag"].tolist(),
-        mine["state"].tolist(),
-        mine["case"].tolist(),
-        mine["numbers"].tolist(),
-        strict=True,
-    )
-    for key, name, *answer in rows:
+    is_asked = [name in asked for name in checks["flag"].tolist()]
+    names = ("flag", "state", "case", "numbers")
+    rows = zip(_keys(checks), *(checks[name].tolist() for name in names), strict=True)
+    for key, name, *answer in compress(rows, is_asked):
         if key in place:
             found[place[key]][name] = Answer(*answer)
     return found
@@ -101,3 +103,20 @@ def crossing_of(answers: Mapping[str, Answer]) -> Answer | None:
 def share_of(one: Answer | None, name: str) -> float:
     """Give one measured share of crossing fibers, NaN where none were found."""
     return math.nan if one is None else float(one.numbers[name])
+
+
+def shares_of(crossing: list[Answer | None], name: str) -> Array:
+    """Give the shares of crossing fibers of every segment."""
+    return np.array([share_of(one, name) for one in crossing], dtype=np.float64)
+
+
+def is_absent(answers: Mapping[str, Answer]) -> bool:
+    """Tell whether the proximal response is absent without counting as complete block."""
+    case = case_of(answers, "complete_block")
+    is_open = state_of(answers, "complete_block") == "not_examined"
+    return is_open and case not in ("no_rows", "no_amplitude")
+
+
+def is_balanced(one: Answer | None) -> bool:
+    """Tell whether the distal response equals the proximal one plus the crossing fibers."""
+    return one is not None and one.case.startswith("explains") and "part" not in one.case

@@ -141,6 +141,10 @@ def _chains(keys: pd.DataFrame) -> Iterator[tuple[Key, list[int]]]:
 # ------------------------------------------------------------------ order of the latencies
 
 
+# The checks whose numbers say how much later the proximal response comes.
+_OF_LATENCY = frozenset({"velocity_implausible", "length_implausible"})
+
+
 def doubted_sites(keys: pd.DataFrame, answers: Sequence[Answers]) -> dict[Key, frozenset[str]]:
     """Give the sites of each nerve whose latency contradicts that of another site.
 
@@ -262,7 +266,7 @@ def readable(
     if not len(segments):
         return segments, traces
     table = read_segments(segments)
-    doubted = doubted_sites(table.keys, answers_of(table, checks))
+    doubted = doubted_sites(table.keys, answers_of(table, checks, _OF_LATENCY))
     sites = list(zip(_nerves(traces), traces["stimulation_site"].tolist(), strict=True))
     hidden = _raised(traces, _UNREADABLE) | np.array(
         [site in doubted.get(key, ()) for key, site in sites], dtype=bool

@@ -17,7 +17,7 @@ import pandas as pd
 
 from ncs_cb.judging.conclusion_tables import table
 from ncs_cb.judging.entrapment import Found, entrapments
-from ncs_cb.judging.nerves import nerve_table
+from ncs_cb.judging.rows import Gathered, Row, gather, nerve_of, visits_of
 from ncs_cb.judging.sensory import (
     SensoryStudy,
     all_normal,
@@ -27,7 +27,6 @@ from ncs_cb.judging.sensory import (
 )
 from ncs_cb.judging.truth import Truth, count, holds
 from ncs_cb.judging.validity import ATTESTED, NOT_ATTESTED
-from ncs_cb.judging.visit import Row, by_study, nerve_of
 from ncs_cb.knowledge import set_words
 from ncs_cb.knowledge.anatomy import anatomy, position, routine_nerves
 from ncs_cb.knowledge.criteria import Clause, CriteriaSet, Term, chosen, leaves
@@ -50,6 +49,7 @@ _SETTLING = (
     "filter_mismatch",
     "polarity_differs",
     "polarity_uncertain",
+    "amplitude_implausible",
     "electrode_shift",
     "distal_gate",
 )
@@ -99,17 +99,12 @@ def conclude(
     DataFrame
         The ``diagnosis`` table, study by study.
     """
-    found = conclusions(
-        verdicts, segments, traces, f_waves, details, criteria=criteria, reference=reference
-    )
-    return table(found)
+    rows = gather(verdicts, segments, traces, f_waves, details)
+    return table(conclusions(rows, details, criteria=criteria, reference=reference))
 
 
 def conclusions(
-    verdicts: pd.DataFrame,
-    segments: pd.DataFrame,
-    traces: pd.DataFrame,
-    f_waves: pd.DataFrame,
+    rows: Gathered,
     details: Mapping[str, Details],
     *,
     criteria: Criteria = None,
@@ -118,20 +113,16 @@ def conclusions(
     """Give what :func:`conclude` tables as objects, to be explained in any language."""
     sets = tuple(one for one in chosen(criteria) if one.categories)
     limits = chain(reference)
-    judged, measured = by_study(verdicts), by_study(segments)
-    nerves = by_study(nerve_table(segments, traces, f_waves, details))
-    sensory = by_study(traces.loc[traces["kind"] == "sensory"] if len(traces) else traces)
     found = []
-    for study_id in dict.fromkeys([*details, *judged, *nerves, *sensory]):
+    for study_id in visits_of(rows, details):
         person = details.get(study_id, Details())
-        studies = sensory_studies(person, sensory.get(study_id, ()), limits)
-        own = nerves.get(study_id, ())
-        trapped = entrapments(
-            measured.get(study_id, ()), judged.get(study_id, ()), own, studies, person, limits
-        )
+        studies = sensory_studies(person, rows.sensory.get(study_id, ()), limits)
+        tables = (rows.segments, rows.verdicts, rows.nerves)
+        measured, judged, nerves = (of.get(study_id, ()) for of in tables)
+        trapped = entrapments(measured, judged, nerves, studies, person, limits)
         for made in sets:
-            rows = tuple(r for r in judged.get(study_id, ()) if r["criteria"] == made.id)
-            visit = _Visit(person, rows, own, studies, limits, trapped)
+            own = tuple(row for row in judged if row["criteria"] == made.id)
+            visit = _Visit(person, own, nerves, studies, limits, trapped)
             found.append(_conclude_one(study_id, made, visit))
     return tuple(found)
 

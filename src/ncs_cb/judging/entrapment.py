@@ -81,7 +81,7 @@ def entrapments(
     segments, verdicts : iterable of mapping
         Rows of those tables; a fall whose stimuli are refuted shows nothing.
     nerves : sequence of mapping
-        Rows of :func:`ncs_cb.judging.nerves.nerve_table`.
+        Rows of :func:`ncs_cb.judging.nerves.nerve_rows`.
     studies : sequence of SensoryStudy
     details : Details
     sets : tuple of ReferenceSet
@@ -110,7 +110,9 @@ def _along(row: Row, is_refuted: bool) -> Found | None:
     if trap is None or position(nerve, distal) < position(nerve, trap.distal_site):
         return None
     flags = flag_names(str(row.get("quality_flags") or ""))
-    slowed = "focal_slowing" in flags
+    velocity = _number(row.get("conduction_velocity_m_per_s"))
+    # A velocity that may not be read is none, whatever was found of it before.
+    slowed = "focal_slowing" in flags and not math.isnan(velocity)
     fall = _number(row.get("amplitude_reduction_pct"))
     fallen = (
         holds(fall, "gt", threshold("entrapment.minimum_drop_pct")) is True
@@ -123,7 +125,7 @@ def _along(row: Row, is_refuted: bool) -> Found | None:
         nerve,
         _text(row.get("side")),
         trap,
-        _number(row.get("conduction_velocity_m_per_s")) if slowed else math.nan,
+        velocity if slowed else math.nan,
         fall if fallen else math.nan,
     )
 

@@ -16,6 +16,7 @@ from typing import Any
 import pandas as pd
 
 from ncs_cb.columns import conform
+from ncs_cb.judging.rows import Gathered
 from ncs_cb.judging.truth import Truth, holds
 from ncs_cb.judging.visit import FACTS, Facts, facts_of_visits
 from ncs_cb.knowledge import datafile
@@ -135,10 +136,7 @@ def _observed(feature: Feature, facts: Facts, details: Details) -> tuple[Truth, 
 
 
 def features_and_differential(
-    verdicts: pd.DataFrame,
-    segments: pd.DataFrame,
-    traces: pd.DataFrame,
-    f_waves: pd.DataFrame,
+    rows: Gathered,
     details: Mapping[str, Details],
     *,
     reference: str | Path | ReferenceSet,
@@ -147,8 +145,8 @@ def features_and_differential(
 
     Parameters
     ----------
-    verdicts, segments, traces, f_waves : DataFrame
-        The tables of those names. Block is that of any set for MMN among the verdicts.
+    rows : Gathered
+        The rows of all tables. Block is that of any set for MMN among the verdicts.
     details : mapping of study id to Details
         What ``study.toml`` says; absent is unknown.
     reference
@@ -162,13 +160,13 @@ def features_and_differential(
         disease and feature that speaks for or against it.
     """
     typical, others = [], []
-    visits = facts_of_visits(verdicts, segments, traces, f_waves, details, reference)
+    visits = facts_of_visits(rows, details, reference)
     for study_id, facts in visits.items():
         person = details.get(study_id, Details())
         seen = [(feature, *_observed(feature, facts, person)) for feature in catalog()]
         typical += [{**_row(*one, "mmn"), "study_id": study_id} for one in seen]
         for entity, names in entities().items():
-            rows = [] if entity == "mmn" else [_row(*one, entity) for one in seen]
+            against = [] if entity == "mmn" else [_row(*one, entity) for one in seen]
             more = {
                 "study_id": study_id,
                 "entity": entity,
@@ -177,7 +175,7 @@ def features_and_differential(
             }
             others += [
                 {name: value for name, value in row.items() if name not in _OF_MMN} | more
-                for row in rows
+                for row in against
                 if row["bearing"] in ("supportive", "against")
             ]
     return conform(pd.DataFrame(typical), "features"), conform(pd.DataFrame(others), "differential")

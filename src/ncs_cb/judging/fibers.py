@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
+from ncs_cb.judging.rows import nerve_of
 from ncs_cb.judging.statements import (
     Nerve,
+    Row,
     Seen,
     beyond_limit,
     dispersed,
     nerve_items,
+    silent,
 )
 from ncs_cb.judging.truth import holds
 from ncs_cb.knowledge.anatomy import anatomy
@@ -60,13 +64,39 @@ def long_latency(visit: Seen) -> Iterator[Nerve]:
     return (nerve for nerve, _ in found)
 
 
+def _absent_item(row: Row) -> Mapping[str, Any]:
+    nerve, side = nerve_of(row)
+    return {"kind": "absent", "nerve": nerve, "side": side, "distal": row["stimulation_site"]}
+
+
+def f_waves(visit: Seen) -> Iterator[Statement]:
+    """Say where F waves are late, and where they were looked for and not there."""
+    found = beyond_limit(visit, "f_minimum_latency_ms", "minimum_latency_ms", "gt", study="f_wave")
+    late = tuple(
+        {"kind": "f_wave", "nerve": nerve, "side": side, "value": value, "limit": limit}
+        for (nerve, side), (value, limit) in found
+        if not _is_cold((nerve, side), visit)
+    )
+    if late:
+        yield Statement("fibers", "f_late", late)
+    gone = [
+        nerve_of(row) for row in visit.nerves if holds(row["f_persistence_pct"], "le", 0.0) is True
+    ]
+    if gone:
+        yield Statement("fibers", "f_absent", tuple(nerve_items(gone)))
+
+
 def fibers(visit: Seen) -> Iterator[Statement]:
     """Say where fibers were lost, and where they conduct slowly."""
-    lost = axonal(visit)
-    if lost:
+    lost, gone = axonal(visit), silent(visit)
+    if gone:
+        places = [row for row in visit.absent if nerve_of(row) in gone]
+        yield Statement("fibers", "absent", tuple(map(_absent_item, places)))
+    kept = [nerve for nerve in lost if nerve not in gone]
+    if kept:
         sizes = (
             {"kind": "amplitude", "nerve": nerve, "side": side, "value": value, "limit": limit}
-            for nerve, side in lost
+            for nerve, side in kept
             for value, limit in [visit.small[nerve, side][:2]]
         )
         yield Statement("fibers", "axonal" if is_firm(lost, visit) else "small", tuple(sizes))
@@ -92,6 +122,7 @@ def fibers(visit: Seen) -> Iterator[Statement]:
     late = [one for one in long_latency(visit) if one not in told and not _is_cold(one, visit)]
     if late:
         yield Statement("fibers", "late", tuple(nerve_items(late)))
+    yield from f_waves(visit)
     spread = dispersed(visit)
     if spread:
         yield Statement("fibers", "dispersed", tuple(nerve_items(spread)))

@@ -20,32 +20,30 @@ from ncs_cb.judging.fibers import (
     fibers,
     has_normal_sensation,
     is_firm,
-    long_latency,
 )
 from ncs_cb.judging.leading import leading_set
-from ncs_cb.judging.limits import limits_table
-from ncs_cb.judging.nerves import nerve_table
+from ncs_cb.judging.limits import absent_distally, limit_rows, other_answers
+from ncs_cb.judging.normal import disagreeing, is_clear, unread
+from ncs_cb.judging.rows import Gathered, nerve_of, visits_of
 from ncs_cb.judging.sensory import sensory_studies
 from ncs_cb.judging.statements import (
     Row,
     Seen,
-    abnormal,
     block,
-    dispersed,
     entrapment,
-    explained,
+    fallen,
     is_crossing_open,
+    larger,
     looked_at,
     nerve_items,
     premise,
     sensory,
+    silent,
     studied,
     technical,
-    too_small,
     unexplained,
 )
-from ncs_cb.judging.validity import NOT_ATTESTED, REFUTED
-from ncs_cb.judging.visit import by_study, nerve_of
+from ncs_cb.judging.validity import ATTESTED, NOT_ATTESTED, REFUTED
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.knowledge.reference import DEFAULT as DEFAULT_REFERENCE
 from ncs_cb.knowledge.reference import ReferenceSet, chain
@@ -59,10 +57,7 @@ _UPPER = "clinical.upper_motor_neuron_signs"
 
 
 def impressions(
-    verdicts: pd.DataFrame,
-    segments: pd.DataFrame,
-    traces: pd.DataFrame,
-    f_waves: pd.DataFrame,
+    rows: Gathered,
     details: Mapping[str, Details],
     concluded: Sequence[Conclusion],
     *,
@@ -73,8 +68,8 @@ def impressions(
 
     Parameters
     ----------
-    verdicts, segments, traces, f_waves : DataFrame
-        The tables of those names.
+    rows : Gathered
+        The rows of all tables.
     details : mapping of study id to Details
     concluded : sequence of Conclusion
         As :func:`ncs_cb.judging.diagnosis.conclusions` gives them.
@@ -90,30 +85,28 @@ def impressions(
         in English and Chinese.
     """
     sets = chain(reference)
-    judged, measured = by_study(verdicts), by_study(segments)
-    nerves = by_study(nerve_table(segments, traces, f_waves, details))
-    sensory = by_study(traces.loc[traces["kind"] == "sensory"] if len(traces) else traces)
-    marks = _marks(traces, segments, details, reference)
-    rows = []
-    for study_id in dict.fromkeys([*details, *judged, *measured, *nerves, *sensory]):
-        person, own = details.get(study_id, Details()), judged.get(study_id, ())
+    marks = _marks(rows, details, reference, sets)
+    lines = []
+    for study_id in visits_of(rows, details):
+        person, own = details.get(study_id, Details()), rows.verdicts.get(study_id, ())
         lead = leading_set(own)
         visit = Seen(
             person,
             tuple(row for row in own if row["criteria"] == lead),
-            measured.get(study_id, ()),
-            nerves.get(study_id, ()),
-            sensory_studies(person, sensory.get(study_id, ()), sets),
+            rows.segments.get(study_id, ()),
+            rows.nerves.get(study_id, ()),
+            sensory_studies(person, rows.sensory.get(study_id, ()), sets),
             sets,
             next(
                 (one for one in concluded if one.study_id == study_id and one.criteria.id == lead),
                 None,
             ),
             (unassigned or {}).get(study_id, ()),
-            marks.get(study_id, ()),
+            tuple(marks.get(study_id, ())),
+            absent_distally(rows.traces.get(study_id, ())),
         )
         for line, said in enumerate(statements(looked_at(visit)), start=1):
-            rows.append(
+            lines.append(
                 {
                     "study_id": study_id,
                     "line": line,
@@ -123,22 +116,24 @@ def impressions(
                     "text_zh": statement_words(said, "zh"),
                 }
             )
-    return conform(pd.DataFrame(rows), "statements")
+    return conform(pd.DataFrame(lines), "statements")
 
 
 def _marks(
-    traces: pd.DataFrame,
-    segments: pd.DataFrame,
+    rows: Gathered,
     details: Mapping[str, Details],
     reference: str | Path | ReferenceSet,
-) -> dict[str, tuple[Row, ...]]:
+    sets: tuple[ReferenceSet, ...],
+) -> dict[str, list[Row]]:
     """Give the motor values that have a limit of normal, with where they lie, by study."""
-    tables = {"traces": by_study(traces), "segments": by_study(segments)}
-    found = by_study(limits_table(traces, segments, details, reference=reference))
-    return {
-        study_id: tuple({**tables[one["table"]][study_id][one["row"]], **one} for one in rows)
-        for study_id, rows in found.items()
-    }
+    tables = {"traces": rows.traces, "segments": rows.segments}
+    found: dict[str, list[Row]] = {}
+    for one in limit_rows(rows.traces, rows.segments, details, reference=reference):
+        study_id = one["study_id"]
+        row = tables[one["table"]][study_id][one["row"]]
+        others = other_answers(row, one, details.get(study_id, Details()), sets)
+        found.setdefault(study_id, []).append({**row, **one, "others": others})
+    return found
 
 
 # ------------------------------------------------------------------ the statements
@@ -148,41 +143,23 @@ def statements(visit: Seen) -> tuple[Statement, ...]:
     """Give what is to be said of a visit, in order, at most :data:`LONGEST` statements."""
     if not (visit.verdicts or visit.nerves or visit.studies or visit.unassigned):
         return (Statement("normal", "nothing"),)
-    if _is_normal(visit):
+    clear = is_clear(visit)
+    lacking = tuple(unread(visit, flagged=not clear))
+    if clear and not lacking:
         return tuple(_normal(visit))
     found = [
         *technical(visit),
+        *lacking,
         *block(visit),
         *entrapment(visit),
         *fibers(visit),
         *(_unlimited(visit) if not visit.marks else ()),
+        *disagreeing(visit),
         *sensory(visit),
         *_disease(visit),
-        *_step(visit),
+        *_step(visit, lacking),
     ]
     return tuple(found[: LONGEST - 1] + found[LONGEST - 1 :][-1:])
-
-
-def _is_normal(visit: Seen) -> bool:
-    """Tell whether everything that was measured is normal, and enough of it was."""
-    looked = any(row["conduction_block"] == "none" for row in visit.verdicts) and visit.marks
-    small = any(too_small(row) for row in visit.verdicts)
-    return bool(looked) and not (
-        visit.graded()
-        or visit.open_()
-        or visit.traps
-        or visit.slow
-        or visit.small
-        or visit.cold
-        or visit.unassigned
-        or dispersed(visit)
-        or small
-        or any(row["is_outside"] is True for row in visit.marks)
-        or explained(visit)
-        or any(long_latency(visit))
-        or abnormal(visit)
-        or any(str(row["technical_validity"]) == REFUTED for row in visit.verdicts)
-    )
 
 
 def _normal(visit: Seen) -> Iterator[Statement]:
@@ -190,6 +167,7 @@ def _normal(visit: Seen) -> Iterator[Statement]:
     told = [nerve for nerve in studied(visit) if nerve in limited]
     yield Statement("normal", "study", tuple(nerve_items(told)))
     yield from _unlimited(visit)
+    yield from disagreeing(visit)
     if any(one.is_normal is True for one in visit.studies):
         yield from sensory(visit)
     yield from _category(visit, only_met=True)
@@ -221,8 +199,9 @@ def _pattern(visit: Seen) -> str:
     if not blocked and not visit.open_() and axonal(visit) and not odd:
         trapped = {(one.nerve, one.side) for one in visit.traps}
         lost = [nerve for nerve in axonal(visit) if nerve not in trapped]
-        if is_firm(lost, visit) and has_normal_sensation(lost, visit):
-            return "motor_neuron"
+        # One nerve that does not answer is a lesion of its own, or a stimulus off the nerve.
+        if lost != silent(visit) and is_firm(lost, visit) and has_normal_sensation(lost, visit):
+            return "motor_neuron" if len(lost) > 1 else "motor_neuron_one"
     return ""
 
 
@@ -295,7 +274,7 @@ def _undecided(visit: Seen, found: Conclusion, values: Mapping[str, Any]) -> Sta
 # ---- 7 the step that would decide
 
 
-def _step(visit: Seen) -> Iterator[Statement]:
+def _step(visit: Seen, lacking: tuple[Statement, ...]) -> Iterator[Statement]:
     """Give the one step that decides most: what spoils the technique comes first."""
     if visit.unassigned:
         yield Statement("step", "assign")
@@ -311,37 +290,59 @@ def _step(visit: Seen) -> Iterator[Statement]:
         return
     told = next(_premise_steps(visit, _SPOILING), None)
     pattern = _pattern(visit)
-    if told is not None:
-        yield told
-    elif pattern:
-        yield Statement("step", pattern)
-    elif (told := next(_premise_steps(visit, _DOUBTING), None)) is not None:
-        yield told
-    elif axonal(visit) and not visit.studies and not (visit.graded() or visit.open_()):
+    if told is None and pattern:
+        told = Statement("step", pattern)
+    told = told or next(_premise_steps(visit, _DOUBTING), None)
+    yield from (told,) if told is not None else _step_of_findings(visit, lacking)
+
+
+# Statements of slowing that no entrapment and no loss of fibers explains.
+_SLOW = ("diffuse", "slow", "late", "f_late", "f_absent", "dispersed")
+
+
+def _step_of_findings(visit: Seen, lacking: tuple[Statement, ...]) -> Iterator[Statement]:
+    """Give the step that what was found asks for, where technique and pattern ask for none."""
+    suspected = bool(visit.graded() or visit.open_())
+    if silent(visit) and not suspected:
+        yield Statement("step", "absent", tuple(nerve_items(silent(visit))))
+    elif axonal(visit) and not visit.studies and not suspected:
         yield Statement("step", "sensory")
     elif visit.traps and not visit.graded():
         yield Statement("step", "entrapment")
-    elif visit.conclusion is not None and (visit.graded() or visit.open_()):
+    elif visit.conclusion is not None and suspected:
         yield from _asked(visit)
+    elif rows := fallen(visit):
+        weak = any(str(row["technical_validity"]) != ATTESTED for row in rows)
+        items = tuple(nerve_items(map(nerve_of, rows)))
+        yield Statement("step", "fallen" if weak else "compare", items)
+    elif lacking:
+        yield Statement("step", "unread")
+    elif larger(visit):
+        yield Statement("step", "larger")
+    elif unexplained(visit):
+        yield Statement("step", "sensory_more")
+    elif any(said.case in _SLOW for said in fibers(visit)):
+        yield Statement("step", "slow")
     elif visit.details.findings.get(_WEAK) is True:
         yield from _proximal(visit)
 
 
 # What refutes or leaves open a grade, and the answers that do; then what only casts a doubt.
 _SPOILING = (
+    ("polarity_differs", (False,)),
+    ("polarity_uncertain", (False,)),
+    ("amplitude_implausible", (False,)),
     ("order", (False,)),
     ("recovery", (False,)),
     ("supramaximal", (False,)),
     ("filter_mismatch", (False,)),
-    ("polarity_differs", (False,)),
-    ("polarity_uncertain", (False,)),
     ("electrode_shift", (False,)),
     ("complete_block", (None,)),
     ("response", (None,)),
     ("supramaximal", (None,)),
     ("recent", (None,)),
 )
-_DOUBTING = (("martin_gruber", (False, True, None)), ("erb", (None,)))
+_DOUBTING = (("complete_block", (True,)), ("martin_gruber", (False, True, None)), ("erb", (None,)))
 
 
 def _premise_steps(

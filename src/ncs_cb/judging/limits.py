@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from ncs_cb import flags
-from ncs_cb.columns import conform, records
-from ncs_cb.judging.visit import Row
+from ncs_cb.columns import conform
+from ncs_cb.judging.rows import ByStudy, Row, by_study
+from ncs_cb.judging.truth import holds
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.knowledge.reference import Limit, ReferenceSet, chain, first_limit
+from ncs_cb.knowledge.thresholds import is_same_distance
 from ncs_cb.model import Details
-from ncs_cb.vocabulary import TOLERANCE
 
-# A latency limit belongs to its distance; farther away it says nothing.
-_SAME_DISTANCE_MM = 10.0
 _ITEMS = {
     "onset_latency_ms": "distal_latency_ms",
     "negative_peak_amplitude_mv": "amplitude_mv",
@@ -53,25 +52,29 @@ def limits_table(
     DataFrame
         Table ``limits``; ``row`` counts within the study's own table.
     """
-    sets = chain(reference)
-    found = [
-        one
-        for name, frame in (("traces", traces), ("segments", segments))
-        for study_id, rows in _by_study(frame).items()
-        for one in _of_study(name, rows, details.get(study_id, Details()), sets)
-    ]
+    found = limit_rows(by_study(traces), by_study(segments), details, reference=reference)
     return conform(pd.DataFrame(found), "limits")
 
 
-def _by_study(frame: pd.DataFrame) -> dict[str, list[Row]]:
-    groups: dict[str, list[Row]] = {}
-    for row in records(frame):
-        groups.setdefault(str(row["study_id"]), []).append(row)
-    return groups
+def limit_rows(
+    traces: ByStudy,
+    segments: ByStudy,
+    details: Mapping[str, Details],
+    *,
+    reference: str | Path | ReferenceSet,
+) -> list[dict[str, Any]]:
+    """Give :func:`limits_table` as rows, of rows by study."""
+    sets = chain(reference)
+    return [
+        one
+        for name, table in (("traces", traces), ("segments", segments))
+        for study_id, rows in table.items()
+        for one in _of_study(name, rows, details.get(study_id, Details()), sets)
+    ]
 
 
 def _of_study(
-    table: str, rows: list[Row], person: Details, sets: tuple[ReferenceSet, ...]
+    table: str, rows: Sequence[Row], person: Details, sets: tuple[ReferenceSet, ...]
 ) -> Iterator[dict[str, Any]]:
     distal = _distal_rows(rows) if table == "traces" else set()
     columns = _AT_SITES if table == "traces" else _ALONG_SEGMENTS
@@ -87,11 +90,32 @@ def _of_study(
                     "column": column,
                     "limit": limit.value,
                     "direction": limit.direction,
-                    "is_outside": is_outside(row[column], limit),
+                    "is_outside": _is_gone(row, column) or is_outside(row[column], limit),
                     "set_id": limit.set_id,
                     "source": limit.source,
                     "verified": limit.verified,
                 }
+
+
+def _is_gone(row: Row, column: str) -> bool:
+    """Tell whether a response was looked for and not there: below every lower limit."""
+    return column == "negative_peak_amplitude_mv" and _is_absent(row)
+
+
+def _is_absent(row: Row) -> bool:
+    return "response_absent" in flags.names(str(row["quality_flags"] or ""))
+
+
+def absent_distally(rows: Iterable[Row]) -> tuple[Row, ...]:
+    """Give the most distal motor response of each nerve that was looked for and not there.
+
+    Parameters
+    ----------
+    rows : iterable of mapping
+        Rows of the table ``traces`` of one study.
+    """
+    used = [row for row in rows if flags.stands(row)]
+    return tuple(used[place] for place in sorted(_distal_rows(used)) if _is_absent(used[place]))
 
 
 def _limit(
@@ -102,7 +126,7 @@ def _limit(
     if column not in _AT_SITES:
         segment = row.get("segment")
         return first_limit(sets, "motor", *who, _ITEMS[column], person, segment=segment)
-    if not flags.is_used(row["quality_flags"]):
+    if not flags.stands(row):
         return None
     site = str(row["stimulation_site"])
     found = first_limit(sets, "motor", *who, _ITEMS[column], person, site=site)
@@ -114,11 +138,38 @@ def _limit(
     return None
 
 
-def _distal_rows(rows: list[Row]) -> set[int]:
+def other_answers(
+    row: Row, used: Row, person: Details, sets: tuple[ReferenceSet, ...]
+) -> tuple[Limit, ...]:
+    """Give the limits of other sets by which a value falls on the other side.
+
+    Parameters
+    ----------
+    row : mapping
+        The value's row of its own table.
+    used : mapping
+        Its row of the table ``limits``.
+    person : Details
+    sets : tuple of ReferenceSet
+    """
+    # A latency limit belongs to its distance: another set's speaks of something else.
+    if used["column"] == "onset_latency_ms" or pd.isna(row[used["column"]]):
+        return ()
+    found = []
+    for one in sets:
+        if one.id == used["set_id"]:
+            continue
+        limit = _limit(row, used["column"], person, (one,), is_distal=True)
+        if limit is not None and is_outside(row[used["column"]], limit) is not used["is_outside"]:
+            found.append(limit)
+    return tuple(found)
+
+
+def _distal_rows(rows: Sequence[Row]) -> set[int]:
     """Give the row of the most distal motor response of each nerve, side and muscle."""
     found: dict[tuple[str, str, str], tuple[int, int]] = {}
     for place, row in enumerate(rows):
-        if row["kind"] == "sensory":
+        if row["kind"] == "sensory" or not flags.is_done(row):
             continue
         series = (str(row["nerve"]), str(row["side"]), str(row["muscle"]))
         known = anatomy().nerves.get(series[0])
@@ -133,14 +184,11 @@ def _at_place(row: Row, limit: Limit) -> bool:
     same_site = not limit.site or limit.site == row.get("stimulation_site")
     if limit.distance_mm is None or not same_site:
         return same_site
-    extra = abs(float(row["distance_mm"]) - limit.distance_mm)
-    return extra <= _SAME_DISTANCE_MM
+    # A latency limit belongs to its distance; farther away it says nothing.
+    return is_same_distance(float(row["distance_mm"]), limit.distance_mm)
 
 
 def is_outside(value: Any, limit: Limit) -> bool | None:
     """Tell whether a value lies beyond its limit; None when the value is not known."""
-    number = float(value)
-    if number != number:  # noqa: PLR0124 - NaN is the only number that differs from itself
-        return None
-    excess = number - limit.value
-    return excess < -TOLERANCE if limit.direction == "lower" else excess > TOLERANCE
+    found = holds(value, "lt" if limit.direction == "lower" else "gt", limit.value)
+    return None if found is pd.NA else bool(found)

@@ -6,70 +6,87 @@ slow velocity, late or absent F waves, long distal response) are judged on these
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
-
-import pandas as pd
 
 from ncs_cb import flags
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.knowledge.clauses import NERVE_COLUMNS
-from ncs_cb.model import Details
+from ncs_cb.model import Details, FWaveValue
 
-KEYS = ["study_id", "nerve", "side", "muscle"]
+Row = Mapping[str, Any]
+Key = tuple[str, str, str]
+
+KEYS = ("study_id", "nerve", "side", "muscle")
+_DISTAL = {
+    "onset_latency_ms": "distal_latency_ms",
+    "negative_peak_amplitude_mv": "distal_amplitude_mv",
+    "total_negative_duration_ms": "distal_duration_ms",
+    "high_pass_hz": "distal_high_pass_hz",
+}
+_F_WAVES = {
+    "minimum_latency_ms": "f_minimum_latency_ms",
+    "persistence_pct": "f_persistence_pct",
+    "n_stimuli": "f_stimuli",
+}
+_VELOCITY = "conduction_velocity_m_per_s"
+_UNKNOWN = dict.fromkeys(NERVE_COLUMNS, math.nan)
 
 
-def nerve_table(
-    segments: pd.DataFrame,
-    traces: pd.DataFrame,
-    f_waves: pd.DataFrame,
+def nerve_rows(
+    segments: Mapping[str, Sequence[Row]],
+    traces: Mapping[str, Sequence[Row]],
+    f_waves: Mapping[str, Sequence[Row]],
     details: Mapping[str, Details],
-) -> pd.DataFrame:
+) -> dict[str, tuple[Row, ...]]:
     """Gather the numbers of each motor nerve.
 
     Parameters
     ----------
-    segments, traces, f_waves : DataFrame
-        The tables of those names; any may be empty.
+    segments, traces, f_waves : mapping of study id to rows
+        Of the tables of those names; any may be empty.
     details : mapping of study id to Details
         Typed-in F-wave values, which stand where none was recorded.
 
     Returns
     -------
-    DataFrame
-        ``study_id``, ``nerve``, ``side``, ``muscle``, ``distal_site`` and
-        :data:`~ncs_cb.knowledge.clauses.NERVE_COLUMNS`; what is not known is NaN. The slowest
-        velocity is that of adjacent segments that contain no entrapment site.
+    dict of study id to rows
+        In order of nerve, side and muscle: these, ``distal_site`` (None when no response was
+        recorded at one) and :data:`~ncs_cb.knowledge.clauses.NERVE_COLUMNS`; what is not known
+        is NaN. The slowest velocity is that of adjacent segments that contain no entrapment site.
     """
-    parts = [_distal(traces), _slowest(segments), _f_waves(f_waves, details)]
-    table: pd.DataFrame | None = None
-    for part in parts:
-        part[KEYS] = part[KEYS].astype("string").fillna("")
-        table = part if table is None else table.merge(part, on=KEYS, how="outer")
-    assert table is not None
-    return table.reindex(columns=[*KEYS, "distal_site", *NERVE_COLUMNS])
+    typed = {study_id for study_id, one in details.items() if one.f_waves}
+    made: dict[str, tuple[Row, ...]] = {}
+    for study_id in sorted({*segments, *traces, *f_waves, *typed}):
+        numbers: dict[Key, dict[str, Any]] = {}
+        parts = (
+            _distal(traces.get(study_id, ())),
+            _slowest(segments.get(study_id, ())),
+            _f_waves(f_waves.get(study_id, ()), details.get(study_id, Details()).f_waves),
+        )
+        for part in parts:
+            for key, known in part:
+                numbers.setdefault(key, {"distal_site": None, **_UNKNOWN}).update(known)
+        if numbers:
+            made[study_id] = tuple(
+                {**dict(zip(KEYS, (study_id, *key), strict=True)), **numbers[key]}
+                for key in sorted(numbers)
+            )
+    return made
 
 
-def _distal(traces: pd.DataFrame) -> pd.DataFrame:
-    names = {
-        "onset_latency_ms": "distal_latency_ms",
-        "negative_peak_amplitude_mv": "distal_amplitude_mv",
-        "total_negative_duration_ms": "distal_duration_ms",
-        "high_pass_hz": "distal_high_pass_hz",
-    }
-    if not len(traces):
-        return pd.DataFrame(columns=[*KEYS, "distal_site", *names.values()])
-    motor = traces.loc[
-        (traces["kind"] != "sensory")
-        & traces["quality_flags"].map(flags.is_used).to_numpy(dtype=bool)
-    ]
-    # The most distal of the routine sites that was stimulated; palm and short steps are none.
-    places = zip(motor["nerve"].tolist(), motor["stimulation_site"].tolist(), strict=True)
-    rank = [_rank(nerve, site) for nerve, site in places]
-    first = motor.assign(_rank=rank).query("_rank >= 0").sort_values("_rank", kind="stable")
-    first = first.drop_duplicates(KEYS)
-    first = first.rename(columns={**names, "stimulation_site": "distal_site"})
-    return first[[*KEYS, "distal_site", *names.values()]].reset_index(drop=True)
+def _distal(rows: Iterable[Row]) -> Iterator[tuple[Key, dict[str, Any]]]:
+    """Give the most distal of the routine sites stimulated; palm and short steps are none."""
+    found: dict[Key, tuple[int, Row]] = {}
+    for row in rows:
+        if row["kind"] == "sensory" or not flags.stands(row):
+            continue
+        rank, key = _rank(row["nerve"], row["stimulation_site"]), _key(row)
+        if rank >= 0 and (key not in found or rank < found[key][0]):
+            found[key] = rank, row
+    for key, (_, row) in found.items():
+        yield key, {"distal_site": row["stimulation_site"], **_numbers(row, _DISTAL)}
 
 
 def _rank(nerve: Any, site: Any) -> int:
@@ -79,45 +96,50 @@ def _rank(nerve: Any, site: Any) -> int:
     return known.sites.index(site)
 
 
-def _slowest(segments: pd.DataFrame) -> pd.DataFrame:
-    if not len(segments) or "conduction_velocity_m_per_s" not in segments:
-        return pd.DataFrame(columns=[*KEYS, "slowest_velocity_m_per_s"])
-    table = segments.reindex(
-        columns=[*KEYS, "is_adjacent", "is_entrapment_site", "conduction_velocity_m_per_s"]
-    )
-    free = table.loc[
-        table["is_adjacent"].astype("boolean").fillna(True)
-        & ~table["is_entrapment_site"].astype("boolean").fillna(False)
-    ]
-    slowest = free.groupby(KEYS, dropna=False, sort=False)["conduction_velocity_m_per_s"].min()
-    return slowest.rename("slowest_velocity_m_per_s").reset_index()
+def _slowest(rows: Iterable[Row]) -> Iterator[tuple[Key, dict[str, Any]]]:
+    found: dict[Key, float] = {}
+    for row in rows:
+        if row.get("is_adjacent") is False or row.get("is_entrapment_site") is True:
+            continue
+        if _VELOCITY not in row:
+            continue  # a table that was typed in without velocities
+        velocity, key = _number(row.get(_VELOCITY)), _key(row)
+        slowest = found.get(key, math.nan)
+        found[key] = velocity if math.isnan(slowest) or velocity < slowest else slowest
+    for key, velocity in found.items():
+        yield key, {"slowest_velocity_m_per_s": velocity}
 
 
-def _f_waves(f_waves: pd.DataFrame, details: Mapping[str, Details]) -> pd.DataFrame:
-    typed = pd.DataFrame(
-        [
-            {
-                "study_id": study_id,
-                "nerve": value.nerve,
-                "side": value.side,
-                "muscle": value.muscle or next(iter(anatomy().nerves[value.nerve].muscles), None),
-                "f_minimum_latency_ms": value.minimum_latency_ms,
-                "f_persistence_pct": value.persistence_pct,
-                "f_stimuli": value.n_stimuli,
-            }
-            for study_id, one in details.items()
-            for value in one.f_waves
-        ],
-        columns=[*KEYS, "f_minimum_latency_ms", "f_persistence_pct", "f_stimuli"],
+def _f_waves(
+    rows: Iterable[Row], typed: Iterable[FWaveValue]
+) -> Iterator[tuple[Key, dict[str, Any]]]:
+    """Give what was recorded, and what was typed in of the other nerves."""
+    found: dict[Key, dict[str, Any]] = {}
+    for row in rows:
+        found.setdefault(_key(row), _numbers(row, _F_WAVES))
+    for value in typed:
+        muscle = value.muscle or next(iter(anatomy().nerves[value.nerve].muscles), "")
+        numbers = {name: _number(getattr(value, own)) for own, name in _F_WAVES.items()}
+        found.setdefault((value.nerve, value.side, muscle), numbers)
+    yield from found.items()
+
+
+def _key(row: Row) -> Key:
+    nerve, side, muscle = (row.get(name) for name in KEYS[1:])
+    return (
+        nerve if isinstance(nerve, str) else "",
+        side if isinstance(side, str) else "",
+        muscle if isinstance(muscle, str) else "",
     )
-    measured = f_waves.rename(
-        columns={
-            "minimum_latency_ms": "f_minimum_latency_ms",
-            "persistence_pct": "f_persistence_pct",
-            "n_stimuli": "f_stimuli",
-        }
-    ).reindex(columns=typed.columns)
-    both = pd.concat([measured.astype("object"), typed.astype("object")], ignore_index=True)
-    for name in both.columns[len(KEYS) :]:
-        both[name] = pd.to_numeric(both[name]).astype("float64")
-    return both.drop_duplicates(KEYS).reset_index(drop=True)
+
+
+def _numbers(row: Row, names: Mapping[str, str]) -> dict[str, float]:
+    return {name: _number(row.get(own)) for own, name in names.items()}
+
+
+def _number(value: Any) -> float:
+    # None and pandas' NA have no float; every other missing value is NaN already.
+    try:
+        return float(value)
+    except TypeError:
+        return math.nan

@@ -21,6 +21,15 @@ _BY_SHARE = {
 }
 
 
+def answering(table: Segments, silent: Array) -> Segments:
+    """Give the segments with a distal amplitude of 0 where neither site gave a response."""
+    if not silent.any():
+        return table
+    known = table.number("distal_amplitude_mv")[0]
+    values = table.values.assign(distal_amplitude_mv=np.where(silent, 0.0, known))
+    return replace(table, values=values, number_cache={})
+
+
 def without_crossing(table: Segments, crossing: Array, crossing_area: Array) -> Segments | None:
     """Give the segments with the crossing fibers taken off the distal response; None if none."""
     if not np.isfinite(crossing).any():

@@ -16,13 +16,15 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ncs_cb import flags
-from ncs_cb.columns import conform
+from ncs_cb.columns import conform, records
 from ncs_cb.judging.truth import Truth, holds
 from ncs_cb.knowledge.anatomy import anatomy, find
 from ncs_cb.knowledge.reference import ReferenceSet, chain, first_limit
+from ncs_cb.knowledge.thresholds import is_same_distance
 from ncs_cb.measuring import sensory as measured
 from ncs_cb.model import Details, SensoryValue
 
@@ -105,27 +107,21 @@ def sensory_table(
         Table ``sensory``: study by study, typed-in values first.
     """
     sets = chain(reference)
-    is_sensory = (traces["kind"] == "sensory").fillna(False).to_numpy(dtype=bool)
-    rows = traces[is_sensory].to_dict("records")
-    recorded = measured.sensory_table(traces)
-    judged = [
-        _alone(replace(details.get(str(row["study_id"]), Details()), sensory=()), [row], sets)
-        for row in rows
-    ]
+    is_sensory = [kind == "sensory" for kind in traces["kind"].tolist()]
+    recorded = []
+    if any(is_sensory):
+        as_measured = traces[np.array(is_sensory)]
+        told = records(measured.sensory_table(as_measured))
+        for row, shown in zip(records(as_measured), told, strict=True):
+            person = replace(details.get(str(row["study_id"]), Details()), sensory=())
+            recorded.append(shown | _alone(person, [row], sets))
     typed = [
         _typed_row(study_id, value) | _alone(replace(person, sensory=(value,)), (), sets)
         for study_id, person in details.items()
         for value in person.sensory
     ]
-    told = pd.DataFrame(judged, columns=_JUDGEMENT, index=recorded.index)
-    both = pd.concat(
-        [
-            conform(pd.DataFrame(typed), "sensory"),
-            conform(recorded.drop(columns=_JUDGEMENT).join(told), "sensory"),
-        ],
-        ignore_index=True,
-    )
-    return both.sort_values("study_id", kind="stable", ignore_index=True)
+    rows = sorted([*typed, *recorded], key=lambda row: str(row["study_id"]))
+    return conform(pd.DataFrame(rows), "sensory")
 
 
 _JUDGEMENT = ["is_normal", "judged_by", "reason"]
@@ -192,7 +188,7 @@ def _recorded(
 ) -> Iterator[SensoryStudy]:
     series: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
     for row in recordings:
-        if row["nerve"] in anatomy().nerves and flags.is_used(row["quality_flags"]):
+        if row["nerve"] in anatomy().nerves and flags.stands(row):
             key = (row["nerve"], _text(row["side"]), _text(row["muscle"]))
             series.setdefault(key, []).append(row)
     for (nerve, side, muscle), rows in series.items():
@@ -266,10 +262,10 @@ def _compared(
         if value is None or not math.isfinite(value) or limit is None:
             continue
         inside = holds(value, "ge" if limit.direction == "lower" else "le", limit.value)
-        # A latency belongs to its distance: beyond 10 mm of difference only one answer is safe.
+        # A latency belongs to its distance: at another one only one answer is safe.
         if item.endswith("latency_ms") and limit.distance_mm and distance_mm is not None:
-            extra = distance_mm - limit.distance_mm
-            if (extra > 10.0 and not inside) or (extra < -10.0 and inside):
+            is_far = not is_same_distance(distance_mm, limit.distance_mm)
+            if is_far and inside is bool(distance_mm < limit.distance_mm):
                 inside = pd.NA
         answers.append(inside)
         sign = ">=" if limit.direction == "lower" else "<="

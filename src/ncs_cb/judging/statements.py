@@ -9,11 +9,12 @@ from typing import Any
 
 import pandas as pd
 
+from ncs_cb.flags import names as flag_names
 from ncs_cb.judging.entrapment import Found, cold_limbs, entrapments
+from ncs_cb.judging.rows import nerve_of
 from ncs_cb.judging.sensory import SensoryStudy
 from ncs_cb.judging.truth import holds
 from ncs_cb.judging.validity import NOT_ATTESTED
-from ncs_cb.judging.visit import nerve_of
 from ncs_cb.knowledge.anatomy import anatomy, entrapment_between, nerve_of_muscle
 from ncs_cb.knowledge.reference import ReferenceSet, first_limit
 from ncs_cb.model import Details
@@ -39,6 +40,8 @@ class Seen:
     unassigned: tuple[str, ...]
     marks: tuple[Row, ...] = ()
     """Motor values that have a limit of normal: the row they stand in, and that limit."""
+    absent: tuple[Row, ...] = ()
+    """Most distal motor responses that were looked for and not there."""
     traps: tuple[Found, ...] = ()
     cold: frozenset[tuple[str, str]] = frozenset()
     slow: dict[Nerve, tuple[float, float]] = field(default_factory=dict)
@@ -77,11 +80,11 @@ def looked_at(visit: Seen) -> Seen:
 
 def _slowed(visit: Seen, trapped: set[Nerve]) -> Iterator[tuple[Nerve, tuple[float, float]]]:
     """Give nerves slower than their limit outside blocks and entrapments."""
-    blocked = {_place(row) for row in (*visit.graded(), *visit.open_())}
+    blocked = {place_of(row) for row in (*visit.graded(), *visit.open_())}
     worst: dict[Nerve, tuple[float, float]] = {}
     for row in visit.segments:
         trap = entrapment_between(row["nerve"], *row["segment"].split("-"))
-        if row.get("is_adjacent") is False or _place(row) in blocked:
+        if row.get("is_adjacent") is False or place_of(row) in blocked:
             continue
         # Slow across an entrapment site, and no slower than beside it: the nerve is slow there.
         if trap is not None and (nerve_of(row) in trapped or not _has_limit(visit, row)):
@@ -108,7 +111,7 @@ def _slowed(visit: Seen, trapped: set[Nerve]) -> Iterator[tuple[Nerve, tuple[flo
 
 def _has_limit(visit: Seen, row: Row) -> bool:
     """Tell whether the velocity of a segment has a limit of its own."""
-    return any("segment" in one and _place(one) == _place(row) for one in visit.marks)
+    return any("segment" in one and place_of(one) == place_of(row) for one in visit.marks)
 
 
 def _small(visit: Seen) -> dict[Nerve, tuple[float, float]]:
@@ -116,18 +119,24 @@ def _small(visit: Seen) -> dict[Nerve, tuple[float, float]]:
     found = dict(beyond_limit(visit, "distal_amplitude_mv", "amplitude_mv", "lt"))
     for row in visit.marks:
         if row["column"] == "negative_peak_amplitude_mv" and row["is_outside"] is True:
-            found.setdefault(nerve_of(row), (number(row[row["column"]]), row["limit"]))
+            value = 0.0 if is_absent(row) else number(row[row["column"]])
+            found.setdefault(nerve_of(row), (value, row["limit"]))
     return found
 
 
+def silent(visit: Seen) -> list[Nerve]:
+    """Give the nerves without a distal response, crossing recordings apart."""
+    return list(dict.fromkeys(nerve_of(row) for row in visit.absent if not foreign(row)))
+
+
 def beyond_limit(
-    visit: Seen, column: str, item: str, op: str
+    visit: Seen, column: str, item: str, op: str, *, study: str = "motor"
 ) -> Iterator[tuple[Nerve, tuple[float, float]]]:
     """Give the nerves of which a routine value lies beyond its limit, with value and limit."""
     for row in visit.nerves:
         value = number(row[column])
         limit = first_limit(
-            visit.sets, "motor", row["nerve"], text(row["muscle"]) or None, item, visit.details
+            visit.sets, study, row["nerve"], text(row["muscle"]) or None, item, visit.details
         )
         if not foreign(row) and limit is not None and holds(value, op, limit.value) is True:
             yield nerve_of(row), (value, limit.value)
@@ -138,7 +147,8 @@ def foreign(row: Row) -> bool:
     return nerve_of_muscle(text(row.get("muscle"))) not in (None, row["nerve"])
 
 
-def _place(row: Row) -> tuple[str, str, str, str]:
+def place_of(row: Row) -> tuple[str, str, str, str]:
+    """Give nerve, side, muscle and segment of a row."""
     return (*nerve_of(row), text(row.get("muscle")), row["segment"])
 
 
@@ -164,7 +174,8 @@ def nerve_items(nerves: Iterable[Nerve]) -> Iterator[Mapping[str, Any]]:
         yield {"kind": "nerve", "nerve": nerve, "side": side}
 
 
-def _segment_item(kind: str, row: Row, **more: Any) -> Mapping[str, Any]:
+def segment_item(kind: str, row: Row, **more: Any) -> Mapping[str, Any]:
+    """Name a segment, as an item of a statement."""
     nerve, side = nerve_of(row)
     return {
         "kind": kind,
@@ -179,10 +190,15 @@ def _segment_item(kind: str, row: Row, **more: Any) -> Mapping[str, Any]:
 # ---- 1 technique
 
 
+# What withholds a grade, in the order in which it is said: the first of a segment is the cause of
+# the others, as a response that is upside down also comes at the wrong time.
 _INCOMPARABLE = {
-    "incomparable": ("filter_mismatch", "polarity_differs"),
-    "polarity": ("polarity_uncertain",),
+    "polarity": ("polarity_uncertain", "polarity_differs"),
+    "incomparable": ("filter_mismatch",),
+    "unit": ("amplitude_implausible",),
     "moved": ("electrode_shift",),
+    "order": ("order",),
+    "recovery": ("recovery",),
 }
 # Premises that, refuted, are said among the technical limits.
 _SAID_BEFORE = ("supramaximal", *(name for names in _INCOMPARABLE.values() for name in names))
@@ -205,16 +221,32 @@ def technical(visit: Seen) -> Iterator[Statement]:
     denied = [row for row in visit.verdicts if premise(row, "supramaximal", holds=False)]
     if denied:
         yield Statement(
-            "technique", "submaximal", tuple(_segment_item("segment", row) for row in denied)
+            "technique", "submaximal", tuple(segment_item("segment", row) for row in denied)
         )
+    told = list(denied)
     for case, names in _INCOMPARABLE.items():
         rows = [
             row
             for row in visit.verdicts
-            if row not in denied and any(premise(row, name, holds=False) for name in names)
+            if row not in told and any(premise(row, name, holds=False) for name in names)
         ]
+        told += rows
         if rows:
-            yield Statement("technique", case, tuple(_segment_item("segment", row) for row in rows))
+            yield Statement("technique", case, tuple(segment_item("segment", row) for row in rows))
+    grown = [row for row in larger(visit) if nerve_of(row) not in map(nerve_of, told)]
+    if grown:
+        yield Statement("technique", "larger", tuple(segment_item("segment", r) for r in grown))
+
+
+def larger(visit: Seen) -> list[Row]:
+    """Give segments whose proximal response is larger than fibers of the nerve can make it."""
+    return [
+        row
+        for row in visit.segments
+        if "proximal_larger" in flag_names(str(row.get("quality_flags") or ""))
+        and row.get("is_adjacent") is not False
+        and not foreign(row)
+    ]
 
 
 def premise(row: Row, name: str, *, holds: bool | None) -> Mapping[str, Any] | None:
@@ -232,7 +264,7 @@ def premise(row: Row, name: str, *, holds: bool | None) -> Mapping[str, Any] | N
 def block(visit: Seen) -> Iterator[Statement]:
     """Say where there is block, what could not be judged, and where there is none."""
     graded = visit.graded()
-    numbers = {_place(row): row for row in visit.segments}
+    numbers = {place_of(row): row for row in visit.segments}
     for grade in GRADES:
         rows = [row for row in graded if row["conduction_block"] == grade]
         if rows:
@@ -248,27 +280,35 @@ def block(visit: Seen) -> Iterator[Statement]:
     small = [
         nerve_of(row)
         for row in visit.verdicts
-        if too_small(row) and nerve_of(row) not in map(nerve_of, graded)
+        if too_small(row) and nerve_of(row) not in (*map(nerve_of, graded), *silent(visit))
     ]
     if small:
         yield Statement("block", "too_small", tuple(nerve_items(small)))
     if not graded and not open_:
-        spread, held = dispersed(visit), {nerve_of(row) for row in visit.open_()}
-        clear = [
-            row
-            for row in visit.verdicts
-            if row["conduction_block"] == "none" and nerve_of(row) not in spread
-        ]
-        seen = [nerve_of(row) for row in clear if nerve_of(row) not in held]
-        # "No block in" a nerve is said only where nothing of it is left open.
-        rest = tuple(_segment_item("segment", row) for row in clear if nerve_of(row) in held)
-        if seen:
-            case = "none_elsewhere" if visit.traps else "none"
-            yield Statement("block", case, tuple(nerve_items(seen)))
-        if rest:
-            yield Statement("block", "none_judged", rest)
-        if not clear and not small and not spread and not explained(visit):
-            yield Statement("block", "not_judged")
+        yield from _free(visit, small)
+    if fallen(visit):
+        items = tuple(_fallen_item(row, numbers) for row in fallen(visit))
+        yield Statement("block", "fallen", items)
+
+
+def _free(visit: Seen, small: list[Nerve]) -> Iterator[Statement]:
+    """Say where there is no block; of a nerve only where nothing of it is left open."""
+    spread, held = dispersed(visit), {nerve_of(row) for row in visit.open_()}
+    clear = [
+        row
+        for row in visit.verdicts
+        if row["conduction_block"] == "none" and nerve_of(row) not in spread
+    ]
+    seen = [nerve_of(row) for row in clear if nerve_of(row) not in held]
+    rest = tuple(segment_item("segment", row) for row in clear if nerve_of(row) in held)
+    if seen:
+        case = "none_elsewhere" if visit.traps else "none"
+        yield Statement("block", case, tuple(nerve_items(seen)))
+    if rest:
+        yield Statement("block", "none_judged", rest)
+    told = small or spread or explained(visit) or fallen(visit) or silent(visit)
+    if not clear and not told:
+        yield Statement("block", "not_judged")
 
 
 def dispersed(visit: Seen) -> list[Nerve]:
@@ -280,6 +320,22 @@ def dispersed(visit: Seen) -> list[Nerve]:
     ]
 
 
+def fallen(visit: Seen) -> list[Row]:
+    """Give segments whose fall no set reads as block, since healthy nerves fall as much."""
+    return [
+        row
+        for row in visit.verdicts
+        if row["conduction_block"] == "not_covered"
+        and row["grade_by_numbers"] in GRADES
+        and premise(row, "healthy_fall", holds=None)
+    ]
+
+
+def is_absent(row: Row) -> bool:
+    """Tell whether a response was looked for and not there."""
+    return "response_absent" in flag_names(str(row.get("quality_flags") or ""))
+
+
 def explained(visit: Seen) -> tuple[Statement, ...]:
     """Say which falls an anastomosis explains."""
     rows = [
@@ -289,7 +345,7 @@ def explained(visit: Seen) -> tuple[Statement, ...]:
     ]
     cases: dict[str, list[Mapping[str, Any]]] = {"crossing": [], "crossing_back": []}
     for row in rows:
-        cases[_crossing_case(row)].append(_segment_item("segment", row))
+        cases[_crossing_case(row)].append(segment_item("segment", row))
     return tuple(Statement("block", case, tuple(items)) for case, items in cases.items() if items)
 
 
@@ -306,11 +362,11 @@ def is_crossing_open(row: Row) -> bool:
 
 def _open_item(row: Row) -> Mapping[str, Any]:
     absent = premise(row, "complete_block", holds=None) is not None
-    return _segment_item("segment_absent" if absent else "segment", row)
+    return segment_item("segment_absent" if absent else "segment", row)
 
 
 def _blocked_item(row: Row, numbers: Mapping[Any, Row]) -> Mapping[str, Any]:
-    measured = numbers.get(_place(row), {})
+    measured = numbers.get(place_of(row), {})
     area = number(measured.get("total_area_reduction_pct"))
     if math.isnan(area):
         area = number(measured.get("area_reduction_pct"))
@@ -336,7 +392,14 @@ def _blocked_item(row: Row, numbers: Mapping[Any, Row]) -> Mapping[str, Any]:
     rest = math.nan if crossing is None else number(crossing.get(f"rest_{kind}_pct"))
     if not math.isnan(rest):
         kind, falls["rest"] = f"{kind}_rest", rest
-    return _segment_item(f"block_{kind}", row, **falls, doubts=tuple(doubts))
+    return segment_item(f"block_{kind}", row, **falls, doubts=tuple(doubts))
+
+
+def _fallen_item(row: Row, numbers: Mapping[Any, Row]) -> Mapping[str, Any]:
+    fall = number(numbers.get(place_of(row), {}).get("amplitude_reduction_pct"))
+    most = anatomy().nerves[row["nerve"]].healthy_fall_pct
+    kind = "segment_fallen" if math.isnan(most) else "segment_fallen_known"
+    return segment_item(kind, row, amplitude=fall, most=most)
 
 
 def too_small(row: Row) -> bool:
@@ -368,11 +431,25 @@ def entrapment(visit: Seen) -> Iterator[Statement]:
             "drop": one.drop_pct,
             "latency": one.latency_ms,
             "limit": one.limit_ms,
+            "doubts": _trap_doubts(one, visit),
         }
         for one in visit.traps
     ]
     if items:
         yield Statement("entrapment", "named", tuple(items))
+
+
+def _trap_doubts(one: Found, visit: Seen) -> tuple[str, ...]:
+    """Say on what an entrapment rests that nothing but a fall of amplitude shows."""
+    if _shown_by(one) != "drop":
+        return ()
+    unsure = any(
+        nerve_of(row) == (one.nerve, one.side)
+        and str(row["technical_validity"]) == NOT_ATTESTED
+        and entrapment_between(row["nerve"], *row["segment"].split("-")) == one.trap
+        for row in visit.verdicts
+    )
+    return ("unattested",) if unsure else ()
 
 
 def _shown_by(one: Found) -> str:
@@ -410,5 +487,9 @@ def sensory(visit: Seen) -> Iterator[Statement]:
         yield Statement("sensory", "abnormal", tuple(nerve_items(bad)))
     elif normal:
         yield Statement("sensory", "normal", tuple(nerve_items(normal)))
-    else:
+    elif not visit.studies:
         yield Statement("sensory", "not_studied")
+    told = {*bad, *normal}
+    rest = [(one.nerve, one.side) for one in visit.studies if (one.nerve, one.side) not in told]
+    if rest:
+        yield Statement("sensory", "untold", tuple(nerve_items(rest)))

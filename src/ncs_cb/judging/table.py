@@ -82,6 +82,10 @@ class Segments:
     def _raised(self, flag: str) -> Array:
         return np.array([flag in raised for raised in self.flags], dtype=bool)
 
+    def ends_at(self, site: str) -> Array:
+        """Tell which segments have `site` as their proximal one."""
+        return np.array([kind[2] == site for kind in self.kinds], dtype=bool)[self.codes]
+
     def boolean(self, column: str) -> pd.arrays.BooleanArray:
         """Give a column of truths; whether a segment is an entrapment site anatomy also knows."""
         given: Any = (
@@ -121,35 +125,28 @@ def read_segments(segments: pd.DataFrame) -> Segments:
     if "is_adjacent" not in segments:  # typed in; our own tables hold what was measured
         _refuse_fractions(segments)
         _refuse_lengths(segments)
-    adjacent = (
-        segments["is_adjacent"].astype("boolean").fillna(True).to_numpy(dtype=bool)
-        if "is_adjacent" in segments
-        else np.ones(len(segments), dtype=bool)
-    )
-    table = segments.loc[adjacent].reset_index(drop=True)
-    keys = pd.DataFrame(
-        {
-            name: table[name].astype("string")
-            if name in table
-            else pd.array([None] * len(table), dtype="string")
-            for name in (*SEGMENT_KEYS, "quality_flags")
-        }
-    )
+    if "is_adjacent" in segments:
+        adjacent = segments["is_adjacent"].astype("boolean").fillna(True).to_numpy(dtype=bool)
+        segments = segments.loc[adjacent]
+    table = segments.reset_index(drop=True)
+    keys: dict[str, Any] = {
+        name: table[name].astype("string").array
+        if name in table
+        else pd.array([None] * len(table), dtype="string")
+        for name in (*SEGMENT_KEYS, "quality_flags")
+    }
     keys["quality_flags"] = keys["quality_flags"].fillna("")
     if "segment" not in table and len(table):
-        keys["segment"] = table["distal_site"].astype("string") + "-" + table["proximal_site"]
-    pairs = keys[["nerve", "segment"]]
-    codes = pairs.groupby(["nerve", "segment"], dropna=False, sort=False).ngroup().to_numpy()
-    kinds = [
-        _kind(nerve, segment)
-        for nerve, segment in pairs.loc[~pd.Series(codes).duplicated().to_numpy()].itertuples(
-            index=False, name=None
-        )
-    ]
+        sites = table["distal_site"].astype("string") + "-" + table["proximal_site"]
+        keys["segment"] = sites.astype("string").array
+    pairs = list(zip(keys["nerve"].tolist(), keys["segment"].tolist(), strict=True))
+    different = {pair: code for code, pair in enumerate(dict.fromkeys(pairs))}
+    codes = np.array([different[pair] for pair in pairs], dtype=np.intp)
+    kinds = [_kind(*pair) for pair in different]
     for place, name in ((1, "distal_site"), (2, "proximal_site")):
         keys[name] = pd.array([kinds[code][place] for code in codes], dtype="string")
     flags = [frozenset(text.split(";")) for text in keys["quality_flags"].tolist()]
-    return Segments(keys, _numbers(table), kinds, codes, flags)
+    return Segments(pd.DataFrame(keys), _numbers(table), kinds, codes, flags)
 
 
 def _refuse_misspelled(segments: pd.DataFrame) -> None:
@@ -185,7 +182,8 @@ def _in_our_names(segments: pd.DataFrame) -> pd.DataFrame:
         if name not in segments:
             continue
         cells = segments[name].astype("string")
-        known = {text: read(text) or text for text in cells.dropna().unique()}
+        texts = dict.fromkeys(text for text in cells.tolist() if isinstance(text, str))
+        known = {text: read(text) or text for text in texts}
         if any(text != own for text, own in known.items()):
             changed[name] = cells.map(known, na_action="ignore").astype("string")
     return segments.assign(**changed) if changed else segments
@@ -204,7 +202,10 @@ def _segment_named(text: str) -> str | None:
 def _refuse_fractions(segments: pd.DataFrame) -> None:
     """Refuse reductions of a typed-in table that all lie between 0 and 1: half is 50, not 0.5."""
     names = [n for n in segments if str(n).endswith("_reduction_pct")]
-    values = segments[names].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=float)
+    if not names:
+        return
+    columns = [pd.to_numeric(segments[name], errors="coerce") for name in names]
+    values = np.concatenate([one.to_numpy(dtype=float, na_value=np.nan) for one in columns])
     values = values[np.isfinite(values)]
     # A reduction of exactly 1 may be one percent; beside a true fraction it is all of it.
     is_share = (values > 0) & (values < 1)
@@ -266,18 +267,25 @@ def _numbers(table: pd.DataFrame) -> pd.DataFrame:
     columns: dict[str, Any] = {}
     for name in table.columns:
         if name in _NUMBERS:
-            try:
-                numbers = pd.to_numeric(table[name]).astype("Float64")
-            except (ValueError, TypeError):
-                bad = next(v for v in table[name] if not _is_number(v))
-                raise StudyError(
-                    f"column '{name}' of the segments table: {bad!r} is not a number"
-                ) from None
-            plain = numbers.to_numpy(dtype=np.float64, na_value=np.nan)
+            plain = _plain(table[name])
             columns[name] = np.where(np.isfinite(plain), plain, np.nan)
         elif name in ("is_entrapment_site", "supramaximal"):
             columns[name] = table[name].astype("boolean").array
     return pd.DataFrame(columns, index=table.index)
+
+
+def _plain(cells: pd.Series) -> Array:
+    """Give a column of numbers; unknown is NaN."""
+    if cells.dtype == np.float64:
+        return cells.to_numpy()
+    try:
+        numbers = pd.to_numeric(cells).astype("Float64")
+    except (ValueError, TypeError):
+        bad = next(v for v in cells if not _is_number(v))
+        raise StudyError(
+            f"column '{cells.name}' of the segments table: {bad!r} is not a number"
+        ) from None
+    return numbers.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
 def _is_number(value: Any) -> bool:

@@ -8,7 +8,7 @@ both hold, and 100 * (7.15 / 5.5 - 1) counts as 30.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,15 @@ _OPPOSITE = {"gt": "<=", "ge": "<", "lt": ">=", "le": ">"}
 _LABELS = {c.name: c.label.lower() for c in COLUMNS if c.table == "segments"}
 # Within this distance of the limit one more decimal is shown, so that 30.2 never reads as 30.
 _NEAR = 1.0
+
+
+# One rule for a number and for a column of them.
+_HOLDS: dict[str, Callable[[Any, Any], Any]] = {
+    "gt": lambda number, limit: number > limit + TOLERANCE,
+    "ge": lambda number, limit: number >= limit - TOLERANCE,
+    "lt": lambda number, limit: number < limit - TOLERANCE,
+    "le": lambda number, limit: number <= limit + TOLERANCE,
+}
 
 
 def compared(
@@ -59,12 +68,7 @@ def compared(
     limits = np.broadcast_to(np.asarray(limit, dtype=np.float64), numbers.shape)
     unknown = ~np.isfinite(numbers) | ~np.isfinite(limits)
     with np.errstate(invalid="ignore"):
-        holds = {
-            "gt": lambda: numbers > limits + TOLERANCE,
-            "ge": lambda: numbers >= limits - TOLERANCE,
-            "lt": lambda: numbers < limits - TOLERANCE,
-            "le": lambda: numbers <= limits + TOLERANCE,
-        }[op]()
+        holds = _HOLDS[op](numbers, limits)
     return pd.arrays.BooleanArray(np.where(unknown, False, holds), unknown)
 
 
@@ -82,10 +86,7 @@ def holds(value: float | None, op: str, limit: float | None) -> Truth:
     """
     if value is None or limit is None or not math.isfinite(value) or not math.isfinite(limit):
         return pd.NA
-    number, edge = float(value), float(limit)
-    if op in ("gt", "ge"):
-        return number > edge + TOLERANCE if op == "gt" else number >= edge - TOLERANCE
-    return number < edge - TOLERANCE if op == "lt" else number <= edge + TOLERANCE
+    return _HOLDS[op](float(value), float(limit))
 
 
 def count(answers: Iterable[Truth], at_least: int) -> Truth:
@@ -100,6 +101,8 @@ def between(
     values: Numbers, op: str, one: float | Numbers, other: float | Numbers
 ) -> pd.arrays.BooleanArray:
     """Compare with a limit that lies somewhere between two numbers: known where both agree."""
+    if isinstance(one, float) and one == other:
+        return compared(values, op, one)
     first, second = compared(values, op, one), compared(values, op, other)
     holds, also = (one.to_numpy(bool, na_value=False) for one in (first, second))
     known = ~(np.asarray(first.isna()) | np.asarray(second.isna()))

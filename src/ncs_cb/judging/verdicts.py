@@ -17,9 +17,10 @@ import pandas as pd
 from ncs_cb.columns import SEGMENT_KEYS, conform
 from ncs_cb.judging import truth
 from ncs_cb.judging.evidence import EvidenceBook
-from ncs_cb.judging.rest import recovered, without_crossing
+from ncs_cb.judging.premises import Premises, premises
+from ncs_cb.judging.rest import answering, recovered, without_crossing
 from ncs_cb.judging.table import Segments, read_segments
-from ncs_cb.judging.validity import Premises, Standing, premises
+from ncs_cb.judging.validity import Standing
 from ncs_cb.judging.varying import clauses_named, is_one_question, variants
 from ncs_cb.knowledge.criteria import (
     Clause,
@@ -39,6 +40,7 @@ from ncs_cb.model import Details
 __all__ = ["evaluate", "judge", "side_by_side"]
 
 Truths = pd.arrays.BooleanArray
+_KEYS = (*SEGMENT_KEYS, "distal_site", "proximal_site")
 _NOT_ASKED = ("duration_increase_pct", "total_duration_increase_pct")
 
 
@@ -100,22 +102,26 @@ def judge(
     table = read_segments(segments)
     limits = lower_amplitude_limits(table.keys, reference, details)
     found = premises(table, checks, segments)
+    table = answering(table, found.silent)
     facts = _Facts(table, limits, checks, found.complete)
     if vary is not None:
         return _varied(variants(sets, vary), next(iter(vary)), facts, found)
     judged = [_judge_by(one, facts, found) for one in sets]
     if not judged or not len(table.keys):
         return conform(pd.DataFrame(columns=["criteria"]), "verdicts")
-    together = pd.concat(judged, ignore_index=True)
-    rows = np.arange(len(together)).reshape(len(judged), -1).T.ravel()
-    return conform(together.iloc[rows], "verdicts")
+    # Segment by segment: what each set says of it stands together.
+    rows = np.repeat(np.arange(len(table.keys)), len(sets))
+    columns: dict[str, Any] = {name: table.keys[name].array.take(rows) for name in _KEYS}
+    for name in judged[0]:
+        columns[name] = np.stack([one[name] for one in judged], axis=1).ravel()
+    return conform(pd.DataFrame(columns), "verdicts")
 
 
 def _varied(
     many: Sequence[tuple[float, CriteriaSet]], name: str, facts: _Facts, found: Premises
 ) -> pd.DataFrame:
     """Judge by every variant: a grade depends on a clause by its three answers alone."""
-    keys = facts.table.keys[[*SEGMENT_KEYS, "distal_site", "proximal_site"]]
+    keys = facts.table.keys[[*_KEYS]]
     if not many or not len(keys):
         return conform(pd.DataFrame(columns=["criteria"]), "verdicts").assign(varied=np.nan)
     answered: dict[str, list[dict[str, Any]]] = {}
@@ -265,24 +271,26 @@ def _standing(
     return stands, by_numbers, covered
 
 
-def _judge_by(one: CriteriaSet, facts: _Facts, found: Premises) -> pd.DataFrame:
+def _judge_by(one: CriteriaSet, facts: _Facts, found: Premises) -> dict[str, np.ndarray[Any, Any]]:
+    """Give the columns of one set's verdicts, a value per segment."""
     table = facts.table
     stands, by_numbers, covered = _standing(one, facts, found)
     extrapolated = _extrapolated(one, table)
     book = EvidenceBook(one, table, facts.limits)
     _write_rules(book, one, facts, covered)
     book.policies(extrapolated, covered)
-    evidence = [[*rules, *rows] for rules, rows in zip(book.rows, stands.rows, strict=True)]
-    return table.keys[[*SEGMENT_KEYS, "distal_site", "proximal_site"]].assign(
-        criteria=one.id,
-        conduction_block=stands.grade,
-        grade_by_numbers=by_numbers,
-        technical_validity=stands.technical_validity(),
-        not_excluded=stands.left_open,
-        temporal_dispersion=_dispersion(one, facts, found),
-        extrapolated=extrapolated,
-        evidence=pd.Series(evidence, index=table.keys.index, dtype="object"),
-    )
+    evidence = np.empty(len(facts), dtype=object)
+    evidence[:] = [[*rules, *rows] for rules, rows in zip(book.rows, stands.rows, strict=True)]
+    return {
+        "criteria": np.full(len(facts), one.id, dtype=object),
+        "conduction_block": stands.grade,
+        "grade_by_numbers": by_numbers,
+        "technical_validity": stands.technical_validity(),
+        "not_excluded": stands.left_open,
+        "temporal_dispersion": np.asarray(_dispersion(one, facts, found), dtype=object),
+        "extrapolated": extrapolated,
+        "evidence": evidence,
+    }
 
 
 def _by_rules(
@@ -360,7 +368,6 @@ def _dispersion(one: CriteriaSet, facts: _Facts, found: Premises) -> Truths:
 
 
 def _extrapolated(one: CriteriaSet, table: Segments) -> np.ndarray[Any, Any]:
-    at_erb = (table.keys["proximal_site"] == "erb").to_numpy(dtype=bool)
     named = np.array(
         [
             (not one.named_nerves or nerve in one.named_nerves)
@@ -369,7 +376,7 @@ def _extrapolated(one: CriteriaSet, table: Segments) -> np.ndarray[Any, Any]:
         ],
         dtype=bool,
     )[table.codes]
-    extrapolated: np.ndarray[Any, Any] = ~named | at_erb
+    extrapolated: np.ndarray[Any, Any] = ~named | table.ends_at("erb")
     return extrapolated
 
 

@@ -9,9 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from ncs_cb.columns import records
 from ncs_cb.judging.leading import is_for_mmn, leading_set
-from ncs_cb.judging.nerves import nerve_table
+from ncs_cb.judging.rows import Gathered, Row, nerve_of, visits_of
 from ncs_cb.judging.sensory import SensoryStudy, all_normal, sensory_studies, through
 from ncs_cb.judging.validity import NOT_ATTESTED
 from ncs_cb.knowledge.anatomy import entrapment_between, position
@@ -36,56 +35,34 @@ in percent of their limit of normal; entrapment segments enter only the entrapme
 that is not certain is a pair: the least and the most that it may be."""
 
 Facts = dict[str, Any]
-Row = Mapping[str, Any]
 Place = tuple[str, str, str]
 
 
 def facts_of_visits(
-    verdicts: pd.DataFrame,
-    segments: pd.DataFrame,
-    traces: pd.DataFrame,
-    f_waves: pd.DataFrame,
+    rows: Gathered,
     details: Mapping[str, Details],
     reference: str | Path | ReferenceSet,
 ) -> dict[str, Facts]:
     """Work out :data:`FACTS` for every study; what is not known is NA or NaN."""
     sets = chain(reference)
-    judged, measured = by_study(verdicts), by_study(segments)
-    nerves = by_study(nerve_table(segments, traces, f_waves, details))
-    sensory = by_study(traces.loc[traces["kind"] == "sensory"] if len(traces) else traces)
     found = {}
-    for study_id in dict.fromkeys([*details, *judged, *measured, *nerves, *sensory]):
+    for study_id in visits_of(rows, details):
         person = details.get(study_id, Details())
-        studies = sensory_studies(person, sensory.get(study_id, ()), sets)
-        rows = judged.get(study_id, ())
+        studies = sensory_studies(person, rows.sensory.get(study_id, ()), sets)
+        judged, measured = (of.get(study_id, ()) for of in (rows.verdicts, rows.segments))
         found[study_id] = {
-            **_block_facts(rows, studies),
+            **_block_facts(judged, studies),
             "sensory_studies_are_normal": all_normal(studies, 1),
-            **_velocity_facts(rows, measured.get(study_id, ()), person, sets),
+            **_velocity_facts(judged, measured, person, sets),
             "distal_latency_pct_of_upper_limit": max(
-                (_latency_share(row, person, sets) for row in nerves.get(study_id, ())),
+                (_latency_share(row, person, sets) for row in rows.nerves.get(study_id, ())),
                 default=math.nan,
                 key=lambda x: -math.inf if math.isnan(x) else x,
             ),
-            **_entrapment_facts(measured.get(study_id, ())),
+            **_entrapment_facts(measured),
             "is_male": pd.NA if person.sex is None else person.sex == "male",
         }
     return found
-
-
-def by_study(frame: pd.DataFrame) -> dict[str, tuple[Row, ...]]:
-    """Give the rows of a table by study id; an absent id is empty text."""
-    groups: dict[str, list[Row]] = {}
-    for row in records(frame):
-        study_id = row.get("study_id")
-        groups.setdefault(study_id if isinstance(study_id, str) else "", []).append(row)
-    return {key: tuple(rows) for key, rows in groups.items()}
-
-
-def nerve_of(row: Row) -> tuple[str, str]:
-    """Give nerve and side of a row; an unknown side is empty text."""
-    side = row.get("side")
-    return row["nerve"], side if isinstance(side, str) else ""
 
 
 def _blocked(rows: Iterable[Row], *, attested: bool = False) -> set[Place]:

@@ -5,6 +5,7 @@ Everything comes from ``tables/nerves.toml``. A nerve, site or alias is added th
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -48,6 +49,17 @@ class Place:
     label_zh: str
     aliases: tuple[str, ...]
     short: str = ""
+    near_other_nerves: bool = False
+    """One stimulus here reaches median and ulnar nerve, or the whole plexus."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of a limb that has a name of its own; without distal sites it begins anywhere."""
+
+    name: str
+    distal: tuple[str, ...]
+    proximal: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +106,8 @@ class Nerve:
     name_at: tuple[float, float] = (0.0, 0.0)
     large_healthy_fall: str = ""
     """Source that says how far a healthy response of this nerve falls; empty for other nerves."""
+    healthy_fall_pct: float = math.nan
+    """Upper limit of that fall of amplitude."""
     branch_of: str = ""
     """Of a sensory nerve, the mixed nerve whose fibers it carries."""
 
@@ -105,6 +119,7 @@ class Anatomy:
     nerves: dict[str, Nerve]
     sites: dict[str, Place]
     muscles: dict[str, Place]
+    stretches: tuple[Span, ...] = ()
 
 
 def normalize(text: str) -> str:
@@ -146,9 +161,15 @@ def build(raw: dict[str, Any]) -> Anatomy:
         for trap in nerve.entrapments:
             between = (trap.distal_site, trap.proximal_site)
             _refuse_unknown(f"nerves.{nerve.id}.entrapment", between, nerve.sites)
+    stretches = tuple(
+        Span(name, tuple(value.get("distal", ())), tuple(value["proximal"]))
+        for name, value in raw.get("stretches", {}).items()
+    )
+    for one in stretches:
+        _refuse_unknown(f"stretches.{one.name}", (*one.distal, *one.proximal), sites)
     for what, places in (("sites", sites), ("muscles", muscles), ("nerves", nerves)):
         _refuse_shared_aliases(what, places)
-    return Anatomy(nerves, sites, muscles)
+    return Anatomy(nerves, sites, muscles, stretches)
 
 
 def _place(key: str, value: dict[str, Any]) -> Place:
@@ -158,6 +179,7 @@ def _place(key: str, value: dict[str, Any]) -> Place:
         value.get("label_zh", value["label"]),
         tuple(value["aliases"]),
         value.get("short", ""),
+        bool(value.get("near_other_nerves", False)),
     )
 
 
@@ -190,8 +212,17 @@ def _nerve(key: str, value: dict[str, Any]) -> Nerve:
         if "map" in value
         else (0.0, 0.0),
         large_healthy_fall=value.get("large_healthy_fall", ""),
+        healthy_fall_pct=float(value.get("healthy_fall_pct", math.nan)),
         branch_of=value.get("branch_of", ""),
     )
+
+
+def stretch_name(distal_site: str, proximal_site: str) -> str:
+    """Give the key of the words for a stretch; empty for one that its two sites name."""
+    for one in anatomy().stretches:
+        if proximal_site in one.proximal and (not one.distal or distal_site in one.distal):
+            return one.name
+    return ""
 
 
 def _refuse_unknown(key: str, names: tuple[str, ...], known: Any) -> None:
@@ -225,6 +256,12 @@ def _lookup(what: Literal["sites", "muscles", "nerves"]) -> dict[str, str]:
     }
 
 
+_TITLES = {
+    "muscles": re.compile(r"^\s*(?:mm?\.\s*|musc\.\s*|mm?\s+|musculus\s+)", re.IGNORECASE),
+    "nerves": re.compile(r"^\s*(?:n\.\s*|n\s+|nervus\s+)", re.IGNORECASE),
+}
+
+
 def find(what: Literal["sites", "muscles", "nerves"], text: str) -> str | None:
     """Give the id that `text` names, or None.
 
@@ -233,7 +270,13 @@ def find(what: Literal["sites", "muscles", "nerves"], text: str) -> str | None:
     >>> find("sites", "B. Elbow"), find("nerves", "Median_Nerve"), find("muscles", "小指展肌")
     ('below_elbow', 'median', 'adm')
     """
-    return _lookup(what).get(normalize(text))
+    known = _lookup(what)
+    found = known.get(normalize(text))
+    title = _TITLES.get(what)
+    if found is None and title is not None:
+        # Latin names carry what they are: "M. abductor hallucis", "Nervus tibialis".
+        found = known.get(normalize(title.sub("", text)))
+    return found
 
 
 def resolve(

@@ -16,7 +16,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from ncs_cb.errors import NcsError, TableError, did_you_mean
+from ncs_cb.errors import NcsError, ReadError, TableError, did_you_mean
+from ncs_cb.files import read_regular
 from ncs_cb.units import is_finite
 
 VERIFIED = ("primary", "secondary", "unchecked", "doubtful")
@@ -72,10 +73,15 @@ def table(name: str) -> DataText:
 
 
 @cache
+def translated(lang: str) -> dict[str, str]:
+    """Give each English text of a nerve, finding, feature or set in another language."""
+    words: dict[str, str] = read("words", lang).raw.get("knowledge", {})
+    return words
+
+
 def chinese() -> dict[str, str]:
     """Give the Chinese of each English text of a nerve, finding, feature or set."""
-    words: dict[str, str] = read("words", "zh").raw["knowledge"]
-    return words
+    return translated("zh")
 
 
 def _in_two_languages(data: DataText) -> DataText:
@@ -133,9 +139,9 @@ def _content(folder: str, id_or_path: str | Path) -> tuple[str, bytes]:
     name = str(id_or_path)
     if is_path(id_or_path):
         try:
-            content = Path(id_or_path).read_bytes()
-        except OSError as problem:
-            raise TableError(f"the file cannot be read: {problem.strerror}", source=name) from None
+            content = read_regular(Path(id_or_path))
+        except ReadError as problem:
+            raise TableError(f"the file {problem.message}", source=name) from None
     else:
         known = shipped(folder)
         if name not in known:

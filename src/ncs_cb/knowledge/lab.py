@@ -25,7 +25,6 @@ NAME = "lab.toml"
 _TEMPLATE = "tables/lab_template.toml"
 _LETTERHEAD = ("name", "address", "physician", "logo", "phone", "email")
 _DEFAULTS = ("criteria", "reference", "language", "supramaximal", "collision_used")
-_LANGUAGES = ("en", "zh")
 _LOGOS = (".png", ".svg")
 _PLACES = {"stimulation_site": "sites", "nerve": "nerves", "muscle": "muscles"}
 _OTHERS = {"side": ("left", "right"), "response": ("present", "absent", "not_done")}
@@ -112,8 +111,9 @@ def _letterhead(block: Block, folder: Path) -> dict[str, str]:
     logo = found.get("logo")
     if logo is not None:
         file = folder / logo
-        inside = folder.resolve() in file.resolve().parents
-        if not logo.lower().endswith(_LOGOS) or not inside or not file.is_file():
+        # Asked first: a name with a zero letter is no file, and cannot be resolved.
+        is_there = file.is_file() and folder.resolve() in file.resolve().parents
+        if not logo.lower().endswith(_LOGOS) or not is_there:
             raise block.wrong("logo", "must name a PNG or SVG file beside lab.toml")
         found["logo_data"] = _embedded(block, file)
     return found
@@ -131,20 +131,26 @@ def _defaults(block: Block, folder: Path) -> dict[str, Any]:
     block.only(*_DEFAULTS)
     found: dict[str, Any] = {}
     if "criteria" in block.raw:
-        found["criteria"] = tuple(_own(n, folder) for n in block.names("criteria"))
+        found["criteria"] = tuple(
+            _own(block, "criteria", name, folder) for name in block.names("criteria")
+        )
     if "reference" in block.raw:
-        found["reference"] = _own(block.text("reference"), folder)
+        found["reference"] = _own(block, "reference", block.text("reference"), folder)
     if "language" in block.raw:
-        found["language"] = block.choice("language", _LANGUAGES)
+        found["language"] = block.choice("language", datafile.shipped("words"))
     for name in ("supramaximal", "collision_used"):
         if name in block.raw:
             found[name] = block.truth(name)
     return found
 
 
-def _own(name: str, folder: Path) -> str:
-    """Take the path of a file of one's own from the folder of ``lab.toml``."""
-    return str(folder / name) if datafile.is_path(name) else name
+def _own(block: Block, key: str, name: str, folder: Path) -> str:
+    """Give a shipped set by its id, or the path of one's own from the folder of ``lab.toml``."""
+    if not datafile.is_path(name):
+        return block.one_of(key, name, datafile.shipped(key))
+    if not (folder / name).is_file():
+        raise block.wrong(key, f"'{name}': no such file, counted from the folder of lab.toml")
+    return str(folder / name)
 
 
 def _as_written(block: Block) -> dict[str, dict[str, tuple[str, ...]]]:

@@ -389,29 +389,26 @@ def limits(
     """
     import pandas as pd
 
-    keys = pd.DataFrame(
-        {
-            name: frame[name].astype("string")
-            if name in frame
-            else pd.array([None] * len(frame), dtype="string")
-            for name in ("study_id", "nerve", "muscle", "segment")
-        },
-        index=frame.index,
-    )
-    if item != "velocity_m_per_s":
-        keys["segment"] = pd.array([None] * len(frame), dtype="string")
-    if not person:
-        keys["study_id"] = pd.array([None] * len(frame), dtype="string")
-    codes = keys.groupby(list(keys), dropna=False, sort=False).ngroup().to_numpy()
-    unique = keys.loc[~pd.Series(codes).duplicated().to_numpy()]
-    sets = chain(reference)
-    rows = [
-        _range(sets, study, item, tuple(None if v is pd.NA else v for v in row), person or {})
-        for row in unique.itertuples(index=False, name=None)
+    nothing = [None] * len(frame)
+    asked = {"nerve", "muscle"}
+    asked |= {"segment"} if item == "velocity_m_per_s" else set()
+    asked |= {"study_id"} if person else set()
+    columns = [
+        [cell if isinstance(cell, str) else None for cell in frame[name].astype("string").tolist()]
+        if name in frame and name in asked
+        else nothing
+        for name in ("study_id", "nerve", "muscle", "segment")
     ]
-    names = ["low", "high", "set_id", "source", "verified"]
-    table = pd.DataFrame(rows, columns=names).astype({"low": "float64", "high": "float64"})
-    return table.iloc[codes].set_axis(frame.index)
+    keys = list(zip(*columns, strict=True))
+    sets = chain(reference)
+    ranges = {key: _range(sets, study, item, key, person or {}) for key in dict.fromkeys(keys)}
+    names = ("low", "high", "set_id", "source", "verified")
+    made: dict[str, Any] = {
+        name: [ranges[key][at] for key in keys] for at, name in enumerate(names)
+    }
+    for name in ("low", "high"):
+        made[name] = pd.array(made[name], dtype="float64")
+    return pd.DataFrame(made, index=frame.index)
 
 
 def _range(
@@ -449,14 +446,15 @@ def lower_amplitude_limits(
     sets hold for any muscle, with an empty ``set_id``: a response above the share asked of
     that one is above the share asked of its own, whatever that is. All else stays unknown.
     """
+    import numpy as np
+
     table = limits(frame, "motor", "amplitude_mv", reference, person)
-    unknown = table["high"].isna()
+    unknown = np.isnan(table["high"].to_numpy())
     highest = max(
         entry.limit.value
         for one in chain(reference)
         for entry in one.entries
         if entry.study == "motor" and entry.item == "amplitude_mv"
     )
-    return table.assign(
-        low=table["low"].mask(unknown, 0.0), high=table["high"].mask(unknown, highest)
-    )
+    low, high = (table[name].to_numpy() for name in ("low", "high"))
+    return table.assign(low=np.where(unknown, 0.0, low), high=np.where(unknown, highest, high))

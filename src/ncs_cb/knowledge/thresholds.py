@@ -106,6 +106,11 @@ def value(key: str) -> float:
     return known[key].value
 
 
+def is_same_distance(one_mm: float, other_mm: float) -> bool:
+    """Tell whether latencies over two distances may be held against each other."""
+    return abs(one_mm - other_mm) <= value("normal_limits.same_distance_mm")
+
+
 @cache
 def data_file() -> DataFile:
     """Give id, revision and SHA-256 of the table, for provenance."""

@@ -79,7 +79,7 @@ def corrected(trace: Trace) -> tuple[Floats, int]:
         samples = samples.astype(np.float64)
     return _kernels.corrected_row(
         np.ascontiguousarray(samples),
-        int(np.clip(trace.stimulus_index, -1, len(samples))),
+        int(np.clip(trace.stimulus_index, -_kernels.FAR_BEFORE, len(samples))),
         trace.range_mv or (-np.inf, np.inf),
         trace.stimulus.duration_ms or NAN,
         _kernels.scale_of(float(trace.sampling_rate_hz), len(samples)),
@@ -135,6 +135,9 @@ def measure_between(
         return found
     _peak(found, curve, automatic, given, (onset, end), moved_mv)
     peak = found["negative_peak_latency_ms"]
+    if end <= onset and given.end_ms is not None:
+        # What was set in the other order, for the undo of a step between, has no duration.
+        end = NAN
     if given.end_ms is None and (np.isnan(automatic["onset_latency_ms"]) or end <= peak):
         end = curve.time(_return(curve, curve.at(peak), found["negative_peak_amplitude_mv"]))
     _phases(found, (curve, own), automatic, (onset, peak, end))

@@ -22,10 +22,16 @@ from ncs_cb.measuring import sweeps
 from ncs_cb.measuring.between import NUMBERS, Markers, measure_between
 from ncs_cb.measuring.traces import FACTS, measure_study_traces, response_status
 from ncs_cb.model import Correction, Decision, Study, Trace, TypedResponse
-from ncs_cb.review_file import still_standing
+from ncs_cb.review_file import REFUSED, said, still_standing
 
 _KEPT = tuple(name for name in NUMBERS if name != "baseline_noise_mv")
-_NOT_MEASURABLE = ("non_finite_samples", "flat_trace", "stimulus_outside_trace", "clipped")
+_NOT_MEASURABLE = (
+    "non_finite_samples",
+    "flat_trace",
+    "stimulus_outside_trace",
+    "response_begun_before_sweep",
+    "clipped",
+)
 _BY_FILE = "study.toml"
 # An onset set so much later than the program's says that what the program saw is no response; a
 # shorter way is a finer reading of the same response.
@@ -126,8 +132,7 @@ def replay(study: Study) -> Review:
                 digests[first] = (
                     digest(responses[first]) if row is None else printed_rows.digest(row)
                 )
-            nerve = (responses[first][0] if row is None else row).site.nerve
-            problem = _why_not(event, digests[first], nerve)
+            problem = _why_not(event, digests[first], row or responses[first][0])
             if row is not None:
                 problem = problem or printed_rows.why_not(event)
         if first is None or problem:
@@ -137,12 +142,23 @@ def replay(study: Study) -> Review:
     return Review(edits, firsts, tuple(refused), undone)
 
 
-def _why_not(event: Correction, samples: str, nerve: str) -> str:
+def allowed_ms(trace: Trace, marker: str | None) -> tuple[float, float]:
+    """Give the times, from the stimulus, at which a marker may stand: within the sweep."""
+    step = 1000.0 / trace.sampling_rate_hz
+    first = -trace.stimulus_index * step
+    return first if marker == "baseline" else 0.0, first + (len(trace.samples_mv) - 1) * step
+
+
+def _why_not(event: Correction, samples: str, answer: Trace | TypedResponse) -> str:
     if event.samples != samples:
         return "the samples of this response have changed since"
+    if event.action == "move" and isinstance(answer, Trace):
+        low, high = allowed_ms(answer, event.marker)
+        if not low <= float(event.to_value or 0.0) <= high:
+            return f"the sweep allows {low:.4g} to {high:.4g} ms for '{event.marker}'"
     if event.key == "site":
         try:
-            position(nerve, resolve("sites", str(event.to_value)))
+            position(answer.site.nerve, resolve("sites", str(event.to_value)))
         except StudyError as problem:
             return problem.message.rstrip(".")
     return ""
@@ -361,7 +377,7 @@ def set_markers(
             continue
         edit = reviews[int(numbers[place])].of(trace)
         if edit is not None and edit.is_reviewed:
-            changed[place] = _measured(trace, traces.iloc[place], edit)
+            changed[place] = measured_after(trace, traces.iloc[place], edit)
     return _with_rows(traces, changed), told
 
 
@@ -376,7 +392,8 @@ def _with_rows(traces: pd.DataFrame, changed: Mapping[int, Mapping[str, Any]]) -
     return traces.assign(**columns)
 
 
-def _measured(trace: Trace, row: pd.Series, edit: Edit) -> dict[str, Any]:
+def measured_after(trace: Trace, row: pd.Series, edit: Edit) -> dict[str, Any]:
+    """Give what a correction changes in a row of ``traces`` of automatic values."""
     automatic = {name: float(row[name]) for name in NUMBERS}
     raised = flags.split(row["quality_flags"])
     found = dict(automatic)
@@ -429,8 +446,9 @@ def _flags_after(raised: Sequence[str], found: Mapping[str, float]) -> list[str]
 def _ignoring(trace: Trace, until_ms: float) -> tuple[Trace, dict[str, float], list[str]]:
     """Measure a trace again as if nothing had been recorded between stimulus and `until_ms`."""
     samples = np.array(trace.samples_mv, dtype=np.float64)
-    start = trace.stimulus_index
-    stop = min(start + round(until_ms * trace.sampling_rate_hz / 1000.0), samples.size - 1)
+    start = max(trace.stimulus_index, 0)
+    until = trace.stimulus_index + round(until_ms * trace.sampling_rate_hz / 1000.0)
+    stop = max(min(until, samples.size - 1), start)
     wide = max(round(0.0002 * trace.sampling_rate_hz), 1)
     after = float(np.mean(samples[stop : stop + wide]))
     before = float(np.mean(samples[:start])) if start >= wide else after
@@ -462,36 +480,7 @@ def _decisions(study: Study, review: Review) -> tuple[Decision, ...]:
 
 
 def _decision(event: Correction, problem: str, undone: str = "") -> Decision:
-    when = f" on {event.at}" if event.at else ""
-    choice = f"{event.who}{when}: {_what(event)}"
+    choice = said(event)
     if problem:
-        return Decision(event.recording, "review", f"refused: {choice}", problem)
+        return Decision(event.recording, "review", f"{REFUSED}{choice}", problem)
     return Decision(event.recording, "review", choice + undone, event.why or "no reason given")
-
-
-def _what(event: Correction) -> str:
-    place = (event.site or event.text or "").replace("_", " ")
-    if event.action == "undo":
-        return f"undoes {event.undoes}"
-    if event.action == "move":
-        old = "" if event.from_value is None else f" from {event.from_value:.4g} ms"
-        return f"{place}: {event.marker}{old} to {event.to_value:.4g} ms"
-    if event.action == "ignore":
-        return f"{place}: nothing before {event.to_value:.4g} ms is response"
-    if event.action == "set":
-        return f"{place}: {event.key} from {_said(event.from_value)} to {_said(event.to_value)}"
-    words = {
-        "reset": "markers back to the automatic ones",
-        "exclude": "excluded",
-        "choose": "chosen for its site",
-        "accept": "accepted",
-    }
-    return f"{place}: {words[event.action]}"
-
-
-def _said(value: str | float | bool | None) -> str:
-    if value is None:
-        return "unknown"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return value if isinstance(value, str) else f"{value:g}"

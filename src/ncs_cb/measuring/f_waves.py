@@ -15,6 +15,7 @@ A late response of constant latency (an A wave or H reflex) is not told apart fr
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -23,8 +24,9 @@ from numpy.typing import ArrayLike, NDArray
 from ncs_cb import flags
 from ncs_cb.columns import conform
 from ncs_cb.errors import UnitError
+from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.knowledge.thresholds import value as limit
-from ncs_cb.model import FWaveValue, Trace
+from ncs_cb.model import FWaveValue, Study, Trace
 from ncs_cb.units import LARGEST_PLAUSIBLE_RESPONSE_MV
 
 Floats = NDArray[np.float64]
@@ -458,3 +460,35 @@ def _set_row(sweeps: Sequence[Trace]) -> pd.DataFrame:
         muscle=site.muscle,
         stimulation_site=site.stimulation_site,
     )
+
+
+def with_typed(measured: pd.DataFrame, studies: Sequence[Study]) -> pd.DataFrame:
+    """Add the typed-in F waves of nerves that have no recorded ones.
+
+    Parameters
+    ----------
+    measured : DataFrame
+        Table ``f_waves`` of these studies, by their ids; not changed.
+    studies : sequence of Study
+
+    Returns
+    -------
+    DataFrame
+        Table ``f_waves``. Where no muscle was typed in, it is the usual one of the nerve.
+    """
+    series = ["study_id", "nerve", "side", "muscle"]
+    recorded = set(measured[series].itertuples(index=False, name=None))
+    typed = [
+        (study.study_id, replace(one, muscle=one.muscle or _usual_muscle(one.nerve)))
+        for study in studies
+        for one in study.details.f_waves
+    ]
+    added = [(i, v) for i, v in typed if (i, v.nerve, v.side, v.muscle) not in recorded]
+    if not added:
+        return measured
+    rows = typed_table([value for _, value in added]).assign(study_id=[i for i, _ in added])
+    return conform(pd.concat([measured, conform(rows, "f_waves")]), "f_waves")
+
+
+def _usual_muscle(nerve: str) -> str | None:
+    return next(iter(anatomy().nerves[nerve].muscles), None)

@@ -164,6 +164,45 @@ def _plateau_growth_pct(stimulus_ma: Floats, amplitude_mv: Floats) -> float:
     return float(100.0 * slope * (top - start) / base)
 
 
+def still_growing(traces: pd.DataFrame) -> frozenset[tuple[Hashable, ...]]:
+    """Give the sites whose last stimulus still raised the response, as far as one can see.
+
+    Three or more stimuli of one recording, by current or, where none has one, in the order of
+    recording: the last adds more than a plateau may. Too few steps, or none with a current, to
+    prove that the top is submaximal; but what is attested of all stimuli does not hold there.
+
+    Parameters
+    ----------
+    traces : DataFrame
+        Table ``traces``, with the rows flagged ``not_used``.
+
+    Returns
+    -------
+    frozenset of tuple
+        Study, nerve, side, muscle and stimulation site; None where one is unknown.
+    """
+    rows = traces[(traces["kind"] == "motor").fillna(False).to_numpy(dtype=bool)]
+    growth = 1.0 + thresholds.value("sweeps.plateau_growth_pct") / 100.0
+    found = set()
+    for place, part in rows.groupby([key for key in _RUN if key in rows], sort=False, dropna=False):
+        if len(part) < thresholds.value("sweeps.rising_minimum_steps"):
+            continue
+        current = part["stimulus_ma"].to_numpy(dtype=np.float64, na_value=np.nan)
+        height = part["negative_peak_amplitude_mv"].to_numpy(dtype=np.float64, na_value=np.nan)
+        height = np.where(is_absent(part), 0.0, height)
+        if np.isfinite(current).all():
+            order = np.argsort(current, kind="stable")
+            starts = np.flatnonzero(np.append(True, np.diff(current[order]) != 0))
+            height = _medians(height[order], starts, np.append(starts[1:], len(order)))
+        elif np.isfinite(current).any():
+            continue
+        known = height[~np.isnan(height)]
+        enough = len(known) >= thresholds.value("sweeps.rising_minimum_steps")
+        if enough and known[-1] == known.max() and known[-1] > growth * known[-2]:
+            found.add(_key(place)[: len(_SERIES)])
+    return frozenset(found)
+
+
 def attest(traces: pd.DataFrame, recruitment: pd.DataFrame) -> pd.DataFrame:
     """Give `traces` with ``supramaximality_denied`` on the top of every series that still grows.
 

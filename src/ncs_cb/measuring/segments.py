@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -33,6 +33,9 @@ _INCREASES = {
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.intp]
+Columns = dict[str, Any]
+"""A table that is being made, by the names of its columns."""
+_BY_PHASE = ("area_reduction_pct", "duration_increase_pct")
 
 
 Printed = Mapping[tuple[str, str, str, str, str, str], PrintedSegment]
@@ -44,7 +47,8 @@ def pair_sites(traces: pd.DataFrame, printed: Printed | None = None) -> pd.DataF
 
     Neighboring sites of one study, nerve, side and muscle make an adjacent segment; in addition
     every farther site is compared with the most distal one (``is_adjacent`` is false there).
-    Sensory responses and those flagged ``not_used`` take no part. Studies, nerves and sides keep
+    Sensory responses, those flagged ``not_used`` and sites that were not stimulated (``not_done``)
+    take no part. Studies, nerves and sides keep
     the order of their first row; the order of rows within them does not matter.
 
     Parameters
@@ -71,9 +75,10 @@ def pair_sites(traces: pd.DataFrame, printed: Printed | None = None) -> pd.DataF
     used = _used_rows(traces)
     rows, distal, proximal, is_adjacent = _pairs(used)
     near, far = rows.iloc[distal], rows.iloc[proximal]
-    table = near[_SERIES].reset_index(drop=True)
-    table["distal_site"] = near["stimulation_site"].to_numpy()
-    table["proximal_site"] = far["stimulation_site"].to_numpy()
+    table: Columns = {name: near[name].array for name in _SERIES}
+    table["distal_site"], table["proximal_site"] = (
+        one["stimulation_site"].to_numpy(dtype=object) for one in (near, far)
+    )
     table["segment"] = table["distal_site"] + "-" + table["proximal_site"]
     table["is_adjacent"] = is_adjacent
     table["is_entrapment_site"] = _entrapment(table)
@@ -85,38 +90,44 @@ def pair_sites(traces: pd.DataFrame, printed: Printed | None = None) -> pd.DataF
         table[name] = np.where(gone, 100.0, reduction)
     for name, measure in _INCREASES.items():
         table[name] = np.where(gone, np.nan, 100.0 * (_ratio(near, far, measure) - 1.0))
-    table["length_mm"] = _values(far, "distance_mm") - _values(near, "distance_mm")
+    lengths = _values(far, "distance_mm") - _values(near, "distance_mm")
     found = _found_printed(table, printed or {})
-    lengths = [np.nan if one is None else one.length_mm for one in found]
-    table["length_mm"] = table["length_mm"].fillna(pd.Series(lengths, dtype="float64"))
+    of_machine = np.array([_told(one, "length_mm") for one in found], dtype=np.float64)
+    table["length_mm"] = np.where(np.isnan(lengths), of_machine, lengths)
     table["conduction_velocity_m_per_s"], doubts = _velocity(table, near, far)
     table["conduction_velocity_m_per_s"] = _stand_in(table, found)
     table["quality_flags"] = _flags(table, near, far, doubts)
-    return conform(table, "segments")
+    return conform(pd.DataFrame(table), "segments")
 
 
-def _found_printed(table: pd.DataFrame, printed: Printed) -> list[PrintedSegment | None]:
+def _found_printed(table: Columns, printed: Printed) -> list[PrintedSegment | None]:
     if not printed:
-        return [None] * len(table)
-    keys = table[[*_SERIES, "distal_site", "proximal_site"]].itertuples(index=False, name=None)
-    return [printed.get(key) for key in keys]
+        return [None] * len(table["segment"])
+    names = [*_SERIES, "distal_site", "proximal_site"]
+    return [printed.get(key) for key in zip(*(table[name].tolist() for name in names), strict=True)]
 
 
-def _stand_in(table: pd.DataFrame, found: Sequence[PrintedSegment | None]) -> Floats:
+def _told(one: PrintedSegment | None, name: str) -> float:
+    value = None if one is None else getattr(one, name)
+    return np.nan if value is None else float(value)
+
+
+def _stand_in(table: Columns, found: Sequence[PrintedSegment | None]) -> Floats:
     """Take the printed velocity of a segment whose length nobody knows, if it is plausible."""
-    told = pd.Series(
-        [None if one is None else one.velocity_m_per_s for one in found], dtype="float64"
-    )
+    told = np.array([_told(one, "velocity_m_per_s") for one in found], dtype=np.float64)
     low, high = (
         thresholds.value(f"velocity_implausible.{end}_m_per_s") for end in ("minimum", "maximum")
     )
-    own = pd.Series(table["conduction_velocity_m_per_s"].to_numpy(dtype=np.float64))
-    is_used = own.isna() & table["length_mm"].isna() & told.between(low, high)
+    own = table["conduction_velocity_m_per_s"]
+    is_used = np.isnan(own) & np.isnan(table["length_mm"]) & (told >= low) & (told <= high)
     return np.where(is_used, told, own)
 
 
 def _used_rows(traces: pd.DataFrame) -> pd.DataFrame:
     stands = traces["quality_flags"].map(flags.is_used).to_numpy(dtype=bool)
+    if "response" in traces:
+        # Where nobody stimulated there is no end of a segment; its neighbors are each other's.
+        stands &= (traces["response"] != "not_done").fillna(True).to_numpy(dtype=bool)
     is_used = (traces["kind"] == "motor").fillna(False) & stands
     return traces[is_used].drop_duplicates([*_SERIES, "stimulation_site"])
 
@@ -145,10 +156,11 @@ def _pairs(used: pd.DataFrame) -> tuple[pd.DataFrame, Ints, Ints, Bools]:
     return rows, distal[tidy], proximal[tidy], is_adjacent[tidy]
 
 
-def _entrapment(table: pd.DataFrame) -> list[bool]:
-    keys = list(zip(table["nerve"], table["distal_site"], table["proximal_site"], strict=True))
+def _entrapment(table: Columns) -> Bools:
+    names = ("nerve", "distal_site", "proximal_site")
+    keys = list(zip(*(table[name].tolist() for name in names), strict=True))
     found = {key: entrapment_between(*key) is not None for key in set(keys)}
-    return [found[key] for key in keys]
+    return np.array([found[key] for key in keys], dtype=bool)
 
 
 def _values(rows: pd.DataFrame, name: str) -> Floats:
@@ -160,11 +172,11 @@ def _ratio(near: pd.DataFrame, far: pd.DataFrame, measure: str) -> Floats:
     return _values(far, measure) / np.where(distal > 0.0, distal, np.nan)
 
 
-def _velocity(table: pd.DataFrame, near: pd.DataFrame, far: pd.DataFrame) -> tuple[Floats, Doubts]:
+def _velocity(table: Columns, near: pd.DataFrame, far: pd.DataFrame) -> tuple[Floats, Doubts]:
     """Give the velocity of each segment where nothing speaks against it, and what does."""
     delay_ms = _values(far, "onset_latency_ms") - _values(near, "onset_latency_ms")
     delay_ms = np.where(is_absent(near) | is_absent(far), np.nan, delay_ms)
-    length_mm = table["length_mm"].to_numpy()
+    length_mm = table["length_mm"]
     positive_mm = np.where(length_mm > 0.0, length_mm, np.nan)
     velocity = positive_mm / np.where(delay_ms > 0.0, delay_ms, np.nan)
     is_implausible = (
@@ -172,8 +184,8 @@ def _velocity(table: pd.DataFrame, near: pd.DataFrame, far: pd.DataFrame) -> tup
         | (velocity > thresholds.value("velocity_implausible.maximum_m_per_s"))
         | (velocity < thresholds.value("velocity_implausible.minimum_m_per_s"))
     )
-    of_leg = [name for name, nerve in anatomy().nerves.items() if nerve.limb == "leg"]
-    is_leg = table["nerve"].isin(of_leg).to_numpy(dtype=bool)
+    limbs = {name: nerve.limb for name, nerve in anatomy().nerves.items()}
+    is_leg = np.array([limbs.get(name) == "leg" for name in table["nerve"].tolist()], dtype=bool)
     guess = guess_distances(
         _values(near, "distance_mm"), _values(far, "distance_mm"), delay_ms, is_leg
     )
@@ -238,24 +250,40 @@ def guess_distances(
         limit("distance_implausible.shortest_leg_mm"),
         limit("distance_implausible.shortest_arm_mm"),
     )
-    is_length = (length_mm < shortest) & (proximal_mm >= shortest)
+    # Further up, lengths taken for distances would not grow: a short slow segment there is slow.
+    is_length = (length_mm < shortest) & (proximal_mm >= shortest) & (distal_mm < shortest)
     is_length &= (length_mm / delay_ms < usual) & is_usual(proximal_mm)
     return np.where(is_cm, CENTIMETRES, np.where(is_length, SEGMENT_LENGTHS, 0)).astype(np.int8)
 
 
-def _flags(table: pd.DataFrame, near: pd.DataFrame, far: pd.DataFrame, doubts: Doubts) -> list[str]:
-    area = table["area_reduction_pct"].notna() & table["total_area_reduction_pct"].isna()
-    duration = table["duration_increase_pct"].notna() & table["total_duration_increase_pct"].isna()
-    largest = 1.0 + thresholds.value("proximal_larger.maximum_gain_pct") / 100.0
-    gains = [
-        _ratio(near, far, m) for m in ("negative_peak_amplitude_mv", "total_negative_area_mv_ms")
-    ]
+def agreed_gain_pct(first: Floats | float, total: Floats | float) -> Floats:
+    """Give the gain of area that the first phase and all phases agree on, in percent.
+
+    A late phase that just reaches the limit at one site and just misses it at the other moves
+    the area of all phases by a tenth and more where nothing was gained. Losses, and gains of
+    which one is unknown, are those of all phases.
+    """
+    first, total = np.asarray(first, dtype=np.float64), np.asarray(total, dtype=np.float64)
+    with np.errstate(invalid="ignore"):
+        less = (total > 0.0) & (first < total)
+    return np.where(less, np.maximum(first, 0.0), total)
+
+
+def _flags(table: Columns, near: pd.DataFrame, far: pd.DataFrame, doubts: Doubts) -> list[str]:
+    first, over_all = (
+        [np.isnan(table[f"{prefix}{name}"]) for name in _BY_PHASE] for prefix in ("", "total_")
+    )
+    most = thresholds.value("proximal_larger.maximum_gain_pct")
+    gains = (
+        -table["amplitude_reduction_pct"],
+        agreed_gain_pct(-table["area_reduction_pct"], -table["total_area_reduction_pct"]),
+    )
     raised = {
-        "first_phase_only": (area | duration).to_numpy(),
+        "first_phase_only": (~first[0] & over_all[0]) | (~first[1] & over_all[1]),
         "response_absent_at_site": is_absent(near) | is_absent(far),
-        "entrapment_site": table["is_entrapment_site"].to_numpy(),
-        "proximal_larger": np.logical_or(*(g > largest + TOLERANCE for g in gains)),
-        "length_implausible": table["length_mm"].to_numpy() <= 0.0,
+        "entrapment_site": table["is_entrapment_site"],
+        "proximal_larger": np.logical_or(*(gain > most + TOLERANCE for gain in gains)),
+        "length_implausible": table["length_mm"] <= 0.0,
         "velocity_implausible": doubts.is_velocity_implausible,
         "distance_implausible": doubts.is_distance_implausible,
     }

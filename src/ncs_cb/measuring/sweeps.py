@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from ncs_cb import flags
 from ncs_cb.knowledge import thresholds
 from ncs_cb.measuring.attested import IN_GENERAL
-from ncs_cb.measuring.recruitment import attest, recruitment_table
-from ncs_cb.measuring.unlike import difference
+from ncs_cb.measuring.recruitment import attest, recruitment_table, still_growing
+from ncs_cb.measuring.unlike import difference, jitter
 from ncs_cb.model import Decision, MachineValues, Stimulus, Study, Trace
 
-__all__ = ["Chosen", "attest", "choose_responses", "recruitment_table", "repeats"]
+__all__ = ["Chosen", "attest", "choose_responses", "recruitment_table", "repeats", "still_growing"]
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -159,8 +159,19 @@ def _averaged(sweeps: list[Trace], decisions: list[Decision]) -> list[_Response]
     decisions.append(
         _average_decision(sweeps[0], len(kept), len(sweeps), counts, samples_mv[is_kept])
     )
-    trace = _mean_trace(kept, samples_mv[is_kept], stimulus_index)
+    moved_mv, apart_ms = jitter(samples_mv[is_kept], stimulus_index, kept[0].sampling_rate_hz)
+    trace = _mean_trace(kept, moved_mv, stimulus_index)
     raised = ("sweeps_rejected",) if len(kept) < len(sweeps) else ()
+    if apart_ms:
+        decisions.append(
+            Decision(
+                kept[0].recording,
+                "average",
+                f"{_place(kept[0])}: {len(kept)} sweeps aligned",
+                f"their responses come up to {apart_ms:.2g} ms apart",
+            )
+        )
+        raised = (*raised, "repeats_aligned")
     return [_Response(trace, len(kept), raised=raised)]
 
 
@@ -175,13 +186,14 @@ def _differ_decision(sweeps: Sequence[Trace], why: str) -> Decision:
 
 def _is_usable(trace: Trace) -> bool:
     samples = trace.samples_mv
-    if not 0 <= trace.stimulus_index < samples.size:
+    if trace.stimulus_index >= samples.size:
         return False
     return bool(np.isfinite(samples).all() and samples.min() < samples.max())
 
 
 def _aligned(sweeps: Sequence[Trace]) -> tuple[Floats, int]:
     """Stack sweeps with their stimuli aligned, over the stretch that all of them cover."""
+    # Negative where a sweep begins after its stimulus.
     before = min(trace.stimulus_index for trace in sweeps)
     after = min(trace.samples_mv.size - trace.stimulus_index for trace in sweeps)
     rows = [

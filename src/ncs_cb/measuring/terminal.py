@@ -77,4 +77,5 @@ def _doubted(rows: pd.DataFrame) -> list[int]:
 def _counts_from_window(texts: list[str]) -> bool:
     """Tell whether the times of a series may count from the beginning of the sweep."""
     names = {name for text in texts for name in flags.split(text)}
-    return "no_prestimulus_baseline" in names and "stimulus_realigned" not in names
+    told = {"stimulus_realigned", "sweep_starts_late"}
+    return "no_prestimulus_baseline" in names and not names & told

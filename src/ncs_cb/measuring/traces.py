@@ -42,6 +42,8 @@ FACTS: dict[int, str] = {
     fact.ARTIFACT_CLIPPED: "artifact_clipped",
     fact.REALIGNED: "stimulus_realigned",
     fact.LATE_RESPONSE: "late_response",
+    fact.STARTS_LATE: "sweep_starts_late",
+    fact.BEGUN_BEFORE: "response_begun_before_sweep",
 }
 """What each bit of the kernel's facts is called."""
 
@@ -64,7 +66,8 @@ def measure_traces(
         Negative up. Read as it is and never changed.
     sampling_rate_hz : float or array_like of shape (n_traces,) [Hz]
     stimulus_index : int or array_like of shape (n_traces,)
-        Index of the sample at which the stimulus was given.
+        Index of the sample at which the stimulus was given; negative where the sweep begins after
+        it, by up to 10 ms.
     threads : int, optional
         How many threads to use for large batches; all cores by default. The result does not
         depend on it.
@@ -93,7 +96,7 @@ def measure_traces(
     stimuli = _per_trace(stimulus_index, n, "stimulus_index")
     if stimuli.dtype.kind == "f" and not np.array_equal(stimuli, np.floor(stimuli)):
         raise ValueError("stimulus_index must be whole numbers: the index of a sample")
-    stimuli = np.clip(stimuli, -1, samples.shape[1]).astype(np.int64)
+    stimuli = np.clip(stimuli, -_kernels.FAR_BEFORE, samples.shape[1]).astype(np.int64)
     limits, pulses, units = (np.full(n, v) for v in (np.inf, np.nan, fact.UNIT_MV))
     out, facts = _run(samples, rates, stimuli, -limits, limits, pulses, units, threads)
     return _frame(out, facts)

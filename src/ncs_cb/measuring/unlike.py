@@ -46,27 +46,78 @@ def _other_shape(
 ) -> str:
     """Say whether more than `spare` sweeps come later than the others, or in another shape."""
     rate = sweeps[0].sampling_rate_hz
-    begin = stimulus_index + round(thresholds.value("sweeps.artifact_window_ms") * rate / 1e3) + 1
+    window = round(thresholds.value("sweeps.artifact_window_ms") * rate / 1e3)
+    begin = max(stimulus_index + window + 1, 0)
     step = max(1, int(rate // 10_000))
     rows = samples_mv[:, begin::step]
     rows = rows - np.median(rows, axis=1, keepdims=True)
     middle = np.median(rows, axis=0)
     # The sweep most like the middle one speaks for all: a mean of two latencies has neither.
     against = rows[int(np.argmax(rows @ middle / np.maximum(_norms(rows), 1e-30)))]
-    late, odd, turned = 0, 0, 0
+    lags_ms, odd, turned = [], 0, 0
     for row in rows:
         alike = np.correlate(row, against, mode="full") / (_norms(row) * _norms(against))
         best = int(alike.argmax())
         least = thresholds.value("sweeps.repeat_shape_correlation")
         turned += bool(-alike.min() > least and -alike.min() > alike[best])
         odd += bool(alike[best] < least)
-        lag_ms = abs(best - (len(row) - 1)) * step * 1e3 / rate
-        late += bool(lag_ms > thresholds.value("sweeps.repeat_latency_ms"))
+        lags_ms.append((best - (len(row) - 1)) * step * 1e3 / rate)
+    late = _apart(np.array(lags_ms), thresholds.value("sweeps.repeat_latency_ms"), spare)
     if turned > spare:
         return f"{turned} of {len(rows)} are upside down beside the others"
     if odd > spare:
         return f"{odd} of {len(rows)} have another shape than the others"
     return f"{late} of {len(rows)} come at another latency than the others" if late > spare else ""
+
+
+def _apart(lags_ms: Floats, most: float, spare: int) -> int:
+    """Count the sweeps that come too far from the middle; all if the rest lie too far apart."""
+    far = np.abs(lags_ms - np.median(lags_ms))
+    kept = lags_ms[np.argsort(far, kind="stable")[: len(lags_ms) - spare]]
+    if np.ptp(kept) > most + 1e-9:
+        return max(int((far > most / 2).sum()), spare + 1)
+    return 0
+
+
+def jitter(samples_mv: Floats, stimulus_index: int, rate: float) -> tuple[Floats, float]:
+    """Move repeats that come at slightly different times over one another.
+
+    Parameters
+    ----------
+    samples_mv : ndarray of shape (n_sweeps, n_samples)
+        Repeats with their stimuli aligned, in mV.
+    stimulus_index : int
+        Sample of the stimulus in each row.
+    rate : float
+        Samples per second.
+
+    Returns
+    -------
+    ndarray of shape (n_sweeps, n_samples)
+        The rows, each moved to the middle latency where they lie too far apart to be averaged as
+        they are; the samples as they were where not.
+    float
+        How far apart they came, in ms; 0 where nothing was moved.
+    """
+    window = round(thresholds.value("sweeps.artifact_window_ms") * rate / 1e3)
+    after = samples_mv[:, max(stimulus_index + window + 1, 0) :]
+    after = after - np.median(after, axis=1, keepdims=True)
+    reach = int(thresholds.value("sweeps.repeat_latency_ms") * rate / 1e3)
+    steps = np.median(np.abs(np.diff(after, axis=1)), axis=1) if after.shape[1] > 1 else 0.0
+    if after.shape[1] <= 4 * reach or (np.ptp(after, axis=1) <= 100.0 * steps).any():
+        return samples_mv, 0.0  # noise alone would move them
+    middle = np.median(after, axis=0)[reach : after.shape[1] - reach]
+    shifts = np.arange(-reach, reach + 1)
+    n = len(middle)
+    alike = np.stack([after[:, reach + s : reach + s + n] @ middle for s in shifts], axis=1)
+    lags = shifts[alike.argmax(axis=1)]
+    lags = lags - round(float(np.median(lags)))
+    apart_ms = float(np.ptp(lags)) * 1e3 / rate
+    if apart_ms < thresholds.value("sweeps.jitter_ms"):
+        return samples_mv, 0.0
+    place = np.arange(samples_mv.shape[1]) + lags[:, np.newaxis]
+    place = np.clip(place, 0, samples_mv.shape[1] - 1)
+    return np.take_along_axis(samples_mv, place, axis=1), apart_ms
 
 
 def _norms(rows: Floats) -> Floats:
@@ -76,7 +127,8 @@ def _norms(rows: Floats) -> Floats:
 
 def _after(trace: Trace) -> Floats:
     window = round(thresholds.value("sweeps.artifact_window_ms") * trace.sampling_rate_hz / 1000.0)
-    after: Floats = np.asarray(trace.samples_mv[trace.stimulus_index + window + 1 :], np.float64)
+    begin = max(trace.stimulus_index + window + 1, 0)
+    after: Floats = np.asarray(trace.samples_mv[begin:], np.float64)
     return after
 
 

@@ -43,6 +43,7 @@ _DOUBTED = frozenset(
         "distance_implausible",
         "polarity_differs",
         "polarity_uncertain",
+        "amplitude_implausible",
         "stimulus_time_uncertain",
         "clipped",
     }
@@ -53,8 +54,8 @@ def archive_values(archive: Path) -> pd.DataFrame:
     """Give every usable value of an archive with the age and height of its person.
 
     Distal amplitudes and latencies of motor responses, amplitudes and latencies of sensory ones,
-    velocities of adjacent segments. Where a laboratory stimulates one nerve at several distal
-    sites, the usual one counts.
+    velocities of adjacent segments, shortest latencies of F waves (of archives that hold them).
+    Where a laboratory stimulates one nerve at several distal sites, the usual one counts.
 
     Raises
     ------
@@ -66,6 +67,8 @@ def archive_values(archive: Path) -> pd.DataFrame:
     )
     found = [_of_traces(traces, taken) for taken in _TRACES]
     found.append(_of_segments(segments))
+    if (archive / "f_waves").is_dir():
+        found.append(_of_f_waves(_table(archive, "f_waves")))
     person = studies.drop_duplicates("study_id")[["study_id", "age_years", "height_cm"]]
     whole = pd.concat([f for f in found if len(f)] or [found[0]], ignore_index=True)
     whole = whole.dropna(subset="value").merge(person, on="study_id", how="left")
@@ -149,6 +152,24 @@ def _of_segments(segments: pd.DataFrame) -> pd.DataFrame:
             "direction": "lower",
             "study_id": rows["study_id"],
             "value": rows[_VELOCITY].astype("float64"),
+            "distance_mm": float("nan"),
+        }
+    )
+
+
+def _of_f_waves(f_waves: pd.DataFrame) -> pd.DataFrame:
+    rows = _usable(f_waves[f_waves["minimum_latency_ms"].notna()])
+    return pd.DataFrame(
+        {
+            "study": "f_wave",
+            "nerve": rows["nerve"],
+            "muscle": rows["muscle"],
+            "site": "",
+            "segment": "",
+            "item": "minimum_latency_ms",
+            "direction": "upper",
+            "study_id": rows["study_id"],
+            "value": rows["minimum_latency_ms"].astype("float64"),
             "distance_mm": float("nan"),
         }
     )

@@ -20,9 +20,11 @@ from numpy.typing import NDArray
 from ncs_cb import flags
 from ncs_cb.columns import SEGMENT_KEYS, conform, records
 from ncs_cb.knowledge import reference, thresholds
+from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.knowledge.reference import ReferenceSet
 from ncs_cb.knowledge.thresholds import data_file
 from ncs_cb.measuring import sweeps
+from ncs_cb.measuring.segments import guess_distances
 from ncs_cb.model import Details, Stimulus, Trace
 from ncs_cb.quality import mimics, shape, technique
 from ncs_cb.quality.pair import (
@@ -32,6 +34,7 @@ from ncs_cb.quality.pair import (
     Response,
     Visit,
     cleared,
+    known,
     no_rows,
     raised,
     unexamined,
@@ -67,6 +70,20 @@ def _of_trace(name: str) -> Check:
     return check
 
 
+def _where_it_is_left_out(carried: Check) -> Check:
+    """Let late phases be said of a segment only where its numbers leave them out."""
+
+    def check(pair: Pair) -> Finding:
+        finding = carried(pair)
+        counted = ("total_area_reduction_pct", "total_duration_increase_pct")
+        if finding.state == "raised" and known(*map(pair.number, counted)):
+            return cleared("counted")
+        return finding
+
+    check.__name__ = carried.__name__
+    return check
+
+
 def _cannot_show(name: str, response: Response) -> str:
     """Say why this flag could not have been raised; empty where it could."""
     if response.trace is None:
@@ -82,13 +99,16 @@ _INVALID = frozenset(f.name for f in flags.FLAGS.values() if f.level == "invalid
 
 
 def _collect(*modules: ModuleType) -> dict[str, Check]:
-    """Find the check of every flag of a segment, and of every caution about a response."""
+    """Find the check of every flag of a segment, and of what a response carries over to it."""
     found: dict[str, Check] = {}
     for name, flag in flags.FLAGS.items():
         if flag.scope == "segment":
             found[name] = next(getattr(m, name) for m in modules if hasattr(m, name))
         elif flag.scope == "trace" and flag.level == "caution" and name not in _HAS_TWIN:
             found[name] = _of_trace(name)
+        elif name == "late_negative_component":
+            # A description of the response, but verdicts must not count its first phase alone.
+            found[name] = _where_it_is_left_out(_of_trace(name))
     return found
 
 
@@ -253,6 +273,7 @@ def _visits(
     recruitment: pd.DataFrame,
 ) -> dict[Hashable, Visit]:
     plateaus = _plateaus(recruitment)
+    growing = sweeps.still_growing(traces)
     visits: dict[Hashable, Visit] = {}
     others: dict[tuple[Hashable, tuple[Any, Any, Any, Any]], list[Response]] = {}
     for row, trace, stimulus in zip(records(traces), responses, stimuli, strict=True):
@@ -262,7 +283,9 @@ def _visits(
             continue
         place = (row["nerve"], row["side"], row["muscle"], row["stimulation_site"])
         one = _response(row, trace, stimulus, visit.details, plateaus.get((study, *place)))
-        if flags.is_used(row["quality_flags"]):
+        if (study, *_key(place)) in growing:
+            one = replace(one, is_growing=True)
+        if flags.stands(row):
             visit.responses.setdefault(place, one)
         elif "repeats_differ" in one.flags:
             others.setdefault((study, place), []).append(one)
@@ -323,7 +346,7 @@ def _pairs(
 ) -> list[Pair]:
     rows = records(adjacent)
     low_high = reference.lower_amplitude_limits(adjacent, limits, details)[["low", "high"]]
-    parts = []
+    parts: list[_Part] = []
     for row in rows:
         study = _key([row["study_id"]])[0]
         visit = visits.setdefault(study, Visit(details.get(str(study), Details())))
@@ -331,18 +354,38 @@ def _pairs(
         visit.segments.setdefault(series, []).append(row)
         distal = visit.responses.get((*series, row["distal_site"]))
         parts.append((row, distal, visit.responses.get((*series, row["proximal_site"])), visit))
-    alike = _correlations(parts)
-    return [
-        Pair(*part, float(correlation), (float(low), float(high)))
-        for part, correlation, (low, high) in zip(
-            parts, alike, low_high.to_numpy(dtype=np.float64).tolist(), strict=True
-        )
+    columns = (
+        _correlations(parts).tolist(),
+        map(tuple, low_high.to_numpy(dtype=np.float64).tolist()),
+        _guesses(parts),
+    )
+    return [Pair(*part, *own) for part, *own in zip(parts, *columns, strict=True)]
+
+
+_Part = tuple[Mapping[str, Any], Response | None, Response | None, Visit]
+
+
+def _guesses(parts: Sequence[_Part]) -> list[int]:
+    """Give what the distances of each pair look like."""
+    nothing = (math.nan, math.nan, math.nan)
+    numbers = [
+        nothing if distal is None or proximal is None else _distances(distal, proximal)
+        for _, distal, proximal, _ in parts
     ]
+    known = anatomy().nerves
+    is_leg = [row["nerve"] in known and known[row["nerve"]].limb == "leg" for row, *_ in parts]
+    near, far, delay = np.array(numbers, dtype=np.float64).reshape(-1, 3).T
+    guesses: list[int] = guess_distances(near, far, delay, np.array(is_leg, dtype=bool)).tolist()
+    return guesses
 
 
-def _correlations(
-    parts: Sequence[tuple[Mapping[str, Any], Response | None, Response | None, Visit]],
-) -> NDArray[np.float64]:
+def _distances(distal: Response, proximal: Response) -> tuple[float, float, float]:
+    """Give both distances, and by how much the proximal latency is longer."""
+    near, far = (one.number("onset_latency_ms") for one in (distal, proximal))
+    return distal.number("distance_mm"), proximal.number("distance_mm"), far - near
+
+
+def _correlations(parts: Sequence[_Part]) -> NDArray[np.float64]:
     """Correlate the shapes of each pair; where they differ, also with the most distal response.
 
     When block takes some of the groups out of a response that is dispersed already, the rest is

@@ -55,6 +55,8 @@ class Response:
     collision_used : bool or None
     supramaximal_by : str or None
         Who attested or denied that the stimulus was supramaximal.
+    is_growing : bool
+        The last of several stimuli at this site still raised the response.
     is_unsteady : bool
         Another answer to the same stimulus at this site differs by more than repeats do.
     """
@@ -65,6 +67,7 @@ class Response:
     reaches_plateau: bool | None
     collision_used: bool | None
     supramaximal_by: str | None = None
+    is_growing: bool = False
     is_unsteady: bool = False
 
     @property
@@ -126,6 +129,8 @@ class Pair:
         Of the two responses after delay and dispersion; NaN when not compared.
     lower_limit_mv : tuple of float
         Between these lies the lower limit of the distal amplitude; NaN when no set has one.
+    distance_guess : int
+        What its distances look like; see :func:`ncs_cb.measuring.segments.guess_distances`.
     """
 
     row: Mapping[str, Any]
@@ -134,6 +139,7 @@ class Pair:
     visit: Visit
     shape_correlation: float = math.nan
     lower_limit_mv: tuple[float, float] = (math.nan, math.nan)
+    distance_guess: int = 0
 
     def number(self, name: str) -> float:
         """Value of a column of the segment; NaN when unknown."""

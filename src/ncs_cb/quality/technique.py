@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
+from ncs_cb import flags
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.knowledge.thresholds import value as limit
 from ncs_cb.measuring import segments
+from ncs_cb.measuring.attested import IN_GENERAL
 from ncs_cb.quality.pair import (
     Finding,
     Number,
@@ -24,6 +24,12 @@ from ncs_cb.quality.pair import (
 from ncs_cb.vocabulary import TOLERANCE
 
 _DAYS_PER_MONTH = 30.44
+# Flags of a response that say why it has no amplitude.
+_WHY_UNREAD = (
+    *(flag.name for flag in flags.FLAGS.values() if flag.level == "invalid"),
+    "sweep_cut",
+    "sweep_starts_late",
+)
 
 
 def first_phase_only(pair: Pair) -> Finding:
@@ -50,12 +56,20 @@ def response_absent_at_site(pair: Pair) -> Finding:
     both = pair.both()
     if both is None:
         return no_rows(pair)
+    if all(response.is_absent for response in both):
+        return raised("absent_at_both", distal=pair.sites[0], proximal=pair.sites[1])
     for site, response in zip(pair.sites, both, strict=True):
         if response.is_absent:
             return raised("absent", site=site)
         if not known(response.amplitude_mv):
-            return unexamined("no_amplitude", site=site)
+            return _unread(response, site)
     return cleared("present")
+
+
+def _unread(response: Response, site: str) -> Finding:
+    """Say that a response has no amplitude, and which flag of it says why."""
+    told = [name for name in _WHY_UNREAD if name in response.flags]
+    return unexamined("no_amplitude", site=site, **({"why": told[0]} if told else {}))
 
 
 def complete_block(pair: Pair) -> Finding:
@@ -103,10 +117,10 @@ def distal_response_small(pair: Pair) -> Finding:
 
 def _gains_pct(pair: Pair) -> tuple[float, float]:
     """By how much amplitude and area are larger at the proximal site."""
-    area = pair.number("total_area_reduction_pct")
-    if not known(area):
-        area = pair.number("area_reduction_pct")
-    return -pair.number("amplitude_reduction_pct"), -area
+    first = pair.number("area_reduction_pct")
+    total = pair.number("total_area_reduction_pct")
+    area = -first if not known(total) else float(segments.agreed_gain_pct(-first, -total))
+    return -pair.number("amplitude_reduction_pct"), area
 
 
 def proximal_larger(pair: Pair) -> Finding:
@@ -129,7 +143,14 @@ def _attestation(response: Response) -> bool | None:
         return False
     if response.reaches_plateau is False:
         return False
-    return True if response.is_supramaximal or response.reaches_plateau else None
+    if response.reaches_plateau:
+        return True
+    return True if response.is_supramaximal and not _is_overruled(response) else None
+
+
+def _is_overruled(response: Response) -> bool:
+    """Tell whether what is attested of all stimuli meets a response that still grew."""
+    return response.is_growing and response.supramaximal_by in IN_GENERAL
 
 
 def _strength(response: Response | None, site: str) -> Finding | None:
@@ -139,7 +160,7 @@ def _strength(response: Response | None, site: str) -> Finding | None:
     attested = _attestation(response)
     if attested is None:
         return None
-    # What was attested of all stimuli does not hold against a series that still grows.
+    # A series that still grows speaks against what was attested of all stimuli.
     by_series = response.is_supramaximal is not attested
     if attested:
         return cleared("plateau" if by_series else "attested", site=site)
@@ -201,6 +222,13 @@ def supramaximality_not_attested(pair: Pair) -> Finding:
     both = pair.both()
     if both is None:
         return no_rows(pair)
+    growing = [
+        site
+        for site, response in zip(pair.sites, both, strict=True)
+        if _attestation(response) is None and response.is_supramaximal
+    ]
+    if growing:
+        return raised("growing", site=growing[-1])
     unknown = [
         site
         for site, response in zip(pair.sites, both, strict=True)
@@ -263,10 +291,6 @@ def electrode_shift(pair: Pair) -> Finding:
     return raised("changed", **numbers) if correlation < least else cleared("same", **numbers)
 
 
-# Where median and ulnar nerve, or the whole plexus, lie within reach of one stimulus.
-_NEAR_OTHER_NERVES = frozenset({"palm", "wrist", "upper_arm", "axilla", "erb"})
-
-
 def co_stimulation(pair: Pair) -> Finding:
     """The response changes shape in a way that suggests a second nerve was stimulated."""
     both = pair.both()
@@ -290,7 +314,7 @@ def co_stimulation(pair: Pair) -> Finding:
         return raised("changed_and_larger", **numbers)
     if larger and len(positive) == 1:
         return raised("positive_and_larger", site=positive[0], gain_pct=gain_pct)
-    near = [site for site in pair.sites if site in _NEAR_OTHER_NERVES]
+    near = [site for site in pair.sites if anatomy().sites[site].near_other_nerves]
     if changed and near:
         return raised("changed_near_nerves", site=near[0], correlation=correlation)
     if larger and _attestation(both[0]) and not spans_forearm(pair.row["nerve"], pair.sites):
@@ -404,15 +428,11 @@ def distance_implausible(pair: Pair) -> Finding:
     numbers: dict[str, Number] = {"distal_mm": distal_mm, "proximal_mm": proximal_mm}
     if not known(delay_ms):
         return unexamined("no_latency")
-    is_leg = anatomy().nerves[pair.series[0]].limb == "leg"
-    guess = segments.guess_distances(
-        np.array([distal_mm]), np.array([proximal_mm]), np.array([delay_ms]), np.array([is_leg])
-    )[0]
-    if guess == 0:
+    if pair.distance_guess == 0:
         return cleared("plausible", **numbers)
     length_mm = proximal_mm - distal_mm
     numbers["velocity_m_per_s"] = length_mm / delay_ms
-    if guess == segments.CENTIMETRES:
+    if pair.distance_guess == segments.CENTIMETRES:
         return raised("centimetres", **numbers, other_m_per_s=10.0 * length_mm / delay_ms)
     return raised("segment_lengths", **numbers, other_m_per_s=proximal_mm / delay_ms)
 

@@ -37,6 +37,7 @@ from ncs_cb.readers._shared.folders import STUDY_FILE, StudyInput, is_study_file
 from ncs_cb.readers._shared.opened import claim_all, collected, nothing_found, open_all
 from ncs_cb.readers._shared.reader import Input, Reader, Recording
 from ncs_cb.readers._shared.reviewed import with_assigned, with_review
+from ncs_cb.readers._shared.shown import open_name
 
 __all__ = [
     "READERS",
@@ -58,6 +59,10 @@ __all__ = [
 
 _NOTHING_TOLD = Details()
 _COPY = "a copy of"
+_NUMBERED = (
+    "the study is called by what looks like the number of a patient or a date of birth; its id is "
+    "a hash of that. Give it an id in study.toml, and a batch a key: who tries all numbers finds it"
+)
 
 
 def __getattr__(name: str) -> Any:
@@ -158,10 +163,10 @@ def _read(
     if details is not None:
         found = replace(found, study_file=Path(details))
     toml = found.study_file
-    study_id, told = found.name, _NOTHING_TOLD
+    study_id, told = open_name(found.name), _NOTHING_TOLD
     sources: tuple[Source, ...] = ()
     if toml is not None:
-        study_id, told, sources = _read_details(toml, found.name)
+        study_id, told, sources = _read_details(toml, study_id)
     told = with_assigned(told, found)
     if found.part:
         _refuse_one_for_all(told)
@@ -173,8 +178,10 @@ def _read(
         copies = [d.source for d in ignored if d.reason.startswith(_COPY)]
         names = {source.name for source, _ in recordings} | set(copies)
         ignored += _taken_together(found, [i.path for i in inputs if i.name in names])
-    if lone and study_id == found.name and recordings and not found.part:
+    if lone and study_id == open_name(found.name) and recordings and not found.part:
         study_id = _id_of(found, recordings[0][0].name)
+    if study_id != found.name and study_id == open_name(found.name):
+        ignored.append(Decision(study_id, "identity", "hidden", _NUMBERED))
     study = _assemble(study_id, told, sources, recordings, (*decisions, *ignored))
     study = study if lab is None else with_lab(study, lab)
     return study if found.part else with_review(study, found)
@@ -185,7 +192,7 @@ def _taken_together(found: StudyInput, recordings: Sequence[Path]) -> list[Decis
     homes = {path.parent for path in recordings}
     if len(homes) < 2:
         return []
-    shown = sorted(visible(home.relative_to(found.path).as_posix()) for home in homes)
+    shown = sorted(open_name(visible(home.relative_to(found.path).as_posix())) for home in homes)
     why = (
         f"{len(homes)} folders hold its recordings ({', '.join(shown[:12])}"
         f"{', ...' if len(shown) > 12 else ''}); 'ncs-cb batch' takes each for a study of its own, "
@@ -240,7 +247,7 @@ def problems(
 
 def _id_of(found: StudyInput, shown: str) -> str:
     """Give the id of a lone file: its name, unless that is not to be shown."""
-    return found.name if shown == found.path.name else Path(shown).stem
+    return open_name(found.name) if shown == found.path.name else Path(shown).stem
 
 
 def _refuse_one_for_all(told: Details) -> None:
@@ -377,7 +384,14 @@ def _assemble(
         typed,
         _merged(told, [r.details for r in recorded]),
         (*sources, *_sources(read)),
-        (*decisions, *(d for r in recorded for d in r.decisions)),
+        tuple(
+            replace(d, source=open_name(d.source), reason=visible(d.reason))
+            for d in (
+                *decisions,
+                *(d for r in recorded for d in r.decisions),
+                *told_of.left_unassigned(unassigned),
+            )
+        ),
         tuple(visible(note) for r in recorded for note in r.notes),
         printed_segments=tuple(s for r in recorded for s in r.printed_segments),
         unassigned=unassigned,
@@ -402,7 +416,8 @@ def _sources(read: Sequence[_Read]) -> list[Source]:
         sources.append(source)
         for companion in recording.companions:
             digest = hashlib.sha256(read_regular(companion)).hexdigest()
-            sources.append(Source(companion.name, digest, f"{source.reader} companion"))
+            name = open_name(companion.name)
+            sources.append(Source(name, digest, f"{source.reader} companion"))
     return sources
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from ncs_cb import flags
 from ncs_cb.columns import MEASURES
 from ncs_cb.errors import ReadError
+from ncs_cb.harmless import visible
 from ncs_cb.knowledge.anatomy import find, position
 from ncs_cb.model import Decision, Details, Site, Stimulus, TypedResponse
 from ncs_cb.readers._shared.reader import Input, Reader, Recording
@@ -89,7 +90,7 @@ def _response(row: Mapping[str, Any], where: str, name: str) -> TypedResponse:
     recording = row.get("recording")
     return TypedResponse(
         Site(nerve, side, muscle, site),
-        recording if isinstance(recording, str) else name,
+        visible(recording) if isinstance(recording, str) else name,
         {k: v for k in _VALUES if (v := numbers[k]) is not None},
         kind,
         Stimulus(numbers["distance_mm"], numbers["stimulus_ma"]),

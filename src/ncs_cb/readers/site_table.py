@@ -6,7 +6,15 @@ from ncs_cb.errors import NcsError, ReadError, StudyError, did_you_mean
 from ncs_cb.model import Decision
 from ncs_cb.readers._shared.reader import Input, Reader, Recording
 from ncs_cb.readers._shared.tables import Table, first_lines, is_identity, parse_table
-from ncs_cb.readers._shared.typed import KNOWN, NEEDED, Notes, one_per_site, typed_response
+from ncs_cb.readers._shared.typed import (
+    KNOWN,
+    NEEDED,
+    Notes,
+    is_site_table,
+    one_per_site,
+    refuse_many,
+    typed_response,
+)
 
 _SUFFIXES = (".csv", ".tsv", ".txt")
 
@@ -15,16 +23,12 @@ def _claims(source: Input) -> bool:
     if source.path.suffix.lower() not in _SUFFIXES:
         return False
     lines = first_lines(source.data)
-    return any(_is_header(cells) for cells in lines) or _is_turned(lines)
-
-
-def _is_header(cells: list[str]) -> bool:
-    return "nerve" in cells and "stimulation_site" in cells
+    return any(is_site_table(cells) for cells in lines) or _is_turned(lines)
 
 
 def _is_turned(lines: list[list[str]]) -> bool:
     """Tell whether the names of the columns stand in the first column."""
-    return _is_header([cells[0] for cells in lines if cells])
+    return is_site_table([cells[0] for cells in lines if cells])
 
 
 def read(source: Input) -> Recording:
@@ -60,12 +64,12 @@ def visits(source: Input) -> dict[str, Recording | NcsError]:
         If a column is unknown.
     """
     lines = first_lines(source.data)
-    if _is_turned(lines) and not any(_is_header(cells) for cells in lines):
+    if _is_turned(lines) and not any(is_site_table(cells) for cells in lines):
         raise ReadError(
             "the table looks transposed: its first column holds the names of columns.",
             hint="Turn it, so that each row is one stimulated site.",
         )
-    table = parse_table(source.data, _is_header)
+    table = parse_table(source.data, is_site_table)
     names = [name.casefold() for name in table.columns]
     dropped = [name for name in names if name not in KNOWN and is_identity(name)]
     for name in names:
@@ -101,6 +105,7 @@ def _visit(
     source: Input,
     general: list[Decision],
 ) -> Recording:
+    refuse_many(len(part))
     notes = Notes()
     rows = [typed_response(c, table, f"row {at}", source, notes) for at, c in part]
     rows, twice = one_per_site(rows, source.name)

@@ -47,7 +47,7 @@ def to_csv(table: pd.DataFrame) -> str:
 def _safe(values: pd.Series) -> pd.Series:
     if pd.api.types.is_numeric_dtype(values.dtype) or pd.api.types.is_bool_dtype(values.dtype):
         return values
-    return values.map(_safe_cell).astype("object")
+    return pd.Series(list(map(_safe_cell, values.tolist())), index=values.index, dtype="object")
 
 
 def _safe_cell(value: object) -> object:
@@ -156,7 +156,11 @@ def to_arrow(frame: pd.DataFrame, table: str) -> pa.Table:
 def _as_json(value: object) -> str | None:
     if value is None or value is pd.NA:
         return None
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, default=_scalar)
+    return _ARCHIVED.encode(value)
+
+
+# Made once: an archive holds a text of evidence for every verdict.
+_ARCHIVED = json.JSONEncoder(ensure_ascii=False, sort_keys=True, default=_scalar)
 
 
 def to_parquet(frame: pd.DataFrame, table: str) -> bytes:

@@ -197,6 +197,7 @@ def _compared(v: ComparisonView) -> Iterator[str]:
         yield from _section(pair.title, pair.changes)
         yield from _section(f"{pair.title}{labels['colon']}{labels['events']}", pair.events)
     yield from _section(labels["by_set"], v.sets)
+    yield from _section(labels["corrections"], v.corrections)
     yield from ("", labels["remarks"])
     for remark in v.remarks:
         yield from _wrap(f"- {remark}", indent="  ")

@@ -10,9 +10,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 import ncs_cb
 from ncs_cb import review_file
 from ncs_cb.errors import StudyError, did_you_mean
+from ncs_cb.knowledge.anatomy import SIDES
 
 if TYPE_CHECKING:
     from ncs_cb.model import Study
@@ -101,7 +104,7 @@ def append(
         damaged or cannot be written.
     """
     path = Path(study)
-    told = {"trace": trace, "marker": marker, "to_ms": to_ms, "key": key, "to": to}
+    told = {"trace": trace, "marker": marker, "to_ms": _bare(to_ms), "key": key, "to": _bare(to)}
     if action != "undo":
         from ncs_cb.readers import read_study
 
@@ -110,6 +113,11 @@ def append(
         visit = None
     event = prepare(visit, who=who, action=action, undoes=undoes, why=why, **told)
     return review_file.append(review_file.log_path(path), event)
+
+
+def _bare(value: Any) -> Any:
+    """Give a number as Python's own: a notebook takes it out of an array or a table."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def prepare(
@@ -134,6 +142,7 @@ def prepare(
         "who": who,
         "action": action,
     }
+    review_file.checked_action(event)
     if action == "undo" or study is None:
         event["undoes"] = undoes
     else:
@@ -185,6 +194,8 @@ def _about(
     from ncs_cb.review import standing
 
     trace = trace or {}
+    if not isinstance(trace, Mapping):
+        raise StudyError("trace: must say recording, site and sweep of a response.")
     unknown = set(trace) - {"recording", "site", "sweep", "samples", "text"}
     if unknown:
         name = min(unknown)
@@ -211,6 +222,8 @@ def _about(
         told |= {"from_ms": now.markers.get(marker), "from_by": now.by.get(marker, _BY_PROGRAM)}
         told["to_ms"] = standing.checked_time(now, marker, to_ms)
     if action == "set" and key in review_file.KEYS:
+        if key == "side" and isinstance(to, str):
+            to = SIDES.get(to.strip().casefold(), to)
         value = standing.resolved(now, key, review_file.checked_setting(key, to))
         told |= {"from": now.settings[key], "from_by": now.by.get(key, _BY_PROGRAM), "to": value}
     return told | ({"key": key} if key is not None else {})

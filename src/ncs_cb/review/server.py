@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import sys
 import threading
 import time
 from http import HTTPStatus
@@ -72,6 +73,11 @@ class Server(ThreadingHTTPServer):
         if self.left_at is not None and time.monotonic() - self.left_at > _CLOSED_FOR_GOOD_S:
             self.left_at = None
             self.stop()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a browser that was closed before its answer came."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
 
     def stop(self) -> None:
         """End the server from one of its own threads."""
@@ -172,16 +178,17 @@ class _Handler(BaseHTTPRequestHandler):
         return asked
 
     def _try(self, step: Any) -> None:
+        status, found = HTTPStatus.OK, None
         try:
-            self._json(HTTPStatus.OK, step())
+            found = step()
         except NeedsReasonError as problem:
-            answer = {"error": str(problem), "changed": problem.changed}
-            self._json(HTTPStatus.CONFLICT, answer)
+            status, found = HTTPStatus.CONFLICT, {"error": str(problem), "changed": problem.changed}
         except NcsError as problem:
-            self._json(HTTPStatus.UNPROCESSABLE_ENTITY, {"error": str(problem)})
+            status, found = HTTPStatus.UNPROCESSABLE_ENTITY, {"error": str(problem)}
         except Exception as error:  # the page says so and stays open; the log is untouched
             text = f"unexpected {type(error).__name__}, a fault of ncs-cb; please report it."
-            self._json(HTTPStatus.INTERNAL_SERVER_ERROR, {"error": text})
+            status, found = HTTPStatus.INTERNAL_SERVER_ERROR, {"error": text}
+        self._json(status, found)
 
     def _report(self, name: str) -> None:
         """Give the same file as ``analyze`` writes, for the browser to save."""

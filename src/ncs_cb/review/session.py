@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ncs_cb import review_file
+from ncs_cb import review_file, view
 from ncs_cb.analysis import analyze, judged_by
 from ncs_cb.errors import NcsError, StudyError
 from ncs_cb.model import Result, Source, Study
@@ -127,12 +127,17 @@ class Session:
             raise StudyError(
                 f"unknown key '{min(unknown)[:120]}'; known: {', '.join(_EVENT_KEYS)}."
             )
+        trace = asked.get("trace") or {}
+        if not isinstance(trace, Mapping):
+            raise StudyError("trace: must be an object with recording, site and sweep.")
+        # Whatever may fail in the answer fails before anything is written.
+        view.load(lang)
         with self._lock:
             self._refresh()
-            told = {"why": "", **asked}
-            if told.get("action") == "undo" and not told.get("undoes"):
+            told = {"action": None, "why": "", **asked}
+            if told["action"] == "undo" and not told.get("undoes"):
                 told["undoes"] = self._last()
-            if (told.get("trace") or {}).get("text") or self._undoes_assignment(told):
+            if trace.get("text") or self._undoes_assignment(told):
                 self._assign(told)
                 return
             event = log.prepare(self._study, who=self.who, **told)

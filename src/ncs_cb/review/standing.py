@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+import pandas as pd
 
 from ncs_cb.errors import StudyError
 from ncs_cb.knowledge.anatomy import position, resolve
 from ncs_cb.measuring import edits, printed
 from ncs_cb.measuring.between import marker_times
 from ncs_cb.measuring.traces import measure_study_traces
-from ncs_cb.model import Response, Study, Trace, TypedResponse
+from ncs_cb.model import Correction, Response, Study, Trace, TypedResponse
 
 _NO_WAVEFORM = "a printed row has no waveform: only its setting can be corrected."
 
@@ -34,6 +37,10 @@ class Standing:
     settings : mapping of str to value
     by : mapping of str to str
         Who set a marker or a setting; nothing for the program and the file.
+    automatic : Series or None
+        The row of ``traces`` before its markers were corrected; None for a printed row.
+    edit : Edit
+        What was corrected so far.
     """
 
     key: edits.Key
@@ -42,6 +49,8 @@ class Standing:
     markers: Mapping[str, float | None]
     settings: Mapping[str, Any]
     by: Mapping[str, str]
+    automatic: pd.Series | None = None
+    edit: edits.Edit = field(default_factory=edits.Edit)
 
     @property
     def site(self) -> str:
@@ -154,7 +163,8 @@ def _standing(
     }
     by = {name: event.who for name, event in (*edit.markers.items(), *edit.settings.items())}
     markers = {name: None if math.isnan(value) else value for name, value in times.items()}
-    return Standing(key, edits.digest(sweeps), trace, markers, settings, by)
+    found = table.iloc[0]
+    return Standing(key, edits.digest(sweeps), trace, markers, settings, by, found, edit)
 
 
 def _of_row(
@@ -184,30 +194,47 @@ def checked_time(now: Standing, marker: str, to_ms: Any) -> float:
     StudyError
         If it lies outside the sweep, or onset, peak and end would change places.
     """
-    if isinstance(to_ms, bool) or not isinstance(to_ms, int | float) or not math.isfinite(to_ms):
+    is_number = isinstance(to_ms, int | float) and not isinstance(to_ms, bool)
+    # Compared first: a whole number beyond all floating ones cannot be asked whether it is finite.
+    if not is_number or not abs(to_ms) <= sys.float_info.max:
         raise StudyError("to_ms: must be a finite number, in ms from the stimulus.")
     trace = now.answer
-    if not isinstance(trace, Trace):
+    if not isinstance(trace, Trace) or now.automatic is None:
         raise StudyError(_NO_WAVEFORM)
-    step = 1000.0 / trace.sampling_rate_hz
-    first = -trace.stimulus_index * step
-    last = first + (len(trace.samples_mv) - 1) * step
-    low = first if marker == "baseline" else 0.0
-    if not low <= to_ms <= last:
+    low, high = edits.allowed_ms(trace, marker)
+    if not low <= to_ms <= high:
         raise StudyError(
-            f"to_ms: {to_ms:g} ms; the sweep allows {low:.4g} to {last:.4g} ms for '{marker}'."
+            f"to_ms: {to_ms:g} ms; the sweep allows {low:.4g} to {high:.4g} ms for '{marker}'."
         )
-    wanted = {name: now.markers[name] for name in ("onset", "end")} | {marker: float(to_ms)}
-    if "peak" in now.by:
-        wanted.setdefault("peak", now.markers["peak"])
-    placed = [wanted.get(name) for name in ("onset", "peak", "end")]
-    times = [time for time in placed if time is not None]
+    after = _times_after(now, (trace, now.automatic), marker, float(to_ms))
+    times = [time for time in after.values() if not math.isnan(time)]
     if times != sorted(times) or len(set(times)) < len(times):
-        words = ", ".join(
-            f"{n} {wanted[n]:.4g}" for n in ("onset", "peak", "end") if wanted.get(n) is not None
+        words = ", ".join(f"{n} {t:.4g}" for n, t in after.items() if not math.isnan(t))
+        raise StudyError(
+            f"to_ms: onset, peak and end would not follow each other: {words} ms.",
+            hint="Move the other marker first.",
         )
-        raise StudyError(f"to_ms: onset, peak and end would not follow each other: {words} ms.")
     return float(to_ms)
+
+
+def _times_after(
+    now: Standing, measured: tuple[Trace, pd.Series], marker: str, to_ms: float
+) -> dict[str, float]:
+    """Give onset, peak and end as they would stand; the peak only where a person sets it.
+
+    An onset that is set far behind the program's brings the program's own peak and end with it.
+    """
+    trace, automatic = measured
+    moved = Correction("", "", "who asks", "move", marker=marker, to_value=to_ms)
+    markers = {**now.edit.markers, marker: moved}
+    edit = replace(now.edit, markers=markers, events=[*now.edit.events, moved])
+    times = marker_times({**dict(automatic), **edits.measured_after(trace, automatic, edit)})
+    if "end" in markers:
+        times["end"] = float(markers["end"].to_value or 0.0)
+    elif math.isnan(times["end"]) and now.markers["end"] is not None:
+        times["end"] = now.markers["end"]  # nothing was found behind that onset
+    shown = [name for name in ("onset", "peak", "end") if name != "peak" or "peak" in markers]
+    return {name: times[name] for name in shown}
 
 
 def resolved(now: Standing, key: str, value: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 from ncs_cb.errors import TableError, did_you_mean
 from ncs_cb.knowledge.findings import findings
 from ncs_cb.model import Details, FWaveValue, SensoryValue, Study, TreatmentCourse
-from ncs_cb.simulate.recipes import Recipe
+from ncs_cb.simulate.plans import Recipe
 
 
 def make_details(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ncs_cb.knowledge.anatomy import nerve_of_muscle
 from ncs_cb.simulate.geometry import NervePath, path
 from ncs_cb.simulate.lesions import choose_units, draw_delays, lose_axons
+from ncs_cb.simulate.plans import AnastomosisPlan, LesionPlan, NervePlan, draw_span
 from ncs_cb.simulate.pool import (
     Pool,
     aged_amplitude,
@@ -20,7 +21,6 @@ from ncs_cb.simulate.pool import (
     conduct,
     draw_pools,
 )
-from ncs_cb.simulate.recipes import AnastomosisPlan, LesionPlan, NervePlan, draw_span
 from ncs_cb.simulate.recording import Amplifier
 
 Floats = NDArray[np.float64]

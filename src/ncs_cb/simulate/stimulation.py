@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.simulate.geometry import path
 from ncs_cb.simulate.limb import Limb, repeat_pool
+from ncs_cb.simulate.plans import NervePlan, StimulusPlan, draw_span
 from ncs_cb.simulate.pool import (
     SECOND_POSITIVITY,
     SECOND_WIDTH,
     last_arrival_ms,
     respond,
 )
-from ncs_cb.simulate.recipes import NervePlan, StimulusPlan, draw_span
 from ncs_cb.simulate.recording import Amplifier
 from ncs_cb.simulate.truth import SegmentTruth
 

@@ -15,13 +15,7 @@ from ncs_cb.model import Details, Kind, MachineValues, Site, Stimulus, Study, Tr
 from ncs_cb.simulate import recipes
 from ncs_cb.simulate.details import make_details
 from ncs_cb.simulate.limb import Limb, Person, limb_rng, make_limb
-from ncs_cb.simulate.recipes import (
-    NervePlan,
-    Recipe,
-    RecordingPlan,
-    StimulusPlan,
-    draw_span,
-)
+from ncs_cb.simulate.plans import NervePlan, Recipe, RecordingPlan, StimulusPlan, draw_span
 from ncs_cb.simulate.recording import Amplifier, Disturbance, disturb, quantize
 from ncs_cb.simulate.stimulation import (
     Shot,

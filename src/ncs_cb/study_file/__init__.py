@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from ncs_cb.errors import ReadError, StudyError
 from ncs_cb.files import read_regular
+from ncs_cb.harmless import visible_values
 from ncs_cb.knowledge import datafile, findings, records
 from ncs_cb.knowledge.datafile import Block
 from ncs_cb.knowledge.findings import Finding
@@ -32,6 +33,7 @@ from ncs_cb.study_file.schema import LIMBS, LONGEST_ID, LONGEST_QUESTION, json_s
 
 __all__ = [
     "LIMBS",
+    "RANGES",
     "Details",
     "StudyFile",
     "build_study",
@@ -103,7 +105,8 @@ def parse_study_toml(text: str, *, source: str = "study.toml") -> StudyFile:
 
 
 def _parsed(content: bytes, name: str) -> StudyFile:
-    return _study(_personal(datafile.parse(content, name, StudyError).raw, name))
+    raw = visible_values(datafile.parse(content, name, StudyError).raw)
+    return _study(_personal(raw, name))
 
 
 def build_study(raw: dict[str, Any]) -> StudyFile:

@@ -8,9 +8,8 @@ from ncs_cb.knowledge import records
 from ncs_cb.knowledge.datafile import Block
 from ncs_cb.model import RecordingOverride, ResponseOverride
 from ncs_cb.study_file._ranges import ranged, within
+from ncs_cb.units import FARTHEST_MM
 
-# From the recording electrode to the stimulus, and between two stimuli.
-_LONGEST_MM = 2_000.0
 _MOST_SITES = 200
 _LONGEST_NAME = 120
 # Each with the field it fills and its size in mm.
@@ -55,7 +54,7 @@ def _lengths(block: Block, key: str, factor: float) -> dict[str, float]:
     for name, length in inner.raw.items():
         if isinstance(length, bool) or not isinstance(length, int | float):
             raise inner.wrong(name[:_LONGEST_NAME], "must be a number.")
-        within(inner, name, (0, _LONGEST_MM / factor))
+        within(inner, name, (0, FARTHEST_MM / factor))
     return {name: round(float(value) * factor, 6) for name, value in inner.raw.items()}
 
 

@@ -7,7 +7,18 @@ from typing import Any
 from ncs_cb import flags
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.model import Result
-from ncs_cb.view import examined, finding, front, motor, notes, sides, studies, tables
+from ncs_cb.view import (
+    conclusions,
+    examined,
+    finding,
+    front,
+    grounds,
+    motor,
+    notes,
+    sides,
+    studies,
+    tables,
+)
 from ncs_cb.view.parts import (
     Cell,
     DiagnosisView,
@@ -90,7 +101,7 @@ def build(
     words = load(lang)
     r = read(result, words)
     lines = finding.sentences(r)
-    features, differential = notes.features(r)
+    features, differential = conclusions.features(r)
     return View(
         lang=lang,
         title=words("page.title", study=result.study.study_id),
@@ -98,6 +109,7 @@ def build(
         lead=r.set_title(r.lead),
         letterhead=front.letterhead(r),
         status=front.status(r),
+        refused=front.refused(r),
         header=notes.header(r),
         question=r.result.study.details.clinical_question or "",
         technique=notes.technique(r),
@@ -111,7 +123,7 @@ def build(
         legend=_legend(r),
         nerves=tuple(_nerve(r, series) for series in r.series),
         comparison=tables.comparison(r),
-        diagnosis=notes.diagnosis(r),
+        diagnosis=conclusions.diagnosis(r),
         features=features,
         differential=differential,
         sensory=studies.sensory(r),
@@ -129,12 +141,12 @@ def build(
 def _rests_on(r: Reading) -> dict[str, Any]:
     """Give what the numbers and grades rest on."""
     return {
-        "data_files": notes.data_files(r),
-        "verification": notes.verification(r),
-        "sources": notes.sources(r),
-        "decisions": notes.decisions(r),
-        "rests_on": notes.rests_on(r),
-        "references": notes.references(r),
+        "data_files": grounds.data_files(r),
+        "verification": grounds.verification(r),
+        "sources": grounds.sources(r),
+        "decisions": grounds.decisions(r),
+        "rests_on": grounds.rests_on(r),
+        "references": grounds.references(r),
     }
 
 
@@ -151,11 +163,7 @@ def _nerve_heading(r: Reading, series: Series) -> str:
 def _used(r: Reading, series: Series) -> list[Row]:
     """Give the motor responses of one nerve that count, distal first."""
     rows = (r.traces[place] for place in _responses(r, series))
-    return [
-        row
-        for row in rows
-        if row["kind"] == "motor" and "not_used" not in flags.split(row["quality_flags"] or "")
-    ]
+    return [row for row in rows if row["kind"] == "motor" and flags.is_used(row["quality_flags"])]
 
 
 def _nerve(r: Reading, series: Series) -> NerveView:

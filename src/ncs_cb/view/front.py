@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
+from ncs_cb import flags, review_file
 from ncs_cb.model import Correction
 from ncs_cb.view.finding import sentences
 from ncs_cb.view.parts import Cell, Fact, Letterhead, Table
@@ -45,27 +47,41 @@ def letterhead(r: Reading) -> Letterhead:
     )
 
 
-def standing(r: Reading) -> tuple[Correction, ...]:
-    """Give the corrections that were not taken back, and the acceptances."""
-    events = r.result.study.corrections
-    undone = {str(event.undoes) for event in events if event.undoes}
-    return tuple(e for e in events if e.action != "undo" and e.id not in undone)
+def applied(r: Reading) -> tuple[list[Correction], list[Correction]]:
+    """Give the corrections and acceptances that hold, and those that were refused."""
+    return review_file.applied(r.result.study.corrections, r.result.provenance.decisions)
 
 
 def status(r: Reading) -> str:
-    """Say whether a person has looked at the markers, who, and how much was corrected."""
-    events = standing(r)
+    """Say whether a person has looked at the markers, who, how much was corrected or refused."""
+    return r.words.sentences(filter(None, [_reviewed(r), refused(r)]))
+
+
+def refused(r: Reading) -> str:
+    """Say how many corrections could not be applied; empty where all could."""
+    _, events = applied(r)
     if not events:
-        return r.words("status.automatic")
-    who = r.words.join(event.who for event in events)
+        return ""
+    return r.words("status.refused", who=_authors(r, events), n=len(events))
+
+
+def _reviewed(r: Reading) -> str:
+    events, _ = applied(r)
+    if not events:
+        n = sum("reviewed" in flags.split(row["quality_flags"] or "") for row in r.traces)
+        return r.words("status.by_file", n=n) if n else r.words("status.automatic")
     changed = sum(event.action != "accept" for event in events)
     key = "status.corrected" if changed else "status.accepted"
-    return r.words(key, who=who, n=changed)
+    return r.words(key, who=_authors(r, events), n=changed)
+
+
+def _authors(r: Reading, events: Iterable[Correction]) -> str:
+    return r.words.join(dict.fromkeys(event.who for event in events))
 
 
 def corrections(r: Reading) -> Table:
     """List what a person corrected: both values, who, when and why."""
-    rows = [e for e in standing(r) if e.action != "accept"]
+    rows = [e for e in applied(r)[0] if e.action != "accept"]
     if not rows:
         return empty()
     heads = word_heads(r, "file", "site", "corrected", "before", "after", "who", "when", "reason")
@@ -95,9 +111,11 @@ def _what(r: Reading, event: Correction) -> str:
 def _value(r: Reading, event: Correction, value: object) -> str:
     if isinstance(value, bool):
         return r.words("truth.yes" if value else "truth.no")
+    if event.marker and is_known(value):
+        # A marker moves in steps of 0.05 ms.
+        return with_unit(f"{value:.2f}", "ms")
     if is_known(value):
-        unit = "ms" if event.marker and event.marker != "baseline" else ""
-        return with_unit(plain(value), unit)
+        return with_unit(plain(value), "mm" if event.key == "distance_mm" else "")
     if event.key == "site" and isinstance(value, str):
         return r.words.site(value)
     return str(value) if value is not None else NOTHING

@@ -111,7 +111,14 @@ def _line(r: Reading, row: Row, segment: Row | None) -> tuple[tuple[Cell, ...], 
     along, more = limited(r, "segments", segment, tuple(_ALONG))
     used = segment | all_phases_else_first(segment)
     changes = [Cell(signed(r.value(used, n), falls=n.endswith("reduction_pct"))) for n in _CHANGES]
-    cells = (site, *at_site, *along, *changes, _grade(r, segment), Cell(_remarks(r, row, segment)))
+    cells = (
+        site,
+        *at_site,
+        *along,
+        *changes,
+        _grade(r, segment),
+        Cell(_with_printed(r, row, segment)),
+    )
     return cells, sets | more
 
 
@@ -151,6 +158,14 @@ def _why_excluded(verdict: Row) -> str:
     gates = ("distal_amplitude_mv", "distal_gate")
     small = any(one.get("column") in gates or one.get("clause") in gates for one in failed)
     return "too_small" if small else ""
+
+
+def _with_printed(r: Reading, row: Row, segment: Row) -> str:
+    """Give the remarks, and that a velocity is the machine's own: only that has no length."""
+    told = [_remarks(r, row, segment)]
+    if is_known(segment["conduction_velocity_m_per_s"]) and not is_known(segment["length_mm"]):
+        told.append(r.words("remark.velocity_printed"))
+    return r.words.join(filter(None, told), weight="comma")
 
 
 def _remarks(r: Reading, *rows: Row) -> str:

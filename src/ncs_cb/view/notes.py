@@ -1,32 +1,24 @@
-"""The worded parts of a report: header, flags, diagnosis, features and provenance."""
+"""The worded parts of a report: header, technique, treatment, flags and checks not made."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from ncs_cb import flags
-from ncs_cb.knowledge.findings import findings
 from ncs_cb.model import TreatmentCourse
-from ncs_cb.view import tables
-from ncs_cb.view.parts import Cell, DiagnosisView, Fact, FeatureList, FlagNote, Table
+from ncs_cb.review_file import applied
+from ncs_cb.view.parts import Fact, FlagNote
 from ncs_cb.view.reading import (
     Reading,
     Row,
     Series,
-    is_healthy,
-    is_normal,
     is_silent,
     is_typed,
-    records,
     series_of,
 )
 from ncs_cb.view.rounding import is_known, number, plain, with_unit
 from ncs_cb.wording.catalog import capital
 from ncs_cb.wording.checks import say
-from ncs_cb.wording.conclusions import Ask, Conclusion, Stretch, ask_text, explain
-
-_LEVELS = ("primary", "secondary", "unchecked", "doubtful")
 
 
 def header(r: Reading) -> tuple[Fact, ...]:
@@ -82,7 +74,8 @@ def _facts(r: Reading, facts: Mapping[str, str]) -> tuple[Fact, ...]:
 
 def _review(r: Reading) -> str:
     """Say who reviewed the markers, and that nobody did."""
-    names = dict.fromkeys(event.who for event in r.result.study.corrections)
+    held, _ = applied(r.result.study.corrections, r.result.provenance.decisions)
+    names = dict.fromkeys(event.who for event in held)
     is_any = any("reviewed" in flags.split(row["quality_flags"] or "") for row in r.traces)
     if not is_any:
         return r.words("header.not_reviewed")
@@ -253,241 +246,6 @@ def not_examined(r: Reading, series: Series) -> tuple[Fact, ...]:
             for (why, names), where in places.items()
         ),
     )
-
-
-def diagnosis(r: Reading) -> tuple[DiagnosisView, ...]:
-    """Word what each criteria set concludes, with what explains it and what would decide it."""
-    views: list[DiagnosisView] = []
-    if is_healthy(r):
-        return ()
-    for row in records(r.result.diagnosis):
-        set_id, category, stronger = (
-            str(row["criteria"]),
-            str(row["category"]),
-            row["not_excluded"],
-        )
-        is_open = isinstance(stronger, str) and stronger not in ("", category, "not_met")
-        is_open = is_open and not is_normal(r)
-        found = _conclusion(r, row)
-        asks: tuple[str, ...] = ()
-        explanation = "" if r.words.lang != "en" else str(row["explanation"] or "")
-        if found is not None:
-            explanation = explain(found, r.words.lang)
-            asks = tuple(
-                dict.fromkeys(ask_text(ask, found.criteria, r.words.lang) for ask in found.asks)
-            )
-        if is_normal(r):
-            asks, explanation = (), ""
-        views.append(
-            DiagnosisView(
-                set_id,
-                r.set_title(set_id),
-                category,
-                category_word(r, set_id, category),
-                category_word(r, set_id, str(stronger)) if is_open else "",
-                tuple(clause_word(r, set_id, c) for c in _list(row["met"])),
-                tuple(clause_word(r, set_id, c) for c in _list(row["not_met"])),
-                tuple(clause_word(r, set_id, c, ask=not asks) for c in _list(row["missing"])),
-                asks,
-                explanation,
-            )
-        )
-    return tuple(views)
-
-
-def _conclusion(r: Reading, row: Row) -> Conclusion | None:
-    """Put a conclusion together from the tables; None where the record holds no reasons."""
-    own = r.set_words(str(row["criteria"]))
-    reasons = [one for one in records(r.result.reasons) if one["criteria"] == row["criteria"]]
-    if own is None or not reasons:
-        return None
-    asks = (one for one in records(r.result.asks) if one["criteria"] == row["criteria"])
-    return Conclusion(
-        r.result.study.study_id,
-        own,
-        str(row["category"]),
-        str(row["not_excluded"] or ""),
-        tuple(_list(row["met"])),
-        tuple(_list(row["not_met"])),
-        tuple(_list(row["missing"])),
-        relevant=tuple(_list(reasons[0]["relevant"])),
-        asks=tuple(
-            Ask(**{name: one[name] for name in _ASK_TEXTS}, unknown=tuple(one["unknown"]))
-            for one in asks
-        ),
-        block_found=reasons[0]["block_found"],
-        unexamined=tuple(Stretch(**one) for one in reasons[0]["unexamined"]),
-        is_suspected=reasons[0]["is_suspected"] is not False,
-    )
-
-
-_ASK_TEXTS = (
-    "kind",
-    "clause",
-    "nerve",
-    "side",
-    "distal_site",
-    "proximal_site",
-    "text",
-    "text_zh",
-)
-
-
-def _list(value: object) -> list[str]:
-    """Read a cell of clause ids; an empty or unknown cell holds none."""
-    if isinstance(value, str):
-        return [value]
-    return [str(item) for item in value] if isinstance(value, Iterable) else []
-
-
-def category_word(r: Reading, set_id: str, category: str) -> str:
-    """Name a category in its set's own words."""
-    own = r.set_words(set_id)
-    word = own.categories.get(category) if own else None
-    return r.either(word.text, word.text_zh) if word else r.words.term("category", category)
-
-
-def clause_word(r: Reading, set_id: str, clause: str, *, ask: bool = False) -> str:
-    """Word a clause id, with `ask` also what would decide it; an unknown id stands as it is."""
-    own = r.set_words(set_id)
-    found = own.clauses.get(clause) if own else None
-    if found is not None and found.text:
-        text, question = r.either(found.text, found.text_zh), r.either(found.ask, found.ask_zh)
-        return r.words("phrase.ask", clause=text, ask=question) if ask and question else text
-    finding = findings().get(clause)
-    if finding is not None:
-        return r.either(finding.label, finding.label_zh)
-    section = "flag" if f"flag.{clause}" in r.words.texts else "column"
-    return r.words.term(section, clause)
-
-
-def features(r: Reading) -> tuple[Table, tuple[FeatureList, ...]]:
-    """List what speaks for and against MMN, one by one, and what else fits; never a score.
-
-    Returns
-    -------
-    tuple of Table and FeatureList
-        The features of MMN with their published frequency; per other disease what speaks for
-        and against it.
-    """
-    if is_healthy(r):
-        return tables.empty(), ()
-    own, rest = records(r.result.features), records(r.result.differential)
-    order = {bearing: n for n, bearing in enumerate(_BEARINGS)}
-    own.sort(key=lambda row: order[str(row["bearing"])])
-    heads = tables.word_heads(r, "bearing", "feature", "frequency", "source", "level")
-    rows = tuple(_feature(r, row) for row in own if row["bearing"] != "unknown")
-    unknown = [_own_words(r, row, "text") for row in own if row["bearing"] == "unknown"]
-    names = r.words.join(unknown, weight="heavy")
-    others: dict[str, list[Fact]] = {}
-    for row in rest:
-        entity = r.words("features.other", entity=_own_words(r, row, "entity_text"))
-        others.setdefault(entity, []).append(_for_or_against(r, row))
-    lists = tuple(FeatureList(name, tuple(found)) for name, found in others.items())
-    note = r.words("note.unknown", items=names) if unknown else ""
-    return Table(tuple(heads), rows, note=note), lists
-
-
-_BEARINGS = ("supportive", "against", "neutral", "unknown")
-
-
-def _own_words(r: Reading, row: Row, name: str) -> str:
-    return r.either(str(row[name] or ""), str(row[f"{name}_zh"] or ""))
-
-
-def _feature(r: Reading, row: Row) -> tuple[Cell, ...]:
-    bearing = str(row["bearing"])
-    return (
-        Cell(r.words(f"features.{bearing}"), bearing),
-        Cell(_own_words(r, row, "text")),
-        Cell(_own_words(r, row, "frequency")),
-        Cell(r.source(str(row["source"]))),
-        Cell(r.words.term("level", str(row["verified"]))),
-    )
-
-
-def _for_or_against(r: Reading, row: Row) -> Fact:
-    key = "features.for" if row["bearing"] == "supportive" else "features.contra"
-    return Fact(r.words(key), _own_words(r, row, "text"))
-
-
-def verification(r: Reading) -> tuple[Fact, ...]:
-    """Say how well each set's limits are verified, and name those that are not."""
-    seen: dict[str, dict[tuple[str, str], str]] = {}
-    for group in r.verdicts.values():
-        for verdict in group:
-            for clause in verdict["evidence"] or ():
-                key = (str(clause.get("clause")), str(clause.get("limit")))
-                level = str(clause.get("verified") or "unchecked")
-                seen.setdefault(str(verdict["criteria"]), {})[key] = level
-    facts = []
-    for set_id, clauses in seen.items():
-        counts = Counter(clauses.values())
-        parts = [
-            r.words("phrase.count", word=r.words.term("level", level), n=counts[level])
-            for level in _LEVELS
-            if counts[level]
-        ]
-        facts.append(Fact(r.set_title(set_id), r.words.join(parts, weight="comma")))
-    return tuple(facts)
-
-
-def data_files(r: Reading) -> Table:
-    """List the criteria and reference sets with revision and SHA-256."""
-    provenance = r.result.provenance
-    heads = tables.word_heads(r, "kind", "set", "revision", "sha256")
-    rows = [
-        (
-            Cell(r.words(f"kind.{kind}")),
-            Cell(r.set_title(f.id) if kind == "criteria" else f.id),
-            Cell(str(f.revision)),
-            Cell(f.sha256, "hash"),
-        )
-        for kind, group in (("criteria", provenance.criteria), ("reference", provenance.reference))
-        for f in group
-    ]
-    return Table(tuple(heads), tuple(rows))
-
-
-def rests_on(r: Reading) -> tuple[Fact, ...]:
-    """Give the version and the settings."""
-    provenance = r.result.provenance
-    settings = [
-        Fact(r.words.term("setting", key), str(value))
-        for key, value in sorted(provenance.settings.items())
-    ]
-    return (Fact(r.words("label.version"), provenance.version), *settings)
-
-
-def references(r: Reading) -> tuple[Fact, ...]:
-    """Give the publication behind each criteria set."""
-    facts = []
-    for item in r.result.provenance.criteria:
-        found = r.set_words(item.id)
-        if found is not None and found.citation:
-            doi = f" doi:{found.doi}" if found.doi else ""
-            facts.append(Fact(r.set_title(item.id), f"{found.citation}{doi}"))
-    return tuple(facts)
-
-
-def sources(r: Reading) -> Table:
-    """List the input files with the reader that took them and their SHA-256."""
-    heads = tables.word_heads(r, "file", "reader", "sha256")
-    rows = [
-        (Cell(s.name), Cell(s.reader), Cell(s.sha256, "hash")) for s in r.result.provenance.sources
-    ]
-    return Table(tuple(heads), tuple(rows))
-
-
-def decisions(r: Reading) -> Table:
-    """List what the reader and later steps decided, and why."""
-    heads = tables.word_heads(r, "file", "topic", "choice", "reason")
-    found = dict.fromkeys(r.result.provenance.decisions)
-    rows = [
-        (Cell(d.source), Cell(r.words.term("topic", d.topic)), Cell(d.choice), Cell(d.reason))
-        for d in found
-    ]
-    return Table(tuple(heads), tuple(rows))
 
 
 def trace_flags(r: Reading) -> tuple[FlagNote, ...]:

@@ -190,6 +190,7 @@ class View:
     lead: str
     letterhead: Letterhead
     status: str
+    refused: str
     header: tuple[Fact, ...]
     question: str
     technique: tuple[Fact, ...]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import pandas as pd
 
-from ncs_cb import flags
+from ncs_cb import columns, flags
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.model import Result, SetWords
 from ncs_cb.units import unit_of
@@ -83,7 +83,18 @@ class Reading:
         """Name a set of limits by its own title, else by its id."""
         found = (one for one in self.result.sets if one.kind == "reference" and one.id == set_id)
         own = next(found, None)
-        return set_id if own is None else self.either(own.title, own.title_zh)
+        known = self.words.term("data_file", set_id)
+        return known if own is None else self.either(own.title, own.title_zh)
+
+    def setting(self, key: str, value: str) -> str:
+        """Say what a call was made with: a set by its title, a speaker by its name."""
+        if key == "reference":
+            return self.reference_title(value)
+        return self.words.term("sayer", value) if key == "supramaximal" else value
+
+    def settled(self, text: str) -> str:
+        """Say in the reader's language what was settled on reading, where it has words for it."""
+        return _settled(text, self.words.lang)
 
     def set_words(self, set_id: str) -> SetWords | None:
         """Give what a criteria set says of itself; None when the result does not hold it."""
@@ -92,7 +103,7 @@ class Reading:
 
     def either(self, english: str, chinese: str) -> str:
         """Give the text of the reader's language; English where the other is missing."""
-        return chinese if self.words.lang == "zh" and chinese else english
+        return self.words.either(english, chinese)
 
     def source(self, text: str) -> str:
         """Name a source in the reader's language; citations stay as they were printed."""
@@ -189,7 +200,7 @@ def read(result: Result, words: Words) -> Reading:
 
 def records(table: pd.DataFrame) -> list[Row]:
     """Give a table as plain rows; NA becomes None."""
-    rows: list[Row] = table.to_dict("records")  # type: ignore[assignment]
+    rows = columns.records(table)
     return [{k: None if v is pd.NA else v for k, v in row.items()} for row in rows]
 
 
@@ -253,8 +264,29 @@ def is_healthy(r: Reading) -> bool:
 
 def is_typed(r: Reading, series: Series) -> bool:
     """Tell whether a nerve's numbers were typed in or printed, without a waveform."""
-    mine = [n for n, row in enumerate(r.traces) if series_of(row) == series]
-    return all(r.result.responses[n].trace is None for n in mine)
+    # A record holds no samples: its tables say as well what was sampled.
+    mine = [row for row in r.traces if series_of(row) == series]
+    return not any(is_known(row["sampling_rate_hz"]) for row in mine)
+
+
+@cache
+def _settlements() -> tuple[tuple[re.Pattern[str], str], ...]:
+    """Give the sentences of readers as patterns, those with most words of their own first."""
+    told = sorted(load("en").section("settled").items(), key=lambda one: -len(one[1]))
+    return tuple(
+        (re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+?)", re.escape(english))), key)
+        for key, english in told
+    )
+
+
+def _settled(text: str, lang: str) -> str:
+    words = load(lang)
+    if f"polarity.{text}" in words.texts:
+        return words(f"polarity.{text}")
+    for pattern, key in _settlements():
+        if found := pattern.fullmatch(text):
+            return words(f"settled.{key}", **found.groupdict())
+    return text
 
 
 @lru_cache(maxsize=1024)

@@ -10,13 +10,13 @@ from typing import Protocol
 import pandas as pd
 
 from ncs_cb.model import Result, TreatmentCourse
-from ncs_cb.view import examined, notes, tables
+from ncs_cb.view import examined, front, grounds, notes, tables
 from ncs_cb.view.parts import Cell, Fact, Head, Table
 from ncs_cb.view.reading import Reading, Row, is_silent, read, records, series_of
 from ncs_cb.view.rounding import NOTHING, is_known, number, signed, with_unit
 from ncs_cb.wording.catalog import capital, load
 
-_COURSES = ("new", "persistent", "resolved", "undetermined", "unchanged", "not_judged")
+_COURSES = ("new", "persistent", "resolved", "faded", "undetermined", "unchanged", "not_judged")
 _ENDS = ("distal", "proximal")
 _WHENS = ("earlier", "later")
 
@@ -87,6 +87,7 @@ class ComparisonView:
     header: tuple[Fact, ...]
     pairs: tuple[PairView, ...]
     sets: Table
+    corrections: Table
     remarks: tuple[str, ...]
     courses: tuple[str, ...]
     strength: Table
@@ -126,12 +127,13 @@ def build_comparison(compared: Compared, *, lang: str = "en") -> ComparisonView:
             for pair in pairs
         ),
         sets=_by_set(r, rows),
+        corrections=_corrections(r, compared.visits),
         remarks=tuple(remark.say(lang) for remark in compared.remarks),
         courses=tuple(notes.course_text(r, course) for course in compared.courses),
         strength=examined.strength_over(r, visits),
         needle_emg=examined.needle_over(r, visits),
-        data_files=notes.data_files(r),
-        rests_on=notes.rests_on(r),
+        data_files=grounds.data_files(r),
+        rests_on=grounds.rests_on(r),
         disclaimer=words("page.disclaimer"),
         labels=words.section("label")
         | {"timeline_caption": words("label.timeline_caption", lead=r.set_title(r.lead))}
@@ -190,7 +192,7 @@ def _pair(r: Reading, rows: Sequence[Row], courses: Sequence[TreatmentCourse]) -
         if found:
             names = w.join((_in_text(r, row) for row in found), weight="heavy")
             told[course] = w(f"finding.course_{course}", segments=names)
-    changed = [told.pop(course) for course in ("new", "persistent", "resolved")]
+    changed = [told.pop(course) for course in ("new", "persistent", "resolved", "faded")]
     sentences += filter(None, [*changed, *_fibers(r, rows), *told.values()])
     return PairView(title, w.sentences(sentences), _changes(r, rows), _events(r, rows))
 
@@ -232,7 +234,17 @@ def _course_of(row: Row) -> str:
     grades = {row["earlier_conduction_block"], row["later_conduction_block"]}
     if row["block_course"] == "undetermined" and grades & {"excluded", "not_covered", None}:
         return "not_judged"
+    events = str(row["interpretation"] or "").split(";")
+    # A smaller distal response brings the ratio back too: that is loss of axons, no recovery.
+    if row["block_course"] == "resolved" and "axonal_loss" in events and "unblocking" not in events:
+        return "faded"
     return str(row["block_course"])
+
+
+def _course_word(row: Row) -> str:
+    """Name a course in a table, where what is not judged is undetermined."""
+    course = _course_of(row)
+    return str(row["block_course"]) if course == "not_judged" else course
 
 
 def _in_text(r: Reading, row: Row) -> str:
@@ -262,7 +274,7 @@ def _changes(r: Reading, rows: Sequence[Row]) -> Table:
     for row in rows:
         cells = [Cell(segment_name(r, row))]
         cells += [_grade(r, row[f"{when}_conduction_block"]) for when in ("earlier", "later")]
-        cells.append(Cell(w.term("course", str(row["block_course"]))))
+        cells.append(Cell(w.term("course", _course_word(row))))
         for name in ("area", "amplitude"):
             cells.append(Cell(_two(r, row, f"{name}_reduction_pct")))
             change = number(row[f"{name}_reduction_change_pct"], "%")
@@ -322,10 +334,20 @@ def _by_set(r: Reading, rows: Sequence[Row]) -> Table:
     sets = list(dict.fromkeys(str(row["criteria"]) for row in chosen))
     lines: dict[str, dict[str, str]] = {}
     for row in chosen:
-        course = r.words.term("course", str(row["block_course"]))
+        course = r.words.term("course", _course_word(row))
         lines.setdefault(segment_name(r, row), {})[str(row["criteria"])] = course
     heads = [*tables.word_heads(r, "segment"), *(Head(r.set_title(s)) for s in sets)]
     body = [
         (Cell(name), *(Cell(found.get(s, NOTHING)) for s in sets)) for name, found in lines.items()
     ]
     return Table(tuple(heads), tuple(body))
+
+
+def _corrections(r: Reading, visits: Iterable[OneVisit]) -> Table:
+    """List what a person corrected at each visit, as the report of that visit does."""
+    found = [(visit, front.corrections(read(visit.result, r.words))) for visit in visits]
+    rows = [(Cell(_name(r, visit)), *row) for visit, table in found for row in table.rows]
+    if not rows:
+        return tables.empty()
+    heads = next(table.heads for _, table in found if table.rows)
+    return Table((*tables.word_heads(r, "visit"), *heads), tuple(rows))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ncs_cb import flags
+from ncs_cb.knowledge.thresholds import is_same_distance
 from ncs_cb.units import unit_of
 from ncs_cb.view.parts import Cell, Head, Table
 from ncs_cb.view.reading import Reading, Row
@@ -15,8 +16,6 @@ from ncs_cb.wording.catalog import capital
 _SIDES = ("right", "left")
 _AT_SITES = ("negative_peak_amplitude_mv", "onset_latency_ms")
 _ALONG = ("conduction_velocity_m_per_s", "amplitude_reduction_pct")
-# A latency belongs to its distance.
-_SAME_DISTANCE_MM = 10.0
 
 
 def sides(r: Reading) -> Table:
@@ -33,7 +32,7 @@ def sides(r: Reading) -> Table:
 def _distal(r: Reading) -> Iterator[tuple[Cell, ...]]:
     found: dict[tuple[str, str, str], dict[str, Row]] = {}
     for row in r.traces:
-        if row["kind"] == "motor" and "not_used" not in flags.split(row["quality_flags"] or ""):
+        if row["kind"] == "motor" and flags.is_used(row["quality_flags"]):
             key = (str(row["nerve"]), str(row["muscle"]), str(row["stimulation_site"]))
             found.setdefault(key, {}).setdefault(str(row["side"]), row)
     seen: set[tuple[str, str]] = set()
@@ -48,8 +47,9 @@ def _distal(r: Reading) -> Iterator[tuple[Cell, ...]]:
 
 
 def _same_distance(pair: dict[str, Row]) -> bool:
+    """A latency belongs to its distance."""
     right, left = (pair[side]["distance_mm"] for side in _SIDES)
-    return is_known(right) and is_known(left) and abs(right - left) <= _SAME_DISTANCE_MM
+    return is_known(right) and is_known(left) and is_same_distance(right, left)
 
 
 def _segments(r: Reading) -> Iterator[tuple[Cell, ...]]:

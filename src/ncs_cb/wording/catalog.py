@@ -7,7 +7,7 @@ names of nerves, sites and muscles from the anatomy.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -51,6 +51,7 @@ class Words:
 
     lang: str
     texts: Mapping[str, str]
+    knowledge: Mapping[str, str] = field(default_factory=dict)
 
     def __call__(self, key: str, **values: object) -> str:
         """Give the text of `key`, filled in."""
@@ -79,6 +80,12 @@ class Words:
         """Set sentences one after the other, as the language does."""
         return self.texts["list.sentence"].join(items)
 
+    def either(self, english: str, chinese: str = "") -> str:
+        """Give a text of a data file in this language; English where the other is missing."""
+        if self.lang == "zh" and chinese:
+            return chinese
+        return self.knowledge.get(english, english)
+
     def nerve(self, name: str) -> str:
         """Name a nerve."""
         return self._place("nerves", name)
@@ -92,7 +99,7 @@ class Words:
         place = anatomy().muscles.get(name)
         if place is None:
             return name
-        return place.short or (place.label_zh if self.lang == "zh" else place.label)
+        return place.short or self.either(place.label, place.label_zh)
 
     def recording_site(self, name: str) -> str:
         """Name a recording site in full."""
@@ -102,7 +109,7 @@ class Words:
         place = getattr(anatomy(), what).get(name)
         if place is None:
             return name.replace("_", " ")
-        return str(place.label_zh if self.lang == "zh" else place.label)
+        return self.either(place.label, place.label_zh)
 
 
 def capital(text: str) -> str:
@@ -124,4 +131,4 @@ def load(lang: str) -> Words:
         raise ReportError(
             f"no words for language '{lang}'; known: {', '.join(known)}.{did_you_mean(lang, known)}"
         )
-    return Words(lang, registry_texts() | read_catalog(lang))
+    return Words(lang, registry_texts() | read_catalog(lang), datafile.translated(lang))

@@ -11,9 +11,8 @@ from functools import cache
 
 from ncs_cb.errors import TableError, did_you_mean
 from ncs_cb.knowledge.anatomy import anatomy
-from ncs_cb.wording.catalog import load
+from ncs_cb.wording.catalog import languages, load
 
-LANGUAGES = ("en", "zh")
 _COMMON = "any_check"
 # Two flags of one check, with giver and receiver exchanged.
 _SHARED = {"reverse_martin_gruber": "martin_gruber"}
@@ -23,7 +22,7 @@ _SHARED = {"reverse_martin_gruber": "martin_gruber"}
 def sentences() -> dict[str, dict[str, dict[str, str]]]:
     """Give the sentences by check, case and language; ``any_check`` holds the shared cases."""
     found: dict[str, dict[str, dict[str, str]]] = {}
-    for lang in LANGUAGES:
+    for lang in languages():
         for name, text in load(lang).section("check").items():
             check, _, case = name.partition(".")
             found.setdefault(check, {}).setdefault(case, {})[lang] = text
@@ -75,12 +74,15 @@ def named(value: float | int | str, lang: str) -> float | int | str:
 
 @cache
 def _labels(lang: str) -> dict[str, str]:
-    known = anatomy()
-    places = [*known.sites.values(), *known.muscles.values()]
-    if lang == "zh":
-        names = {place.id: place.label_zh for place in places}
-        names |= {nerve.id: nerve.label_zh for nerve in known.nerves.values()}
-        names |= {t.name: t.name_zh for nerve in known.nerves.values() for t in nerve.entrapments}
-        return names | {"left": "左", "right": "右", "arm": "上肢", "leg": "下肢"}
-    names = {place.id: place.short or place.label for place in places}
-    return names | {nerve.id: nerve.label for nerve in known.nerves.values()}
+    known, words = anatomy(), load(lang)
+    nerves = known.nerves.values()
+    names = {site: words.site(site) for site in known.sites}
+    # In Chinese a muscle is written out; its abbreviation stands in the tables.
+    written = words.recording_site if lang == "zh" else words.muscle
+    names |= {muscle: written(muscle) for muscle in known.muscles}
+    names |= {nerve.id: words.nerve(nerve.id) for nerve in nerves}
+    names |= {
+        t.name: words.either(t.name, t.name_zh) for nerve in nerves for t in nerve.entrapments
+    }
+    names |= {side: words(f"label.{side}") for side in ("left", "right")}
+    return names | {limb: words(f"limb.{limb}") for limb in ("arm", "leg")}

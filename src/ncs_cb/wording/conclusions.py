@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
-from ncs_cb.knowledge.anatomy import anatomy
+from ncs_cb.knowledge.anatomy import anatomy, stretch_name
 from ncs_cb.model import SetWords
 from ncs_cb.wording.catalog import load
 
@@ -157,7 +157,7 @@ def _opening(text: str) -> str:
 
 
 def _either(english: str, chinese: str, lang: str) -> str:
-    return chinese if lang == "zh" and chinese else english
+    return load(lang).either(english, chinese)
 
 
 def _texts(made: SetWords, ids: Iterable[str], lang: str) -> list[str]:
@@ -182,12 +182,8 @@ def site_words(sites: Iterable[str], lang: str) -> str:
 def where_words(distal_site: str, proximal_site: str, lang: str) -> str:
     """Name a stretch of a limb."""
     say, sites = words(lang), anatomy().sites
-    if proximal_site == "erb":
-        return say["to_erb"]
-    if distal_site in ("wrist", "forearm") and proximal_site in ("elbow", "below_elbow"):
-        return say["across_forearm"]
-    if distal_site in ("elbow", "above_elbow", "spiral_groove") and proximal_site == "axilla":
-        return say["across_upper_arm"]
+    if (name := stretch_name(distal_site, proximal_site)) in say:
+        return say[name]
     names = (_either(sites[s].label, sites[s].label_zh, lang) for s in (distal_site, proximal_site))
     return say["between"].format(distal=next(names), proximal=next(names))
 

@@ -48,7 +48,9 @@ def _item(one: Mapping[str, Any], words: Words) -> str:
     text = words(f"impression.item_{one['kind']}", **_filled(one, words))
     doubts = [words(f"impression.doubt_{name}") for name in one.get("doubts", ())]
     if doubts:
-        text = words("impression.item_doubted", item=text, doubts=words.join(doubts))
+        text = words(
+            "impression.item_doubted", item=text, doubts=words.join(doubts, weight="comma")
+        )
     return text
 
 

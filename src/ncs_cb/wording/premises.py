@@ -12,7 +12,10 @@ from functools import cache, lru_cache
 from ncs_cb.errors import TableError
 from ncs_cb.knowledge import datafile
 from ncs_cb.wording.catalog import load
-from ncs_cb.wording.checks import LANGUAGES, named
+from ncs_cb.wording.checks import named
+
+# A table of a result holds its sentences in these; a report in another takes the English one.
+_STORED = ("en", "zh")
 
 
 @cache
@@ -26,7 +29,7 @@ def premises() -> dict[str, dict[str, dict[str, str]]]:
     """
     sources = datafile.table("validity").raw
     found: dict[str, dict[str, dict[str, str]]] = {}
-    for lang in LANGUAGES:
+    for lang in _STORED:
         for name, text in load(lang).section("premise").items():
             premise, state, key = name.split(".")
             if premise not in sources:
@@ -57,7 +60,7 @@ def _words(
 ) -> dict[str, str]:
     known = premises()[premise]
     texts = known[state]
-    by_lang = {lang: _filled(dict(items), lang) for lang in LANGUAGES}
+    by_lang = {lang: _filled(dict(items), lang) for lang in _STORED}
     return {
         "text": texts["en"].format_map(by_lang["en"]),
         "text_zh": texts["zh"].format_map(by_lang["zh"]),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -13,18 +12,17 @@ from ncs_cb.model import Decision, Details, Kind, Polarity, Site, Stimulus, Stud
 from ncs_cb.readers._shared.doubts import questioned, refuse_twins
 from ncs_cb.readers._shared.names import SIDES
 from ncs_cb.readers._shared.plausible import (
-    FARTHEST_MM,
     LONGEST_PULSE_MS,
     STRONGEST_MA,
     check_rate,
     refuse_large,
 )
 from ncs_cb.readers._shared.polarity import orient
-from ncs_cb.readers._shared.scale import refuse_other_scale
+from ncs_cb.readers._shared.scale import checked_scale
 from ncs_cb.readers._shared.tables import is_identity
 from ncs_cb.readers._shared.told import attested
-from ncs_cb.readers._shared.truth import truth
-from ncs_cb.units import is_finite
+from ncs_cb.readers._shared.truth import is_missing, truth
+from ncs_cb.units import FARTHEST_MM, is_finite
 
 if TYPE_CHECKING:
     import numpy as np
@@ -122,7 +120,7 @@ def study_from_arrays(
     asked, doubts = questioned(
         traces, study_id, delay_ms=None, is_polarity_told=polarity is not None
     )
-    refuse_other_scale(asked, (), study_id)
+    asked, _ = checked_scale(asked, (), study_id)
     refuse_twins(asked)
     if left_out:
         listed = ", ".join(left_out)
@@ -228,9 +226,7 @@ class _Row:
 
     def _text(self, name: str) -> str | None:
         value = self.values.get(name)
-        is_nan = isinstance(value, float) and math.isnan(value)
-        is_empty = value is None or is_nan or type(value).__name__ in ("NAType", "NaTType")
-        return None if is_empty or not str(value).strip() else str(value).strip()
+        return None if is_missing(value) or not str(value).strip() else str(value).strip()
 
     def _site(self) -> Site:
         said = {name: self._text(name) for name in _NEEDED}

@@ -21,6 +21,7 @@ from ncs_cb.readers._shared.files import read_regular
 from ncs_cb.readers._shared.folders import StudyInput
 from ncs_cb.readers._shared.grid import SPREADSHEETS
 from ncs_cb.readers._shared.reader import Input, Reader, Recording
+from ncs_cb.readers._shared.shown import open_name
 
 _TABLES = (".csv", ".tsv", ".txt", *SPREADSHEETS)
 _LISTED = 12
@@ -97,7 +98,9 @@ def each_visit(found: StudyInput, asked: Asked) -> list[StudyInput]:
         path = tables[0]
         source = asked.put_to(Input(path, path.name, read_regular(path)), asked.lab_for(found.path))
         readers = claimants(source)
-        if len(readers) == 1 and (shown := readers[0].shown(path.name)) != path.name:
+        shown = readers[0].shown(path.name) if len(readers) == 1 else path.name
+        # The reader of a format whose files are called by a number always hides it.
+        if shown not in (path.name, open_name(path.name)):
             lone = not found.path.is_dir()
             return [replace(found, name=Path(shown).stem) if lone else found]
         if len(readers) == 1 and readers[0].visits is not None:
@@ -150,8 +153,8 @@ def one_visit(source: Input, reader: Reader, part: str) -> Recording:
     if part and part not in found and "" not in found:
         known = list(found)
         raise StudyError(
-            f"the table holds no study '{part[:60]}'; it holds: {', '.join(known[:_LISTED])}."
-            + did_you_mean(part, known)
+            f"the table holds no study '{part[:60]}'; it holds: "
+            f"{', '.join(map(repr, known[:_LISTED]))}." + did_you_mean(part, known)
         )
     chosen = found.get(part) or next(iter(found.values()))
     if isinstance(chosen, NcsError):

@@ -12,7 +12,7 @@ from ncs_cb.errors import StudyError
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.model import MachineValues, Stimulus
 from ncs_cb.readers._shared.notes import Note, is_note, note
-from ncs_cb.readers._shared.plausible import FARTHEST_MM, LONGEST_PULSE_MS, STRONGEST_MA
+from ncs_cb.readers._shared.plausible import LONGEST_PULSE_MS, STRONGEST_MA
 from ncs_cb.readers._shared.stimuli import (
     Spoken,
     assigned,
@@ -26,6 +26,7 @@ from ncs_cb.readers._shared.stimuli import (
     with_attribute,
 )
 from ncs_cb.readers._shared.told import attested
+from ncs_cb.units import FARTHEST_MM
 
 # Two texts about one stimulus, such as a sentence and a plain site name, stand this close.
 _SAME_MOMENT_S = 1e-3
@@ -245,11 +246,11 @@ def _refuse_unknown_sites(cues: list[Cue], free: list[Annotation]) -> None:
     # A remark beside a stimulus is a remark; alone in its record it may be a misspelt site.
     # Free text may hold a name, so it is never quoted; only the known name it resembles is.
     held = {cue.record for cue in cues}
-    alone = [a.text for a in free if a.record not in held]
-    nearly = [near for text in alone if (near := resembles_site(text))]
+    alone = {a.text: None for a in free if a.record not in held}
+    nearly = next((near for text in alone if (near := resembles_site(text))), "")
     if nearly:
         raise StudyError(
-            f"an annotation is nearly the name of a site; known: {known_sites()}.{nearly[0]}",
+            f"an annotation is nearly the name of a site; known: {known_sites()}.{nearly}",
             hint=_HINT,
         )
 

@@ -11,6 +11,7 @@ import numpy as np
 from ncs_cb.errors import StudyError
 from ncs_cb.knowledge.thresholds import value
 from ncs_cb.model import Decision, Trace
+from ncs_cb.readers._shared.level import median
 from ncs_cb.readers._shared.zero import counted_from_pulse
 
 
@@ -61,7 +62,7 @@ def questioned(
         decisions.append(Decision(name, "stimulus time", f"{delay_ms:g} ms later", "as told"))
     else:
         made = counted_from_pulse(traces, decisions)
-    made = [_blanked(trace) for trace in made]
+    made = [_strayed(_blanked(trace)) for trace in made]
     return tuple(made if is_polarity_told else _mirrored(made)), decisions
 
 
@@ -76,10 +77,31 @@ def _blanked(trace: Trace) -> Trace:
     if held * 1000.0 / trace.sampling_rate_hz < value("blanking.shortest_ms"):
         return trace
     step = abs(float(samples[held] - samples[held - 1]))
-    largest = float(np.abs(samples - np.median(samples)).max())
+    largest = float(np.abs(samples - median(samples)).max())
     if step <= value("blanking.largest_step_share") * largest:
         return trace
     return replace(trace, flags=(*trace.flags, "artifact_overlaps_onset"))
+
+
+def _strayed(trace: Trace) -> Trace:
+    """Flag a response in which one sample alone stands out, as no muscle's response does."""
+    if trace.kind != "motor" or trace.sampling_rate_hz < value("stray_sample.lowest_rate_hz"):
+        return trace
+    skip = round(value("polarity_differs.skipped_ms") * trace.sampling_rate_hz / 1000.0)
+    part = np.asarray(trace.samples_mv[max(trace.stimulus_index + skip, 0) :], dtype=np.float64)
+    if len(part) < 32 or not np.isfinite(part).all():
+        return trace
+    steps = np.diff(part)
+    there, back = steps[:-1], -steps[1:]
+    alone = np.where(there * back > 0.0, np.minimum(np.abs(there), np.abs(back)), 0.0)
+    usual = float(np.median(np.abs(steps)))
+    least = max(
+        value("stray_sample.step_ratio") * usual,
+        value("stray_sample.share") * float(np.ptp(part)),
+    )
+    if float(alone.max()) <= least or not usual > 0.0:
+        return trace
+    return replace(trace, flags=(*trace.flags, "stray_sample"))
 
 
 def _delayed(trace: Trace, delay_ms: float) -> Trace:
@@ -133,8 +155,8 @@ def _curve(trace: Trace) -> np.ndarray | None:
     part = part[start : index + round(value("polarity_differs.compared_ms") * rate / 1000.0) : step]
     if len(part) < 32 or not np.isfinite(part).all():
         return None
-    part = part - np.median(part)
-    noise = float(np.median(np.abs(np.diff(part))))
+    part = part - median(part)
+    noise = median(np.abs(part[1:] - part[:-1]))
     return (
         part
         if float(np.abs(part).max()) > value("unassigned.minimum_noise_ratio") * noise > 0.0

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ncs_cb.apart import apart
 from ncs_cb.errors import ReadError, did_you_mean
 from ncs_cb.readers._shared.text import decode
+from ncs_cb.readers._shared.truth import is_missing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -233,7 +234,7 @@ def _refuse_bomb(data: bytes) -> None:
 
 
 def _cell(value: Any) -> Cell:
-    if value is None or str(value) in ("nan", "NaT"):
+    if is_missing(value) or str(value) in ("nan", "NaT"):
         return ""
     if isinstance(value, bool | str):
         return value

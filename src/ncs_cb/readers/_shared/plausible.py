@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 # Nerve conduction below this rate cannot give a latency; above it the file lies.
 LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 1_000.0, 10_000_000.0
-FARTHEST_MM, STRONGEST_MA, LONGEST_PULSE_MS = 2_000.0, 1_000.0, 100.0
+STRONGEST_MA, LONGEST_PULSE_MS = 1_000.0, 100.0
 # What comes this soon after the stimulus may be its artefact, of any size.
 _ARTIFACT_S = 1e-3
 

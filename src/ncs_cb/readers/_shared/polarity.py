@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ncs_cb._kernels.facts import LATEST_START_MS
 from ncs_cb.model import Polarity
 from ncs_cb.readers._shared.zero import pulse_in
 
@@ -114,9 +115,12 @@ def _block_votes(block: np.ndarray, rate: float, start: int) -> list[tuple[float
     """Vote for every row of a block of shape (n_sweeps, n_samples)."""
     votes = [(0.0, 0.0)] * len(block)
     begin = start + int(_ARTIFACT_MS * rate / 1000.0) + 1
-    skip = max(1, int((_EARLIEST_PEAK_MS - _ARTIFACT_MS) * rate / 1000.0))
+    # What a sweep that begins after its stimulus has missed need not be skipped.
+    missed = max(-begin, 0)
+    begin += missed
+    skip = max(1, int((_EARLIEST_PEAK_MS - _ARTIFACT_MS) * rate / 1000.0) - missed)
     after = block[:, begin:]
-    if start < 0 or after.shape[1] < skip + 16:
+    if start < -LATEST_START_MS * rate / 1000.0 or after.shape[1] < skip + 16:
         return votes
     quiet = block[:, : start - 1] if start > rate / 1000.0 else after
     curves = after - _medians(quiet.copy())

@@ -17,6 +17,7 @@ from ncs_cb.model import (
     TypedResponse,
     UnassignedStimulus,
 )
+from ncs_cb.readers._shared.shown import open_name
 
 _NOTHING_TOLD = RecordingOverride()
 _NOTHING_KNOWN = Details()
@@ -95,11 +96,6 @@ class Recording:
     unassigned: tuple[UnassignedStimulus, ...] = ()
 
 
-def as_named(name: str) -> str:
-    """Give the name under which a file may be shown: its own."""
-    return name
-
-
 def no_companions(path: Path) -> tuple[Path, ...]:
     """Give the companions of a format that keeps everything in one file: none."""
     return ()
@@ -129,7 +125,7 @@ class Reader:
     companions : callable
         Files that belong to a recording and are no recordings themselves.
     shown : callable
-        Gives the name under which a file is shown, where names tend to hold a patient's number.
+        Gives the name under which a file is shown; one that looks like a number is not.
     visits : callable, optional
         Gives every visit of an input by study id, where one file may hold several: the
         recording, or what is wrong with it. The id is empty where the file names none.
@@ -142,6 +138,6 @@ class Reader:
     write: Callable[..., list[Path]] | None = None
     label: str = ""
     companions: Callable[[Path], tuple[Path, ...]] = no_companions
-    shown: Callable[[str], str] = as_named
+    shown: Callable[[str], str] = open_name
     visits: Callable[[Input], Mapping[str, Recording | NcsError]] | None = None
     needs: str = ""

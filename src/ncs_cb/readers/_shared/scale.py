@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 
 from ncs_cb.errors import ReadError, UnitError
 from ncs_cb.knowledge.thresholds import value
 from ncs_cb.model import Trace, TypedResponse
+from ncs_cb.readers._shared.level import median
 
+_Answer = TypeVar("_Answer", Trace, TypedResponse)
+# Where the limits of each kind stand.
+_LIMITS = {"motor": "scale", "sensory": "sensory_scale"}
 _AMPLITUDE, _LATENCY = "negative_peak_amplitude_mv", "onset_latency_ms"
 
 
-def refuse_other_scale(traces: Sequence[Trace], rows: Sequence[TypedResponse], name: str) -> None:
-    """Refuse a recording all of whose motor responses are a thousand times too small or large.
+def checked_scale(
+    traces: Sequence[Trace], rows: Sequence[TypedResponse], name: str
+) -> tuple[tuple[Trace, ...], tuple[TypedResponse, ...]]:
+    """Refuse a recording none of whose amplitudes its unit can be true of; flag a single such one.
 
     Parameters
     ----------
@@ -25,6 +33,12 @@ def refuse_other_scale(traces: Sequence[Trace], rows: Sequence[TypedResponse], n
     name : str
         What the recording is called.
 
+    Returns
+    -------
+    tuple of Trace, tuple of TypedResponse
+        The same, ``amplitude_implausible`` where one response is a thousand times too small while
+        nothing proves its unit wrong.
+
     Raises
     ------
     UnitError
@@ -32,38 +46,67 @@ def refuse_other_scale(traces: Sequence[Trace], rows: Sequence[TypedResponse], n
     ReadError
         If the latencies cannot be milliseconds.
     """
-    motor = [trace for trace in traces if trace.kind == "motor"]
-    sizes = [_response_mv(trace) for trace in motor]
-    _refuse_amplitudes([size for size in sizes if size is not None], name)
-    typed = [row for row in rows if row.kind == "motor"]
-    amplitudes = [row.values[_AMPLITUDE] for row in typed if row.values.get(_AMPLITUDE)]
-    _refuse_amplitudes(amplitudes, name)
-    latencies = [row.values[_LATENCY] for row in typed if row.values.get(_LATENCY)]
+    measured = [(i, t.kind, _response_mv(t)) for i, t in enumerate(traces) if t.kind in _LIMITS]
+    printed = [(i, r.kind, r.values.get(_AMPLITUDE)) for i, r in enumerate(rows)]
+    latencies = [r.values[_LATENCY] for r in rows if r.kind == "motor" and r.values.get(_LATENCY)]
     if latencies and max(latencies) < value("scale.shortest_latency_ms"):
         raise ReadError(
             f"all onset latencies are at most {max(latencies):.3g} ms: they look like seconds.",
             source=name,
             hint="Give them in milliseconds: onset_latency_ms = 1000 times the seconds.",
         )
+    odd_traces, odd_rows = _odd(measured, name), _odd(printed, name)
+    return (
+        tuple(_flagged(t) if i in odd_traces else t for i, t in enumerate(traces)),
+        tuple(_flagged(r) if i in odd_rows else r for i, r in enumerate(rows)),
+    )
 
 
-def _refuse_amplitudes(sizes: Sequence[float], name: str) -> None:
-    smallest, largest = value("scale.smallest_response_mv"), value("scale.largest_response_mv")
+def _flagged(answer: _Answer) -> _Answer:
+    return replace(answer, flags=(*answer.flags, "amplitude_implausible"))
+
+
+def _odd(sizes: Sequence[tuple[int, str, float | None]], name: str) -> set[int]:
+    """Give the places of sizes that only another unit explains; refuse where all are such."""
+    odd: set[int] = set()
+    for kind, scale in _LIMITS.items():
+        known = {i: size for i, of, size in sizes if of == kind and size}
+        _refuse_amplitudes(list(known.values()), kind, name)
+        odd |= _a_thousandth(known, value(f"{scale}.smallest_response_mv"))
+    return odd
+
+
+def _a_thousandth(sizes: Mapping[int, float], smallest: float) -> set[int]:
+    """Give those that are too small, alone or as a thousandth of what the others have."""
+    usual = [size for size in sizes.values() if size >= smallest]
+    most = value("scale.thousandth_ratio")
+    return {
+        i
+        for i, size in sizes.items()
+        if size < smallest
+        and (not usual or any(1 / most <= 1000 * size / other <= most for other in usual))
+    }
+
+
+def _refuse_amplitudes(sizes: Sequence[float], kind: str, name: str) -> None:
+    smallest = value(f"{_LIMITS[kind]}.smallest_response_mv")
+    largest = value(f"{_LIMITS[kind]}.largest_response_mv")
+    whose = "muscle's" if kind == "motor" else "sensory nerve's"
     hint = (
         "Correct the unit in the file or its sidecar; where it is true, say so with unit under "
         f'[recordings."{name}"] in study.toml.'
     )
     if sizes and min(sizes) > largest:
         raise UnitError(
-            f"every response is above {largest:g} mV (the smallest has {min(sizes):.3g} mV): the "
-            "numbers look like \u00b5V read as mV.",
+            f"every {kind} response is above {largest:g} mV (the smallest has {min(sizes):.3g} "
+            "mV): the numbers look like \u00b5V read as mV.",
             source=name,
             hint=hint,
         )
     if len(sizes) > 1 and max(sizes) < smallest:
         raise UnitError(
-            f"every response is below {1000 * smallest:g} \u00b5V (the largest has "
-            f"{1000 * max(sizes):.3g} \u00b5V), a thousandth of a muscle's response: the numbers "
+            f"every {kind} response is below {1000 * smallest:g} \u00b5V (the largest has "
+            f"{1000 * max(sizes):.3g} \u00b5V), a thousandth of a {whose} response: the numbers "
             "look like mV read as \u00b5V, or V read as mV.",
             source=name,
             hint=hint,
@@ -72,10 +115,11 @@ def _refuse_amplitudes(sizes: Sequence[float], name: str) -> None:
 
 def _response_mv(trace: Trace) -> float | None:
     """Give the size of a response that stands far out of its noise; None where none does."""
-    skip = round(value("polarity_differs.skipped_ms") * trace.sampling_rate_hz / 1000.0)
+    skipped_ms = value(f"{_LIMITS[trace.kind]}.skipped_ms")
+    skip = round(skipped_ms * trace.sampling_rate_hz / 1000.0)
     after = np.asarray(trace.samples_mv[max(trace.stimulus_index, 0) + skip :], dtype=np.float64)
     if len(after) < 16 or not np.isfinite(after).all():
         return None
-    size = float(np.abs(after - np.median(after)).max())
-    noise = float(np.median(np.abs(np.diff(after))))
+    size = float(np.abs(after - median(after)).max())
+    noise = median(np.abs(after[1:] - after[:-1]))
     return size if size > value("scale.minimum_noise_ratio") * noise > 0.0 else None

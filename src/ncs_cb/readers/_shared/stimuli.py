@@ -15,17 +15,24 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from ncs_cb.errors import StudyError
 from ncs_cb.knowledge.anatomy import anatomy, find, normalize
 from ncs_cb.model import MachineValues, Side
 from ncs_cb.readers._shared.names import take_nerve, take_side
 
+if TYPE_CHECKING:
+    import numpy as np
+
 LONGEST_TEXT = 500
+# Closer than for a word that must be a name: most free texts are remarks.
+_LIKENESS = 0.8
 NUMBER = r"(\d{1,9}(?:[.,]\d{1,15})?)"
 _QUANTITY = re.compile(
-    NUMBER + r"\s*(ms|us|\u00b5s|\u03bcs|ma|v|cm|mm)\b(?:\s+from\s+(?:the\s+)?recording"
-    r"(?:\s+(?:site|electrode))?)?",
+    # Not the end of what is no number: 7.0.1cm is not 1 mm.
+    r"(?<!\d)(?<!\d[.,])" + NUMBER + r"\s*(ms|us|\u00b5s|\u03bcs|ma|v|cm|mm)\b"
+    r"(?:\s+from\s+(?:the\s+)?recording(?:\s+(?:site|electrode))?)?",
     re.IGNORECASE,
 )
 _MINUS = re.compile(r"(?:\bat|@|=)\s*-$", re.IGNORECASE)
@@ -388,6 +395,37 @@ def resembles_site(text: str) -> str:
     plain = normalize(" ".join(parts))
     if len(plain) < 3:
         return ""
-    # Closer than for a word that must be a name: most free texts are remarks.
-    nearest = difflib.get_close_matches(plain, _long_names(), n=1, cutoff=0.8)
+    nearest = difflib.get_close_matches(plain, _sharing_letters(plain), n=1, cutoff=_LIKENESS)
     return f" Did you mean '{find('sites', nearest[0])}'?" if nearest else ""
+
+
+def _sharing_letters(word: str) -> list[str]:
+    """Give the names that share so many letters with a word that they may be alike.
+
+    No two words are more alike than their letters in any order. difflib knows that too, but looks
+    at one name after the other: a file of thousands of remarks would take a minute.
+    """
+    import numpy as np  # only here: listing the formats must stay light
+
+    columns, counts, lengths = _letters()
+    here = np.zeros(len(columns), dtype=counts.dtype)
+    for letter in word:
+        if letter in columns:
+            here[columns[letter]] += 1
+    shared = np.minimum(counts, here).sum(axis=1)
+    alike = 2.0 * shared >= _LIKENESS * (lengths + len(word))
+    return [_long_names()[i] for i in np.flatnonzero(alike)]
+
+
+@lru_cache(maxsize=1)
+def _letters() -> tuple[dict[str, int], np.ndarray, np.ndarray]:
+    """Give a column for each letter, how often each long name holds it, and their lengths."""
+    import numpy as np
+
+    names = _long_names()
+    columns = {letter: i for i, letter in enumerate(sorted(set("".join(names))))}
+    counts = np.zeros((len(names), len(columns)), dtype=np.intp)
+    for row, name in zip(counts, names, strict=True):
+        for letter in name:
+            row[columns[letter]] += 1
+    return columns, counts, np.array([len(name) for name in names])

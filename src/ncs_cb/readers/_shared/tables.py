@@ -30,7 +30,7 @@ _MOST_COLUMNS = 100_000
 _MOST_TITLES = 12
 _HEAD_BYTES = 4096
 FOOTNOTES = "*\u2020\u2021#\u2191\u2193"
-"""Marks behind a printed number: abnormal, too high, too low."""
+"""Marks beside a printed number: abnormal, too high, too low."""
 # "5.6 H" is a number that the machine calls high.
 _LETTER = re.compile(r"([+-]?\d[\d.,]*)\s*(?:[HL!]|\([HL*]\))", re.ASCII)
 _HOW = "Write a number, or leave the cell empty when it is not known; 'NR' for no response."
@@ -108,6 +108,11 @@ def time_unit(column: str) -> float | None:
     return {"ms": 1.0, "us": 1e-3, "\u00b5s": 1e-3}.get(found[1], 1000.0)
 
 
+def begins_with_time(cells: list[str]) -> bool:
+    """Tell whether a line is the header of a table of sweeps: a column of times, then others."""
+    return len(cells) > 1 and time_unit(cells[0]) is not None
+
+
 def _separator(line: str) -> str:
     """Give the separator of a header line; a semicolon or tab wins over a comma."""
     return next((mark for mark in (";", "\t") if mark in line), ",")
@@ -160,7 +165,7 @@ def _columns(cells: list[str]) -> tuple[str, ...]:
     often = Counter(columns)
     twice = sorted(name for name, count in often.items() if count > 1)[:3]
     if twice:
-        raise ReadError(f"column names occur twice: {', '.join(twice)}.")
+        raise ReadError(f"column names occur twice: {', '.join(map(repr, twice))}.")
     return columns
 
 
@@ -204,14 +209,14 @@ def _rows(text: str, separator: str) -> list[list[str]]:
 
 
 def unmarked(cell: str) -> str:
-    """Take off a mark that machines print behind a number that lies outside their limits.
+    """Take off a mark that machines print beside a number that lies outside their limits.
 
     Examples
     --------
-    >>> unmarked("8.0*"), unmarked("5,6 H"), unmarked("NR")
-    ('8.0', '5,6', 'NR')
+    >>> unmarked("8.0*"), unmarked("* 8.0"), unmarked("5,6 H"), unmarked("NR")
+    ('8.0', '8.0', '5,6', 'NR')
     """
-    text = cell.strip().rstrip(FOOTNOTES).strip()
+    text = cell.strip().strip(FOOTNOTES).strip()
     found = _LETTER.fullmatch(text)
     return found[1] if found else text
 

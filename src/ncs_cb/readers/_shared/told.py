@@ -149,7 +149,6 @@ def apply(recording: Recording, told: RecordingOverride, name: str) -> Recording
     StudyError
         If a site is named that the recording does not have.
     """
-    answers: tuple[Trace | TypedResponse, ...] = (*recording.traces, *recording.typed_responses)
     if recording.traces:
         from ncs_cb.readers._shared.doubts import questioned  # numpy: only where there are samples
 
@@ -159,11 +158,15 @@ def apply(recording: Recording, told: RecordingOverride, name: str) -> Recording
             delay_ms=told.stimulus_delay_ms,
             is_polarity_told=told.polarity in ("negative_up", "negative_down"),
         )
+        if recording.unassigned:
+            traces = tuple(replace(t, flags=(*t.flags, "unassigned_stimulus")) for t in traces)
         recording = replace(recording, traces=traces, decisions=(*recording.decisions, *doubts))
     if told.unit is None:
-        from ncs_cb.readers._shared.scale import refuse_other_scale
+        from ncs_cb.readers._shared.scale import checked_scale
 
-        refuse_other_scale(recording.traces, recording.typed_responses, name)
+        checked = checked_scale(recording.traces, recording.typed_responses, name)
+        recording = replace(recording, traces=checked[0], typed_responses=checked[1])
+    answers: tuple[Trace | TypedResponse, ...] = (*recording.traces, *recording.typed_responses)
     if told == RecordingOverride() or not answers:
         return recording
     held = {answer.site.stimulation_site for answer in answers}
@@ -250,6 +253,20 @@ def _distances(
     return distances, decisions
 
 
+def left_unassigned(unassigned: Sequence[UnassignedStimulus]) -> tuple[Decision, ...]:
+    """Say in the provenance which stimuli name no site and were not read."""
+    return tuple(
+        Decision(
+            u.recording,
+            "unassigned stimulus",
+            u.text or "without a text",
+            f"sweep {u.sweep}{'' if u.time_s is None else f', at {u.time_s:g} s'}: no site is "
+            "named, nothing of it is measured",
+        )
+        for u in unassigned
+    )
+
+
 def nothing_assigned(unassigned: Sequence[UnassignedStimulus]) -> StudyError:
     """Give the error of a study in which no stimulus names a site; it says how to name them."""
     texts = list(dict.fromkeys(u.text for u in unassigned if u.text))
@@ -274,7 +291,7 @@ def by_recording(
             given[names[name]] = override
         elif not lone:
             raise StudyError(
-                f'recordings."{name}": no such recording; known: {", ".join(sorted(names))}.'
+                f"recordings: no such recording '{name}'; known: {', '.join(sorted(names))}."
                 + did_you_mean(name, names),
                 source=_FILE,
             )

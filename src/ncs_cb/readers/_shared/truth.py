@@ -11,9 +11,11 @@ from typing import Any
 from ncs_cb.errors import ReadError
 
 _TRUE = frozenset(
-    {"true", "yes", "y", "1", "1.0", "ja", "j", "oui", "si", "是", "t", "wahr", "vrai"}
+    {"true", "yes", "y", "1", "1.0", "x", "ja", "j", "oui", "si", "是", "有", "t", "wahr", "vrai"}
 )
-_FALSE = frozenset({"false", "no", "n", "0", "0.0", "nein", "non", "否", "f", "falsch", "faux"})
+_FALSE = frozenset(
+    {"false", "no", "n", "0", "0.0", "nein", "non", "否", "无", "f", "falsch", "faux"}
+)
 UNKNOWN_WORDS = frozenset(
     {
         "",
@@ -33,6 +35,19 @@ UNKNOWN_WORDS = frozenset(
         "未知",
     }
 )
+
+
+def is_missing(value: Any) -> bool:
+    """Tell whether a value of a table in memory says nothing, of whatever library it is.
+
+    Examples
+    --------
+    >>> is_missing(None), is_missing(float("nan")), is_missing(0.0)
+    (True, True, False)
+    """
+    # What a mask covers is a number all the same, of NumPy's masked arrays: zero.
+    is_empty = type(value).__name__ in ("NAType", "NaTType", "MaskedConstant")
+    return value is None or is_empty or (isinstance(value, float) and math.isnan(value))
 
 
 def truth(value: Any, where: str) -> bool | None:
@@ -55,7 +70,7 @@ def truth(value: Any, where: str) -> bool | None:
     >>> truth("no", "x"), truth("TRUE", "x"), truth(float("nan"), "x"), truth(1, "x")
     (False, True, None, True)
     """
-    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+    if is_missing(value):
         return None
     if isinstance(value, str):
         word = value.strip().casefold()

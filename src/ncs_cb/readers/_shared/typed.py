@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 
 from ncs_cb.columns import MEASURES
 from ncs_cb.errors import ReadError, StudyError, UnitError
+from ncs_cb.knowledge import layouts
 from ncs_cb.knowledge.anatomy import position
 from ncs_cb.knowledge.thresholds import value
 from ncs_cb.model import (
@@ -21,19 +23,14 @@ from ncs_cb.model import (
     TypedResponse,
 )
 from ncs_cb.readers._shared.names import SIDES
-from ncs_cb.readers._shared.plausible import (
-    FARTHEST_MM,
-    HIGHEST_RATE_HZ,
-    LONGEST_PULSE_MS,
-    STRONGEST_MA,
-)
+from ncs_cb.readers._shared.plausible import HIGHEST_RATE_HZ, LONGEST_PULSE_MS, STRONGEST_MA
 from ncs_cb.readers._shared.reader import Input
 from ncs_cb.readers._shared.stimuli import plain
 from ncs_cb.readers._shared.tables import Table, number, unmarked
 from ncs_cb.readers._shared.told import attested
 from ncs_cb.readers._shared.truth import UNKNOWN_WORDS, truth
 from ncs_cb.readers._shared.words import named
-from ncs_cb.units import LARGEST_PLAUSIBLE_RESPONSE_MV
+from ncs_cb.units import FARTHEST_MM, LARGEST_PLAUSIBLE_RESPONSE_MV
 
 NEEDED = ("nerve", "side", "muscle", "stimulation_site")
 _VALUES = tuple(c.name for c in MEASURES if c.dtype == "float64")
@@ -46,6 +43,12 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "low_pass_hz": (0, 1e7),
     "sampling_rate_hz": (1, HIGHEST_RATE_HZ),
 }
+# What a column's name ends in, and its unit in letters: the longer end first.
+_UNITS = {"_mv_ms": "mvms", "_mv": "mv", "_ms": "ms", "_mm": "mm", "_ma": "ma", "_hz": "hz"}
+_OTHER_UNITS = frozenset({"uv", "nv", "v", "uvms", "s", "us", "cm", "m", "in", "a", "khz"})
+_WITH_UNIT = re.compile(
+    r"([+-]?\d[\d.,]*)\s*([A-Za-z\u00b5\u03bc][A-Za-z\u00b5\u03bc*\u00b7. ]{0,6})"
+)
 _TEXTS = (*NEEDED, "response", "kind", "study_id", "recording", "quality_flags")
 _TRUTHS = ("supramaximal", "collision_used")
 KNOWN = (*_TEXTS, *_LIMITS, *_TRUTHS, *_VALUES)
@@ -75,6 +78,8 @@ _STATUS: dict[str, ResponseStatus] = {
 _NO_RESPONSE = frozenset(w for w, s in _STATUS.items() if s == "absent") - {"no", "none"}
 _NOT_DONE = frozenset(w for w, s in _STATUS.items() if s == "not_done")
 _BOUND = re.compile(r"[<>\u2264\u2265]\s*\d.*", re.ASCII)
+MOST_ROWS = 20_000
+"""A visit has some dozen responses; an intensity series in steps of the machine, some hundreds."""
 _AMPLITUDES = ("negative_peak_amplitude_mv", "peak_to_peak_amplitude_mv")
 
 
@@ -132,7 +137,7 @@ def typed_response(
     if kind is None:
         raise StudyError(f"{row}, column 'kind': allowed: motor, sensory.")
     context = {
-        name: _limited(cells, name, *limits, table, row, notes) for name, limits in _LIMITS.items()
+        name: limited(cells, name, *limits, table, row, notes) for name, limits in _LIMITS.items()
     }
     stimulus = Stimulus(
         context["distance_mm"], context["stimulus_ma"], context["stimulus_duration_ms"]
@@ -146,7 +151,7 @@ def typed_response(
     values = {
         name: value
         for name in measured
-        if (value := _limited(cells, name, *_value_limits(name), table, row, notes)) is not None
+        if (value := limited(cells, name, *_value_limits(name), table, row, notes)) is not None
     }
     status, values = _agreed(status, values, row)
     return TypedResponse(
@@ -207,6 +212,21 @@ def _agreed(
     return status, {}
 
 
+def refuse_many(n_rows: int) -> None:
+    """Refuse more rows than one visit can have, before memory is asked for each of them.
+
+    Raises
+    ------
+    StudyError
+        If there are more than twenty thousand.
+    """
+    if n_rows > MOST_ROWS:
+        raise StudyError(
+            f"more than {MOST_ROWS} rows of one visit.",
+            hint="If the table holds several visits, say which column is their study_id.",
+        )
+
+
 def one_per_site(
     rows: list[TypedResponse], name: str
 ) -> tuple[list[TypedResponse], list[Decision]]:
@@ -261,7 +281,7 @@ def _value_limits(name: str) -> tuple[float, float]:
     return (0, 1e4) if name.endswith("_mv_ms") else (0, 1e3)
 
 
-def _limited(
+def limited(
     cells: Mapping[str, str],
     name: str,
     low: float,
@@ -270,7 +290,15 @@ def _limited(
     row: str,
     notes: Notes,
 ) -> float | None:
-    """Give a value; None when missing, empty, a word for no response, or only a bound."""
+    """Give a value; None when missing, empty, a word for no response, or only a bound.
+
+    Raises
+    ------
+    ReadError
+        If it is no number, or lies outside `low` to `high`.
+    UnitError
+        If it is a voltage above `high`.
+    """
     where = f"{row}, column '{name}'"
     text = cells.get(name, "").strip()
     if name in _VALUES and text.casefold() in _NO_RESPONSE | _NOT_DONE:
@@ -282,6 +310,7 @@ def _limited(
     if plain_text and plain_text != text:
         notes.marks += 1
         text = plain_text
+    text = _without_unit(text, name, where)
     found = number(text, table, where)
     if math.isnan(found):
         return None
@@ -292,6 +321,31 @@ def _limited(
             hint="Check the unit: it is the last part of the column's name.",
         )
     return found
+
+
+def _without_unit(text: str, name: str, where: str) -> str:
+    """Take off the column's own unit behind a number.
+
+    Raises
+    ------
+    UnitError
+        If the cell states another unit than its column.
+    """
+    found = _WITH_UNIT.fullmatch(text)
+    if found is None:
+        return text
+    stated = re.sub(
+        r"[^a-z]", "", found[2].casefold().replace("\u00b5", "u").replace("\u03bc", "u")
+    )
+    own = next((u for suffix, u in _UNITS.items() if name.endswith(suffix)), "")
+    if stated == own:
+        return found[1]
+    if stated in _OTHER_UNITS or stated in _UNITS.values():
+        raise UnitError(
+            f"{where}: the cell is in {found[2].strip()}, its column in {own or 'no unit'}.",
+            hint="Give the numbers in the unit of the column; its name ends in it.",
+        )
+    return text
 
 
 def _site(cells: Mapping[str, str], row: str, source: Input) -> Site:
@@ -307,3 +361,17 @@ def _site(cells: Mapping[str, str], row: str, source: Input) -> Site:
     site = place.get(plain(text)) or named("sites", text, source)
     position(nerve, site)
     return Site(nerve, side, muscle, site)
+
+
+@cache
+def _only_in_layout() -> frozenset[str]:
+    return frozenset(map(str.casefold, layouts.load("plain").headers)) - {*KNOWN}
+
+
+def is_site_table(cells: Collection[str]) -> bool:
+    """Tell the header of a site table by its lower-case cells.
+
+    With columns of ours that a site table has not (age, printed velocity, findings of the visit),
+    it is one for the layout ``plain``, as it would be in a spreadsheet.
+    """
+    return {"nerve", "stimulation_site"} <= set(cells) and not _only_in_layout() & set(cells)

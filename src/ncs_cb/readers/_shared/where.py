@@ -86,7 +86,7 @@ def _note_overruled(
     others = sorted({word for word in said if word is not None and word != told})
     if told is not None and others:
         reason = f"as study.toml says; the file itself says {', '.join(others)}"
-        decisions.append(Decision(name, what, told, reason))
+        decisions.append(Decision(name, "overruled", f"{what} {told}", reason))
 
 
 def _sides(

@@ -95,9 +95,11 @@ def pulse_in(sweep: np.ndarray, rate: float, marker: int) -> Pulse:
     marker : int
         Sample at which the file has the stimulus.
     """
+    if marker < 0:
+        return Pulse()  # the sweep begins after its stimulus
     first = max(marker - round(value("stimulus_time.looked_before_ms") * rate / 1000.0), 0)
     # Where nothing lies before the marker, the times may count from the window's beginning.
-    at_window = marker <= 0
+    at_window = marker == 0
     after_ms = value("stimulus_time.looked_after_ms")
     last = marker + round((2.0 if at_window else 1.0) * after_ms * rate / 1000.0)
     samples = np.asarray(sweep[first:last], dtype=np.float64)
@@ -171,7 +173,13 @@ def _jumps(samples: np.ndarray, steps: np.ndarray, rate: float, least: float) ->
     jumps = samples[lag : lag + n] - samples[:n]
     sizes = np.abs(jumps)
     at = np.flatnonzero(sizes > least)
-    # Before the first sample the trace is taken to be as it begins.
+    # Before the first sample the trace is taken to be as it begins. A slope is told from quiet by
+    # two samples; only what passes is looked at as a whole.
+    for back in (before, before // 2):
+        moved = np.abs(samples[at] - samples[np.maximum(at - back, 0)])
+        at = at[moved < _QUIET * sizes[at]]
+    if not len(at):
+        return set()
     quiet = samples[np.maximum(at[:, np.newaxis] + np.arange(-before, 1), 0)]
     at = at[quiet.max(axis=1) - quiet.min(axis=1) < _QUIET * sizes[at]]
     if not len(at):

@@ -39,7 +39,9 @@ def is_edf(path: Path) -> bool:
 
 
 def _claims(source: Input) -> bool:
-    return source.data[:8] in _VERSIONS or source.path.suffix.lower() in _SUFFIXES
+    return (
+        source.data[:8].replace(b"\0", b" ") in _VERSIONS or source.path.suffix.lower() in _SUFFIXES
+    )
 
 
 def _read(source: Input) -> Recording:

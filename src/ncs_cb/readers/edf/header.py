@@ -139,9 +139,10 @@ def _version(data: bytes) -> bytes:
         raise ReadError("the file is empty.")
     if len(data) < 512:
         raise ReadError(f"truncated: {len(data)} bytes are fewer than the smallest EDF header.")
-    if data[:8] not in (EDF_VERSION, BDF_VERSION):
+    version = data[:8].replace(b"\0", b" ")  # some writers pad with zero bytes
+    if version not in (EDF_VERSION, BDF_VERSION):
         raise ReadError("not an EDF or BDF file: its first eight bytes are no version field.")
-    return data[:8]
+    return version
 
 
 def _records(stated: int, n_body: int, record_bytes: int, salvaged: list[str]) -> int:

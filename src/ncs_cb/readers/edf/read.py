@@ -117,8 +117,6 @@ def read(source: Input) -> Recording:
     unassigned = find_unassigned(header, times, heard, plans[0], signals, source.name, names)
     if not heard.cues and not unassigned:
         raise _no_stimulus(len(heard.free))
-    if unassigned:
-        traces = [replace(t, flags=(*t.flags, "unassigned_stimulus")) for t in traces]
     _note_decisions(heard, times, source, decisions)
     free = tuple(a.text for a in heard.free)
     return Recording(

@@ -15,8 +15,10 @@ from ncs_cb.readers._shared.stimuli import stimulus
 from ncs_cb.readers._shared.text import decode_label
 from ncs_cb.readers.edf.header import Header
 
-# Stamps of a continuous file that are rounded more coarsely than this say nothing.
+# Stamps of a short continuous file that are rounded more coarsely than this say nothing.
 _COARSEST_STAMP_S = 0.010
+# No interrupted file leaves a gap as short as the rounding of stamps that are this fine.
+_FINE_STAMP_S = 0.0011
 
 _STAMP = re.compile(rb"([+-]\d{1,15}(?:\.\d{0,20})?)(?:\x15(\d{0,15}(?:\.\d{0,20})?))?")
 
@@ -128,13 +130,20 @@ def read_block(block: bytes, record: int) -> list[tuple[bytes, list[bytes]]]:
 def breaks(header: Header, times: Timeline, rate: float) -> list[int]:
     """Give the records that do not follow on the one before them.
 
-    Half a sample of rounding is allowed in the written onsets. Of a file that says it is
-    continuous, the stamps may be off by their last digit, as long as this does not add up.
+    Half a sample of rounding is allowed in the written onsets. The stamps may be off by their last
+    digit, as long as this does not add up: by a millisecond, and by more in a file that says it is
+    continuous and is longer than its stamps are coarse.
     """
+    step, first = 1.001 * times.step_s, times.onsets_s[0]
     grace = max(0.5 / rate, 1e-9)
-    if not header.is_interrupted:
-        grace = max(grace, min(1.001 * times.step_s, _COARSEST_STAMP_S))
-    first, shift, found = times.onsets_s[0], 0.0, []
+    if header.is_interrupted:
+        grace = max(grace, step) if step <= _FINE_STAMP_S else grace
+    else:
+        line = (t - first - n * header.record_s for n, t in enumerate(times.onsets_s))
+        is_long = header.n_records * header.record_s > 2.0 * times.step_s
+        is_straight = is_long and all(abs(off) <= step for off in line)
+        grace = max(grace, step if is_straight else min(step, _COARSEST_STAMP_S))
+    shift, found = 0.0, []
     for number, begins in enumerate(times.onsets_s):
         off = begins - first - number * header.record_s
         if abs(off - shift) > grace:

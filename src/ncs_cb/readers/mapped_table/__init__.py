@@ -13,6 +13,7 @@ from ncs_cb.readers._shared.files import read_regular
 from ncs_cb.readers._shared.grid import SPREADSHEETS, Grid, is_spreadsheet, read_grid
 from ncs_cb.readers._shared.reader import Input, Reader, Recording
 from ncs_cb.readers._shared.tables import first_lines
+from ncs_cb.readers._shared.typed import is_site_table
 from ncs_cb.readers.mapped_table.build import recordings
 from ncs_cb.readers.mapped_table.frames import studies_from_table
 from ncs_cb.readers.mapped_table.guess import guess_layout
@@ -48,7 +49,7 @@ def _is_table(source: Input) -> bool:
     lines = first_lines(source.data)
     if source.layout is not None:
         return not (lines and lines[0][0].startswith("time"))
-    return not any({"nerve", "stimulation_site"} <= set(cells) for cells in lines)
+    return not any(map(is_site_table, lines))
 
 
 def _layout_or_none(source: Input) -> Layout | None:

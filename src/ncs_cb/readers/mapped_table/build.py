@@ -14,11 +14,12 @@ from ncs_cb.knowledge.layouts import Layout
 from ncs_cb.model import Decision, Details, PrintedSegment, TypedResponse
 from ncs_cb.readers._shared.grid import Grid
 from ncs_cb.readers._shared.reader import Input, Recording
-from ncs_cb.readers._shared.tables import Table, is_identity
-from ncs_cb.readers._shared.typed import Notes, one_per_site, typed_response
+from ncs_cb.readers._shared.tables import Table, is_identity, number
+from ncs_cb.readers._shared.typed import Notes, limited, one_per_site, refuse_many, typed_response
 from ncs_cb.readers._shared.words import named
 from ncs_cb.readers.mapped_table.rows import Found, Row, take_rows
-from ncs_cb.study_file import build_study
+from ncs_cb.study_file import RANGES, build_study
+from ncs_cb.units import FARTHEST_MM
 
 _OURS = Table((), [], has_decimal_comma=False)
 _NOT_OF_A_SITE_TABLE = frozenset(
@@ -32,6 +33,10 @@ _NOT_OF_A_SITE_TABLE = frozenset(
         "temperature_c",
     }
 )
+_PRINTED_LIMITS: dict[str, tuple[float, float]] = {
+    "distance_mm": (0, FARTHEST_MM),
+    "printed_velocity_m_per_s": RANGES["velocity_m_per_s"],
+}
 _PEAK_TO_PEAK = {"negative_peak_amplitude_mv": "peak_to_peak_amplitude_mv"}
 _SHOWN = 40
 _LONGEST_ID = 200
@@ -86,10 +91,17 @@ def recordings(source: Input, grid: Grid, layout: Layout) -> dict[str, Recording
             hint="'ncs-cb validate FILE --layout' shows what is seen in it.",
         )
     general = _decisions(source, grid, layout, found)
-    return {
-        name: visit.problem or _recording(name, visit, source, layout, general)
-        for name, visit in visits.items()
-    }
+    return {name: _settled(name, v, source, layout, general) for name, v in visits.items()}
+
+
+def _settled(
+    name: str, visit: _Visit, source: Input, layout: Layout, general: tuple[Decision, ...]
+) -> Recording | NcsError:
+    """Give a visit, or what is wrong with it: that is no concern of the others."""
+    try:
+        return visit.problem or _recording(name, visit, source, layout, general)
+    except NcsError as problem:
+        return problem
 
 
 # --------------------------------------------------------------------------- one row
@@ -102,6 +114,7 @@ def _take(visit: _Visit, row: Row, source: Input, layout: Layout) -> None:
                 f"{row.where}: {key} differs from an earlier row of the same study.",
                 hint="One study_id is one visit.",
             )
+    refuse_many(len(visit.responses) + 1)
     site = row.cells.get("stimulation_site", "")
     if not site and not any(row.cells.get(k) for k in ("nerve", "muscle")):
         return
@@ -121,8 +134,9 @@ def _take(visit: _Visit, row: Row, source: Input, layout: Layout) -> None:
     if "temperature_c" in row.cells:
         limb = f"{response.site.side}_{anatomy().nerves[response.site.nerve].limb}"
         text = re.sub(r"[^\d.,]", "", row.cells["temperature_c"]).replace(",", ".")
-        if text:
-            visit.patient.setdefault(f"limb_temperature_c.{limb}", float(text))
+        found = number(text, _OURS, f"{row.where}, the temperature")
+        if not math.isnan(found):
+            visit.patient.setdefault(f"limb_temperature_c.{limb}", found)
 
 
 def _with_hint(problem: NcsError, row: Row) -> NcsError:
@@ -192,7 +206,7 @@ def _measured_from(
         ordered = sorted(
             rows, key=lambda pair: position(pair[1].site.nerve, pair[1].site.stimulation_site)
         )
-        own, lengths = _lengths(ordered, source, layout)
+        own, lengths = _lengths(ordered, source, layout, visit.notes)
         known = _distances(ordered, own, lengths)
         far = {id(response): known.get(response.site.stimulation_site) for _, response in ordered}
         segments += lengths
@@ -206,7 +220,7 @@ def _measured_from(
 
 
 def _lengths(
-    ordered: Sequence[tuple[Row, TypedResponse]], source: Input, layout: Layout
+    ordered: Sequence[tuple[Row, TypedResponse]], source: Input, layout: Layout, notes: Notes
 ) -> tuple[dict[str, float], list[PrintedSegment]]:
     """Give distances from the recording electrode that are printed, and the segments."""
     own: dict[str, float] = {}
@@ -214,8 +228,10 @@ def _lengths(
     before: str | None = None
     for row, response in ordered:
         site = response.site
-        velocity = _number(row, "printed_velocity_m_per_s")
-        length = _number(row, "distance_mm")
+        velocity = _number(row, "printed_velocity_m_per_s", notes)
+        # What was no segment's length was looked at, and counted, with the response.
+        is_own = layout.distance != "segment" and not _names_segment(row)
+        length = _number(row, "distance_mm", Notes() if is_own else notes)
         ends = _ends(row, site.stimulation_site, source)
         if ends is not None:
             if len(ends) == 1:
@@ -244,15 +260,8 @@ def _segment(
     return PrintedSegment(site.nerve, site.side, site.muscle, distal, proximal, length, velocity)
 
 
-def _number(row: Row, name: str) -> float | None:
-    text = re.sub(r"[^\d.eE+-]", "", row.cells.get(name, ""))
-    try:
-        number = float(text) if text else None
-    except ValueError:
-        number = math.nan
-    if number is not None and not math.isfinite(number):
-        raise StudyError(f"{row.where}: '{text[:20]}' for {name} is no number.")
-    return number
+def _number(row: Row, name: str, notes: Notes) -> float | None:
+    return limited(row.cells, name, *_PRINTED_LIMITS[name], _OURS, row.where, notes)
 
 
 def _ends(row: Row, site: str, source: Input) -> tuple[str, ...] | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 from ncs_cb.errors import ReadError
 from ncs_cb.knowledge.anatomy import find
@@ -13,6 +12,7 @@ from ncs_cb.readers._shared.grid import Grid, text_of
 from ncs_cb.readers._shared.names import SIDES
 from ncs_cb.readers._shared.tables import is_identity
 from ncs_cb.readers.mapped_table.header import is_units
+from ncs_cb.readers.mapped_table.spacing import distances_are
 from ncs_cb.units import stored_per, unit_in
 
 _LOOKED_AT, _VALUES = 60, 400
@@ -54,11 +54,14 @@ _VALUE = re.compile(r"^(value|result|wert|ergebnis|数值)", re.IGNORECASE)
 # Not examined is not absent: a word is taken for "no response" only where it says so.
 _ABSENT = re.compile(
     r"\b(nr\b|n\.r\b|no resp|absent|none seen|not elicit|unresponsive|fehlt|erloschen"
-    r"|nicht (aus|er|nach|dar|ab|evo)|keine? (antwort|reaktion|reiz|potential|map|resp|einzel))"
+    r"|n\. ?ausl|nicht (aus|er|nach|dar|ab|evo)"
+    r"|keine? (antwort|reaktion|reiz|potential|map|resp|einzel))"
     r"|未引出|无反应",
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"[<>]?\s*[+-]?\d+([.,]\d+)?\s*\*?")
+_DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}|\d{1,2}[./]\d{1,2}[./]\d{4}")
+_BIRTH = re.compile(r"birth|born|\bdob\b|geb|naiss|出生", re.IGNORECASE)
 _GROUPS = (
     r"(?P<side>Right|Left|R|L)\s+(?P<nerve>[A-Za-z ]+?)\s+Motor\s*\((?P<muscle>[^)]+)\)",
     r"(?P<side>Right|Left|R|L)\s+(?P<nerve>[A-Za-z ]+?)\s*[-\u2013]\s*(?P<muscle>[A-Za-z0-9 .]+)",
@@ -122,7 +125,7 @@ def guess_layout(grid: Grid, name: str) -> str:
         f"{_encoding(grid)} }}",
         f"absent = {_list(guess.absent)}      # stimulated, no response",
         f"unknown = {_list(guess.unknown)}     # nothing known",
-        f'distance = {_quoted(_distance(guess, header, body))}   # or "segment"',
+        _distance_line(guess, header, body),
         *_group_lines(guess, header, body),
         "",
         "[keys]",
@@ -139,6 +142,12 @@ def guess_layout(grid: Grid, name: str) -> str:
     if unused:
         lines += ["", f"# Not used: {', '.join(unused)[:400]}"]
     return "\n".join(lines) + "\n"
+
+
+def _distance_line(guess: _Guess, header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    distance = distances_are(guess.keys, guess.columns, header, body)
+    other = "from_recording" if distance == "segment" else "segment"
+    return f"distance = {_quoted(distance)}   # or {_quoted(other)}"
 
 
 def _encoding(grid: Grid) -> str:
@@ -233,11 +242,30 @@ def _take_keys(
         if name and index not in taken and values and all(map(_ABSENT.search, values)):
             guess.keys.setdefault("response", name)
             taken.add(index)
+    if not any(_key(name) == "visit_date" for name in header):
+        _take_date(guess, header, body, taken)
     for index, name in enumerate(header):
         found = _key(name) if name and index not in taken else None
         if found is not None and found not in guess.keys and _quantity(name) is None:
             guess.keys[found] = name
             taken.add(index)
+
+
+def _take_date(
+    guess: _Guess, header: Sequence[str], body: Sequence[Sequence[str]], taken: set[int]
+) -> None:
+    """Take the only column of dates for the day of the visit; one of a birth names a person."""
+    dates = [
+        index
+        for index, name in enumerate(header)
+        if name
+        and index not in taken
+        and not (is_identity(name) or _BIRTH.search(name))
+        and _share(_values(body, index), lambda t: bool(_DATE.fullmatch(t))) > _MOSTLY
+    ]
+    if len(dates) == 1:
+        guess.keys["visit_date"] = header[dates[0]]
+        taken.add(dates[0])
 
 
 def _take_quantities(
@@ -268,23 +296,6 @@ def _take_words(
     words = {w: None for w in words if w not in header and stored_per("x_ms", w) is None}
     guess.absent = [w for w in words if _ABSENT.search(w)] or ["NR"]
     guess.unknown = [w for w in words if not _ABSENT.search(w) and w not in ("-", "--")][:20]
-
-
-def _distance(guess: _Guess, header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    name = guess.columns.get("distance_mm")
-    if name is None:
-        return "from_recording"
-    if {"segment", "distal_site"} & set(guess.keys):
-        return "segment"
-    values = [_float(v) for v in _values(body, list(header).index(name))]
-    falls = [b < a for a, b in pairwise(values) if a and b]
-    # From the recording electrode distances grow along a nerve and fall at the next one only.
-    return "segment" if falls and sum(falls) > _MOSTLY * len(falls) else "from_recording"
-
-
-def _float(text: str) -> float:
-    found = re.search(r"\d+([.,]\d+)?", text)
-    return float(found[0].replace(",", ".")) if found else 0.0
 
 
 def _group_lines(guess: _Guess, header: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
@@ -393,6 +404,9 @@ def _long(
     values = [i for i, n in enumerate(header) if n and _VALUE.search(n)]
     if not codes or not values:
         return None
+    # A code names a quantity; a patient's code, whatever its heading, does not.
+    shares = [_share(_values(body, i), lambda t: _quantity(t) is not None) for i in codes]
+    codes = [codes[shares.index(max(shares))]]
     taken |= {codes[0], values[0]}
     guess.keys = {k: v for k, v in guess.keys.items() if v not in (header[codes[0]],)}
     units = [i for i, n in enumerate(header) if re.search(r"^(unit|einheit)", n, re.IGNORECASE)]
@@ -409,17 +423,39 @@ def _long(
     for code in dict.fromkeys(_values(body, codes[0])):
         to = _quantity(code)
         said = "" if units else ', unit = "?"'
-        named = _site_of(code)
-        site = "" if "stimulation_site" in guess.keys else f", site = {_quoted(named or '?')}"
-        line = f"{_quoted(code)} = {{ to = {_quoted(to or '?')}{site}{said} }}"
+        place = _place_of(code)
+        place = {k: v for k, v in place.items() if k not in guess.keys}
+        if "stimulation_site" not in guess.keys:
+            place = {"site": place.pop("stimulation_site", "?"), **place}
+        where = "".join(f", {k} = {_quoted(v)}" for k, v in place.items())
+        line = f"{_quoted(code)} = {{ to = {_quoted(to or '?')}{where}{said} }}"
         lines.append(line if to else f"# {line}")
     return lines
 
 
-def _site_of(code: str) -> str | None:
-    """Give the site that a part of a code names."""
-    parts = [p for p in re.split(r"[\s_.-]+", code) if p]
-    return next((s for p in parts if (s := find("sites", p)) is not None), None)
+_INITIALS = {"u": "ulnar", "m": "median", "p": "peroneal", "t": "tibial"}
+
+
+def _place_of(code: str) -> dict[str, str]:
+    """Give nerve, side, muscle and site that the parts of a code name: ``UR_ADM_BE_AMP``."""
+    found: dict[str, str] = {}
+    for part in (p for p in re.split(r"[\s_.-]+", code) if p):
+        for key, what in (
+            ("nerve", "nerves"),
+            ("muscle", "muscles"),
+            ("stimulation_site", "sites"),
+        ):
+            if (named := find(what, part)) is not None:  # type: ignore[arg-type]
+                found.setdefault(key, named)
+        if part.casefold() == "w":
+            found.setdefault("stimulation_site", "wrist")
+        if part.casefold() in SIDES:
+            found.setdefault("side", SIDES[part.casefold()])
+        glued = re.fullmatch(r"([umpt])([rl])|([rl])([umpt])", part.casefold())
+        if glued:
+            found.setdefault("nerve", _INITIALS[glued[1] or glued[4]])
+            found.setdefault("side", SIDES[glued[2] or glued[3]])
+    return found
 
 
 def _quoted(text: str) -> str:

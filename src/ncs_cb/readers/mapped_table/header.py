@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ncs_cb.errors import ReadError, StudyError, UnitError, did_you_mean
 from ncs_cb.knowledge.layouts import Layout
@@ -13,6 +14,7 @@ from ncs_cb.units import stored_per, unit_in, unit_of, units_for
 
 _LOOKED_AT = 60
 _MOST_COLUMNS = 20_000
+_UNITS_BELOW = re.compile(r"\s*\|.*\|$")
 # What may stand in the line of units under a header.
 _UNIT_WORDS = frozenset(
     {
@@ -37,6 +39,8 @@ _UNIT_WORDS = frozenset(
         "s",
     }
 )
+# A share of something is no unit of it: "Amplitude %" is another quantity than "Amplitude mV".
+_UNIT_BEHIND = re.compile(r"(.+?)(?:\s*[(\[]\s*([^()\[\]]+?)\s*[)\]]|[\s,;]+(\S+))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +70,8 @@ class Header:
             If there are two.
         """
         wanted = folded(header)
-        exact = [i for i, name in enumerate(self.names) if folded(name) == wanted]
-        # A header may be named without the unit that stands below it.
-        found = exact or [i for i, n in enumerate(self.names) if folded(bare(n)) == wanted]
+        # A header may be named without the unit that stands below or behind it.
+        found = next((at[wanted] for at in _places(self.names) if wanted in at), [])
         if len(found) > 1:
             raise ReadError(
                 f"row {self.row + 1}: two columns are headed '{header[:60]}'.",
@@ -94,14 +97,33 @@ class Header:
         return found
 
 
+@lru_cache(maxsize=8)
+def _places(names: tuple[str, ...]) -> tuple[dict[str, list[int]], ...]:
+    """Give the columns by folded header: whole, without the unit below it, without any unit."""
+    places: tuple[dict[str, list[int]], ...] = ({}, {}, {})
+    for i, name in enumerate(names):
+        for found, key in zip(
+            places, (folded(name), folded(bare(name)), unitless(name)), strict=True
+        ):
+            found.setdefault(key, []).append(i)
+    return places
+
+
 def folded(text: str) -> str:
     """Fold case and white space, so that a header broken over lines is found."""
-    return re.sub(r"\s+", " ", text).strip().casefold()
+    return " ".join(text.split()).casefold()
 
 
 def bare(name: str) -> str:
     """Give a header without the line of units below it."""
-    return re.sub(r"\s*\|.*\|$", "", name)
+    return _UNITS_BELOW.sub("", name) if name.endswith("|") else name
+
+
+def unitless(name: str) -> str:
+    """Give a header, folded, without the unit at its end."""
+    text = folded(bare(name))
+    found = _UNIT_BEHIND.fullmatch(text)
+    return found[1] if found and (found[2] or found[3]) in _UNIT_WORDS - {"%"} else text
 
 
 def find_header(grid: Grid, layout: Layout) -> Header:
@@ -156,7 +178,7 @@ def is_recognized(grid: Grid, layout: Layout) -> bool:
 
 def _names_of(row: Sequence[Cell]) -> set[str]:
     names = {folded(text_of(c)) for c in row if text_of(c)}
-    return names | {re.sub(r"\s+(ms|mv|mm|cm|m/s)$", "", name) for name in names}
+    return names | {unitless(name) for name in names}
 
 
 def header_at(grid: Grid, row: int, layout: Layout) -> Header:
@@ -189,8 +211,8 @@ def is_units(row: Sequence[Cell]) -> bool:
 def refers_again(row: Sequence[Cell], header: Header) -> bool:
     """Tell a second header further down from a row of values."""
     texts = [folded(text_of(c)) for c in row if text_of(c)]
-    own = {folded(bare(n)) for n in header.names if n} | {folded(n) for n in header.names if n}
-    return len(texts) > 1 and sum(t in own for t in texts) * 2 > len(texts)
+    exact, below, _ = _places(header.names)
+    return len(texts) > 1 and sum(t in exact or t in below for t in texts) * 2 > len(texts)
 
 
 def factor(column: str, header: str, told: str | None, where: str) -> tuple[float, str]:

@@ -9,6 +9,8 @@ from datetime import date
 
 from ncs_cb.errors import ReadError, StudyError
 from ncs_cb.readers._shared.grid import Cell, text_of
+from ncs_cb.readers._shared.tables import FOOTNOTES
+from ncs_cb.readers._shared.truth import truth
 
 _ABSENT = ("nr", "n.r.", "no response", "absent", "no resp", "keine antwort")
 _UNKNOWN = ("", "na", "n/a", "nan", "null", "none", "-", "--", ".", "?")
@@ -18,8 +20,8 @@ _MARKED = re.compile(
     r"(?P<less>[<>]\s*)?(?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)(?P<mark>\s*\D*)",
     re.ASCII,
 )
-_TRUE = ("true", "yes", "y", "ja", "oui", "si", "1", "x", "是", "有")
-_FALSE = ("false", "no", "n", "nein", "non", "0", "否", "无")
+# Letters behind a number, other than those of a mark (high, low).
+_WORD = re.compile(r"(?!\(?[HL]\)?$)[A-Za-z\u00b5\u03bc].*", re.DOTALL)
 _SEXES = {
     "f": "female",
     "female": "female",
@@ -86,7 +88,7 @@ def measured(cell: Cell, words: Words, by: float, where: str) -> str:
         )
     if isinstance(cell, float):
         return _scaled(cell, by)
-    text = cell.strip()
+    text = cell.strip().lstrip(FOOTNOTES).strip()
     if text.casefold() in _NOT_DONE:
         return text
     if words.decimal == ",":
@@ -105,8 +107,13 @@ def measured(cell: Cell, words: Words, by: float, where: str) -> str:
             hint="A word that means 'no response' belongs to 'absent' of the layout, "
             "one that means 'not known' to 'unknown'.",
         )
-    less = (found["less"] or "").strip()
-    return f"{less}{_scaled(float(found['number']), by)}{found['mark'].strip()}"
+    less, mark = (found["less"] or "").strip(), found["mark"].strip()
+    if by != 1.0 and _WORD.fullmatch(mark):
+        raise ReadError(
+            f"{where}: the cell states a unit of its own beside that of its column.",
+            hint="Give the numbers alone, or name the unit of the cells in the layout.",
+        )
+    return f"{less}{_scaled(float(found['number']), by)}{mark}"
 
 
 def _scaled(value: float, by: float) -> str:
@@ -140,10 +147,13 @@ def personal(key: str, kind: str, cell: Cell, words: Words, by: float, where: st
 
 
 def _truth(key: str, cell: Cell, where: str) -> bool:
-    text = text_of(cell).casefold()
-    if text in _TRUE or text in _FALSE:
-        return text in _TRUE
-    raise StudyError(f"{where}: {key} must be true or false (yes, no, 1, 0), or empty.")
+    try:
+        found = truth(text_of(cell), where)
+    except ReadError:
+        found = None
+    if found is None:
+        raise StudyError(f"{where}: {key} must be true or false (yes, no, 1, 0), or empty.")
+    return found
 
 
 def _day(key: str, cell: Cell, where: str) -> date:

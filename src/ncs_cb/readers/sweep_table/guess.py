@@ -16,7 +16,14 @@ from ncs_cb.errors import ReadError
 from ncs_cb.knowledge.anatomy import anatomy, find, normalize
 from ncs_cb.readers._shared.files import read_regular
 from ncs_cb.readers._shared.names import SIDES, words
-from ncs_cb.readers._shared.tables import TO_FILL, Table, number, parse_table, time_unit
+from ncs_cb.readers._shared.tables import (
+    TO_FILL,
+    Table,
+    begins_with_time,
+    number,
+    parse_table,
+    time_unit,
+)
 from ncs_cb.units import MILLIVOLTS_PER
 
 _UNIT_BEHIND = re.compile(r"[\s_]*[(\[]\s*([^)\]]{1,4})\s*[)\]]\s*$|_([munµμ]?[vV])$")
@@ -56,7 +63,7 @@ def guess_sidecar(path: str | Path) -> Guess:
     """
     path = Path(path)
     data = read_regular(path)
-    table = parse_table(data)
+    table = parse_table(data, begins_with_time)
     if len(table.columns) < 2 or not table.rows:
         raise ReadError(
             "no table of samples: it needs a column of times and one for each trace.",

@@ -86,7 +86,7 @@ def _variable(arrays: Arrays, name: str | None, key: str, sidecar: Sidecar) -> n
     if name not in numbers:
         said = "is missing" if name is None else f"'{name[:40]}' is not in the file"
         raise StudyError(
-            f"{key} {said}; its variables: {', '.join(numbers[:_LISTED])}."
+            f"{key} {said}; its variables: {', '.join(map(repr, numbers[:_LISTED]))}."
             + did_you_mean(name or "", numbers),
             source=sidecar.name,
         )
@@ -150,7 +150,8 @@ def _acqknowledge(arrays: Arrays, sidecar: Sidecar) -> tuple[Sweeps, str | None]
     used = {units[p] for p in places if p < len(units)}
     if len(used) > 1:
         raise UnitError(
-            f"the channels differ in unit: {', '.join(sorted(used))[:80]}.",
+            f"the channels differ in unit: "
+            f"{', '.join(repr(unit[:12]) for unit in sorted(used)[:_LISTED])}.",
             hint='Name those that hold responses: "channels": [...].',
         )
     check_rate(1000.0 / step if step > 0 else 0.0)
@@ -183,7 +184,7 @@ def _one_channel(titles: list[str], sidecar: Sidecar) -> int:
     if not isinstance(told, list) or len(told) != 1:
         raise StudyError(
             f"channels: name the one that holds the responses, as a list; there are: "
-            f"{', '.join(titles[:_LISTED])}.",
+            f"{', '.join(map(repr, titles[:_LISTED]))}.",
             source=sidecar.name,
         )
     return column_of(titles, told[0], "channels", sidecar)

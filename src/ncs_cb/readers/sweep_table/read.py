@@ -25,7 +25,6 @@ from ncs_cb.model import (
 )
 from ncs_cb.readers._shared.names import SIDES
 from ncs_cb.readers._shared.plausible import (
-    FARTHEST_MM,
     LONGEST_PULSE_MS,
     STRONGEST_MA,
     check_rate,
@@ -37,6 +36,7 @@ from ncs_cb.readers._shared.stimuli import named_by
 from ncs_cb.readers._shared.tables import (
     Sidecar,
     Table,
+    begins_with_time,
     is_number,
     load_sidecar,
     number,
@@ -46,7 +46,7 @@ from ncs_cb.readers._shared.tables import (
 from ncs_cb.readers._shared.told import attested
 from ncs_cb.readers.sweep_table import matlab, shapes
 from ncs_cb.readers.sweep_table.shapes import Sweeps
-from ncs_cb.units import millivolts_per
+from ncs_cb.units import FARTHEST_MM, millivolts_per
 
 _KEYS = (
     "nerve",
@@ -106,7 +106,7 @@ def read(source: Input) -> Recording:
     beside = source.path.with_suffix(".json")
     sidecar = Sidecar(load_sidecar(beside), "", beside.name)
     dropped = sidecar.refuse_unknown((*_KEYS, *shapes.KEYS))
-    found, stated = _sweeps(source, sidecar)
+    found, stated, above = _sweeps(source, sidecar)
     told = source.override.unit or sidecar.text("unit")
     unit = told or stated or ""
     factor = millivolts_per(unit[:12])
@@ -134,6 +134,9 @@ def read(source: Input) -> Recording:
     why = "as the sidecar says" if told else "as the file says"
     why = "as study.toml says" if source.override.unit else why
     decisions = _decisions(source.name, turn, Decision(source.name, "unit", unit, why), dropped)
+    if above:
+        said = Decision(source.name, "titles", "left out", f"{above} lines above the header")
+        decisions = (*decisions, said)
     return Recording(traces, decisions=decisions, companions=(beside,))
 
 
@@ -170,13 +173,13 @@ def _refuse_transposed(table: Table) -> None:
         )
 
 
-def _sweeps(source: Input, sidecar: Sidecar) -> tuple[Sweeps, str | None]:
-    """Give the traces of the file as its sidecar lays them out, and the unit it states if any."""
+def _sweeps(source: Input, sidecar: Sidecar) -> tuple[Sweeps, str | None, int]:
+    """Give the traces as the sidecar lays them out, the unit stated, and the lines of a title."""
     if source.path.suffix.lower() == ".mat":
-        return matlab.sweeps_of(apart(matlab.load, source.data), sidecar)
+        return *matlab.sweeps_of(apart(matlab.load, source.data), sidecar), 0
     if shapes.is_told(sidecar):
-        return shapes.read_text(source.data, sidecar), None
-    table = parse_table(source.data)
+        return shapes.read_text(source.data, sidecar), None, 0
+    table = parse_table(source.data, begins_with_time)
     per_ms = time_unit(table.columns[0])
     if per_ms is None:
         raise ReadError(
@@ -186,7 +189,7 @@ def _sweeps(source: Input, sidecar: Sidecar) -> tuple[Sweeps, str | None]:
         )
     _refuse_transposed(table)
     times, samples = _numbers(table, range(1, len(table.columns)))
-    return Sweeps(table.columns[1:], times * per_ms, samples), None
+    return Sweeps(table.columns[1:], times * per_ms, samples), None, table.titles
 
 
 def _decisions(
@@ -228,7 +231,7 @@ def _columns(
     for name in given:
         if name not in names:
             raise StudyError(
-                f"traces.{name[:80]}: the table has no such column; it has: "
+                f"traces: the table has no such column '{name[:80]}'; it has: "
                 f"{', '.join(map(repr, names[:20]))}." + did_you_mean(name[:80], names),
                 source=sidecar.name,
             )
@@ -323,7 +326,7 @@ def _numbers(table: Table, indices: Sequence[int]) -> tuple[np.ndarray, np.ndarr
                     number(cell, table, f"row {r}, column '{table.columns[c][:80]}'")
                     for c, cell in enumerate(row)
                 ]
-                for r, row in enumerate(table.rows, start=2)
+                for r, row in enumerate(table.rows, start=2 + table.titles)
             ]
         )
     times = values[:, 0]

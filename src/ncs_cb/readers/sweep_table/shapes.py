@@ -221,7 +221,7 @@ def _of_blocks(rows: list[list[str]], sidecar: Sidecar) -> Sweeps:
     if any(len(one.names) != 1 for one in found):
         raise StudyError(
             f"channels: name the one that holds the responses; there are: "
-            f"{', '.join(found[0].names[:_LISTED])}.",
+            f"{', '.join(map(repr, found[0].names[:_LISTED]))}.",
             source=sidecar.name,
         )
     times = found[0].times_ms[:shortest]
@@ -270,7 +270,7 @@ def column_of(names: Sequence[str], wanted: object, key: str, sidecar: Sidecar) 
         return names.index(wanted)
     raise StudyError(
         f"{key}: no one column is called '{str(wanted)[:40]}'; there are: "
-        f"{', '.join(n[:40] for n in names[:_LISTED])} (by name, or counted from 1)."
+        f"{', '.join(repr(n[:40]) for n in names[:_LISTED])} (by name, or counted from 1)."
         + (did_you_mean(wanted, names) if isinstance(wanted, str) else ""),
         source=sidecar.name,
     )

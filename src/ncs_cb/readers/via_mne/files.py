@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -176,8 +176,6 @@ def _recording(channels: Channels, found: Found, source: Input, files: Triple | 
             hint="Name the stimuli by site, for example 'Stimulus right wrist', or make epochs and "
             "call ncs_cb.study_from_epochs. 'ncs-cb formats via_mne' says what is needed.",
         )
-    if found.unassigned:
-        traces = [replace(t, flags=(*t.flags, "unassigned_stimulus")) for t in traces]
     companions = files.companions if files else companions_of(source.path)
     return Recording(
         tuple(traces),

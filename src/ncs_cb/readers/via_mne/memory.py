@@ -11,8 +11,8 @@ from ncs_cb.knowledge.anatomy import resolve
 from ncs_cb.model import Details, Kind, Polarity, RecordingOverride, Side, Site, Study
 from ncs_cb.readers._shared.doubts import questioned
 from ncs_cb.readers._shared.names import from_label
-from ncs_cb.readers._shared.plausible import FARTHEST_MM
-from ncs_cb.readers._shared.scale import refuse_other_scale
+from ncs_cb.readers._shared.scale import checked_scale
+from ncs_cb.readers._shared.told import left_unassigned
 from ncs_cb.readers.via_mne.continuous import found_in_raw
 from ncs_cb.readers.via_mne.sweeps import (
     Found,
@@ -24,6 +24,7 @@ from ncs_cb.readers.via_mne.sweeps import (
     plausible,
     traces_of,
 )
+from ncs_cb.units import FARTHEST_MM
 
 if TYPE_CHECKING:
     import mne
@@ -36,10 +37,19 @@ def _refuse_other_words(side: str, polarity: str, kind: str) -> None:
         raise ValueError("polarity is 'negative_up', 'negative_down' or 'auto'")
 
 
-def _at_distance(sweep: Sweep, by_site: Mapping[str, float | None]) -> Sweep:
-    spoken = sweep.spoken
-    far = by_site.get(spoken.site or "", spoken.distance_mm)
-    return replace(sweep, spoken=replace(spoken, distance_mm=far))
+def _at_distances(sweeps: Sequence[Sweep], distances_mm: Mapping[str, float]) -> list[Sweep]:
+    """Give the sweeps with the distances of their sites; without one, as their marker says."""
+    by_site = {
+        resolve("sites", site): plausible(far, f"distances_mm: {site}", FARTHEST_MM)
+        for site, far in distances_mm.items()
+    }
+
+    def placed(sweep: Sweep) -> Sweep:
+        spoken = sweep.spoken
+        far = by_site.get(spoken.site or "", spoken.distance_mm)
+        return replace(sweep, spoken=replace(spoken, distance_mm=far))
+
+    return [placed(sweep) for sweep in sweeps]
 
 
 def study_from_epochs(
@@ -107,13 +117,12 @@ def study_from_epochs(
     nerve_id, muscle_id = resolve("nerves", nerve), resolve("muscles", muscle)
     info, found = _in_memory(epochs, sites, study_id)
     if not (found.sweeps or found.unassigned):
-        raise StudyError("there is no response.")
+        raise StudyError(
+            "there is no response: the object holds no epoch or stimulus.",
+            hint="Look whether all epochs were dropped (epochs.drop_log), or none was annotated.",
+        )
     channels = described(info)
-    by_site = {
-        resolve("sites", site): plausible(far, f"distances_mm: {site}", FARTHEST_MM)
-        for site, far in (distances_mm or {}).items()
-    }
-    placed = [_at_distance(sweep, by_site) for sweep in found.sweeps]
+    placed = _at_distances(found.sweeps, distances_mm or {})
     traces, decisions = traces_of(
         placed,
         range(len(placed)),
@@ -123,8 +132,8 @@ def study_from_epochs(
         kind,
         RecordingOverride(polarity=polarity),
     )
-    refuse_other_scale(traces, (), study_id)
     asked, doubts = questioned(traces, study_id, delay_ms=None, is_polarity_told=polarity != "auto")
+    asked, _ = checked_scale(asked, (), study_id)
     kept = tuple(d for d in (*decisions, *doubts) if d.topic != "sweeps")
     if found.unassigned:
         texts = [f"'{u.text}'" for u in found.unassigned]
@@ -138,7 +147,7 @@ def study_from_epochs(
         study_id,
         asked,
         details=details or Details(),
-        decisions=kept,
+        decisions=(*kept, *left_unassigned(found.unassigned)),
         unassigned=found.unassigned,
     )
 

@@ -20,13 +20,14 @@ from ncs_cb.model import (
     UnassignedStimulus,
 )
 from ncs_cb.readers._shared.cues import NO_VALUES, refuse_absent_texts, repeats, stimulus_of
-from ncs_cb.readers._shared.plausible import FARTHEST_MM, STRONGEST_MA, check_rate, refuse_large
+from ncs_cb.readers._shared.plausible import STRONGEST_MA, check_rate, refuse_large
 from ncs_cb.readers._shared.polarity import orient
 from ncs_cb.readers._shared.stimuli import Spoken, assigned, plain, unmarked
 from ncs_cb.readers._shared.stimuli import stimulus as parsed
 from ncs_cb.readers._shared.text import shown
-from ncs_cb.readers._shared.truth import truth
+from ncs_cb.readers._shared.truth import is_missing, truth
 from ncs_cb.readers._shared.unassigned import MOST
+from ncs_cb.units import FARTHEST_MM
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +198,7 @@ def _truth(row: Mapping[Any, Any], column: str) -> bool | None:
 
 def _number(row: Mapping[Any, Any], column: str, otherwise: float | None) -> float | None:
     value = row.get(column)
-    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+    if is_missing(value):
         return otherwise
     return plausible(value, f"metadata column '{column}'", _HIGHEST[column], otherwise)
 

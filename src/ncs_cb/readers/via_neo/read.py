@@ -12,12 +12,7 @@ from ncs_cb.errors import StudyError, UnitError, did_you_mean
 from ncs_cb.knowledge.anatomy import position
 from ncs_cb.model import Decision, Kind, Side, Site, Stimulus, Trace, UnassignedStimulus
 from ncs_cb.readers._shared.names import SIDES
-from ncs_cb.readers._shared.plausible import (
-    FARTHEST_MM,
-    STRONGEST_MA,
-    check_rate,
-    refuse_large,
-)
+from ncs_cb.readers._shared.plausible import STRONGEST_MA, check_rate, refuse_large
 from ncs_cb.readers._shared.polarity import Orientation, orient
 from ncs_cb.readers._shared.reader import Input, Recording
 from ncs_cb.readers._shared.stimuli import plain
@@ -28,7 +23,7 @@ from ncs_cb.readers._shared.unassigned import MOST
 from ncs_cb.readers._shared.words import named
 from ncs_cb.readers.via_neo.formats import FORMATS
 from ncs_cb.readers.via_neo.signals import Signal, Stretch, load
-from ncs_cb.units import is_finite, millivolts_per
+from ncs_cb.units import FARTHEST_MM, is_finite, millivolts_per
 
 _KEYS = (
     "nerve",
@@ -53,6 +48,8 @@ _EVENTS = ("marker", "threshold", "at_ms")
 _THRESHOLD = ("channel", "level", "edge", "refractory_ms")
 _KINDS = ("motor", "sensory", "f_wave")
 _POLARITIES = ("negative_up", "negative_down", "auto")
+# Below the first letter a code is a count or a digital input, not a key.
+_LAST_COUNTED = 64
 _WINDOW_MS = (-5.0, 50.0)
 _REFRACTORY_MS = 5.0
 _LISTED = 20
@@ -112,13 +109,12 @@ def read(source: Input) -> Recording:
         for order, ((_, site), row, start) in enumerate(cut)
     )
     unassigned = tuple(
-        UnassignedStimulus(source.name, shown(p.code), p.stretch, p.time_s) for p in lost[:MOST]
+        UnassignedStimulus(source.name, shown(_as_seen(p.code, source)), p.stretch, p.time_s)
+        for p in lost[:MOST]
     )
     decisions = _decisions(source.name, turn, Decision(source.name, "unit", unit, why), dropped)
     way = Decision(source.name, "stimulus", f"{len(placed)} stimuli", _words(sidecar))
-    return Recording(
-        traces, decisions=(*decisions, way), companions=(beside,), unassigned=unassigned
-    )
+    return Recording(traces, (*decisions, way), companions=(beside,), unassigned=unassigned)
 
 
 def _scaled(signal: Signal, sidecar: Sidecar, told: str | None) -> tuple[float, str, str]:
@@ -171,7 +167,8 @@ def _signal(stretch: Stretch, wanted: object, sidecar: Sidecar) -> Signal:
         return stretch.signals[names.index(wanted)]
     said = "is missing" if wanted is None else f"'{str(wanted)[:40]}' is not in the file"
     raise StudyError(
-        f"channel {said}; the file has: {', '.join(names[:_LISTED])} (by name, or counted from 1)."
+        f"channel {said}; the file has: {', '.join(map(repr, names[:_LISTED]))} "
+        "(by name, or counted from 1)."
         + (did_you_mean(wanted, names) if isinstance(wanted, str) else ""),
         source=sidecar.name,
     )
@@ -297,9 +294,9 @@ def _placed(
         else:
             lost.append(pulse)
     if not placed:
-        codes_seen = list(dict.fromkeys(p.code for p in lost))[:_LISTED]
+        codes_seen = list(dict.fromkeys(_as_seen(p.code, source) for p in lost))[:_LISTED]
         raise StudyError(
-            f"sites: no stimulus has one; codes seen: {', '.join(codes_seen)}.",
+            f"sites: no stimulus has one; codes seen: {', '.join(map(repr, codes_seen))}.",
             source=sidecar.name,
             hint=f'Write "sites": {{"{codes_seen[0]}": "wrist"}}.',
         )
@@ -309,6 +306,13 @@ def _placed(
 def _letter(code: str) -> str:
     """Give the letter that Spike2 keeps as a number in the lowest byte of a marker."""
     return chr(int(code) & 0xFF) if code.isascii() and code.isdigit() else code
+
+
+def _as_seen(code: str, source: Input) -> str:
+    """Give the key that was pressed where Spike2 kept its number; the code itself else."""
+    letter = _letter(code)
+    is_key = source.path.suffix.lower() == ".smr" and letter.isprintable() and letter != code
+    return letter if is_key and int(code) > _LAST_COUNTED else code
 
 
 def _cut(signal: Signal, pulse: _Pulse, sidecar: Sidecar) -> tuple[np.ndarray, int]:

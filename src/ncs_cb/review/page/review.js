@@ -139,6 +139,12 @@ function reason(changed) {
     make("p", {}, make("button", { value: "ok", id: "why-ok" }, words.save), " ",
       make("button", { value: "", id: "why-cancel", formnovalidate: true }, words.cancel)),
   );
+  text.onkeydown = (event) => {
+    // Enter ends a word of an input method too; a new line is Shift and Enter.
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    $("why-ok").click();
+  };
   dialog.returnValue = "";
   dialog.showModal();
   text.focus();

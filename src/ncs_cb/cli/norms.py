@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from ncs_cb.cli._console import friendly, note, out, table, wrong_usage
-from ncs_cb.cli._options import Out
+from ncs_cb.cli.console import friendly, note, out, table, wrong_usage
+from ncs_cb.cli.options import Out
 
 
 class Plots(StrEnum):

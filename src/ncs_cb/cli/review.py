@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from ncs_cb.cli._console import SOME_FAILED, friendly, note, out, table, tell
-from ncs_cb.cli._options import DEFAULT_REFERENCE, Criteria, LabReference, known_sets
+from ncs_cb.cli.console import SOME_FAILED, friendly, note, out, table, tell
+from ncs_cb.cli.options import DEFAULT_REFERENCE, Criteria, LabReference, known_sets
 
 
 @friendly

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ncs_cb.cli._console import (
+from ncs_cb.cli.console import (
     WRONG_USAGE,
     document,
     friendly,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from ncs_cb.cli._console import (
+from ncs_cb.cli.console import (
     SOME_FAILED,
     detail,
     document,
@@ -19,7 +19,7 @@ from ncs_cb.cli._console import (
     tell,
     wrong_usage,
 )
-from ncs_cb.cli._options import (
+from ncs_cb.cli.options import (
     DEFAULT_REFERENCE,
     Criteria,
     Formats,
@@ -28,7 +28,6 @@ from ncs_cb.cli._options import (
     LabLang,
     LabOption,
     LabReference,
-    Language,
     Layout,
     Out,
     Supramaximal,
@@ -36,7 +35,7 @@ from ncs_cb.cli._options import (
     known_lab,
     known_sets,
 )
-from ncs_cb.cli._validate import decided, warnings_of, without_name
+from ncs_cb.cli.validate import decided, warnings_of, without_name
 
 if TYPE_CHECKING:
     from ncs_cb.errors import NcsError
@@ -148,18 +147,18 @@ class _Settings(NamedTuple):
 
     criteria: list[str] | None
     reference: str
-    lang: Language
+    lang: str
 
 
 def _of_lab(
-    study: Study, criteria: list[str] | None, reference: str | None, lang: Language | None
+    study: Study, criteria: list[str] | None, reference: str | None, lang: str | None
 ) -> _Settings:
     """Take the laboratory's habits where the command says nothing."""
     from ncs_cb.analysis import judged_by
 
     said = {} if study.lab is None else study.lab.defaults
     sets, limits = judged_by(study, criteria, reference)
-    return _Settings(sets, limits, lang or Language(said.get("language", "en")))
+    return _Settings(sets, limits, lang or said.get("language", "en"))
 
 
 def _analyze(
@@ -183,18 +182,18 @@ def _refuse_taken(study_id: str, given: Path, taken: dict[str, Path]) -> None:
     taken[key] = given
 
 
-def _deliver(result: Result, target: Path, formats: list[str], lang: Language) -> None:
+def _deliver(result: Result, target: Path, formats: list[str], lang: str) -> None:
     if target == _STDOUT:
         from ncs_cb.reports.record import to_json
 
         text = to_json(result)
         document(text if text.endswith("\n") else text + "\n")
         return
-    from ncs_cb.cli._tables import print_result
+    from ncs_cb.cli.tables import print_result
     from ncs_cb.reports import write_report
 
-    paths = write_report(result, target, formats=formats, lang=lang.value)
-    print_result(out(), result, lang=lang.value)
+    paths = write_report(result, target, formats=formats, lang=lang)
+    print_result(out(), result, lang=lang)
     note(f"{result.study.study_id}: wrote {_shown(paths)}")
 
 
@@ -226,7 +225,7 @@ def compare(
         wrong_usage("compare needs at least two VISITs")
     sets = known_sets(criteria, reference or DEFAULT_REFERENCE)
     chosen, lab_file = known_formats(formats), known_lab(lab)
-    from ncs_cb.cli._tables import print_comparison
+    from ncs_cb.cli.tables import print_comparison
     from ncs_cb.comparison import compare as compare_results
     from ncs_cb.doors import analyze_many
     from ncs_cb.readers import read_study
@@ -241,8 +240,8 @@ def compare(
         studies, own.criteria, reference=own.reference, supramaximal=supramaximal
     )
     comparison = compare_results(results)
-    paths = write_comparison(comparison, target, formats=chosen, lang=own.lang.value)
-    print_comparison(out(), comparison, lang=own.lang.value)
+    paths = write_comparison(comparison, target, formats=chosen, lang=own.lang)
+    print_comparison(out(), comparison, lang=own.lang)
     note(f"wrote {_shown(paths)}")
 
 

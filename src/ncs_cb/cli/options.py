@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ncs_cb.cli._console import wrong_usage
+from ncs_cb.cli.console import wrong_usage
 from ncs_cb.errors import TableError, did_you_mean
+from ncs_cb.knowledge.datafile import shipped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,11 +20,16 @@ if TYPE_CHECKING:
 DEFAULT_REFERENCE = "aanem_2016"
 
 
-class Language(StrEnum):
-    """What ``--lang`` may name."""
+_LANGUAGES = shipped("words")
 
-    en = "en"
-    zh = "zh"
+
+def _known_language(lang: str | None) -> str | None:
+    if lang is not None and lang not in _LANGUAGES:
+        known = ", ".join(_LANGUAGES)
+        wrong_usage(
+            f"--lang: no words for '{lang}'; known: {known}.{did_you_mean(lang, _LANGUAGES)}"
+        )
+    return lang
 
 
 Formats = Annotated[
@@ -53,7 +58,6 @@ Criteria = Annotated[
 Reference = Annotated[
     str, typer.Option("--reference", metavar="ID", help="Set of normal limits, or a .toml path.")
 ]
-Lang = Annotated[Language, typer.Option("--lang", help="Language of reports and tables.")]
 LabReference = Annotated[
     str | None,
     typer.Option(
@@ -63,8 +67,13 @@ LabReference = Annotated[
     ),
 ]
 LabLang = Annotated[
-    Language | None,
-    typer.Option("--lang", help="Language of reports and tables; that of lab.toml, else en."),
+    str | None,
+    typer.Option(
+        "--lang",
+        metavar="|".join(_LANGUAGES),
+        callback=_known_language,
+        help="Language of reports and tables; that of lab.toml, else en.",
+    ),
 ]
 KeepIdentity = Annotated[
     bool,

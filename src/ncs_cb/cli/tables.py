@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from ncs_cb.cli._console import plain, table
+from ncs_cb.cli.console import plain, table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -39,6 +39,8 @@ def print_result(console: Console, result: Result, *, lang: str) -> None:
 
     shown = view.build(result, lang=lang)
     console.print(Text(plain(shown.study_id), style="bold"))
+    if shown.refused:
+        console.print(Text(plain(f"! {shown.refused}"), style="yellow"), soft_wrap=True)
     for number, said in enumerate(shown.impression, start=1):
         console.print(Text(plain(f"{number}. {said.text}")), soft_wrap=True)
     for nerve in shown.nerves:

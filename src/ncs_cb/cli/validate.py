@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ncs_cb.cli._console import (
+from ncs_cb.cli.console import (
     SOME_FAILED,
     document,
     explain,
@@ -18,7 +18,7 @@ from ncs_cb.cli._console import (
     tell,
     wrong_usage,
 )
-from ncs_cb.cli._options import LabOption, known_lab
+from ncs_cb.cli.options import LabOption, known_lab
 
 if TYPE_CHECKING:
     from ncs_cb.knowledge.lab import LabFile
@@ -173,6 +173,8 @@ def warnings_of(study: Study) -> Iterator[str]:
     for decision in study.decisions:
         if decision.topic == "salvage":
             yield f"{decision.source}: warning: {decision.reason}."
+        elif decision.topic == "overruled":
+            yield f"{decision.source}: warning: {decision.choice}, {decision.reason}."
         elif decision.topic == "visits":
             yield f"{decision.source}: {decision.choice}: {decision.reason}."
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from ncs_cb.cli._console import err, note
+from ncs_cb.cli.console import err, note
 
 Report = Callable[[int, int, int], None]
 """Called with the number of studies done, the number of all, and the number that failed."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ncs_cb.cli._console import friendly, out, plain, table, wrong_usage
+from ncs_cb.cli.console import friendly, out, plain, table, wrong_usage
 from ncs_cb.errors import did_you_mean
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ncs_cb.cli._console import friendly, note, wrong_usage
-from ncs_cb.cli._options import Out
+from ncs_cb.cli.console import friendly, note, wrong_usage
+from ncs_cb.cli.options import Out
 from ncs_cb.errors import TableError
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path, PurePath
 
-from ncs_cb.cli._console import explain, note, tell, wrong_usage
+from ncs_cb.cli.console import explain, note, tell, wrong_usage
 from ncs_cb.errors import ReadError
 
 

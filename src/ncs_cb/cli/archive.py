@@ -8,15 +8,14 @@ from typing import Annotated
 
 import typer
 
-from ncs_cb.cli._console import SOME_FAILED, friendly, note, wrong_usage
-from ncs_cb.cli._options import (
+from ncs_cb.cli.console import SOME_FAILED, friendly, note, wrong_usage
+from ncs_cb.cli.options import (
     DEFAULT_REFERENCE,
     Criteria,
     KeepIdentity,
     LabLang,
     LabOption,
     LabReference,
-    Language,
     Layout,
     Out,
     Supramaximal,
@@ -82,16 +81,16 @@ def batch(
     said = habits(lab, root)
     criteria = criteria or list(said.get("criteria", ())) or None
     reference = reference or str(said.get("reference", DEFAULT_REFERENCE))
-    lang = lang or Language(said.get("language", "en"))
+    lang = lang or said.get("language", "en")
     sets = known_sets(criteria, reference)
     from ncs_cb.batch import Settings, run_batch
-    from ncs_cb.cli._progress import showing
+    from ncs_cb.cli.progress import showing
 
     settings = Settings(
         criteria=tuple(sets) if sets else None,
         reference=reference,
         reports=reports,
-        lang=lang.value,
+        lang=lang,
         keep_identity=keep_identity,
         time_limit_s=time_limit,
         memory_limit_mb=memory_limit,
@@ -139,7 +138,7 @@ def anonymize(
 
     Only EDF and EDF+ files are copied. File and folder names are kept unless --key is given.
     """
-    from ncs_cb.cli._anonymize import copies, one
+    from ncs_cb.cli.anonymize import copies, one
 
     if not source.exists():
         wrong_usage(f"IN {source}: no such file or folder")

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from ncs_cb import __version__
-from ncs_cb.cli._console import friendly, note, out, table, tell, wrong_usage
+from ncs_cb.cli.console import friendly, note, out, table, tell, wrong_usage
 from ncs_cb.system import usable_cores
 
 _EXTRAS = {

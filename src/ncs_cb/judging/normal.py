@@ -1,0 +1,166 @@
+"""When a study may be called normal: everything that it looked at was read, and lies within limits.
+
+What could not be read is named with its place; a fall that no set reads as block is named too.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+
+from ncs_cb.flags import names as flag_names
+from ncs_cb.judging.fibers import demyelinating, f_waves, long_latency
+from ncs_cb.judging.rows import nerve_of
+from ncs_cb.judging.statements import (
+    Row,
+    Seen,
+    dispersed,
+    explained,
+    fallen,
+    foreign,
+    is_absent,
+    larger,
+    number,
+    place_of,
+    segment_item,
+    silent,
+    too_small,
+)
+from ncs_cb.judging.validity import REFUTED
+from ncs_cb.knowledge.anatomy import anatomy, entrapment_between
+from ncs_cb.wording.impression import Statement
+
+# Flags of a response that stands, although its onset cannot be trusted.
+_UNSURE_ONSET = ("artifact_overlaps_onset", "stimulus_time_uncertain")
+# Flags that say why something is not known, beside what was never written down.
+_WHY = (
+    *_UNSURE_ONSET,
+    "clipped",
+    "response_begun_before_sweep",
+    "non_finite_samples",
+    "flat_trace",
+    "stimulus_outside_trace",
+    "sweep_cut",
+    "distance_implausible",
+    "length_implausible",
+    "velocity_implausible",
+)
+_KINDS = {"onset_latency_ms": "latency", "negative_peak_amplitude_mv": "amplitude"}
+
+
+def is_clear(visit: Seen) -> bool:
+    """Tell whether nothing that was read is abnormal, and enough of it was read."""
+    looked = any(row["conduction_block"] == "none" for row in visit.verdicts) and visit.marks
+    return bool(looked) and not (
+        visit.graded()
+        or visit.traps
+        or visit.slow
+        or visit.small
+        or silent(visit)
+        or visit.cold
+        or visit.unassigned
+        or dispersed(visit)
+        or any(too_small(row) for row in visit.verdicts)
+        or any(row["conduction_block"] == "undetermined" for row in visit.verdicts)
+        or any(row["is_outside"] is True for row in visit.marks)
+        or explained(visit)
+        or fallen(visit)
+        or larger(visit)
+        or any(long_latency(visit))
+        or any(f_waves(visit))
+        or not all(one.is_normal is True for one in visit.studies)
+        or any(str(row["technical_validity"]) == REFUTED for row in visit.verdicts)
+    )
+
+
+def unread(visit: Seen, *, flagged: bool) -> Iterator[Statement]:
+    """Say which values could not be read; with `flagged` only those of which it is known why."""
+    items: dict[Any, Mapping[str, Any]] = {}
+    told = {
+        place_of(row)
+        for row in visit.verdicts
+        if row["conduction_block"] == "undetermined" or str(row["technical_validity"]) == REFUTED
+    }
+    for row in visit.segments:
+        if row.get("is_adjacent") is False or foreign(row) or place_of(row) in told:
+            continue
+        if flagged and not flag_names(str(row.get("quality_flags") or "")).intersection(_WHY):
+            continue
+        kind = _unread_between(row)
+        if kind:
+            items[*nerve_of(row), row["segment"]] = segment_item(f"unread_{kind}", row)
+    for row in visit.marks:
+        if (kind := _KINDS.get(row["column"], "")) and not foreign(row):
+            raised = flag_names(str(row.get("quality_flags") or ""))
+            unsure = kind == "latency" and raised.intersection(_UNSURE_ONSET)
+            if is_absent(row) or not (unsure or pd.isna(row["is_outside"])):
+                continue
+            if not flagged or raised.intersection(_WHY):
+                nerve, side = nerve_of(row)
+                at = row["stimulation_site"]
+                items[nerve, side, at, kind] = {
+                    "kind": f"unread_{kind}",
+                    "nerve": nerve,
+                    "side": side,
+                    "distal": at,
+                }
+    if items:
+        yield Statement("technique", "unread", tuple(items.values()))
+
+
+def disagreeing(visit: Seen) -> Iterator[Statement]:
+    """Say which values another set of limits would call otherwise, and whose limit is used."""
+    titles = {one.id: (one.title, one.title_zh) for one in visit.sets}
+    by_set: dict[str, dict[Any, Mapping[str, Any]]] = {}
+    for row in visit.marks:
+        if not row["others"] or not _bears_on(row, visit):
+            continue
+        other, (nerve, side) = row["others"][0], nerve_of(row)
+        english, chinese = titles[other.set_id]
+        item = {
+            "kind": f"sets_{_KINDS.get(row['column'], 'velocity')}",
+            "nerve": nerve,
+            "side": side,
+            "value": number(row[row["column"]]),
+            "limit": row["limit"],
+            "other": other.value,
+            "other_set": english,
+            "other_set_zh": chinese or english,
+        }
+        by_set.setdefault(row["set_id"], {})[nerve, side, row["column"]] = item
+    for set_id, items in by_set.items():
+        english, chinese = titles[set_id]
+        values = {"made": english, "made_zh": chinese or english}
+        yield Statement("fibers", "sets_disagree", tuple(items.values()), values)
+
+
+def _bears_on(row: Row, visit: Seen) -> bool:
+    """Tell whether it matters what another set says of a value."""
+    segment = str(row.get("segment") or "")
+    if foreign(row) or row.get("is_adjacent") is False:
+        return False
+    # One limit for all ages is wrong in the legs, and one for all segments at an entrapment site.
+    if anatomy().nerves[row["nerve"]].limb == "leg":
+        return False
+    if segment and entrapment_between(row["nerve"], *segment.split("-")) is not None:
+        return False
+    # Where fibers were lost the velocity is not spoken of, in a slow nerve not the amplitude.
+    untold = visit.small if segment else demyelinating(visit)
+    return not (row["is_outside"] is True and nerve_of(row) in untold)
+
+
+def _unread_between(row: Row) -> str:
+    """Name what of a segment is not known: nothing, the velocity, or all of it."""
+    raised = flag_names(str(row.get("quality_flags") or ""))
+    if raised.intersection(("response_absent_at_site", "complete_block")):
+        return ""
+    if math.isnan(number(row.get("amplitude_reduction_pct"))):
+        return "change"
+    if raised.intersection(_UNSURE_ONSET):
+        return "velocity"
+    if not math.isnan(number(row.get("conduction_velocity_m_per_s"))):
+        return ""
+    return "unmeasured" if math.isnan(number(row.get("length_mm"))) else "velocity"

@@ -1,0 +1,55 @@
+"""Names of files and folders as they may be shown: one that looks like a hospital number is not."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+# A day of this century, as folders of visits are called, with the time of day behind it. Somebody
+# who was born in it is as well described by it as by the age, which is shown.
+_DAY = re.compile(
+    r"(?<!\d)(?:20\d\d([-_.]?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])"
+    r"|(?:0[1-9]|[12]\d|3[01])([-_.])(?:0[1-9]|1[0-2])\2 ?20\d\d)(?:[-_. T]?\d{2}[-_.:]?\d{2}"
+    r"(?:[-_.:]?\d{2})?)?(?!\d)"
+)
+# Fewer digits count the patients of a study; a number in groups is a date of birth or the like.
+_NUMBER = re.compile(r"\d{6,}|(?<!\d)\d{2,4}([-_. /])\d{2,4}\1\d{2,5}(?!\d)", re.ASCII)
+_SUFFIX = re.compile(r"(?<=.)\.[A-Za-z]\w{0,7}\Z", re.ASCII)
+_LETTERS = 12
+# A hash with six digits in a row would look like a number itself.
+_NO_DIGITS = str.maketrans("0123456789", "ghijklmnop")
+
+
+def is_numbered(name: str) -> bool:
+    """Tell whether a name holds what looks like the number of a patient or a date of birth.
+
+    Examples
+    --------
+    >>> is_numbered("MRN0012345"), is_numbered("Meier_07.08.1951"), is_numbered("123-45-6789")
+    (True, True, True)
+    >>> is_numbered("p00014"), is_numbered("visit-2026-03-02"), is_numbered("emg_20260302_112500")
+    (False, False, False)
+    """
+    return _NUMBER.search(_DAY.sub(" ", name)) is not None
+
+
+def open_name(name: str) -> str:
+    """Give the name, or a hash in the place of a part of its path that looks like a number.
+
+    Whoever tries all numbers finds which one it was; only a key prevents that.
+
+    Examples
+    --------
+    >>> open_name("median.edf"), open_name("sub/7741902.edf")
+    ('median.edf', 'sub/id-73afa875e42f.edf')
+    """
+    return "/".join(_open_part(part) for part in name.split("/"))
+
+
+def _open_part(part: str) -> str:
+    found = _SUFFIX.search(part)
+    stem, suffix = (part[: found.start()], found[0]) if found else (part, "")
+    if not is_numbered(stem):
+        return part
+    digest = hashlib.sha256(stem.encode("utf-8", "surrogateescape")).hexdigest()
+    return f"id-{digest[:_LETTERS].translate(_NO_DIGITS)}{suffix}"
