@@ -13,24 +13,11 @@ import pytest
 
 import archives
 from ncs_cb import __version__, flags, plugins, reports
-from ncs_cb.cli import main, progress
+from ncs_cb.cli import progress
 from ncs_cb.cli.console import explain, plain
 from ncs_cb.errors import ReadError
 from ncs_cb.knowledge import criteria
 from ncs_cb.knowledge.anatomy import anatomy
-
-
-@pytest.fixture
-def run(capsys):
-    """Run a command in this process: ``status, stdout, stderr``."""
-
-    def command(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as left:
-            main([str(a) for a in arguments])
-        said = capsys.readouterr()
-        return int(left.value.code or 0), said.out, said.err
-
-    return command
 
 
 @pytest.fixture

@@ -13,22 +13,10 @@ import pytest
 
 import archives
 from ncs_cb.batch import Settings, run_batch
-from ncs_cb.cli import main
 from ncs_cb.harmless import no_formula
 
 MARKUP = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 FORMULA = '=HYPERLINK("http://evil","x")'
-
-
-@pytest.fixture
-def run(capsys):
-    def command(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as left:
-            main([str(a) for a in arguments])
-        said = capsys.readouterr()
-        return int(left.value.code or 0), said.out, said.err
-
-    return command
 
 
 def recording(seed: int = 1, **header: str) -> bytes:

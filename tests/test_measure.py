@@ -287,6 +287,25 @@ def test_a_late_phase_ends_where_it_does_whatever_slopes_before_the_response(mv_
     assert second == pytest.approx(first, rel=0.02)
 
 
+@pytest.mark.parametrize("tau_ms", [4.0, 6.0, 9.0])
+@pytest.mark.parametrize("height_mv", [1.2, 1.5, 3.0])
+def test_a_late_phase_ends_before_the_swing_of_a_high_pass_filter(tau_ms, height_mv):
+    late = height_mv * naive.lobe((T - 17.0) / 4.0)
+    swing = np.where(T > 19.0, 0.25 * height_mv * np.exp(-np.clip(T - 19.0, 0, None) / tau_ms), 0.0)
+    trace = naive.cmap(T, height=10.0) + np.maximum(late, swing) + noise(7, sd=0.003)
+    row = measured(trace).iloc[0]
+    assert row["total_negative_duration_ms"] == pytest.approx(21.0 - 4.05, abs=0.8)
+    whole = np.clip(naive.cmap(T, height=10.0), 0, None).sum() / 20 + late.sum() / 20
+    assert row["total_negative_area_mv_ms"] == pytest.approx(whole, rel=0.02)
+
+
+def test_a_late_phase_that_falls_as_an_exponential_does_is_whole():
+    late = np.where(T > 17.0, 6.0 * np.exp(-(np.clip(T, 17.0, None) - 17.0) / 3.0), 0.0)
+    late *= np.clip((T - 17.0) / 0.5, 0, 1)
+    row = measured(naive.cmap(T, height=10.0) + late + noise(7, sd=0.003)).iloc[0]
+    assert row["total_negative_duration_ms"] > 25.0
+
+
 def test_the_afterwave_is_not_the_baseline():
     slow = np.where(T > 10, 0.5 * (1 - np.exp(-(T - 10) / 4)) * np.exp(-(T - 10) / 20), 0.0)
     for stimulus in (0, 20):

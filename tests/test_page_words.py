@@ -9,7 +9,7 @@ import pytest
 import ncs_cb
 from ncs_cb.reports import html, write_report
 from test_golden_pages import page_words
-from test_impression import VISITS, analyzed
+from test_impression import VISITS, read
 from test_unread_responses import WRIST, response, study
 
 # Keys that a person is told to write into study.toml stand as they are written there.
@@ -28,7 +28,8 @@ def waveforms():
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     chosen = ("wrist", "crossing_part", "sites_swapped", "unattested_block", "legs_only")
-    typed = [analyzed(VISITS[name], tmp_path_factory.mktemp("visit")) for name in chosen]
+    root = tmp_path_factory.mktemp("visits")
+    typed = ncs_cb.analyze_many([read(VISITS[name], root / name) for name in chosen])
     return [*typed, waveforms()]
 
 

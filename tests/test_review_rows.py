@@ -7,7 +7,7 @@ import json
 import pytest
 
 import ncs_cb
-from ncs_cb import StudyError, analyze, cli, read_study, write_report
+from ncs_cb import StudyError, analyze, read_study, write_report
 from ncs_cb.review import agreement, append, events
 from ncs_cb.review.session import Session
 from review_visits import response, ulnar_visit, write_table
@@ -29,17 +29,6 @@ def visit(tmp_path):
     (tmp_path / "visit").mkdir()
     (tmp_path / "visit" / "median.csv").write_text(HEAD + ROWS)
     return tmp_path / "visit"
-
-
-@pytest.fixture
-def run(capsys):
-    def command(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as end:
-            cli.main([str(argument) for argument in arguments])
-        told = capsys.readouterr()
-        return int(end.value.code or 0), told.out, told.err
-
-    return command
 
 
 def row(result, site):

@@ -8,22 +8,11 @@ import subprocess
 import pytest
 
 import ncs_cb
-from ncs_cb import analyze, cli, view
+from ncs_cb import analyze, view
 from ncs_cb.reports import write_comparison
 from ncs_cb.review import append
 from ncs_cb.view.serial import build_comparison
 from review_visits import ulnar_visit
-
-
-@pytest.fixture
-def run(capsys):
-    def command(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as end:
-            cli.main([str(argument) for argument in arguments])
-        told = capsys.readouterr()
-        return int(end.value.code or 0), told.out, told.err
-
-    return command
 
 
 def text_of_pdf(path) -> str:

@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from ncs_cb import StudyError, cli, read_study
+from ncs_cb import StudyError, read_study
 from ncs_cb.readers import files_below, find_studies, is_recording, problems
 from readers.handmade import median_mnc
 from readers.studies import arm
@@ -16,17 +16,6 @@ SITES = (
     "nerve,side,muscle,stimulation_site,onset_latency_ms,negative_peak_amplitude_mv\n"
     "ulnar,right,adm,wrist,2.8,9.1\nulnar,right,adm,below_elbow,6.4,8.8\n"
 )
-
-
-@pytest.fixture
-def run(capsys):
-    def command(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as end:
-            cli.main([str(argument) for argument in arguments])
-        told = capsys.readouterr()
-        return int(end.value.code or 0), told.out, told.err
-
-    return command
 
 
 @pytest.fixture

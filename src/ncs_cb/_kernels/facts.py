@@ -115,6 +115,10 @@ REST_LEVEL = 0.02
 # quarter in about as long again, as an exponential does and no phase.
 SWING_MS = 2.4
 SWING_SHARE = 0.5
+# A late phase that is down to SWING_FROM of its top and takes SWING_LASTS times as long for the
+# rest ends in such a swing; an exponential fall from the highest peak takes 4 times as long.
+SWING_FROM = 0.35
+SWING_LASTS = 4
 # What is left of a removed artefact is no response: a response has more than this share of it.
 SMALLEST_SHARE = 0.003
 ONSET_LEVEL = 0.01

@@ -51,6 +51,21 @@ static int is_swing(const Row *w, Index end, Index start, Index reached)
     return smallest(r, at, n_blocks) > -0.25 * top;
 }
 
+/* Give where a late phase ends, `end` where it comes down: sooner, on a straight line from its top,
+ * where most of the way down is quick and the rest is the slow swing of a high-pass filter. */
+static Index before_swing(const Row *w, Index reached, Index end)
+{
+    const double *r = w->r;
+    double top = largest(r, reached, end);
+    Index at = place_of(r, reached, end, top), knee = at;
+    while (knee < end && r[knee] > SWING_FROM * top)
+        knee++;
+    double rest = (double)((end - knee) * w->size) * w->step;
+    if (rest < SWING_MS || end - knee < SWING_LASTS * (knee - at))
+        return end;
+    return earlier(end, knee + (Index)(SWING_FROM / (1.0 - SWING_FROM) * (double)(knee - at)) + 1);
+}
+
 /* Give where another response begins from block b on, after a long rest: an F wave; -1 for none. */
 static Index late_response(const Row *w, Index end, Index b, double strong, double level)
 {
@@ -80,6 +95,7 @@ static Phases scan_phases(Row *w, Index b, double strong, double low, double hei
     w->last_top = w->first_top;
     w->late_area = 0.0;
     w->late_block = -1;
+    w->swings = 0;
     found.first_end = end;
     b = end;
     Index limit = earlier(w->n_blocks, b + gap);
@@ -98,6 +114,8 @@ static Phases scan_phases(Row *w, Index b, double strong, double low, double hei
             if (b == reached || (slow && b == w->n_blocks) || is_swing(w, end, start, reached))
                 /* What climbs this slowly and never comes down is drift, not a phase. */
                 break;
+            Index whole_end = b;
+            b = before_swing(w, reached, b);
             double level = larger(REST_LEVEL * height, low);
             double rest = (double)rest_before(r, end, reached, level) * block_ms;
             if (rest >= LONG_REST_MS
@@ -112,7 +130,10 @@ static Phases scan_phases(Row *w, Index b, double strong, double low, double hei
             w->late_area += area;
             w->last_top = largest(r, start, b);
             end = b;
-            limit = earlier(w->n_blocks, b + gap);
+            limit = earlier(w->n_blocks, whole_end + gap);
+            w->swings = b < whole_end;
+            if (w->swings)
+                break;
         }
     }
     if (w->late_block < 0 && end < w->n_blocks)
@@ -166,6 +187,8 @@ static int64_t time_phases(Row *w, Phases at, double *out)
         /* Or, where it ends in a long tail, to the level at which its blocks ended. */
         if (t < 0.0 && own < amplitude)
             t = find_return(w->z, search, b - a, amplitude, w->white, half);
+        if (t < 0.0 && j == 1 && w->swings)
+            t = (double)(end * size - a);
         if (t < 0.0)
             return cut;
         if (j == 0) {

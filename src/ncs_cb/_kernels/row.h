@@ -89,6 +89,7 @@ typedef struct {
     double first_top;   /* height of the first phase */
     double last_top;    /* height of the last one */
     double late_area;   /* sum of the blocks of the later ones */
+    int swings;         /* whether the last one ended in the swing of a filter */
     Index late_block;   /* where another response begins; -1 for none */
 } Row;
 

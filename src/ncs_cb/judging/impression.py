@@ -33,6 +33,7 @@ from ncs_cb.judging.statements import (
     entrapment,
     fallen,
     is_crossing_open,
+    larger,
     looked_at,
     nerve_items,
     premise,
@@ -316,6 +317,8 @@ def _step_of_findings(visit: Seen, lacking: tuple[Statement, ...]) -> Iterator[S
         yield Statement("step", "fallen" if weak else "compare", items)
     elif lacking:
         yield Statement("step", "unread")
+    elif larger(visit):
+        yield Statement("step", "larger")
     elif unexplained(visit):
         yield Statement("step", "sensory_more")
     elif any(said.case in _SLOW for said in fibers(visit)):

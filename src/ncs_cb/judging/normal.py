@@ -22,6 +22,7 @@ from ncs_cb.judging.statements import (
     fallen,
     foreign,
     is_absent,
+    larger,
     number,
     place_of,
     segment_item,
@@ -67,6 +68,7 @@ def is_clear(visit: Seen) -> bool:
         or any(row["is_outside"] is True for row in visit.marks)
         or explained(visit)
         or fallen(visit)
+        or larger(visit)
         or any(long_latency(visit))
         or any(f_waves(visit))
         or not all(one.is_normal is True for one in visit.studies)

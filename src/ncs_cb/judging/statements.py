@@ -233,6 +233,20 @@ def technical(visit: Seen) -> Iterator[Statement]:
         told += rows
         if rows:
             yield Statement("technique", case, tuple(segment_item("segment", row) for row in rows))
+    grown = [row for row in larger(visit) if nerve_of(row) not in map(nerve_of, told)]
+    if grown:
+        yield Statement("technique", "larger", tuple(segment_item("segment", r) for r in grown))
+
+
+def larger(visit: Seen) -> list[Row]:
+    """Give segments whose proximal response is larger than fibers of the nerve can make it."""
+    return [
+        row
+        for row in visit.segments
+        if "proximal_larger" in flag_names(str(row.get("quality_flags") or ""))
+        and row.get("is_adjacent") is not False
+        and not foreign(row)
+    ]
 
 
 def premise(row: Row, name: str, *, holds: bool | None) -> Mapping[str, Any] | None:
@@ -417,11 +431,25 @@ def entrapment(visit: Seen) -> Iterator[Statement]:
             "drop": one.drop_pct,
             "latency": one.latency_ms,
             "limit": one.limit_ms,
+            "doubts": _trap_doubts(one, visit),
         }
         for one in visit.traps
     ]
     if items:
         yield Statement("entrapment", "named", tuple(items))
+
+
+def _trap_doubts(one: Found, visit: Seen) -> tuple[str, ...]:
+    """Say on what an entrapment rests that nothing but a fall of amplitude shows."""
+    if _shown_by(one) != "drop":
+        return ()
+    unsure = any(
+        nerve_of(row) == (one.nerve, one.side)
+        and str(row["technical_validity"]) == NOT_ATTESTED
+        and entrapment_between(row["nerve"], *row["segment"].split("-")) == one.trap
+        for row in visit.verdicts
+    )
+    return ("unattested",) if unsure else ()
 
 
 def _shown_by(one: Found) -> str:

@@ -286,7 +286,7 @@ def _visits(
         one = _response(row, trace, stimulus, visit.details, plateaus.get((study, *place)))
         if (study, *_key(place)) in growing:
             one = replace(one, is_growing=True)
-        if flags.is_used(row["quality_flags"]):
+        if flags.stands(row):
             visit.responses.setdefault(place, one)
         elif "repeats_differ" in one.flags:
             others.setdefault((study, place), []).append(one)

@@ -37,10 +37,19 @@ def _refuse_other_words(side: str, polarity: str, kind: str) -> None:
         raise ValueError("polarity is 'negative_up', 'negative_down' or 'auto'")
 
 
-def _at_distance(sweep: Sweep, by_site: Mapping[str, float | None]) -> Sweep:
-    spoken = sweep.spoken
-    far = by_site.get(spoken.site or "", spoken.distance_mm)
-    return replace(sweep, spoken=replace(spoken, distance_mm=far))
+def _at_distances(sweeps: Sequence[Sweep], distances_mm: Mapping[str, float]) -> list[Sweep]:
+    """Give the sweeps with the distances of their sites; without one, as their marker says."""
+    by_site = {
+        resolve("sites", site): plausible(far, f"distances_mm: {site}", FARTHEST_MM)
+        for site, far in distances_mm.items()
+    }
+
+    def placed(sweep: Sweep) -> Sweep:
+        spoken = sweep.spoken
+        far = by_site.get(spoken.site or "", spoken.distance_mm)
+        return replace(sweep, spoken=replace(spoken, distance_mm=far))
+
+    return [placed(sweep) for sweep in sweeps]
 
 
 def study_from_epochs(
@@ -113,11 +122,7 @@ def study_from_epochs(
             hint="Look whether all epochs were dropped (epochs.drop_log), or none was annotated.",
         )
     channels = described(info)
-    by_site = {
-        resolve("sites", site): plausible(far, f"distances_mm: {site}", FARTHEST_MM)
-        for site, far in (distances_mm or {}).items()
-    }
-    placed = [_at_distance(sweep, by_site) for sweep in found.sweeps]
+    placed = _at_distances(found.sweeps, distances_mm or {})
     traces, decisions = traces_of(
         placed,
         range(len(placed)),
