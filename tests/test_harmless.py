@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import doctest
 import io
+import unicodedata
 
 import pandas as pd
 import pytest
@@ -51,6 +52,19 @@ def test_a_long_chinese_id_is_a_name_that_a_file_system_takes(tmp_path):
     (path,) = ncs_cb.write_report(result, tmp_path / "out", formats=["json"])
     assert ncs_cb.load_result(path).study.study_id == long
     assert safe_name(long) != safe_name(long + "二")
+
+
+def test_every_letter_that_steers_is_shown_as_a_blank_and_no_other():
+    letters = "".join(map(chr, range(0x3000)))
+    steering = {
+        letter
+        for letter in letters
+        if unicodedata.category(letter) in ("Cc", "Cf", "Zl", "Zp") and letter not in "\t\n"
+    }
+    shown = harmless.visible(letters)
+    assert len(shown) == len(letters)
+    assert {a for a, b in zip(letters, shown, strict=True) if b != a} == steering
+    assert {b for a, b in zip(letters, shown, strict=True) if a in steering} == {" "}
 
 
 STEERING = "a\x1b[31m\u202eb\x9bc"

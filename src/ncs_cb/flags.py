@@ -9,10 +9,10 @@ of a table names those raised, joined by ``;``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 Level = Literal["note", "caution", "invalid"]
 Scope = Literal["trace", "segment", "estimate", "f_wave"]
@@ -137,6 +137,17 @@ def split(text: str) -> list[str]:
 def is_used(text: object) -> bool:
     """Tell by its ``quality_flags`` cell whether a response stands for its site."""
     return not isinstance(text, str) or "not_used" not in names(text)
+
+
+def stands(row: Mapping[str, Any]) -> bool:
+    """Tell whether a row of ``traces`` is the answer of its site: stimulated, and not set aside."""
+    return is_done(row) and is_used(row["quality_flags"])
+
+
+def is_done(row: Mapping[str, Any]) -> bool:
+    """Tell whether a row of ``traces`` is of a site where somebody stimulated."""
+    said = row.get("response")
+    return not (isinstance(said, str) and said == "not_done")
 
 
 @lru_cache(maxsize=4096)

@@ -114,7 +114,7 @@ def absent_distally(rows: Iterable[Row]) -> tuple[Row, ...]:
     rows : iterable of mapping
         Rows of the table ``traces`` of one study.
     """
-    used = [row for row in rows if flags.is_used(row["quality_flags"])]
+    used = [row for row in rows if flags.stands(row)]
     return tuple(used[place] for place in sorted(_distal_rows(used)) if _is_absent(used[place]))
 
 
@@ -126,7 +126,7 @@ def _limit(
     if column not in _AT_SITES:
         segment = row.get("segment")
         return first_limit(sets, "motor", *who, _ITEMS[column], person, segment=segment)
-    if not flags.is_used(row["quality_flags"]):
+    if not flags.stands(row):
         return None
     site = str(row["stimulation_site"])
     found = first_limit(sets, "motor", *who, _ITEMS[column], person, site=site)
@@ -169,7 +169,7 @@ def _distal_rows(rows: Sequence[Row]) -> set[int]:
     """Give the row of the most distal motor response of each nerve, side and muscle."""
     found: dict[tuple[str, str, str], tuple[int, int]] = {}
     for place, row in enumerate(rows):
-        if row["kind"] == "sensory":
+        if row["kind"] == "sensory" or not flags.is_done(row):
             continue
         series = (str(row["nerve"]), str(row["side"]), str(row["muscle"]))
         known = anatomy().nerves.get(series[0])

@@ -80,7 +80,7 @@ def _distal(rows: Iterable[Row]) -> Iterator[tuple[Key, dict[str, Any]]]:
     """Give the most distal of the routine sites stimulated; palm and short steps are none."""
     found: dict[Key, tuple[int, Row]] = {}
     for row in rows:
-        if row["kind"] == "sensory" or not flags.is_used(row["quality_flags"]):
+        if row["kind"] == "sensory" or not flags.stands(row):
             continue
         rank, key = _rank(row["nerve"], row["stimulation_site"]), _key(row)
         if rank >= 0 and (key not in found or rank < found[key][0]):

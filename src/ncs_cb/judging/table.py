@@ -122,24 +122,23 @@ def read_segments(segments: pd.DataFrame) -> Segments:
     """
     _refuse_misspelled(segments)
     segments = _in_our_names(segments)
-    if "is_adjacent" not in segments:  # typed in; our own tables hold what was measured
+    if not {*_NAMES}.issubset(segments):  # typed in; our own tables hold what was measured
         _refuse_fractions(segments)
         _refuse_lengths(segments)
     if "is_adjacent" in segments:
         adjacent = segments["is_adjacent"].astype("boolean").fillna(True).to_numpy(dtype=bool)
         segments = segments.loc[adjacent]
     table = segments.reset_index(drop=True)
-    keys = pd.DataFrame(
-        {
-            name: table[name].astype("string")
-            if name in table
-            else pd.array([None] * len(table), dtype="string")
-            for name in (*SEGMENT_KEYS, "quality_flags")
-        }
-    )
+    keys: dict[str, Any] = {
+        name: table[name].astype("string").array
+        if name in table
+        else pd.array([None] * len(table), dtype="string")
+        for name in (*SEGMENT_KEYS, "quality_flags")
+    }
     keys["quality_flags"] = keys["quality_flags"].fillna("")
     if "segment" not in table and len(table):
-        keys["segment"] = table["distal_site"].astype("string") + "-" + table["proximal_site"]
+        sites = table["distal_site"].astype("string") + "-" + table["proximal_site"]
+        keys["segment"] = sites.astype("string").array
     pairs = list(zip(keys["nerve"].tolist(), keys["segment"].tolist(), strict=True))
     different = {pair: code for code, pair in enumerate(dict.fromkeys(pairs))}
     codes = np.array([different[pair] for pair in pairs], dtype=np.intp)
@@ -147,7 +146,7 @@ def read_segments(segments: pd.DataFrame) -> Segments:
     for place, name in ((1, "distal_site"), (2, "proximal_site")):
         keys[name] = pd.array([kinds[code][place] for code in codes], dtype="string")
     flags = [frozenset(text.split(";")) for text in keys["quality_flags"].tolist()]
-    return Segments(keys, _numbers(table), kinds, codes, flags)
+    return Segments(pd.DataFrame(keys), _numbers(table), kinds, codes, flags)
 
 
 def _refuse_misspelled(segments: pd.DataFrame) -> None:

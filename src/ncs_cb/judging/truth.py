@@ -101,6 +101,8 @@ def between(
     values: Numbers, op: str, one: float | Numbers, other: float | Numbers
 ) -> pd.arrays.BooleanArray:
     """Compare with a limit that lies somewhere between two numbers: known where both agree."""
+    if isinstance(one, float) and one == other:
+        return compared(values, op, one)
     first, second = compared(values, op, one), compared(values, op, other)
     holds, also = (one.to_numpy(bool, na_value=False) for one in (first, second))
     known = ~(np.asarray(first.isna()) | np.asarray(second.isna()))

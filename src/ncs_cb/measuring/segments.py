@@ -47,7 +47,8 @@ def pair_sites(traces: pd.DataFrame, printed: Printed | None = None) -> pd.DataF
 
     Neighboring sites of one study, nerve, side and muscle make an adjacent segment; in addition
     every farther site is compared with the most distal one (``is_adjacent`` is false there).
-    Sensory responses and those flagged ``not_used`` take no part. Studies, nerves and sides keep
+    Sensory responses, those flagged ``not_used`` and sites that were not stimulated (``not_done``)
+    take no part. Studies, nerves and sides keep
     the order of their first row; the order of rows within them does not matter.
 
     Parameters
@@ -124,6 +125,9 @@ def _stand_in(table: Columns, found: Sequence[PrintedSegment | None]) -> Floats:
 
 def _used_rows(traces: pd.DataFrame) -> pd.DataFrame:
     stands = traces["quality_flags"].map(flags.is_used).to_numpy(dtype=bool)
+    if "response" in traces:
+        # Where nobody stimulated there is no end of a segment; its neighbors are each other's.
+        stands &= (traces["response"] != "not_done").fillna(True).to_numpy(dtype=bool)
     is_used = (traces["kind"] == "motor").fillna(False) & stands
     return traces[is_used].drop_duplicates([*_SERIES, "stimulation_site"])
 

@@ -11,6 +11,7 @@ from ncs_cb.view.parts import Fact
 from ncs_cb.view.reading import (
     Reading,
     Row,
+    Series,
     is_block,
     is_healthy,
     is_normal,
@@ -300,7 +301,7 @@ def _not_tested(r: Reading) -> list[str]:
     """Name the nerves, sides and proximal stretches in which nobody looked."""
     known = anatomy().nerves
     arms = [name for name in routine_nerves() if known[name].limb == "arm"]
-    studied = {(n, s) for n, s, _ in r.series}
+    studied = {series_of(row)[:2] for row in r.traces if flags.is_done(row)}
     items = []
     for side in ("right", "left"):
         missing = [n for n in arms if (n, side) not in studied]
@@ -312,12 +313,26 @@ def _not_tested(r: Reading) -> list[str]:
     if not any(known[n].limb == "leg" for n, _ in studied if n in known):
         items.append(r.words("finding.legs"))
     items += _proximal_gaps(r)
+    items += _not_done(r)
     if r.result.study.unassigned:
         texts = dict.fromkeys(one.text or one.recording for one in r.result.study.unassigned)
         n = len(r.result.study.unassigned)
         items.append(r.words("finding.unassigned", n=n, texts=r.words.join(texts, weight="comma")))
     items.append(r.words("finding.roots"))
     return [r.words("finding.not_tested", items=r.words.join(items, weight="heavy"))]
+
+
+def _not_done(r: Reading) -> list[str]:
+    """Name the sites of studied nerves that were written down as not stimulated."""
+    sites: dict[Series, list[str]] = {}
+    for row in r.traces:
+        if not flags.is_done(row):
+            site = r.words.site(str(row["stimulation_site"]))
+            sites.setdefault(series_of(row), []).append(site)
+    return [
+        r.words("finding.not_done", nerve=r.nerve_short(series), sites=r.words.join(names))
+        for series, names in sites.items()
+    ]
 
 
 def _nerves_of_side(r: Reading, side: str, names: list[str]) -> str:
