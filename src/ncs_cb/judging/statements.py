@@ -293,7 +293,9 @@ def block(visit: Seen) -> Iterator[Statement]:
 
 def _free(visit: Seen, small: list[Nerve]) -> Iterator[Statement]:
     """Say where there is no block; of a nerve only where nothing of it is left open."""
-    spread, held = dispersed(visit), {nerve_of(row) for row in visit.open_()}
+    spread = dispersed(visit)
+    weak = [row for row in visit.verdicts if premise(row, "supramaximal", holds=False)]
+    held = {nerve_of(row) for row in (*visit.open_(), *weak)}
     clear = [
         row
         for row in visit.verdicts
