@@ -14,7 +14,9 @@ import pytest
 from rich.console import Console
 
 import ncs_cb
+from ncs_cb import cli
 from ncs_cb.cli.console import table
+from ncs_cb.errors import KernelError
 
 
 def program(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -38,6 +40,19 @@ def test_doctor_names_what_a_report_of_a_fault_needs():
     for words in ("ncs_cb", "python", "cores", "extra 'pdf'", "numpy", version("numpy"), "edf"):
         assert words in run.stdout
     assert str(Path.home()) not in run.stdout
+
+
+def test_doctor_names_the_build_of_the_kernel_and_says_where_there_is_none(monkeypatch, capsys):
+    assert re.search(r"kernel +compiled, (avx2|baseline) build", program("doctor").stdout)
+
+    def broken():
+        raise KernelError("The compiled kernel is missing (kernel.so).", hint="Install ncs_cb again.")
+
+    monkeypatch.setattr("ncs_cb._kernels.best_build", broken)
+    with pytest.raises(SystemExit) as end:
+        cli.main(["doctor"])
+    assert end.value.code == 0
+    assert "is missing (kernel.so)" in capsys.readouterr().out
 
 
 def test_samples_are_copied_and_can_be_analyzed(tmp_path):

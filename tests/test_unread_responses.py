@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -90,10 +92,74 @@ def test_a_call_does_not_attest_a_series_that_still_grows(currents):
     visit = study(WRIST, *series(*RISING, currents=currents), above)
     result = ncs_cb.analyze(visit, supramaximal=True)
     row = forearm(result)
-    assert row["technical_validity"] == "not_attested"
+    assert row["technical_validity"] == "refuted"
+    assert row["conduction_block"] == "undetermined"
     assert "raise the current at below elbow" in step(result)
-    said = [one["text"] for one in row["evidence"] if one["clause"] == "supramaximal"]
-    assert "still grew" in said[0]
+
+
+GROWING = [
+    ((1.2, 3.4), (24.0, 30.0)),
+    ((0.6, 1.5, 2.6), (None, None, None)),
+    ((0.6, 2.6), (None, None)),
+    ((0.6, 1.5, 2.6), (24.0, 24.0, 24.0)),
+]
+
+
+@pytest.mark.parametrize(("heights", "currents"), GROWING)
+def test_a_response_that_grows_to_the_last_stimulus_is_no_block(heights, currents):
+    result = ncs_cb.analyze(study(WRIST, *series(*heights, currents=currents)))
+    row = forearm(result)
+    assert row["conduction_block"] == "undetermined"
+    assert row["technical_validity"] == "refuted"
+    assert "raise the current at below elbow" in step(result)
+
+
+@pytest.mark.parametrize(
+    ("heights", "currents"),
+    [
+        ((3.0, 3.4), (24.0, 30.0)),
+        ((3.4, 1.2), (None, None)),
+        ((3.3, 3.0, 3.4), (12.0, 18.0, 24.0)),
+    ],
+)
+def test_a_response_that_hardly_grows_is_graded_if_stimulation_was_enough(heights, currents):
+    row = forearm(ncs_cb.analyze(study(WRIST, *series(*heights, currents=currents))))
+    assert row["conduction_block"] == "definite"
+    assert row["technical_validity"] == "not_attested"
+
+
+def test_what_is_attested_of_the_last_stimulus_itself_stands():
+    visit = study(WRIST, *series(1.2, 3.4, currents=(24.0, 30.0)))
+    last = replace(
+        visit.traces[2],
+        stimulus=replace(
+            visit.traces[2].stimulus, is_supramaximal=True, supramaximal_by="study.toml"
+        ),
+    )
+    row = forearm(ncs_cb.analyze(replace(visit, traces=(*visit.traces[:2], last))))
+    assert row["conduction_block"] == "definite"
+
+
+def repeated(*rows):
+    """A visit in which the answers at below elbow are called repeats of one stimulus."""
+    visit = study(WRIST, *(("below_elbow", 285.0, 24.0, row) for row in rows))
+    marked = [replace(trace, repeat_group="24 mA") for trace in visit.traces[1:]]
+    return replace(visit, traces=(visit.traces[0], *marked))
+
+
+def test_repeats_that_come_at_other_times_are_flagged_and_no_electrode_has_moved():
+    visit = repeated(response(6.4, 8.8), response(7.6, 8.8), response(7.0, 8.8))
+    result = ncs_cb.analyze(visit)
+    assert "repeats_differ" in result.traces["quality_flags"].iloc[1]
+    assert "moved" not in " ".join(result.impression)
+    assert forearm(result)["conduction_block"] == "none"
+
+
+def test_repeats_of_another_shape_say_that_the_electrode_has_moved():
+    other = response(6.4, 8.8) + response(10.4, -5.0)
+    result = ncs_cb.analyze(repeated(response(6.4, 8.8), other, response(6.4, 5.0)))
+    assert "electrode" in " ".join(result.impression)
+    assert forearm(result)["conduction_block"] == "undetermined"
 
 
 def test_a_call_attests_a_short_series_that_stopped_growing():

@@ -93,6 +93,12 @@ def test_reductions_given_as_fractions_are_refused():
         ncs_cb.judge(frame, SET)
 
 
+def test_fractions_are_refused_in_a_table_that_says_which_segments_are_adjacent():
+    frame = table(3, area_reduction_pct=[0.55, 0.3, 0.0]).assign(is_adjacent=True)
+    with pytest.raises(StudyError, match="fractions"):
+        ncs_cb.judge(frame, SET)
+
+
 @pytest.mark.parametrize("length", [-210.0, 0.0, float("inf")])
 def test_a_length_that_no_segment_has_is_refused(length):
     frame = table(2, length_mm=[210.0, length])
@@ -106,7 +112,9 @@ def test_a_length_that_was_not_measured_is_no_error():
 
 
 def test_a_healthy_computed_segment_is_no_fraction():
-    frame = table(1, area_reduction_pct=[0.4], is_adjacent=[True])
+    from ncs_cb.columns import conform
+
+    frame = conform(table(1, area_reduction_pct=[0.4], is_adjacent=[True]), "segments")
     assert ncs_cb.judge(frame, SET)["conduction_block"].item() == "none"
 
 

@@ -28,7 +28,7 @@ _PAGES = ("formats", "tables", "criteria", "review", "scale")
 
 @friendly
 def doctor() -> None:
-    """Show versions, extras, fonts and cores: what to paste into a report of a fault.
+    """Show versions, extras, fonts, kernel and cores: what to paste into a report of a fault.
 
     Nothing of a patient and no path of yours is shown.
     """
@@ -38,6 +38,7 @@ def doctor() -> None:
         ("system", f"{platform.system()} {platform.release()} {platform.machine()}"),
         ("console encoding", sys.stdout.encoding or "unknown"),
         ("cores", str(usable_cores())),
+        ("kernel", _kernel()),
         *((name, _version(name)) for name in _required()),
         *(
             (f"extra '{extra}'", "; ".join(f"{name} {_version(name)}" for name in names))
@@ -66,6 +67,17 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "not installed"
+
+
+def _kernel() -> str:
+    """Name the build that measures here, or why there is none: this command works without one."""
+    from ncs_cb._kernels import best_build
+    from ncs_cb.errors import KernelError
+
+    try:
+        return f"compiled, {best_build()} build"
+    except KernelError as error:
+        return str(error)
 
 
 def _fonts() -> str:

@@ -259,11 +259,10 @@ def _stimuli(at: int, found: Premises, where: dict[str, str], looked: bool) -> I
     elif looked and not (found.denied_proximal[at] or found.denied_distal[at]):
         numbers = found.answers[at].get("supramaximality_not_attested")
         one = dict(numbers.numbers) if numbers is not None else {}
-        state = "growing" if numbers is not None and numbers.case == "growing" else "not_attested"
         sites = [str(one[key]) for key in ("site", "distal", "proximal") if key in one]
         sites = sites or [where["distal"], where["proximal"]]
         told = {"sites": site_words(sites, "en"), "sites_zh": site_words(sites, "zh")}
-        yield evidence_row("supramaximal", state, None, where | told)
+        yield evidence_row("supramaximal", "not_attested", None, where | told)
 
 
 def _sayers(answers: Mapping[str, Answer]) -> str:

@@ -122,7 +122,7 @@ def read_segments(segments: pd.DataFrame) -> Segments:
     """
     _refuse_misspelled(segments)
     segments = _in_our_names(segments)
-    if "is_adjacent" not in segments:  # typed in; our own tables hold what was measured
+    if not {*_NAMES}.issubset(segments):  # typed in; our own tables hold what was measured
         _refuse_fractions(segments)
         _refuse_lengths(segments)
     if "is_adjacent" in segments:

@@ -167,9 +167,9 @@ def _plateau_growth_pct(stimulus_ma: Floats, amplitude_mv: Floats) -> float:
 def still_growing(traces: pd.DataFrame) -> frozenset[tuple[Hashable, ...]]:
     """Give the sites whose last stimulus still raised the response, as far as one can see.
 
-    Three or more stimuli of one recording, by current or, where none has one, in the order of
-    recording: the last adds more than a plateau may. Too few steps, or none with a current, to
-    prove that the top is submaximal; but what is attested of all stimuli does not hold there.
+    Stimuli of one recording, by current or, where none is told or all are told alike, in the
+    order of recording: the last response is the largest, and by more than a plateau may grow,
+    or, of two, by more than repeats differ. Two told the same current are no series.
 
     Parameters
     ----------
@@ -182,25 +182,37 @@ def still_growing(traces: pd.DataFrame) -> frozenset[tuple[Hashable, ...]]:
         Study, nerve, side, muscle and stimulation site; None where one is unknown.
     """
     rows = traces[(traces["kind"] == "motor").fillna(False).to_numpy(dtype=bool)]
-    growth = 1.0 + thresholds.value("sweeps.plateau_growth_pct") / 100.0
     found = set()
     for place, part in rows.groupby([key for key in _RUN if key in rows], sort=False, dropna=False):
-        if len(part) < thresholds.value("sweeps.rising_minimum_steps"):
+        if len(part) < 2:
             continue
         current = part["stimulus_ma"].to_numpy(dtype=np.float64, na_value=np.nan)
         height = part["negative_peak_amplitude_mv"].to_numpy(dtype=np.float64, na_value=np.nan)
         height = np.where(is_absent(part), 0.0, height)
-        if np.isfinite(current).all():
+        is_told = np.isfinite(current)
+        if is_told.any() and not is_told.all():
+            continue
+        is_one = bool(is_told.all()) and np.ptp(current) == 0.0
+        if is_told.all() and not is_one:
             order = np.argsort(current, kind="stable")
             starts = np.flatnonzero(np.append(True, np.diff(current[order]) != 0))
             height = _medians(height[order], starts, np.append(starts[1:], len(order)))
-        elif np.isfinite(current).any():
-            continue
-        known = height[~np.isnan(height)]
-        enough = len(known) >= thresholds.value("sweeps.rising_minimum_steps")
-        if enough and known[-1] == known.max() and known[-1] > growth * known[-2]:
+        if _ends_growing(height[~np.isnan(height)], is_one=is_one):
             found.add(_key(place)[: len(_SERIES)])
     return frozenset(found)
+
+
+def _ends_growing(height_mv: Floats, *, is_one: bool) -> bool:
+    """Tell whether the last of a series of responses is still larger than all before it."""
+    steps = thresholds.value("sweeps.rising_minimum_steps")
+    if len(height_mv) < (steps if is_one else 2):
+        return False
+    most = thresholds.value("sweeps.plateau_growth_pct") / 100.0
+    if len(height_mv) < steps:
+        # Two that differ by less may be repeats: of the larger, as repeats are compared.
+        share = thresholds.value("sweeps.repeat_amplitude_share")
+        most = share / (1.0 - share)
+    return bool(height_mv[-1] > (1.0 + most) * height_mv[:-1].max())
 
 
 def attest(traces: pd.DataFrame, recruitment: pd.DataFrame) -> pd.DataFrame:

@@ -120,6 +120,15 @@ def jitter(samples_mv: Floats, stimulus_index: int, rate: float) -> tuple[Floats
     return np.take_along_axis(samples_mv, place, axis=1), apart_ms
 
 
+def is_one_shape(one: Trace, other: Trace) -> bool:
+    """Tell whether two sweeps hold one response, whatever its size and the time it comes at."""
+    step = max(1, int(one.sampling_rate_hz // 10_000))
+    rows = [_after(trace)[::step] for trace in (one, other)]
+    first, second = (row - np.median(row) for row in rows)
+    alike = np.correlate(first, second, mode="full") / (_norms(first) * _norms(second))
+    return bool(alike.max() >= thresholds.value("sweeps.repeat_shape_correlation"))
+
+
 def _norms(rows: Floats) -> Floats:
     norms: Floats = np.sqrt((rows * rows).sum(axis=-1))
     return norms

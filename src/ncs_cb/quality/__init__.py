@@ -25,6 +25,7 @@ from ncs_cb.knowledge.reference import ReferenceSet
 from ncs_cb.knowledge.thresholds import data_file
 from ncs_cb.measuring import sweeps
 from ncs_cb.measuring.segments import guess_distances
+from ncs_cb.measuring.unlike import is_one_shape
 from ncs_cb.model import Details, Stimulus, Trace
 from ncs_cb.quality import mimics, shape, technique
 from ncs_cb.quality.pair import (
@@ -291,7 +292,10 @@ def _visits(
             others.setdefault((study, place), []).append(one)
     for (study, place), told in others.items():
         used = visits[study].responses.get(place)
-        if used is not None and any(_is_same_stimulus(used, one) for one in told):
+        # Without a word on this stimulus itself, rising answers are those to a rising current.
+        if used is None or (used.is_growing and used.is_supramaximal is not True):
+            continue
+        if any(_is_same_stimulus(used, one) and not _is_later(used, one) for one in told):
             visits[study].responses[place] = replace(used, is_unsteady=True)
     return visits
 
@@ -304,6 +308,17 @@ def _is_same_stimulus(one: Response, other: Response) -> bool:
     if all(map(math.isfinite, currents)):
         return math.isclose(*currents)
     return one.is_supramaximal is True and other.is_supramaximal is True
+
+
+def _is_later(one: Response, other: Response) -> bool:
+    """Tell whether two answers are one response that comes at two times: neither has moved."""
+    if one.trace is None or other.trace is None:
+        return False
+    sizes = one.amplitude_mv, other.amplitude_mv
+    share = thresholds.value("sweeps.repeat_amplitude_share")
+    if not known(*sizes) or abs(sizes[0] - sizes[1]) > share * max(sizes):
+        return False
+    return is_one_shape(one.trace, other.trace)
 
 
 def _plateaus(recruitment: pd.DataFrame) -> dict[tuple[Hashable, ...], bool]:

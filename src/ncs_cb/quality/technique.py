@@ -145,12 +145,11 @@ def _attestation(response: Response) -> bool | None:
         return False
     if response.reaches_plateau:
         return True
-    return True if response.is_supramaximal and not _is_overruled(response) else None
-
-
-def _is_overruled(response: Response) -> bool:
-    """Tell whether what is attested of all stimuli meets a response that still grew."""
-    return response.is_growing and response.supramaximal_by in IN_GENERAL
+    # A response that still grew speaks against all but what is attested of its own stimulus.
+    is_attested = bool(response.is_supramaximal)
+    if response.is_growing and (not is_attested or response.supramaximal_by in IN_GENERAL):
+        return False
+    return True if is_attested else None
 
 
 def _strength(response: Response | None, site: str) -> Finding | None:
@@ -222,13 +221,6 @@ def supramaximality_not_attested(pair: Pair) -> Finding:
     both = pair.both()
     if both is None:
         return no_rows(pair)
-    growing = [
-        site
-        for site, response in zip(pair.sites, both, strict=True)
-        if _attestation(response) is None and response.is_supramaximal
-    ]
-    if growing:
-        return raised("growing", site=growing[-1])
     unknown = [
         site
         for site, response in zip(pair.sites, both, strict=True)

@@ -114,9 +114,7 @@ def read(source: Input) -> Recording:
     )
     decisions = _decisions(source.name, turn, Decision(source.name, "unit", unit, why), dropped)
     way = Decision(source.name, "stimulus", f"{len(placed)} stimuli", _words(sidecar))
-    return Recording(
-        traces, decisions=(*decisions, way), companions=(beside,), unassigned=unassigned
-    )
+    return Recording(traces, (*decisions, way), companions=(beside,), unassigned=unassigned)
 
 
 def _scaled(signal: Signal, sidecar: Sidecar, told: str | None) -> tuple[float, str, str]:
