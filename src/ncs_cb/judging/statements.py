@@ -298,7 +298,9 @@ def block(visit: Seen) -> Iterator[Statement]:
 
 def _free(visit: Seen, small: list[Nerve], beyond: list[Row]) -> Iterator[Statement]:
     """Say where there is no block; of a nerve only where nothing of it is left open."""
-    spread, held = dispersed(visit), {nerve_of(row) for row in (*visit.open_(), *beyond)}
+    spread = dispersed(visit)
+    weak = [row for row in visit.verdicts if premise(row, "supramaximal", holds=False)]
+    held = {nerve_of(row) for row in (*visit.open_(), *weak, *beyond)}
     clear = [
         row
         for row in visit.verdicts
