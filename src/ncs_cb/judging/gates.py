@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ncs_cb.judging.rows import nerve_of
+from ncs_cb.judging.truth import holds
 from ncs_cb.knowledge.anatomy import position
+from ncs_cb.knowledge.thresholds import value as threshold
 
 Row = Mapping[str, Any]
 
@@ -41,3 +43,13 @@ def _feeds(one: Row, row: Row) -> bool:
         return False
     nerve = row["nerve"]
     return position(nerve, one["distal_site"]) < position(nerve, row["distal_site"])
+
+
+def hides_fall(segments: Sequence[Row]) -> bool:
+    """Tell whether a response falls across an entrapment site, where no set looks for block."""
+    least = threshold("entrapment.minimum_drop_pct")
+    return any(
+        holds(row.get("amplitude_reduction_pct"), "gt", least) is True
+        for row in segments
+        if row.get("is_entrapment_site") is True and row.get("is_adjacent") is not False
+    )
