@@ -46,7 +46,9 @@ def test_doctor_names_the_build_of_the_kernel_and_says_where_there_is_none(monke
     assert re.search(r"kernel +compiled, (avx2|baseline) build", program("doctor").stdout)
 
     def broken():
-        raise KernelError("The compiled kernel is missing (kernel.so).", hint="Install ncs_cb again.")
+        raise KernelError(
+            "The compiled kernel is missing (kernel.so).", hint="Install ncs_cb again."
+        )
 
     monkeypatch.setattr("ncs_cb._kernels.best_build", broken)
     with pytest.raises(SystemExit) as end:
