@@ -87,8 +87,14 @@ def entrapments(
     sets : tuple of ReferenceSet
         Limits of the distal latency and of velocity, in the order in which they answer.
     """
+    verdicts = tuple(verdicts)
     refuted = {_key(row) for row in verdicts if str(row["technical_validity"]) == REFUTED}
-    along = [one for row in segments if (one := _along(row, _key(row) in refuted)) is not None]
+    rests = dict(_without_crossing(verdicts))
+    along = [
+        one
+        for row in segments
+        if (one := _along(row, _key(row) in refuted, rests.get(_key(row)))) is not None
+    ]
     carpal = list(_carpal(nerves, studies, details, sets))
     found: dict[tuple[str, str, str], Found] = {}
     for one in (*along, *carpal):
@@ -100,7 +106,15 @@ def _key(row: Row) -> tuple[Any, ...]:
     return row["nerve"], row.get("side"), row.get("muscle"), row["segment"]
 
 
-def _along(row: Row, is_refuted: bool) -> Found | None:
+def _without_crossing(verdicts: Iterable[Row]) -> Iterator[tuple[tuple[Any, ...], float]]:
+    """Give the falls that remain once the fibers that cross to another nerve are taken off."""
+    for row in verdicts:
+        for one in row["evidence"]:
+            if one["clause"] == "martin_gruber" and one["value"] == "part":
+                yield _key(row), _number(one["rest_amplitude_pct"])
+
+
+def _along(row: Row, is_refuted: bool, rest: float | None) -> Found | None:
     """Find slowing or a fall in a segment that lies across an entrapment site and no more."""
     if row.get("is_adjacent") is False:
         return None
@@ -113,7 +127,7 @@ def _along(row: Row, is_refuted: bool) -> Found | None:
     velocity = _number(row.get("conduction_velocity_m_per_s"))
     # A velocity that may not be read is none, whatever was found of it before.
     slowed = "focal_slowing" in flags and not math.isnan(velocity)
-    fall = _number(row.get("amplitude_reduction_pct"))
+    fall = _number(row.get("amplitude_reduction_pct")) if rest is None else rest
     fallen = (
         holds(fall, "gt", threshold("entrapment.minimum_drop_pct")) is True
         and not is_refuted

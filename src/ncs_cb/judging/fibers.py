@@ -12,11 +12,14 @@ from ncs_cb.judging.statements import (
     Seen,
     beyond_limit,
     dispersed,
+    foreign,
     nerve_items,
+    number,
+    segment_item,
     silent,
 )
 from ncs_cb.judging.truth import holds
-from ncs_cb.knowledge.anatomy import anatomy
+from ncs_cb.knowledge.anatomy import anatomy, entrapment_between
 from ncs_cb.knowledge.thresholds import value as threshold
 from ncs_cb.wording.impression import Statement
 
@@ -27,11 +30,11 @@ def demyelinating(visit: Seen) -> list[Nerve]:
     return [
         nerve
         for nerve, (_, share) in visit.slow.items()
-        if holds(share, "lt", least) is True and not _is_cold(nerve, visit)
+        if holds(share, "lt", least) is True and not is_cold(nerve, visit)
     ]
 
 
-def _is_cold(nerve: Nerve, visit: Seen) -> bool:
+def is_cold(nerve: Nerve, visit: Seen) -> bool:
     """Tell whether a nerve lies in a cold limb, whose latencies and velocities say nothing."""
     return (nerve[1], anatomy().nerves[nerve[0]].limb) in visit.cold
 
@@ -75,7 +78,7 @@ def f_waves(visit: Seen) -> Iterator[Statement]:
     late = tuple(
         {"kind": "f_wave", "nerve": nerve, "side": side, "value": value, "limit": limit}
         for (nerve, side), (value, limit) in found
-        if not _is_cold((nerve, side), visit)
+        if not is_cold((nerve, side), visit)
     )
     if late:
         yield Statement("fibers", "f_late", late)
@@ -84,6 +87,41 @@ def f_waves(visit: Seen) -> Iterator[Statement]:
     ]
     if gone:
         yield Statement("fibers", "f_absent", tuple(nerve_items(gone)))
+
+
+def _slow_item(nerve: Nerve, visit: Seen) -> Mapping[str, Any]:
+    """Name a slow nerve with its slowest velocity, and the segment where others are not slow."""
+    value, share = visit.slow[nerve]
+    item = {"nerve": nerve[0], "side": nerve[1], "value": value, "limit": 100.0 * value / share}
+    judged = [row for row in visit.marks if _is_along(row, nerve)]
+    places = [row for row in judged if number(row["conduction_velocity_m_per_s"]) == value]
+    if not places or all(row["is_outside"] for row in judged if not _is_trap(row)):
+        return {"kind": "velocity", **item}
+    return segment_item("velocity_between", places[0], value=value, limit=item["limit"])
+
+
+def _is_along(row: Row, nerve: Nerve) -> bool:
+    """Tell whether a value with a limit is the velocity of a segment of that nerve."""
+    return (
+        "segment" in row
+        and nerve_of(row) == nerve
+        and row.get("is_adjacent") is not False
+        and not foreign(row)
+        and row["is_outside"] is not None
+    )
+
+
+def _is_slow_throughout(nerve: Nerve, visit: Seen) -> bool:
+    """Tell whether a nerve is slow in every segment off entrapments, and not for a block."""
+    if any(nerve_of(row) == nerve for row in (*visit.graded(), *visit.open_())):
+        return False
+    judged = [row for row in visit.marks if _is_along(row, nerve) and not _is_trap(row)]
+    return bool(judged) and all(row["is_outside"] for row in judged)
+
+
+def _is_trap(row: Row) -> bool:
+    """Tell whether a segment lies across an entrapment site."""
+    return entrapment_between(row["nerve"], *row["segment"].split("-")) is not None
 
 
 def fibers(visit: Seen) -> Iterator[Statement]:
@@ -101,25 +139,14 @@ def fibers(visit: Seen) -> Iterator[Statement]:
         )
         yield Statement("fibers", "axonal" if is_firm(lost, visit) else "small", tuple(sizes))
     # A nerve that lost fibers conducts a little slower too.
-    slow = [nerve for nerve in visit.slow if nerve not in lost and not _is_cold(nerve, visit)]
+    slow = [nerve for nerve in visit.slow if nerve not in lost and not is_cold(nerve, visit)]
     if slow:
-        case = "diffuse" if len(slow) > 1 else "slow"
-        yield Statement(
-            "fibers",
-            case,
-            tuple(
-                {
-                    "kind": "velocity",
-                    "nerve": nerve,
-                    "side": side,
-                    "value": visit.slow[nerve, side][0],
-                }
-                for nerve, side in slow
-            ),
-        )
+        whole = len(slow) > 1 and all(_is_slow_throughout(nerve, visit) for nerve in slow)
+        items = tuple(_slow_item(nerve, visit) for nerve in slow)
+        yield Statement("fibers", "diffuse" if whole else "slow", items)
     trapped = {(one.nerve, one.side) for one in visit.traps}
     told = {*slow, *lost, *trapped}
-    late = [one for one in long_latency(visit) if one not in told and not _is_cold(one, visit)]
+    late = [one for one in long_latency(visit) if one not in told and not is_cold(one, visit)]
     if late:
         yield Statement("fibers", "late", tuple(nerve_items(late)))
     yield from f_waves(visit)

@@ -12,9 +12,11 @@ from typing import Any
 import pandas as pd
 
 from ncs_cb.flags import names as flag_names
-from ncs_cb.judging.fibers import demyelinating, f_waves, long_latency
+from ncs_cb.judging.fibers import demyelinating, f_waves, is_cold, long_latency
+from ncs_cb.judging.gates import too_small
 from ncs_cb.judging.rows import nerve_of
 from ncs_cb.judging.statements import (
+    Nerve,
     Row,
     Seen,
     dispersed,
@@ -27,7 +29,6 @@ from ncs_cb.judging.statements import (
     place_of,
     segment_item,
     silent,
-    too_small,
 )
 from ncs_cb.judging.validity import REFUTED
 from ncs_cb.knowledge.anatomy import anatomy, entrapment_between
@@ -147,9 +148,24 @@ def _bears_on(row: Row, visit: Seen) -> bool:
         return False
     if segment and entrapment_between(row["nerve"], *segment.split("-")) is not None:
         return False
+    if segment and (is_cold(nerve_of(row), visit) or _is_slow_by_all(nerve_of(row), visit)):
+        return False
     # Where fibers were lost the velocity is not spoken of, in a slow nerve not the amplitude.
     untold = visit.small if segment else demyelinating(visit)
     return not (row["is_outside"] is True and nerve_of(row) in untold)
+
+
+def _is_slow_by_all(nerve: Nerve, visit: Seen) -> bool:
+    """Tell whether a nerve is slow by every set, whatever one of its segments is by another."""
+    return any(
+        row["is_outside"] is True and not row["others"]
+        for row in visit.marks
+        if "segment" in row
+        and nerve_of(row) == nerve
+        and row.get("is_adjacent") is not False
+        and not foreign(row)
+        and entrapment_between(row["nerve"], *row["segment"].split("-")) is None
+    )
 
 
 def _unread_between(row: Row) -> str:

@@ -59,6 +59,8 @@ class Premises:
         Both stimuli supramaximal; the one or the other known to be submaximal.
     erb_attested : ndarray of bool
         Collision and supramaximal stimulation are attested at Erb's point.
+    erb_collision : ndarray of bool
+        Collision is attested there, whatever is known of the current.
     incomparable : ndarray of bool
         Filters, polarity or electrode differ between the two sites.
     complete, absent : ndarray of bool
@@ -81,6 +83,7 @@ class Premises:
     denied_distal: Array
     denied_proximal: Array
     erb_attested: Array
+    erb_collision: Array
     incomparable: Array
     complete: Array
     absent: Array
@@ -128,12 +131,14 @@ def premises(table: Segments, checks: pd.DataFrame | None, segments: pd.DataFram
     attested = (named | np.asarray(said.fillna(False), dtype=bool)) & ~denied[0] & ~denied[1]
     collision = each(lambda one: case_of(one, "erb_without_collision") == "collision")
     apart = each(is_incomparable)
-    unread = apart | _is_doubtful_erb(table, collision & attested)
+    firm = collision & attested
+    unread = apart | (table.ends_at("erb") & ~firm)
     found = Premises(
         attested,
         denied[0],
         denied[1],
-        collision & attested,
+        firm,
+        collision,
         apart,
         each(lambda one: state_of(one, "complete_block") == "raised"),
         each(is_absent),
@@ -147,15 +152,8 @@ def premises(table: Segments, checks: pd.DataFrame | None, segments: pd.DataFram
         # Like every question of technique, asked where the study was looked at, not its numbers.
         contradictions(table, answers, segments, unread) if checks is not None else none_of(table),
     )
-    looked = checks is not None
-    return replace(
-        found, reasons=[_reasons(at, one, found, looked) for at, one in enumerate(found.places)]
-    )
-
-
-def _is_doubtful_erb(table: Segments, attested: Array) -> Array:
-    """Tell where a segment ends at Erb's point and little is known of the stimulus there."""
-    return table.ends_at("erb") & ~attested
+    rows = [_reasons(*one, found, checks is not None) for one in enumerate(found.places)]
+    return replace(found, reasons=rows)
 
 
 def evidence_row(premise: str, state: str, holds: bool | None, numbers: Mapping[str, Any]) -> Row:

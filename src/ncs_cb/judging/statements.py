@@ -11,6 +11,7 @@ import pandas as pd
 
 from ncs_cb.flags import names as flag_names
 from ncs_cb.judging.entrapment import Found, cold_limbs, entrapments
+from ncs_cb.judging.gates import beyond_a_fall, too_small
 from ncs_cb.judging.rows import nerve_of
 from ncs_cb.judging.sensory import SensoryStudy
 from ncs_cb.judging.truth import holds
@@ -277,23 +278,29 @@ def block(visit: Seen) -> Iterator[Statement]:
     if open_:
         yield Statement("block", "open", tuple(_open_item(row) for row in open_))
     yield from explained(visit)
+    told = {nerve_of(row) for row in (*graded, *visit.open_())}.union(silent(visit))
+    beyond = [row for row in beyond_a_fall(visit.verdicts) if nerve_of(row) not in told]
     small = [
         nerve_of(row)
         for row in visit.verdicts
-        if too_small(row) and nerve_of(row) not in (*map(nerve_of, graded), *silent(visit))
+        if too_small(row) and nerve_of(row) not in told and row not in beyond
     ]
     if small:
         yield Statement("block", "too_small", tuple(nerve_items(small)))
+    if beyond:
+        yield Statement("block", "beyond", tuple(segment_item("segment", row) for row in beyond))
     if not graded and not open_:
-        yield from _free(visit, small)
+        yield from _free(visit, small, beyond)
     if fallen(visit):
         items = tuple(_fallen_item(row, numbers) for row in fallen(visit))
         yield Statement("block", "fallen", items)
 
 
-def _free(visit: Seen, small: list[Nerve]) -> Iterator[Statement]:
+def _free(visit: Seen, small: list[Nerve], beyond: list[Row]) -> Iterator[Statement]:
     """Say where there is no block; of a nerve only where nothing of it is left open."""
-    spread, held = dispersed(visit), {nerve_of(row) for row in visit.open_()}
+    spread = dispersed(visit)
+    weak = [row for row in visit.verdicts if premise(row, "supramaximal", holds=False)]
+    held = {nerve_of(row) for row in (*visit.open_(), *weak, *beyond)}
     clear = [
         row
         for row in visit.verdicts
@@ -383,7 +390,7 @@ def _blocked_item(row: Row, numbers: Mapping[Any, Row]) -> Mapping[str, Any]:
                 premise(row, "martin_gruber", holds=True) is not None,
             ),
             (f"{_crossing_case(row)}_unexamined", is_crossing_open(row)),
-            ("erb", premise(row, "erb", holds=None) is not None),
+            ("erb", (premise(row, "erb", holds=None) or {}).get("value") == "at_most"),
         )
         if is_so
     ]
@@ -400,20 +407,6 @@ def _fallen_item(row: Row, numbers: Mapping[Any, Row]) -> Mapping[str, Any]:
     most = anatomy().nerves[row["nerve"]].healthy_fall_pct
     kind = "segment_fallen" if math.isnan(most) else "segment_fallen_known"
     return segment_item(kind, row, amplitude=fall, most=most)
-
-
-def too_small(row: Row) -> bool:
-    """Tell whether a segment is ruled out by its distal response alone."""
-    if row["conduction_block"] != "excluded":
-        return False
-    told = [one for one in row["evidence"] if one["holds"] is False]
-    gate = [
-        one
-        for one in told
-        if one["column"] == "distal_amplitude_mv" or one["clause"] == "distal_gate"
-    ]
-    trap = [one for one in told if one["column"] == "is_entrapment_site"]
-    return bool(gate) and not trap
 
 
 # ---- 3 entrapment

@@ -55,17 +55,21 @@ class Standing:
 
     def crossing(self, rest: tuple[Array, Array]) -> None:
         """Judge ulnar (or median) forearm segments on what is left without crossing fibers."""
-        found, concerned = self.found, np.isfinite(self.found.crossing)
-        concerned &= self._graded(self.left_open)
-        left = self._graded(rest[1])
+        found, measured = self.found, np.isfinite(self.found.crossing)
+        # Of a response that a weak stimulus made, nothing can be taken off.
+        measured &= ~(found.denied_distal | found.denied_proximal)
+        trapped = measured & self._falls_at_trap()
+        concerned = trapped | (measured & self._graded(self.left_open))
+        left = np.where(trapped, self._falls_at_trap(without_crossing=True), self._graded(rest[1]))
         whole = concerned & ~left & (~found.at_most | found.balanced)
         exact = concerned & ~whole & ~found.at_most
         between = concerned & ~whole & found.at_most
         before = self.grade
+        rest = tuple(np.where(trapped, "excluded", one) for one in rest)  # type: ignore[assignment]
         self.put(whole, "excluded", "excluded")
         self.refuted = self.refuted | whole
         self.put(exact, rest[0], rest[1])
-        self.put(between, self._weaker(before, rest[0]), self.left_open)
+        self.put(between & ~trapped, self._weaker(before, rest[0]), self.left_open)
         for at in np.flatnonzero(concerned).tolist():
             state = "whole" if whole[at] else "part"
             state += "_at_most" if found.at_most[at] else ""
@@ -79,6 +83,17 @@ class Standing:
             self.say(at, "martin_gruber", state, not whole[at], **more)
             if not whole[at]:
                 self.rows[at][-1] |= {key: more[key] for key in REST}
+
+    def _falls_at_trap(self, *, without_crossing: bool = False) -> Array:
+        """Tell where a segment with an entrapment site falls by more than names the entrapment."""
+        fall = self.table.number("amplitude_reduction_pct")[0]
+        if without_crossing:
+            fall = reduced(fall, self.found.crossing)
+        is_trap = self.table.boolean("is_entrapment_site").fillna(False).to_numpy(dtype=bool)
+        falls: Array = is_trap & (
+            fall > thresholds.value("entrapment.minimum_drop_pct") + TOLERANCE
+        )
+        return falls
 
     def _rests(self, at: int) -> dict[str, float]:
         area = float(self.table.number("area_reduction_pct")[0][at])
@@ -172,7 +187,7 @@ class Standing:
                 self.say(
                     at,
                     "erb",
-                    "at_most",
+                    "at_most_collision" if self.found.erb_collision[at] else "at_most",
                     None,
                     grade=cap,
                     grade_zh=load_words("zh").term("grade", cap),
@@ -190,7 +205,7 @@ class Standing:
         strongest = self.made.grades[0]
         is_open = self._graded(self.left_open)
         self.put(
-            judged & is_open & (found.denied_proximal | found.absent),
+            judged & ((is_open & found.absent) | found.denied_proximal),
             "undetermined",
             self.left_open,
         )

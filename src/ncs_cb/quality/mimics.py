@@ -16,6 +16,7 @@ from ncs_cb.quality.pair import (
     cleared,
     known,
     raised,
+    spans_elbow,
     spans_forearm,
     unexamined,
 )
@@ -107,9 +108,11 @@ def _anastomosis(pair: Pair, kind: _Anastomosis) -> Finding:
     receiver at wrist = receiver at elbow + (giver at elbow - giver at wrist), in that muscle.
     """
     nerve, _, muscle = pair.series
+    owner = nerve_of_muscle(muscle)
+    if nerve == owner == kind.receiver and spans_elbow(nerve, pair.sites):
+        return _high_crossing(pair, kind)
     if nerve not in (kind.giver, kind.receiver) or not spans_forearm(nerve, pair.sites):
         return cleared("elsewhere")
-    owner = nerve_of_muscle(muscle)
     if nerve == kind.receiver and owner == kind.receiver:
         return _receiver_side(pair, kind)
     if nerve == kind.giver and owner == kind.giver:
@@ -149,14 +152,51 @@ def _receiver_side(pair: Pair, kind: _Anastomosis) -> Finding:
     }
     if crossing.amplitude_mv < limit("martin_gruber.minimum_crossing_share") * wrist_mv:
         return cleared("no_crossing", **numbers)
-    unexplained_mv = wrist_mv - (elbow_mv + crossing.amplitude_mv)
-    share = limit("martin_gruber.balance_share")
-    case = "explains" if abs(unexplained_mv) <= share * wrist_mv else "explains_part"
+    sum_mv = elbow_mv + crossing.amplitude_mv
+    case = _balance(wrist_mv, sum_mv, is_exact=crossing.wrist_recorded)
+    return raised(case, sum_mv=sum_mv, **numbers)
+
+
+def _high_crossing(pair: Pair, kind: _Anastomosis) -> Finding:
+    """Fibers that cross above the distal site at the elbow leave no fall in the forearm.
+
+    What has crossed in the forearm already is taken off: receiver below = receiver above +
+    (crossing - fall in the forearm).
+    """
+    _, side, muscle = pair.series
+    below_mv, above_mv = _amplitudes(pair)
+    sizes = _sizes(pair.visit, kind.receiver, side, muscle)
+    crossing = _crossing(pair.visit, kind, side, muscle)
+    if crossing is None or not known(below_mv, above_mv) or "wrist" not in sizes:
+        return cleared("elsewhere")
+    forearm_mv = max(sizes["wrist"] - below_mv, 0.0)
+    crossing_mv = crossing.amplitude_mv - forearm_mv
+    if below_mv <= 0.0 or crossing_mv < limit("martin_gruber.minimum_crossing_share") * below_mv:
+        return cleared("elsewhere")
+    fall_pct = 100.0 * (1.0 - above_mv / below_mv)
+    if fall_pct < limit("martin_gruber.minimum_fall_pct"):
+        return cleared("elsewhere")
+    case = _balance(below_mv, above_mv + crossing_mv, is_exact=crossing.wrist_recorded)
     return raised(
-        case if crossing.wrist_recorded else f"{case}_at_most",
-        sum_mv=elbow_mv + crossing.amplitude_mv,
-        **numbers,
+        f"high_{case}",
+        giver=kind.giver,
+        receiver=kind.receiver,
+        muscle=muscle,
+        wrist_mv=below_mv,
+        elbow_mv=above_mv,
+        crossing_mv=crossing_mv,
+        forearm_mv=forearm_mv,
+        crossing_share=crossing_mv / below_mv,
+        crossing_area_share=_area_share(pair, crossing) * crossing_mv / crossing.amplitude_mv,
+        sum_mv=above_mv + crossing_mv,
     )
+
+
+def _balance(distal_mv: float, sum_mv: float, *, is_exact: bool) -> str:
+    """Tell whether what is left and what crosses make the distal response."""
+    share = limit("martin_gruber.balance_share")
+    case = "explains" if abs(distal_mv - sum_mv) <= share * distal_mv else "explains_part"
+    return case if is_exact else f"{case}_at_most"
 
 
 def _area_share(pair: Pair, crossing: _Crossing) -> float:

@@ -182,6 +182,13 @@ def no_rows(pair: Pair) -> Finding:
     return unexamined("no_rows", distal=distal, proximal=proximal)
 
 
+def spans_elbow(nerve: str, sites: tuple[str, str]) -> bool:
+    """Tell whether a segment begins at the elbow of a nerve with sites on both sides of it."""
+    order = anatomy().nerves[nerve].sites
+    around = [site for site in order if "elbow" in site]
+    return len(around) > 1 and sites[0] == around[0]
+
+
 def spans_forearm(nerve: str, sites: tuple[str, str]) -> bool:
     """Tell whether a segment of the median or ulnar nerve runs through the forearm.
 

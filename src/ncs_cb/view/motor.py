@@ -151,10 +151,10 @@ def _grade(r: Reading, row: Row) -> Cell:
 def _why_excluded(verdict: Row) -> str:
     """Name what rules a segment out: the site, an anastomosis, or the distal response."""
     failed = [one for one in verdict.get("evidence") or () if one.get("holds") is False]
-    if any(one.get("column") == "is_entrapment_site" for one in failed):
-        return "at_entrapment"
     if any(one.get("clause") == "martin_gruber" for one in failed):
         return "by_anastomosis"
+    if any(one.get("column") == "is_entrapment_site" for one in failed):
+        return "at_entrapment"
     gates = ("distal_amplitude_mv", "distal_gate")
     small = any(one.get("column") in gates or one.get("clause") in gates for one in failed)
     return "too_small" if small else ""

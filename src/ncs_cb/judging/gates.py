@@ -1,0 +1,43 @@
+"""Segments ruled out by the response at their distal end, and what that end is of the nerve."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ncs_cb.judging.rows import nerve_of
+from ncs_cb.knowledge.anatomy import position
+
+Row = Mapping[str, Any]
+
+
+def too_small(row: Row) -> bool:
+    """Tell whether a segment is ruled out by its distal response alone."""
+    if row["conduction_block"] != "excluded":
+        return False
+    told = [one for one in row["evidence"] if one["holds"] is False]
+    gate = [
+        one
+        for one in told
+        if one["column"] == "distal_amplitude_mv" or one["clause"] == "distal_gate"
+    ]
+    trap = [one for one in told if one["column"] == "is_entrapment_site"]
+    return bool(gate) and not trap
+
+
+def beyond_a_fall(rows: Sequence[Row]) -> list[Row]:
+    """Give the segments whose distal end is small although the nerve answers well further down.
+
+    Their small response is the fall of another segment; the distal response of the nerve is not
+    what keeps them from being judged.
+    """
+    return [row for row in rows if too_small(row) and any(_feeds(one, row) for one in rows)]
+
+
+def _feeds(one: Row, row: Row) -> bool:
+    """Tell whether a segment lies distal of another in one nerve, and has a response to judge."""
+    same = nerve_of(one) == nerve_of(row) and one["muscle"] == row["muscle"]
+    if not same or too_small(one):
+        return False
+    nerve = row["nerve"]
+    return position(nerve, one["distal_site"]) < position(nerve, row["distal_site"])
