@@ -151,7 +151,9 @@ def apply(recording: Recording, told: RecordingOverride, name: str) -> Recording
         If a site is named that the recording does not have.
     """
     if recording.traces:
-        from ncs_cb.readers._shared.doubts import questioned  # numpy: only where there are samples
+        # numpy: only where there are samples
+        from ncs_cb.readers._shared.doubts import questioned
+        from ncs_cb.readers._shared.stated import against_stated
 
         traces, doubts = questioned(
             recording.traces,
@@ -159,6 +161,8 @@ def apply(recording: Recording, told: RecordingOverride, name: str) -> Recording
             delay_ms=told.stimulus_delay_ms,
             is_polarity_told=told.polarity in ("negative_up", "negative_down"),
         )
+        traces, against = against_stated(traces, recording.decisions, name)
+        doubts += against
         if recording.unassigned:
             traces = tuple(replace(t, flags=(*t.flags, "unassigned_stimulus")) for t in traces)
         recording = replace(recording, traces=traces, decisions=(*recording.decisions, *doubts))
