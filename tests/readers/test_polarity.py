@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
+import ncs_cb
 from ncs_cb.readers._shared.polarity import orient
 from readers.handmade import cmap
 
@@ -138,3 +140,62 @@ def test_artefacts_up_to_several_times_the_response_hardly_ever_mislead():
         wrong_and_sure += found.sign != sign and found.is_certain
     assert wrong <= 1
     assert wrong_and_sure == 0
+
+
+# ------------------------------------------------------------------ stated, and contradicted
+
+
+def stated(sign, *, polarity=None, muscle="adm"):
+    time_ms = np.arange(-2.0, 40.0, 0.05)
+    waves = []
+    for latency_ms, height_mv in ((3.1, 8.6), (7.0, 2.1)):
+        up, down = (time_ms - latency_ms) / 5.5, (time_ms - latency_ms - 5.5) / 8.0
+        wave = np.where((up > 0) & (up < 1), np.sin(np.pi * up), 0.0)
+        waves.append(
+            height_mv * (wave - 0.35 * np.where((down > 0) & (down < 1), np.sin(np.pi * down), 0))
+        )
+    noise = np.random.default_rng(29).normal(0.0, 0.003, (2, time_ms.size))
+    labels = pd.DataFrame(
+        {
+            "nerve": "ulnar",
+            "side": "left",
+            "muscle": muscle,
+            "site": ["wrist", "below elbow"],
+            "distance_mm": [72, 286],
+        }
+    )
+    return ncs_cb.study_from_arrays(
+        sign * np.array(waves) + noise,
+        labels,
+        sampling_rate_hz=20_000,
+        stimulus_index=40,
+        polarity=polarity,
+    )
+
+
+@pytest.mark.parametrize(
+    ("sign", "polarity"), [(-1, None), (-1, "negative_up"), (1, "negative_down")]
+)
+def test_a_stated_polarity_that_all_responses_contradict_withholds_every_grade(sign, polarity):
+    result = ncs_cb.analyze(stated(sign, polarity=polarity), supramaximal=True)
+    assert result.traces["quality_flags"].str.contains("polarity_uncertain").all()
+    rows = result.verdicts.query("criteria == 'efns_pns_2010'")
+    assert rows["conduction_block"].tolist() == ["undetermined"]
+    said = " ".join(result.impression)
+    assert "axonal" not in said
+    assert "polarity" in said
+
+
+@pytest.mark.parametrize(
+    ("sign", "polarity"), [(1, None), (1, "negative_up"), (-1, "negative_down")]
+)
+def test_a_stated_polarity_that_the_responses_bear_out_is_not_doubted(sign, polarity):
+    result = ncs_cb.analyze(stated(sign, polarity=polarity), supramaximal=True)
+    assert not result.traces["quality_flags"].str.contains("polarity").any()
+    rows = result.verdicts.query("criteria == 'efns_pns_2010'")
+    assert rows["conduction_block"].tolist() == ["definite"]
+
+
+def test_a_muscle_of_another_nerve_may_begin_with_a_positivity():
+    result = ncs_cb.analyze(stated(-1, muscle="apb"))
+    assert not result.traces["quality_flags"].str.contains("polarity_uncertain").any()

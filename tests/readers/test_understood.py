@@ -8,6 +8,7 @@ import pytest
 
 import ncs_cb
 from ncs_cb import StudyError, read_study
+from ncs_cb.cli import main
 from ncs_cb.readers._shared.stimuli import stimulus
 from ncs_cb.readers._shared.text import decode
 from readers.handmade import Edf, Signal, cmap, tal
@@ -21,6 +22,12 @@ def rows(signs=(-1, -1, -1)):
     rng = np.random.default_rng(11)
     shapes = zip(signs, SHAPES, strict=True)
     return np.array([s * cmap(TIME_MS, *one) + rng.normal(0, 0.003, 600) for s, one in shapes])
+
+
+def main_status(arguments):
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    return ended.value.code
 
 
 def written(folder, texts, samples=None):
@@ -49,6 +56,11 @@ def written(folder, texts, samples=None):
         ("au-dessus du coude", "above_elbow"),
         ("刺激：腕", "wrist"),
         ("肘下 25mA", "below_elbow"),
+        ("肘下刺激 25mA", "below_elbow"),
+        ("腕部刺激", "wrist"),
+        ("腋下刺激20mA", "axilla"),
+        ("Ellenbogen unten – Reiz", "below_elbow"),
+        ("Reiz Achselhöhle", "axilla"),
     ],
 )
 def test_a_site_is_understood_in_the_words_people_write(text, site):
@@ -73,10 +85,55 @@ def test_a_text_at_an_unknown_place_is_unassigned_and_the_rest_is_read(tmp_path)
     assert {t.stimulus.intensity_ma for t in whole.traces} == {None, 25.0}
 
 
-def test_a_misspelt_site_is_refused_with_the_way_out(tmp_path):
-    with pytest.raises(StudyError, match="Did you mean 'below_elbow'") as said:
-        read_study(written(tmp_path, ("wrist", "Stimulus right below elbw", "above elbow")))
-    assert "sites = {" in str(said.value.hint)
+@pytest.mark.parametrize(
+    "text",
+    ["Stimulus right below elbw", "below elbw", b"below elb\xffow 24mA", "unterhalb Elenbogen"],
+)
+def test_a_text_that_is_nearly_a_site_is_unassigned_and_that_site_proposed(tmp_path, text, capsys):
+    path = written(tmp_path, ("wrist", text, "above elbow"))
+    study = read_study(path)
+    assert [t.site.stimulation_site for t in study.traces] == ["wrist", "above_elbow"]
+    assert len(study.unassigned) == 1
+    assert main_status(["validate", str(path)]) == 1
+    assert '= "below_elbow" }' in "".join(capsys.readouterr())
+
+
+def test_a_file_in_which_nothing_is_understood_names_the_site_that_is_nearest(tmp_path):
+    with pytest.raises(StudyError, match="Did you mean 'below_elbow'"):
+        read_study(written(tmp_path, ("Stimulus below elbw", "Stimulus xyz", "Stimulus abc")))
+
+
+def test_no_site_is_proposed_that_the_file_names_already(tmp_path, capsys):
+    main_status(["validate", str(written(tmp_path, ("wrist", "below elbow", "P4")))])
+    said = "".join(capsys.readouterr())
+    hint = said[said.index('sites = { "P4"') :].splitlines()[0]
+    assert "axilla" in hint
+    assert "below_elbow" not in hint
+    assert "wrist" not in hint
+
+
+@pytest.mark.parametrize("key", ["", "sweep 1", "Sweep 1"])
+def test_a_stimulus_without_a_text_can_be_assigned(tmp_path, key):
+    path = written(tmp_path, ("wrist", "", "above elbow"))
+    assert [(u.text, u.sweep) for u in read_study(path).unassigned] == [("", 1)]
+    (tmp_path / "study.toml").write_text(
+        f'[recordings."u.edf"]\nsites = {{ "{key}" = "below_elbow" }}\n'
+    )
+    whole = read_study(tmp_path)
+    assert whole.unassigned == ()
+    sites = [t.site.stimulation_site for t in whole.traces]
+    assert sites == ["wrist", "below_elbow", "above_elbow"]
+
+
+def test_a_hint_is_never_a_text_that_nobody_can_type(tmp_path):
+    with pytest.raises(StudyError) as said:
+        read_study(written(tmp_path, ("Stimulus Xaver", "Stimulus Yvette", "Stimulus Zita")))
+    assert "{ (" not in str(said.value)
+
+
+def test_chinese_letters_that_name_no_site_are_told_as_they_are(tmp_path):
+    study = read_study(written(tmp_path, ("wrist", "一号刺激点".encode("gbk"), "above elbow")))
+    assert [u.text for u in study.unassigned] == ["一号刺激点"]
 
 
 def test_damaged_bytes_are_decoded_where_one_decoding_names_a_site(tmp_path):

@@ -22,7 +22,7 @@ from ncs_cb.cli.options import LabOption, known_lab
 
 if TYPE_CHECKING:
     from ncs_cb.knowledge.lab import LabFile
-    from ncs_cb.model import Decision, Study, Trace, TypedResponse
+    from ncs_cb.model import Decision, Study, Trace, TypedResponse, UnassignedStimulus
 
 
 @friendly
@@ -165,10 +165,12 @@ def warnings_of(study: Study) -> Iterator[str]:
     for lost in study.unassigned:
         when = "" if lost.time_s is None else f" at {lost.time_s:g} s"
         text = f"'{lost.text}'" if lost.text else "without a text"
+        site, others = _proposed(study, lost)
+        key = lost.text or f"sweep {lost.sweep}"
         yield (
             f"{lost.recording}: warning: unassigned stimulus {text} (sweep {lost.sweep}{when}): it "
             f'names no site. Name it in study.toml: [recordings."{lost.recording}"] '
-            f'sites = {{ "{lost.text or "..."}" = "below_elbow" }}'
+            f'sites = {{ "{key}" = "{site}" }}{others}'
         )
     for decision in study.decisions:
         if decision.topic == "salvage":
@@ -177,6 +179,25 @@ def warnings_of(study: Study) -> Iterator[str]:
             yield f"{decision.source}: warning: {decision.choice}, {decision.reason}."
         elif decision.topic == "visits":
             yield f"{decision.source}: {decision.choice}: {decision.reason}."
+
+
+def _proposed(study: Study, lost: UnassignedStimulus) -> tuple[str, str]:
+    """Give the site that a text nearly names, or an open place and the sites to choose from.
+
+    A site that the recording names already is no likely one.
+    """
+    from ncs_cb.knowledge.anatomy import anatomy
+    from ncs_cb.readers import nearly_site
+
+    own = [t.site for t in study.traces if t.recording == lost.recording]
+    held = {site.stimulation_site for site in own}
+    nearly = nearly_site(lost.text)
+    if nearly and nearly not in held:
+        return nearly, ""
+    nerves = dict.fromkeys(site.nerve for site in own)
+    sites = dict.fromkeys(s for nerve in nerves for s in anatomy().nerves[nerve].sites)
+    free = [site for site in sites if site not in held]
+    return "...", f", with one of: {', '.join(free)}" if free else ""
 
 
 def decided(decision: Decision) -> str:

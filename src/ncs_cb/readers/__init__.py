@@ -38,6 +38,7 @@ from ncs_cb.readers._shared.opened import claim_all, collected, nothing_found, o
 from ncs_cb.readers._shared.reader import Input, Reader, Recording
 from ncs_cb.readers._shared.reviewed import with_assigned, with_review
 from ncs_cb.readers._shared.shown import open_name
+from ncs_cb.readers._shared.stimuli import nearly_site
 
 __all__ = [
     "READERS",
@@ -51,6 +52,7 @@ __all__ = [
     "is_recording",
     "is_study_file",
     "iter_studies",
+    "nearly_site",
     "problems",
     "read_studies",
     "read_study",

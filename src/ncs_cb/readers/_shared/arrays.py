@@ -19,6 +19,7 @@ from ncs_cb.readers._shared.plausible import (
 )
 from ncs_cb.readers._shared.polarity import orient
 from ncs_cb.readers._shared.scale import checked_scale
+from ncs_cb.readers._shared.stated import against_stated
 from ncs_cb.readers._shared.tables import is_identity
 from ncs_cb.readers._shared.told import attested
 from ncs_cb.readers._shared.truth import is_missing, truth
@@ -120,13 +121,17 @@ def study_from_arrays(
     asked, doubts = questioned(
         traces, study_id, delay_ms=None, is_polarity_told=polarity is not None
     )
+    asked, against = against_stated(asked, decisions, study_id)
     asked, _ = checked_scale(asked, (), study_id)
     refuse_twins(asked)
     if left_out:
         listed = ", ".join(left_out)
         decisions.append(Decision(study_id, "columns", "not used", listed))
     return Study(
-        study_id, tuple(asked), details=details or Details(), decisions=(*decisions, *doubts)
+        study_id,
+        tuple(asked),
+        details=details or Details(),
+        decisions=(*decisions, *doubts, *against),
     )
 
 

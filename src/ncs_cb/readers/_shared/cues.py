@@ -127,17 +127,16 @@ def _settle_unknown(
 ) -> None:
     """Add stimuli at unknown places to the free texts where others of the file are understood.
 
-    Each is a stimulus that names no site, then. One that is nearly a known site (misspelt),
-    contradicts another text at its moment, or stands in an XML note, is refused, as are all of
-    them where no site is known.
+    Each is a stimulus that names no site, then, also where it is nearly the name of one
+    (misspelt, damaged). One that contradicts another text at its moment, or stands in an XML
+    note, is refused, as are all of them where no site is known.
     """
     known = [cue for cue in cues if cue.spoken.site]
     moments = {(cue.record, round(cue.onset_s / _SAME_MOMENT_S)) for cue in known}
     lost = [Cue(a.record, a.onset_s, said) for a, said in unknown]
     beside = [c for c in lost if (c.record, round(c.onset_s / _SAME_MOMENT_S)) in moments]
-    near = [cue for cue in lost if resembles_site(cue.spoken.site_text)]
     noted = [cue for cue in cues if not cue.spoken.site]
-    wrong = [*noted, *beside, *near] if known else [*noted, *lost]
+    wrong = [*noted, *beside] if known else [*noted, *lost]
     _refuse_unknown_sites([*wrong, *known], free)
     free += [annotation for annotation, _ in unknown]
 
@@ -243,11 +242,12 @@ def _refuse_unknown_sites(cues: list[Cue], free: list[Annotation]) -> None:
                 + resembles_site(cue.spoken.site_text),
                 hint=_HINT,
             )
-    # A remark beside a stimulus is a remark; alone in its record it may be a misspelt site.
-    # Free text may hold a name, so it is never quoted; only the known name it resembles is.
-    held = {cue.record for cue in cues}
-    alone = {a.text: None for a in free if a.record not in held}
-    nearly = next((near for text in alone if (near := resembles_site(text))), "")
+    if cues:
+        return
+    # Where nothing was understood, one of the texts may be a misspelt site. It may hold a name
+    # too, so that it is not quoted; only the known name it resembles is.
+    texts = dict.fromkeys(a.text for a in free)
+    nearly = next((near for text in texts if (near := resembles_site(text))), "")
     if nearly:
         raise StudyError(
             f"an annotation is nearly the name of a site; known: {known_sites()}.{nearly}",

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ncs_cb._kernels.facts import LATEST_START_MS
-from ncs_cb.model import Polarity
+from ncs_cb.model import Polarity, Trace
 from ncs_cb.readers._shared.zero import pulse_in
 
 # A muscle's response peaks later than this even in a rat's leg; what peaks earlier is artefact.
@@ -87,6 +87,24 @@ def orient(
         "sweeps with a response"
     )
     return Orientation(sign, abs(mean) >= _CERTAIN, reason)
+
+
+def are_turned(traces: Sequence[Trace]) -> bool:
+    """Tell whether every clear response goes down first, as one does that is upside down.
+
+    Parameters
+    ----------
+    traces : sequence of Trace
+        Said to be negative up.
+    """
+    votes = [
+        _votes([trace.samples_mv], trace.sampling_rate_hz, [trace.stimulus_index])[0]
+        for trace in traces
+    ]
+    total = sum(weight for _, weight in votes)
+    if not total or any(weight and score > 0 for score, weight in votes):
+        return False
+    return sum(score * weight for score, weight in votes) <= -_CERTAIN * total
 
 
 def _votes(

@@ -40,6 +40,8 @@ LEAD = re.compile(
     r"^\s*(?:(?:stim(?:ulus|ulation|\.)?|reiz(?:ung|ort)?)(?=[\s_:.])|\u523a\u6fc0)[\s_:.\uff1a]*",
     re.IGNORECASE,
 )
+# Chinese says it behind the place, without a blank: \u8155\u90e8\u523a\u6fc0.
+_BEHIND = re.compile(r"\u523a\u6fc0(?=[\s\d(\uff08]|$)")
 _NOISE_WORDS = frozenset(
     {
         "x",
@@ -161,13 +163,13 @@ def stimulus(text: str) -> Spoken | None:
 
 def _stimulus(text: str) -> Spoken | None:
     lead = LEAD.match(text)
-    rest = text[lead.end() :] if lead else text
+    rest = text[lead.end() :] if lead else _BEHIND.sub("", text)
     series = _SERIES.search(rest)
     if series:
         rest = rest[: series.start()]
     values: dict[str, float] = {}
     bare = _QUANTITY.sub(lambda found: _take_quantity(found, values), rest)
-    parts = [w for part in re.split(r"[\s_,;:]+", bare) if (w := part.strip("()-"))]
+    parts = [w for part in re.split(r"[\s_,;:]+", bare) if (w := part.strip("()-\u2013\u2014"))]
     parts = [w for w in parts if w.casefold() not in _NOISE_WORDS and not _COUNT.fullmatch(w)]
     attributes = {a[0]: a[1] for w in parts if (a := _ATTRIBUTES.get(w.casefold()))}
     parts = [w for w in parts if w.casefold() not in _ATTRIBUTES]
@@ -300,7 +302,9 @@ def unmarked(text: str) -> str:
 
 def looks_given(text: str) -> bool:
     """Tell whether a text speaks of a stimulus or is a trigger code, whatever its site."""
-    return bool(LEAD.match(text) or _TRIGGER.fullmatch(text.strip())) or setting(text) is not None
+    if LEAD.match(text) or _BEHIND.search(text) or _TRIGGER.fullmatch(text.strip()):
+        return True
+    return setting(text) is not None or bool(nearly_site(text))
 
 
 def is_plain_stimulus(text: str) -> bool:
@@ -389,6 +393,15 @@ def _long_names() -> tuple[str, ...]:
 
 def resembles_site(text: str) -> str:
     """Give ``" Did you mean 'elbow'?"`` when a short text is nearly a site name, else nothing."""
+    site = nearly_site(text)
+    return f" Did you mean '{site}'?" if site else ""
+
+
+def nearly_site(text: str) -> str:
+    """Give the site whose name a short text nearly is, beside words of a stimulus; else ""."""
+    text = _QUANTITY.sub(" ", text[: LONGEST_TEXT + 1])
+    lead = LEAD.match(text)
+    text = " ".join((text[lead.end() :] if lead else _BEHIND.sub("", text)).split())
     if len(text) > 40:
         return ""
     _, parts = take_side(text.split())
@@ -396,7 +409,7 @@ def resembles_site(text: str) -> str:
     if len(plain) < 3:
         return ""
     nearest = difflib.get_close_matches(plain, _sharing_letters(plain), n=1, cutoff=_LIKENESS)
-    return f" Did you mean '{find('sites', nearest[0])}'?" if nearest else ""
+    return (find("sites", nearest[0]) or "") if nearest else ""
 
 
 def _sharing_letters(word: str) -> list[str]:

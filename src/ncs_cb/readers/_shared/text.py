@@ -88,7 +88,8 @@ def decode_label(raw: bytes, is_understood: Callable[[str], bool]) -> tuple[str,
     """Decode a short text of a file that should be UTF-8; give the text and the encoding.
 
     Where it is not UTF-8, the decoding under which the text is understood is taken; where
-    that is no single one, the letters stay as Latin-1 has them, which loses no byte.
+    that is no single one, GBK if it makes usual Chinese letters, else the letters stay as
+    Latin-1 has them, which loses no byte.
 
     Examples
     --------
@@ -108,6 +109,9 @@ def decode_label(raw: bytes, is_understood: Callable[[str], bool]) -> tuple[str,
     good = [pair for pair in found if is_understood(pair[0])]
     if len(good) == 1:
         return good[0]
+    chinese = _as_chinese(raw)
+    if chinese is not None:
+        return chinese, "gbk"
     return raw.decode("latin-1"), "latin-1"
 
 

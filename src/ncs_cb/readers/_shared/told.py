@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from ncs_cb.discreet import is_telling
 from ncs_cb.errors import StudyError, did_you_mean
 from ncs_cb.knowledge.anatomy import anatomy, find, resolve
 from ncs_cb.model import (
@@ -150,7 +151,9 @@ def apply(recording: Recording, told: RecordingOverride, name: str) -> Recording
         If a site is named that the recording does not have.
     """
     if recording.traces:
-        from ncs_cb.readers._shared.doubts import questioned  # numpy: only where there are samples
+        # numpy: only where there are samples
+        from ncs_cb.readers._shared.doubts import questioned
+        from ncs_cb.readers._shared.stated import against_stated
 
         traces, doubts = questioned(
             recording.traces,
@@ -158,6 +161,8 @@ def apply(recording: Recording, told: RecordingOverride, name: str) -> Recording
             delay_ms=told.stimulus_delay_ms,
             is_polarity_told=told.polarity in ("negative_up", "negative_down"),
         )
+        traces, against = against_stated(traces, recording.decisions, name)
+        doubts += against
         if recording.unassigned:
             traces = tuple(replace(t, flags=(*t.flags, "unassigned_stimulus")) for t in traces)
         recording = replace(recording, traces=traces, decisions=(*recording.decisions, *doubts))
@@ -271,7 +276,9 @@ def nothing_assigned(unassigned: Sequence[UnassignedStimulus]) -> StudyError:
     """Give the error of a study in which no stimulus names a site; it says how to name them."""
     texts = list(dict.fromkeys(u.text for u in unassigned if u.text))
     listed = ", ".join(f"'{text}'" for text in texts[:8]) + (", ..." if len(texts) > 8 else "")
-    first, name = (texts or ["..."])[0], unassigned[0].recording
+    # A text that may name a person is not told: it is to be copied from the file.
+    open_ones = [text for text in texts if not is_telling(text)]
+    first, name = (open_ones or ["text of the annotation"])[0], unassigned[0].recording
     return StudyError(
         f"no stimulus names a site: {listed or 'the records hold no text'}.",
         source=name,

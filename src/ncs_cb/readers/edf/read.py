@@ -41,7 +41,7 @@ from ncs_cb.readers.edf.person import person_of
 from ncs_cb.readers.edf.samples import cut, digital, with_triggers
 from ncs_cb.readers.edf.sweeps import Plan, plan_sweeps
 from ncs_cb.readers.edf.tal import Timeline, timeline
-from ncs_cb.readers.edf.unassigned import find_unassigned
+from ncs_cb.readers.edf.unassigned import find_unassigned, with_silent
 from ncs_cb.units import LARGEST_PLAUSIBLE_RESPONSE_MV, hertz, millivolts_per
 
 # A few samples beyond the digital range are spikes of a converter, not another scale.
@@ -95,7 +95,7 @@ def read(source: Input) -> Recording:
     field = from_recording_field(translated(header.recording, source.words))
     decisions = [*person.decisions, *_salvaged(header, source.name)]
     channels = _channels(header, field, source, decisions)
-    times = with_triggers(times, header, source.data)
+    times = with_silent(with_triggers(times, header, source.data), header, source.override.sites)
     heard = hear(times.annotations, source.override.sites)
     plans = [
         plan_sweeps(header, times, heard, rate=one.rate, n_samples=one.signal.n_samples)

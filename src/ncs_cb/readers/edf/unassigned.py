@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import accumulate
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from ncs_cb.model import UnassignedStimulus
 from ncs_cb.readers._shared.cues import Annotation, Heard
 from ncs_cb.readers._shared.notes import is_note
-from ncs_cb.readers._shared.stimuli import looks_given
+from ncs_cb.readers._shared.stimuli import looks_given, plain
 from ncs_cb.readers._shared.text import shown
 from ncs_cb.readers._shared.unassigned import (
     MOST,
@@ -93,6 +94,29 @@ def find_unassigned(
                 continue
             found.append(UnassignedStimulus(name, "", record, round(times.onsets_s[record], 9)))
     return tuple(found[:MOST])
+
+
+def with_silent(times: Timeline, header: Header, sites: Mapping[str, str]) -> Timeline:
+    """Give the records that hold no text the one by which ``study.toml`` names their site.
+
+    Parameters
+    ----------
+    times : Timeline
+    header : Header
+    sites : mapping of str to str
+        As ``study.toml`` says: ``sweep 2`` is one such record, an empty text all of them.
+    """
+    told = {plain(text) for text in sites}
+    if not told or not header.is_interrupted:
+        return times
+    said = {a.record for a in times.annotations}
+    more = []
+    for record in set(range(header.n_records)) - said:
+        text = next((t for t in (f"sweep {record}", "") if plain(t) in told), None)
+        if text is not None:
+            more.append(Annotation(record, times.onsets_s[record], text))
+    both = sorted((*times.annotations, *more), key=lambda a: a.record)
+    return replace(times, annotations=tuple(both))
 
 
 def _one_per_record(header: Header, plan: Plan, per_record: int) -> bool:
