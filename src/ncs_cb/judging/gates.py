@@ -1,4 +1,4 @@
-"""Segments ruled out by the response at their distal end, and what that end is of the nerve."""
+"""What the evidence of a segment holds, and segments ruled out by the response at one end."""
 
 from __future__ import annotations
 
@@ -53,3 +53,12 @@ def hides_fall(segments: Sequence[Row]) -> bool:
         for row in segments
         if row.get("is_entrapment_site") is True and row.get("is_adjacent") is not False
     )
+
+
+def premise(row: Row, name: str, *, holds: bool | None) -> Mapping[str, Any] | None:
+    """Give the row of evidence of a premise with that answer."""
+    for one in row["evidence"]:
+        if one["rule"] == "premise" and one["clause"] == name and one["holds"] is holds:
+            found: Mapping[str, Any] = one
+            return found
+    return None

@@ -22,6 +22,7 @@ from ncs_cb.judging.fibers import (
     has_normal_sensation,
     is_firm,
 )
+from ncs_cb.judging.gates import premise
 from ncs_cb.judging.leading import leading_set
 from ncs_cb.judging.limits import absent_distally, limit_rows, other_answers
 from ncs_cb.judging.normal import disagreeing, is_clear, unread
@@ -37,7 +38,6 @@ from ncs_cb.judging.statements import (
     larger,
     looked_at,
     nerve_items,
-    premise,
     sensory,
     silent,
     studied,

@@ -11,7 +11,7 @@ import pandas as pd
 
 from ncs_cb.flags import names as flag_names
 from ncs_cb.judging.entrapment import Found, cold_limbs, entrapments
-from ncs_cb.judging.gates import beyond_a_fall, hides_fall, too_small
+from ncs_cb.judging.gates import beyond_a_fall, hides_fall, premise, too_small
 from ncs_cb.judging.rows import nerve_of
 from ncs_cb.judging.sensory import SensoryStudy
 from ncs_cb.judging.truth import holds
@@ -252,15 +252,6 @@ def larger(visit: Seen) -> list[Row]:
         and row.get("is_adjacent") is not False
         and not foreign(row)
     ]
-
-
-def premise(row: Row, name: str, *, holds: bool | None) -> Mapping[str, Any] | None:
-    """Give the row of evidence of a premise with that answer."""
-    for one in row["evidence"]:
-        if one["rule"] == "premise" and one["clause"] == name and one["holds"] is holds:
-            found: Mapping[str, Any] = one
-            return found
-    return None
 
 
 # ---- 2 block
