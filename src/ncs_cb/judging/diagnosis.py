@@ -301,6 +301,10 @@ def _sensory_through(clause: Clause, row: Row, visit: _Visit) -> Truth:
     if spanned is pd.NA and row["proximal_site"] == "erb":
         # Nobody measures sensory conduction there: the routine studies count, as policy.
         return routine(visit.sensory, nerve, side)
+    trapped = any((one.nerve, one.side) == (nerve, side) for one in visit.traps)
+    if spanned is pd.NA and not trapped and routine(visit.sensory, nerve, side) is False:
+        # Nobody looked there, but fibers of the nerve are lost or slow, and no entrapment is why.
+        return False
     return spanned
 
 

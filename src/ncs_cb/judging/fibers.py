@@ -17,6 +17,7 @@ from ncs_cb.judging.statements import (
     number,
     segment_item,
     silent,
+    slowed,
 )
 from ncs_cb.judging.truth import holds
 from ncs_cb.knowledge.anatomy import anatomy, entrapment_between
@@ -26,12 +27,25 @@ from ncs_cb.wording.impression import Statement
 
 def demyelinating(visit: Seen) -> list[Nerve]:
     """Give nerves whose velocity lies in the demyelinating range, in limbs that are warm."""
-    least = threshold("impression.demyelinating_velocity_pct")
+    return list(_in_range(visit.slow, visit))
+
+
+def demyelinating_somewhere(visit: Seen) -> list[Mapping[str, Any]]:
+    """Name the nerves with a velocity in the demyelinating range, one through a block too."""
+    slow = slowed(visit, ())
     return [
-        nerve
-        for nerve, (_, share) in visit.slow.items()
-        if holds(share, "lt", least) is True and not is_cold(nerve, visit)
+        {"kind": "velocity", "nerve": nerve, "side": side, "value": value, "limit": limit}
+        for nerve, side in _in_range(slow, visit)
+        for value, share in [slow[nerve, side]]
+        for limit in [100.0 * value / share]
     ]
+
+
+def _in_range(slow: Mapping[Nerve, tuple[float, float]], visit: Seen) -> Iterator[Nerve]:
+    least = threshold("impression.demyelinating_velocity_pct")
+    for nerve, (_, share) in slow.items():
+        if holds(share, "lt", least) is True and not is_cold(nerve, visit):
+            yield nerve
 
 
 def is_cold(nerve: Nerve, visit: Seen) -> bool:

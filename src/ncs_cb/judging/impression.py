@@ -17,6 +17,7 @@ from ncs_cb.columns import conform
 from ncs_cb.judging.fibers import (
     axonal,
     demyelinating,
+    demyelinating_somewhere,
     fibers,
     has_normal_sensation,
     is_firm,
@@ -194,6 +195,8 @@ def _pattern(visit: Seen) -> str:
         return "lewis_sumner"
     if len(slow) > 1:
         return "cidp"
+    if blocked and len(demyelinating_somewhere(visit)) > 1:
+        return "cidp_block"
     if visit.details.findings.get(_UPPER) is True:
         return "upper"
     if not blocked and not visit.open_() and axonal(visit) and not odd:
@@ -210,7 +213,9 @@ def _disease(visit: Seen) -> Iterator[Statement]:
     if pattern:
         blocked = {nerve_of(row) for row in visit.graded()}
         is_one = pattern == "lewis_sumner" and blocked == set(unexplained(visit))
-        yield Statement("disease", f"{pattern}_one" if is_one and len(blocked) == 1 else pattern)
+        case = f"{pattern}_one" if is_one and len(blocked) == 1 else pattern
+        items = demyelinating_somewhere(visit) if pattern == "cidp_block" else ()
+        yield Statement("disease", case, tuple(items))
     suspected = visit.graded() or visit.open_() or visit.details.findings.get(_WEAK) is True
     if suspected:
         yield from _category(visit, only_met=False)

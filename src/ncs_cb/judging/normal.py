@@ -85,6 +85,11 @@ def unread(visit: Seen, *, flagged: bool) -> Iterator[Statement]:
         for row in visit.verdicts
         if row["conduction_block"] == "undetermined" or str(row["technical_validity"]) == REFUTED
     }
+    fast = [row for row in visit.segments if _is_fast_by_crossing(row, visit)]
+    if fast:
+        named = tuple(segment_item("segment", row) for row in fast)
+        yield Statement("technique", "fast_by_crossing", named)
+    told.update(map(place_of, fast))
     for row in visit.segments:
         if row.get("is_adjacent") is False or foreign(row) or place_of(row) in told:
             continue
@@ -110,6 +115,14 @@ def unread(visit: Seen, *, flagged: bool) -> Iterator[Statement]:
                 }
     if items:
         yield Statement("technique", "unread", tuple(items.values()))
+
+
+def _is_fast_by_crossing(row: Row, visit: Seen) -> bool:
+    """Tell whether crossing fibers that bypass an entrapment make a velocity too fast to be one."""
+    raised = flag_names(str(row.get("quality_flags") or ""))
+    trapped = any((one.nerve, one.side) == nerve_of(row) for one in visit.traps)
+    is_between_sites = row.get("is_adjacent") is not False and not foreign(row)
+    return is_between_sites and trapped and {"martin_gruber", "velocity_implausible"} <= raised
 
 
 def disagreeing(visit: Seen) -> Iterator[Statement]:

@@ -210,6 +210,9 @@ def _reasons(at: int, where: dict[str, str], found: Premises, looked: bool) -> l
         asked = answers.get(name)
         if asked is not None and asked.state == "not_examined" and asked.case == "not_recorded":
             rows.append(evidence_row("martin_gruber", "not_examined", None, giver(asked, where)))
+        elif asked is not None and asked.state == "raised" and asked.case == "pattern":
+            more = giver(asked, where) | arithmetic(asked, answers)
+            rows.append(evidence_row("martin_gruber", "pattern", None, more))
     return rows
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -25,6 +25,7 @@ from ncs_cb.wording.impression import Statement
 
 Row = Mapping[str, Any]
 Nerve = tuple[str, str]
+Place = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,18 +75,21 @@ def looked_at(visit: Seen) -> Seen:
         visit,
         traps=traps,
         cold=cold_limbs(visit.details) & limbs,
-        slow=dict(_slowed(visit, {(one.nerve, one.side) for one in traps})),
+        slow=slowed(
+            replace(visit, traps=traps),
+            {place_of(row) for row in (*visit.graded(), *visit.open_())},
+        ),
         small=_small(visit),
     )
 
 
-def _slowed(visit: Seen, trapped: set[Nerve]) -> Iterator[tuple[Nerve, tuple[float, float]]]:
-    """Give nerves slower than their limit outside blocks and entrapments."""
-    blocked = {place_of(row) for row in (*visit.graded(), *visit.open_())}
+def slowed(visit: Seen, left_out: Collection[Place]) -> dict[Nerve, tuple[float, float]]:
+    """Give nerves slower than their limit outside entrapments and the segments left out."""
+    trapped = {(one.nerve, one.side) for one in visit.traps}
     worst: dict[Nerve, tuple[float, float]] = {}
     for row in visit.segments:
         trap = entrapment_between(row["nerve"], *row["segment"].split("-"))
-        if row.get("is_adjacent") is False or place_of(row) in blocked:
+        if row.get("is_adjacent") is False or place_of(row) in left_out:
             continue
         # Slow across an entrapment site, and no slower than beside it: the nerve is slow there.
         if trap is not None and (nerve_of(row) in trapped or not _has_limit(visit, row)):
@@ -107,7 +111,7 @@ def _slowed(visit: Seen, trapped: set[Nerve]) -> Iterator[tuple[Nerve, tuple[flo
         share = 100.0 * value / limit.value
         if share < worst.get(nerve_of(row), (0.0, math.inf))[1]:
             worst[nerve_of(row)] = (value, share)
-    yield from worst.items()
+    return worst
 
 
 def _has_limit(visit: Seen, row: Row) -> bool:
@@ -148,7 +152,7 @@ def foreign(row: Row) -> bool:
     return nerve_of_muscle(text(row.get("muscle"))) not in (None, row["nerve"])
 
 
-def place_of(row: Row) -> tuple[str, str, str, str]:
+def place_of(row: Row) -> Place:
     """Give nerve, side, muscle and segment of a row."""
     return (*nerve_of(row), text(row.get("muscle")), row["segment"])
 
@@ -367,6 +371,12 @@ def is_crossing_open(row: Row) -> bool:
     return not complete and premise(row, "martin_gruber", holds=None) is not None
 
 
+def _crossing_doubt(row: Row) -> str:
+    """Tell an anastomosis that nobody looked for from one to which the other nerve points."""
+    one = premise(row, "martin_gruber", holds=None)
+    return "likely" if one is not None and one["value"] == "pattern" else "unexamined"
+
+
 def _open_item(row: Row) -> Mapping[str, Any]:
     absent = premise(row, "complete_block", holds=None) is not None
     return segment_item("segment_absent" if absent else "segment", row)
@@ -389,7 +399,7 @@ def _blocked_item(row: Row, numbers: Mapping[Any, Row]) -> Mapping[str, Any]:
                 f"{_crossing_case(row)}_part",
                 premise(row, "martin_gruber", holds=True) is not None,
             ),
-            (f"{_crossing_case(row)}_unexamined", is_crossing_open(row)),
+            (f"{_crossing_case(row)}_{_crossing_doubt(row)}", is_crossing_open(row)),
             ("erb", (premise(row, "erb", holds=None) or {}).get("value") == "at_most"),
         )
         if is_so

@@ -31,7 +31,7 @@ def _label(row: Row) -> str:
     return "block" if is_found or row["case"] in _FOUND else "plain"
 
 
-_FOUND = ("lewis_sumner", "lewis_sumner_one", "cidp", "upper", "cold", "submaximal")
+_FOUND = ("lewis_sumner", "lewis_sumner_one", "cidp", "cidp_block", "upper", "cold", "submaximal")
 
 
 def letterhead(r: Reading) -> Letterhead:
