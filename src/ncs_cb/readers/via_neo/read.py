@@ -114,7 +114,8 @@ def read(source: Input) -> Recording:
     )
     decisions = _decisions(source.name, turn, Decision(source.name, "unit", unit, why), dropped)
     way = Decision(source.name, "stimulus", f"{len(placed)} stimuli", _words(sidecar))
-    return Recording(traces, (*decisions, way), companions=(beside,), unassigned=unassigned)
+    decisions = (*decisions, way)
+    return Recording(traces, decisions=decisions, companions=(beside,), unassigned=unassigned)
 
 
 def _scaled(signal: Signal, sidecar: Sidecar, told: str | None) -> tuple[float, str, str]:
