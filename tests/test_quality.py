@@ -180,6 +180,11 @@ class Study:
         return found["state"].item(), found["arithmetic"].item()
 
 
+def fallen(study):
+    """Let the ulnar response fall by half across the forearm."""
+    return study.scale("ulnar", "adm", "below_elbow", 0.5)
+
+
 def erb(study):
     stimulus = replace(study.responses[4].stimulus, collision_used=False)
     return study.change("ulnar", "adm", "erb", stimulus=stimulus)
@@ -335,8 +340,8 @@ CASES = {
         "says": "collision was not used",
     },
     "axonal_loss_recent": {
-        "raise": lambda s: s.say(symptom_onset_date=date(2026, 2, 21)),
-        "open": lambda s: s.say(symptom_onset_date=None),
+        "raise": lambda s: fallen(s).say(symptom_onset_date=date(2026, 2, 21)),
+        "open": lambda s: fallen(s).say(symptom_onset_date=None),
         "says": "9 days since onset; limit 10",
     },
     "length_implausible": {
@@ -703,8 +708,14 @@ def test_the_distal_gate(amplitude, state):
 )
 def test_the_duration_of_the_weakness_stands_in_for_dates(months, state):
     findings = {"clinical.weakness_duration_months": months}
-    study = Study().say(symptom_onset_date=None, findings=findings)
+    study = fallen(Study()).say(symptom_onset_date=None, findings=findings)
     assert study.ask("axonal_loss_recent")[0] == state
+
+
+def test_a_nerve_that_does_not_fall_has_no_recent_loss_to_explain():
+    study = Study().say(symptom_onset_date=date(2026, 2, 25))
+    assert study.ask("axonal_loss_recent")[0] == "cleared"
+    assert fallen(study).ask("axonal_loss_recent")[0] == "raised"
 
 
 # ------------------------------------------------------------------ shapes

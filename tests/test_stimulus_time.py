@@ -122,6 +122,23 @@ def test_an_onset_at_the_edge_of_a_held_stretch_is_no_onset(until_ms, is_flagged
     assert ("artifact_overlaps_onset" in found.flags) is is_flagged
 
 
+@pytest.mark.parametrize("rail_mv", [16.0, -16.0])
+@pytest.mark.parametrize("is_under_way", [False, True])
+def test_a_rail_before_the_response_hides_no_onset(rail_mv, is_under_way):
+    made = sweep(artefact_mv=0.0)
+    samples = np.array(made.samples_mv)
+    end = made.stimulus_index + round((4.6 if is_under_way else 1.4) * 20)
+    samples[made.stimulus_index : end] = rail_mv
+    held = replace(made, samples_mv=samples)
+    (found,), _ = questioned([held], "u", delay_ms=None, is_polarity_told=True)
+    if is_under_way:
+        assert "artifact_overlaps_onset" in found.flags
+        return
+    row = ncs_cb.analyze(Study("s", (found,))).traces.iloc[0]
+    assert "artifact_overlaps_onset" not in row["quality_flags"]
+    assert row["onset_latency_ms"] == pytest.approx(3.2, abs=0.15)
+
+
 @settings(deadline=None)
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=60))
 def test_the_quick_median_is_the_usual_median(values):

@@ -5,6 +5,9 @@ from __future__ import annotations
 TOLERANCE = 1e-9
 """Grace of every comparison, in the direction of the written operator (public contract)."""
 
+DAYS_PER_MONTH = 30.44
+"""Mean length of a month."""
+
 GRADES = ("definite", "probable", "possible")
 """Grades of block and of categories, strongest first; a set may use its own as well."""
 
@@ -34,5 +37,5 @@ JUDGEMENT_TABLES = (
 RESULT_TABLES = (*MAIN_TABLES, *SERIES_TABLES, *JUDGEMENT_TABLES)
 """Every table of a result, in the order of its record."""
 
-ID_LISTS = ("met", "not_met", "missing", "relevant", "unknown")
+ID_LISTS = ("met", "not_met", "missing", "relevant", "unknown", "exempt")
 """Columns whose cells are lists of ids."""

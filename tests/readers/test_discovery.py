@@ -190,6 +190,17 @@ def test_every_faulty_file_of_a_folder_is_named(faulty, run):
     assert "good; study" not in out
 
 
+def test_a_table_that_no_reader_claims_is_named_beside_the_other_faults(tmp_path, run):
+    folder = tmp_path / "visit"
+    median_mnc().write(folder / "good.edf")
+    (folder / "cut.edf").write_bytes(b"0       ")
+    (folder / "headings.csv").write_text("side,muscle\nleft,adm\n")
+    status, _, err = run("validate", folder)
+    assert status == 1
+    assert err.count("headings.csv: no reader claims it") == 1
+    assert "2 problems; the study cannot be read" in err
+
+
 def test_faulty_files_are_named_once_each_for_every_input(faulty, run, tmp_path):
     other = tmp_path / "other"
     other.mkdir()

@@ -161,6 +161,25 @@ def test_one_site_in_another_unit_than_its_neighbors_is_flagged_and_no_block(tmp
     assert set(verdicts["technical_validity"]) == {"refuted"}
 
 
+def test_a_site_of_so_few_converter_steps_that_it_has_no_noise_is_flagged(tmp_path):
+    path = sweep_table(tmp_path)
+    frame = pd.read_csv(path)
+    frame["elbow"] = (frame["elbow"] / 1000 / 0.0002).round() * 0.0002
+    frame.to_csv(path, index=False)
+    wrist, elbow = read_study(path).traces
+    assert "amplitude_implausible" in elbow.flags
+    assert "amplitude_implausible" not in wrist.flags
+    assert "unit" in " ".join(analyze(path).impression)
+
+
+def test_a_flat_site_that_drifts_by_a_few_converter_steps_is_no_other_unit(tmp_path):
+    path = sweep_table(tmp_path)
+    frame = pd.read_csv(path)
+    frame["elbow"] = np.round(np.linspace(0, 8, len(frame))) * 0.0008
+    frame.to_csv(path, index=False)
+    assert not any("amplitude_implausible" in t.flags for t in read_study(path).traces)
+
+
 def test_a_nearly_complete_block_is_no_other_unit(tmp_path):
     rows = ("ulnar,right,adm,wrist,70,3,8.1", "ulnar,right,adm,below_elbow,280,6.9,0.06")
     study = read_study(site_table(tmp_path, *rows))

@@ -222,7 +222,12 @@ def test_a_faulty_sidecar_is_a_study_error_with_key_and_nearest_name(tmp_path, c
         (b"", "not valid JSON"),
         (b"[]", "JSON object"),
         (b'{"a":1,"a":2}', "not valid JSON"),
-        (b'{"nerve":NaN}', "not valid JSON"),
+        (b'{"nerve":NaN}', "the value NaN of 'nerve' in line 1 is none"),
+        (
+            b'{"muscle": "not NaN", "traces": {\n "wrist": {\n  "distance_mm": -Infinity}}}',
+            "-Infinity of 'distance_mm' in line 3",
+        ),
+        (b'{"nerve": "ulnar",\n "side": }', r"\(line 2, column 10\)"),
         (b"\xff", "not valid JSON"),
         (b'{"a":' + b"[" * 100_000, "nested too deeply|not valid JSON"),
         (b'{"a":' + b"9" * 10_000 + b"}", "not valid JSON"),

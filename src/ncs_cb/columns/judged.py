@@ -201,4 +201,11 @@ REASONS: tuple[Column, ...] = (
         "Unexamined",
         "Where block was not looked for: nerve, side, and from which site on.",
     ),
+    Column(
+        "exempt",
+        "reasons",
+        "object",
+        "Exempt",
+        "Legs' nerves whose block counts without sensory conduction through it: `nerve side`.",
+    ),
 )

@@ -62,6 +62,7 @@ def reasons(found: Sequence[Conclusion]) -> pd.DataFrame:
             "block_found": one.block_found,
             "is_suspected": one.is_suspected,
             "unexamined": [asdict(stretch) for stretch in one.unexamined],
+            "exempt": [" ".join(nerve) for nerve in one.exempt],
         }
         for one in found
     ]

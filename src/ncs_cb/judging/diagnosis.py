@@ -33,7 +33,7 @@ from ncs_cb.knowledge.criteria import Clause, CriteriaSet, Term, chosen, leaves
 from ncs_cb.knowledge.reference import DEFAULT as DEFAULT_REFERENCE
 from ncs_cb.knowledge.reference import ReferenceSet, chain, first_limit
 from ncs_cb.model import Details
-from ncs_cb.vocabulary import GRADES
+from ncs_cb.vocabulary import DAYS_PER_MONTH, GRADES
 from ncs_cb.wording.conclusions import Ask, Conclusion, Stretch
 
 Criteria = Sequence[str | Path | CriteriaSet] | str | Path | CriteriaSet | None
@@ -55,6 +55,7 @@ _SETTLING = (
 )
 _JUDGED = (*GRADES, "none")
 _OF_BLOCK = ("block", "definite_block")
+_DURATION = "clinical.weakness_duration_months"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +159,7 @@ def _conclude_one(study_id: str, made: CriteriaSet, visit: _Visit) -> Conclusion
         where,
         _is_suspected(made, visit),
         *_granted(made, visit, not_excluded),
+        exempt=_exempt(made, visit),
     )
 
 
@@ -183,6 +185,22 @@ def _granted(made: CriteriaSet, visit: _Visit, not_excluded: str) -> tuple[str, 
         if any(_is_sensory_open(replace(c, grades=made.grades), granted) for c in blocks):
             lacking.add("sensory")
     return _category(made, answers, answers)[0], tuple(sorted(lacking))
+
+
+def _exempt(made: CriteriaSet, visit: _Visit) -> tuple[Nerve, ...]:
+    """Give the nerves of the legs whose block counts without sensory conduction through it."""
+    asked = [c for c in made.category_leaves() if c.kind == "block" and c.through_block]
+    blocked = [
+        nerve_of(row)
+        for row in visit.verdicts
+        if any(_graded(row, c.grades) is True for c in asked) and _is_leg(row)
+    ]
+    return tuple(dict.fromkeys(blocked))
+
+
+def _is_leg(row: Row) -> bool:
+    """Tell whether a segment lies in the leg, where the sets ask for no sensory conduction."""
+    return anatomy().nerves[row["nerve"]].limb == "leg"
 
 
 def _lacking(clause: Clause, visit: _Visit) -> Iterator[str]:
@@ -255,6 +273,8 @@ def _combine(term: Term, answers: Mapping[str, Truth]) -> Truth:
 def _answer(clause: Clause, made: CriteriaSet, visit: _Visit) -> Truth:
     if clause.kind == "finding":
         value = visit.details.findings.get(clause.subject)
+        if value is None and clause.subject == _DURATION:
+            return _lasted(clause, visit.details)
         if value is None or clause.value is None:
             return pd.NA
         if clause.op == "is":
@@ -265,6 +285,15 @@ def _answer(clause: Clause, made: CriteriaSet, visit: _Visit) -> Truth:
     if not visit.verdicts and not visit.nerves:
         return pd.NA
     return _block(clause, visit) if clause.kind == "block" else _signs(clause, made, visit)
+
+
+def _lasted(clause: Clause, details: Details) -> Truth:
+    """Compare the time since the first symptom: weakness lasted no longer, perhaps less long."""
+    days = (details.visit_date, details.symptom_onset_date)
+    if days[0] is None or days[1] is None or clause.value is None or clause.op not in ("gt", "ge"):
+        return pd.NA
+    most = (days[0] - days[1]).days / DAYS_PER_MONTH
+    return False if holds(most, clause.op, float(clause.value)) is False else pd.NA
 
 
 def _block(clause: Clause, visit: _Visit) -> Truth:
@@ -291,8 +320,7 @@ def _graded(row: Row, grades: tuple[str, ...]) -> Truth:
 def _sensory_through(clause: Clause, row: Row, visit: _Visit) -> Truth:
     """Tell whether sensory conduction through a segment is normal, where the set asks for it."""
     nerve, side = nerve_of(row)
-    if anatomy().nerves[nerve].limb == "leg":
-        # The sets ask for it in the arm only.
+    if _is_leg(row):
         return True
     if row["proximal_site"] == "erb" and not clause.sensory_above_axilla:
         return True

@@ -20,6 +20,7 @@ from ncs_cb.judging.statements import (
     slowed,
 )
 from ncs_cb.judging.truth import holds
+from ncs_cb.judging.unplaced import unplaced
 from ncs_cb.knowledge.anatomy import anatomy, entrapment_between
 from ncs_cb.knowledge.thresholds import value as threshold
 from ncs_cb.wording.impression import Statement
@@ -153,13 +154,14 @@ def fibers(visit: Seen) -> Iterator[Statement]:
         )
         yield Statement("fibers", "axonal" if is_firm(lost, visit) else "small", tuple(sizes))
     # A nerve that lost fibers conducts a little slower too.
-    slow = [nerve for nerve in visit.slow if nerve not in lost and not is_cold(nerve, visit)]
+    said = {*lost, *(nerve_of(row) for row, _ in unplaced(visit))}
+    slow = [nerve for nerve in visit.slow if nerve not in said and not is_cold(nerve, visit)]
     if slow:
         whole = len(slow) > 1 and all(_is_slow_throughout(nerve, visit) for nerve in slow)
         items = tuple(_slow_item(nerve, visit) for nerve in slow)
         yield Statement("fibers", "diffuse" if whole else "slow", items)
     trapped = {(one.nerve, one.side) for one in visit.traps}
-    told = {*slow, *lost, *trapped}
+    told = {*slow, *said, *trapped}
     late = [one for one in long_latency(visit) if one not in told and not is_cold(one, visit)]
     if late:
         yield Statement("fibers", "late", tuple(nerve_items(late)))

@@ -1,4 +1,4 @@
-"""Segments ruled out by the response at their distal end, and what that end is of the nerve."""
+"""What the evidence of a segment holds, and segments ruled out by the response at one end."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ncs_cb.judging.rows import nerve_of
+from ncs_cb.judging.truth import holds
 from ncs_cb.knowledge.anatomy import position
+from ncs_cb.knowledge.thresholds import value as threshold
 
 Row = Mapping[str, Any]
 
@@ -41,3 +43,22 @@ def _feeds(one: Row, row: Row) -> bool:
         return False
     nerve = row["nerve"]
     return position(nerve, one["distal_site"]) < position(nerve, row["distal_site"])
+
+
+def hides_fall(segments: Sequence[Row]) -> bool:
+    """Tell whether a response falls across an entrapment site, where no set looks for block."""
+    least = threshold("entrapment.minimum_drop_pct")
+    return any(
+        holds(row.get("amplitude_reduction_pct"), "gt", least) is True
+        for row in segments
+        if row.get("is_entrapment_site") is True and row.get("is_adjacent") is not False
+    )
+
+
+def premise(row: Row, name: str, *, holds: bool | None) -> Mapping[str, Any] | None:
+    """Give the row of evidence of a premise with that answer."""
+    for one in row["evidence"]:
+        if one["rule"] == "premise" and one["clause"] == name and one["holds"] is holds:
+            found: Mapping[str, Any] = one
+            return found
+    return None

@@ -22,6 +22,7 @@ from ncs_cb.judging.fibers import (
     has_normal_sensation,
     is_firm,
 )
+from ncs_cb.judging.gates import premise
 from ncs_cb.judging.leading import leading_set
 from ncs_cb.judging.limits import absent_distally, limit_rows, other_answers
 from ncs_cb.judging.normal import disagreeing, is_clear, unread
@@ -37,13 +38,13 @@ from ncs_cb.judging.statements import (
     larger,
     looked_at,
     nerve_items,
-    premise,
     sensory,
     silent,
     studied,
     technical,
     unexplained,
 )
+from ncs_cb.judging.unplaced import between_step, unplaced, unplaced_said
 from ncs_cb.judging.validity import ATTESTED, NOT_ATTESTED, REFUTED
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.knowledge.reference import DEFAULT as DEFAULT_REFERENCE
@@ -153,6 +154,7 @@ def statements(visit: Seen) -> tuple[Statement, ...]:
         *lacking,
         *block(visit),
         *entrapment(visit),
+        *unplaced_said(visit),
         *fibers(visit),
         *(_unlimited(visit) if not visit.marks else ()),
         *disagreeing(visit),
@@ -231,7 +233,7 @@ def _category(visit: Seen, *, only_met: bool) -> Iterator[Statement]:
         label = made.categories[found.category]
         yield Statement(
             "disease",
-            "met_if_no_crossing" if _rests_on_crossing(visit) else "met",
+            _met_case(visit, found),
             values=values
             | {
                 "label": label.text,
@@ -256,6 +258,14 @@ def _category(visit: Seen, *, only_met: bool) -> Iterator[Statement]:
 def _rests_on_crossing(visit: Seen) -> bool:
     """Tell whether an anastomosis that nobody looked for could explain every block."""
     return bool(visit.graded()) and all(is_crossing_open(row) for row in visit.graded())
+
+
+def _met_case(visit: Seen, found: Conclusion) -> str:
+    """Tell what a category that is reached rests on."""
+    if _rests_on_crossing(visit):
+        return "met_if_no_crossing"
+    blocked = set(map(nerve_of, visit.graded()))
+    return "met_leg" if blocked and blocked.issubset(found.exempt) else "met"
 
 
 def _waits(visit: Seen) -> bool:
@@ -293,11 +303,11 @@ def _step(visit: Seen, lacking: tuple[Statement, ...]) -> Iterator[Statement]:
             ),
         )
         return
-    told = next(_premise_steps(visit, _SPOILING), None)
+    told = _premise_step(visit, _SPOILING)
     pattern = _pattern(visit)
     if told is None and pattern:
         told = Statement("step", pattern)
-    told = told or next(_premise_steps(visit, _DOUBTING), None)
+    told = told or _premise_step(visit, _DOUBTING)
     yield from (told,) if told is not None else _step_of_findings(visit, lacking)
 
 
@@ -314,9 +324,19 @@ def _step_of_findings(visit: Seen, lacking: tuple[Statement, ...]) -> Iterator[S
         yield Statement("step", "sensory")
     elif visit.traps and not visit.graded():
         yield Statement("step", "entrapment")
-    elif visit.conclusion is not None and suspected:
-        yield from _asked(visit)
-    elif rows := fallen(visit):
+    elif unplaced(visit):
+        yield from between_step(visit)
+    elif suspected and (asked := tuple(_asked(visit))):
+        yield from asked
+    elif visit.graded():
+        yield from _step_of_block(visit)
+    else:
+        yield from _step_of_the_rest(visit, lacking)
+
+
+def _step_of_the_rest(visit: Seen, lacking: tuple[Statement, ...]) -> Iterator[Statement]:
+    """Give the step of findings that are neither block nor entrapment nor loss of fibers."""
+    if rows := fallen(visit):
         weak = any(str(row["technical_validity"]) != ATTESTED for row in rows)
         items = tuple(nerve_items(map(nerve_of, rows)))
         yield Statement("step", "fallen" if weak else "compare", items)
@@ -330,6 +350,20 @@ def _step_of_findings(visit: Seen, lacking: tuple[Statement, ...]) -> Iterator[S
         yield Statement("step", "slow")
     elif visit.details.findings.get(_WEAK) is True:
         yield from _proximal(visit)
+
+
+def _step_of_block(visit: Seen) -> Iterator[Statement]:
+    """Give the step where block stands and its criteria set asks for nothing more."""
+    blocked = set(map(nerve_of, visit.graded()))
+    if len(blocked) == 1 and visit.conclusion is not None and not _is_met(visit.conclusion):
+        yield Statement("step", "focal", tuple(nerve_items(blocked)))
+    elif not visit.studies:
+        yield Statement("step", "sensory_block")
+
+
+def _is_met(found: Conclusion) -> bool:
+    """Tell whether a category of its set was reached."""
+    return found.category in found.criteria.categories
 
 
 # What refutes or leaves open a grade, and the answers that do; then what only casts a doubt.
@@ -350,32 +384,35 @@ _SPOILING = (
 _DOUBTING = (("complete_block", (True,)), ("martin_gruber", (False, True, None)), ("erb", (None,)))
 
 
-def _premise_steps(
+def _premise_step(
     visit: Seen, wanted: tuple[tuple[str, tuple[bool | None, ...]], ...]
-) -> Iterator[Statement]:
-    """Give the next steps of premises of segments with block, open, or withheld."""
+) -> Statement | None:
+    """Give the next steps of the first premise that segments with block, open, or withheld have."""
+    rows = [
+        row
+        for row in (*visit.open_(), *visit.graded(), *visit.verdicts)
+        if str(row["technical_validity"]) == REFUTED
+        or row in visit.graded()
+        or row in visit.open_()
+    ]
     for clause, answers in wanted:
-        for row in (*visit.open_(), *visit.graded(), *visit.verdicts):
-            withheld = str(row["technical_validity"]) == REFUTED
-            if not (withheld or row in visit.graded() or row in visit.open_()):
-                continue
-            for answer in answers:
-                one = premise(row, clause, holds=answer)
-                if one is not None and one["next_step"]:
-                    yield Statement(
-                        "step",
-                        "said",
-                        values={
-                            "text": one["next_step"],
-                            "text_zh": one["next_step_zh"],
-                        },
-                    )
+        found = [premise(row, clause, holds=answer) for row in rows for answer in answers]
+        steps = {one["next_step"]: one["next_step_zh"] for one in found if one is not None}
+        items = tuple(
+            {"kind": "said", "text": text, "text_zh": text_zh}
+            for text, text_zh in steps.items()
+            if text
+        )
+        if items:
+            return Statement("step", "said", items)
+    return None
 
 
 def _asked(visit: Seen) -> Iterator[Statement]:
     """Give the first thing that the leading set asks for."""
     found = visit.conclusion
-    assert found is not None
+    if found is None:
+        return
     order = {"sensory": 0, "segment": 1, "step": 1, "clause": 2}
     asks = sorted(found.asks, key=lambda one: order.get(one.kind, 3))
     if found.category != "definite" and asks:

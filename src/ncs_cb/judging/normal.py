@@ -30,6 +30,7 @@ from ncs_cb.judging.statements import (
     segment_item,
     silent,
 )
+from ncs_cb.judging.unplaced import unplaced
 from ncs_cb.judging.validity import REFUTED
 from ncs_cb.knowledge.anatomy import anatomy, entrapment_between
 from ncs_cb.wording.impression import Statement
@@ -70,6 +71,7 @@ def is_clear(visit: Seen) -> bool:
         or explained(visit)
         or fallen(visit)
         or larger(visit)
+        or unplaced(visit)
         or any(long_latency(visit))
         or any(f_waves(visit))
         or not all(one.is_normal is True for one in visit.studies)

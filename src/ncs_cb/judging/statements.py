@@ -11,7 +11,7 @@ import pandas as pd
 
 from ncs_cb.flags import names as flag_names
 from ncs_cb.judging.entrapment import Found, cold_limbs, entrapments
-from ncs_cb.judging.gates import beyond_a_fall, too_small
+from ncs_cb.judging.gates import beyond_a_fall, hides_fall, premise, too_small
 from ncs_cb.judging.rows import nerve_of
 from ncs_cb.judging.sensory import SensoryStudy
 from ncs_cb.judging.truth import holds
@@ -254,15 +254,6 @@ def larger(visit: Seen) -> list[Row]:
     ]
 
 
-def premise(row: Row, name: str, *, holds: bool | None) -> Mapping[str, Any] | None:
-    """Give the row of evidence of a premise with that answer."""
-    for one in row["evidence"]:
-        if one["rule"] == "premise" and one["clause"] == name and one["holds"] is holds:
-            found: Mapping[str, Any] = one
-            return found
-    return None
-
-
 # ---- 2 block
 
 
@@ -280,7 +271,7 @@ def block(visit: Seen) -> Iterator[Statement]:
         if not any(premise(row, name, holds=False) for name in _SAID_BEFORE)
     ]
     if open_:
-        yield Statement("block", "open", tuple(_open_item(row) for row in open_))
+        yield Statement("block", "open", tuple(_open_item(row, numbers) for row in open_))
     yield from explained(visit)
     told = {nerve_of(row) for row in (*graded, *visit.open_())}.union(silent(visit))
     beyond = [row for row in beyond_a_fall(visit.verdicts) if nerve_of(row) not in told]
@@ -313,7 +304,7 @@ def _free(visit: Seen, small: list[Nerve], beyond: list[Row]) -> Iterator[Statem
     seen = [nerve_of(row) for row in clear if nerve_of(row) not in held]
     rest = tuple(segment_item("segment", row) for row in clear if nerve_of(row) in held)
     if seen:
-        case = "none_elsewhere" if visit.traps else "none"
+        case = "none_elsewhere" if visit.traps or hides_fall(visit.segments) else "none"
         yield Statement("block", case, tuple(nerve_items(seen)))
     if rest:
         yield Statement("block", "none_judged", rest)
@@ -377,9 +368,15 @@ def _crossing_doubt(row: Row) -> str:
     return "likely" if one is not None and one["value"] == "pattern" else "unexamined"
 
 
-def _open_item(row: Row) -> Mapping[str, Any]:
-    absent = premise(row, "complete_block", holds=None) is not None
-    return segment_item("segment_absent" if absent else "segment", row)
+def _open_item(row: Row, numbers: Mapping[Any, Row]) -> Mapping[str, Any]:
+    if premise(row, "complete_block", holds=None) is not None:
+        return segment_item("segment_absent", row)
+    measured = numbers.get(place_of(row), {})
+    for kind in ("amplitude", "area"):
+        fall = number(measured.get(f"{kind}_reduction_pct"))
+        if fall > 0.0:
+            return segment_item(f"open_{kind}", row, fall=fall)
+    return segment_item("segment", row)
 
 
 def _blocked_item(row: Row, numbers: Mapping[Any, Row]) -> Mapping[str, Any]:
@@ -415,6 +412,8 @@ def _blocked_item(row: Row, numbers: Mapping[Any, Row]) -> Mapping[str, Any]:
 def _fallen_item(row: Row, numbers: Mapping[Any, Row]) -> Mapping[str, Any]:
     fall = number(numbers.get(place_of(row), {}).get("amplitude_reduction_pct"))
     most = anatomy().nerves[row["nerve"]].healthy_fall_pct
+    if premise(row, "complete_block", holds=True) or premise(row, "complete_block", holds=None):
+        return segment_item("segment_absent", row)
     kind = "segment_fallen" if math.isnan(most) else "segment_fallen_known"
     return segment_item(kind, row, amplitude=fall, most=most)
 

@@ -21,9 +21,8 @@ from ncs_cb.quality.pair import (
     spans_forearm,
     unexamined,
 )
-from ncs_cb.vocabulary import TOLERANCE
+from ncs_cb.vocabulary import DAYS_PER_MONTH, TOLERANCE
 
-_DAYS_PER_MONTH = 30.44
 # Flags of a response that say why it has no amplitude.
 _WHY_UNREAD = (
     *(flag.name for flag in flags.FLAGS.values() if flag.level == "invalid"),
@@ -434,6 +433,12 @@ def distance_implausible(pair: Pair) -> Finding:
 
 def axonal_loss_recent(pair: Pair) -> Finding:
     """Symptoms began less than ten days before the study."""
+    gone = pair.both()
+    changes = (pair.number(f"{name}_reduction_pct") for name in ("amplitude", "area"))
+    falls = [fall for fall in changes if known(fall)]
+    least = limit("submaximal_proximal.minimum_reduction_pct")
+    if falls and not (gone and gone[1].is_absent) and max(falls) < least - TOLERANCE:
+        return cleared("no_fall", fall_pct=max(falls), limit_pct=least)
     details = pair.visit.details
     least = limit("axonal_loss_recent.minimum_days")
     if details.visit_date is not None and details.symptom_onset_date is not None:
@@ -442,6 +447,6 @@ def axonal_loss_recent(pair: Pair) -> Finding:
         months = details.findings.get("clinical.weakness_duration_months")
         if months is None or isinstance(months, bool):
             return unexamined("no_dates")
-        days = months * _DAYS_PER_MONTH
+        days = months * DAYS_PER_MONTH
     numbers: dict[str, Number] = {"days": days, "limit_days": least}
     return raised("recent", **numbers) if days < least else cleared("not_recent", **numbers)

@@ -34,7 +34,13 @@ from ncs_cb.readers._shared.discovery import (
 )
 from ncs_cb.readers._shared.files import read_regular
 from ncs_cb.readers._shared.folders import STUDY_FILE, StudyInput, is_study_file
-from ncs_cb.readers._shared.opened import claim_all, collected, nothing_found, open_all
+from ncs_cb.readers._shared.opened import (
+    claim_all,
+    collected,
+    left_unread,
+    nothing_found,
+    open_all,
+)
 from ncs_cb.readers._shared.reader import Input, Reader, Recording
 from ncs_cb.readers._shared.reviewed import with_assigned, with_review
 from ncs_cb.readers._shared.shown import open_name
@@ -240,10 +246,12 @@ def problems(
     inputs, _ = open_all(found, False, failed)
     inputs = [asked.put_to(source, lab_file) for source in inputs]
     lone = not found.path.is_dir()
-    read, _ = _read_all(inputs, told, lone=lone, part=found.part, failed=failed)
+    read, ignored = _read_all(inputs, told, lone=lone, part=found.part, failed=failed)
     if not failed:
         with collected(failed):
             with_review(_assemble(study_id, told, (), read, ()), found)
+    if failed:
+        failed += left_unread(ignored)
     return [discreet(problem, names) for problem in failed]
 
 

@@ -80,7 +80,12 @@ def _conclusion(r: Reading, row: Row) -> Conclusion | None:
         block_found=reasons[0]["block_found"],
         unexamined=tuple(Stretch(**one) for one in reasons[0]["unexamined"]),
         is_suspected=reasons[0]["is_suspected"] is not False,
+        exempt=tuple((nerve, side) for nerve, _, side in map(_parted, _list(reasons[0]["exempt"]))),
     )
+
+
+def _parted(text: str) -> tuple[str, str, str]:
+    return text.partition(" ")
 
 
 _ASK_TEXTS = (

@@ -74,6 +74,8 @@ class Conclusion:
     lacking : tuple of str
         What else the category that is not excluded waits for: ``clinical``, ``supportive``,
         ``sensory``, ``segments``.
+    exempt : tuple of (nerve, side)
+        Nerves of the legs whose block counts without sensory conduction through it.
     """
 
     study_id: str
@@ -90,6 +92,7 @@ class Conclusion:
     is_suspected: bool = True
     if_attested: str = ""
     lacking: tuple[str, ...] = ()
+    exempt: tuple[tuple[str, str], ...] = ()
 
 
 @cache
@@ -123,6 +126,9 @@ def explain(conclusion: Conclusion, lang: str = "en") -> str:
         shown = [one for one in ids if one in conclusion.relevant]
         if shown:
             parts.append(say[key].format(texts=say["semicolon"].join(_texts(made, shown, lang))))
+    if conclusion.exempt:
+        nerves = (nerve_words(*one, lang) for one in conclusion.exempt)
+        parts.append(say["exempt"].format(nerves=say["comma"].join(nerves)))
     parts += _about_block(conclusion, lang)
     asks = dict.fromkeys(ask_text(one, made, lang) for one in conclusion.asks)
     if asks:

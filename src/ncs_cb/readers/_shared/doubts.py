@@ -76,9 +76,11 @@ def _blanked(trace: Trace) -> Trace:
     held = int(moved[0]) + 1
     if held * 1000.0 / trace.sampling_rate_hz < value("blanking.shortest_ms"):
         return trace
-    step = abs(float(samples[held] - samples[held - 1]))
-    largest = float(np.abs(samples - median(samples)).max())
-    if step <= value("blanking.largest_step_share") * largest:
+    free = samples[held:]
+    away = np.abs(free - median(free))
+    # Let go from a rail to the baseline, nothing is under way yet.
+    step = min(abs(float(samples[held] - samples[held - 1])), float(away[0]))
+    if step <= value("blanking.largest_step_share") * float(away.max()):
         return trace
     return replace(trace, flags=(*trace.flags, "artifact_overlaps_onset"))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -120,10 +120,22 @@ def _unclaimed(source: Input, *, lone: bool) -> list[Decision]:
     return [Decision(source.name, "salvage", "ignored", _NOT_READ)]
 
 
+def left_unread(decisions: Iterable[Decision]) -> list[NcsError]:
+    """Give the files that no reader claims, as faults beside those of the others."""
+    return [
+        ReadError(f"{_NOT_READ}.", source=d.source, hint=_TABLE_HINT if _is_table(d) else None)
+        for d in decisions
+        if d.reason == _NOT_READ
+    ]
+
+
+def _is_table(decision: Decision) -> bool:
+    return Path(decision.source).suffix.lower() in TABLE_SUFFIXES
+
+
 def nothing_found(study_id: str, decisions: Sequence[Decision]) -> StudyError:
     """Say that a folder holds no recording, and what to do with a table nobody could read."""
-    unread = [d.source for d in decisions if d.reason == _NOT_READ]
-    is_table = any(Path(name).suffix.lower() in TABLE_SUFFIXES for name in unread)
+    is_table = any(_is_table(d) for d in decisions if d.reason == _NOT_READ)
     return StudyError(
         f"no recording found{'; no reader and no known layout fits its table' * is_table}.",
         source=study_id,

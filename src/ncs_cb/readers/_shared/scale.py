@@ -56,6 +56,7 @@ def checked_scale(
             hint="Give them in milliseconds: onset_latency_ms = 1000 times the seconds.",
         )
     odd_traces, odd_rows = _odd(measured, name), _odd(printed, name)
+    odd_traces |= _faint(traces, measured)
     return (
         tuple(_flagged(t) if i in odd_traces else t for i, t in enumerate(traces)),
         tuple(_flagged(r) if i in odd_rows else r for i, r in enumerate(rows)),
@@ -73,6 +74,25 @@ def _odd(sizes: Sequence[tuple[int, str, float | None]], name: str) -> set[int]:
         known = {i: size for i, of, size in sizes if of == kind and size}
         _refuse_amplitudes(list(known.values()), kind, name)
         odd |= _a_thousandth(known, value(f"{scale}.smallest_response_mv"))
+    return odd
+
+
+def _faint(traces: Sequence[Trace], measured: Sequence[tuple[int, str, float | None]]) -> set[int]:
+    """Give the sweeps of so few steps of the converter that none is noise, a thousandth of others.
+
+    They are too coarse to refuse a recording for.
+    """
+    odd: set[int] = set()
+    for kind, scale in _LIMITS.items():
+        known = {i: size for i, of, size in measured if of == kind and size}
+        coarse = {
+            i: size
+            for i, of, none in measured
+            if of == kind and not none and (size := _coarse_mv(traces[i]))
+        }
+        if known and coarse:
+            smallest = value(f"{scale}.smallest_response_mv")
+            odd |= _a_thousandth({**known, **coarse}, smallest) & set(coarse)
     return odd
 
 
@@ -115,11 +135,32 @@ def _refuse_amplitudes(sizes: Sequence[float], kind: str, name: str) -> None:
 
 def _response_mv(trace: Trace) -> float | None:
     """Give the size of a response that stands far out of its noise; None where none does."""
-    skipped_ms = value(f"{_LIMITS[trace.kind]}.skipped_ms")
-    skip = round(skipped_ms * trace.sampling_rate_hz / 1000.0)
-    after = np.asarray(trace.samples_mv[max(trace.stimulus_index, 0) + skip :], dtype=np.float64)
-    if len(after) < 16 or not np.isfinite(after).all():
+    after = _after(trace)
+    if after is None:
         return None
     size = float(np.abs(after - median(after)).max())
     noise = median(np.abs(after[1:] - after[:-1]))
     return size if size > value("scale.minimum_noise_ratio") * noise > 0.0 else None
+
+
+def _coarse_mv(trace: Trace) -> float | None:
+    """Give the size of a response whose samples mostly repeat: its noise is below one step."""
+    after = _after(trace)
+    if after is None:
+        return None
+    steps = np.abs(after[1:] - after[:-1])
+    moved = steps[steps > 0.0]
+    if not len(moved) or median(steps) > 0.0:
+        return None
+    size = float(np.abs(after - median(after)).max())
+    # Noise that leaves most samples as they were has a deviation of less than half a step.
+    least = value("scale.minimum_noise_ratio") * 0.25 * float(moved.min())
+    return size if size > least else None
+
+
+def _after(trace: Trace) -> np.ndarray | None:
+    """Give the samples in which a response may lie; None where they are few or no numbers."""
+    skipped_ms = value(f"{_LIMITS[trace.kind]}.skipped_ms")
+    skip = round(skipped_ms * trace.sampling_rate_hz / 1000.0)
+    after = np.asarray(trace.samples_mv[max(trace.stimulus_index, 0) + skip :], dtype=np.float64)
+    return after if len(after) >= 16 and np.isfinite(after).all() else None

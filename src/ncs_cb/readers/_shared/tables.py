@@ -274,6 +274,10 @@ def load_sidecar(path: Path) -> dict[str, Any]:
     return parse_json(raw, path.name)
 
 
+_STRING_OR_CONSTANT = re.compile(rb'"(?:\\.|[^"\\])*"|(-?(?:NaN|Infinity))')
+_KEY_BEFORE = re.compile(rb'"((?:\\.|[^"\\])*)"\s*:\s*\[?[^"\]]*\Z')
+
+
 def parse_json(raw: bytes, name: str) -> dict[str, Any]:
     """Read a JSON object; NaN, infinity and repeated keys are refused."""
     try:
@@ -285,8 +289,7 @@ def parse_json(raw: bytes, name: str) -> dict[str, Any]:
     except RecursionError:
         raise ReadError("nested too deeply.", source=name) from None
     except ValueError as problem:
-        reason = problem.msg if isinstance(problem, json.JSONDecodeError) else "bad value or text"
-        raise ReadError(f"not valid JSON: {reason}.", source=name) from None
+        raise ReadError(f"not valid JSON: {_wrong_in_json(raw, problem)}.", source=name) from None
     if not isinstance(loaded, dict):
         raise ReadError("must be a JSON object.", source=name)
     if _HALF_LETTER.search(raw) and not _is_text(loaded):
@@ -301,6 +304,24 @@ def _is_text(loaded: Any) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _wrong_in_json(raw: bytes, problem: ValueError) -> str:
+    """Say what is wrong with a JSON text, and where."""
+    if isinstance(problem, json.JSONDecodeError):
+        return f"{problem.msg} (line {problem.lineno}, column {problem.colno})"
+    if isinstance(problem, UnicodeDecodeError):
+        return f"no UTF-8 text (byte {problem.start})"
+    found = next((m for m in _STRING_OR_CONSTANT.finditer(raw) if m[1]), None)
+    if found is None or str(problem) != found[1].decode():
+        return "bad value or text"
+    line = raw.count(b"\n", 0, found.start()) + 1
+    key = _KEY_BEFORE.search(raw[: found.start()])
+    of_key = f" of '{key[1].decode(errors='replace')[:40]}'" if key else ""
+    return (
+        f"the value {found[1].decode()}{of_key} in line {line} is none; write a number, or null "
+        "where it is unknown"
+    )
 
 
 def _refuse_constant(text: str) -> None:

@@ -1,0 +1,89 @@
+"""Changes over a segment that holds an entrapment site and more: nobody can say where they lie."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ncs_cb.flags import names as flag_names
+from ncs_cb.judging.rows import nerve_of
+from ncs_cb.judging.statements import Row, Seen, foreign, number, place_of, segment_item
+from ncs_cb.judging.truth import holds
+from ncs_cb.judging.validity import REFUTED
+from ncs_cb.knowledge.anatomy import Entrapment, anatomy, entrapment_between, position
+from ncs_cb.knowledge.thresholds import value as threshold
+from ncs_cb.wording.impression import Statement
+
+
+def unplaced(visit: Seen) -> list[tuple[Row, Entrapment]]:
+    """Give the segments with a fall or slowing that reach farther than their entrapment site."""
+    told = {place_of(row) for row in (*visit.graded(), *visit.open_())}
+    told |= {place_of(row) for row in visit.verdicts if str(row["technical_validity"]) == REFUTED}
+    trapped = {(one.nerve, one.side) for one in visit.traps}
+    return [
+        (row, trap)
+        for row in visit.segments
+        if row.get("is_adjacent") is not False
+        and not foreign(row)
+        and nerve_of(row) not in trapped
+        and place_of(row) not in told
+        and (trap := _held(row)) is not None
+        and (not math.isnan(_fall(row)) or _is_slowed(row, visit))
+    ]
+
+
+def _held(row: Row) -> Entrapment | None:
+    """Give the entrapment site of a segment that begins distal of it."""
+    nerve, (distal, proximal) = row["nerve"], row["segment"].split("-")
+    trap = entrapment_between(nerve, distal, proximal)
+    if trap is None or position(nerve, distal) >= position(nerve, trap.distal_site):
+        return None
+    return trap
+
+
+def _fall(row: Row) -> float:
+    """Give a fall of the amplitude that would name an entrapment; NaN where there is none."""
+    fall = number(row.get("amplitude_reduction_pct"))
+    least = threshold("entrapment.minimum_drop_pct")
+    # The legs' long segments fall by more in health.
+    if anatomy().nerves[row["nerve"]].limb == "leg" or holds(fall, "gt", least) is not True:
+        return math.nan
+    small = "distal_response_small" in flag_names(str(row.get("quality_flags") or ""))
+    return math.nan if small else fall
+
+
+def _is_slowed(row: Row, visit: Seen) -> bool:
+    """Tell whether a segment is slow in a nerve and a limb that are not slow elsewhere."""
+    if (nerve_of(row)[1], anatomy().nerves[row["nerve"]].limb) in visit.cold:
+        return False
+    slow = [one for one in visit.marks if "segment" in one and one["is_outside"] is True]
+    return len(slow) == 1 and place_of(slow[0]) == place_of(row)
+
+
+def unplaced_said(visit: Seen) -> Iterator[Statement]:
+    """Name them, with what was found of each."""
+    items = tuple(_item(row) for row, _ in unplaced(visit))
+    if items:
+        yield Statement("entrapment", "unplaced", items)
+
+
+def _item(row: Row) -> Mapping[str, Any]:
+    fall, velocity = _fall(row), number(row.get("conduction_velocity_m_per_s"))
+    kind = "fall" if math.isnan(velocity) else "velocity" if math.isnan(fall) else "both"
+    return segment_item(f"unplaced_{kind}", row, amplitude=fall, value=velocity)
+
+
+def between_step(visit: Seen) -> Iterator[Statement]:
+    """Ask for the stimulus that tells the site from what lies distal of it."""
+    items = tuple(
+        {
+            "kind": "absent",
+            "nerve": row["nerve"],
+            "side": nerve_of(row)[1],
+            "distal": trap.distal_site,
+        }
+        for row, trap in unplaced(visit)
+    )
+    if items:
+        yield Statement("step", "between", items)
