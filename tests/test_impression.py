@@ -96,6 +96,23 @@ def test_no_value_left_out_of_a_normal_visit_leaves_it_normal(tmp_path):
         assert not any("Normal study" in line for line in result.impression), cell
 
 
+@pytest.mark.parametrize(("lang", "told"), [("en", "anastomosis"), ("zh", "吻合")])
+def test_a_drop_at_the_elbow_that_crossing_fibers_explain_is_no_entrapment(
+    lang, told, results, tmp_path
+):
+    result = results["crossing_high"]
+    drop = result.features.query("feature == 'drop_at_entrapment_site'")
+    assert drop["observed"].isna().all()
+    write_report(result, tmp_path, formats=["txt"], lang=lang)
+    (page,) = tmp_path.rglob("*.txt")
+    rows = [
+        line.split("Martin-Gruber")[0]
+        for line in page.read_text("utf-8").splitlines()
+        if line.startswith(("Above elbow ", "肘上 ")) and "Martin-Gruber" in line
+    ]
+    assert [told in row for row in rows] == [True], rows
+
+
 def test_every_visit_names_its_question():
     assert len(VISITS) >= 15
     assert all(visit["question"] for visit in VISITS.values())

@@ -12,7 +12,7 @@ import pandas as pd
 from ncs_cb.judging.leading import is_for_mmn, leading_set
 from ncs_cb.judging.rows import Gathered, Row, nerve_of, visits_of
 from ncs_cb.judging.sensory import SensoryStudy, all_normal, sensory_studies, through
-from ncs_cb.judging.validity import NOT_ATTESTED
+from ncs_cb.judging.validity import NOT_ATTESTED, REFUTED
 from ncs_cb.knowledge.anatomy import entrapment_between, position
 from ncs_cb.knowledge.reference import ReferenceSet, chain, first_limit
 from ncs_cb.model import Details
@@ -59,7 +59,7 @@ def facts_of_visits(
                 default=math.nan,
                 key=lambda x: -math.inf if math.isnan(x) else x,
             ),
-            **_entrapment_facts(measured),
+            **_entrapment_facts(judged, measured),
             "is_male": pd.NA if person.sex is None else person.sex == "male",
         }
     return found
@@ -153,9 +153,19 @@ def _entrapment(row: Row) -> bool:
     return entrapment_between(row["nerve"], *row["segment"].split("-")) is not None
 
 
-def _entrapment_facts(rows: tuple[Row, ...]) -> Facts:
+def _entrapment_facts(verdict_rows: tuple[Row, ...], rows: tuple[Row, ...]) -> Facts:
+    # A fall that crossing fibers explain, or that a weak stimulus made, is none at the site.
+    untrue = {
+        (*nerve_of(row), row["segment"])
+        for row in verdict_rows
+        if str(row["technical_validity"]) == REFUTED
+    }
     mine = [row for row in rows if row.get("is_adjacent") is not False and _entrapment(row)]
-    drops = [float(row.get("amplitude_reduction_pct", math.nan)) for row in mine]
+    drops = [
+        float(row.get("amplitude_reduction_pct", math.nan))
+        for row in mine
+        if (*nerve_of(row), row["segment"]) not in untrue
+    ]
     flags = [str(row.get("quality_flags", "")).split(";") for row in mine]
     slowed = any("focal_slowing" in one for one in flags)
     return {

@@ -138,10 +138,11 @@ def _status(r: Reading, row: Row) -> str:
 def _grade(r: Reading, row: Row) -> Cell:
     """Give the leading set's grade; an entrapment site without a finding says nothing."""
     grade, verdict = r.grade(row), r.verdict(row) or {}
-    if is_silent(r, row):
+    why = _why_excluded(verdict) if grade == "excluded" else ""
+    if is_silent(r, row) and why != "by_anastomosis":
         return Cell("")
     cell = grade_cell(r, grade)
-    if grade == "excluded" and (why := _why_excluded(verdict)):
+    if why:
         return Cell(r.words(f"remark.{why}"), grade)
     if is_block(grade) and verdict.get("technical_validity") == "not_attested":
         return Cell(r.words("remark.if_supramaximal", grade=cell.text), grade)
