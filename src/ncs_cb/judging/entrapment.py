@@ -114,6 +114,13 @@ def _without_crossing(verdicts: Iterable[Row]) -> Iterator[tuple[tuple[Any, ...]
                 yield _key(row), _number(one["rest_amplitude_pct"])
 
 
+def sites_between(nerve: str, trap: Entrapment, distal: str, proximal: str) -> tuple[str, ...]:
+    """Give the ends of an entrapment site that lie inside a segment: it reaches farther there."""
+    low, high = position(nerve, distal), position(nerve, proximal)
+    ends = (trap.distal_site, trap.proximal_site)
+    return tuple(site for site in ends if low < position(nerve, site) < high)
+
+
 def _along(row: Row, is_refuted: bool, rest: float | None) -> Found | None:
     """Find slowing or a fall in a segment that lies across an entrapment site and no more."""
     if row.get("is_adjacent") is False:
@@ -121,7 +128,7 @@ def _along(row: Row, is_refuted: bool, rest: float | None) -> Found | None:
     nerve, (distal, proximal) = row["nerve"], row["segment"].split("-")
     trap = entrapment_between(nerve, distal, proximal)
     # A longer segment cannot say that the change lies at the site.
-    if trap is None or position(nerve, distal) < position(nerve, trap.distal_site):
+    if trap is None or sites_between(nerve, trap, distal, proximal):
         return None
     flags = flag_names(str(row.get("quality_flags") or ""))
     velocity = _number(row.get("conduction_velocity_m_per_s"))

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ncs_cb.flags import names as flag_names
+from ncs_cb.judging.entrapment import sites_between
 from ncs_cb.judging.rows import nerve_of
 from ncs_cb.judging.statements import Row, Seen, foreign, number, place_of, segment_item
 from ncs_cb.judging.truth import holds
 from ncs_cb.judging.validity import REFUTED
-from ncs_cb.knowledge.anatomy import Entrapment, anatomy, entrapment_between, position
+from ncs_cb.knowledge.anatomy import Entrapment, anatomy, entrapment_between
 from ncs_cb.knowledge.thresholds import value as threshold
 from ncs_cb.wording.impression import Statement
 
@@ -34,12 +35,10 @@ def unplaced(visit: Seen) -> list[tuple[Row, Entrapment]]:
 
 
 def _held(row: Row) -> Entrapment | None:
-    """Give the entrapment site of a segment that begins distal of it."""
-    nerve, (distal, proximal) = row["nerve"], row["segment"].split("-")
-    trap = entrapment_between(nerve, distal, proximal)
-    if trap is None or position(nerve, distal) >= position(nerve, trap.distal_site):
-        return None
-    return trap
+    """Give the entrapment site of a segment that reaches farther than it."""
+    nerve, ends = row["nerve"], row["segment"].split("-")
+    trap = entrapment_between(nerve, *ends)
+    return trap if trap is not None and sites_between(nerve, trap, *ends) else None
 
 
 def _fall(row: Row) -> float:
@@ -75,15 +74,11 @@ def _item(row: Row) -> Mapping[str, Any]:
 
 
 def between_step(visit: Seen) -> Iterator[Statement]:
-    """Ask for the stimulus that tells the site from what lies distal of it."""
+    """Ask for the stimuli that tell the site from what lies beside it."""
     items = tuple(
-        {
-            "kind": "absent",
-            "nerve": row["nerve"],
-            "side": nerve_of(row)[1],
-            "distal": trap.distal_site,
-        }
+        {"kind": "absent", "nerve": row["nerve"], "side": nerve_of(row)[1], "distal": site}
         for row, trap in unplaced(visit)
+        for site in sites_between(row["nerve"], trap, *row["segment"].split("-"))
     )
     if items:
         yield Statement("step", "between", items)

@@ -90,8 +90,8 @@ def read(source: Input) -> Recording:
     cuts = [_cut(signals[p.stretch], p, sidecar) for p, _ in placed]
     samples, starts = [one * factor for one, _ in cuts], [start for _, start in cuts]
     refuse_large(samples, starts, rate, unit)
-    told = source.override.polarity or sidecar.text("polarity", _POLARITIES)
-    turn = orient(told, samples, sampling_rate_hz=rate, stimulus_indices=starts)  # type: ignore[arg-type]
+    stated = source.override.polarity or sidecar.text("polarity", _POLARITIES)
+    turn = orient(stated, samples, sampling_rate_hz=rate, stimulus_indices=starts)  # type: ignore[arg-type]
     whole = Trace(
         samples[0],
         rate,
@@ -112,9 +112,9 @@ def read(source: Input) -> Recording:
         UnassignedStimulus(source.name, shown(_as_seen(p.code, source)), p.stretch, p.time_s)
         for p in lost[:MOST]
     )
-    decisions = _decisions(source.name, turn, Decision(source.name, "unit", unit, why), dropped)
+    told = _decisions(source.name, turn, Decision(source.name, "unit", unit, why), dropped)
     way = Decision(source.name, "stimulus", f"{len(placed)} stimuli", _words(sidecar))
-    decisions = (*decisions, way)
+    decisions = (*told, way)
     return Recording(traces, decisions=decisions, companions=(beside,), unassigned=unassigned)
 
 
