@@ -106,3 +106,16 @@ def test_moved_markers_are_told_in_chinese(tmp_path):
     result = ncs_cb.analyze(visit)
     cells = [c.text for row in view.build(result, lang="zh").decisions.rows for c in row]
     assert any("肘下：起点由" in text for text in cells), cells
+
+
+def test_a_block_of_the_leg_says_that_it_counts_without_sensation(tmp_path):
+    rows = (
+        "peroneal,left,edb,ankle,84,4.6,5.4,16.1,5.5,true\n"
+        "peroneal,left,edb,below_fibula,386,11.4,2.0,6.1,5.6,true\n"
+    )
+    result = typed(tmp_path / "v", rows)
+    assert "in the arm only: left peroneal" in result.diagnosis["explanation"].iloc[0]
+    page = view.build(result, lang="zh").diagnosis
+    assert any("不要求感觉传导即可计入" in one.explanation for one in page), page
+    arm = typed(tmp_path / "w", CROSSING)
+    assert not arm.diagnosis["explanation"].str.contains("in the arm only").any()
