@@ -285,8 +285,19 @@ def _settled(text: str, lang: str) -> str:
         return words(f"polarity.{text}")
     for pattern, key in _settlements():
         if found := pattern.fullmatch(text):
-            return words(f"settled.{key}", **found.groupdict())
+            named = {name: _told(name, one, words) for name, one in found.groupdict().items()}
+            return words(f"settled.{key}", **named)
     return text
+
+
+def _told(name: str, text: str, words: Words) -> str:
+    """Say a part of what was settled: a place, or what a correction names."""
+    if name == "what":
+        return words.texts.get(f"corrected.{text}", text)
+    if name in ("marker", "old", "new"):
+        return words.texts.get(f"settled_value.{text}", text)
+    place = text.replace(" ", "_")
+    return words.site(place) if name == "place" and place in anatomy().sites else text
 
 
 @lru_cache(maxsize=1024)
