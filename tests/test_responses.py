@@ -67,7 +67,6 @@ def test_what_a_table_attests_counts_as_what_a_recording_attests(tmp_path):
     ("status", "grade", "reduction"),
     [
         ("absent", "definite", 100.0),
-        ("not_done", "undetermined", None),
         ("not_measurable", "undetermined", None),
         (None, "undetermined", None),
     ],

@@ -33,6 +33,7 @@ COPIED = {
     "benchmarks/ACCURACY.md": "benchmarks/accuracy.md",
     "benchmarks/BLOCK.md": "benchmarks/block.md",
     "benchmarks/CRITERIA.md": "benchmarks/criteria.md",
+    "benchmarks/FLAGS.md": "benchmarks/flags.md",
     "benchmarks/RESULTS.md": "benchmarks/results.md",
 }
 # What a public module offers beside the names of ``ncs_cb`` itself.

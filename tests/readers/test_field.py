@@ -271,6 +271,16 @@ def test_an_override_that_contradicts_both_named_sides_is_refused(tmp_path):
         read_study(tmp_path)
 
 
+def test_a_label_against_stimuli_of_both_sides_is_refused_with_who_says_what(tmp_path):
+    edf = sweeps("Stimulus right wrist", "Stimulus left wrist")
+    edf.signals = [replace(edf.signals[0], label="R APB")]
+    edf.recording = "Startdate 02-MAR-2026 X X X MNC Median Nerve"
+    with pytest.raises(StudyError) as said:
+        read_study(put(tmp_path, edf))
+    assert "label (right) and stimuli (left and right) contradict" in str(said.value)
+    assert "study.toml" in str(said.value)
+
+
 def test_an_override_against_what_the_texts_say_is_told_on_the_screen(tmp_path, capsys):
     edf = sweeps("right wrist", "right elbow")
     edf.recording = "Startdate X X X X MNC Median Nerve"

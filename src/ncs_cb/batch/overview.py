@@ -42,6 +42,7 @@ class _Totals:
     has_reports: bool = False
     categories: dict[str, Counter[str]] = field(default_factory=dict)
     histograms: dict[str, list[int]] = field(default_factory=dict)
+    titles: dict[str, dict[str, str]] = field(default_factory=dict)
     reports: set[str] = field(default_factory=set)
     first_keys: list[tuple[str, int]] = field(default_factory=list)
 
@@ -80,6 +81,7 @@ def _totals(store: Store) -> _Totals:
             totals.failed += entry.failure is not None
             if entry.report:
                 totals.reports.add(entry.report)
+            totals.titles |= entry.summary.get("titles", {})
             for criteria, category in entry.summary.get("categories", {}).items():
                 totals.categories.setdefault(criteria, Counter())[category] += 1
     return totals
@@ -129,7 +131,8 @@ def _page(store: Store, totals: _Totals) -> Iterator[str]:
         totals=totals,
         criteria=criteria,
         titles={
-            name: {lang: load(lang).texts.get(f"criteria.{name}", name) for lang in _LANGUAGES}
+            name: totals.titles.get(name)
+            or {lang: load(lang).set_title(name) for lang in _LANGUAGES}
             for name in criteria
         },
         words={lang: load(lang).section("archive") for lang in _LANGUAGES},

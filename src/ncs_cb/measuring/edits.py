@@ -52,8 +52,8 @@ class Edit:
 
     @property
     def is_reviewed(self) -> bool:
-        """Whether anything holds."""
-        return bool(self.events)
+        """Whether anybody looked at it: what a file only attests of its stimulus is no review."""
+        return any(e.id or e.key not in ("supramaximal", "collision_used") for e in self.events)
 
 
 @dataclass(frozen=True, slots=True)

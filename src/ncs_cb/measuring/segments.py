@@ -127,7 +127,7 @@ def _used_rows(traces: pd.DataFrame) -> pd.DataFrame:
     stands = traces["quality_flags"].map(flags.is_used).to_numpy(dtype=bool)
     if "response" in traces:
         # Where nobody stimulated there is no end of a segment; its neighbors are each other's.
-        stands &= (traces["response"] != "not_done").fillna(True).to_numpy(dtype=bool)
+        stands = stands & (traces["response"] != "not_done").fillna(True).to_numpy(dtype=bool)
     is_used = (traces["kind"] == "motor").fillna(False) & stands
     return traces[is_used].drop_duplicates([*_SERIES, "stimulation_site"])
 

@@ -89,7 +89,10 @@ def _said_of(r: Reading, name: str, found: Sequence[tuple[str, str]]) -> str:
 
 def _movement(r: Reading, v: StrengthValue) -> str:
     side = r.words.term("side", v.side)
-    return capital(r.words("phrase.sided", side=side, what=v.movement))
+    # A movement is named freely; the catalog knows the usual ones.
+    key = "_".join(v.movement.lower().split())
+    what = r.words.texts.get(f"movement.{key}", v.movement)
+    return capital(r.words("phrase.sided", side=side, what=what))
 
 
 def _muscle(r: Reading, v: NeedleValue) -> str:

@@ -68,7 +68,7 @@ def references(r: Reading) -> tuple[Fact, ...]:
         found = r.set_words(item.id)
         if found is not None and found.citation:
             doi = f" doi:{found.doi}" if found.doi else ""
-            facts.append(Fact(r.set_title(item.id), f"{found.citation}{doi}"))
+            facts.append(Fact(r.set_title(item.id), f"{r.source(found.citation)}{doi}"))
     return tuple(facts)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from ncs_cb import flags
+from ncs_cb.knowledge.anatomy import nerve_of_muscle
 from ncs_cb.model import TreatmentCourse
 from ncs_cb.review_file import applied
 from ncs_cb.view.parts import Fact, FlagNote
@@ -143,16 +144,40 @@ def flag_notes(
         for name in flags.split(row.get("quality_flags") or ""):
             places.setdefault(name, []).append(where)
     sums: dict[str, list[str]] = {}
-    for check in checks:
-        if check["state"] == "raised" and (text := arithmetic(r, check)):
+    raised = [check for check in checks if check["state"] == "raised"]
+    for check in raised:
+        if text := arithmetic(r, check):
             sums.setdefault(str(check["flag"]), []).append(text)
+    done = _done(rows, raised)
     return tuple(
-        _flag_note(r, name, where, sums.get(name, ()))
+        _flag_note(r, name, where, sums.get(name, ()), done.get(name, f"flag_action.{name}"))
         for name, where in sorted(places.items(), key=lambda item: _severity(item[0]))
     )
 
 
-def _flag_note(r: Reading, name: str, where: Sequence[str], sums: Iterable[str]) -> FlagNote:
+def _done(rows: Sequence[tuple[str, Row]], raised: Iterable[Row]) -> dict[str, str]:
+    """Give the flags whose usual next step was taken already, with what is said instead."""
+    found = {}
+    for check in raised:
+        numbers = check.get("numbers")
+        at_most = str(check.get("case") or "").endswith("at_most")
+        if isinstance(numbers, Mapping) and "crossing_mv" in numbers and not at_most:
+            found[str(check["flag"])] = "phrase.crossing_recorded"
+    for name in ("response_absent", "response_absent_at_site"):
+        mine = [row for _, row in rows if name in flags.split(row.get("quality_flags") or "")]
+        if mine and all(_is_of_another_nerve(row) for row in mine):
+            found[name] = "phrase.absent_of_crossing"
+    return found
+
+
+def _is_of_another_nerve(row: Row) -> bool:
+    """Tell whether a row is recorded from a muscle of another nerve than was stimulated."""
+    return nerve_of_muscle(str(row.get("muscle") or "")) not in (None, row["nerve"])
+
+
+def _flag_note(
+    r: Reading, name: str, where: Sequence[str], sums: Iterable[str], action: str
+) -> FlagNote:
     w = r.words
     places, numbers = w.join(where, weight="comma"), w.join(sums, weight="heavy")
     return FlagNote(
@@ -160,7 +185,7 @@ def _flag_note(r: Reading, name: str, where: Sequence[str], sums: Iterable[str])
         flags.FLAGS[name].level,
         w("phrase.flag", name=capital(w.term("flag", name)), where=places),
         w.sentences([w.term("flag_meaning", name), w.term("flag_effect", name)]),
-        w("phrase.next", action=w.term("flag_action", name)),
+        w("phrase.next", action=w(action)),
         w("phrase.arithmetic", text=numbers) if numbers else "",
     )
 

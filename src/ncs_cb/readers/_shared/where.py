@@ -122,10 +122,19 @@ def _sides(
     said -= {None}
     if len(said) > 1:
         raise StudyError(
-            "recording field, label and stimuli contradict each other on the side.",
-            hint="Correct the annotations, or split the file by side." if both else hint,
+            f"{_sides_said(field.side, labeled, voiced)} contradict each other on the side.",
+            hint="Correct or split the file: a side in study.toml holds for all stimuli."
+            if both
+            else hint,
         )
     if not said:
         raise StudyError("the side is not stated; known: left, right.", hint=hint)
     side: Side = said.pop()  # type: ignore[assignment]
     return (side,) * len(spoken)
+
+
+def _sides_said(field: Side | None, labeled: set[Side | None], voiced: set[Side | None]) -> str:
+    """Name what says which side: ``label (right) and stimuli (left and right)``."""
+    told = (("recording field", {field} - {None}), ("label", labeled), ("stimuli", voiced))
+    said = [f"{who} ({' and '.join(sorted(map(str, sides)))})" for who, sides in told if sides]
+    return " and ".join(filter(None, [", ".join(said[:-1]), said[-1]]))

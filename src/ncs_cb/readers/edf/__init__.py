@@ -66,7 +66,8 @@ study.toml, where nerve, side, muscle and unit may stand too:
   nerve = "ulnar"
   side = "right"
   muscle = "adm"
-  sites = { "S 1" = "wrist", "Reiz 2" = "below_elbow" }
+  sites = { "S 1" = "wrist", "Reiz 2" = "below_elbow", "sweep 2" = "axilla" }
+A record of EDF+D without any text is named by its number, counted from 0: 'sweep 2'.
 """
 
 READER = Reader(
