@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md followed to the letter: nerve, set, case, format, layout, report, language."""
+"""CONTRIBUTING.md followed to the letter, and the contracts of the suite run over what it adds."""
 
 from __future__ import annotations
 
@@ -76,33 +76,75 @@ def block(heading: str, language: str, number: int = 0) -> str:
     return found[number]
 
 
-@pytest.fixture(scope="module")
-def clone(tmp_path_factory) -> Path:
-    """A scratch copy of the package and of the cases with what the page says pasted in."""
-    root = tmp_path_factory.mktemp("clone")
-    package = root / "src" / "ncs_cb"
-    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
-    with (package / "tables" / "nerves.toml").open("a", encoding="utf-8") as nerves:
-        nerves.write("\n" + block("Add a nerve, a site, a muscle or a spelling", "toml"))
-    with (package / "tables" / "words" / "zh.toml").open("a", encoding="utf-8") as words:
-        words.write(block("Add a nerve, a site, a muscle or a spelling", "toml", 1))
-    english = (package / "tables" / "words" / "en.toml").read_text("utf-8")
-    # A language in which every text is marked shows the texts that stand in no catalog.
+def put_under_headings(path: Path, words: str) -> None:
+    """Add lines below headings that a catalog has; a section that it has not before them."""
+    text = path.read_text("utf-8")
+    for heading, lines in re.findall(r"^(\[[^]\n]+\]\n)((?:[^[\n].*\n)+)", words, re.MULTILINE):
+        if f"\n{heading}" in text:
+            text = text.replace(f"\n{heading}", f"\n{heading}{lines}", 1)
+        else:
+            text = text.replace("\n[flag]\n", f"\n{heading}{lines}\n[flag]\n", 1)
+    path.write_text(text, "utf-8")
+
+
+def append(path: Path, text: str) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.write(f"\n\n{text}")
+
+
+def add_knowledge(tables: Path) -> None:
+    """Add the nerve, set, layout and recipe of the page, and their Chinese."""
+    append(tables / "nerves.toml", block("Add a nerve, a site, a muscle or a spelling", "toml"))
+    chinese = block("Add a nerve, a site, a muscle or a spelling", "toml", 1)
+    append(tables / "words" / "zh.toml", chinese)
+    append(tables / "words" / "zh.toml", block("Add or correct a criteria set", "toml", 1))
+    text = (tables / "criteria" / "partial_block_20pct.toml").read_text("utf-8")
+    text = text.replace('id = "partial_block_20pct"', 'id = "ours"', 1)
+    text = re.sub(r'^title = ".*"$', 'title = "Limits of our laboratory"', text, flags=re.M)
+    (tables / "criteria" / "ours.toml").write_text(text, "utf-8")
+    (tables / "layouts" / "ours.toml").write_text(block("Add a table layout", "toml"), "utf-8")
+    (tables / "recipes" / "one_nerve.toml").write_text(block("Add a recipe", "toml"), "utf-8")
+
+
+def add_flag(package: Path, tests: Path) -> None:
+    """Add the flag of the page: its row, its check, its words and its three tests."""
+    row, check, case = (block("Add a quality flag", "python", number) for number in range(3))
+    registry = (package / "flags.py").read_text("utf-8")
+    (package / "flags.py").write_text(registry.replace("\n)\n", f"\n{row})\n", 1), "utf-8")
+    append(package / "quality" / "technique.py", check)
+    for catalog in ("en", "zh"):
+        path = package / "tables" / "words" / f"{catalog}.toml"
+        put_under_headings(path, block("Add a quality flag", "toml"))
+    append(tests / "test_quality.py", case)
+
+
+def add_language(words: Path) -> None:
+    """Add a language in which every text is marked: it shows the texts that stand in no catalog."""
+    english = (words / "en.toml").read_text("utf-8")
     marked = re.sub(r'^(\S+) = "(.*)"$', r'\1 = "¤\2"', english, flags=re.MULTILINE)
     other = f'{marked}\n[knowledge]\nfemoral = "¤femoral"\n'
-    (package / "tables" / "words" / "xx.toml").write_text(other, "utf-8")
-    criteria = package / "tables" / "criteria"
-    text = (criteria / "partial_block_20pct.toml").read_text("utf-8")
-    (criteria / "ours.toml").write_text(text.replace("partial_block_20pct", "ours", 1), "utf-8")
+    (words / "xx.toml").write_text(other, "utf-8")
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory) -> Path:
+    """A scratch copy of package and tests with what the page says pasted in."""
+    root = tmp_path_factory.mktemp("clone")
+    package, tests = root / "src" / "ncs_cb", root / "tests"
+    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(TESTS, tests, ignore=shutil.ignore_patterns("__pycache__", "golden"))
+    shutil.copy(TESTS.parent / "pyproject.toml", root)
+    add_knowledge(package / "tables")
+    add_flag(package, tests)
     (package / "readers" / "lines.py").write_text(block("Add a file format", "python"), "utf-8")
-    layout = block("Add a table layout", "toml")
-    (package / "tables" / "layouts" / "ours.toml").write_text(layout, "utf-8")
+    samples = tests / "readers" / "samples"
+    samples.mkdir(exist_ok=True)
+    (samples / "lines.lines").write_text(block("Add a file format", "text"), "utf-8")
     (package / "reports" / "markdown.py").write_text(block("Add a report", "python"), "utf-8")
-    cases = root / "tests" / "cases"
-    cases.mkdir(parents=True)
+    append(package / "figures" / "__init__.py", block("Add a figure", "python"))
     case = block("Add or correct a criteria set", "toml")
-    (cases / "ours.toml").write_text(f'criteria = "ours"\n\n{case}', "utf-8")
-    shutil.copy(TESTS / "test_cases.py", root / "tests")
+    (tests / "cases" / "ours.toml").write_text(f'criteria = "ours"\n\n{case}', "utf-8")
+    add_language(package / "tables" / "words")
     return root
 
 
@@ -124,7 +166,27 @@ def test_what_the_page_says_to_write_works_without_any_other_change(clone, tmp_p
     run(clone, "-c", SCRIPT, str(tmp_path))
 
 
-def test_the_worked_case_of_the_page_runs_as_it_stands(clone):
+# Which contracts of the suite look at which addition of the page, and at how many places.
+CONTRACTS = {
+    "the set": ("test_criteria.py", "every_set or [ours]", 4),
+    "its worked case": ("test_cases.py", "ours-area_falls_by_half", 1),
+    "the format": ("readers/test_contract.py", "lines", 3),
+    "the report": (
+        "reports/test_contract.py",
+        "[md] or -md] or broken_format or of_the_contract",
+        7,
+    ),
+    "the flag": ("test_quality.py", "amplitudes_equal or three_tests", 4),
+    "the figure": ("test_figures.py", "bare_recruitment", 1),
+    "the words": ("test_view.py", "all_chinese or every_flag_and_column or same_places", 3),
+    "the nerve": ("test_anatomy.py", "no_word_names or every_stretch or not_drawn", 3),
+    "the recipe": ("test_simulate_studies.py", "one_nerve", 2),
+}
+
+
+@pytest.mark.parametrize("added", CONTRACTS)
+def test_the_contracts_of_the_suite_hold_for_what_the_page_adds(clone, added):
+    module, names, at_least = CONTRACTS[added]
     out = run(
         clone,
         "-m",
@@ -132,11 +194,15 @@ def test_the_worked_case_of_the_page_runs_as_it_stands(clone):
         "-q",
         "-p",
         "no:cacheprovider",
-        "tests/test_cases.py",
+        "-n",
+        "0",
+        f"tests/{module}",
         "-k",
-        "ours-area_falls_by_half",
+        names,
     )
-    assert "1 passed" in out
+    passed = re.search(r"(\d+) passed", out)
+    assert passed, out
+    assert int(passed[1]) >= at_least
 
 
 @pytest.mark.parametrize("word", ["femoral", "股神经"])

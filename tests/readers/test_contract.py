@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
+from pathlib import Path
 
 import mne
 import numpy as np
@@ -96,6 +98,7 @@ def as_abf(folder):
     return path
 
 
+SAMPLES = Path(__file__).parent / "samples"
 MAKERS = {
     "edf": as_edf,
     "sweep_table": as_sweep_table,
@@ -108,9 +111,17 @@ MAKERS = {
 }
 
 
+def as_sample(name, folder):
+    """Copy the sample file of a reader that has no maker above."""
+    samples = sorted(SAMPLES.glob(f"{name}.*"))
+    assert samples, f"put a small invented file {name}.* into tests/readers/samples"
+    return Path(shutil.copy(samples[0], folder))
+
+
 @pytest.fixture(params=[r.name for r in READERS])
 def made(request, tmp_path):
-    return request.param, MAKERS[request.param](tmp_path)
+    name = request.param
+    return name, MAKERS[name](tmp_path) if name in MAKERS else as_sample(name, tmp_path)
 
 
 def test_one_reader_claims_it_and_keeps_the_promises(made):

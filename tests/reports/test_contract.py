@@ -221,15 +221,15 @@ def test_a_broken_format_of_another_package_costs_only_itself(result, tmp_path, 
 
     entries = [
         SimpleNamespace(name="bad", load=fail),
-        SimpleNamespace(name="md", load=lambda: reports.Writer("md", "half made", fail)),
+        SimpleNamespace(name="half", load=lambda: reports.Writer("half", "half made", fail)),
     ]
     monkeypatch.setattr(plugins, "entry_points", lambda group: entries)
     reports.writers.cache_clear()
     try:
         with pytest.warns(plugins.PluginWarning, match="'bad' of another package"):
             assert "html" in reports.writers()
-        with pytest.raises(ReportError, match=r"'md' \(RuntimeError: no paper\)"):
-            reports.write_report(result, tmp_path, formats=["md", "json"])
+        with pytest.raises(ReportError, match=r"'half' \(RuntimeError: no paper\)"):
+            reports.write_report(result, tmp_path, formats=["half", "json"])
         assert (tmp_path / "p014-2026-03" / "result.json").is_file()
     finally:
         reports.writers.cache_clear()

@@ -9,7 +9,14 @@ import pytest
 
 import ncs_cb
 from ncs_cb import view
+from ncs_cb.batch import Settings, run_batch
 from ncs_cb.model import Details, SensoryValue, Site, Study, TypedResponse
+
+SITES = """\
+nerve,side,muscle,stimulation_site,distance_mm,onset_latency_ms,negative_peak_amplitude_mv
+ulnar,left,adm,wrist,65,2.9,9.9
+ulnar,left,adm,below_elbow,270,6.2,3.5
+"""
 
 LIMITS = """
 id = "our_limits"
@@ -134,5 +141,24 @@ def test_a_set_of_ones_own_under_a_shipped_name_is_not_called_by_the_shipped_tit
     text = Path(criteria).read_text("utf-8").replace('"ours"', '"efns_pns_2010"')
     path = tmp_path / "changed.toml"
     path.write_text(text, "utf-8")
-    page = says(ncs_cb.analyze(study, criteria=[str(path)]), "en")
+    result = ncs_cb.analyze(study, criteria=[str(path)])
+    page = says(result, "en")
     assert page.lead == "Rules of our laboratory"
+    for lang, title in (("en", "Rules of our laboratory"), ("zh", "本室标准")):
+        told = " ".join(line.text for line in says(result, lang).impression)
+        assert title in told
+        assert "EFNS" not in told
+
+
+@pytest.mark.parametrize("name", ["ours", "efns_pns_2010"])
+def test_the_index_of_an_archive_calls_an_own_set_by_its_own_title(criteria, tmp_path, name):
+    path = tmp_path / "set.toml"
+    path.write_text(Path(criteria).read_text("utf-8").replace('"ours"', f'"{name}"'), "utf-8")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "one.csv").write_text(SITES, "utf-8")
+    settings = Settings(criteria=(str(path),))
+    run_batch(tmp_path / "in", tmp_path / "out", settings=settings, workers=1)
+    page = (tmp_path / "out" / "index.html").read_text("utf-8")
+    assert "Rules of our laboratory" in page
+    assert "本室标准" in page
+    assert "EFNS" not in page

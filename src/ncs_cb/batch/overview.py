@@ -19,6 +19,7 @@ from ncs_cb.batch.measures import BINS, SPANS, Span
 from ncs_cb.batch.store import TABLES, Entry, Failure, Store
 from ncs_cb.columns import table_columns
 from ncs_cb.harmless import no_formula, visible
+from ncs_cb.reports import named
 from ncs_cb.vocabulary import GRADES, NO_GRADE
 from ncs_cb.wording.catalog import load
 
@@ -42,6 +43,7 @@ class _Totals:
     has_reports: bool = False
     categories: dict[str, Counter[str]] = field(default_factory=dict)
     histograms: dict[str, list[int]] = field(default_factory=dict)
+    titles: dict[str, dict[str, str]] = field(default_factory=dict)
     reports: set[str] = field(default_factory=set)
     first_keys: list[tuple[str, int]] = field(default_factory=list)
 
@@ -80,6 +82,7 @@ def _totals(store: Store) -> _Totals:
             totals.failed += entry.failure is not None
             if entry.report:
                 totals.reports.add(entry.report)
+            totals.titles |= entry.summary.get("titles", {})
             for criteria, category in entry.summary.get("categories", {}).items():
                 totals.categories.setdefault(criteria, Counter())[category] += 1
     return totals
@@ -129,7 +132,8 @@ def _page(store: Store, totals: _Totals) -> Iterator[str]:
         totals=totals,
         criteria=criteria,
         titles={
-            name: {lang: load(lang).texts.get(f"criteria.{name}", name) for lang in _LANGUAGES}
+            name: totals.titles.get(name)
+            or {lang: load(lang).set_title(name) for lang in _LANGUAGES}
             for name in criteria
         },
         words={lang: load(lang).section("archive") for lang in _LANGUAGES},
@@ -165,7 +169,11 @@ def _row(entry: Entry, criteria: list[str]) -> dict[str, Any]:
     summary = entry.summary
     return {
         "study_id": entry.study_id,
-        "href": f"reports/{quote(entry.report)}/report.html" if entry.report else "",
+        "href": (
+            f"reports/{quote(entry.report)}/{named('report.html', entry.lang)}"
+            if entry.report
+            else ""
+        ),
         "input": entry.input,
         "impression": {
             lang: (" " if lang == "en" else "").join(summary.get(key, ())[:_FIRST_LINES])

@@ -228,7 +228,12 @@ def _category(visit: Seen, *, only_met: bool) -> Iterator[Statement]:
     if found is None:
         return
     made = found.criteria
-    values = {"criteria": made.id, "title": made.title, "title_zh": made.title_zh}
+    values = {
+        "criteria": made.id,
+        "title": made.title,
+        "title_zh": made.title_zh,
+        "is_shipped": made.is_shipped,
+    }
     if found.category in made.categories:
         label = made.categories[found.category]
         yield Statement(

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Writer",
+    "named",
     "safe_name",
     "show",
     "write_atomically",
@@ -93,7 +94,8 @@ def write_report(
         Names out of :func:`writers`: ``html``, ``json``, ``csv``, ``pdf``, ``txt``, and those
         that other packages add.
     lang : str
-        Language of the words: ``en`` or ``zh``.
+        Language of the words: ``en`` or ``zh``. A Chinese report is ``report.zh.html``, beside
+        an English one; records and tables of numbers have no language.
 
     Returns
     -------
@@ -200,6 +202,18 @@ def _writer(name: str) -> Writer:
             + did_you_mean(name, known)
         )
     return known[name]
+
+
+def named(name: str, lang: str) -> str:
+    """Name a file for its language, so that a translation stands beside the English report.
+
+    Examples
+    --------
+    >>> named("report.html", "en"), named("report.html", "zh")
+    ('report.html', 'report.zh.html')
+    """
+    stem, _, suffix = name.rpartition(".")
+    return name if lang == "en" else f"{stem}.{lang}.{suffix}"
 
 
 # Names that mean something else than a file to some operating system.

@@ -73,11 +73,11 @@ class Reading:
         return with_unit(text, measure) if unit else text
 
     def set_title(self, set_id: str) -> str:
-        """Name a criteria set: by the catalog, else by its own title, else by its id."""
+        """Name a criteria set in the reader's language."""
         own = self.set_words(set_id)
-        if f"criteria.{set_id}" in self.words.texts and (own is None or own.is_shipped):
-            return self.words(f"criteria.{set_id}")
-        return set_id if own is None else self.either(own.title, own.title_zh)
+        if own is None:
+            return self.words.set_title(set_id)
+        return self.words.set_title(set_id, own.title, own.title_zh, is_shipped=own.is_shipped)
 
     def reference_title(self, set_id: str) -> str:
         """Name a set of limits by its own title, else by its id."""

@@ -86,6 +86,17 @@ class Words:
             return chinese
         return self.knowledge.get(english, english)
 
+    def set_title(
+        self, set_id: str, title: str = "", title_zh: str = "", *, is_shipped: bool = True
+    ) -> str:
+        """Name a criteria set: a shipped one by the catalog, another by its own title, or its id.
+
+        A laboratory's own set may keep the id of the one it was made from, never its title.
+        """
+        if is_shipped and f"criteria.{set_id}" in self.texts:
+            return self.texts[f"criteria.{set_id}"]
+        return self.either(title, title_zh) if title or title_zh else set_id
+
     def nerve(self, name: str) -> str:
         """Name a nerve."""
         return self._place("nerves", name)

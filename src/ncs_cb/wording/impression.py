@@ -77,8 +77,10 @@ def _filled(values: Mapping[str, Any], words: Words) -> dict[str, Any]:
     if "limb" in filled:
         filled["limb"] = words.term("limb", str(filled["limb"]))
     if "criteria" in filled:
-        key = f"criteria.{filled['criteria']}"
-        filled["criteria"] = words.texts.get(key, str(filled.get("title", filled["criteria"])))
+        filled["criteria"] = words.set_title(
+            *(str(values.get(key) or "") for key in ("criteria", "title", "title_zh")),
+            is_shipped=values["is_shipped"],
+        )
     if "ask" in filled:
         filled["ask"] = ask_text(filled["ask"], filled["made"], words.lang)
     return filled
