@@ -301,6 +301,16 @@ def test_other_criteria_are_other_settings_and_everything_is_done_again(copy):
     assert {row["criteria"] for row in table(out, "verdicts")} == {"efns_pns_2010"}
 
 
+def test_the_index_leads_to_the_report_in_its_language(tmp_path, archive):
+    shutil.copytree(archive / "p00003", tmp_path / "in" / "p00003")
+    settings = Settings(reports=True, lang="zh")
+    run_batch(tmp_path / "in", tmp_path / "out", workers=1, settings=settings)
+    assert (tmp_path / "out/reports/p00003/report.zh.html").is_file()
+    assert 'href="reports/p00003/report.zh.html"' in (tmp_path / "out/index.html").read_text()
+    again = run_batch(tmp_path / "in", tmp_path / "out", workers=1, settings=settings)
+    assert again.n_done == 0
+
+
 def test_reports_are_added_to_finished_tables_and_follow_their_studies(copy):
     root, out = copy
     shutil.rmtree(root / "p00005")

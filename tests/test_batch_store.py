@@ -235,9 +235,9 @@ def test_reports_of_studies_that_are_gone_are_removed_and_other_folders_are_not(
     mine.mkdir()
     with Store(tmp_path) as store:
         store.keep_reports({"p1"})
-        assert store.has_report("p1")
+        assert store.has_report("p1", "en")
         store.keep_reports(set())
-        assert not store.has_report("p1")
+        assert not store.has_report("p1", "en")
     assert mine.is_dir()
 
 

@@ -196,7 +196,36 @@ def test_chinese_words_reach_table_and_report(run, visit, tmp_path):
     status, out, _ = run("analyze", visit, "--out", tmp_path / "o", "--lang", "zh")
     assert status == 0
     assert "正中" in out
-    assert "正中" in (tmp_path / "o/visit/report.html").read_text("utf-8")
+    assert "正中" in (tmp_path / "o/visit/report.zh.html").read_text("utf-8")
+
+
+def test_a_chinese_report_stands_beside_the_english_one_in_every_format(run, visit, tmp_path):
+    formats = ("--format", "html,txt,pdf,csv,json")
+    assert run("analyze", visit, "--out", tmp_path / "o", *formats)[0] == 0
+    before = {path.name: path.read_bytes() for path in (tmp_path / "o/visit").iterdir()}
+    assert run("analyze", visit, "--out", tmp_path / "o", *formats, "--lang", "zh")[0] == 0
+    after = {path.name: path.read_bytes() for path in (tmp_path / "o/visit").iterdir()}
+    assert after.keys() - before.keys() == {"report.zh.html", "report.zh.txt", "report.zh.pdf"}
+    assert all(after[name] == data for name, data in before.items())
+    visits = ("compare", visit, visit, "--out", tmp_path / "c")
+    assert run(*visits)[0] == 0
+    assert run(*visits, "--lang", "zh")[0] == 0
+    names = {path.name for path in (tmp_path / "c").iterdir()}
+    assert names >= {"comparison.html", "comparison.zh.html"}
+
+
+@pytest.mark.parametrize("place", [("--quiet",), ("-q",)])
+def test_a_quiet_program_says_only_what_went_wrong(run, visit, tmp_path, place):
+    for command in (
+        ("analyze", visit, "--out", tmp_path / "o"),
+        ("compare", visit, visit, "--out", tmp_path / "c"),
+        ("validate", visit),
+    ):
+        assert run(*command)[1], "the usual voice says something"
+        assert run(*place, *command) == (0, "", "")
+    status, out, err = run(*place, "analyze", tmp_path / "none", "--out", tmp_path / "o")
+    assert (status, out) == (1, "")
+    assert "none" in err
 
 
 def test_verdicts_are_in_color_on_a_terminal(visit, tmp_path):

@@ -84,7 +84,7 @@ def test_samples_never_overwrite(tmp_path):
 def test_quiet_says_only_what_went_wrong(tmp_path):
     folder = Path(__file__).parents[1] / "data/samples/trap_ulnar_elbow"
     quiet = program("--quiet", "analyze", folder, "--out", tmp_path)
-    assert (quiet.returncode, quiet.stderr) == (0, "")
+    assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
     failed = program("--quiet", "analyze", tmp_path / "none.edf", "--out", tmp_path)
     assert failed.returncode == 1
     assert "none.edf" in failed.stderr

@@ -330,3 +330,86 @@ def test_what_is_chosen_is_marked_for_eye_and_screen_reader(page):
     page.keyboard.press("o")
     assert overlay.get_attribute("aria-pressed") == "true"
     page.get_by_role("button", name="superimpose", pressed=True).wait_for()
+
+
+def told(visit):
+    return [(e["action"], e.get("marker") or e.get("key")) for e in events(visit)]
+
+
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [
+        (["a"], [("move", "onset"), ("accept", None)]),
+        (["u"], [("move", "onset"), ("undo", None)]),
+        (["s"], [("move", "onset"), ("set", "supramaximal")]),
+        (["x"], [("move", "onset"), ("exclude", None)]),
+        (["Tab", "ArrowRight"], [("move", "onset"), ("move", "peak")]),
+        (["ArrowUp", "ArrowRight"], [("move", "onset"), ("move", "onset")]),
+    ],
+)
+def test_a_marker_moved_by_keys_is_kept_whatever_key_follows(page, visit, after, expected):
+    marker(page, "onset", "wrist").focus()
+    for key in ("ArrowRight", *after):
+        page.keyboard.press(key)
+    for _ in expected[1:]:
+        if expected[1][0] in ("set", "exclude"):
+            page.get_by_label("reason").fill("so seen")
+            page.locator("#why-ok").click()
+    corrections(page, len(expected))
+    assert told(visit) == expected
+    assert events(visit)[-1].get("undoes") in (None, events(visit)[0]["id"])
+
+
+def test_a_marker_moved_by_keys_outlives_another_nerve_and_the_end_of_the_page(browser, visit):
+    traces = {"wrist": (response(3.5, 9.0), 70), "elbow": (response(7.5, 8.5), 290)}
+    write_table(visit, "median_right", traces, nerve="median", muscle="apb")
+    opened = serve(visit, who="mt")
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    page.goto(opened.url)
+    page.locator("#nerve-ulnar-right-adm-motor").click()
+    marker(page, "onset", "wrist").focus()
+    page.keyboard.press("ArrowRight")
+    page.locator("#nerve-median-right-apb-motor").click()
+    corrections(page, 1)
+    page.get_by_text("Done.").wait_for()
+    marker(page, "onset", "elbow").focus()
+    page.keyboard.press("ArrowRight")
+    page.reload()
+    corrections(page, 2)
+    assert [e["trace"]["site"] for e in events(visit)] == ["wrist", "elbow"]
+    page.close()
+    opened.close()
+
+
+def test_a_move_that_was_not_made_is_not_taken_back(page, visit):
+    append(visit, who="xy", action="accept", trace={"site": "wrist"})
+    page.get_by_text("xy: wrist").wait_for()
+    end = marker(page, "end of the negative phase", "wrist")
+    end.focus()
+    for _ in range(6):
+        page.keyboard.press("Shift+ArrowLeft")
+    page.keyboard.press("u")
+    page.get_by_label("reason").wait_for()
+    page.locator("#why-cancel").click()
+    page.get_by_text("Nothing was changed.").wait_for()
+    page.wait_for_timeout(300)
+    assert told(visit) == [("accept", None)]
+
+
+def test_the_distal_response_is_superimposed_and_no_repeat_of_the_same_site(page, visit):
+    page.keyboard.press("o")
+    assert page.locator("#plot .curve.other").count() == 2
+    append(visit, who="xy", action="exclude", trace={"site": "below_elbow"}, why="moved")
+    page.get_by_text("xy: below elbow").wait_for()
+    # The axilla is laid over the wrist then, and so is the row that was left out.
+    assert page.locator("#plot .curve.other").count() == 2
+    rows = page.locator("#plot g[data-place]:has(.curve.other)")
+    first = [
+        rows.nth(n).locator(".curve.other").get_attribute("d").count("L")
+        for n in range(rows.count())
+    ]
+    assert min(first) > 50
+    append(visit, who="xy", action="exclude", trace={"site": "wrist"}, why="moved")
+    page.get_by_text("xy: wrist").wait_for()
+    page.wait_for_timeout(200)
+    assert page.locator("#plot .curve.other").count() == 0

@@ -316,7 +316,7 @@ class _Run:
             return entry.limits == self.settings.limits
         if not self.settings.reports or not entry.summary:
             return True
-        return entry.lang == self.settings.lang and self._store.has_report(entry.report)
+        return entry.lang == self.settings.lang and self._store.has_report(entry.report, entry.lang)
 
     def _chunk(self, slot: int, tasks: Sequence[Task], kept: Sequence[Entry]) -> Chunk:
         out = str(self._store.folder.resolve())

@@ -19,6 +19,7 @@ from ncs_cb.batch.measures import BINS, SPANS, Span
 from ncs_cb.batch.store import TABLES, Entry, Failure, Store
 from ncs_cb.columns import table_columns
 from ncs_cb.harmless import no_formula, visible
+from ncs_cb.reports import named
 from ncs_cb.vocabulary import GRADES, NO_GRADE
 from ncs_cb.wording.catalog import load
 
@@ -168,7 +169,11 @@ def _row(entry: Entry, criteria: list[str]) -> dict[str, Any]:
     summary = entry.summary
     return {
         "study_id": entry.study_id,
-        "href": f"reports/{quote(entry.report)}/report.html" if entry.report else "",
+        "href": (
+            f"reports/{quote(entry.report)}/{named('report.html', entry.lang)}"
+            if entry.report
+            else ""
+        ),
         "input": entry.input,
         "impression": {
             lang: (" " if lang == "en" else "").join(summary.get(key, ())[:_FIRST_LINES])

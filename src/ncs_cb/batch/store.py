@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from ncs_cb.errors import NcsError, StoppedError
+from ncs_cb.reports import named
 
 LAYOUT = "ncs_cb/batch/1"
 """Name and version of the folder's layout and of its records."""
@@ -268,14 +269,15 @@ class Store:
         _write(beside, pieces)
         os.replace(beside, self.folder / name)
 
-    def has_report(self, name: str) -> bool:
-        """Tell whether the report in the folder of that name is there."""
-        return bool(name) and (self.folder / _MOVED_REPORTS / name / "report.html").is_file()
+    def has_report(self, name: str, lang: str) -> bool:
+        """Tell whether the report in the folder of that name is there in that language."""
+        page = self.folder / _MOVED_REPORTS / name / named("report.html", lang)
+        return bool(name) and page.is_file()
 
     def keep_reports(self, names: Container[str]) -> None:
         """Remove the reports of studies that are gone, failed or changed their id."""
         for folder in (self.folder / _MOVED_REPORTS).glob("*"):
-            if folder.name not in names and (folder / "report.html").is_file():
+            if folder.name not in names and any(folder.glob("report*.html")):
                 _clear(folder)
 
     def _record(self, slot: int) -> Path:

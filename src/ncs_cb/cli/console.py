@@ -100,9 +100,14 @@ def tell(message: str) -> None:
     typer.echo(plain(message), err=True)
 
 
+def is_quiet() -> bool:
+    """Tell whether only what went wrong is to be said."""
+    return VOICE.get() == "quiet"
+
+
 def note(message: str) -> None:
     """Tell of progress; ``--quiet`` leaves it out."""
-    if VOICE.get() != "quiet":
+    if not is_quiet():
         tell(message)
 
 

@@ -14,6 +14,7 @@ from ncs_cb.cli.console import (
     document,
     explain,
     friendly,
+    is_quiet,
     note,
     out,
     tell,
@@ -193,7 +194,8 @@ def _deliver(result: Result, target: Path, formats: list[str], lang: str) -> Non
     from ncs_cb.reports import write_report
 
     paths = write_report(result, target, formats=formats, lang=lang)
-    print_result(out(), result, lang=lang)
+    if not is_quiet():
+        print_result(out(), result, lang=lang)
     note(f"{result.study.study_id}: wrote {_shown(paths)}")
 
 
@@ -241,7 +243,8 @@ def compare(
     )
     comparison = compare_results(results)
     paths = write_comparison(comparison, target, formats=chosen, lang=own.lang)
-    print_comparison(out(), comparison, lang=own.lang)
+    if not is_quiet():
+        print_comparison(out(), comparison, lang=own.lang)
     note(f"wrote {_shown(paths)}")
 
 

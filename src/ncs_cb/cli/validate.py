@@ -13,6 +13,7 @@ from ncs_cb.cli.console import (
     document,
     explain,
     friendly,
+    is_quiet,
     out,
     plain,
     tell,
@@ -96,7 +97,8 @@ def _is_good(given: Path, lab: LabFile | None) -> bool:
             labs.load(given)
         else:
             check_study_file(given)
-        out().print(plain(f"{given}: good"), soft_wrap=True)
+        if not is_quiet():
+            out().print(plain(f"{given}: good"), soft_wrap=True)
         return True
     is_good = True
     for path in studies_of(given):
@@ -111,7 +113,7 @@ def _is_good(given: Path, lab: LabFile | None) -> bool:
                 tell(f"{path} ({name}): {without_name(path, explain(study))}")
                 is_good = False
                 continue
-            for line in _understood(path, study):
+            for line in warnings_of(study) if is_quiet() else _understood(path, study):
                 out().print(plain(line), soft_wrap=True)
             is_good = is_good and not any(_is_lost(study))
     return is_good
@@ -173,7 +175,7 @@ def warnings_of(study: Study) -> Iterator[str]:
             f'sites = {{ "{key}" = "{site}" }}{others}'
         )
     for decision in study.decisions:
-        if decision.topic == "salvage":
+        if decision.topic in ("salvage", "rows left out"):
             yield f"{decision.source}: warning: {decision.reason}."
         elif decision.topic == "overruled":
             yield f"{decision.source}: warning: {decision.choice}, {decision.reason}."

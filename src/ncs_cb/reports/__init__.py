@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ncs_cb import plugins
 from ncs_cb.errors import NcsError, ReportError, did_you_mean
 from ncs_cb.model import Result
-from ncs_cb.reports._shared import Content, Writer, safe_name
+from ncs_cb.reports._shared import Content, Writer, named, safe_name
 from ncs_cb.system import write_whole
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Writer",
+    "named",
     "safe_name",
     "show",
     "write_atomically",
@@ -71,7 +72,8 @@ def write_report(
         Names out of :func:`writers`: ``html``, ``json``, ``csv``, ``pdf``, ``txt``, and those
         that other packages add.
     lang : str
-        Language of the words: ``en`` or ``zh``.
+        Language of the words: ``en`` or ``zh``. A Chinese report is ``report.zh.html``, beside
+        an English one; records and tables of numbers have no language.
 
     Returns
     -------

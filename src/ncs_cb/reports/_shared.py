@@ -33,6 +33,18 @@ class Writer:
     write_comparison: Callable[..., Mapping[str, Content]] | None = None
 
 
+def named(name: str, lang: str) -> str:
+    """Name a file for its language, so that a translation stands beside the English report.
+
+    Examples
+    --------
+    >>> named("report.html", "en"), named("report.html", "zh")
+    ('report.html', 'report.zh.html')
+    """
+    stem, _, suffix = name.rpartition(".")
+    return name if lang == "en" else f"{stem}.{lang}.{suffix}"
+
+
 # Names that mean something else than a file to some operating system.
 _RESERVED = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d)(\..*)?$", re.IGNORECASE)
 # Bytes; a file system takes 255, and files in the making and their suffixes need some.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ncs_cb import figures, view
 from ncs_cb.model import Result, Study, Trace, TypedResponse
-from ncs_cb.reports._shared import Writer
+from ncs_cb.reports._shared import Writer, named
 from ncs_cb.view.serial import build_comparison
 from ncs_cb.vocabulary import SHOWN_GRADES
 
@@ -142,8 +142,8 @@ def _short(labels: Mapping[str, str], grades: Mapping[str, str], grade: str) -> 
 
 
 def write(result: Result, *, lang: str = "en") -> dict[str, str]:
-    """Give ``report.html``."""
-    return {"report.html": render(result, lang=lang)}
+    """Give ``report.html``; in another language than English ``report.<lang>.html``."""
+    return {named("report.html", lang): render(result, lang=lang)}
 
 
 def render_comparison(comparison: Comparison, *, lang: str = "en") -> str:
@@ -160,8 +160,8 @@ def render_comparison(comparison: Comparison, *, lang: str = "en") -> str:
 
 
 def write_comparison(comparison: Comparison, *, lang: str = "en") -> dict[str, str]:
-    """Give ``comparison.html``."""
-    return {"comparison.html": render_comparison(comparison, lang=lang)}
+    """Give ``comparison.html``, named for its language as :func:`write` does."""
+    return {named("comparison.html", lang): render_comparison(comparison, lang=lang)}
 
 
 WRITER = Writer("html", "one self-contained page with figures", write, write_comparison)

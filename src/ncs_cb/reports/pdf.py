@@ -17,7 +17,7 @@ from ncs_cb import figures, view
 from ncs_cb.errors import ReportError, missing_extra
 from ncs_cb.figures.drawing import CHINESE_FONTS
 from ncs_cb.model import Result
-from ncs_cb.reports._shared import Writer
+from ncs_cb.reports._shared import Writer, named
 from ncs_cb.view.serial import build_comparison
 from ncs_cb.vocabulary import SHOWN_GRADES
 
@@ -124,13 +124,13 @@ def fonts_for(text: str, installed: Sequence[str]) -> list[str]:
 
 
 def write(result: Result, *, lang: str = "en") -> dict[str, bytes]:
-    """Give ``report.pdf``."""
-    return {"report.pdf": render(result, lang=lang)}
+    """Give ``report.pdf``; in another language than English ``report.<lang>.pdf``."""
+    return {named("report.pdf", lang): render(result, lang=lang)}
 
 
 def write_comparison(comparison: Comparison, *, lang: str = "en") -> dict[str, bytes]:
-    """Give ``comparison.pdf``."""
-    return {"comparison.pdf": render_comparison(comparison, lang=lang)}
+    """Give ``comparison.pdf``, named for its language as :func:`write` does."""
+    return {named("comparison.pdf", lang): render_comparison(comparison, lang=lang)}
 
 
 WRITER = Writer("pdf", "the report for print, A4 (needs the extra 'pdf')", write, write_comparison)

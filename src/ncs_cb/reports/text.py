@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ncs_cb import view
 from ncs_cb.model import Result
-from ncs_cb.reports._shared import Writer
+from ncs_cb.reports._shared import Writer, named
 from ncs_cb.view import Fact, Table, View
 from ncs_cb.view.serial import ComparisonView, build_comparison
 
@@ -208,13 +208,13 @@ def _compared(v: ComparisonView) -> Iterator[str]:
 
 
 def write_comparison(comparison: Comparison, *, lang: str = "en") -> dict[str, str]:
-    """Give ``comparison.txt``."""
-    return {"comparison.txt": render_comparison(comparison, lang=lang)}
+    """Give ``comparison.txt``, named for its language as :func:`write` does."""
+    return {named("comparison.txt", lang): render_comparison(comparison, lang=lang)}
 
 
 def write(result: Result, *, lang: str = "en") -> dict[str, str]:
-    """Give ``report.txt``."""
-    return {"report.txt": render(result, lang=lang)}
+    """Give ``report.txt``; in another language than English ``report.<lang>.txt``."""
+    return {named("report.txt", lang): render(result, lang=lang)}
 
 
 WRITER = Writer("txt", "plain text for pasting into a record", write, write_comparison)

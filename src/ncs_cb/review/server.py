@@ -157,7 +157,9 @@ class _Handler(BaseHTTPRequestHandler):
         if not (slash and same):
             self._refuse(HTTPStatus.FORBIDDEN, "open the address that ncs-cb review printed.")
             return None
-        self.server.left_at = None
+        # The last correction of a page that is left may come behind its farewell.
+        if name != "event":
+            self.server.left_at = None
         return name
 
     def _body(self) -> dict[str, Any] | None:

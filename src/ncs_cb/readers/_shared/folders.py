@@ -29,7 +29,8 @@ _FOLDERS_OF_SYSTEMS = frozenset(
     {"__macosx", "@eadir", "#recycle", "#snapshot", "$recycle.bin", "system volume information"}
 )
 _ABOUT = ("readme", "license", "licence", "notice", "changelog", "copying")
-_OWN_FILES = frozenset({"report.html", "report.pdf", "index.html", "failures.csv"})
+# A report in another language than English carries that in its name.
+_OWN_FILES = re.compile(r"report(\.[a-z]{2})?\.(html|pdf)|index\.html|failures\.csv")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,8 @@ def is_study_file(path: Path) -> bool:
 
 def is_passed_over(name: str) -> bool:
     """Tell whether a file is hidden, one of our own pages, or what a system leaves behind."""
-    return name.startswith((".", "~$")) or name in _OWN_FILES or name.casefold() in _LEFT_BY_SYSTEMS
+    is_ours = _OWN_FILES.fullmatch(name) is not None
+    return name.startswith((".", "~$")) or is_ours or name.casefold() in _LEFT_BY_SYSTEMS
 
 
 def is_folder_passed_over(name: str) -> bool:

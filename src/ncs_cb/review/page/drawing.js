@@ -75,8 +75,20 @@ export function draw(svg, nerve, curves, look, draft, words) {
     const label = `${Number((n * look.msPerDivision).toFixed(2))}`;
     node("text", { class: "soft", x: x - 6, y: height - 5 }, svg, label);
   }
-  rows.forEach((response, n) => drawRow(svg, response, rows[n + 1], n, curves, scale, draft, words));
+  rows.forEach((response, n) => {
+    const distal = distalOf(rows, response);
+    drawRow(svg, response, distal, n, curves, scale, draft, words);
+  });
   return scale;
+}
+
+const hasOnset = (one) => (one.markers?.onset ?? null) !== null;
+
+// The response that is used of the next site below: repeats and what was left out are no neighbors.
+function distalOf(rows, response) {
+  const below = rows.filter((one) => one.is_used && !one.is_excluded && one.order < response.order);
+  const nearest = Math.max(...below.map((one) => one.order));
+  return below.find((one) => one.order === nearest) ?? null;
 }
 
 function drawRow(svg, response, distal, n, curves, scale, draft, words) {
@@ -87,13 +99,13 @@ function drawRow(svg, response, distal, n, curves, scale, draft, words) {
   node("rect", { class: chosen ? "row selected" : "row", x: 0, y: n * ROW + 2, width: LEFT - 4,
     height: ROW - 4 }, group);
   node("line", { class: "zero", x1: LEFT, x2: scale.x(scale.span), y1: zero, y2: zero }, group);
-  if (look.overlay && distal && curves[distal.place]) {
+  if (look.overlay && distal && hasOnset(distal) && hasOnset(response)) {
     const moved = { ...curves[distal.place] };
-    const shift = (response.markers.onset ?? 0) - (distal.markers.onset ?? 0);
+    const shift = response.markers.onset - distal.markers.onset;
     moved.first_ms += shift;
     // From the onset on, as in the report: the artefact of the other stimulus says nothing here.
     node("path", { class: "curve other", d: path(moved, scale, factor, zero,
-      distal.baseline_mv || 0, (response.markers.onset ?? 0) - 0.5) }, group);
+      distal.baseline_mv || 0, response.markers.onset - 0.5) }, group);
   }
   node("path", { class: response.is_used ? "curve" : "curve unused",
     d: path(curve, scale, factor, zero, level) }, group);

@@ -6,8 +6,12 @@ const POLL_MS = 2000, WAIT_MS = 450;
 const GAINS = [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20];
 const SWEEPS = [0.5, 1, 2, 3, 5, 10];
 const look = { nerve: null, selected: null, mvPerDivision: 5, msPerDivision: 3, gains: {}, overlay: false };
-let state = null, curves = {}, curvesOf = 0, scale = null, draft = null, timer = null, busy = false;
+let state = null, curves = {}, curvesOf = 0, scale = null, draft = null, timer = null;
+// Corrections go one after the other: how many wait, and whether the last of them was written.
+let waiting = 0, queue = Promise.resolve(true);
 let lang = "en";
+// These speak of what was just done; where that was not written they would hit something else.
+const FOLLOWS = new Set(["undo", "accept"]);
 
 const $ = (id) => document.getElementById(id);
 
@@ -73,7 +77,7 @@ async function take(found) {
 }
 
 async function poll() {
-  if (state && !busy && !draft && !document.querySelector("dialog[open]")) {
+  if (state && !waiting && !draft && !document.querySelector("dialog[open]")) {
     try {
       const [status, found] = await ask(`state?lang=${encodeURIComponent(lang)}&since=${state.version}`);
       if (status === 200 && found.version !== state.version) {
@@ -106,27 +110,38 @@ function fit(own) {
 
 // ------------------------------------------------------------------ corrections
 
-async function correct(event) {
+function correct(event, moved = null) {
   if (state.read_only) return say(state.words.read_only, true);
-  if (busy) return;
-  busy = true;
+  commit(); // nothing overtakes a marker that was moved before
+  waiting += 1;
+  queue = queue.then(async (went) => {
+    const written = (went || !FOLLOWS.has(event.action)) && await send(event);
+    if (draft === moved) draft = null;
+    waiting -= 1;
+    render();
+    return written || !waiting;
+  });
+}
+
+// Tell whether the correction was written; a change of a grade asks for its reason first.
+async function send(event) {
   say(state.words.computing);
   try {
     let [status, answer] = await ask("event", { ...event, lang });
     while (status === 409) {
       const why = await reason(answer.changed);
-      if (!why) { say(state.words.not_changed); break; }
+      if (!why) { say(state.words.not_changed); return false; }
+      say(state.words.computing);
       [status, answer] = await ask("event", { ...event, why, lang });
     }
     if (status === 200) {
-      draft = null;
       await take(answer);
       say(state.words.done);
-    } else if (status !== 409) say(answer.error, true);
+      return true;
+    }
+    say(answer.error, true);
   } catch { say(state.words.no_connection, true); }
-  draft = null;
-  busy = false;
-  render();
+  return false;
 }
 
 function reason(changed) {
@@ -153,12 +168,13 @@ function reason(changed) {
   });
 }
 
+// Send a marker that was moved and waits; whatever is done next comes behind it.
 function commit() {
   clearTimeout(timer);
   timer = null;
-  if (!draft) return;
-  const one = nerve().responses.find((each) => each.place === draft.place);
-  correct({ action: "move", trace: traceOf(one), marker: draft.marker, to_ms: Number(draft.ms.toFixed(4)) });
+  if (!draft || draft.isSent) return;
+  draft.isSent = true;
+  correct(draft.event(), draft);
 }
 
 const act = (action, more = {}) => {
@@ -172,7 +188,10 @@ const undo = () => correct({ action: "undo" });
 function shift(made, ms) {
   const { response: one, marker, curve, zero, level } = made.review;
   const first = marker === "baseline" ? curve.first_ms : 0;
-  draft = { place: one.place, marker, ms: Math.min(Math.max(ms, first), scale.last) };
+  if (draft && (draft.place !== one.place || draft.marker !== marker)) commit();
+  const to = Math.min(Math.max(ms, first), scale.last), trace = traceOf(one);
+  const event = () => ({ action: "move", trace, marker, to_ms: Number(to.toFixed(4)) });
+  draft = { place: one.place, marker, ms: to, event };
   place(made, marker, draft.ms, curve, scale, zero, level, scale.height(one));
   made.setAttribute("aria-valuenow", draft.ms.toFixed(2));
   made.setAttribute("aria-valuetext", `${draft.ms.toFixed(2)} ms`);
@@ -186,8 +205,8 @@ function takeHold(event) {
     if (row) select(Number(row.dataset.place));
     return;
   }
-  if (busy) return;
   event.preventDefault();
+  commit();
   if (look.selected !== Number(made.dataset.place)) look.selected = Number(made.dataset.place);
   made.focus();
   if (state.read_only) return;
@@ -197,7 +216,9 @@ function takeHold(event) {
   let moved = false;
   const follow = (next) => {
     moved = true;
-    shift(made, scale.ms(next.clientX - box.left) - offset);
+    // An answer that came meanwhile has drawn the page anew.
+    const now = handle(made.dataset.place, made.dataset.marker) ?? made;
+    shift(now, scale.ms(next.clientX - box.left) - offset);
   };
   const release = () => {
     window.removeEventListener("pointermove", follow);
@@ -210,7 +231,7 @@ function takeHold(event) {
 }
 
 function step(ms) {
-  if (busy || state.read_only) return;
+  if (state.read_only) return;
   let made = document.activeElement?.closest?.(".marker");
   if (!made) made = handle(look.selected, "onset");
   if (!made) return;
@@ -224,6 +245,7 @@ const handle = (where, marker) =>
   $("plot").querySelector(`.marker[data-place="${where}"][data-marker="${marker}"]`);
 
 function select(where) {
+  commit();
   look.selected = where;
   render();
 }
@@ -311,14 +333,27 @@ function tools() {
   $("tools").replaceChildren(
     make("button", { id: "undo", disabled: state.read_only || !standing, onclick: undo }, `${words.undo} (u)`),
     make("button", { id: "help-open", onclick: help }, `${words.help} (?)`),
-    make("a", { id: "save", class: "button", href: report, download: report }, words.save_report),
-    make("a", { id: "save-json", class: "button", href: "result.json", download: "result.json" }, "result.json"),
+    download("save", report, words.save_report), download("save-json", "result.json", "result.json"),
     make("button", { id: "language", onclick: () => { lang = other; say(""); load(); } }, other === "zh" ? "中文" : "English"),
     make("button", { id: "close", onclick: close }, words.close),
   );
 }
 
+// What is saved holds every correction that was made before.
+function download(id, href, text) {
+  const onclick = async (event) => {
+    commit();
+    if (!waiting) return;
+    event.preventDefault();
+    await queue;
+    $(id).click();
+  };
+  return make("a", { id, class: "button", href, download: href, onclick }, text);
+}
+
 async function close() {
+  commit();
+  await queue;
   await ask("close", {});
   const text = state.words.closed;
   state = null;
@@ -329,6 +364,7 @@ function nerves() {
   $("nerves").replaceChildren(...state.nerves.map((one) => make("button", {
     id: `nerve-${one.id}`, "aria-current": one.id === look.nerve,
     onclick: () => {
+      commit();
       look.nerve = one.id;
       look.selected = (one.responses.find((each) => each.has_curve) || one.responses[0])?.place;
       fit(one);
@@ -441,7 +477,7 @@ function unassigned() {
 function differences() {
   const words = state.words;
   if (!state.differences.length) return $("differences").replaceChildren();
-  const go = (one) => { look.nerve = one.nerve; look.selected = one.place; fit(nerve()); render(); };
+  const go = (one) => { commit(); look.nerve = one.nerve; look.selected = one.place; fit(nerve()); render(); };
   $("differences").replaceChildren(make("h2", {}, words.differences), make("table", {},
     make("tr", {}, make("th", {}, ""), make("th", {}, ""), make("th", { class: "number" }, words.program),
       make("th", { class: "number" }, words.machine)),
@@ -465,6 +501,15 @@ $("plot").addEventListener("focusin", (event) => {
   if (made && Number(made.dataset.place) !== look.selected) select(Number(made.dataset.place));
 });
 window.addEventListener("resize", () => render());
-window.addEventListener("pagehide", () => { if (state) navigator.sendBeacon("leave"); });
+window.addEventListener("pagehide", () => {
+  if (!state) return;
+  clearTimeout(timer);
+  if (draft && !draft.isSent) {
+    const told = JSON.stringify({ ...draft.event(), lang });
+    draft = null;
+    navigator.sendBeacon("event", new Blob([told], { type: "application/json" }));
+  }
+  navigator.sendBeacon("leave");
+});
 await load();
 poll();
