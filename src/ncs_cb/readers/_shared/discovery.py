@@ -15,8 +15,8 @@ from ncs_cb.knowledge.layouts import Layout
 from ncs_cb.model import Decision
 from ncs_cb.readers._shared import folders
 from ncs_cb.readers._shared.asked import Asked, each_visit
-from ncs_cb.readers._shared.claims import available, by_suffix, claimants, head
-from ncs_cb.readers._shared.files import read_regular
+from ncs_cb.readers._shared.claims import available, by_suffix, claimants
+from ncs_cb.readers._shared.files import head, read_regular
 from ncs_cb.readers._shared.folders import STUDY_FILE, StudyInput
 from ncs_cb.readers._shared.grid import SPREADSHEETS
 from ncs_cb.readers._shared.reader import Input

@@ -11,9 +11,9 @@ from ncs_cb.errors import NcsError, ReadError, StudyError, UnknownFormatError
 from ncs_cb.harmless import visible
 from ncs_cb.model import Decision
 from ncs_cb.readers._shared import folders
-from ncs_cb.readers._shared.claims import available, by_suffix, claimants, head
+from ncs_cb.readers._shared.claims import available, by_suffix, claimants
 from ncs_cb.readers._shared.discovery import TABLE_SUFFIXES, left_out
-from ncs_cb.readers._shared.files import read_regular
+from ncs_cb.readers._shared.files import head, read_regular
 from ncs_cb.readers._shared.folders import StudyInput
 from ncs_cb.readers._shared.reader import Input, Reader
 from ncs_cb.review_file import is_log
