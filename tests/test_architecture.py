@@ -212,14 +212,50 @@ def _imported(path, modules):
         for name in re.findall(r"\bncs_cb(?:\.\w+)+", text):
             whole = name if name in modules else name.rpartition(".")[0]
             yield from [whole] if whole in modules and whole not in around else []
+    for pattern in _asked_by_pattern(tree, _module_name(path)):
+        yield from (name for name in modules if re.fullmatch(pattern, name))
+
+
+def _module_name(path):
+    name = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
+    return name.removesuffix(".__init__")
+
+
+def _asked_by_pattern(tree, own):
+    """Give, for each ``import_module(f"{_ROOM}.{name}")``, a pattern of what it may load."""
+    constants = {"__name__": own} | {
+        node.targets[0].id: node.value.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and isinstance(node.value, ast.Constant)
+    }
+    for node in ast.walk(tree):
+        called = _dotted(node.func) if isinstance(node, ast.Call) else ""
+        if called.rpartition(".")[2] == "import_module" and isinstance(node.args[0], ast.JoinedStr):
+            yield "".join(_pattern_of(part, constants) for part in node.args[0].values)
+
+
+def _pattern_of(part, constants):
+    if isinstance(part, ast.Constant):
+        return re.escape(part.value)
+    known = constants.get(getattr(part.value, "id", None))
+    # A name that is only known when it runs: any module of that room that is not private.
+    return re.escape(known) if isinstance(known, str) else r"(?!_)\w+"
+
+
+def test_a_module_loaded_by_a_made_up_name_is_an_arrow():
+    made = "_ROOM = 'ncs_cb.readers'\nimport_module(f'{_ROOM}.{name}').READER"
+    (pattern,) = _asked_by_pattern(ast.parse(made), "ncs_cb.readers._shared.claims")
+    assert re.fullmatch(pattern, "ncs_cb.readers.edf")
+    assert not re.fullmatch(pattern, "ncs_cb.readers._shared")
+    assert not re.fullmatch(pattern, "ncs_cb.readers.edf.tal")
+    own = ast.parse("importlib.import_module(f'{__name__}.write').go")
+    assert list(_asked_by_pattern(own, "ncs_cb.edf")) == [re.escape("ncs_cb.edf.write")]
 
 
 def test_no_modules_import_each_other_in_a_circle():
-    names = (path.relative_to(PACKAGE.parent).with_suffix("") for path in MODULES)
-    modules = {
-        ".".join(name.parts).removesuffix(".__init__"): path
-        for name, path in zip(names, MODULES, strict=True)
-    }
+    modules = {_module_name(path): path for path in MODULES}
     # The front page resolves its names on first use, and only users ask it for them.
     front = modules.pop("ncs_cb")
     assert front.name == "__init__.py"

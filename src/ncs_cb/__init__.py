@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ncs_cb.batch.export import write_tables
     from ncs_cb.comparison import compare
     from ncs_cb.dispersion import estimate_block
-    from ncs_cb.doors import analyze, analyze_many, judge, measure_traces
+    from ncs_cb.doors import analyze, analyze_many, judge, measure_traces, studies_from_table
     from ncs_cb.errors import (
         NcsError,
         ReadError,
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from ncs_cb.readers import read_study
     from ncs_cb.readers._shared.arrays import study_from_arrays
     from ncs_cb.readers.edf import write_edf
-    from ncs_cb.readers.mapped_table import studies_from_table
     from ncs_cb.readers.via_mne import study_from_epochs
     from ncs_cb.reports import show, write_report
     from ncs_cb.reports.record import load_result
@@ -59,7 +58,7 @@ _HOMES = {
     "propose_norms": "norms",
     "read_study": "readers",
     "show": "reports",
-    "studies_from_table": "readers.mapped_table",
+    "studies_from_table": "doors",
     "study_from_arrays": "readers._shared.arrays",
     "study_from_epochs": "readers.via_mne",
     "write_edf": "readers.edf",

@@ -18,15 +18,19 @@ import pandas as pd
 from ncs_cb import analysis
 from ncs_cb.errors import NcsError, StudyError
 from ncs_cb.judging import verdicts
+from ncs_cb.knowledge import lab as labs
 from ncs_cb.knowledge import reference as reference_sets
 from ncs_cb.measuring import traces as measuring
 from ncs_cb.model import Result, Study
 from ncs_cb.readers import read_studies, read_study
+from ncs_cb.readers._shared.asked import with_lab
+from ncs_cb.readers.mapped_table.frames import studies_of_frame
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from ncs_cb.knowledge.criteria import CriteriaSet
+    from ncs_cb.knowledge.layouts import Layout
     from ncs_cb.knowledge.reference import ReferenceSet
     from ncs_cb.model import Details
     from ncs_cb.readers import StudyInput
@@ -175,11 +179,63 @@ def _read_all(studies: Iterable[Named] | str | Path) -> list[Study]:
         raise StudyError("analyze_many takes several studies; analyze takes one.")
     if not isinstance(studies, str | os.PathLike):
         return [_read(one) for one in studies]
-    found = list(read_studies(studies).values())
-    for one in found:
+    return _good(read_studies(studies))
+
+
+def studies_from_table(
+    frame_or_path: pd.DataFrame | str | Path,
+    layout: str | Path | Layout | None = None,
+    *,
+    lab: str | Path | None = None,
+) -> list[Study]:
+    """Make one study per visit from a table of printed values.
+
+    Parameters
+    ----------
+    frame_or_path : DataFrame, str or Path
+        One row per stimulated site with the columns of a site table (see ``docs/tables.md``), or
+        any table that `layout` maps; as a DataFrame, a text table or a spreadsheet.
+    layout : str, Path or Layout, optional
+        Id of a shipped layout or of one in ``lab.toml``, or the path of a file. When not given,
+        the table's own headers decide.
+    lab : str or Path, optional
+        The laboratory's ``lab.toml``; by default the nearest one beside or above the file.
+
+    Returns
+    -------
+    list of Study
+        In order of first appearance. A missing value is unknown, never absent or normal.
+
+    Raises
+    ------
+    UnitError
+        If a unit is missing or unknown.
+    StudyError
+        If a column, nerve, side, muscle or site is not understood.
+    ReadError
+        If a value is no number.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"study_id": ["p1", "p1"], "nerve": "ulnar", "side": "right",
+    ...     "muscle": "adm", "stimulation_site": ["wrist", "below elbow"],
+    ...     "negative_peak_amplitude_mv": [8.1, 7.9]})
+    >>> [len(study.typed_responses) for study in studies_from_table(frame)]
+    [2]
+    """
+    if isinstance(frame_or_path, str | Path):
+        return _good(read_studies(frame_or_path, layout=layout, lab=lab))
+    own = None if lab is None else labs.load(lab)
+    studies = studies_of_frame(frame_or_path, layout, own)
+    return studies if own is None else [with_lab(study, own) for study in studies]
+
+
+def _good(read: Mapping[str, Study | NcsError]) -> list[Study]:
+    for one in read.values():
         if isinstance(one, NcsError):
             raise one
-    return [one for one in found if isinstance(one, Study)]
+    return [one for one in read.values() if isinstance(one, Study)]
 
 
 class Measured(pd.DataFrame):

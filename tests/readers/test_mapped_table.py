@@ -14,7 +14,9 @@ from ncs_cb import (
     UnitError,
     read_study,
     studies_from_table,
+    view,
 )
+from ncs_cb.cli.validate import warnings_of
 from ncs_cb.readers import read_studies
 from ncs_cb.readers._shared.grid import read_grid
 
@@ -120,6 +122,52 @@ def test_rows_of_another_table_are_named_and_not_read_as_motor(tmp_path):
     study = read_study(put(tmp_path, "report.csv", SIERRA))
     assert decided(study, "row") == ["rows 7, 8, 9 belong to no motor table"]
     assert decided(study, "column") == ["Norm Onset (ms)"]
+    (lost,) = [d for d in study.decisions if d.topic == "rows left out"]
+    assert lost.choice == "9"
+
+
+ABOVE = """City Clinic;;;;
+Left Median Motor (Abd Poll Brev)  32.1 °C;;;;
+{between}Stim Site;NR;Onset (ms);O-P Amp (mV);Neg Area (mVms)
+Wrist;;3.4;9.8;31.0
+Elbow;;7.6;9.1;29.7
+Right Ulnar Motor (Abd Dig Min);;;;
+Stim Site;NR;Onset (ms);O-P Amp (mV);Neg Area (mVms)
+Wrist;;2.8;10.2;30.1
+B Elbow;;6.6;3.1;9.2
+"""
+
+
+@pytest.mark.parametrize("between", ["", ";;;;\n", "Tested by the evening shift;;;;\n"])
+def test_a_nerve_line_above_the_first_header_names_the_rows_behind_it(tmp_path, between):
+    study = read_study(put(tmp_path, "report.csv", ABOVE.format(between=between)))
+    assert [row[:4] for row in rows(study)] == [
+        ("median", "left", "apb", "wrist"),
+        ("median", "left", "apb", "elbow"),
+        ("ulnar", "right", "adm", "wrist"),
+        ("ulnar", "right", "adm", "below_elbow"),
+    ]
+    assert study.details.limb_temperature_c == {"left_arm": 32.1}
+    assert not decided(study, "row")
+    assert not decided(study, "rows left out")
+
+
+def test_a_nerve_line_of_another_table_above_the_header_names_nothing_behind_it(tmp_path):
+    table = ABOVE.format(between="F min;;28.1;;\n")
+    study = read_study(put(tmp_path, "report.csv", table))
+    assert {row[0] for row in rows(study)} == {"ulnar"}
+    (lost,) = [d for d in study.decisions if d.topic == "rows left out"]
+    assert lost.choice == "5, 6"
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "(5, 6)"), ("zh", "（5, 6）")])
+def test_values_without_a_nerve_line_are_said_on_the_screen_and_under_not_tested(
+    tmp_path, language, said
+):
+    table = ABOVE.format(between="").replace("Left Median Motor", "Median, left")
+    study = read_study(put(tmp_path, "report.csv", table.replace("City Clinic;;;;", "\n")))
+    assert any("rows 5, 6" in line for line in warnings_of(study))
+    assert said in view.build(ncs_cb.analyze(study), lang=language).finding[-1].text
 
 
 def test_a_natus_report_takes_its_units_from_the_line_below_and_adds_segments_up(tmp_path):

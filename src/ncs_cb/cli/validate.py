@@ -175,7 +175,7 @@ def warnings_of(study: Study) -> Iterator[str]:
             f'sites = {{ "{key}" = "{site}" }}{others}'
         )
     for decision in study.decisions:
-        if decision.topic == "salvage":
+        if decision.topic in ("salvage", "rows left out"):
             yield f"{decision.source}: warning: {decision.reason}."
         elif decision.topic == "overruled":
             yield f"{decision.source}: warning: {decision.choice}, {decision.reason}."

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from html import escape
@@ -14,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from ncs_cb import plugins
 from ncs_cb.errors import NcsError, ReportError, did_you_mean
-from ncs_cb.harmless import shortened
 from ncs_cb.model import Result
+from ncs_cb.reports._shared import Content, Writer, named, safe_name
 from ncs_cb.system import write_whole
 
 if TYPE_CHECKING:
@@ -33,29 +32,6 @@ __all__ = [
 ]
 
 _GROUP = "ncs_cb.reports"
-Content = str | bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Writer:
-    """One report format.
-
-    Attributes
-    ----------
-    name : str
-        As in ``formats=["html"]``.
-    description : str
-        One line for ``ncs-cb formats``.
-    write : callable
-        Takes a result and, by keyword, the language; gives file names with their content.
-    write_comparison : callable, optional
-        The same for a comparison of visits.
-    """
-
-    name: str
-    description: str
-    write: Callable[..., Mapping[str, Content]]
-    write_comparison: Callable[..., Mapping[str, Content]] | None = None
 
 
 @cache
@@ -67,6 +43,8 @@ def writers() -> dict[str, Writer]:
     """
     found: dict[str, Writer] = {}
     for module in iter_modules(__path__):
+        if module.name.startswith("_"):
+            continue
         writer = getattr(import_module(f"{__name__}.{module.name}"), "WRITER", None)
         if isinstance(writer, Writer):
             found[writer.name] = writer
@@ -202,47 +180,6 @@ def _writer(name: str) -> Writer:
             + did_you_mean(name, known)
         )
     return known[name]
-
-
-def named(name: str, lang: str) -> str:
-    """Name a file for its language, so that a translation stands beside the English report.
-
-    Examples
-    --------
-    >>> named("report.html", "en"), named("report.html", "zh")
-    ('report.html', 'report.zh.html')
-    """
-    stem, _, suffix = name.rpartition(".")
-    return name if lang == "en" else f"{stem}.{lang}.{suffix}"
-
-
-# Names that mean something else than a file to some operating system.
-_RESERVED = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d)(\..*)?$", re.IGNORECASE)
-# Bytes; a file system takes 255, and files in the making and their suffixes need some.
-_LONGEST_NAME = 180
-
-
-def safe_name(text: str) -> str:
-    """Make a folder name of an id: no separators, no dots in front, never empty.
-
-    Letters and digits of every script are kept; two ids that would meet in one name are told
-    apart by a short hash.
-
-    Examples
-    --------
-    >>> safe_name("p014-2026-03"), safe_name("../../etc").startswith("etc-")
-    ('p014-2026-03', True)
-    """
-    kept = re.sub(r"[^\w.\-]+", "_", text, flags=re.UNICODE).strip("._-")
-    kept = shortened(kept, _LONGEST_NAME).rstrip("._-")
-    if kept and kept == text and not _RESERVED.match(text):
-        return text
-    from hashlib import sha256
-
-    prefix = "_" if _RESERVED.match(kept) else ""
-    return (
-        f"{prefix}{kept or 'study'}-{sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
-    )
 
 
 def write_atomically(path: Path, content: Content) -> Path:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ncs_cb import figures, view
 from ncs_cb.model import Result, Study, Trace, TypedResponse
-from ncs_cb.reports import Writer, named
+from ncs_cb.reports._shared import Writer, named
 from ncs_cb.view.serial import build_comparison
 from ncs_cb.vocabulary import SHOWN_GRADES
 

@@ -17,7 +17,7 @@ from ncs_cb import figures, view
 from ncs_cb.errors import ReportError, missing_extra
 from ncs_cb.figures.drawing import CHINESE_FONTS
 from ncs_cb.model import Result
-from ncs_cb.reports import Writer, named
+from ncs_cb.reports._shared import Writer, named
 from ncs_cb.view.serial import build_comparison
 from ncs_cb.vocabulary import SHOWN_GRADES
 

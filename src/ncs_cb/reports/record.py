@@ -25,7 +25,7 @@ from ncs_cb.errors import NcsError, ReadError
 from ncs_cb.files import read_regular
 from ncs_cb.knowledge import set_words
 from ncs_cb.model import Details, Provenance, Response, Result, SetWords, Site, Stimulus, Study
-from ncs_cb.reports import Writer
+from ncs_cb.reports._shared import Writer
 from ncs_cb.vocabulary import ID_LISTS, JUDGEMENT_TABLES, RESULT_TABLES
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from ncs_cb.columns import conform, table_columns
 from ncs_cb.errors import missing_extra
 from ncs_cb.harmless import no_formula, visible
 from ncs_cb.model import Result
-from ncs_cb.reports import Writer, safe_name
+from ncs_cb.reports._shared import Writer, safe_name
 from ncs_cb.vocabulary import ID_LISTS, MAIN_TABLES, SERIES_TABLES
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ncs_cb import view
 from ncs_cb.model import Result
-from ncs_cb.reports import Writer, named
+from ncs_cb.reports._shared import Writer, named
 from ncs_cb.view import Fact, Table, View
 from ncs_cb.view.serial import ComparisonView, build_comparison
 

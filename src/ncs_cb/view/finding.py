@@ -318,6 +318,11 @@ def _not_tested(r: Reading) -> list[str]:
         texts = dict.fromkeys(one.text or one.recording for one in r.result.study.unassigned)
         n = len(r.result.study.unassigned)
         items.append(r.words("finding.unassigned", n=n, texts=r.words.join(texts, weight="comma")))
+    items += [
+        r.words("finding.rows_left_out", rows=one.choice)
+        for one in r.result.study.decisions
+        if one.topic == "rows left out"
+    ]
     items.append(r.words("finding.roots"))
     return [r.words("finding.not_tested", items=r.words.join(items, weight="heavy"))]
 

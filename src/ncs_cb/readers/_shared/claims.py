@@ -7,17 +7,12 @@ from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from importlib.resources import files
-from pathlib import Path
 
 from ncs_cb import plugins
-from ncs_cb.errors import ReadError
-from ncs_cb.readers._shared.files import read_regular
 from ncs_cb.readers._shared.reader import Input, Reader
 
 _PACKAGE = "ncs_cb.readers"
 _GROUP = "ncs_cb.readers"
-# Enough for every magic number and the first line of a table.
-_HEAD_BYTES = 4096
 
 
 @cache
@@ -33,14 +28,6 @@ def available() -> tuple[Reader, ...]:
     others = plugins.load(_GROUP, Reader, [reader.name for reader in found])
     safe = (replace(r, claims=plugins.guarded(_GROUP, r.name, r.claims, False)) for r in others)
     return (*found, *safe)
-
-
-def head(path: Path) -> bytes:
-    """Give the first bytes of a file; none when it cannot be opened, or is a pipe or a device."""
-    try:
-        return read_regular(path, at_most=_HEAD_BYTES)
-    except ReadError:
-        return b""
 
 
 def claimants(source: Input) -> list[Reader]:

@@ -8,7 +8,18 @@ from pathlib import Path
 from ncs_cb.errors import ReadError
 from ncs_cb.files import LARGEST_FILE_BYTES, read_regular
 
-__all__ = ["LARGEST_FILE_BYTES", "inside", "read_regular"]
+__all__ = ["LARGEST_FILE_BYTES", "head", "inside", "read_regular"]
+
+# Enough for every magic number and the first line of a table.
+_HEAD_BYTES = 4096
+
+
+def head(path: Path) -> bytes:
+    """Give the first bytes of a file; none when it cannot be opened, or is a pipe or a device."""
+    try:
+        return read_regular(path, at_most=_HEAD_BYTES)
+    except ReadError:
+        return b""
 
 
 def inside(path: Path, folder: Path, *, said_by: str) -> Path:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ncs_cb.model import Study
-from ncs_cb.readers._shared.claims import head
+from ncs_cb.readers._shared.files import head
 from ncs_cb.readers._shared.reader import Input, Reader, Recording
 
 if TYPE_CHECKING:

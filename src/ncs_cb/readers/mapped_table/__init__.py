@@ -15,11 +15,10 @@ from ncs_cb.readers._shared.reader import Input, Reader, Recording
 from ncs_cb.readers._shared.tables import first_lines
 from ncs_cb.readers._shared.typed import is_site_table
 from ncs_cb.readers.mapped_table.build import recordings
-from ncs_cb.readers.mapped_table.frames import studies_from_table
 from ncs_cb.readers.mapped_table.guess import guess_layout
 from ncs_cb.readers.mapped_table.header import is_recognized
 
-__all__ = ["READER", "guess", "read", "studies_from_table", "visits"]
+__all__ = ["READER", "guess", "read", "visits"]
 
 _TEXTS = (".csv", ".tsv", ".txt")
 _HEAD_BYTES = 1 << 16

@@ -38,6 +38,10 @@ _PRINTED_LIMITS: dict[str, tuple[float, float]] = {
     "printed_velocity_m_per_s": RANGES["velocity_m_per_s"],
 }
 _PEAK_TO_PEAK = {"negative_peak_amplitude_mv": "peak_to_peak_amplitude_mv"}
+_LEFT_OUT = (
+    "values that belong to no motor table are not read: no line that 'group_row' of the layout "
+    "fits names their nerve, or another header stands above them"
+)
 _SHOWN = 40
 _LONGEST_ID = 200
 _Series = tuple[str, str, str, str]
@@ -369,6 +373,9 @@ def _decisions(source: Input, grid: Grid, layout: Layout, found: Found) -> tuple
     if found.passed_over:
         why = f"rows {_listed(found.passed_over)} belong to no motor table"
         made.append(Decision(name, "row", "passed over", why))
+    if found.lost:
+        rows = _listed(found.lost)
+        made.append(Decision(name, "rows left out", rows, f"{_LEFT_OUT} (rows {rows})"))
     return tuple(made)
 
 

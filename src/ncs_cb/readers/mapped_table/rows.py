@@ -61,12 +61,15 @@ class Found:
         Headers, or codes of a long table, that the layout does not name.
     passed_over : list of str
         Lines that belong to nothing the layout names.
+    lost : list of str
+        Those of them that hold values.
     """
 
     rows: list[Row] = field(default_factory=list)
     units: dict[str, str] = field(default_factory=dict)
     unmapped: list[str] = field(default_factory=list)
     passed_over: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
 
 
 def take_rows(grid: Grid, layout: Layout) -> Found:
@@ -182,7 +185,7 @@ class _Table:
 
     def tall(self) -> None:
         columns: list[_Column] | None = self._columns()
-        group: dict[str, str] | None = None if self.layout.group_row is not None else {}
+        group = self._group_above() if self.layout.group_row is not None else {}
         for number, row in self._body():
             named = self._group(row)
             if named is not None:
@@ -197,6 +200,7 @@ class _Table:
                 continue
             if columns is None or group is None:
                 self._pass_over(number)
+                self.found.lost.append(str(number))
                 continue
             self._tall_row(number, row, columns, group)
 
@@ -219,6 +223,19 @@ class _Table:
         if match is None:
             return None
         return _named({k: v for k, v in match.groupdict().items() if v})
+
+    def _group_above(self) -> dict[str, str] | None:
+        """Read the line that names the rows behind the first header, where it stands above it.
+
+        Remarks and empty lines may stand between; a row of several cells is of something else.
+        """
+        for row in reversed(self.grid.rows[: self.header.row]):
+            named = self._group(row)
+            if named is not None:
+                return named
+            if sum(bool(text_of(c)) for c in row) > 1:
+                return None
+        return None
 
     def _is_heading(self, row: Sequence[Cell]) -> bool:
         """Tell a title between the rows: a single cell that is no stimulation site."""
