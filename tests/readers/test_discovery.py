@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 
 import pytest
 
 from ncs_cb import StudyError, read_study
+from ncs_cb.cli import main
 from ncs_cb.readers import files_below, find_studies, is_recording, problems
 from readers.handmade import median_mnc
 from readers.studies import arm
@@ -317,3 +319,21 @@ def test_every_format_says_what_it_needs(run):
     status, _, err = run("formats", "sweeptable")
     assert status == 2
     assert "Did you mean 'sweep_table'" in err
+
+
+def test_a_table_that_no_layout_fits_is_a_failure_that_says_how_to_read_it(tmp_path, capsys):
+    root = tmp_path / "root"
+    (root / "p1").mkdir(parents=True)
+    table = "who,what,how much\na,b,1\n"
+    for name in ("sheet.csv", "p1/sheet.tsv"):
+        (root / name).write_text(table.replace(",", "\t") if name[-3:] == "tsv" else table)
+    (root / "README.csv").write_text(table)
+    (root / "notes.txt").write_text("nothing of a study")
+    with pytest.raises(SystemExit):
+        main(["batch", str(root), "--out", str(tmp_path / "out"), "--workers", "1"])
+    assert "2 failed" in capsys.readouterr().err
+    with (tmp_path / "out" / "failures.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["input"] for row in rows] == ["p1", "sheet.csv"]
+    assert all("no known layout fits" in row["message"] for row in rows)
+    assert all("--layout" in row["hint"] for row in rows)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 
+import ncs_cb
 from ncs_cb import ReadError, StudyError, UnitError, read_study
 from ncs_cb.cli import main
+from ncs_cb.readers.natus_text import hidden_name
 
 RATE_KHZ = 19.2
 N = 960
@@ -50,6 +54,7 @@ def export(rows, anatomy="R Abductor Digiti Minimi", decimal=","):
 
 
 def put(folder, text, name="export.txt", sites=True):
+    folder.mkdir(exist_ok=True)
     path = folder / name
     path.write_bytes(text.replace("\n", "\r\n").encode("utf-16"))
     if sites:
@@ -98,6 +103,25 @@ def test_identity_is_dropped_and_a_name_that_begins_with_a_number_is_hidden(tmp_
         assert secret not in repr((study.traces[0].recording, study.decisions, study.sources))
         assert secret not in study.study_id
     assert study.traces[0].recording.startswith("natus-")
+
+
+@pytest.mark.parametrize("name", ["4711_Ulnar.txt", "123-Ulnar.txt", "P4711 Ulnar.txt"])
+def test_a_number_in_a_name_stands_in_no_result_whatever_study_toml_calls_the_file(tmp_path, name):
+    put(tmp_path / "visit", export([row(wave(8, 3)), row(wave(7, 7))]), name)
+    result = ncs_cb.analyze(read_study(tmp_path / "visit"))
+    (recording,) = set(result.traces.recording)
+    assert list(result.study.details.recordings) == [recording]
+    with pytest.raises(SystemExit):
+        main(["analyze", str(tmp_path / "visit"), "--out", str(tmp_path / "out")])
+    files = [p for p in (tmp_path / "out").rglob("*") if p.suffix in (".json", ".csv", ".html")]
+    written = "".join(p.read_text("utf-8") for p in files)
+    assert "natus-" in written
+    assert not re.search(r"\b(P?4711|123)[-_ ]Ulnar", written)
+
+
+def test_a_number_that_counts_and_a_day_leave_the_name_of_a_natus_text(tmp_path):
+    for name in ("ulnar 2.txt", "emg_20260302.txt", "12 ulnar.txt"):
+        assert hidden_name(name) == name
 
 
 def test_a_sweep_that_names_no_site_is_an_unassigned_stimulus(tmp_path):

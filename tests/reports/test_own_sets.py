@@ -98,6 +98,48 @@ def test_the_page_marks_motor_values_by_a_laboratorys_own_limits(study, limits):
     assert marked(ncs_cb.analyze(study, reference=limits)) == ["9.8* (≥ 12)"]
 
 
+@pytest.mark.parametrize(("lang", "cell"), [("en", "24.0* (≥ 30)"), ("zh", "24.0*（≥ 30）")])
+def test_a_sensory_value_stands_beside_its_limit_and_the_set_is_named(
+    study, limits, tmp_path, lang, cell
+):
+    result = ncs_cb.analyze(study, reference=limits)
+    table = says(result, lang).sensory
+    marked = [one.text for one in table.rows[0] if one.tone == "outside"]
+    assert marked == [cell]
+    assert "Limits of our laboratory" in table.note
+    for path in ncs_cb.write_report(result, tmp_path, formats=["html", "txt"], lang=lang):
+        assert cell in path.read_text("utf-8")
+    shipped = says(ncs_cb.analyze(study), lang).sensory
+    assert not any(one.tone == "outside" for one in shipped.rows[0])
+    assert any("≥" in one.text for one in shipped.rows[0])
+
+
+def test_a_recorded_sensory_value_has_the_limit_of_its_own_row(tmp_path):
+    """Typed values come first, and each study counts its rows from nought."""
+    own = tmp_path / "own.toml"
+    own.write_text(LIMITS, "utf-8")
+    low = SensoryValue("ulnar", "left", "digit5-wrist", amplitude_uv=24.0)
+    high = SensoryValue("ulnar", "right", "digit5-wrist", amplitude_uv=36.0)
+    studies = [
+        Study("one", details=Details(sensory=(high,))),
+        Study("two", details=Details(sensory=(high, low))),
+    ]
+    _, two = ncs_cb.analyze_many(studies, reference=str(own))
+    mine = two.limits[two.limits["table"] == "sensory"]
+    assert mine["row"].tolist() == [0, 1]
+    assert mine["is_outside"].tolist() == [False, True]
+    assert mine["set_id"].unique().tolist() == ["our_limits"]
+
+
+@pytest.mark.parametrize("name", ["our_limits", "aanem_2016"])
+def test_limits_named_by_their_path_are_told_by_their_title(study, tmp_path, name):
+    path = tmp_path / "lim_same.toml"
+    path.write_text(LIMITS.replace("our_limits", name), "utf-8")
+    told = says(ncs_cb.analyze(study, reference=str(path)), "en").rests_on
+    assert "Limits of our laboratory" in [fact.text for fact in told]
+    assert not any("lim" in fact.text and "toml" in fact.text for fact in told)
+
+
 @pytest.fixture
 def criteria(tmp_path):
     text = files("ncs_cb").joinpath("tables/criteria/partial_block_20pct.toml").read_text("utf-8")

@@ -186,7 +186,7 @@ def find_inputs(
     studies = sorted(
         (
             Found.of(study, root)
-            for study in iter_studies(root, layout=layout, lab=lab)
+            for study in iter_studies(root, layout=layout, lab=lab, with_unread=True)
             if not os.path.join(real_root, _below(str(root), study.path), "").startswith(inside)
         ),
         key=lambda found: found.key,

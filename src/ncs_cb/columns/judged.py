@@ -77,7 +77,7 @@ SENSORY: tuple[Column, ...] = (
 
 LIMITS: tuple[Column, ...] = (
     series("limits")[0],
-    text("limits", "table", "Table", "'traces' or 'segments'."),
+    text("limits", "table", "Table", "'traces', 'segments' or 'sensory'."),
     Column("row", "limits", "Int64", "Row", "Place of the value's row in that table, from 0."),
     text("limits", "column", "Column", "Name of the limited column."),
     number("limits", "limit", "Limit", "The limit of normal, in the unit of the column."),

@@ -1,4 +1,4 @@
-"""Which motor values lie outside the limits of normal, by the sets that a result rests on."""
+"""Which values lie outside the limits of normal, by the sets that a result rests on."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pandas as pd
 
 from ncs_cb import flags
 from ncs_cb.columns import conform
+from ncs_cb.judging import sensory
 from ncs_cb.judging.rows import ByStudy, Row, by_study
 from ncs_cb.judging.truth import holds
 from ncs_cb.knowledge.anatomy import anatomy
@@ -33,10 +34,11 @@ def limits_table(
     *,
     reference: str | Path | ReferenceSet,
 ) -> pd.DataFrame:
-    """Give the limit of normal of every motor value that has one.
+    """Give the limit of normal of every motor and sensory value that has one.
 
-    Latency and amplitude are limited at the site that their limit names, or at the distal one:
-    farther along the nerve they depend on distance and, in block, on what the report is about.
+    Latency and amplitude of motor nerves are limited at the site that their limit names, or at the
+    distal one: farther along the nerve they depend on distance and, in block, on what the report
+    is about.
 
     Parameters
     ----------
@@ -53,6 +55,7 @@ def limits_table(
         Table ``limits``; ``row`` counts within the study's own table.
     """
     found = limit_rows(by_study(traces), by_study(segments), details, reference=reference)
+    found += sensory.limit_rows(traces, details, reference=reference)
     return conform(pd.DataFrame(found), "limits")
 
 
@@ -63,7 +66,7 @@ def limit_rows(
     *,
     reference: str | Path | ReferenceSet,
 ) -> list[dict[str, Any]]:
-    """Give :func:`limits_table` as rows, of rows by study."""
+    """Give the motor part of :func:`limits_table` as rows, of rows by study."""
     sets = chain(reference)
     return [
         one

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import operator
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
@@ -23,7 +24,7 @@ from ncs_cb import flags
 from ncs_cb.columns import as_number, conform, records
 from ncs_cb.judging.truth import Truth, holds
 from ncs_cb.knowledge.anatomy import anatomy, find
-from ncs_cb.knowledge.reference import ReferenceSet, chain, first_limit
+from ncs_cb.knowledge.reference import Limit, ReferenceSet, chain, first_limit
 from ncs_cb.knowledge.thresholds import is_same_distance
 from ncs_cb.measuring import sensory as measured
 from ncs_cb.model import Details, SensoryValue
@@ -31,6 +32,22 @@ from ncs_cb.model import Details, SensoryValue
 # A digit lies distal to every stimulation site of the nerve.
 _BEYOND = -1
 _TIMES = ("onset_latency_ms", "peak_latency_ms", "velocity_m_per_s")
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One value beside its limit of normal; unknown where its distance is not the limit's."""
+
+    item: str
+    value: float
+    limit: Limit
+    is_inside: Truth
+
+    def reason(self) -> str:
+        """Give the comparison in words."""
+        sign = ">=" if self.limit.direction == "lower" else "<="
+        told = f"normal {sign} {self.limit.value:g}, {self.limit.set_id}"
+        return f"{self.item} {self.value:.1f} ({told})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +67,8 @@ class SensoryStudy:
         ``reading`` (the physician's own), ``limits`` or ``unknown``.
     reason : str
         The values and limits it rests on.
+    compared : tuple of Compared
+        The values that have a limit of normal.
     """
 
     nerve: str
@@ -58,6 +77,7 @@ class SensoryStudy:
     is_normal: Truth
     by: str
     reason: str
+    compared: tuple[Compared, ...] = ()
 
 
 def sensory_studies(
@@ -106,34 +126,72 @@ def sensory_table(
     DataFrame
         Table ``sensory``: study by study, typed-in values first.
     """
-    sets = chain(reference)
-    is_sensory = [kind == "sensory" for kind in traces["kind"].tolist()]
+    rows = [
+        row | {"is_normal": one.is_normal, "judged_by": one.by, "reason": one.reason}
+        for row, one in _each(traces, details, chain(reference))
+    ]
+    return conform(pd.DataFrame(rows), "sensory")
+
+
+def limit_rows(
+    traces: pd.DataFrame,
+    details: Mapping[str, Details],
+    *,
+    reference: str | Path | ReferenceSet,
+) -> list[dict[str, Any]]:
+    """Give the limit of normal of every sensory value that was compared with one.
+
+    As rows of the table ``limits``; ``row`` is the place in the study's own table ``sensory``.
+    """
+    found, places = [], Counter[str]()
+    for row, one in _each(traces, details, chain(reference)):
+        study_id = str(row["study_id"])
+        found += [
+            {
+                "study_id": study_id,
+                "table": "sensory",
+                "row": places[study_id],
+                "column": told.item,
+                "limit": told.limit.value,
+                "direction": told.limit.direction,
+                "is_outside": told.is_inside is False,
+                "set_id": told.limit.set_id,
+                "source": told.limit.source,
+                "verified": told.limit.verified,
+            }
+            for told in one.compared
+            if told.is_inside is not pd.NA
+        ]
+        places[study_id] += 1
+    return found
+
+
+def _each(
+    traces: pd.DataFrame, details: Mapping[str, Details], sets: tuple[ReferenceSet, ...]
+) -> list[tuple[dict[str, Any], SensoryStudy]]:
+    """Judge every sensory study by itself: study by study, typed-in values first."""
+    typed = [
+        (_typed_row(study_id, value), _alone(replace(person, sensory=(value,)), (), sets))
+        for study_id, person in details.items()
+        for value in person.sensory
+    ]
     recorded = []
+    is_sensory = [kind == "sensory" for kind in traces["kind"].tolist()]
     if any(is_sensory):
         as_measured = traces[np.array(is_sensory)]
         told = records(measured.sensory_table(as_measured))
         for row, shown in zip(records(as_measured), told, strict=True):
             person = replace(details.get(str(row["study_id"]), Details()), sensory=())
-            recorded.append(shown | _alone(person, [row], sets))
-    typed = [
-        _typed_row(study_id, value) | _alone(replace(person, sensory=(value,)), (), sets)
-        for study_id, person in details.items()
-        for value in person.sensory
-    ]
-    rows = sorted([*typed, *recorded], key=lambda row: str(row["study_id"]))
-    return conform(pd.DataFrame(rows), "sensory")
-
-
-_JUDGEMENT = ["is_normal", "judged_by", "reason"]
+            recorded.append((shown, _alone(person, [row], sets)))
+    return sorted([*typed, *recorded], key=lambda one: str(one[0]["study_id"]))
 
 
 def _alone(
     person: Details, rows: Sequence[Mapping[Any, Any]], sets: tuple[ReferenceSet, ...]
-) -> dict[str, Any]:
+) -> SensoryStudy:
     """Judge one study by itself."""
-    for one in sensory_studies(person, rows, sets):
-        return dict(zip(_JUDGEMENT, (one.is_normal, one.by, one.reason), strict=True))
-    return dict(zip(_JUDGEMENT, (pd.NA, "unknown", ""), strict=True))
+    unknown = SensoryStudy("", "", None, pd.NA, "unknown", "")
+    return next(iter(sensory_studies(person, rows, sets)), unknown)
 
 
 def _typed_row(study_id: str, value: SensoryValue) -> dict[str, Any]:
@@ -167,9 +225,11 @@ def _stretch(nerve: str, segment: str | None) -> tuple[int, int] | None:
 def _typed(value: SensoryValue, details: Details, sets: tuple[ReferenceSet, ...]) -> SensoryStudy:
     stretch = _stretch(value.nerve, value.segment)
     names = (value.segment or "").split("-")
-    key = (value.nerve, value.side or "", stretch)
+    nerve, side = value.nerve, value.side or ""
     if value.is_normal is not None:
-        return SensoryStudy(*key, value.is_normal, "reading", "as read by the physician")
+        return SensoryStudy(
+            nerve, side, stretch, value.is_normal, "reading", "as read by the physician"
+        )
     digits = (find("muscles", name) for name in names if name)
     digit = next((m for m in digits if m in anatomy().nerves[value.nerve].sensory_sites), None)
     at_wrist = any(name in anatomy().nerves[value.nerve].routine_sites for name in names)
@@ -180,7 +240,8 @@ def _typed(value: SensoryValue, details: Details, sets: tuple[ReferenceSet, ...]
         "onset_latency_ms": value.onset_latency_ms,
         "peak_latency_ms": value.peak_latency_ms,
     }
-    return SensoryStudy(*key, *_judged(value.nerve, digit, measured, routine, None, details, sets))
+    judged = _judged(value.nerve, digit, measured, routine, None, details, sets)
+    return SensoryStudy(nerve, side, stretch, *judged)
 
 
 def _recorded(
@@ -223,25 +284,27 @@ def _judged(
     distance_mm: float | None,
     details: Details,
     sets: tuple[ReferenceSet, ...],
-) -> tuple[Truth, str, str]:
+) -> tuple[Truth, str, str, tuple[Compared, ...]]:
     """Compare values with their limits: is it normal, by what, and on which numbers."""
     sizes = ("amplitude_uv",) if routine else ()
-    size, why_size = _compared(sizes, measured, None, nerve, digit, details, sets)
+    size = _compared(sizes, measured, None, nerve, digit, details, sets)
     times = _TIMES if routine else ("velocity_m_per_s",)
     # Latency and velocity of one response are the same fact: one set judges it, the first that
     # can, since the latency limit of one set and the velocity limit of another may contradict.
-    time: list[Truth] = []
-    why_time: list[str] = []
+    time: list[Compared] = []
     for made in sets:
-        time, why_time = _compared(times, measured, distance_mm, nerve, digit, details, (made,))
-        if any(isinstance(answer, bool) for answer in time):
+        time = _compared(times, measured, distance_mm, nerve, digit, details, (made,))
+        if any(isinstance(one.is_inside, bool) for one in time):
             break
-    reason = "; ".join([*why_size, *why_time])
-    if any(answer is False for answer in (*size, *time)):
-        return False, "limits", reason
-    if any(answer is True for answer in time) and (not routine or any(one is True for one in size)):
-        return True, "limits", reason
-    return pd.NA, "unknown", reason
+    told = (*size, *time)
+    reason = "; ".join(one.reason() for one in told)
+    if any(one.is_inside is False for one in told):
+        return False, "limits", reason, told
+    if any(one.is_inside is True for one in time) and (
+        not routine or any(one.is_inside is True for one in size)
+    ):
+        return True, "limits", reason, told
+    return pd.NA, "unknown", reason, told
 
 
 def _compared(
@@ -252,10 +315,9 @@ def _compared(
     digit: str | None,
     details: Details,
     sets: tuple[ReferenceSet, ...],
-) -> tuple[list[Truth], list[str]]:
-    """Compare some of the values, with the words for each comparison."""
-    answers: list[Truth] = []
-    reasons = []
+) -> list[Compared]:
+    """Compare some of the values with the first limit that each has."""
+    found = []
     for item in items:
         value = measured.get(item)
         limit = first_limit(sets, "sensory", nerve, digit, item, details)
@@ -267,10 +329,8 @@ def _compared(
             is_far = not is_same_distance(distance_mm, limit.distance_mm)
             if is_far and inside is bool(distance_mm < limit.distance_mm):
                 inside = pd.NA
-        answers.append(inside)
-        sign = ">=" if limit.direction == "lower" else "<="
-        reasons.append(f"{item} {value:.1f} (normal {sign} {limit.value:g}, {limit.set_id})")
-    return answers, reasons
+        found.append(Compared(item, value, limit, inside))
+    return found
 
 
 def _text(value: Any) -> str:

@@ -181,7 +181,7 @@ def _read(
         study_id = found.part
     inputs, decisions = open_all(found, asked.keep_identity)
     inputs = [asked.put_to(source, lab) for source in inputs]
-    recordings, ignored = _read_all(inputs, told, lone=lone, part=found.part)
+    recordings, ignored, told = _read_all(inputs, told, lone=lone, part=found.part)
     if toml is None and not lone:
         copies = [d.source for d in ignored if d.reason.startswith(_COPY)]
         names = {source.name for source, _ in recordings} | set(copies)
@@ -246,7 +246,7 @@ def problems(
     inputs, _ = open_all(found, False, failed)
     inputs = [asked.put_to(source, lab_file) for source in inputs]
     lone = not found.path.is_dir()
-    read, ignored = _read_all(inputs, told, lone=lone, part=found.part, failed=failed)
+    read, ignored, told = _read_all(inputs, told, lone=lone, part=found.part, failed=failed)
     if not failed:
         with collected(failed):
             with_review(_assemble(study_id, told, (), read, ()), found)
@@ -317,14 +317,16 @@ def _read_all(
     lone: bool,
     part: str = "",
     failed: list[NcsError] | None = None,
-) -> tuple[list[_Read], list[Decision]]:
-    """Let the one reader that claims each input read it."""
+) -> tuple[list[_Read], list[Decision], Details]:
+    """Let the one reader that claims each input read it; what was told gets the names shown."""
     claimed, decisions = claim_all(inputs, lone=lone, failed=failed)
     overrides: Mapping[str, RecordingOverride] = {}
+    sources = [source for source, _ in claimed]
     with collected(failed):
-        sources = [source for source, _ in claimed]
         overrides = told_of.by_recording(told.recordings, sources, lone=lone)
     claimed = [(_shown(source, reader, overrides), reader) for source, reader in claimed]
+    shown = {before.name: now.name for before, (now, _) in zip(sources, claimed, strict=True)}
+    told = _told_openly(told, {**{s.path.name: s.name for s, _ in claimed}, **shown})
     seen: dict[str, str] = {}
     read: list[_Read] = []
     for source, reader in claimed:
@@ -338,13 +340,19 @@ def _read_all(
         with collected(failed):
             recording = told_of.apply(_read_one(source, reader, part), source.override, source.name)
             read.append((Source(source.name, digest, reader.name), recording))
-    return read, decisions
+    return read, decisions, told
 
 
 def _shown(source: Input, reader: Reader, overrides: Mapping[str, RecordingOverride]) -> Input:
     """Give an input what was told of it, and the name under which it may be shown."""
     override = overrides.get(source.name, source.override)
     return replace(source, name=reader.shown(source.name), override=override)
+
+
+def _told_openly(told: Details, shown: Mapping[str, str]) -> Details:
+    """Call the recordings in what was told of them as they are shown: by no patient's number."""
+    recordings = {shown.get(name, open_name(name)): one for name, one in told.recordings.items()}
+    return replace(told, recordings=recordings) if recordings else told
 
 
 def _read_one(source: Input, reader: Reader, part: str) -> Recording:
@@ -388,24 +396,35 @@ def _assemble(
 
         refuse_twins(traces)
     ids = [r.study_id for r in recorded if r.study_id]
-    return Study(
-        visible(ids[0] if len(read) == 1 and ids and not sources else study_id),
-        traces,
-        typed,
-        _merged(told, [r.details for r in recorded]),
-        (*sources, *_sources(read)),
-        tuple(
-            replace(d, source=open_name(d.source), reason=visible(d.reason))
-            for d in (
-                *decisions,
-                *(d for r in recorded for d in r.decisions),
-                *told_of.left_unassigned(unassigned),
-            )
-        ),
-        tuple(visible(note) for r in recorded for note in r.notes),
-        printed_segments=tuple(s for r in recorded for s in r.printed_segments),
-        unassigned=unassigned,
+    return _with_possible_markers(
+        Study(
+            visible(ids[0] if len(read) == 1 and ids and not sources else study_id),
+            traces,
+            typed,
+            _merged(told, [r.details for r in recorded]),
+            (*sources, *_sources(read)),
+            tuple(
+                replace(d, source=open_name(d.source), reason=visible(d.reason))
+                for d in (
+                    *decisions,
+                    *(d for r in recorded for d in r.decisions),
+                    *told_of.left_unassigned(unassigned),
+                )
+            ),
+            tuple(visible(note) for r in recorded for note in r.notes),
+            printed_segments=tuple(s for r in recorded for s in r.printed_segments),
+            unassigned=unassigned,
+        )
     )
+
+
+def _with_possible_markers(study: Study) -> Study:
+    """Give a study as it is, unless study.toml sets a marker where none can stand."""
+    if study.traces and any(told.responses for told in study.details.recordings.values()):
+        from ncs_cb.measuring.told_markers import refuse_impossible  # numpy: only for samples
+
+        refuse_impossible(study)
+    return study
 
 
 def _refuse_several_days(told: Details, dates: Sequence[date | None]) -> None:

@@ -89,7 +89,9 @@ class Reading:
     def setting(self, key: str, value: str) -> str:
         """Say what a call was made with: a set by its title, a speaker by its name."""
         if key == "reference":
-            return self.reference_title(value)
+            # It may have been named by its path; the sets stand in the order in which they answer.
+            named = (one.id for one in self.result.sets if one.kind == "reference")
+            return self.reference_title(next(named, value))
         return self.words.term("sayer", value) if key == "supramaximal" else value
 
     def settled(self, text: str) -> str:

@@ -15,23 +15,32 @@ from ncs_cb.view.tables import (
     dash_note,
     empty,
     flag_names,
+    limited,
     nerve_name,
+    outside_note,
     word_heads,
     yes_no,
 )
 
 
-def from_rows(r: Reading, rows: Sequence[Row], words: Sequence[str], names: Iterable[str]) -> Table:
-    """Lay out any table: `words` are its worded columns, `names` its quantities."""
+def from_rows(
+    r: Reading, rows: Sequence[Row], words: Sequence[str], names: Iterable[str], *, limits: str = ""
+) -> Table:
+    """Lay out any table: `words` are its worded columns, `names` its quantities.
+
+    `limits` names the table of the result whose rows these are where its values have limits.
+    """
     if not rows:
         return empty()
     shown = [n for n in names if any(is_known(row.get(n)) for row in rows)]
     heads = [*word_heads(r, *words), *(column_head(r, n) for n in shown)]
-    body = [
-        (*(Cell(str(row[w])) for w in words), *(Cell(r.value(row, n)) for n in shown))
-        for row in rows
-    ]
-    return Table(tuple(heads), tuple(body), note=dash_note(r, body))
+    body, outside = [], set[str]()
+    for place, row in enumerate(rows):
+        cells, sets = limited(r, limits, row | {"row": place}, shown)
+        outside |= sets
+        body.append((*(Cell(str(row[w])) for w in words), *cells))
+    note = r.words.sentences(filter(None, [dash_note(r, body), outside_note(r, outside)]))
+    return Table(tuple(heads), tuple(body), note=note)
 
 
 def rows_of(table: pd.DataFrame, series: Series) -> list[Row]:
@@ -80,12 +89,11 @@ def sensory(r: Reading) -> Table:
             "segment": sensory_segment(r, row["segment"]),
             "reading": _reading(r, row),
             "origin": r.words(f"origin.{row['origin']}"),
-            "negative_peak_latency_ms": row["peak_latency_ms"],
         }
         for row in records(r.result.sensory)
     ]
-    names = (*_SENSORY, "negative_peak_latency_ms")
-    return from_rows(r, rows, ("nerve", "segment", "reading", "origin"), names)
+    words = ("nerve", "segment", "reading", "origin")
+    return from_rows(r, rows, words, (*_SENSORY, "peak_latency_ms"), limits="sensory")
 
 
 _SENSORY = ("amplitude_uv", "velocity_m_per_s", "onset_latency_ms")

@@ -65,11 +65,13 @@ def iter_studies(
     *,
     layout: Layout | str | Path | None = None,
     lab: LabFile | str | Path | None = None,
+    with_unread: bool = False,
 ) -> Iterator[StudyInput]:
     """Give the studies of :func:`find_studies` one by one, as the tree is walked.
 
     An archive of many thousand studies need not be held in memory so. A table that holds several
-    visits gives one study each.
+    visits gives one study each. With `with_unread`, a table that no layout fits is one too: reading
+    it says what to do.
 
     Raises
     ------
@@ -78,7 +80,8 @@ def iter_studies(
     """
     try:
         asked = asked_for(Path(root), layout, lab, Path(root), False)[0]
-        for found in folders.find(Path(root), partial(_is_recording, asked)):
+        counts = partial(_is_recording_or_table if with_unread else _is_recording, asked)
+        for found in folders.find(Path(root), counts):
             yield from each_visit(found, asked)
     except OSError as problem:
         raise ReadError(f"cannot be listed: {problem.strerror}.", source=str(root)) from None
@@ -136,6 +139,13 @@ def _is_recording(asked: Asked, path: Path) -> bool:
         return bool(claimants(asked.put_to(Input(path, path.name, start), lab)))
     except NcsError:
         return bool(owners)  # reading it says what is wrong, and with this study alone
+
+
+def _is_recording_or_table(asked: Asked, path: Path) -> bool:
+    if _is_recording(asked, path):
+        return True
+    is_table = path.suffix.lower() in TABLE_SUFFIXES and path.suffix.lower() != ".txt"
+    return is_table and not folders.is_plain_text_about(path) and not folders.is_own(path)
 
 
 def asked_for(

@@ -30,6 +30,7 @@ _FOLDERS_OF_SYSTEMS = frozenset(
 )
 _ABOUT = ("readme", "license", "licence", "notice", "changelog", "copying")
 # A report in another language than English carries that in its name.
+_OWN_TABLES = frozenset({"traces", "segments", "verdicts", "diagnosis", "checks"})
 _OWN_FILES = re.compile(r"report(\.[a-z]{2})?\.(html|pdf)|index\.html|failures\.csv")
 
 
@@ -230,6 +231,11 @@ def is_plain_text_about(path: Path) -> bool:
 def is_own_table(data: bytes) -> bool:
     """Tell whether a table begins like the ``traces.csv`` that ncs_cb writes."""
     return data.removeprefix(b"\xef\xbb\xbf")[:19] == b"study_id,recording,"
+
+
+def is_own(path: Path) -> bool:
+    """Tell whether a file is called like a table of ours, and lies beside our ``result.json``."""
+    return path.stem in _OWN_TABLES and path.with_name("result.json").is_file()
 
 
 def find(root: Path, is_recording: Callable[[Path], bool]) -> Iterator[StudyInput]:

@@ -21,6 +21,9 @@ from ncs_cb.review_file import is_log
 # Files with these suffixes may be notes or settings; an empty one is no lost recording.
 _ALSO_NOTES = (".txt", ".json")
 _NOT_READ = "no reader claims it: it is not read"
+_WITH_LAYOUT = (
+    "; a table is read with --layout: 'ncs-cb validate FILE --layout' prints one guessed from it"
+)
 _TABLE_HINT = (
     "'ncs-cb validate FILE --layout' prints a layout guessed from it, to check and use with "
     "--layout; --sidecar prints a sidecar for a table of samples; 'ncs-cb formats FORMAT' says "
@@ -117,7 +120,8 @@ def _unclaimed(source: Input, *, lone: bool) -> list[Decision]:
         return []
     if is_note:
         return [Decision(source.name, "choice", "ignored", "no reader claims this file")]
-    return [Decision(source.name, "salvage", "ignored", _NOT_READ)]
+    more = _WITH_LAYOUT if source.path.suffix.lower() in TABLE_SUFFIXES else ""
+    return [Decision(source.name, "salvage", "ignored", _NOT_READ + more)]
 
 
 def left_unread(decisions: Iterable[Decision]) -> list[NcsError]:
@@ -125,7 +129,7 @@ def left_unread(decisions: Iterable[Decision]) -> list[NcsError]:
     return [
         ReadError(f"{_NOT_READ}.", source=d.source, hint=_TABLE_HINT if _is_table(d) else None)
         for d in decisions
-        if d.reason == _NOT_READ
+        if d.reason.startswith(_NOT_READ)
     ]
 
 
@@ -135,7 +139,7 @@ def _is_table(decision: Decision) -> bool:
 
 def nothing_found(study_id: str, decisions: Sequence[Decision]) -> StudyError:
     """Say that a folder holds no recording, and what to do with a table nobody could read."""
-    is_table = any(_is_table(d) for d in decisions if d.reason == _NOT_READ)
+    is_table = any(_is_table(d) for d in decisions if d.reason.startswith(_NOT_READ))
     return StudyError(
         f"no recording found{'; no reader and no known layout fits its table' * is_table}.",
         source=study_id,

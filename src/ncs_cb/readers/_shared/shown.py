@@ -30,7 +30,12 @@ def is_numbered(name: str) -> bool:
     >>> is_numbered("p00014"), is_numbered("visit-2026-03-02"), is_numbered("emg_20260302_112500")
     (False, False, False)
     """
-    return _NUMBER.search(_DAY.sub(" ", name)) is not None
+    return _NUMBER.search(without_days(name)) is not None
+
+
+def without_days(name: str) -> str:
+    """Give a name without the days of visits in it."""
+    return _DAY.sub(" ", name)
 
 
 def open_name(name: str) -> str:

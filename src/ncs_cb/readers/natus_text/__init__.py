@@ -10,7 +10,11 @@ import hashlib
 import re
 
 from ncs_cb.readers._shared.reader import Input, Reader, Recording
+from ncs_cb.readers._shared.shown import open_name, without_days
 from ncs_cb.readers.natus_text.signs import BOMS, SECTION
+
+# Fewer digits count the recordings of a visit.
+_NUMBER = re.compile(r"\d{3,}")
 
 
 def _claims(source: Input) -> bool:
@@ -38,10 +42,15 @@ def read(source: Input) -> Recording:
 
 
 def hidden_name(name: str) -> str:
-    """Replace a file's name that begins with a number of a patient by a hash."""
-    if not re.match(r"\d{4,}", name):
-        return name
-    return f"natus-{hashlib.sha256(name.encode()).hexdigest()[:12]}.txt"
+    """Replace a file's name that holds a number, as of a patient, by a hash.
+
+    The machines put that number into the name, short ones too; a day is none.
+    """
+    folder, slash, own = name.rpartition("/")
+    if not _NUMBER.search(without_days(own)):
+        return open_name(name)
+    digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
+    return f"{open_name(folder)}{slash}natus-{digest[:12]}.txt"
 
 
 _NEEDS = """\
