@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 import ncs_cb
-from ncs_cb import analyze, view
+from ncs_cb import StudyError, analyze, read_study, view
+from ncs_cb.model import RecordingOverride, ResponseOverride
 from ncs_cb.reports import write_comparison
 from ncs_cb.review import append
 from ncs_cb.view.serial import build_comparison
@@ -86,3 +89,32 @@ def test_what_study_toml_corrects_is_not_told_to_be_automatic(tmp_path):
     status = view.build(analyze(visit)).status
     assert "set by the program" not in status
     assert "study.toml" in status
+
+
+@pytest.mark.parametrize(
+    ("told", "why"),
+    [
+        ("onset_latency_ms = 90.0", "wrist.onset_latency_ms: 90 ms; the sweep allows 0 to 34.95"),
+        ("end_latency_ms = 60.0", "wrist.end_latency_ms: 60 ms; the sweep allows 0 to 34.95"),
+        ("onset_latency_ms = 9.2", "onset_latency_ms: 9.2 ms; onset, peak and end would not"),
+        ("onset_latency_ms = 12.0", "onset_latency_ms: 12 ms; onset, peak and end would not"),
+        ("end_latency_ms = 2.0", "end_latency_ms: 2 ms; onset, peak and end would not"),
+    ],
+)
+def test_markers_that_no_response_has_are_refused_in_the_study_file_too(tmp_path, told, why):
+    visit = ulnar_visit(tmp_path / "visit")
+    section = '[recordings."ulnar_right.csv".responses.wrist]\n'
+    (visit / "study.toml").write_text(section + told + "\n", "utf-8")
+    with pytest.raises(StudyError, match=why) as caught:
+        read_study(visit)
+    assert "study.toml" in str(caught.value)
+
+
+def test_no_duration_is_negative_whoever_made_the_study(tmp_path):
+    study = read_study(ulnar_visit(tmp_path / "visit"))
+    for onset_ms in np.arange(3.5, 34.0, 0.5):
+        told = RecordingOverride(responses={"wrist": ResponseOverride(onset_latency_ms=onset_ms)})
+        details = replace(study.details, recordings={"ulnar_right.csv": told})
+        row = analyze(replace(study, details=details)).traces.set_index("stimulation_site")
+        durations = row.loc["wrist", ["negative_peak_duration_ms", "total_negative_duration_ms"]]
+        assert not (durations.astype(float) <= 0.0).any(), onset_ms

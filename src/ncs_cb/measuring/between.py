@@ -135,7 +135,7 @@ def measure_between(
         return found
     _peak(found, curve, automatic, given, (onset, end), moved_mv)
     peak = found["negative_peak_latency_ms"]
-    if end <= onset and given.end_ms is not None:
+    if end <= onset:
         # What was set in the other order, for the undo of a step between, has no duration.
         end = NAN
     if given.end_ms is None and (np.isnan(automatic["onset_latency_ms"]) or end <= peak):

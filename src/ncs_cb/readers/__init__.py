@@ -398,24 +398,35 @@ def _assemble(
 
         refuse_twins(traces)
     ids = [r.study_id for r in recorded if r.study_id]
-    return Study(
-        visible(ids[0] if len(read) == 1 and ids and not sources else study_id),
-        traces,
-        typed,
-        _merged(told, [r.details for r in recorded]),
-        (*sources, *_sources(read)),
-        tuple(
-            replace(d, source=open_name(d.source), reason=visible(d.reason))
-            for d in (
-                *decisions,
-                *(d for r in recorded for d in r.decisions),
-                *told_of.left_unassigned(unassigned),
-            )
-        ),
-        tuple(visible(note) for r in recorded for note in r.notes),
-        printed_segments=tuple(s for r in recorded for s in r.printed_segments),
-        unassigned=unassigned,
+    return _with_possible_markers(
+        Study(
+            visible(ids[0] if len(read) == 1 and ids and not sources else study_id),
+            traces,
+            typed,
+            _merged(told, [r.details for r in recorded]),
+            (*sources, *_sources(read)),
+            tuple(
+                replace(d, source=open_name(d.source), reason=visible(d.reason))
+                for d in (
+                    *decisions,
+                    *(d for r in recorded for d in r.decisions),
+                    *told_of.left_unassigned(unassigned),
+                )
+            ),
+            tuple(visible(note) for r in recorded for note in r.notes),
+            printed_segments=tuple(s for r in recorded for s in r.printed_segments),
+            unassigned=unassigned,
+        )
     )
+
+
+def _with_possible_markers(study: Study) -> Study:
+    """Give a study as it is, unless study.toml sets a marker where none can stand."""
+    if study.traces and any(told.responses for told in study.details.recordings.values()):
+        from ncs_cb.measuring.told_markers import refuse_impossible  # numpy: only for samples
+
+        refuse_impossible(study)
+    return study
 
 
 def _refuse_several_days(told: Details, dates: Sequence[date | None]) -> None:
