@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ncs_cb.cli.folding import fold
 from ncs_cb.errors import NcsError, StoppedError
 from ncs_cb.plugins import PluginWarning
 
@@ -96,8 +97,15 @@ def _console(*, stderr: bool) -> Console:
 
 
 def tell(message: str) -> None:
-    """Print one message on standard error, as it is, without folding."""
-    typer.echo(plain(message), err=True)
+    """Print one message on standard error; only a terminal folds it, at blanks."""
+    line = plain(message)
+    typer.echo(fold(Text(line), err().width).plain if sys.stderr.isatty() else line, err=True)
+
+
+def say(console: Console, line: Text | str) -> None:
+    """Print one line; only a terminal folds it, at blanks."""
+    text = line if isinstance(line, Text) else Text(plain(line))
+    console.print(fold(text, console.width) if console.is_terminal else text, soft_wrap=True)
 
 
 def is_quiet() -> bool:

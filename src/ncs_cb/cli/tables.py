@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from ncs_cb.cli.console import plain, table
+from ncs_cb.cli.console import plain, say, table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -40,18 +40,18 @@ def print_result(console: Console, result: Result, *, lang: str) -> None:
     shown = view.build(result, lang=lang)
     console.print(Text(plain(shown.study_id), style="bold"))
     if shown.refused:
-        console.print(Text(plain(f"! {shown.refused}"), style="yellow"), soft_wrap=True)
+        say(console, Text(plain(f"! {shown.refused}"), style="yellow"))
     for number, said in enumerate(shown.impression, start=1):
-        console.print(Text(plain(f"{number}. {said.text}")), soft_wrap=True)
+        say(console, Text(plain(f"{number}. {said.text}")))
     for nerve in shown.nerves:
         console.print(Text(plain(nerve.title), style="bold"))
         console.print(_verdicts(nerve, shown))
         for flag in nerve.flags:
-            console.print(Text(plain(f"! {flag.heading}"), style="yellow"), soft_wrap=True)
+            say(console, Text(plain(f"! {flag.heading}"), style="yellow"))
     for conclusion in shown.diagnosis:
         line = Text(f"{plain(conclusion.title)}: ")
         line.append(plain(conclusion.word), style=_STYLES.get(conclusion.category, ""))
-        console.print(line, soft_wrap=True)
+        say(console, line)
     console.print()
 
 
@@ -80,11 +80,11 @@ def print_comparison(console: Console, comparison: Comparison, *, lang: str) -> 
     shown = build_comparison(comparison, lang=lang)
     for pair in shown.pairs:
         console.print(Text(plain(pair.title), style="bold"))
-        console.print(plain(pair.finding), soft_wrap=True)
+        say(console, pair.finding)
         console.print(_laid_out(pair.changes))
         console.print()
     for remark in shown.remarks:
-        console.print(Text(plain(f"! {remark}"), style="yellow"), soft_wrap=True)
+        say(console, Text(plain(f"! {remark}"), style="yellow"))
 
 
 def _laid_out(made: Table) -> RichTable:
