@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -365,3 +366,26 @@ def test_the_guard_lets_open_rooms_pass(line):
 @pytest.mark.parametrize("path", sorted(Path(__file__).parent.rglob("test_*.py")), ids=str)
 def test_tests_ask_for_nothing_that_a_user_cannot_see(path):
     assert list(_private_names(ast.parse(path.read_text("utf-8")))) == []
+
+
+def _named_at_the_top(path):
+    for node in ast.parse(path.read_text("utf-8")).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            # A decorator may hand it to a registry.
+            yield from [node.name] if not node.decorator_list else []
+        elif isinstance(node, ast.Assign):
+            yield from (one.id for one in node.targets if isinstance(one, ast.Name))
+
+
+def test_no_name_of_a_module_is_used_by_nobody():
+    files = [one for one in PACKAGE.rglob("*.*") if one.suffix in (".py", ".c", ".h", ".toml")]
+    words = Counter(
+        word for one in files for word in re.findall(r"\w+", one.read_text("utf-8", "replace"))
+    )
+    unused = {
+        f"{path.relative_to(PACKAGE)}: {name}"
+        for path in MODULES
+        for name in _named_at_the_top(path)
+        if words[name] == 1 and not name.startswith("__")
+    }
+    assert unused == set()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pty
 import re
 import subprocess
 import sys
@@ -11,11 +13,14 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
+from rich.text import Text
 
 import ncs_cb
 from ncs_cb import cli
 from ncs_cb.cli.console import table
+from ncs_cb.cli.folding import fold
 from ncs_cb.errors import KernelError
 
 
@@ -115,10 +120,58 @@ HEADS = ("Segment", "Proximal against distal", "EFNS/PNS 2010")
 def test_no_word_is_broken_however_narrow_the_terminal(width):
     screen = Console(width=width, file=StringIO())
     screen.print(table(HEADS, ROWS, width=width))
-    printed = set(screen.file.getvalue().split())
+    told = screen.file.getvalue()
+    printed = set(told.split())
+    assert all(re.search(rf"{number} %", told) for number in (1, 5, 57, 58))
     assert {word for row in (HEADS, *ROWS) for cell in row for word in cell.split()} <= {
         word.removesuffix(":") for word in printed
     }
+
+
+LINES = [
+    "  visit: warning: unassigned stimulus 'Left' (sweep 3): it names no site. See study.toml",
+    "1. The fall of area is −9 % and that of amplitude −12 % at 34 °C.",
+    "1. 肯定的运动传导阻滞：左侧尺神经（肘上至腋窝，面积 −69 %），其余未见阻滞。",
+]
+
+
+@pytest.mark.parametrize("width", [20, 23, 31, 40, 57, 80])
+@pytest.mark.parametrize("line", LINES)
+def test_a_line_is_folded_at_blanks_and_never_before_a_unit(line, width):
+    folded = fold(Text(line, style="red"), width)
+    lines = folded.plain.split("\n")
+    assert all(cell_len(one) <= width for one in lines)
+    assert not any(re.match(r" *([%°，。）：])", one) for one in lines)
+    assert "".join(folded.plain.split()) == "".join(line.split())
+    words = set(re.findall(r"[\w.:']+", line, re.ASCII))
+    assert words <= set(re.findall(r"[\w.:']+", folded.plain, re.ASCII))
+
+
+def on_a_terminal(*arguments) -> str:
+    """Run the program where both streams are a terminal of 60 columns; what it shows."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "ncs_cb", *map(str, arguments)]
+    env = os.environ | {"COLUMNS": "60", "TERM": "xterm"}
+    run = subprocess.Popen(command, stdout=theirs, stderr=theirs, env=env)
+    os.close(theirs)
+    seen = b""
+    with contextlib.suppress(OSError):  # the other end is closed
+        while chunk := os.read(ours, 4096):
+            seen += chunk
+    run.wait()
+    os.close(ours)
+    return seen.decode("utf-8")
+
+
+def test_a_terminal_gets_errors_and_checks_in_lines_that_it_need_not_cut(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "study.toml").write_text("[recordings\n")
+    folder = Path(__file__).parents[1] / "data/samples/trap_ulnar_elbow"
+    for arguments in (("validate", tmp_path / "a"), ("validate", folder), ("formats", "edf")):
+        lines = on_a_terminal(*arguments).splitlines()
+        assert len(lines) > 1
+        # A path is one word.
+        assert not [one for one in lines if len(one) > 60 and " " in one.strip()]
 
 
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])

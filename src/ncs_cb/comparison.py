@@ -24,18 +24,11 @@ from ncs_cb.knowledge.thresholds import value as limit
 from ncs_cb.measuring.absence import is_absent
 from ncs_cb.model import DataFile, Result, TreatmentCourse
 from ncs_cb.review_file import applied
-from ncs_cb.vocabulary import TOLERANCE
+from ncs_cb.vocabulary import GRADES, TOLERANCE
 from ncs_cb.wording.checks import say
 
 Floats = NDArray[np.float64]
 
-COURSES = ("persistent", "new", "resolved", "unchanged", "undetermined")
-"""What became of the block of a segment between two visits."""
-
-EVENTS = ("rise", "fall", "within_repeatability", "undetermined")
-"""What became of one response between two visits."""
-
-_BLOCK = ("definite", "probable", "possible")
 _SEGMENT = ["nerve", "side", "muscle", "segment", "distal_site", "proximal_site"]
 _ENDS = ("distal", "proximal")
 _AMPLITUDE = "negative_peak_amplitude_mv"
@@ -446,7 +439,7 @@ def _grades(table: pd.DataFrame, verdicts: pd.DataFrame, criteria: str) -> list[
 
 def _class(grade: str | None) -> str:
     """Block, none, or open: nothing else reads as "no block"."""
-    if grade in _BLOCK:
+    if grade in GRADES:
         return "block"
     return "none" if grade == "none" else "open"
 

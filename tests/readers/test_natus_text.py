@@ -124,6 +124,26 @@ def test_a_number_that_counts_and_a_day_leave_the_name_of_a_natus_text(tmp_path)
         assert hidden_name(name) == name
 
 
+@pytest.mark.parametrize("head", ["", "; exported on a day\n"])
+@pytest.mark.parametrize("n_keys", [0, 80])
+def test_an_export_is_known_by_its_sections_where_no_comment_names_the_maker(
+    tmp_path, head, n_keys
+):
+    text = export([row(wave(8, 3)), row(wave(7, 7))]).partition("\n")[2]
+    text = text.replace("Test=Motor", "\n".join(["Test=Motor", *["Setting=a word"] * n_keys]))
+    if n_keys:  # the samples begin behind what a reader is first shown
+        text = text.replace("Test=Motor\n", "Test=Motor\nSubsampled(kHz)=19,2\nLow(Hz)=2\n", 1)
+    study = read_study(put(tmp_path / "visit", head + text).parent)
+    assert [t.site.stimulation_site for t in study.traces] == ["wrist", "below_elbow"]
+
+
+@pytest.mark.parametrize("text", ["[1 - Settings]\nLow=3\n", "[Trace]\nData=4\n", "a;b\n1;2\n"])
+def test_another_text_in_sections_is_no_export_of_samples(tmp_path, text):
+    path = put(tmp_path / "visit", text)
+    with pytest.raises(StudyError, match=r"no reader understands 'export\.txt'"):
+        read_study(path.parent)
+
+
 def test_a_sweep_that_names_no_site_is_an_unassigned_stimulus(tmp_path):
     study = read_study(put(tmp_path, export([row(wave(8, 3)), row(wave(7, 7)), row(wave(5, 9))])))
     assert [(one.text, one.sweep) for one in study.unassigned] == [("1.1.3", 2)]

@@ -71,7 +71,9 @@ def test_parquet_has_one_schema_whether_empty_or_not(result, name):
 
 
 def test_parquet_explains_itself(result):
-    table = pq.read_table(io.BytesIO(tables.to_parquet(result.segments, "segments")))
+    written = io.BytesIO()
+    pq.write_table(tables.to_arrow(result.segments, "segments"), written)
+    table = pq.read_table(written)
     assert table.schema.metadata[b"ncs_cb.schema_version"] == b"1"
     meaning = table.schema.field("area_reduction_pct").metadata
     assert meaning[b"unit"] == b"%"

@@ -150,7 +150,7 @@ def _page(store: Store, totals: _Totals) -> Iterator[str]:
 
 
 def _categories(counted: Mapping[str, Counter[str]]) -> list[str]:
-    known = ["definite", "probable", "possible", "undetermined", "not_met"]
+    known = [*GRADES, "undetermined", "not_met"]
     found = {name for counts in counted.values() for name in counts}
     return [n for n in known if n in found] + sorted(found - set(known))
 

@@ -7,15 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ncs_cb.cli.console import (
-    WRONG_USAGE,
-    document,
-    friendly,
-    out,
-    plain,
-    table,
-    wrong_usage,
-)
+from ncs_cb.cli.console import WRONG_USAGE, document, friendly, out, say, table, wrong_usage
 from ncs_cb.errors import TableError
 
 criteria = typer.Typer(
@@ -75,7 +67,7 @@ def show_criteria(
         *_source(raw.get("source", {})),
         *_body(raw),
     ):
-        screen.print(plain(line), soft_wrap=True)
+        say(screen, line)
 
 
 @criteria.command("export", short_help="Print one set as the file it is.")

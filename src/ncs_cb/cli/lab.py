@@ -7,15 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ncs_cb.cli.console import (
-    WRONG_USAGE,
-    document,
-    friendly,
-    out,
-    plain,
-    table,
-    wrong_usage,
-)
+from ncs_cb.cli.console import WRONG_USAGE, document, friendly, out, say, table, wrong_usage
 from ncs_cb.errors import TableError
 
 reference = typer.Typer(
@@ -83,7 +75,7 @@ def list_reference() -> None:
 def show_reference(name: _Name) -> None:
     """Show one set of normal limits as it is written, with source and verification."""
     for line in _text(name).splitlines():
-        out().print(plain(line), soft_wrap=True)
+        say(out(), line)
 
 
 @reference.command("export", short_help="Print one set as the file it is.")

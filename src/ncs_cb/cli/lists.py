@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ncs_cb.cli.console import friendly, out, plain, table, wrong_usage
+from ncs_cb.cli.console import friendly, out, say, table, wrong_usage
 from ncs_cb.errors import did_you_mean
 
 if TYPE_CHECKING:
@@ -41,10 +41,10 @@ def formats(
 def _say_needs(reader: Reader) -> None:
     console = out()
     for line in (f"{reader.name}: {reader.label}", " ".join(reader.suffixes), ""):
-        console.print(plain(line), soft_wrap=True)
+        say(console, line)
     needs = reader.needs or "The page 'formats' of the documentation says more."
     for line in needs.strip("\n").splitlines():
-        console.print(plain(line), soft_wrap=True)
+        say(console, line)
 
 
 @friendly

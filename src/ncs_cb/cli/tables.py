@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from ncs_cb.cli.console import plain, table
+from ncs_cb.cli.console import plain, say, table
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table as RichTable
 
+    from ncs_cb.cli.folding import Glued
     from ncs_cb.comparison import Comparison
     from ncs_cb.model import Result
     from ncs_cb.view.parts import NerveView, Table, View
@@ -40,22 +40,22 @@ def print_result(console: Console, result: Result, *, lang: str) -> None:
     shown = view.build(result, lang=lang)
     console.print(Text(plain(shown.study_id), style="bold"))
     if shown.refused:
-        console.print(Text(plain(f"! {shown.refused}"), style="yellow"), soft_wrap=True)
+        say(console, Text(plain(f"! {shown.refused}"), style="yellow"))
     for number, said in enumerate(shown.impression, start=1):
-        console.print(Text(plain(f"{number}. {said.text}")), soft_wrap=True)
+        say(console, Text(plain(f"{number}. {said.text}")))
     for nerve in shown.nerves:
         console.print(Text(plain(nerve.title), style="bold"))
         console.print(_verdicts(nerve, shown))
         for flag in nerve.flags:
-            console.print(Text(plain(f"! {flag.heading}"), style="yellow"), soft_wrap=True)
+            say(console, Text(plain(f"! {flag.heading}"), style="yellow"))
     for conclusion in shown.diagnosis:
         line = Text(f"{plain(conclusion.title)}: ")
         line.append(plain(conclusion.word), style=_STYLES.get(conclusion.category, ""))
-        console.print(line, soft_wrap=True)
+        say(console, line)
     console.print()
 
 
-def _verdicts(nerve: NerveView, shown: View) -> RichTable:
+def _verdicts(nerve: NerveView, shown: View) -> Glued:
     """Lay out the adjacent segments of one nerve: its numbers, and what each set says."""
     segment, change = nerve.changes.heads[0].label, shown.labels["change"]
     titles = [plain(one.title) for one in nerve.segments[0].sets] if nerve.segments else []
@@ -80,14 +80,14 @@ def print_comparison(console: Console, comparison: Comparison, *, lang: str) -> 
     shown = build_comparison(comparison, lang=lang)
     for pair in shown.pairs:
         console.print(Text(plain(pair.title), style="bold"))
-        console.print(plain(pair.finding), soft_wrap=True)
+        say(console, pair.finding)
         console.print(_laid_out(pair.changes))
         console.print()
     for remark in shown.remarks:
-        console.print(Text(plain(f"! {remark}"), style="yellow"), soft_wrap=True)
+        say(console, Text(plain(f"! {remark}"), style="yellow"))
 
 
-def _laid_out(made: Table) -> RichTable:
+def _laid_out(made: Table) -> Glued:
     """Lay out a table of the view; a grade keeps its color."""
     heads = [f"{head.label} [{head.unit}]" if head.unit else head.label for head in made.heads]
     rows = ([Text(plain(c.text), style=_STYLES.get(c.tone, "")) for c in row] for row in made.rows)

@@ -15,7 +15,7 @@ from ncs_cb.cli.console import (
     friendly,
     is_quiet,
     out,
-    plain,
+    say,
     tell,
     wrong_usage,
 )
@@ -98,7 +98,7 @@ def _is_good(given: Path, lab: LabFile | None) -> bool:
         else:
             check_study_file(given)
         if not is_quiet():
-            out().print(plain(f"{given}: good"), soft_wrap=True)
+            say(out(), f"{given}: good")
         return True
     is_good = True
     for path in studies_of(given):
@@ -114,7 +114,7 @@ def _is_good(given: Path, lab: LabFile | None) -> bool:
                 is_good = False
                 continue
             for line in warnings_of(study) if is_quiet() else _understood(path, study):
-                out().print(plain(line), soft_wrap=True)
+                say(out(), line)
             is_good = is_good and not any(_is_lost(study))
     return is_good
 

@@ -6,6 +6,7 @@ A column's unit is read from its name's suffix, so that the two cannot disagree.
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,16 @@ from ncs_cb.columns.measured import MEASURES
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["COLUMNS", "MEASURES", "SEGMENT_KEYS", "Column", "conform", "records", "table_columns"]
+__all__ = [
+    "COLUMNS",
+    "MEASURES",
+    "SEGMENT_KEYS",
+    "Column",
+    "as_number",
+    "conform",
+    "records",
+    "table_columns",
+]
 
 COLUMNS: tuple[Column, ...] = (
     *measured.TRACES,
@@ -96,6 +106,21 @@ def _cells(given: pd.Series | None, dtype: str, n_rows: int) -> Any:
     wanted = pd.api.types.pandas_dtype(dtype)
     cells = pd.Series(float("nan"), index=range(n_rows)) if given is None else given
     return (cells if cells.dtype == wanted else cells.astype(wanted)).array
+
+
+def as_number(cell: Any) -> float:
+    """Give a cell as a number, NaN for whatever is missing.
+
+    Examples
+    --------
+    >>> as_number(3), as_number(None)
+    (3.0, nan)
+    """
+    # None and pandas' NA have no float; every other missing value is NaN already.
+    try:
+        return float(cell)
+    except TypeError:
+        return math.nan
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:

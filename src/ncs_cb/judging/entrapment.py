@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 
+from ncs_cb.columns import as_number
 from ncs_cb.flags import names as flag_names
 from ncs_cb.judging.sensory import SensoryStudy, routine
 from ncs_cb.judging.truth import holds
@@ -111,7 +112,7 @@ def _without_crossing(verdicts: Iterable[Row]) -> Iterator[tuple[tuple[Any, ...]
     for row in verdicts:
         for one in row["evidence"]:
             if one["clause"] == "martin_gruber" and one["value"] == "part":
-                yield _key(row), _number(one["rest_amplitude_pct"])
+                yield _key(row), as_number(one["rest_amplitude_pct"])
 
 
 def sites_between(nerve: str, trap: Entrapment, distal: str, proximal: str) -> tuple[str, ...]:
@@ -131,10 +132,10 @@ def _along(row: Row, is_refuted: bool, rest: float | None) -> Found | None:
     if trap is None or sites_between(nerve, trap, distal, proximal):
         return None
     flags = flag_names(str(row.get("quality_flags") or ""))
-    velocity = _number(row.get("conduction_velocity_m_per_s"))
+    velocity = as_number(row.get("conduction_velocity_m_per_s"))
     # A velocity that may not be read is none, whatever was found of it before.
     slowed = "focal_slowing" in flags and not math.isnan(velocity)
-    fall = _number(row.get("amplitude_reduction_pct")) if rest is None else rest
+    fall = as_number(row.get("amplitude_reduction_pct")) if rest is None else rest
     fallen = (
         holds(fall, "gt", threshold("entrapment.minimum_drop_pct")) is True
         and not is_refuted
@@ -194,20 +195,16 @@ def _latency(row: Row, details: Details, sets: tuple[ReferenceSet, ...]) -> tupl
     )
     if limit is None:
         return math.nan, pd.NA
-    return limit.value, holds(_number(row["distal_latency_ms"]), "gt", limit.value)
+    return limit.value, holds(as_number(row["distal_latency_ms"]), "gt", limit.value)
 
 
 def _velocity_share(row: Row, details: Details, sets: tuple[ReferenceSet, ...]) -> float:
     limit = first_limit(
         sets, "motor", row["nerve"], row["muscle"] or None, "velocity_m_per_s", details
     )
-    value = _number(row["slowest_velocity_m_per_s"])
+    value = as_number(row["slowest_velocity_m_per_s"])
     return math.nan if limit is None else 100.0 * value / limit.value
 
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
-
-
-def _number(value: Any) -> float:
-    return math.nan if value is None or value is pd.NA else float(value)

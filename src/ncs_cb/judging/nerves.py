@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ncs_cb import flags
+from ncs_cb.columns import as_number
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.knowledge.clauses import NERVE_COLUMNS
 from ncs_cb.model import Details, FWaveValue
@@ -103,7 +104,7 @@ def _slowest(rows: Iterable[Row]) -> Iterator[tuple[Key, dict[str, Any]]]:
             continue
         if _VELOCITY not in row:
             continue  # a table that was typed in without velocities
-        velocity, key = _number(row.get(_VELOCITY)), _key(row)
+        velocity, key = as_number(row.get(_VELOCITY)), _key(row)
         slowest = found.get(key, math.nan)
         found[key] = velocity if math.isnan(slowest) or velocity < slowest else slowest
     for key, velocity in found.items():
@@ -119,7 +120,7 @@ def _f_waves(
         found.setdefault(_key(row), _numbers(row, _F_WAVES))
     for value in typed:
         muscle = value.muscle or next(iter(anatomy().nerves[value.nerve].muscles), "")
-        numbers = {name: _number(getattr(value, own)) for own, name in _F_WAVES.items()}
+        numbers = {name: as_number(getattr(value, own)) for own, name in _F_WAVES.items()}
         found.setdefault((value.nerve, value.side, muscle), numbers)
     yield from found.items()
 
@@ -134,12 +135,4 @@ def _key(row: Row) -> Key:
 
 
 def _numbers(row: Row, names: Mapping[str, str]) -> dict[str, float]:
-    return {name: _number(row.get(own)) for own, name in names.items()}
-
-
-def _number(value: Any) -> float:
-    # None and pandas' NA have no float; every other missing value is NaN already.
-    try:
-        return float(value)
-    except TypeError:
-        return math.nan
+    return {name: as_number(row.get(own)) for own, name in names.items()}

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from ncs_cb import flags
-from ncs_cb.columns import conform, records
+from ncs_cb.columns import as_number, conform, records
 from ncs_cb.judging.truth import Truth, holds
 from ncs_cb.knowledge.anatomy import anatomy, find
 from ncs_cb.knowledge.reference import Limit, ReferenceSet, chain, first_limit
@@ -257,20 +257,20 @@ def _recorded(
         known = sorted(p for p in places if p is not None and p != _BEYOND)
         for place in known:
             row = places[place]
-            distance, latency = _number(row["distance_mm"]), _number(row["onset_latency_ms"])
+            distance, latency = as_number(row["distance_mm"]), as_number(row["onset_latency_ms"])
             measured = {
-                "amplitude_uv": 1000.0 * _number(row["negative_peak_amplitude_mv"]),
+                "amplitude_uv": 1000.0 * as_number(row["negative_peak_amplitude_mv"]),
                 "velocity_m_per_s": distance / latency if latency > 0 else math.nan,
                 "onset_latency_ms": latency,
-                "peak_latency_ms": _number(row["negative_peak_latency_ms"]),
+                "peak_latency_ms": as_number(row["negative_peak_latency_ms"]),
             }
             routine = _text(row["stimulation_site"]) in anatomy().nerves[nerve].routine_sites
             judged = _judged(nerve, muscle, measured, routine, distance, details, sets)
             yield SensoryStudy(nerve, side, (_BEYOND, place), *judged)
         for low, high in pairwise(known):
             one, other = places[low], places[high]
-            time = _number(other["onset_latency_ms"]) - _number(one["onset_latency_ms"])
-            way = _number(other["distance_mm"]) - _number(one["distance_mm"])
+            time = as_number(other["onset_latency_ms"]) - as_number(one["onset_latency_ms"])
+            way = as_number(other["distance_mm"]) - as_number(one["distance_mm"])
             speed = {"velocity_m_per_s": way / time if time > 0 else math.nan}
             judged = _judged(nerve, muscle, speed, False, None, details, sets)
             yield SensoryStudy(nerve, side, (low, high), *judged)
@@ -335,10 +335,6 @@ def _compared(
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
-
-
-def _number(value: Any) -> float:
-    return math.nan if value is None or value is pd.NA else float(value)
 
 
 def through(studies: Iterable[SensoryStudy], nerve: str, side: str, low: int, high: int) -> Truth:

@@ -340,14 +340,3 @@ def entrapment_between(nerve: str, distal_site: str, proximal_site: str) -> Entr
         if low < end and start < high:
             return trap
     return None
-
-
-def segment_id(distal_site: str, proximal_site: str) -> str:
-    """Write a segment, distal first.
-
-    Examples
-    --------
-    >>> segment_id("wrist", "below_elbow")
-    'wrist-below_elbow'
-    """
-    return f"{distal_site}-{proximal_site}"

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ncs_cb.knowledge import thresholds
 from ncs_cb.model import Trace
+from ncs_cb.vocabulary import TOLERANCE
 
 Floats = NDArray[np.float64]
 
@@ -74,7 +75,7 @@ def _apart(lags_ms: Floats, most: float, spare: int) -> int:
     """Count the sweeps that come too far from the middle; all if the rest lie too far apart."""
     far = np.abs(lags_ms - np.median(lags_ms))
     kept = lags_ms[np.argsort(far, kind="stable")[: len(lags_ms) - spare]]
-    if np.ptp(kept) > most + 1e-9:
+    if np.ptp(kept) > most + TOLERANCE:
         return max(int((far > most / 2).sum()), spare + 1)
     return 0
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from ncs_cb import flags
+from ncs_cb.columns import as_number
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.model import Details, Trace
 
@@ -77,7 +78,7 @@ class Response:
 
     def number(self, name: str) -> float:
         """Value of a column; NaN when unknown."""
-        return _number(self.row[name])
+        return as_number(self.row[name])
 
     @property
     def is_absent(self) -> bool:
@@ -93,14 +94,6 @@ class Response:
         if self.is_absent:
             return 0.0
         return self.number("negative_peak_amplitude_mv")
-
-
-def _number(value: Any) -> float:
-    # pandas' NA has no float; every other missing value is NaN already.
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return math.nan
 
 
 @dataclass(slots=True, eq=False)
@@ -143,7 +136,7 @@ class Pair:
 
     def number(self, name: str) -> float:
         """Value of a column of the segment; NaN when unknown."""
-        return _number(self.row[name])
+        return as_number(self.row[name])
 
     @property
     def flags(self) -> frozenset[str]:

@@ -323,7 +323,9 @@ def _read_all(
     overrides: Mapping[str, RecordingOverride] = {}
     sources = [source for source, _ in claimed]
     with collected(failed):
-        overrides = told_of.by_recording(told.recordings, sources, lone=lone)
+        read_paths = {source.path for source in sources}
+        unread = [one for one in inputs if one.path not in read_paths]
+        overrides = told_of.by_recording(told.recordings, sources, unread, lone=lone)
     claimed = [(_shown(source, reader, overrides), reader) for source, reader in claimed]
     shown = {before.name: now.name for before, (now, _) in zip(sources, claimed, strict=True)}
     told = _told_openly(told, {**{s.path.name: s.name for s, _ in claimed}, **shown})

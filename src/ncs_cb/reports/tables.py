@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from ncs_cb.columns import conform, table_columns
-from ncs_cb.errors import missing_extra
 from ncs_cb.harmless import no_formula, visible
 from ncs_cb.model import Result
 from ncs_cb.reports._shared import Writer, safe_name
@@ -161,18 +160,6 @@ def _as_json(value: object) -> str | None:
 
 # Made once: an archive holds a text of evidence for every verdict.
 _ARCHIVED = json.JSONEncoder(ensure_ascii=False, sort_keys=True, default=_scalar)
-
-
-def to_parquet(frame: pd.DataFrame, table: str) -> bytes:
-    """Give one table of a result as the bytes of a Parquet file."""
-    try:
-        import pyarrow.parquet as pq
-    except ImportError:
-        raise missing_extra("a Parquet table", "pyarrow", "archive") from None
-
-    buffer = io.BytesIO()
-    pq.write_table(to_arrow(frame, table), buffer, compression="zstd")
-    return buffer.getvalue()
 
 
 def write_comparison(comparison: Comparison, *, lang: str = "en") -> dict[str, str]:

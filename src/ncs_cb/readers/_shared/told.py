@@ -288,17 +288,32 @@ def nothing_assigned(unassigned: Sequence[UnassignedStimulus]) -> StudyError:
 
 
 def by_recording(
-    told: Mapping[str, RecordingOverride], inputs: Sequence[Input], *, lone: bool
+    told: Mapping[str, RecordingOverride],
+    inputs: Sequence[Input],
+    unread: Sequence[Input],
+    *,
+    lone: bool,
 ) -> dict[str, RecordingOverride]:
-    """Give the overrides by recording; a name that fits no recording is an error, not ignored."""
+    """Give the overrides by recording; a name that fits no recording is an error, not ignored.
+
+    `unread` are the files that no reader took.
+    """
     names = {name: source.name for source in inputs for name in (source.name, source.path.name)}
     given = {}
     for name, override in told.items():
         if name in names:
             given[names[name]] = override
-        elif not lone:
+        elif not lone and any(name in (one.name, one.path.name) for one in unread):
             raise StudyError(
-                f"recordings: no such recording '{name}'; known: {', '.join(sorted(names))}."
+                f"recordings: no reader understands '{name}': it begins like no format we know.",
+                source=_FILE,
+                hint="'ncs-cb formats FORMAT' says what a file of each format holds; a table is "
+                "read with --layout.",
+            )
+        elif not lone:
+            known = ", ".join(sorted(names)) or "none"
+            raise StudyError(
+                f"recordings: no such recording '{name}'; known: {known}."
                 + did_you_mean(name, names),
                 source=_FILE,
             )

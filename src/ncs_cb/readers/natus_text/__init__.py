@@ -11,20 +11,24 @@ import re
 
 from ncs_cb.readers._shared.reader import Input, Reader, Recording
 from ncs_cb.readers._shared.shown import open_name, without_days
-from ncs_cb.readers.natus_text.signs import BOMS, SECTION
+from ncs_cb.readers.natus_text.signs import BOMS, KEYS, MAKER, SECTION, TRACES
 
 # Fewer digits count the recordings of a visit.
 _NUMBER = re.compile(r"\d{3,}")
+_ENOUGH_KEYS = 2
 
 
 def _claims(source: Input) -> bool:
+    """Tell an export by its maker's comment; without one by its sections and keys."""
     if source.path.suffix.lower() not in (".txt", ".asc", ".csv"):
         return False
     text = _start(source.data)
+    if SECTION.search(text) is None:
+        return False
     return (
-        SECTION.search(text) is not None
-        and re.search(r"^;.*(Natus|Viking|Keypoint|Nicolet)", text, re.IGNORECASE | re.MULTILINE)
-        is not None
+        MAKER.search(text) is not None
+        or TRACES.search(text) is not None
+        or len({key.casefold() for key in KEYS.findall(text)}) >= _ENOUGH_KEYS
     )
 
 
