@@ -25,6 +25,8 @@ extensions = [
     "myst_nb",
 ]
 exclude_patterns = ["_make", "generated/data", "generated/definitions_table.md"]
+# A block without a language is a command or what it prints, and no Python.
+highlight_language = "none"
 source_suffix = {".rst": "restructuredtext", ".md": "myst-nb", ".ipynb": "myst-nb"}
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3

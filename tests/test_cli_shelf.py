@@ -120,7 +120,9 @@ HEADS = ("Segment", "Proximal against distal", "EFNS/PNS 2010")
 def test_no_word_is_broken_however_narrow_the_terminal(width):
     screen = Console(width=width, file=StringIO())
     screen.print(table(HEADS, ROWS, width=width))
-    printed = set(screen.file.getvalue().split())
+    told = screen.file.getvalue()
+    printed = set(told.split())
+    assert all(re.search(rf"{number} %", told) for number in (1, 5, 57, 58))
     assert {word for row in (HEADS, *ROWS) for cell in row for word in cell.split()} <= {
         word.removesuffix(":") for word in printed
     }

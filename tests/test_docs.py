@@ -67,3 +67,11 @@ def test_set_up_is_one_line(marker):
     block = README.split(f"<!-- {marker} -->")[1].split("```")[1].strip()
     assert block.startswith("python3 -m venv .venv && ")
     assert "\n" not in block
+
+
+def test_the_engineer_page_knows_every_exit_status_of_the_readme():
+    stated = re.search(r"Exit status: (.*?)\)\.", README, flags=re.DOTALL)[1]
+    page = (REPOSITORY / "docs" / "start" / "engineer.md").read_text("utf-8")
+    told = page.split("Exit status ", 1)[1].split("\n*", 1)[0]
+    for status in re.findall(r"(?:^|, )(\d) ", stated):
+        assert re.search(rf"\b{status}\b", told), status

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+from ncs_cb import analyze, read_study, write_report
 from ncs_cb.errors import TableError
-from ncs_cb.knowledge import reference
+from ncs_cb.knowledge import datafile, reference
 from ncs_cb.model import Details
+from review_visits import ulnar_visit
 
 OWN = """id = "our_lab"
 title = "Our laboratory"
@@ -232,3 +234,18 @@ def test_where_nothing_was_published_there_is_no_limit(nerve, muscle):
     sets = reference.chain("aanem_2016")
     for item in reference.ITEMS["motor"]:
         assert reference.first_limit(sets, "motor", nerve, muscle, item) is None
+
+
+def test_a_set_of_ones_own_is_called_by_its_name_and_not_by_its_place(tmp_path):
+    made = []
+    for folder in (tmp_path / "here", tmp_path / "there"):
+        folder.mkdir()
+        own = folder / "our_limits.toml"
+        own.write_text(datafile.text("reference", reference.DEFAULT), "utf-8")
+        study = read_study(ulnar_visit(folder / "visit"))
+        result = analyze(study, reference=str(own))
+        assert result.provenance.settings["reference"] == "our_limits.toml"
+        write_report(result, folder / "out")
+        made.append(next((folder / "out").rglob("result.json")).read_bytes())
+    assert made[0] == made[1]
+    assert str(tmp_path).encode() not in made[0]

@@ -191,3 +191,31 @@ def test_a_time_outside_the_sweep_in_the_log_of_another_program_is_refused(visit
     assert ["the sweep allows" in d.reason for d in refused] == [True]
     onset = result.traces.set_index("stimulation_site").loc["below_elbow", "onset_latency_ms"]
     assert onset == pytest.approx(7.0, abs=0.1)
+
+
+def without_sum(line):
+    event = json.loads(line)
+    del event["sha256"]
+    return json.dumps(event, separators=(",", ":"))
+
+
+def test_the_last_line_cannot_be_changed_by_taking_its_sum_away(visit):
+    for to_ms in (7.3, 7.4, 7.5):
+        move(visit, to_ms)
+    log = visit / "review.jsonl"
+    *first, last = log.read_text("utf-8").splitlines()
+    changed = without_sum(last).replace('"to_ms":7.5', '"to_ms":9.0')
+    assert changed != without_sum(last)
+    log.write_text("\n".join([*first, changed]) + "\n", "utf-8")
+    for attempt in (events, read_study, move):
+        with pytest.raises(StudyError, match=r"review.jsonl: line 3: was changed"):
+            attempt(visit)
+
+
+def test_a_log_without_any_sums_is_read_and_carried_on(visit):
+    move(visit, 7.3)
+    log = visit / "review.jsonl"
+    log.write_text(without_sum(log.read_text("utf-8")) + "\n", "utf-8")
+    assert len(events(visit)) == 1
+    move(visit, 7.4)
+    assert [("sha256" in event) for event in events(visit)] == [False, True]

@@ -72,6 +72,18 @@ def test_a_thousand_limits_give_a_row_per_limit_and_segment():
         ({"area_5": [1.0]}, "no clause 'area_5'.*Did you mean"),
         ({"area_50": [1.0], "area_30": [1.0]}, "names 2 clauses"),
         ({"area_50": ["high"]}, "is no limit"),
+        ({"area_50": [30.0, float("nan")]}, "'nan' is no limit; it must be a finite"),
+        ({"area_50": [float("inf")]}, "'inf' is no limit"),
+        ({"area_50": [-np.inf]}, "'-inf' is no limit"),
+        ({"area_50": [10**400]}, "is no limit"),
+        ({"area_50": [True]}, "'True' is no limit"),
+        ({"area_50": [None]}, "'None' is no limit"),
+        ({"area_50": 50}, "'50' for 'area_50'; it takes a list of limits"),
+        ({"area_50": "50"}, "it takes a list of limits"),
+        ({"area_50": None}, "it takes a list of limits"),
+        ({"area_50": []}, "no limit for 'area_50'; it takes one or more"),
+        ({}, "names 0 clauses"),
+        (["area_50"], "must name a clause and its limits"),
     ],
 )
 def test_a_faulty_question_is_refused(vary, message):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ from ncs_cb.judging.verdicts import judge
 from ncs_cb.knowledge import criteria as criteria_sets
 from ncs_cb.knowledge import reference as reference_sets
 from ncs_cb.knowledge import set_words, thresholds
+from ncs_cb.knowledge.datafile import is_path
 from ncs_cb.measuring import edits, f_waves, inching, machine, segments, stand_in, sweeps
 from ncs_cb.measuring import traces as measuring
 from ncs_cb.measuring.attested import attest_in_general
@@ -378,7 +380,9 @@ def results(
     responses, fits = _responses_by_study(tables), _fits_by_study(tables)
     files, sets = _data_files(criteria, reference), _set_words(criteria, reference)
     studies = [attest_in_general(study, supramaximal=supramaximal) for study in studies]
-    settings = {"reference": reference} | ({"supramaximal": "call"} if supramaximal else {})
+    # A file by its name: the same input gives the same bytes in another folder.
+    named = Path(reference).name if is_path(reference) else reference
+    settings = {"reference": named} | ({"supramaximal": "call"} if supramaximal else {})
     made = []
     for number, study in enumerate(studies):
         key = _key(number)

@@ -114,16 +114,16 @@ def parse(data: bytes, *, source: str = LOG_FILE) -> Log:
         # Every line but its line end is there: an editor may have taken that away.
         lines, size, torn = [*lines, tail], len(data), False
     events, corrections = [], []
-    before, seen = "", dict[str, int]()
+    before, seen, has_sums = "", dict[str, int](), False
     for number, line in enumerate(lines, start=1):
         try:
-            event, correction = _checked(line, before)
+            event, correction = _checked(line, before, needs_sum=has_sums)
             _refuse_unknown_undo(correction, seen)
         except StudyError as problem:
             raise StudyError(
                 f"line {number}: {problem.message}", source=source, hint=problem.hint
             ) from None
-        seen[correction.id] = number
+        seen[correction.id], has_sums = number, has_sums or _SUM in event
         events.append(event)
         corrections.append(correction)
         before = _digest(line)
@@ -158,7 +158,7 @@ def _line(event: Mapping[str, Any]) -> bytes:
     return json.dumps(event, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode()
 
 
-def _checked(line: bytes, before: str) -> tuple[dict[str, Any], Correction]:
+def _checked(line: bytes, before: str, *, needs_sum: bool) -> tuple[dict[str, Any], Correction]:
     hint = "Restore the log from a copy; corrections are taken back with 'undo', not by hand."
     if len(line) > _LONGEST_LINE:
         raise StudyError(f"{len(line)} bytes; at most {_LONGEST_LINE}.", hint=hint)
@@ -177,7 +177,8 @@ def _checked(line: bytes, before: str) -> tuple[dict[str, Any], Correction]:
             "does not follow the line before it: one of them was changed, or lines were removed.",
             hint=hint,
         )
-    if _SUM in event and event[_SUM] != _own_sum(event):
+    # A log may have none, but whoever changes a line must not get by with taking its sum away.
+    if (needs_sum or _SUM in event) and event.get(_SUM) != _own_sum(event):
         raise StudyError("was changed after it was written.", hint=hint)
     return event, to_correction(event)
 

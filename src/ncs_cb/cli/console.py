@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ncs_cb.cli.folding import fold
+from ncs_cb.cli.folding import Glued, fold, glued
 from ncs_cb.errors import NcsError, StoppedError
 from ncs_cb.plugins import PluginWarning
 
@@ -196,14 +196,14 @@ def table(
     *,
     title: str = "",
     width: int | None = None,
-) -> Table:
+) -> Glued:
     """Lay out a plain table; every cell is text, never markup.
 
     Where `width` (by default that of the terminal) does not hold every column's longest word, the
     rows stand one below the other, a line for each cell: no word is broken.
     """
     heads = list(headings)
-    cells = [[c if isinstance(c, Text) else Text(plain(c)) for c in row] for row in rows]
+    cells = [[glued(c if isinstance(c, Text) else Text(plain(c))) for c in row] for row in rows]
     made = Table(
         title=Text(title) if title else None,
         title_justify="left",
@@ -219,13 +219,13 @@ def table(
             for n, (heading, cell) in enumerate(zip(heads, row, strict=True)):
                 label = f"{'  ' if n else ''}{heading}: " if heading else "  " if n else ""
                 made.add_row(Text(label) + cell)
-        return made
+        return Glued(made)
     for n, heading in enumerate(heads):
         column = [row[n].plain for row in cells]
         made.add_column(Text(heading), overflow="fold", min_width=_longest_word([heading, *column]))
     for row in cells:
         made.add_row(*row)
-    return made
+    return Glued(made)
 
 
 def _fits(heads: list[str], cells: list[list[Text]], width: int) -> bool:

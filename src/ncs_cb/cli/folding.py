@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions
+from rich.segment import Segment
+from rich.table import Table
 from rich.text import Text
 
 # Chinese has no blanks: a line may end behind any letter, but no mark stands first or last there.
@@ -15,6 +19,8 @@ _WORD = re.compile(
     rf" *[{_OPENING}]*(?:(?:(?!{_WIDE})\S|{_GLUE})+|{_WIDE})[{_CLOSING}]*", re.IGNORECASE
 )
 _HANGING = 2
+# Stands for a blank where rich would break a cell of a table; no font shows it, and no text has it.
+_GLUED = "\ue000"
 
 
 def fold(text: Text, width: int) -> Text:
@@ -35,3 +41,21 @@ def fold(text: Text, width: int) -> Text:
     first, *rest = text.divide(cuts)
     lines = (line[len(line.plain) - len(line.plain.lstrip(" ")) :] for line in rest)
     return Text("\n" + " " * indent).join([first, *lines])
+
+
+def glued(text: Text) -> Text:
+    """Give a cell in which no unit leaves its number; to be shown by :class:`Glued`."""
+    made = text.copy()
+    made.plain = re.sub(_GLUE, _GLUED, text.plain)
+    return made
+
+
+class Glued:
+    """A table of glued cells, shown with blanks in their places."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
+        for text, style, control in console.render(self.table, options):
+            yield Segment(text.replace(_GLUED, " "), style, control)

@@ -10,8 +10,8 @@ from ncs_cb.cli.console import plain, say, table
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table as RichTable
 
+    from ncs_cb.cli.folding import Glued
     from ncs_cb.comparison import Comparison
     from ncs_cb.model import Result
     from ncs_cb.view.parts import NerveView, Table, View
@@ -55,7 +55,7 @@ def print_result(console: Console, result: Result, *, lang: str) -> None:
     console.print()
 
 
-def _verdicts(nerve: NerveView, shown: View) -> RichTable:
+def _verdicts(nerve: NerveView, shown: View) -> Glued:
     """Lay out the adjacent segments of one nerve: its numbers, and what each set says."""
     segment, change = nerve.changes.heads[0].label, shown.labels["change"]
     titles = [plain(one.title) for one in nerve.segments[0].sets] if nerve.segments else []
@@ -87,7 +87,7 @@ def print_comparison(console: Console, comparison: Comparison, *, lang: str) -> 
         say(console, Text(plain(f"! {remark}"), style="yellow"))
 
 
-def _laid_out(made: Table) -> RichTable:
+def _laid_out(made: Table) -> Glued:
     """Lay out a table of the view; a grade keeps its color."""
     heads = [f"{head.label} [{head.unit}]" if head.unit else head.label for head in made.heads]
     rows = ([Text(plain(c.text), style=_STYLES.get(c.tone, "")) for c in row] for row in made.rows)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from numbers import Real
+from typing import Any
 
 from ncs_cb.errors import StudyError, did_you_mean
 from ncs_cb.knowledge.criteria import Clause, CriteriaSet, Group, Rule, Term, leaves
@@ -23,8 +26,14 @@ def variants(
     Raises
     ------
     StudyError
-        If not exactly one clause is named, none of the sets asks it, or a limit is no number.
+        If not exactly one clause is named, none of the sets asks it, or it is not given one or more
+        finite limits.
     """
+    if not isinstance(vary, Mapping):
+        raise StudyError(
+            "vary: must name a clause and its limits.",
+            hint='Give for example {"area_50": [30, 40, 50]}.',
+        )
     if len(vary) != 1:
         raise StudyError(f"vary names {len(vary)} clauses; it takes one.")
     ((name, values),) = vary.items()
@@ -35,7 +44,7 @@ def variants(
             f"no clause '{name}' with a limit in these sets; known: {', '.join(known)}."
             + did_you_mean(name, known)
         )
-    limits = [_limit(value) for value in values]
+    limits = _limits(name, values)
     return [(limit, _with(one, name, limit)) for limit in limits for one in mine]
 
 
@@ -52,10 +61,31 @@ def is_one_question(asked: Sequence[Clause]) -> bool:
     return len({(c.subject, c.op, c.value, c.percent_of, c.uncertain_from) for c in asked}) == 1
 
 
-def _limit(value: float) -> float:
-    if isinstance(value, bool | str):
-        raise StudyError(f"vary: {value!r} is no limit; it must be a number.")
+def _limits(name: str, values: object) -> list[float]:
+    """Give the limits to try; a single number, none at all, or one that is none is refused."""
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise StudyError(
+            f"vary: {str(values)[:120]!r} for '{name}'; it takes a list of limits.",
+            hint=f'Give for example {{"{name}": [30, 40, 50]}}.',
+        )
+    limits = [_limit(value) for value in values]
+    if not limits:
+        raise StudyError(
+            f"vary: no limit for '{name}'; it takes one or more.",
+            hint=f'Give for example {{"{name}": [30, 40, 50]}}.',
+        )
+    return limits
+
+
+def _limit(value: object) -> float:
+    # numbers.Real: also those of numpy. A truth value is one of them, and no limit.
+    if isinstance(value, bool) or not isinstance(value, Real) or not _is_finite(value):
+        raise StudyError(f"vary: {str(value)[:120]!r} is no limit; it must be a finite number.")
     return float(value)
+
+
+def _is_finite(value: Any) -> bool:
+    return bool(abs(value) <= sys.float_info.max)
 
 
 def numeric_clauses(one: CriteriaSet) -> set[str]:
