@@ -105,6 +105,28 @@ def test_a_faulty_sidecar_says_what_is_there(tmp_path, said, message):
         read_study(put(tmp_path, **said))
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"events": {"at_ms": 10}},
+        {"sites": {"1": "wrist", "7": "below_elbow"}},
+        {"sites": "wrist"},
+        {"sites": "wrist", "distances_mm": {}, "stimulus_ma": {"below elbow": 30}},
+    ],
+)
+def test_a_site_that_no_stimulus_answers_is_refused(tmp_path, said):
+    path = put(tmp_path, **said)
+    if "events" in said:
+        writeABF1(np.array([sweep(8.0, 3.0)]), str(path), RATE, units="mV")
+    with pytest.raises(StudyError, match=r"no stimulus at 'below_elbow'; it has: wrist\."):
+        read_study(path)
+
+
+def test_the_distance_of_a_site_is_found_in_any_spelling(tmp_path):
+    study = read_study(put(tmp_path, distances_mm={"Wrist": 70, "B. Elbow": 280}))
+    assert [t.stimulus.distance_mm for t in study.traces] == [70.0, 280.0]
+
+
 # ------------------------------------------------------------------------------ Spike2 (.smr)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -44,6 +44,7 @@ _KEYS = (
     "high_pass_hz",
     "low_pass_hz",
 )
+_BY_SITE = ("distances_mm", "stimulus_ma")
 _EVENTS = ("marker", "threshold", "at_ms")
 _THRESHOLD = ("channel", "level", "edge", "refractory_ms")
 _KINDS = ("motor", "sensory", "f_wave")
@@ -86,6 +87,7 @@ def read(source: Input) -> Recording:
     pulses = _pulses(stretches, signals, sidecar)
     nerve, side, muscle, kind = _anatomy(sidecar, source)
     placed, lost = _placed(pulses, sidecar, source)
+    _refuse_unanswered(sidecar, {site for _, site in placed}, source, with_lost=bool(lost))
     rate = check_rate(signals[0].rate_hz)
     cuts = [_cut(signals[p.stretch], p, sidecar) for p, _ in placed]
     samples, starts = [one * factor for one, _ in cuts], [start for _, start in cuts]
@@ -105,7 +107,7 @@ def read(source: Input) -> Recording:
     )
     cut = zip(placed, samples, starts, strict=True)
     traces = tuple(
-        _trace(whole, order, row * turn.sign, start, _stimulus(sidecar, site), site)
+        _trace(whole, order, row * turn.sign, start, _stimulus(sidecar, site, source), site)
         for order, ((_, site), row, start) in enumerate(cut)
     )
     unassigned = tuple(
@@ -304,6 +306,29 @@ def _placed(
     return placed, lost
 
 
+def _refuse_unanswered(sidecar: Sidecar, held: set[str], source: Input, *, with_lost: bool) -> None:
+    """Refuse a site that no stimulus answers: it would be missing in silence.
+
+    A stimulus that no site was named for may be the one whose distance is told.
+    """
+    said = [(f"sites.{code}", site) for code, site in _object(sidecar, "sites").items()]
+    if not with_lost:
+        said += [(key, site) for key in _BY_SITE for site in _object(sidecar, key)]
+    for where, text in said:
+        if isinstance(text, str) and (site := named("sites", text, source)) not in held:
+            raise StudyError(
+                f"{where[:80]}: the recording has no stimulus at '{site}'; it has: "
+                f"{', '.join(sorted(held))}.",
+                source=sidecar.name,
+                hint="Take the site out of the sidecar, or correct its code or the events.",
+            )
+
+
+def _object(sidecar: Sidecar, key: str) -> Mapping[str, object]:
+    value = sidecar.values.get(key)
+    return value if isinstance(value, dict) else {}
+
+
 def _letter(code: str) -> str:
     """Give the letter that Spike2 keeps as a number in the lowest byte of a marker."""
     return chr(int(code) & 0xFF) if code.isascii() and code.isdigit() else code
@@ -363,10 +388,13 @@ def _anatomy(sidecar: Sidecar, source: Input) -> tuple[str, Side, str, Kind]:
     return nerve, side, muscle, kind
 
 
-def _stimulus(sidecar: Sidecar, site: str) -> Stimulus:
+def _stimulus(sidecar: Sidecar, site: str, source: Input) -> Stimulus:
     def of(key: str, highest: float) -> float | None:
         table = sidecar.table(key)
-        return None if table is None else table.number(site, 0, highest)
+        if table is None:
+            return None
+        names = (name for name in table.values if named("sites", name, source) == site)
+        return table.number(next(names, site), 0, highest)
 
     stimulus = Stimulus(of("distances_mm", FARTHEST_MM), of("stimulus_ma", STRONGEST_MA))
     return attested(
