@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -263,3 +265,41 @@ Pop fossa,AH,13.0,8.9,79.5,Pop fossa - Ankle,40,46.5
     ]
     (column,) = [d for d in study.decisions if d.topic == "column"]
     assert "Amplitude %" in column.reason
+
+
+@pytest.mark.parametrize(
+    ("code", "site"),
+    [
+        ("CMAP below elbow", "below_elbow"),
+        ("CMAP above_elbow", "above_elbow"),
+        ("CMAP elbow", "elbow"),
+        ("CMAP wrist", "wrist"),
+        ("CMAP upper arm", "upper_arm"),
+    ],
+)
+def test_the_longest_name_of_a_site_in_a_code_wins(tmp_path, capsys, code, site):
+    text = f"subject;nerve;side;param;value;unit\n1;ulnar;R;{code};9.1;mV\n"
+    layout = guessed(put(tmp_path, "long.csv", text), capsys).read_text("utf-8")
+    assert f'"{code}" = {{ to = "negative_peak_amplitude_mv", site = "{site}" }}' in layout
+
+
+def test_a_long_sheet_whose_headers_say_nothing_is_known_by_its_codes(tmp_path, capsys):
+    text = (
+        "subj,n,s,m,var,val\nL01,ulnar,right,adm,U_W_AMP,9.5\nL01,ulnar,right,adm,U_BE_AMP,9.1\n"
+        "L01,ulnar,right,adm,U_W_LAT,2.8\nL01,ulnar,right,adm,U_BE_LAT,6.7\n"
+    )
+    path = put(tmp_path, "long.csv", text)
+    layout = guessed(path, capsys)
+    own = layout.read_text("utf-8")
+    for code, unit in (("AMP", "mV"), ("LAT", "ms")):
+        own = re.sub(rf'(_{code}" = .*)unit = "\?"', rf'\1unit = "{unit}"', own)
+    layout.write_text(own, "utf-8")
+    (study,) = studies_from_table(path, layout)
+    assert [row[3:5] for row in rows(study)] == [("wrist", 9.5), ("below_elbow", 9.1)]
+
+
+def test_codes_that_name_no_site_leave_it_to_be_written(tmp_path, capsys):
+    text = "Subj\tparam\tvalue\n1\tCMAP1\t9.1\n1\tCMAP2\t3.0\n"
+    layout = guessed(put(tmp_path, "long.tsv", text), capsys).read_text("utf-8")
+    assert 'parameter = "param"' in layout
+    assert '"CMAP2" = { to = "negative_peak_amplitude_mv", site = "?", unit = "?" }' in layout

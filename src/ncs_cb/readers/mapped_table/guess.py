@@ -11,6 +11,7 @@ from ncs_cb.knowledge.anatomy import find
 from ncs_cb.readers._shared.grid import Grid, text_of
 from ncs_cb.readers._shared.names import SIDES
 from ncs_cb.readers._shared.tables import is_identity
+from ncs_cb.readers.mapped_table.codes import place_of
 from ncs_cb.readers.mapped_table.header import is_units
 from ncs_cb.readers.mapped_table.spacing import distances_are
 from ncs_cb.units import stored_per, unit_in
@@ -185,9 +186,13 @@ def _header_row(rows: Sequence[Sequence[str]]) -> int:
         return 2 * hits + len(named) if hits > 1 else 0
 
     scores = [score(row) for row in rows[:_LOOKED_AT]]
-    if not scores or max(scores) == 0:
-        raise ReadError("no row looks like a header of nerve conduction values.")
-    return scores.index(max(scores))
+    if any(scores):
+        return scores.index(max(scores))
+    # Headers of a long table may say nothing of nerves: its codes do.
+    for at, row in enumerate(rows[:_LOOKED_AT]):
+        if _long_columns(row, rows[at + 1 :][:_VALUES]) is not None:
+            return at
+    raise ReadError("no row looks like a header of nerve conduction values.")
 
 
 def _quantity(header: str) -> str | None:
@@ -396,34 +401,58 @@ def _role(token: str) -> str | None:
     return "measure" if _quantity(token) is not None else None
 
 
+def _long_columns(header: Sequence[str], body: Sequence[Sequence[str]]) -> tuple[int, int] | None:
+    """Give the column of codes and that of values, by their headers or by what stands in them."""
+    shares = {
+        i: _share(_values(body, i), lambda t: _quantity(t) is not None)
+        for i, name in enumerate(header)
+        if name
+    }
+    codes = [i for i in shares if _CODES.search(header[i])]
+    values = [i for i in shares if _VALUE.search(header[i])]
+    if not codes or not values:
+        # Without a word for it, only what holds nothing but codes, and numbers to the right.
+        codes = [i for i, share in shares.items() if share >= _MOSTLY and not _quantity(header[i])]
+        values = values or [
+            i
+            for i in shares
+            if codes
+            and i > codes[0]
+            and _share(_values(body, i), lambda t: bool(_NUMBER.fullmatch(t))) >= _MOSTLY
+        ]
+    if not codes or not values:
+        return None
+    # A code names a quantity; a patient's code, whatever its heading, does not.
+    return max(codes, key=lambda i: (shares[i], -i)), values[0]
+
+
 def _long(
     header: Sequence[str], body: Sequence[Sequence[str]], guess: _Guess, taken: set[int]
 ) -> list[str] | None:
     """Write a layout for one value per row, when a column of codes stands beside one of values."""
-    codes = [i for i, n in enumerate(header) if n and _CODES.search(n)]
-    values = [i for i, n in enumerate(header) if n and _VALUE.search(n)]
-    if not codes or not values:
+    columns = _long_columns(header, body)
+    if columns is None:
         return None
-    # A code names a quantity; a patient's code, whatever its heading, does not.
-    shares = [_share(_values(body, i), lambda t: _quantity(t) is not None) for i in codes]
-    codes = [codes[shares.index(max(shares))]]
-    taken |= {codes[0], values[0]}
-    guess.keys = {k: v for k, v in guess.keys.items() if v not in (header[codes[0]],)}
+    code_column, value = columns
+    taken |= {code_column, value}
+    guess.keys = {
+        k: v for k, v in guess.keys.items() if v not in (header[code_column], header[value])
+    }
     units = [i for i, n in enumerate(header) if re.search(r"^(unit|einheit)", n, re.IGNORECASE)]
     lines = [
         "",
         "[long]",
-        f"parameter = {_quoted(header[codes[0]])}",
-        f"value = {_quoted(header[values[0]])}",
+        f"parameter = {_quoted(header[code_column])}",
+        f"value = {_quoted(header[value])}",
     ]
     if units:
         taken.add(units[0])
         lines.append(f"unit = {_quoted(header[units[0]])}")
     lines += ["", "[long.parameters]   # correct site and unit of each"]
-    for code in dict.fromkeys(_values(body, codes[0])):
+    for code in dict.fromkeys(_values(body, code_column)):
         to = _quantity(code)
         said = "" if units else ', unit = "?"'
-        place = _place_of(code)
+        place = place_of(code)
         place = {k: v for k, v in place.items() if k not in guess.keys}
         if "stimulation_site" not in guess.keys:
             place = {"site": place.pop("stimulation_site", "?"), **place}
@@ -431,31 +460,6 @@ def _long(
         line = f"{_quoted(code)} = {{ to = {_quoted(to or '?')}{where}{said} }}"
         lines.append(line if to else f"# {line}")
     return lines
-
-
-_INITIALS = {"u": "ulnar", "m": "median", "p": "peroneal", "t": "tibial"}
-
-
-def _place_of(code: str) -> dict[str, str]:
-    """Give nerve, side, muscle and site that the parts of a code name: ``UR_ADM_BE_AMP``."""
-    found: dict[str, str] = {}
-    for part in (p for p in re.split(r"[\s_.-]+", code) if p):
-        for key, what in (
-            ("nerve", "nerves"),
-            ("muscle", "muscles"),
-            ("stimulation_site", "sites"),
-        ):
-            if (named := find(what, part)) is not None:  # type: ignore[arg-type]
-                found.setdefault(key, named)
-        if part.casefold() == "w":
-            found.setdefault("stimulation_site", "wrist")
-        if part.casefold() in SIDES:
-            found.setdefault("side", SIDES[part.casefold()])
-        glued = re.fullmatch(r"([umpt])([rl])|([rl])([umpt])", part.casefold())
-        if glued:
-            found.setdefault("nerve", _INITIALS[glued[1] or glued[4]])
-            found.setdefault("side", SIDES[glued[2] or glued[3]])
-    return found
 
 
 def _quoted(text: str) -> str:
