@@ -108,6 +108,7 @@ def test_a_marker_dragged_turns_a_block_into_none_and_undo_gives_it_back(page, v
 def test_a_change_of_grade_that_is_not_explained_is_not_made(page, visit):
     drag(page, marker(page, "end of the negative phase", "wrist"), -125)
     page.get_by_label("reason").wait_for()
+    assert page.locator("#message").inner_text().startswith("Why?")
     page.locator("#why-cancel").click()
     page.get_by_text("Nothing was changed.").wait_for()
     assert events(visit) == []

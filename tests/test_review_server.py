@@ -217,3 +217,33 @@ def test_closing_the_page_for_good_ends_the_command(visit):
         assert connection.getresponse().status == 200
         connection.close()
         assert run.wait(timeout=30) == 0
+
+
+@pytest.mark.parametrize("method", ["HEAD", "PUT", "DELETE", "OPTIONS", "ODD"])
+def test_a_method_that_is_not_ours_is_refused_as_strictly(served, method):
+    for path in (urlsplit(served.url).path, "/"):
+        status, headers, body = ask(served, path, method=method)
+        assert status == 501
+        assert "default-src 'none'" in headers["Content-Security-Policy"]
+        assert headers["Content-Type"].startswith("text/plain")
+        assert b"<" not in body
+        assert (body == b"") == (method == "HEAD")
+
+
+def test_the_command_tells_of_a_torn_log_in_one_line_without_a_path(tmp_path):
+    visit = ulnar_visit(tmp_path / "visit")
+    append(visit, who="mt", action="accept", trace={"site": "wrist"})
+    log = visit / "review.jsonl"
+    log.write_bytes(log.read_bytes() + b'{"v":1,"id"')
+    done = subprocess.run(
+        [sys.executable, "-m", "ncs_cb", "analyze", visit, "--out", tmp_path / "out"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0
+    (line,) = (one for one in done.stderr.splitlines() if "torn" in one)
+    assert line.startswith("warning: review.jsonl: its last line is torn")
+    assert "UserWarning" not in done.stderr
+    assert "Warning:" not in done.stderr
+    assert ".py" not in done.stderr

@@ -49,6 +49,10 @@ _ALLOWED: dict[str, tuple[str | bool | None, ...]] = {
 }
 
 
+class TornLogWarning(UserWarning):
+    """The last line of a log is not whole and was left out; the message names the log."""
+
+
 @dataclass(frozen=True, slots=True)
 class Log:
     """What a log holds.

@@ -110,5 +110,5 @@ def main(arguments: list[str] | None = None) -> None:
         Always, with the exit status.
     """
     console.never_fail_to_print()
-    console.tell_of_plugins()
+    console.tell_warnings()
     app(args=arguments, prog_name="ncs-cb")

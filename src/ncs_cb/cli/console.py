@@ -23,6 +23,7 @@ from rich.text import Text
 from ncs_cb.cli.folding import Glued, fold, glued
 from ncs_cb.errors import NcsError, StoppedError
 from ncs_cb.plugins import PluginWarning
+from ncs_cb.review_file import TornLogWarning
 
 SOME_FAILED = 1
 WRONG_USAGE = 2
@@ -65,12 +66,12 @@ def document(text: str) -> None:
     sys.stdout.write(text)
 
 
-def tell_of_plugins() -> None:
-    """Say in one line what another package's broken part costs, where Python would add a path."""
+def tell_warnings() -> None:
+    """Say our own warnings in one line each, where Python would add a path and a line of code."""
     usual = warnings.showwarning
 
     def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
-        if issubclass(category, PluginWarning):
+        if issubclass(category, PluginWarning | TornLogWarning):
             tell(f"warning: {message}")
         else:
             usual(message, category, *place, **more)

@@ -46,7 +46,9 @@ def events(study: str | Path) -> list[dict[str, Any]]:
     path = review_file.log_path(Path(study))
     log = review_file.load(path)
     if log.torn:
-        warnings.warn(f"{path.name}: the last line is torn and was left out.", stacklevel=2)
+        warnings.warn(
+            f"{path.name}: the last line is torn and was left out.", review_file.TornLogWarning, 2
+        )
     return [dict(event) for event in log.events]
 
 

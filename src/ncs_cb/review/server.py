@@ -95,6 +95,15 @@ class _Handler(BaseHTTPRequestHandler):
     def version_string(self) -> str:
         return "ncs-cb"
 
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Refuse what is no request of ours as everything else: the usual page has no policy."""
+        status = HTTPStatus(code)
+        is_method = status is HTTPStatus.NOT_IMPLEMENTED
+        self._refuse(
+            status,
+            "only GET and POST are answered." if is_method else status.description or status.phrase,
+        )
+
     def do_GET(self) -> None:
         name = self._asked()
         if name is None:

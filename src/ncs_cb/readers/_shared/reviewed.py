@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ncs_cb.model import Decision, Details, RecordingOverride, Source, Study
 from ncs_cb.readers._shared.folders import StudyInput, unique_names
-from ncs_cb.review_file import LOG_FILE, is_log, log_path, still_standing
+from ncs_cb.review_file import LOG_FILE, TornLogWarning, is_log, log_path, still_standing
 from ncs_cb.review_file import load as load_log
 
 
@@ -23,7 +23,7 @@ def with_review(study: Study, found: StudyInput) -> Study:
     if log.torn:
         torn = "its last line is torn (a power cut?) and was left out"
         decisions.append(Decision(path.name, "review", "last line dropped", torn))
-        warnings.warn(f"{path.name}: {torn}.", stacklevel=3)
+        warnings.warn(f"{path.name}: {torn}.", TornLogWarning, stacklevel=3)
     if not (log.sha256 or decisions):
         return study
     source = (Source(path.name, log.sha256, "review"),) if log.sha256 else ()

@@ -129,6 +129,7 @@ async function send(event) {
   try {
     let [status, answer] = await ask("event", { ...event, lang });
     while (status === 409) {
+      say(state.words.ask_reason);
       const why = await reason(answer.changed);
       if (!why) { say(state.words.not_changed); return false; }
       say(state.words.computing);
