@@ -87,7 +87,6 @@ def read(source: Input) -> Recording:
     pulses = _pulses(stretches, signals, sidecar)
     nerve, side, muscle, kind = _anatomy(sidecar, source)
     placed, lost = _placed(pulses, sidecar, source)
-    _refuse_unanswered(sidecar, {site for _, site in placed}, source, with_lost=bool(lost))
     rate = check_rate(signals[0].rate_hz)
     cuts = [_cut(signals[p.stretch], p, sidecar) for p, _ in placed]
     samples, starts = [one * factor for one, _ in cuts], [start for _, start in cuts]
@@ -303,6 +302,7 @@ def _placed(
             source=sidecar.name,
             hint=f'Write "sites": {{"{codes_seen[0]}": "wrist"}}.',
         )
+    _refuse_unanswered(sidecar, {site for _, site in placed}, source, with_lost=bool(lost))
     return placed, lost
 
 
