@@ -115,6 +115,47 @@ def test_acqknowledge_text_is_read_below_its_own_header(tmp_path):
 
 
 @pytest.mark.parametrize("named", [True, False])
+def test_acqknowledge_text_without_times_is_read_below_its_count_of_samples(tmp_path, named):
+    lines = ["CH1\tCH2"] * named + ["600\t600"]
+    lines += [f"{a:.7f}\t{b:.7f}" for a, b in zip(*matrix(), strict=True)]
+    keys = ("CH1", "CH2") if named else ("1", "2")
+    check(
+        put(
+            tmp_path,
+            "acq.txt",
+            "\n".join(lines),
+            skip_rows=0,
+            sampling_rate_hz=RATE_HZ,
+            stimulus_at_ms=BEFORE_MS,
+            traces={key: {"site": site} for key, site in zip(keys, SITES, strict=True)},
+        )
+    )
+
+
+def _with_one(at_ms, value):
+    rows = matrix()
+    rows[:, round((BEFORE_MS + at_ms) * RATE_HZ / 1000.0)] = value
+    return "\n".join(f"{a:.7f}\t{b:.7f}" for a, b in zip(*rows, strict=True))
+
+
+@pytest.mark.parametrize(("at_ms", "number"), [(-2.0, 1), (-1.5, 11), (5.0, 141)])
+@pytest.mark.parametrize("value", [598.0, -150.0])
+def test_a_sample_above_100_mv_is_refused_and_named_wherever_it_stands(
+    tmp_path, at_ms, number, value
+):
+    said = {"sampling_rate_hz": RATE_HZ, "stimulus_at_ms": BEFORE_MS, "traces": by_number()}
+    path = put(tmp_path, "t.txt", _with_one(at_ms, value), delimiter="\t", **said)
+    with pytest.raises(UnitError, match=rf"100 mV \(sample {number} of its sweep\)"):
+        read_study(path)
+
+
+def test_an_artefact_of_any_size_is_read(tmp_path):
+    said = {"sampling_rate_hz": RATE_HZ, "stimulus_at_ms": BEFORE_MS, "traces": by_number()}
+    path = put(tmp_path, "t.txt", _with_one(0.2, 150.0), delimiter="\t", **said)
+    assert len(read_study(path).traces) == len(SITES)
+
+
+@pytest.mark.parametrize("named", [True, False])
 def test_one_trace_per_row_needs_a_stated_rate(tmp_path, named):
     rows = [
         ";".join([site] * named + [f"{v:.7f}".replace(".", ",") for v in row])

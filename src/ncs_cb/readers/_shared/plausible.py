@@ -49,21 +49,35 @@ def refuse_large(
     Raises
     ------
     UnitError
-        If a sweep strays farther from its median, one millisecond after the stimulus or later.
+        If a sweep strays farther from its median, other than within one millisecond of the
+        stimulus.
     """
+    for samples, index in zip(sweeps, stimulus_indices, strict=True):
+        near = round(_ARTIFACT_S * rate)
+        first = max(index - near, 0)
+        for start, part in (
+            (max(index, 0) + near, samples[max(index, 0) + near :]),
+            (0, samples[:first]),
+        ):
+            at = _stray(part)
+            if at is not None:
+                raise UnitError(
+                    f"a response exceeds {LARGEST_PLAUSIBLE_RESPONSE_MV:g} mV (sample "
+                    f"{start + at + 1} of its sweep); the unit '{unit[:12]}' must be wrong.",
+                    hint="Correct the unit in the file or its sidecar; where that sample stands in "
+                    "no signal, leave its row out.",
+                )
+
+
+def _stray(part: np.ndarray) -> int | None:
+    """Give the place of the sample that strays farthest, where that is too far."""
     import numpy as np  # only here: listing the formats must stay light
 
-    for samples, index in zip(sweeps, stimulus_indices, strict=True):
-        after = samples[max(index, 0) + round(_ARTIFACT_S * rate) :]
-        # No sample strays farther from the median than from the opposite extreme.
-        if len(after) and float(after.max()) - float(after.min()) <= LARGEST_PLAUSIBLE_RESPONSE_MV:
-            continue
-        after = after[np.isfinite(after)]
-        if len(after) and float(np.abs(after - np.median(after)).max()) > (
-            LARGEST_PLAUSIBLE_RESPONSE_MV
-        ):
-            raise UnitError(
-                f"a response exceeds {LARGEST_PLAUSIBLE_RESPONSE_MV:g} mV; the unit "
-                f"'{unit[:12]}' must be wrong.",
-                hint="Correct the unit in the file or its sidecar.",
-            )
+    # No sample strays farther from the median than from the opposite extreme.
+    if not len(part) or float(part.max()) - float(part.min()) <= LARGEST_PLAUSIBLE_RESPONSE_MV:
+        return None
+    known = part[np.isfinite(part)]
+    if not len(known):
+        return None
+    far = np.where(np.isfinite(part), np.abs(part - np.median(known)), 0.0)
+    return int(far.argmax()) if float(far.max()) > LARGEST_PLAUSIBLE_RESPONSE_MV else None

@@ -122,12 +122,20 @@ def _is_numbers(row: Sequence[str]) -> bool:
     return all(_NUMBER.fullmatch(cell) for cell in row)
 
 
+def _is_count(rows: list[list[str]]) -> bool:
+    """Tell a first row of counts: nothing stands at the times, or each cell counts the others."""
+    first = rows[0]
+    if not first[0]:
+        return _is_numbers([cell for cell in first if cell])
+    return all(cell == str(len(rows) - 1) for cell in first)
+
+
 def _grid(rows: list[list[str]]) -> Grid:
     """Take the first row for names where it is none of numbers; else columns count from 1."""
     names = [str(i) for i in range(1, len(rows[0]) + 1)]
     if not _is_numbers(rows[0]):
         names, rows = rows[0], rows[1:]
-    if len(rows) > 1 and not rows[0][0] and _is_numbers([c for c in rows[0] if c]):
+    if len(rows) > 1 and _is_count(rows):
         rows = rows[1:]  # AcqKnowledge counts the samples of each channel below its name
     if len(set(names)) != len(names):
         raise ReadError("two columns have one name.", hint="Rename one of them.")
