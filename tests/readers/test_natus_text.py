@@ -111,6 +111,7 @@ def test_a_number_in_a_name_stands_in_no_result_whatever_study_toml_calls_the_fi
     result = ncs_cb.analyze(read_study(tmp_path / "visit"))
     (recording,) = set(result.traces.recording)
     assert list(result.study.details.recordings) == [recording]
+    assert recording in {d.source for d in result.study.decisions}
     with pytest.raises(SystemExit):
         main(["analyze", str(tmp_path / "visit"), "--out", str(tmp_path / "out")])
     files = [p for p in (tmp_path / "out").rglob("*") if p.suffix in (".json", ".csv", ".html")]

@@ -56,5 +56,10 @@ def _open_part(part: str) -> str:
     stem, suffix = (part[: found.start()], found[0]) if found else (part, "")
     if not is_numbered(stem):
         return part
-    digest = hashlib.sha256(stem.encode("utf-8", "surrogateescape")).hexdigest()
-    return f"id-{digest[:_LETTERS].translate(_NO_DIGITS)}{suffix}"
+    return f"id-{hashed(stem)}{suffix}"
+
+
+def hashed(text: str) -> str:
+    """Give letters that stand for a text, of which none look like a number."""
+    digest = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+    return digest[:_LETTERS].translate(_NO_DIGITS)

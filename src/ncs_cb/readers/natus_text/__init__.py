@@ -6,11 +6,10 @@ known: sites are taken from keys that name one, else from ``study.toml``.
 
 from __future__ import annotations
 
-import hashlib
 import re
 
 from ncs_cb.readers._shared.reader import Input, Reader, Recording
-from ncs_cb.readers._shared.shown import open_name, without_days
+from ncs_cb.readers._shared.shown import hashed, open_name, without_days
 from ncs_cb.readers.natus_text.signs import BOMS, KEYS, MAKER, SECTION, TRACES
 
 # Fewer digits count the recordings of a visit.
@@ -53,8 +52,7 @@ def hidden_name(name: str) -> str:
     folder, slash, own = name.rpartition("/")
     if not _NUMBER.search(without_days(own)):
         return open_name(name)
-    digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
-    return f"{open_name(folder)}{slash}natus-{digest[:12]}.txt"
+    return f"{open_name(folder)}{slash}natus-{hashed(name)}.txt"
 
 
 _NEEDS = """\
