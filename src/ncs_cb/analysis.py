@@ -265,8 +265,9 @@ def _measure(
         _of_trace(trace, status)
         for trace, status in zip(waveforms, measured["response"].tolist(), strict=True)
     ]
+    measured = conform(measured, "traces")
     if not typed:
-        return conform(measured, "traces"), tuple(responses), counts
+        return measured, tuple(responses), counts
     responses += [_of_row(row) for rows in printed for row in rows]
     both = pd.concat([measured, conform(pd.DataFrame(typed), "traces")], ignore_index=True)
     order = np.argsort(both["study_id"].to_numpy(dtype=str), kind="stable")
