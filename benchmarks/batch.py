@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import re
 import shutil
 import subprocess
 import sys
@@ -27,9 +26,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
+import results_page
+
 import archives
 
-RESULTS = Path(__file__).with_name("RESULTS.md")
 READ_LOOP = """
 import sys, time
 from pathlib import Path
@@ -162,18 +162,6 @@ def table(rows: list[str]) -> str:
     return head + "\n".join(rows) + "\n"
 
 
-def write_results(text: str) -> None:
-    """Replace the section between its marks, or add it."""
-    begin, end = "<!-- batch -->", "<!-- /batch -->"
-    section = f"{begin}\n## Batch\n\n{text}{end}"
-    old = RESULTS.read_text("utf-8") if RESULTS.exists() else "# Results of the benchmarks\n"
-    if begin in old:
-        new = re.sub(f"{begin}.*{end}", lambda _: section, old, flags=re.DOTALL)
-    else:
-        new = f"{old.rstrip()}\n\n{section}\n"
-    RESULTS.write_text(new, "utf-8")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--studies", type=int, nargs="+", default=[1000])
@@ -190,7 +178,7 @@ def main() -> None:
     text = table(rows)
     print(text)
     if asked.write:
-        write_results(text)
+        results_page.put("<!-- batch -->", "<!-- /batch -->", f"## Batch\n\n{text}")
 
 
 if __name__ == "__main__":

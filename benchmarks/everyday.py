@@ -14,12 +14,13 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import re
 import resource
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+import results_page
 
 HERE = Path(__file__).parent
 OWN = HERE.parent
@@ -124,17 +125,6 @@ def table(checkouts: list[Path], least: dict[tuple[str, Path], float]) -> str:
     return "\n".join(lines)
 
 
-def write(text: str) -> None:
-    """Replace our part of RESULTS.md, or add it."""
-    path = HERE / "RESULTS.md"
-    old, part = path.read_text("utf-8"), f"{BEGIN}\n{text}\n{END}"
-    if BEGIN in old:
-        new = re.sub(f"{BEGIN}.*{END}", lambda _: part, old, flags=re.DOTALL)
-    else:
-        new = f"{old.rstrip()}\n\n{part}\n"
-    path.write_text(new, "utf-8")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--beside", type=Path, help="another checkout, measured in turn")
@@ -145,7 +135,7 @@ def main() -> None:
     text = table(checkouts, measure(checkouts, asked.repeats))
     print(text)
     if asked.write:
-        write(text)
+        results_page.put(BEGIN, END, text)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,8 @@ import numpy as np
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 
+import results_page  # noqa: E402
+
 import archives  # noqa: E402
 
 BEGIN, END = "<!-- odd shapes: begin -->", "<!-- odd shapes: end -->"
@@ -172,17 +174,6 @@ def table() -> str:
     return "\n".join(lines)
 
 
-def write(text: str) -> None:
-    """Replace our part of RESULTS.md, or add it."""
-    path = HERE / "RESULTS.md"
-    old, part = path.read_text("utf-8"), f"{BEGIN}\n{text}\n{END}"
-    if BEGIN in old:
-        new = re.sub(f"{BEGIN}.*{END}", lambda _: part, old, flags=re.DOTALL)
-    else:
-        new = f"{old.rstrip()}\n\n{part}\n"
-    path.write_text(new, "utf-8")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--write", action="store_true", help="write RESULTS.md")
@@ -194,7 +185,7 @@ def main() -> None:
     text = table()
     print(text)
     if asked.write:
-        write(text)
+        results_page.put(BEGIN, END, text)
 
 
 if __name__ == "__main__":
