@@ -264,8 +264,9 @@ def _tables(studies: Sequence[tuple[Task, Study]], settings: Settings) -> tuple[
     ids = [task.study_id for task, _ in studies]
     frames = {name: _named(tables.frames[name], ids) for name in TABLES if name in tables.frames}
     summaries = _summaries(tables.frames, ids)
+    titles = _own_titles(settings)
     for one in summaries.values():
-        one["titles"] = _own_titles(settings)
+        one["titles"] = titles
     frames["studies"] = _studies([study for _, study in studies], [summaries[i] for i in ids])
     frames["f_waves"] = with_typed(frames["f_waves"], [study for _, study in studies])
     frames["reviews"] = reviews_table([study for _, study in studies])
