@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ncs_cb.judging.rows import nerve_of
+from ncs_cb.judging.rows import holds_entrapment, nerve_of
 from ncs_cb.judging.statements import (
     Nerve,
     Row,
@@ -21,7 +21,7 @@ from ncs_cb.judging.statements import (
 )
 from ncs_cb.judging.truth import holds
 from ncs_cb.judging.unplaced import unplaced
-from ncs_cb.knowledge.anatomy import anatomy, entrapment_between
+from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.knowledge.thresholds import value as threshold
 from ncs_cb.wording.impression import Statement
 
@@ -108,14 +108,14 @@ def _slow_item(nerve: Nerve, visit: Seen) -> Mapping[str, Any]:
     """Name a slow nerve with its slowest velocity, and the segment where others are not slow."""
     value, share = visit.slow[nerve]
     item = {"nerve": nerve[0], "side": nerve[1], "value": value, "limit": 100.0 * value / share}
-    judged = [row for row in visit.marks if _is_along(row, nerve)]
+    judged = [row for row in visit.marks if is_velocity_along(row, nerve)]
     places = [row for row in judged if number(row["conduction_velocity_m_per_s"]) == value]
-    if not places or all(row["is_outside"] for row in judged if not _is_trap(row)):
+    if not places or all(row["is_outside"] for row in judged if not holds_entrapment(row)):
         return {"kind": "velocity", **item}
     return segment_item("velocity_between", places[0], value=value, limit=item["limit"])
 
 
-def _is_along(row: Row, nerve: Nerve) -> bool:
+def is_velocity_along(row: Row, nerve: Nerve) -> bool:
     """Tell whether a value with a limit is the velocity of a segment of that nerve."""
     return (
         "segment" in row
@@ -130,13 +130,10 @@ def _is_slow_throughout(nerve: Nerve, visit: Seen) -> bool:
     """Tell whether a nerve is slow in every segment off entrapments, and not for a block."""
     if any(nerve_of(row) == nerve for row in (*visit.graded(), *visit.open_())):
         return False
-    judged = [row for row in visit.marks if _is_along(row, nerve) and not _is_trap(row)]
+    judged = [
+        row for row in visit.marks if is_velocity_along(row, nerve) and not holds_entrapment(row)
+    ]
     return bool(judged) and all(row["is_outside"] for row in judged)
-
-
-def _is_trap(row: Row) -> bool:
-    """Tell whether a segment lies across an entrapment site."""
-    return entrapment_between(row["nerve"], *row["segment"].split("-")) is not None
 
 
 def fibers(visit: Seen) -> Iterator[Statement]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from ncs_cb import flags
 from ncs_cb.columns import as_number
-from ncs_cb.knowledge.anatomy import anatomy
+from ncs_cb.knowledge.anatomy import anatomy, usual_muscle
 from ncs_cb.knowledge.clauses import NERVE_COLUMNS
 from ncs_cb.model import Details, FWaveValue
 
@@ -119,7 +119,7 @@ def _f_waves(
     for row in rows:
         found.setdefault(_key(row), _numbers(row, _F_WAVES))
     for value in typed:
-        muscle = value.muscle or next(iter(anatomy().nerves[value.nerve].muscles), "")
+        muscle = value.muscle or usual_muscle(value.nerve) or ""
         numbers = {name: as_number(getattr(value, own)) for own, name in _F_WAVES.items()}
         found.setdefault((value.nerve, value.side, muscle), numbers)
     yield from found.items()

@@ -12,9 +12,15 @@ from typing import Any
 import pandas as pd
 
 from ncs_cb.flags import names as flag_names
-from ncs_cb.judging.fibers import demyelinating, f_waves, is_cold, long_latency
+from ncs_cb.judging.fibers import (
+    demyelinating,
+    f_waves,
+    is_cold,
+    is_velocity_along,
+    long_latency,
+)
 from ncs_cb.judging.gates import too_small
-from ncs_cb.judging.rows import nerve_of
+from ncs_cb.judging.rows import holds_entrapment, nerve_of
 from ncs_cb.judging.statements import (
     Nerve,
     Row,
@@ -32,7 +38,7 @@ from ncs_cb.judging.statements import (
 )
 from ncs_cb.judging.unplaced import unplaced
 from ncs_cb.judging.validity import REFUTED
-from ncs_cb.knowledge.anatomy import anatomy, entrapment_between
+from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.wording.impression import Statement
 
 # Flags of a response that stands, although its onset cannot be trusted.
@@ -161,7 +167,7 @@ def _bears_on(row: Row, visit: Seen) -> bool:
     # One limit for all ages is wrong in the legs, and one for all segments at an entrapment site.
     if anatomy().nerves[row["nerve"]].limb == "leg":
         return False
-    if segment and entrapment_between(row["nerve"], *segment.split("-")) is not None:
+    if segment and holds_entrapment(row):
         return False
     if segment and (is_cold(nerve_of(row), visit) or _is_slow_by_all(nerve_of(row), visit)):
         return False
@@ -175,11 +181,7 @@ def _is_slow_by_all(nerve: Nerve, visit: Seen) -> bool:
     return any(
         row["is_outside"] is True and not row["others"]
         for row in visit.marks
-        if "segment" in row
-        and nerve_of(row) == nerve
-        and row.get("is_adjacent") is not False
-        and not foreign(row)
-        and entrapment_between(row["nerve"], *row["segment"].split("-")) is None
+        if is_velocity_along(row, nerve) and not holds_entrapment(row)
     )
 
 

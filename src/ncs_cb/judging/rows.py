@@ -9,9 +9,18 @@ import pandas as pd
 
 from ncs_cb.columns import records
 from ncs_cb.judging.nerves import Row, nerve_rows
+from ncs_cb.knowledge.anatomy import entrapment_between
 from ncs_cb.model import Details
 
-__all__ = ["Gathered", "Row", "by_study", "gather", "nerve_of", "visits_of"]
+__all__ = [
+    "Gathered",
+    "Row",
+    "by_study",
+    "gather",
+    "holds_entrapment",
+    "nerve_of",
+    "visits_of",
+]
 
 ByStudy = Mapping[str, tuple[Row, ...]]
 
@@ -72,3 +81,8 @@ def nerve_of(row: Row) -> tuple[str, str]:
     """Give nerve and side of a row; an unknown side is empty text."""
     side = row.get("side")
     return row["nerve"], side if isinstance(side, str) else ""
+
+
+def holds_entrapment(row: Row) -> bool:
+    """Tell whether a segment lies across an entrapment site of its nerve."""
+    return entrapment_between(row["nerve"], *row["segment"].split("-")) is not None

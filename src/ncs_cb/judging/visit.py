@@ -10,10 +10,10 @@ from typing import Any
 import pandas as pd
 
 from ncs_cb.judging.leading import is_for_mmn, leading_set
-from ncs_cb.judging.rows import Gathered, Row, nerve_of, visits_of
+from ncs_cb.judging.rows import Gathered, Row, holds_entrapment, nerve_of, visits_of
 from ncs_cb.judging.sensory import SensoryStudy, all_normal, sensory_studies, through
 from ncs_cb.judging.validity import NOT_ATTESTED, REFUTED
-from ncs_cb.knowledge.anatomy import entrapment_between, position
+from ncs_cb.knowledge.anatomy import position
 from ncs_cb.knowledge.reference import ReferenceSet, chain, first_limit
 from ncs_cb.model import Details
 from ncs_cb.vocabulary import GRADES
@@ -113,7 +113,7 @@ def _velocity_facts(
     blocked = _blocked(_leading(verdict_rows))
     shares: dict[bool, list[float]] = {True: [], False: []}
     for row in rows:
-        if row.get("is_adjacent") is False or _entrapment(row):
+        if row.get("is_adjacent") is False or holds_entrapment(row):
             continue
         share = velocity_share(row, person, sets)
         if not math.isnan(share):
@@ -149,10 +149,6 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _entrapment(row: Row) -> bool:
-    return entrapment_between(row["nerve"], *row["segment"].split("-")) is not None
-
-
 def _entrapment_facts(verdict_rows: tuple[Row, ...], rows: tuple[Row, ...]) -> Facts:
     # A fall that crossing fibers explain, or that a weak stimulus made, is none at the site.
     untrue = {
@@ -160,7 +156,7 @@ def _entrapment_facts(verdict_rows: tuple[Row, ...], rows: tuple[Row, ...]) -> F
         for row in verdict_rows
         if str(row["technical_validity"]) == REFUTED
     }
-    mine = [row for row in rows if row.get("is_adjacent") is not False and _entrapment(row)]
+    mine = [row for row in rows if row.get("is_adjacent") is not False and holds_entrapment(row)]
     drops = [
         float(row.get("amplitude_reduction_pct", math.nan))
         for row in mine

@@ -311,6 +311,11 @@ def routine_nerves() -> tuple[str, ...]:
     return tuple(n.id for n in anatomy().nerves.values() if n.muscles and n.course)
 
 
+def usual_muscle(nerve: str) -> str | None:
+    """Give the muscle that a nerve is usually recorded from; None where it has none."""
+    return next(iter(anatomy().nerves[nerve].muscles), None)
+
+
 def position(nerve: str, site: str) -> int:
     """Give the place of `site` along `nerve`, 0 for the most distal one.
 

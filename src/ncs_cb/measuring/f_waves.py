@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 from ncs_cb import flags
 from ncs_cb.columns import conform
 from ncs_cb.errors import UnitError
-from ncs_cb.knowledge.anatomy import anatomy
+from ncs_cb.knowledge.anatomy import usual_muscle
 from ncs_cb.knowledge.thresholds import value as limit
 from ncs_cb.model import FWaveValue, Study, Trace
 from ncs_cb.units import LARGEST_PLAUSIBLE_RESPONSE_MV
@@ -479,7 +479,7 @@ def with_typed(measured: pd.DataFrame, studies: Sequence[Study]) -> pd.DataFrame
     series = ["study_id", "nerve", "side", "muscle"]
     recorded = set(measured[series].itertuples(index=False, name=None))
     typed = [
-        (study.study_id, replace(one, muscle=one.muscle or _usual_muscle(one.nerve)))
+        (study.study_id, replace(one, muscle=one.muscle or usual_muscle(one.nerve)))
         for study in studies
         for one in study.details.f_waves
     ]
@@ -488,7 +488,3 @@ def with_typed(measured: pd.DataFrame, studies: Sequence[Study]) -> pd.DataFrame
         return measured
     rows = typed_table([value for _, value in added]).assign(study_id=[i for i, _ in added])
     return conform(pd.concat([measured, conform(rows, "f_waves")]), "f_waves")
-
-
-def _usual_muscle(nerve: str) -> str | None:
-    return next(iter(anatomy().nerves[nerve].muscles), None)
