@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ncs_cb.errors import ReadError, StudyError, did_you_mean
+from ncs_cb.harmless import as_key, is_deep
 from ncs_cb.readers._shared.files import read_regular
 from ncs_cb.readers._shared.text import decode
 from ncs_cb.readers._shared.truth import UNKNOWN_WORDS, truth
@@ -292,6 +293,8 @@ def parse_json(raw: bytes, name: str) -> dict[str, Any]:
         raise ReadError(f"not valid JSON: {_wrong_in_json(raw, problem)}.", source=name) from None
     if not isinstance(loaded, dict):
         raise ReadError("must be a JSON object.", source=name)
+    if is_deep(loaded):
+        raise ReadError("nested too deeply.", source=name)
     if _HALF_LETTER.search(raw) and not _is_text(loaded):
         raise ReadError("holds a text that is none: half of a surrogate pair.", source=name)
     return loaded
@@ -342,7 +345,7 @@ class Sidecar:
         self.values, self.path, self.name = values, path, name
 
     def _at(self, key: str) -> str:
-        return f"{self.path}.{key}" if self.path else key
+        return f"{self.path}.{as_key(key)}" if self.path else as_key(key)
 
     def refuse_unknown(self, known: Iterable[str]) -> list[str]:
         """Refuse a key that is not known; give those that name a person and are dropped.
