@@ -26,6 +26,7 @@ TO_FILL = "FILL IN"
 """Stands in a guessed sidecar for what nobody said yet."""
 
 _LARGEST_SIDECAR_BYTES = 1 << 20
+_MOST_CELLS = 5_000_000
 _MOST_COLUMNS = 100_000
 # A machine's page may have so many lines of title above the header.
 _MOST_TITLES = 12
@@ -143,6 +144,7 @@ def parse_table(data: bytes, is_header: Header | None = None) -> Table:
     if titles:
         text = "\n".join(text.splitlines()[titles:])
     separator = _separator(text.partition("\n")[0])
+    refuse_many_cells(text, separator)
     rows = _rows(text, separator)
     if not rows:
         raise ReadError("the table is empty.")
@@ -157,6 +159,15 @@ def parse_table(data: bytes, is_header: Header | None = None) -> Table:
     may_hold = "," in text if separator != "," else '"' in text
     comma = may_hold and _has_decimal_comma(body)
     return Table(columns, body, comma, encoding, titles)
+
+
+def refuse_many_cells(text: str, separator: str) -> None:
+    """Refuse a table before it is cut into cells, each of which asks for ten times its size."""
+    if text.count(separator) + max(text.count("\n"), text.count("\r")) > _MOST_CELLS:
+        raise ReadError(
+            f"the table has more than {_MOST_CELLS} cells.",
+            hint="Cut the recording to the stimulated part.",
+        )
 
 
 def _columns(cells: list[str]) -> tuple[str, ...]:
