@@ -44,6 +44,8 @@ class Seen:
     """Motor values that have a limit of normal: the row they stand in, and that limit."""
     absent: tuple[Row, ...] = ()
     """Most distal motor responses that were looked for and not there."""
+    left_out: tuple[str, ...] = ()
+    """Rows of tables that hold values and could not be read."""
     traps: tuple[Found, ...] = ()
     cold: frozenset[tuple[str, str]] = frozenset()
     slow: dict[Nerve, tuple[float, float]] = field(default_factory=dict)
@@ -213,6 +215,8 @@ def technical(visit: Seen) -> Iterator[Statement]:
     """Say what limits the recordings: cold, weak stimuli, differing settings."""
     if visit.unassigned:
         yield Statement("technique", "unassigned", values={"count": len(visit.unassigned)})
+    if visit.left_out:
+        yield Statement("technique", "left_out", values={"rows": "; ".join(visit.left_out)})
     if visit.cold:
         limbs = [
             {
