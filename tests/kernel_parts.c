@@ -20,6 +20,16 @@ EXPORTED int64_t part_place_of(const double *v, int64_t a, int64_t b, double val
     return place_of(v, a, b, value);
 }
 
+EXPORTED int64_t part_first_from(const double *v, int64_t a, int64_t b, double level)
+{
+    return first_from(v, a, b, level);
+}
+
+EXPORTED double part_most_bend(const void *v, int64_t is_double, int64_t a, int64_t b, int64_t lag)
+{
+    return most_bend(samples_of(v, is_double), a, b, lag);
+}
+
 EXPORTED int64_t part_within(const void *v, int64_t is_double, int64_t n, double limit)
 {
     return samples_within(samples_of(v, is_double), n, limit);
