@@ -240,6 +240,9 @@ static int prefer_before(Row *w, Index peak, double per_block)
     double middle = 0.5 * (double)(w->quiet_from + w->quiet_to);
     double early = mean_of(r, begin, w->before);
     early += slope * (0.5 * (double)(begin + w->before) - middle);
+    double allowed = larger(FAR_FIELD_SHARE * (r[peak] - early), 4.0 * sqrt(per_block));
+    if (fabs(early) <= allowed)
+        return 0;
     /* The thirds of the stretch from the pulse to the response. */
     Index third = later(1, (w->quiet_to - start) / 3);
     double part_of[3];
@@ -256,8 +259,7 @@ static int prefer_before(Row *w, Index peak, double per_block)
     end += slope * (smaller(w->bend / size, (double)w->n_blocks) - middle);
     double drift = fabs(end - early) * (middle - (double)w->before);
     drift /= (double)later(1, last - w->before);
-    double allowed = larger(FAR_FIELD_SHARE * (r[peak] - early), 3.0 * swing);
-    allowed = larger(allowed, 4.0 * sqrt(per_block));
+    allowed = larger(allowed, 3.0 * swing);
     if (fabs(early) <= allowed + 2.0 * drift)
         return 0;
     int grows = ratio <= GROWS && fabs(part_of[0]) <= RECOVERING * fabs(part_of[2]);
