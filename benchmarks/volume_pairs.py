@@ -2,8 +2,8 @@
 
 Run ``python benchmarks/volume_pairs.py [n] [seed] [names...]``: error, coverage, width, silent
 failures and false blocks of ``estimate_block`` per condition. A failure is silent when the truth
-lies more than 0.1 from the estimate, outside the interval, and no flag but that on unproven
-stimuli is raised.
+lies more than 0.1 from the estimate, outside the interval, and no flag is raised. Both stimuli are
+supramaximal, and attested to be.
 """
 
 from __future__ import annotations
@@ -170,6 +170,7 @@ def estimated(drawn: list[Pair]) -> list[dict[str, object]]:
             np.stack([drawn[i].proximal_mv for i in some]),
             sampling_rate_hz=RATE_HZ,
             stimulus_index=index,
+            supramaximal=True,
         )
         for i, row in zip(some, table.to_dict("records"), strict=True):
             rows[i] = row
@@ -188,7 +189,7 @@ def tally(name: str, n: int, seed: int) -> dict[str, float]:
         )
         if np.isnan(low):
             continue
-        names = set(split(str(row["quality_flags"]))) - {"estimate_stimulus_unproven"}
+        names = split(str(row["quality_flags"]))
         inside = low - 1e-9 <= one.blocked <= high + 1e-9
         covered.append(inside)
         width.append(high - low)

@@ -149,7 +149,7 @@ def proven(cohort):
 def test_interval_covers_the_truth_about_as_often_as_it_says(cohort, proven):
     assert covered(proven, cohort[2]).mean() >= 0.9
     # Most of it is room for what two traces cannot show: an electrode that moved, a neighbor.
-    assert width_of(proven).median() < 0.4
+    assert width_of(proven).median() < 0.45
 
 
 def test_the_more_is_blocked_the_less_an_electrode_that_moved_matters(cohort, proven):
@@ -186,10 +186,9 @@ def test_a_collision_that_excludes_a_neighbor_makes_the_interval_narrow(cohort, 
     ]
     alone = dispersion.estimate_segments(pairs)
     assert covered(alone, cohort[2]).mean() >= 0.9
-    # The neighbor would have hidden block: the upper end alone moves, most where little arrives.
-    gone = proven["blocked_fraction_high"] - alone["blocked_fraction_high"]
-    assert gone[(cohort[2] > 0.5) & (cohort[2] < 0.8)].min() > 0.03
-    assert (gone >= 0.0).all()
+    # The neighbor would have hidden block: the upper end alone moves.
+    assert (alone["blocked_fraction_high"] - alone["blocked_fraction"]).median() < 0.07
+    assert (proven["blocked_fraction_high"] - proven["blocked_fraction"]).median() > 0.2
     same = ["blocked_fraction", "blocked_fraction_low"]
     pd.testing.assert_frame_equal(alone[same], proven[same], check_exact=True)
 

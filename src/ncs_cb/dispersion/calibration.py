@@ -36,16 +36,17 @@ class Interval:
     posterior: float
     counting: float
     remainder: float
-    neighbor: float
     moved: float
+    neighbor: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Room:
     """How far the blocked share may lie from the estimate, one per pair.
 
-    ``fit`` to either side by what the two traces themselves leave open; ``down`` and ``up`` with
-    what no trace can show: an electrode that moved, and a neighbor that answers in the same shape.
+    ``fit`` to either side by what the two traces themselves leave open. What no trace can show
+    stands in the others: ``down`` an electrode that moved and records less, ``up`` a neighbor
+    that answers in the same shape and hides block.
     """
 
     fit: Floats
@@ -115,8 +116,8 @@ def room(fit: Fit, hidden: Floats, collision: Truths, factors: Interval) -> Room
         + factors.counting**2 * share
         + (factors.remainder * hidden) ** 2
     )
-    arrived = np.clip(fit.scale, 0.0, 1.5)
-    kept = 1.0 - factors.moved
-    more = (arrived / kept - arrived) ** 2
-    less = (arrived - arrived * kept) ** 2 + np.where(collision, 0.0, factors.neighbor) ** 2
-    return Room(*(np.asarray(np.sqrt(each)) for each in (square, square + more, square + less)))
+    # What arrived would have been larger by this much under the electrode's first place.
+    lost = np.clip(fit.scale, 0.0, 1.5) * factors.moved / (1.0 - factors.moved)
+    hiding = np.where(collision, 0.0, factors.neighbor)
+    more = (np.zeros_like(lost), lost, hiding)
+    return Room(*(np.asarray(np.sqrt(square + each**2)) for each in more))
