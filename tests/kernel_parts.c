@@ -109,12 +109,12 @@ EXPORTED void part_fit_decay(const double *y, int64_t end, int64_t first, const 
     found[2] = (double)w.at;
 }
 
-EXPORTED double part_exponential(double x) { return exponential(x); }
-EXPORTED double part_logarithm(double v) { return logarithm(v); }
+EXPORTED double part_exponential(double x) { return exponential(alike(x))[0]; }
+EXPORTED double part_logarithm(double v) { return logarithm(alike(v))[0]; }
 
 EXPORTED void part_turned_by(double a, double *found)
 {
-    Complex turn = turned_by(a);
-    found[0] = turn.re;
-    found[1] = turn.im;
+    Complex turn = turned_by(alike(a));
+    found[0] = turn.re[0];
+    found[1] = turn.im[0];
 }
