@@ -7,7 +7,7 @@ from functools import cache
 
 import numpy as np
 
-from ncs_cb.dispersion.deconvolution import SCALE, Fit, Floats, Spectra, transfer
+from ncs_cb.dispersion.deconvolution import Fit, Floats, Spectra
 from ncs_cb.knowledge import datafile
 from ncs_cb.model import DataFile
 
@@ -66,10 +66,7 @@ def strangeness(fit: Fit, pair: Spectra) -> Floats:
     Beyond noise and pool, as :func:`unexplained`; a second nerve or another filter shows there,
     a second muscle of the same nerve hardly does.
     """
-    kinds = fit.weight * fit.theta[..., SCALE]
-    arrived = (kinds[..., None] * transfer(fit.theta, fit.shape)).sum(axis=1) * pair.distal
-    seen = (pair.window @ np.ascontiguousarray(arrived).view(np.float64)[..., None])[..., 0]
-    rest = (pair.proximal - np.ascontiguousarray(seen).view(np.complex128))[:, _TELLING]
+    rest = fit.remainder[:, _TELLING]
     sent = np.sqrt((np.abs(pair.distal) ** 2).sum(axis=1)) * np.clip(fit.scale, 0.05, 2.0)
     surplus = np.clip(1.0 - 1.0 / np.maximum(fit.misfit, 1e-12), 0.0, 1.0)
     return np.asarray(np.sqrt(surplus * (np.abs(rest) ** 2).sum(axis=1)) / sent)
