@@ -160,8 +160,8 @@ def analyze_together(
     pairs, fits = _estimate(
         segments.pair_sites(traces, stand_in.printed_by_place(by_key)), traces, waveforms
     )
-    checks = _checks(pairs, traces, details, responses, reference, recruitment)
-    pairs = quality.with_flags(pairs, checks)
+    found = _checks(pairs, traces, details, responses, reference, recruitment)
+    pairs, checks = quality.with_flags(pairs, found), found.table()
     verdicts = judge(pairs, criteria, reference=reference, details=details, checks=checks)
     frames = {
         "traces": traces,
@@ -196,7 +196,7 @@ def _checks(
     responses: Sequence[Response],
     reference: str,
     recruitment: pd.DataFrame,
-) -> pd.DataFrame:
+) -> quality.Findings:
     return quality.ask(
         pairs,
         traces,
