@@ -22,7 +22,8 @@ the whole sweep looks at those; samples are read again only about the markers.
 
 Files: ``row.h`` the state of a row; ``reduce.c`` passes over samples; ``correct.c``, ``decay.c``,
 ``baseline.c``, ``hum.c``, ``markers.c``, ``phases.c`` the steps; ``kernel.c`` the row and the loop
-over rows; ``facts.py`` the constants of both languages.
+over rows; ``facts.py`` the constants of both languages. ``refine.c`` refines the block estimate;
+``sweep.c`` answers what readers ask of raw sweeps.
 """
 
 from __future__ import annotations

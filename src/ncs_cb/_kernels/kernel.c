@@ -342,3 +342,4 @@ EXPORTED void JOIN(ncs_correct_row_, BUILD)(
 }
 
 #include "refine.c"
+#include "sweep.c"

@@ -42,7 +42,7 @@ def _library() -> ctypes.CDLL:
 @lru_cache(maxsize=4)
 def _measure_rows(which: str) -> Any:
     """Give one build of the function: ``baseline``, ``avx2``, or the best (empty)."""
-    return _function(
+    return exported(
         "measure_rows",
         which,
         [
@@ -63,16 +63,17 @@ def _measure_rows(which: str) -> Any:
 @lru_cache(maxsize=4)
 def _correct_row(which: str) -> Any:
     kinds = [_POINTER, *[_WHOLE] * 2, *[_NUMBER] * 3, _WHOLE, _NUMBER, *[_WHOLE] * 2]
-    return _function("correct_row", which, [*kinds, *[_POINTER] * 9])
+    return exported("correct_row", which, [*kinds, *[_POINTER] * 9])
 
 
 @lru_cache(maxsize=4)
 def _refine(which: str) -> Any:
     kinds = [_WHOLE, _WHOLE, *[_POINTER] * 16, _WHOLE, *[_POINTER] * 6]
-    return _function("refine", which, kinds)
+    return exported("refine", which, kinds)
 
 
-def _function(name: str, which: str, kinds: list[Any]) -> Any:
+def exported(name: str, which: str, kinds: list[Any]) -> Any:
+    """Give one build of a function of the library, with what its arguments are."""
     function = getattr(_library(), f"ncs_{name}_{which or best_build()}")
     function.restype, function.argtypes = None, kinds
     return function
