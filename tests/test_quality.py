@@ -167,9 +167,12 @@ class Study:
         self.responses = [None] * len(self.responses)
         return self
 
-    def checks(self):
+    def findings(self):
         pairs = segments.pair_sites(self.traces)
-        return quality.examine(pairs, self.traces, {"s": self.details}, self.responses)
+        return quality.ask(pairs, self.traces, {"s": self.details}, self.responses)
+
+    def checks(self):
+        return quality.with_sentences(self.findings().table())
 
     def ask(self, flag, segment="wrist-below_elbow", nerve="ulnar", muscle="adm"):
         checks = self.checks()
@@ -459,7 +462,7 @@ def test_what_describes_a_response_is_no_doubt_of_its_segment():
         "cleared",
         "late phases are counted in area and duration at both sites",
     )
-    joined = quality.with_flags(segments.pair_sites(study.traces), study.checks())
+    joined = quality.with_flags(segments.pair_sites(study.traces), study.findings())
     assert not joined["quality_flags"].str.contains("positivity|late_negative").any()
 
 
@@ -475,7 +478,7 @@ def test_raised_flags_join_those_of_the_segment():
     study = Study().say(limb_temperature_c={"right_arm": 30.0})
     pairs = segments.pair_sites(study.traces)
     before = pairs.copy(deep=True)
-    joined = quality.with_flags(pairs, study.checks())
+    joined = quality.with_flags(pairs, study.findings())
     where = joined["segment"].eq(BE_AE) & joined["is_adjacent"]
     assert joined.loc[where, "quality_flags"].item() == "entrapment_site;cold_limb"
     assert not joined.loc[~joined["is_adjacent"], "quality_flags"].str.contains("cold_limb").any()

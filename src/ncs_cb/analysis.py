@@ -160,8 +160,8 @@ def analyze_together(
     pairs, fits = _estimate(
         segments.pair_sites(traces, stand_in.printed_by_place(by_key)), traces, waveforms
     )
-    checks = _checks(pairs, traces, details, responses, reference, recruitment)
-    pairs = quality.with_flags(pairs, checks)
+    found = _checks(pairs, traces, details, responses, reference, recruitment)
+    pairs, checks = quality.with_flags(pairs, found), found.table()
     verdicts = judge(pairs, criteria, reference=reference, details=details, checks=checks)
     frames = {
         "traces": traces,
@@ -196,7 +196,7 @@ def _checks(
     responses: Sequence[Response],
     reference: str,
     recruitment: pd.DataFrame,
-) -> pd.DataFrame:
+) -> quality.Findings:
     return quality.ask(
         pairs,
         traces,
@@ -218,7 +218,12 @@ def _concluded(
     details = _details(studies)
     made = diagnosis.conclusions(rows, details, criteria=criteria, reference=reference)
     said = impression.impressions(
-        rows, details, made, reference=reference, unassigned=_unassigned(studies)
+        rows,
+        details,
+        made,
+        reference=reference,
+        unassigned=_unassigned(studies),
+        left_out=_left_out(studies),
     )
     return {
         "diagnosis": conclusion_tables.table(made),
@@ -243,6 +248,16 @@ def _unassigned(studies: Sequence[Study]) -> dict[str, tuple[str, ...]]:
         for number, study in enumerate(studies)
         if study.unassigned
     }
+
+
+def _left_out(studies: Sequence[Study]) -> dict[str, tuple[str, ...]]:
+    """Give the rows of tables that hold values and could not be read, by study."""
+    found = {}
+    for number, study in enumerate(studies):
+        rows = tuple(d.choice for d in study.decisions if d.topic == "rows left out")
+        if rows:
+            found[_key(number)] = rows
+    return found
 
 
 def _measure(

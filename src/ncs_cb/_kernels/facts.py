@@ -130,6 +130,8 @@ LONGEST_DECAY_MS = 12.8
 # The first N_FAST decays end with 3 ms. A slower one is believed only where it comes back to
 # the level before the stimulus: else it is something else, a far-field potential, that bends.
 N_FAST = 14
+# Behind the pulse, before a far-field potential, those up to 1.1 ms are told apart.
+N_FRONT = 10
 COMES_BACK = 0.5
 # A phase is back where 0.5 % of the highest peak is left, of a small one 1.5 % of its own.
 RETURN_OWN = 3.0
@@ -168,11 +170,16 @@ FAR_FIELD_SHARE = 0.006
 # amplifier that recovers.
 RECOVERING = 0.75
 GROWS = 0.9
-# What came down to this share of what lies before the response has grown again: the end of an
-# artefact lies in front of the potential.
-GROWS_AGAIN = 0.6
-CLEARLY = 1.5
+# What strays by this share of how far it lies from the level before the stimulus is bent by such
+# a potential: a decay that was fitted to a recovery leaves less.
+UNEVEN = 0.12
+# A slow decay that leaves less of itself than this is an amplifier that recovers all the same.
+NEARLY_BACK = 0.2
+# So long at the level before the stimulus the trace is back there, and no response rises.
+RESTS_MS = 1.0
 BACK_MS = 10.0
+# A stretch whose blocks stray from their line by more than twice its white noise is bent.
+BENT = 4.0
 # Removing hum must not shorten the quiet stretch before the response by more than this.
 UNDONE_MS = 0.7
 HUM_HZ = (50.0, 60.0)

@@ -232,8 +232,8 @@ def refine(
     kinds : three arrays
         Parameters (n, k, 6), shape (n, k) as int64, what is not fitted (n, k, 6) as bool.
     spectra : six arrays of float64
-        Distal and proximal spectra (n, 72), their noise (n, 36), window (n, 72, 72), evidence
-        (n,); real and imaginary parts alternate.
+        Distal and proximal spectra (n, 72), their noise (n, 36), transform of the window of the
+        proximal one (n, 142), evidence (n,); real and imaginary parts alternate.
     setting : seven arrays of float64
         Radians per ms (36,), limits, priors (6,), squares of grains (3,), tied errors (3, 36).
     rounds : int
@@ -245,7 +245,8 @@ def refine(
     -------
     tuple of ndarray
         Parameters (n, 4, 6) and places among the kinds (n, 4) of the best; for every grain
-        (n, 3, 4) evidence, pivot of the mass, misfit; and what each leaves (n, 4).
+        (n, 3, 4) evidence, pivot of the mass, misfit; and what each leaves of the proximal
+        spectrum (n, 4, 72).
     """
     n, k, _ = kinds[0].shape
     given = [*kinds, *spectra, *setting]
@@ -258,7 +259,7 @@ def refine(
         n * 72,
         n * 36,
         n * 36,
-        n * 72 * 72,
+        n * 142,
         n,
         36,
         6,
@@ -276,7 +277,7 @@ def refine(
         np.zeros((n, KEPT_KINDS, 6)),
         np.zeros((n, KEPT_KINDS), dtype=np.int64),
         *grains,
-        np.zeros((n, KEPT_KINDS)),
+        np.zeros((n, KEPT_KINDS, 72)),
     )
     _refine(which)(
         n,

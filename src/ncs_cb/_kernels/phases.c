@@ -70,8 +70,7 @@ static Index before_swing(const Row *w, Index reached, Index end)
 static Index late_response(const Row *w, Index end, Index b, double strong, double level)
 {
     const double *r = w->r;
-    while (b < w->n_blocks && r[b] < strong)
-        b++;
+    b = first_from(r, b, w->n_blocks, strong);
     if (b >= w->n_blocks || phase_end(w, b, level) == w->n_blocks)
         return -1;
     if ((double)(rest_before(r, end, b, level) * w->size) * w->step < LONG_REST_MS)

@@ -61,10 +61,9 @@ class Spectra:
     """Pairs on the frequency grid, (n, n_frequencies).
 
     ``distal`` is cut off only where the proximal window no longer looks; ``aligned`` is cut at
-    the same distance from the response as ``proximal``, for the screening. ``window``
-    (n, 2 f, 2 f) cuts off where the proximal trace was cut off, and works on spectra whose real
-    and imaginary parts alternate. ``evidence`` (n,) is the number of independent values per
-    frequency.
+    the same distance from the response as ``proximal``, for the screening. ``cut``
+    (n, 2 f - 1) is the transform of what the proximal trace was cut off with, at twice as many
+    frequencies. ``evidence`` (n,) is the number of independent values per frequency.
     """
 
     distal: Complexes
@@ -72,8 +71,21 @@ class Spectra:
     proximal: Complexes
     distal_noise: Floats
     proximal_noise: Floats
-    window: Floats
+    cut: Complexes
     evidence: Floats
+
+    @property
+    def window(self) -> Floats:
+        """Matrices (n, 2 f, 2 f) that cut off spectra whose real and imaginary parts alternate."""
+        both = np.concatenate((np.conj(self.cut[:, :0:-1]), self.cut), axis=1)
+        center = self.cut.shape[1] - 1
+        index = np.arange(N_FREQUENCIES)
+        direct = both[:, center + index[None, :] - index[:, None]]
+        mirror = both[:, center + index[None, :] + index[:, None]]
+        # The mean value is its own mirror image and must not count twice.
+        mirror[:, 0] = 0.0
+        turned = np.stack((direct + mirror, 1j * (direct - mirror)), axis=2)
+        return turned.reshape(len(both), 2 * N_FREQUENCIES, N_FREQUENCIES).view(np.float64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

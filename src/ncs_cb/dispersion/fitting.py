@@ -44,11 +44,11 @@ def refine(kinds: Kinds, pair: Spectra) -> Fit:
         pair.proximal.view(np.float64),
         pair.distal_noise,
         pair.proximal_noise,
-        pair.window,
+        pair.cut.view(np.float64),
         2.0 * EVIDENCE * pair.evidence,
     )
     setting = (RADIANS_PER_MS, _LOW, _HIGH, _MEAN, _PRECISION, _SQUARES, _TIED)
-    theta, place, log, pivot, misfit, rest = _kernels.refine(
+    theta, place, log, pivot, misfit, error = _kernels.refine(
         (kinds.theta, kinds.shape, kinds.fixed), spectra, setting, ROUNDS
     )
     n, grains, k = log.shape
@@ -67,6 +67,6 @@ def refine(kinds: Kinds, pair: Spectra) -> Fit:
         weight.reshape(n, grains, k).sum(axis=1),
         mean,
         np.sqrt(np.sum(weight * spread, axis=1)),
-        np.sqrt(rest[index, best % k] / received),
+        np.sqrt(np.square(error[index, best % k]).sum(axis=1) / received),
         misfit.reshape(n, -1)[index, best],
     )

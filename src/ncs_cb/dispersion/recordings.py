@@ -397,19 +397,6 @@ def _turn(share: Floats) -> Floats:
     return made
 
 
-def _window_matrices(window: npt.NDArray[np.complex128]) -> Floats:
-    """Turn windows' transforms into real matrices that cut off interleaved one-sided spectra."""
-    both = np.concatenate((np.conj(window[:, :0:-1]), window), axis=1) * STEP_HZ * 1e-3
-    center = window.shape[1] - 1
-    index = np.arange(N_FREQUENCIES)
-    direct = both[:, center + index[None, :] - index[:, None]]
-    mirror = both[:, center + index[None, :] + index[:, None]]
-    # The mean value is its own mirror image and must not count twice.
-    mirror[:, 0] = 0.0
-    turned = np.stack((direct + mirror, 1j * (direct - mirror)), axis=2)
-    return turned.reshape(len(window), 2 * N_FREQUENCIES, N_FREQUENCIES).view(np.float64)
-
-
 # Of noise that stays alike for a while, the share at each frequency.
 _SLOW: Floats = 1.0 / (1.0 + (2e-3 * np.pi * FREQUENCY_HZ * _ALIKE_MS) ** 2)
 
@@ -446,6 +433,6 @@ def spectra(distal: Responses, proximal: Responses) -> Spectra:
         np.ascontiguousarray(gone[:, 0, grid]),
         noises[0],
         noises[1],
-        _window_matrices(gone[:, 1]),
+        gone[:, 1] * (STEP_HZ * 1e-3),
         np.minimum(1.0, STEP_HZ * 1e-3 * spans[1]),
     )

@@ -128,7 +128,7 @@ def _only_tried(pair: Spectra) -> Spectra:
         pair.proximal[:, _TRIED],
         pair.distal_noise[:, _TRIED],
         pair.proximal_noise[:, _TRIED],
-        pair.window,
+        pair.cut,
         pair.evidence,
     )
 

@@ -65,6 +65,7 @@ def impressions(
     *,
     reference: str | Path | ReferenceSet = DEFAULT_REFERENCE,
     unassigned: Mapping[str, tuple[str, ...]] | None = None,
+    left_out: Mapping[str, tuple[str, ...]] | None = None,
 ) -> pd.DataFrame:
     """Give the impression of every study.
 
@@ -79,6 +80,8 @@ def impressions(
         As in :func:`ncs_cb.judging.verdicts.judge`.
     unassigned : mapping of study id to tuple of str, optional
         Texts of stimuli that name no site.
+    left_out : mapping of study id to tuple of str, optional
+        Rows of tables that hold values and could not be read.
 
     Returns
     -------
@@ -106,6 +109,7 @@ def impressions(
             (unassigned or {}).get(study_id, ()),
             tuple(marks.get(study_id, ())),
             absent_distally(rows.traces.get(study_id, ())),
+            left_out=(left_out or {}).get(study_id, ()),
         )
         for line, said in enumerate(statements(looked_at(visit)), start=1):
             lines.append(

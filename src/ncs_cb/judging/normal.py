@@ -70,6 +70,7 @@ def is_clear(visit: Seen) -> bool:
         or silent(visit)
         or visit.cold
         or visit.unassigned
+        or visit.left_out
         or dispersed(visit)
         or any(too_small(row) for row in visit.verdicts)
         or any(row["conduction_block"] == "undetermined" for row in visit.verdicts)

@@ -44,6 +44,7 @@ class Seen:
     """Motor values that have a limit of normal: the row they stand in, and that limit."""
     absent: tuple[Row, ...] = ()
     """Most distal motor responses that were looked for and not there."""
+    left_out: tuple[str, ...] = ()
     traps: tuple[Found, ...] = ()
     cold: frozenset[tuple[str, str]] = frozenset()
     slow: dict[Nerve, tuple[float, float]] = field(default_factory=dict)
@@ -89,12 +90,10 @@ def slowed(visit: Seen, left_out: Collection[Place]) -> dict[Nerve, tuple[float,
     worst: dict[Nerve, tuple[float, float]] = {}
     for row in visit.segments:
         trap = entrapment_between(row["nerve"], *row["segment"].split("-"))
-        if row.get("is_adjacent") is False or place_of(row) in left_out:
+        if row.get("is_adjacent") is False or place_of(row) in left_out or foreign(row):
             continue
         # Slow across an entrapment site, and no slower than beside it: the nerve is slow there.
         if trap is not None and (nerve_of(row) in trapped or not _has_limit(visit, row)):
-            continue
-        if foreign(row):
             continue
         value = number(row.get("conduction_velocity_m_per_s"))
         limit = first_limit(
@@ -213,6 +212,8 @@ def technical(visit: Seen) -> Iterator[Statement]:
     """Say what limits the recordings: cold, weak stimuli, differing settings."""
     if visit.unassigned:
         yield Statement("technique", "unassigned", values={"count": len(visit.unassigned)})
+    if visit.left_out:
+        yield Statement("technique", "left_out", values={"rows": "; ".join(visit.left_out)})
     if visit.cold:
         limbs = [
             {

@@ -1,0 +1,163 @@
+"""What checks answer: for every segment a state, the case that words it, and its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ncs_cb.columns import conform
+
+Bools = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+Ints = NDArray[np.intp]
+
+State = Literal["raised", "cleared", "not_examined"]
+Cells = NDArray[Any] | float | int | str
+"""A number of every segment, or one that all have in common; ids count as numbers."""
+
+_OPEN = -1
+
+
+class _Case(NamedTuple):
+    """One case of a check; its numbers are columns over all segments, read where it is given."""
+
+    state: State
+    name: str
+    numbers: Mapping[str, Cells]
+
+    def rows(self, at: Ints) -> list[dict[str, Any]]:
+        """Give the numbers of some segments, each as a dict."""
+        if not self.numbers:
+            return [{} for _ in range(at.size)]
+        columns = [
+            cells[at].tolist() if isinstance(cells, np.ndarray) else [cells] * at.size
+            for cells in self.numbers.values()
+        ]
+        return [dict(zip(self.numbers, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+class Answers:
+    """What one check answers of every segment.
+
+    A check goes through its cases as it would for one segment: the first that holds is the
+    answer, and what comes later leaves that segment alone. The numbers of a case are columns, and
+    only those of its own segments are ever read.
+    """
+
+    __slots__ = ("_case", "_cases")
+
+    def __init__(self, n_segments: int) -> None:
+        self._case: Ints = np.full(n_segments, _OPEN, dtype=np.intp)
+        self._cases: list[_Case] = []
+
+    def raised(self, case: str, where: Bools | None = None, /, **numbers: Cells) -> None:
+        """The doubt holds (of all segments that are still open, if not told where)."""
+        self._give("raised", case, where, numbers)
+
+    def cleared(self, case: str, where: Bools | None = None, /, **numbers: Cells) -> None:
+        """The doubt was looked into and does not hold."""
+        self._give("cleared", case, where, numbers)
+
+    def unexamined(self, case: str, where: Bools | None = None, /, **numbers: Cells) -> None:
+        """Something is missing; the doubt stays open."""
+        self._give("not_examined", case, where, numbers)
+
+    def _give(
+        self, state: State, case: str, where: Bools | None, numbers: Mapping[str, Cells]
+    ) -> None:
+        if where is not None and not where.any():
+            return
+        here = self._case == _OPEN if where is None else where & (self._case == _OPEN)
+        self._case[here] = len(self._cases)
+        self._cases.append(_Case(state, case, numbers))
+
+    def stay_raised(self, where: Bools) -> None:
+        """Let a flag that a segment has already stay raised, whatever the check says."""
+        lost = where & ~self.is_raised
+        if lost.any():
+            self._case[lost] = len(self._cases)
+            self._cases.append(_Case("raised", "already", {}))
+
+    @property
+    def is_open(self) -> Bools:
+        """Which segments have no answer yet."""
+        is_open: Bools = self._case == _OPEN
+        return is_open
+
+    @property
+    def is_raised(self) -> Bools:
+        """Which segments the doubt holds of."""
+        raised = np.array([case.state == "raised" for case in self._cases], dtype=bool)
+        found: Bools = raised[self._case]
+        return found
+
+    @property
+    def states(self) -> NDArray[np.object_]:
+        """The state of each segment; every one must have its answer."""
+        return np.array([case.state for case in self._cases], dtype=object)[self._case]
+
+    @property
+    def cases(self) -> NDArray[np.object_]:
+        """The name of the sentence of each segment."""
+        return np.array([case.name for case in self._cases], dtype=object)[self._case]
+
+    def number(self, name: str) -> Floats:
+        """Give one number of every answer; NaN where it rests on no such number."""
+        found = np.full(self._case.size, np.nan)
+        for place, case in enumerate(self._cases):
+            if name in case.numbers:
+                here = self._case == place
+                cells = case.numbers[name]
+                found[here] = cells[here] if isinstance(cells, np.ndarray) else cells
+        return found
+
+    def numbers(self) -> list[dict[str, Any]]:
+        """Give all numbers of each answer, by name."""
+        found: list[dict[str, Any]] = [{}] * self._case.size
+        for place, case in enumerate(self._cases):
+            at = np.flatnonzero(self._case == place)
+            for row, numbers in zip(at.tolist(), case.rows(at), strict=True):
+                found[row] = numbers
+        return found
+
+
+class Findings(NamedTuple):
+    """What every check answers of every adjacent segment.
+
+    Attributes
+    ----------
+    keys : DataFrame
+        What names the segments: the columns ``SEGMENT_KEYS``.
+    answers : mapping of flag to Answers
+        In the order of the registry.
+    """
+
+    keys: pd.DataFrame
+    answers: Mapping[str, Answers]
+
+    def table(self) -> pd.DataFrame:
+        """Give table ``checks``, a row per segment and flag, without its sentences."""
+        n_segments, n_flags = len(self.keys), len(self.answers)
+        row = np.repeat(np.arange(n_segments), n_flags)
+        made: dict[str, Any] = {
+            str(name): cells.array.take(row) for name, cells in self.keys.items()
+        }
+        made["flag"] = _texts(np.tile(np.array(list(self.answers), dtype=object), n_segments))
+        numbers = np.empty((n_segments, n_flags), dtype=object)
+        words = {name: np.empty((n_segments, n_flags), dtype=object) for name in ("state", "case")}
+        for place, one in enumerate(self.answers.values()):
+            words["state"][:, place], words["case"][:, place] = one.states, one.cases
+            numbers[:, place] = one.numbers()
+        made |= {name: _texts(cells.ravel()) for name, cells in words.items()}
+        made["numbers"] = numbers.ravel()
+        return conform(pd.DataFrame(made), "checks")
+
+
+def _texts(cells: NDArray[np.object_]) -> Any:
+    """Give a column of few different texts: to convert text by text takes twenty times as long."""
+    codes, known = pd.factorize(cells)
+    return pd.array(list(known), dtype="string").take(codes)
