@@ -3,6 +3,8 @@
  * Every sweep has its own length, rate and stimulus, and is looked at by itself; only mirror_signs
  * holds sweeps against each other. The limits come in; what is fixed stands in facts.py.
  * tests/naive_sweeps.py says the same in numpy. A median is only taken where it decides. */
+#include <string.h>
+
 #include "row.h"
 
 /* One sweep as it came, in float64. */
@@ -13,8 +15,15 @@ typedef struct {
     double rate;        /* samples per second */
 } Sweep;
 
-/* Samples in so many ms, rounded as Python rounds. */
-static inline Index samples_in(double ms, double rate) { return whole(nearest(ms * rate / 1000.0)); }
+/* The nearest whole number of one that is small; of two the even one, as Python rounds. */
+static inline double rounded(double v)
+{
+    const double shift = 6755399441055744.0; /* 1.5 * 2 ** 52: no place for a fraction */
+    return (v + shift) - shift;
+}
+
+/* Samples in so many ms. */
+static inline Index samples_in(double ms, double rate) { return whole(rounded(ms * rate / 1000.0)); }
 
 static inline int is_finite(const double *v, Index n) { return all_within(v, n, DBL_MAX); }
 
@@ -116,8 +125,8 @@ static int mark_edges(const Window *w, const PulseLimits *limits, uint8_t *edge,
 {
     Index n = w->n, n_steps = n - 1;
     double per_ms = w->rate / 1000.0, extent = extent_of(w->s, 0, n);
-    Index lag = later(1, whole(nearest(limits->edge_ms * per_ms)));
-    Index before = whole(nearest(0.5 * per_ms)), after = whole(nearest(per_ms));
+    Index lag = later(1, whole(rounded(limits->edge_ms * per_ms)));
+    Index before = whole(rounded(0.5 * per_ms)), after = whole(rounded(per_ms));
     /* Of too few samples a jump cannot be told from a rise. */
     Index n_jumps = lag * 4 > after ? 0 : n - lag - after;
     int any_jump = 0, is_sharp = largest(w->steps, 0, n_steps) > EDGE_PART * extent;
@@ -233,7 +242,7 @@ static int is_blanked(const Sweep *sweep, const OddLimits *limits, double *away,
     if (n < 2)
         return 0;
     const double *s = sweep->x + start;
-    Index looked = earlier(n, whole(nearest(HELD_LOOKED_S * sweep->rate))), held = 1;
+    Index looked = earlier(n, whole(rounded(HELD_LOOKED_S * sweep->rate))), held = 1;
     while (held < looked && s[held] == s[held - 1])
         held++;
     if (held >= looked || (double)held * 1000.0 / sweep->rate < limits->held_ms || !is_finite(s, n))
