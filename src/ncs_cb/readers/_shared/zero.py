@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from ncs_cb._kernels.facts import DOUBTED, NOT_SEEN
-from ncs_cb._kernels.sweeps import Sweeps, find_pulses, sweeps_of
+from ncs_cb._kernels.sweeps import Sweeps, find_pulses
 from ncs_cb.knowledge.thresholds import value
 from ncs_cb.model import Decision, Trace
 
@@ -83,15 +83,8 @@ def _shift_ms(trace: Trace, pulse: Pulse) -> float | None:
     return (pulse.index - trace.stimulus_index) * 1000.0 / trace.sampling_rate_hz
 
 
-def find_pulse(trace: Trace) -> Pulse:
-    """Find the artefact of the stimulus about the marker: a jump that goes back at once."""
-    return pulses_in(
-        sweeps_of([trace.samples_mv], [trace.sampling_rate_hz], [trace.stimulus_index])
-    )[0]
-
-
 def pulses_in(sweeps: Sweeps) -> list[Pulse]:
-    """Find the artefact of the stimulus in the samples of each sweep, of either polarity."""
+    """Find the artefact of the stimulus in each sweep, of either polarity: a jump that goes back."""
     return [_PULSES.get(at) or Pulse(at) for at in find_pulses(sweeps, pulse_limits())]
 
 
