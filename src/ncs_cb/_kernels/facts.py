@@ -49,6 +49,10 @@ REALIGN_MS = 0.25
 # blocks, twice as long, that the sweep shows later than RESPONSE_FROM_MS.
 EDGE_SHARE = 0.25
 BENDS = 0.5
+# Of a step or spike, whose bend over twice the time is no more than STEP_BEND times as large, this
+# share is enough.
+FAINT_BENDS = 0.1
+STEP_BEND = 1.8
 RESPONSE_FROM_MS = 3.0
 SMOOTH_BEND = 2.6
 # An amplifier may stay on its rail for this long, and this much of it is worth a word.
@@ -170,6 +174,9 @@ FAR_FIELD_SHARE = 0.006
 # amplifier that recovers.
 RECOVERING = 0.75
 GROWS = 0.9
+# Where the end of the sweep is not nearly back at the level before the stimulus, it must grow more.
+STILL_GROWS = 0.7
+OVER = 0.5
 # What strays by this share of how far it lies from the level before the stimulus is bent by such
 # a potential: a decay that was fitted to a recovery leaves less.
 UNEVEN = 0.12

@@ -84,7 +84,7 @@ def _shift_ms(trace: Trace, pulse: Pulse) -> float | None:
 
 
 def pulses_in(sweeps: Sweeps) -> list[Pulse]:
-    """Find the artefact of the stimulus in each sweep, of either polarity: a jump that goes back."""
+    """Find the artefact of the stimulus in each sweep: a jump that goes back at once."""
     return [_PULSES.get(at) or Pulse(at) for at in find_pulses(sweeps, pulse_limits())]
 
 
