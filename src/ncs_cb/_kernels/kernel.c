@@ -346,3 +346,4 @@ EXPORTED void JOIN(ncs_correct_row_, BUILD)(
 #include "delays.c"
 #include "screen.c"
 #include "refine.c"
+#include "sweep.c"
