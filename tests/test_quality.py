@@ -12,6 +12,7 @@ import pytest
 
 from ncs_cb import flags, quality, simulate
 from ncs_cb.columns import conform
+from ncs_cb.judging.verdicts import judge
 from ncs_cb.measuring import segments, sweeps
 from ncs_cb.measuring import traces as measure
 from ncs_cb.model import Details, MachineValues, RecordingOverride, Site, Stimulus, Trace
@@ -512,6 +513,39 @@ def test_the_order_of_studies_changes_no_state():
     alone = quality.examine(segments.pair_sites(second), second, {"t": DETAILS}, two.responses)
     part = together[together["study_id"] == "t"].reset_index(drop=True)
     pd.testing.assert_frame_equal(part, alone)
+
+
+# A set that asks for flags.
+WITH_FLAGS = """
+id = "with_flags"
+title = "x"
+revision = 1
+purpose = "block"
+grades = ["probable"]
+[source]
+citation = "x"
+"""
+for _name in ("martin_gruber", "cold_limb", "focal_slowing"):
+    WITH_FLAGS += f"""
+[[rule]]
+id = "without_{_name}"
+grade = "probable"
+all = [{{ flag = "{_name}", is = false, source = "x", verified = "primary" }}]
+"""
+
+
+def test_what_was_found_and_its_table_are_judged_alike(tmp_path):
+    path = tmp_path / "with_flags.toml"
+    path.write_text(WITH_FLAGS, "utf-8")
+    study = fallen(Study()).set("median", "adm", "elbow", **CROSSING).say(limb_temperature_c={})
+    study.set("ulnar", "adm", "axilla", onset_latency_ms=7.0, quality_flags="polarity_uncertain")
+    found = study.attest(None, "above_elbow").findings()
+    pairs = quality.with_flags(segments.pair_sites(study.traces), found)
+    by_columns, by_table = (
+        judge(pairs, [path, "efns_pns_2010"], checks=one) for one in (found, found.table())
+    )
+    pd.testing.assert_frame_equal(by_columns, by_table)
+    assert set(by_columns["technical_validity"]) == {"attested", "refuted"}
 
 
 # ------------------------------------------------------------------ strength of the stimulus

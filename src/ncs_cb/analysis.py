@@ -60,13 +60,15 @@ class Tables:
     """What was found in many studies together, before it is split study by study.
 
     ``frames`` maps names of tables to DataFrames whose ``study_id`` is the running number of the
-    study as text, since two studies may carry the same id; ``responses`` holds the response
-    behind each row of ``traces``; ``fits`` the fit of each row of ``segments`` that has one;
-    ``decisions`` one tuple per study. ``rows`` holds what may be concluded from, by study:
-    ``segments`` and ``traces`` in it lack the numbers that nothing may be concluded from.
+    study as text, since two studies may carry the same id; ``checks`` holds what the checks found
+    of each adjacent segment, ``responses`` the response behind each row of ``traces``, ``fits``
+    the fit of each row of ``segments`` that has one, ``decisions`` one tuple per study. ``rows``
+    holds what may be concluded from, by study: ``segments`` and ``traces`` in it lack the numbers
+    that nothing may be concluded from.
     """
 
     frames: Mapping[str, pd.DataFrame]
+    checks: quality.Findings
     rows: Gathered
     responses: tuple[Response, ...]
     fits: Mapping[int, dispersion.Fitted]
@@ -160,14 +162,13 @@ def analyze_together(
     pairs, fits = _estimate(
         segments.pair_sites(traces, stand_in.printed_by_place(by_key)), traces, waveforms
     )
-    found = _checks(pairs, traces, details, responses, reference, recruitment)
-    pairs, checks = quality.with_flags(pairs, found), found.table()
+    checks = _checks(pairs, traces, details, responses, reference, recruitment)
+    pairs = quality.with_flags(pairs, checks)
     verdicts = judge(pairs, criteria, reference=reference, details=details, checks=checks)
     frames = {
         "traces": traces,
         "segments": pairs,
         "verdicts": verdicts,
-        "checks": checks,
         "f_waves": _f_waves(studies),
         "recruitment": recruitment,
         "inching": inching.find_inching(traces),
@@ -186,7 +187,7 @@ def analyze_together(
         )
         for number, (key, study) in enumerate(by_key.items())
     )
-    return Tables(frames, rows, responses, fits, decisions)
+    return Tables(frames, checks, rows, responses, fits, decisions)
 
 
 def _checks(
@@ -433,7 +434,7 @@ def _judgement(
     traces, pairs = tables.frames["traces"], tables.frames["segments"]
     typical, others = features.features_and_differential(tables.rows, details, reference=reference)
     return {
-        "checks": quality.with_sentences(tables.frames["checks"]),
+        "checks": quality.with_sentences(tables.checks.table()),
         "features": typical,
         "differential": others,
         "sensory": sensory.sensory_table(traces, details, reference=reference),

@@ -131,5 +131,5 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     names = [str(name) for name in frame.columns]
     if not names:
         return [{} for _ in range(len(frame))]
-    cells = (frame.iloc[:, at].tolist() for at in range(len(names)))
+    cells = (column.tolist() for _, column in frame.items())
     return [dict(zip(names, row, strict=True)) for row in zip(*cells, strict=True)]

@@ -9,51 +9,18 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ncs_cb import flags
 from ncs_cb.columns import conform
 from ncs_cb.dispersion import calibration, deconvolution
-from ncs_cb.dispersion.deconvolution import Fit, Integers, Truths
+from ncs_cb.dispersion.deconvolution import Truths
 from ncs_cb.dispersion.fitting import LIMITS, refine
-from ncs_cb.dispersion.recordings import EARLIEST_ONSET_MS, Responses, Sweep, clean, spectra
+from ncs_cb.dispersion.recordings import EARLIEST_ONSET_MS, Sweep, clean, spectra
+from ncs_cb.dispersion.rows import NAMES, Known, Pairs, Row, limit, nothing, worded
 from ncs_cb.dispersion.screening import screen
 from ncs_cb.errors import UnitError
-from ncs_cb.knowledge import thresholds
 from ncs_cb.model import BlockFit, Trace
 from ncs_cb.units import LARGEST_PLAUSIBLE_RESPONSE_MV
 
 Floats = npt.NDArray[np.float64]
-Row = dict[str, float | str]
-
-# Frequencies 0, 10 and 20 Hz: where the mass is read.
-_LOWEST = 3
-
-
-def _limit(name: str) -> float:
-    """Give a limit of the estimate."""
-    return thresholds.value(f"estimate.{name}")
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What is known of a pair beside its samples."""
-
-    filters_differ: bool = False
-    supramaximal_distal: bool | None = None
-    supramaximal_proximal: bool | None = None
-    # The proximal stimulus reached no neighbor: a collision said so.
-    collision: bool = False
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Pairs:
-    """Pairs fitted together, and which of the pairs asked for they are."""
-
-    place: Integers
-    distal: Responses
-    proximal: Responses
-    fit: Fit
-    low: Floats
-    strange: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,20 +34,8 @@ class Fitted:
     row: int
 
 
-_NAMES = (
-    "blocked_fraction",
-    "blocked_fraction_low",
-    "blocked_fraction_high",
-    "added_dispersion_ms",
-    "delay_ms",
-    "residual_pct",
-)
 # As many pairs at once as the processor's cache holds.
 _TOGETHER = 32
-
-
-def _nothing(name: str) -> Row:
-    return {**dict.fromkeys(_NAMES, float("nan")), "quality_flags": name}
 
 
 # ------------------------------------------------------------------ what can be used
@@ -102,7 +57,7 @@ def _usable(sweeps: Sequence[Sweep], samples_mv: Floats) -> Truths:
         If a response is larger than 100 mV.
     """
     one, after = sweeps[0], _after(sweeps, samples_mv)
-    least = (_limit("shortest_sweep_ms") - EARLIEST_ONSET_MS) * 1e-3 * one.sampling_rate_hz
+    least = (limit("shortest_sweep_ms") - EARLIEST_ONSET_MS) * 1e-3 * one.sampling_rate_hz
     with np.errstate(invalid="ignore"):
         tops = after.max(axis=1, initial=-np.inf)
         bottoms = after.min(axis=1, initial=np.inf)
@@ -114,7 +69,7 @@ def _usable(sweeps: Sequence[Sweep], samples_mv: Floats) -> Truths:
     usable = inside & np.isfinite(samples_mv).all(axis=1) & (spans > 0)
     if not 0 <= one.stimulus_index < samples_mv.shape[1] or after.shape[1] < least:
         return np.zeros(len(sweeps), dtype=bool)
-    run = max(4, round(_limit("standstill_ms") * 1e-3 * one.sampling_rate_hz))
+    run = max(4, round(limit("standstill_ms") * 1e-3 * one.sampling_rate_hz))
     ties = np.maximum(
         np.count_nonzero(after == tops[:, None], axis=1),
         np.count_nonzero(after == bottoms[:, None], axis=1),
@@ -155,31 +110,31 @@ def _refuse_implausible(after: Floats) -> None:
 
 
 def _estimate(
-    pairs: Sequence[tuple[Sweep, Sweep]], known: Sequence[_Known]
+    pairs: Sequence[tuple[Sweep, Sweep]], known: Sequence[Known]
 ) -> tuple[list[Row], list[Pairs]]:
     """Estimate every pair by itself; give its row, and what was fitted, some pairs at a time."""
     groups: dict[tuple[object, ...], list[int]] = {}
     for place, (distal, proximal) in enumerate(pairs):
         groups.setdefault((*distal.kind, *proximal.kind), []).append(place)
-    rows: list[Row] = [_nothing("estimate_response_absent")] * len(pairs)
+    rows: list[Row] = [nothing("estimate_response_absent")] * len(pairs)
     fitted = []
     for places in groups.values():
         for start in range(0, len(places), _TOGETHER):
             chosen = places[start : start + _TOGETHER]
             names, found = _fit([pairs[i] for i in chosen], [known[i] for i in chosen])
             for place, name in zip(chosen, names, strict=True):
-                rows[place] = _nothing(name)
+                rows[place] = nothing(name)
             if found is None:
                 continue
             fitted.append(replace(found, place=np.array(chosen)[found.place]))
             own = [known[place] for place in fitted[-1].place]
-            for place, row in zip(fitted[-1].place, _rows(found, own), strict=True):
+            for place, row in zip(fitted[-1].place, worded(found, own), strict=True):
                 rows[place] = row
     return rows, fitted
 
 
 def _fit(
-    pairs: Sequence[tuple[Sweep, Sweep]], known: Sequence[_Known]
+    pairs: Sequence[tuple[Sweep, Sweep]], known: Sequence[Known]
 ) -> tuple[list[str], Pairs | None]:
     """Fit pairs of one kind; give each one's reason for no estimate, and the fit of the others."""
     near_far = list(zip(*pairs, strict=True))
@@ -192,7 +147,7 @@ def _fit(
     if place.size == 0:
         return reason.tolist(), None
     near = clean(samples[0][place], pairs[0][0].grid, np.full(place.size, EARLIEST_ONSET_MS))
-    small = near.is_present & (near.peak_mv < _limit("smallest_distal_mv"))
+    small = near.is_present & (near.peak_mv < limit("smallest_distal_mv"))
     reason[place[small]] = "estimate_distal_small"
     go = np.flatnonzero(near.is_present & ~small)
     near, place = near.take(go), place[go]
@@ -205,73 +160,14 @@ def _fit(
         return reason.tolist(), None
     near, far, place = near.take(go), far.take(go), place[go]
     pair = spectra(near, far)
-    size = np.abs(pair.distal)
-    low = size[:, :_LOWEST].mean(axis=1) / size.max(axis=1)
     fit = refine(screen(pair, LIMITS), pair)
-    return reason.tolist(), Pairs(place, near, far, fit, low, calibration.strangeness(fit, pair))
-
-
-def _weighted_median(values: Floats, weight: Floats) -> Floats:
-    """Give the median of each row of values (n, k)."""
-    order = values.argsort(axis=1, kind="stable")
-    reached = np.cumsum(np.take_along_axis(weight, order, axis=1), axis=1)
-    middle = (reached >= 0.5 * reached[:, -1:]).argmax(axis=1)
-    return np.asarray(np.take_along_axis(values, order, axis=1)[np.arange(len(values)), middle])
-
-
-def _is_strange(pairs: Pairs) -> Truths:
-    """Tell where no delayed part of the distal response explains the proximal one."""
-    fit = pairs.fit
-    mostly = fit.residual > _limit("mostly_unexplained_share")
-    beyond = fit.misfit > _limit("beyond_noise_ratio")
-    return np.asarray((pairs.strange > _limit("unexplained_share")) | (mostly & beyond))
-
-
-def _rows(pairs: Pairs, known: Sequence[_Known]) -> list[Row]:
-    """Word the fits as rows of the table ``estimates``."""
-    fit, far = pairs.fit, pairs.proximal
-    weak_near = np.array([one.supramaximal_distal is False for one in known])
-    weak_far = np.array([one.supramaximal_proximal is False for one in known])
-    attested = np.array(
-        [one.supramaximal_distal is True and one.supramaximal_proximal is True for one in known]
-    )
-    factors = calibration.shipped()
-    half = calibration.half_width(fit, factors)
-    alone = np.array([one.collision for one in known])
-    half = np.hypot(half, np.where(alone, 0.0, calibration.neighbor_width(pairs.low, factors)))
-    is_short = far.end_mv > np.maximum(_limit("unfinished_share") * far.size_mv, 4.0 * far.noise_mv)
-    half = np.where(is_short, 2.0 * half, half)
-    low, high = (np.clip(1.0 - fit.scale + sign * half, 0.0, 1.0) for sign in (-1.0, 1.0))
-    # Part of the distal signal was never there to be compared; block may hide behind it.
-    exceeds = (fit.scale - 1.0 > np.maximum(_limit("surplus_share"), half)) | weak_near
-    raised = {
-        "estimate_sweep_short": is_short,
-        "estimate_residual_large": _is_strange(pairs),
-        "estimate_proximal_exceeds": exceeds,
-        "estimate_stimulus_unproven": (low > _limit("clearly_missing_share")) & ~attested,
-    }
-    mean, variance = deconvolution.moments(fit.theta, fit.shape)
-    numbers = (
-        np.clip(1.0 - fit.scale, 0.0, 1.0),
-        np.where(weak_far, 0.0, low),
-        np.where(exceeds, 1.0, high),
-        _weighted_median(np.sqrt(variance), fit.weight),
-        _weighted_median(mean, fit.weight),
-        100.0 * fit.residual,
-    )
-    values = np.stack(numbers, axis=1).tolist()
-    words = [
-        flags.join(name for name, is_raised in zip(raised, one, strict=True) if is_raised)
-        for one in np.stack(list(raised.values()), axis=1).tolist()
-    ]
-    return [
-        {**dict(zip(_NAMES, row, strict=True)), "quality_flags": text}
-        for row, text in zip(values, words, strict=True)
-    ]
+    hidden = calibration.hidden_mass(fit, pair)
+    strange = calibration.strangeness(fit, pair)
+    return reason.tolist(), Pairs(place, near, far, fit, hidden, strange)
 
 
 def _table(rows: Sequence[Row]) -> pd.DataFrame:
-    names = [*_NAMES, "quality_flags"]
+    names = [*NAMES, "quality_flags"]
     return conform(pd.DataFrame(list(rows), columns=names), "estimates")
 
 
@@ -328,6 +224,7 @@ def estimate_block(
     *,
     sampling_rate_hz: npt.ArrayLike,
     stimulus_index: npt.ArrayLike,
+    supramaximal: bool | None = None,
 ) -> pd.DataFrame:
     """Tell how much of the distal signal is lost to block, apart from temporal dispersion.
 
@@ -343,6 +240,9 @@ def estimate_block(
     sampling_rate_hz : float or array_like of shape (n_pairs,) [Hz]
     stimulus_index : int or array_like of shape (n_pairs,)
         Sample of the stimulus, in both traces of the pair.
+    supramaximal : bool, optional
+        Whether both stimuli of every pair were supramaximal. None, as long as nobody attested it:
+        the interval then reaches down to 0. False: up to 1 too.
 
     Returns
     -------
@@ -382,7 +282,8 @@ def estimate_block(
     [0.5]
     """
     pairs = _sweeps(distal_mv, proximal_mv, sampling_rate_hz, stimulus_index)
-    return _table(_estimate(pairs, [_Known()] * len(pairs))[0])
+    known = Known(supramaximal_distal=supramaximal, supramaximal_proximal=supramaximal)
+    return _table(_estimate(pairs, [known] * len(pairs))[0])
 
 
 # ------------------------------------------------------------------ traces
@@ -393,7 +294,7 @@ def _sweep_of(trace: Trace) -> Sweep:
     return Sweep(samples, float(trace.sampling_rate_hz), int(trace.stimulus_index), trace.range_mv)
 
 
-def _known_of(distal: Trace, proximal: Trace) -> _Known:
+def _known_of(distal: Trace, proximal: Trace) -> Known:
     corners = (
         (distal.high_pass_hz, proximal.high_pass_hz),
         (distal.low_pass_hz, proximal.low_pass_hz),
@@ -401,7 +302,7 @@ def _known_of(distal: Trace, proximal: Trace) -> _Known:
     differ = any(a is not None and b is not None and a != b for a, b in corners)
     near, far = distal.stimulus, proximal.stimulus
     collision = far.collision_used is True
-    return _Known(differ, near.is_supramaximal, far.is_supramaximal, collision)
+    return Known(differ, near.is_supramaximal, far.is_supramaximal, collision)
 
 
 def estimate_segments(pairs: Sequence[tuple[Trace | None, Trace | None]]) -> pd.DataFrame:
@@ -435,7 +336,7 @@ def fit_segments(
     ]
     sweeps = [(_sweep_of(distal), _sweep_of(proximal)) for _, distal, proximal in there]
     found, fitted = _estimate(sweeps, [_known_of(*both) for _, *both in there])
-    rows = [_nothing("estimate_response_absent")] * len(pairs)
+    rows = [nothing("estimate_response_absent")] * len(pairs)
     for (i, _, _), row in zip(there, found, strict=True):
         rows[i] = row
     fits = {
@@ -460,7 +361,7 @@ def fit_details(
     pairs = _sweeps(distal_mv, proximal_mv, sampling_rate_hz, stimulus_index)
     if len(pairs) != 1:
         raise ValueError(f"{len(pairs)} pairs were given; fit_details takes one.")
-    (row,), fitted = _estimate(pairs, [_Known()])
+    (row,), fitted = _estimate(pairs, [Known()])
     distal, proximal = pairs[0]
     if fitted:
         return curves(Fitted(row, distal, proximal, fitted[0], 0))

@@ -12,6 +12,7 @@ import pandas as pd
 
 from ncs_cb.columns import SEGMENT_KEYS
 from ncs_cb.judging.table import Segments
+from ncs_cb.quality import Findings
 
 Array = np.ndarray[Any, Any]
 
@@ -50,13 +51,19 @@ class Answer(NamedTuple):
 
 
 def answers_of(
-    table: Segments, checks: pd.DataFrame | None, asked: frozenset[str] = _ASKED
+    table: Segments, checks: pd.DataFrame | Findings | None, asked: frozenset[str] = _ASKED
 ) -> list[dict[str, Answer]]:
     """Give the answers of each segment by flag; a flag that its row names counts as raised."""
     found: list[dict[str, Answer]] = [
         {name: Answer("raised", "already", {}) for name in flags.intersection(asked)}
         for flags in table.flags
     ]
+    if isinstance(checks, Findings):
+        for name in asked & checks.answers.keys():
+            for segments, state, case, numbers in checks.answers[name].given():
+                for at, one in zip(segments, numbers, strict=True):
+                    found[at][name] = Answer(state, case, one)
+        return found
     if checks is None or not len(checks):
         return found
     place = {key: at for at, key in enumerate(_keys(table.keys))}

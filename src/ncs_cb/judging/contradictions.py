@@ -22,6 +22,7 @@ from ncs_cb.columns import SEGMENT_KEYS
 from ncs_cb.judging.answers import Answer, answers_of, case_of
 from ncs_cb.judging.table import Segments, read_segments
 from ncs_cb.knowledge import thresholds
+from ncs_cb.quality import Findings
 
 Array = np.ndarray[Any, Any]
 Key = tuple[str, str, str, str]
@@ -256,7 +257,7 @@ def _spans(
 
 
 def readable(
-    segments: pd.DataFrame, traces: pd.DataFrame, checks: pd.DataFrame
+    segments: pd.DataFrame, traces: pd.DataFrame, checks: Findings
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Give the tables without the numbers that nothing may be concluded from.
 

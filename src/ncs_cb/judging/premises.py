@@ -27,6 +27,7 @@ from ncs_cb.judging.answers import (
 )
 from ncs_cb.judging.contradictions import Contradictions, contradictions, none_of
 from ncs_cb.judging.table import Segments
+from ncs_cb.quality import Findings
 from ncs_cb.wording.catalog import load as load_words
 from ncs_cb.wording.checks import say
 from ncs_cb.wording.conclusions import nerve_words, site_words
@@ -102,15 +103,17 @@ class Premises:
         return bool(np.isfinite(self.crossing).any()) or any(self.against.site)
 
 
-def premises(table: Segments, checks: pd.DataFrame | None, segments: pd.DataFrame) -> Premises:
+def premises(
+    table: Segments, checks: pd.DataFrame | Findings | None, segments: pd.DataFrame
+) -> Premises:
     """Gather what is known of the technique of every segment.
 
     Parameters
     ----------
     table : Segments
         A typed-in table may say ``supramaximal`` itself; flags of its rows count as raised.
-    checks : DataFrame or None
-        The ``checks`` table of the same segments.
+    checks : DataFrame, Findings or None
+        What the checks found of the same segments.
     segments : DataFrame
         All segments, also those that are not adjacent.
     """

@@ -14,6 +14,7 @@ from ncs_cb.columns import SEGMENT_KEYS, table_columns
 from ncs_cb.errors import StudyError, did_you_mean
 from ncs_cb.judging.truth import unknown
 from ncs_cb.knowledge.anatomy import SIDES, anatomy, entrapment_between, find, position
+from ncs_cb.quality import Findings
 
 FALLBACKS = {
     "area_reduction_pct": "total_area_reduction_pct",
@@ -99,13 +100,15 @@ class Segments:
         anatomical = pd.arrays.BooleanArray(known[self.codes], np.zeros(len(self.keys), dtype=bool))
         return given.fillna(False) | anatomical  # type: ignore[no-any-return]
 
-    def flag(self, name: str, checks: pd.DataFrame | None) -> pd.arrays.BooleanArray:
+    def flag(self, name: str, checks: pd.DataFrame | Findings | None) -> pd.arrays.BooleanArray:
         """Give whether a flag is raised: unknown where nobody looked for it."""
         if name == "entrapment_site":
             return self.boolean("is_entrapment_site")
         raised = self._raised(name)
         cleared = np.zeros(len(raised), dtype=bool)
-        if checks is not None and len(checks):
+        if isinstance(checks, Findings):
+            cleared = checks.cleared(name)
+        elif checks is not None and len(checks):
             mine = checks.loc[(checks["flag"] == name) & (checks["state"] == "cleared")]
             keys = pd.MultiIndex.from_frame(self.keys[[*SEGMENT_KEYS]].fillna(""))
             cleared = keys.isin(pd.MultiIndex.from_frame(mine[[*SEGMENT_KEYS]].fillna("")))

@@ -36,6 +36,7 @@ from ncs_cb.knowledge.criteria import (
 from ncs_cb.knowledge.reference import DEFAULT as DEFAULT_REFERENCE
 from ncs_cb.knowledge.reference import ReferenceSet, lower_amplitude_limits
 from ncs_cb.model import Details
+from ncs_cb.quality import Findings
 
 __all__ = ["evaluate", "judge", "side_by_side"]
 
@@ -50,7 +51,7 @@ def judge(
     *,
     reference: str | Path | ReferenceSet = DEFAULT_REFERENCE,
     details: Mapping[str, Details] | None = None,
-    checks: pd.DataFrame | None = None,
+    checks: pd.DataFrame | Findings | None = None,
     vary: Mapping[str, Sequence[float]] | None = None,
 ) -> pd.DataFrame:
     """Grade every adjacent segment by every criteria set.
@@ -69,9 +70,10 @@ def judge(
         ``aanem_2016`` and then ``preston_shapiro`` answer.
     details : mapping of study id to Details, optional
         Age and sex, for limits that depend on them.
-    checks : DataFrame, optional
-        The ``checks`` table: a flag that was looked for and not found counts as cleared and not
-        as unknown, and the technical premises of a grade are taken from it.
+    checks : DataFrame or Findings, optional
+        The ``checks`` table, or what the checks found of these segments: a flag that was looked
+        for and not found counts as cleared and not as unknown, and the technical premises of a
+        grade are taken from it.
     vary : mapping of str to sequence of float, optional
         One clause by its id, such as ``area_50``, and the limits to judge by in its place.
 
@@ -181,7 +183,7 @@ class _Facts:
 
     table: Segments
     limits: pd.DataFrame
-    checks: pd.DataFrame | None
+    checks: pd.DataFrame | Findings | None
     complete: np.ndarray[Any, Any]
     answers: dict[int, Truths] = field(default_factory=dict)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -91,19 +91,16 @@ class Answers:
     @property
     def is_raised(self) -> Bools:
         """Which segments the doubt holds of."""
-        raised = np.array([case.state == "raised" for case in self._cases], dtype=bool)
-        found: Bools = raised[self._case]
-        return found
+        return self._has_state("raised")
 
     @property
-    def states(self) -> NDArray[np.object_]:
-        """The state of each segment; every one must have its answer."""
-        return np.array([case.state for case in self._cases], dtype=object)[self._case]
+    def is_cleared(self) -> Bools:
+        """Which segments it was looked for in and does not hold of."""
+        return self._has_state("cleared")
 
-    @property
-    def cases(self) -> NDArray[np.object_]:
-        """The name of the sentence of each segment."""
-        return np.array([case.name for case in self._cases], dtype=object)[self._case]
+    def _has_state(self, state: State) -> Bools:
+        found: Bools = np.array([case.state == state for case in self._cases], dtype=bool)
+        return found[self._case]
 
     def number(self, name: str) -> Floats:
         """Give one number of every answer; NaN where it rests on no such number."""
@@ -115,14 +112,12 @@ class Answers:
                 found[here] = cells[here] if isinstance(cells, np.ndarray) else cells
         return found
 
-    def numbers(self) -> list[dict[str, Any]]:
-        """Give all numbers of each answer, by name."""
-        found: list[dict[str, Any]] = [{}] * self._case.size
+    def given(self) -> Iterator[tuple[list[int], State, str, list[dict[str, Any]]]]:
+        """Give each case that holds of some segments: these, its state, name, and their numbers."""
         for place, case in enumerate(self._cases):
             at = np.flatnonzero(self._case == place)
-            for row, numbers in zip(at.tolist(), case.rows(at), strict=True):
-                found[row] = numbers
-        return found
+            if at.size:
+                yield at.tolist(), case.state, case.name, case.rows(at)
 
 
 class Findings(NamedTuple):
@@ -139,6 +134,11 @@ class Findings(NamedTuple):
     keys: pd.DataFrame
     answers: Mapping[str, Answers]
 
+    def cleared(self, name: str) -> Bools:
+        """Tell which segments a flag was looked for in and not found."""
+        asked = self.answers.get(name)
+        return np.zeros(len(self.keys), dtype=bool) if asked is None else asked.is_cleared
+
     def table(self) -> pd.DataFrame:
         """Give table ``checks``, a row per segment and flag, without its sentences."""
         n_segments, n_flags = len(self.keys), len(self.answers)
@@ -148,11 +148,11 @@ class Findings(NamedTuple):
         }
         made["flag"] = _texts(np.tile(np.array(list(self.answers), dtype=object), n_segments))
         numbers = np.empty((n_segments, n_flags), dtype=object)
-        words = {name: np.empty((n_segments, n_flags), dtype=object) for name in ("state", "case")}
+        states, cases = np.empty_like(numbers), np.empty_like(numbers)
         for place, one in enumerate(self.answers.values()):
-            words["state"][:, place], words["case"][:, place] = one.states, one.cases
-            numbers[:, place] = one.numbers()
-        made |= {name: _texts(cells.ravel()) for name, cells in words.items()}
+            for rows, state, case, own in one.given():
+                states[rows, place], cases[rows, place], numbers[rows, place] = state, case, own
+        made |= {"state": _texts(states.ravel()), "case": _texts(cases.ravel())}
         made["numbers"] = numbers.ravel()
         return conform(pd.DataFrame(made), "checks")
 
