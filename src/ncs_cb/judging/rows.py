@@ -123,11 +123,12 @@ def trap_within(nerve: str, segment: str) -> Entrapment | None:
 
 
 def _premises(evidence: Sequence[Row]) -> dict[tuple[str, bool | None], Row]:
-    """Give the first premise of each name and answer."""
+    """Give the first premise of each name and answer; they stand behind all clauses."""
     found: dict[tuple[str, bool | None], Row] = {}
-    for one in evidence:
-        if one["rule"] == "premise":
-            found.setdefault((one["clause"], one["holds"]), one)
+    for one in reversed(evidence):
+        if one["rule"] != "premise":
+            break
+        found[one["clause"], one["holds"]] = one
     return found
 
 

@@ -80,9 +80,8 @@ def pair_up(
     told = _told(traces, table, used, said, waveforms, recruitment)
     none = Responses(table, told, np.zeros(0, dtype=np.intp))
     pairs = Pairs(adjacent, none, used.places, used.limbs, person)
-    span = reference.lower_amplitude_limits(adjacent, limits, details)
-    low, high = (span[name].to_numpy(dtype=np.float64) for name in ("low", "high"))
-    pairs.lower_limit_mv = low, high
+    named = {name: Rows(adjacent).texts(name)[:-1] for name in ("study_id", "nerve", "muscle")}
+    pairs.lower_limit_mv = reference.lower_amplitude_limits(named, limits, details)[:2]
     pairs.shape_correlation = _correlations(pairs, _comparable(table, waveforms))
     return pairs
 
