@@ -91,7 +91,8 @@ def _facts(columns: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
     ``nerve_and_side`` and ``place`` (with muscle and segment) name a row, with "" for what is not
     known; ``is_foreign`` tells a recording from a muscle of another nerve, ``trap`` is the
     entrapment site within a segment, ``raised`` the set of its flags, ``premises`` the
-    premises in its evidence by name and answer.
+    premises in its evidence by name and answer. ``is_done`` and ``stands`` say of a response what
+    :mod:`ncs_cb.flags` means by it.
     """
     if "nerve" not in columns:
         return {}
@@ -105,8 +106,13 @@ def _facts(columns: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
         pairs = zip(own, muscle, segments, strict=True)
         found["place"] = [(*nerve, which, segment) for nerve, which, segment in pairs]
         found["trap"] = list(map(trap_within, columns["nerve"], segments))
-    if "quality_flags" in columns:
-        found["raised"] = [flags.names(text) for text in _texts(columns["quality_flags"])]
+    raised = list(map(flags.names, _texts(columns.get("quality_flags", unknown))))
+    found["raised"] = raised
+    if "kind" in columns:
+        done = [one != "not_done" for one in _texts(columns.get("response", unknown))]
+        is_used = ("not_used" not in names for names in raised)
+        found["is_done"] = done
+        found["stands"] = [one and used for one, used in zip(done, is_used, strict=True)]
     if "evidence" in columns:
         found["premises"] = [_premises(evidence) for evidence in columns["evidence"]]
     return found
