@@ -26,6 +26,41 @@ __all__ = [
 
 ByStudy = Mapping[str, tuple[Row, ...]]
 
+# What may be concluded from of a response and of a segment: an archive has a million cells more.
+_OF_TRACES = (
+    "study_id",
+    "nerve",
+    "side",
+    "muscle",
+    "kind",
+    "stimulation_site",
+    "distance_mm",
+    "high_pass_hz",
+    "response",
+    "onset_latency_ms",
+    "negative_peak_latency_ms",
+    "negative_peak_amplitude_mv",
+    "total_negative_duration_ms",
+    "quality_flags",
+)
+_OF_SEGMENTS = (
+    "study_id",
+    "nerve",
+    "side",
+    "muscle",
+    "segment",
+    "is_adjacent",
+    "distal_site",
+    "proximal_site",
+    "length_mm",
+    "is_entrapment_site",
+    "amplitude_reduction_pct",
+    "area_reduction_pct",
+    "total_area_reduction_pct",
+    "conduction_velocity_m_per_s",
+    "quality_flags",
+)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Gathered:
@@ -50,7 +85,7 @@ def gather(
     details: Mapping[str, Details],
 ) -> Gathered:
     """Take the tables of those names apart, once for everything that is concluded from them."""
-    measured, recorded = by_study(segments), by_study(traces)
+    measured, recorded = by_study(segments, _OF_SEGMENTS), by_study(traces, _OF_TRACES)
     sensory = {
         study_id: tuple(row for row in rows if row["kind"] == "sensory")
         for study_id, rows in recorded.items()
@@ -70,12 +105,14 @@ def visits_of(rows: Gathered, details: Mapping[str, Details]) -> list[str]:
     return list(dict.fromkeys(study_id for table in known for study_id in table))
 
 
-def by_study(frame: pd.DataFrame) -> dict[str, tuple[Row, ...]]:
+def by_study(frame: pd.DataFrame, names: Sequence[str] | None = None) -> dict[str, tuple[Row, ...]]:
     """Give the rows of a table by study id; an absent id is empty text.
 
-    Beside its own cells each row holds what is asked of it again and again: :func:`_facts`.
+    Beside its own cells, or those of some columns, each row holds what is asked of it again and
+    again: :func:`_facts`.
     """
-    columns = {str(name): frame[name].tolist() for name in frame.columns}
+    given = frame.columns if names is None else [name for name in names if name in frame]
+    columns = {str(name): frame[name].tolist() for name in given}
     columns |= _facts(columns)
     groups: dict[str, list[Row]] = {}
     for row in zip(*columns.values(), strict=True):
