@@ -27,6 +27,8 @@ over rows; ``facts.py`` the constants of both languages.
 Pairs of responses, for the estimate of block: ``elementary.c`` functions of four numbers at once;
 ``delays.c`` the model; ``clean.c``, ``spectra.c``, ``screen.c``, ``refine.c`` the steps, which
 :mod:`ncs_cb.dispersion` tells.
+
+What readers ask of raw sweeps is in ``sweep.c``.
 """
 
 from __future__ import annotations

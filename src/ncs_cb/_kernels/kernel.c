@@ -348,3 +348,4 @@ EXPORTED void JOIN(ncs_correct_row_, BUILD)(
 #include "spectra.c"
 #include "screen.c"
 #include "refine.c"
+#include "sweep.c"

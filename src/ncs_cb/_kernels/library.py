@@ -41,7 +41,7 @@ def _library() -> ctypes.CDLL:
 @lru_cache(maxsize=4)
 def _measure_rows(which: str) -> Any:
     """Give one build of the function: ``baseline``, ``avx2``, or the best (empty)."""
-    return _function(
+    return exported(
         "measure_rows",
         which,
         [
@@ -62,10 +62,11 @@ def _measure_rows(which: str) -> Any:
 @lru_cache(maxsize=4)
 def _correct_row(which: str) -> Any:
     kinds = [_POINTER, *[_WHOLE] * 2, *[_NUMBER] * 3, _WHOLE, _NUMBER, *[_WHOLE] * 2]
-    return _function("correct_row", which, [*kinds, *[_POINTER] * 9])
+    return exported("correct_row", which, [*kinds, *[_POINTER] * 9])
 
 
-def _function(name: str, which: str, kinds: list[Any]) -> Any:
+def exported(name: str, which: str, kinds: list[Any]) -> Any:
+    """Give one build of a function of the library, with what its arguments are."""
     function = getattr(_library(), f"ncs_{name}_{which or best_build()}")
     function.restype, function.argtypes = None, kinds
     return function
@@ -73,7 +74,7 @@ def _function(name: str, which: str, kinds: list[Any]) -> Any:
 
 @lru_cache(maxsize=32)
 def _pair_function(name: str, which: str, kinds: tuple[type, ...]) -> Any:
-    return _function(name, which, list(kinds))
+    return exported(name, which, list(kinds))
 
 
 Given = tuple[NDArray[Any], type, int] | int | float
