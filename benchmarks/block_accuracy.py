@@ -22,8 +22,8 @@ from ncs_cb import estimate_block, measure_traces, simulate
 from ncs_cb.dispersion.recordings import EARLIEST_ONSET_MS, Sweep, clean
 
 SEED = 20_261_120
-PAIRS = {"mixed": 400}
-DEFAULT_PAIRS = 150
+PAIRS = {"mixed": 200}
+DEFAULT_PAIRS = 100
 OUT = Path(__file__).with_name("BLOCK.md")
 
 

@@ -262,7 +262,11 @@ static int prefer_before(Row *w, Index peak, double per_block)
     allowed = larger(allowed, 3.0 * swing);
     if (fabs(early) <= allowed + 2.0 * drift)
         return 0;
-    int grows = ratio <= GROWS && fabs(part_of[0]) <= RECOVERING * fabs(part_of[2]);
+    /* What a high-pass filter makes of a large artefact grows behind its end, too, and is still
+     * there at the end of the sweep. */
+    int over = fabs(end - early) < OVER * fabs(early);
+    int grows = ratio <= (over ? GROWS : STILL_GROWS)
+                && fabs(part_of[0]) <= RECOVERING * fabs(part_of[2]);
     /* A slow decay that comes back to it is an amplifier that recovers. */
     int slow = w->decay != 0.0 && w->at >= N_FAST && fabs(early) < NEARLY_BACK * fabs(w->decay);
     int local = !slow && (grows || is_uneven(w, early, per_block));
@@ -274,7 +278,7 @@ static int prefer_before(Row *w, Index peak, double per_block)
         w->level += early;
         if (w->decay != 0.0)
             fit_front(w, third, per_block);
-    } else if (fabs(end - early) < RECOVERING * fabs(early)) {
+    } else if (over) {
         /* It is over by the end of the sweep: the baseline goes back to where it came from. */
         w->bend = (double)w->quiet_to * size + BACK_MS / w->step;
         w->slope = early / (w->bend - w->origin);

@@ -2,7 +2,7 @@
  *
  * The model stands in dispersion/deconvolution.py; tests/refine_oracle.py says the same in numpy.
  * Four distributions of a pair are computed side by side, one in a lane. */
-#include "elementary.c"
+#include "row.h"
 
 enum {
     FREQUENCIES = 36,

@@ -16,6 +16,13 @@ typedef int64_t Choice __attribute__((vector_size(8 * LANES))); /* all bits of a
 
 INLINE Lanes alike(double v) { return v - (Lanes){0.0}; }
 
+/* Four numbers of a table, which may begin anywhere. */
+INLINE Lanes lanes_at(const double *v)
+{
+    typedef double Loose __attribute__((vector_size(8 * LANES), aligned(8), may_alias));
+    return (Lanes) * (const Loose *)v;
+}
+
 INLINE Lanes chosen(Choice where, Lanes a, Lanes b)
 {
     return (Lanes)(((Choice)a & where) | ((Choice)b & ~where));

@@ -49,6 +49,10 @@ REALIGN_MS = 0.25
 # blocks, twice as long, that the sweep shows later than RESPONSE_FROM_MS.
 EDGE_SHARE = 0.25
 BENDS = 0.5
+# Of a step or spike, whose bend over twice the time is no more than STEP_BEND times as large, this
+# share is enough.
+FAINT_BENDS = 0.1
+STEP_BEND = 1.8
 RESPONSE_FROM_MS = 3.0
 SMOOTH_BEND = 2.6
 # An amplifier may stay on its rail for this long, and this much of it is worth a word.
@@ -170,6 +174,9 @@ FAR_FIELD_SHARE = 0.006
 # amplifier that recovers.
 RECOVERING = 0.75
 GROWS = 0.9
+# Where the end of the sweep is not nearly back at the level before the stimulus, it must grow more.
+STILL_GROWS = 0.7
+OVER = 0.5
 # What strays by this share of how far it lies from the level before the stimulus is bent by such
 # a potential: a decay that was fitted to a recovery leaves less.
 UNEVEN = 0.12
@@ -187,3 +194,19 @@ HUM_HZ = (50.0, 60.0)
 SLOW_RISE_MS = 6.0
 # The slow part of a response is over this long after its peak, or straight enough.
 AFTER_MS = 20.0
+
+# What readers ask of raw sweeps (sweep.c). Fewer samples show no artefact, and no response.
+FEWEST_SAMPLES, FEWEST_OF_RESPONSE = 32, 16
+# A step of the artefact, and a jump, have at least this share of all that is seen; a jump comes out
+# of quiet, and what follows it rises little farther: as shares of the jump.
+EDGE_PART, JUMP_PART = 0.05, 0.01
+QUIET_PART, LONGER_RISE = 0.3, 1.6
+NOT_SEEN, DOUBTED = -1, -2
+# So long after the stimulus a held amplifier is looked for.
+HELD_LOOKED_S = 0.02
+HELD_INTO_RESPONSE, STRAY = 1, 2
+# Responses are held against each other at this rate, or at less than twice as much.
+CURVE_HZ = 5000.0
+UNCLEAR = 2
+# Cells of the largest deflection of a sweep.
+DEFLECTION = 5

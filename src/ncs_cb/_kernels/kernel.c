@@ -341,4 +341,11 @@ EXPORTED void JOIN(ncs_correct_row_, BUILD)(
         corrected[i] = sample(x, i) - level;
 }
 
+/* Pairs of responses. */
+#include "elementary.c"
+#include "delays.c"
+#include "clean.c"
+#include "spectra.c"
+#include "screen.c"
 #include "refine.c"
+#include "sweep.c"

@@ -38,7 +38,7 @@ static Index follow_edges(Row *w, Index i, Index lag, double edge, double bend, 
     Samples x = w->x;
     for (; i < last; i++) {
         double v = sample(x, i);
-        int far = fabs(v - base) > 2.0 * edge;
+        int far = fabs(v - base) > 2.0 * larger(edge, bend);
         int held = fabs(v - base) > 2.0 * bend && sample(x, i + 1) == v;
         if (i > end + wait && !far && !held)
             break;
@@ -82,6 +82,22 @@ static Index behind_hold(const Row *w, Index reach)
     return end;
 }
 
+/* Where a pulse that was found to begin at sample i does begin: a filter rounds its first edge. */
+static Index first_departure(const Row *w, Index i, Index lag)
+{
+    Index least = later(later(lag, i - lag - 1), 1);
+    while (i > least && fabs(sample(w->x, i - 1) - sample(w->x, i - 1 - lag)) > 8.0 * w->white)
+        i--;
+    return i;
+}
+
+/* Whether what bends so much over a time bends so much more over twice the time: a smooth wave
+ * four times as much, a step no more, and a short pulse that a filter rounds hardly more. */
+static int is_wave(const Row *w, Index lo, Index hi, Index lag, double bend)
+{
+    return most_bend(w->x, later(lo, lag), earlier(hi, w->n - lag), lag) > STEP_BEND * bend;
+}
+
 /* Find the pulse about the marker: an edge bends the trace more sharply, and over a shorter
  * time, than anything later in the sweep does. Where none is seen it is taken to be at the
  * marker, and as long as the file says. */
@@ -97,8 +113,7 @@ static void look_for_pulse(Row *w)
         w->pulse_to = earlier(w->n, w->stimulus + whole(w->duration * w->per_ms + 0.5));
     double top = most_bend(w->x, lo, hi, lag);
     double wider = most_bend(w->x, later(lo, 2 * lag), earlier(hi, w->n - 2 * lag), 2 * lag);
-    /* Over twice the time a step bends as much, a smooth wave four times as much. */
-    if (top <= 15.0 * w->white || wider > SMOOTH_BEND * top)
+    if (top <= 15.0 * w->white || (wider > SMOOTH_BEND * top && is_wave(w, lo, hi, 4 * lag, wider)))
         return;
     Index from = w->pre + whole(RESPONSE_FROM_MS * w->per_ms / (double)w->size);
     /* The step by which a held amplifier is let go is no bend of the response. */
@@ -106,11 +121,17 @@ static void look_for_pulse(Row *w)
     from = later(1, earlier(from, w->n_blocks - 2));
     /* How sharply a response bends. */
     Samples blocks = {w->y, 1};
-    double edge = larger(BENDS * most_bend(blocks, from, w->n_blocks - 1, 1), 15.0 * w->white);
-    if (top <= edge)
-        return;
+    double sharpest = most_bend(blocks, from, w->n_blocks - 1, 1);
+    double edge = larger(BENDS * sharpest, 15.0 * w->white), bend = edge;
     int clear = top > 1.3 * edge;
-    double bend = edge;
+    if (top <= edge) {
+        /* A step or a spike is no part of a response, however little it bends. */
+        edge = larger(FAINT_BENDS * sharpest, 15.0 * w->white);
+        int wave = wider > STEP_BEND * top && is_wave(w, lo, hi, 4 * lag, wider);
+        if (wave || top <= edge || !((double)lag * w->step < 1.5 * EDGE_MS))
+            return;
+        clear = 1;
+    }
     edge = larger(edge, EDGE_SHARE * top);
     Index start = lo;
     while (bend_of(w->x, start, lag) <= edge)
@@ -120,7 +141,7 @@ static void look_for_pulse(Row *w)
     int whole_pulse = (double)w->stimulus * w->step > BEFORE_MS
                       || fabs(sample(w->x, start - lag) - w->y[w->n_blocks - 1]) < edge;
     if (clear && start > lo && whole_pulse && !begins_at_marker(w, start, lag, EDGE_SHARE * top))
-        w->pulse_from = start + lag;
+        w->pulse_from = first_departure(w, start + lag, lag);
     double base = start > lo ? sample(w->x, start - lag) : w->y[w->n_blocks - 1];
     Index end = follow_edges(w, start, lag, edge, bend, base);
     w->pulse_to = later(end, w->pulse_from + w->pulse_to - w->stimulus);

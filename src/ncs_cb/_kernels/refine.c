@@ -4,7 +4,7 @@
  * tests/refine_oracle.py says the same in numpy. Every pair is computed by itself. */
 #include <stddef.h>
 
-#include "delays.c"
+#include "row.h"
 
 /* Add the products of a parameter's derivatives, weighted by certainty, with those of all up to
  * it, and with the errors. `p` is known where it is used. */

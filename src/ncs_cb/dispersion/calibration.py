@@ -8,13 +8,11 @@ from functools import cache
 import numpy as np
 
 from ncs_cb.dispersion.deconvolution import (
-    SCALE,
     Complexes,
     Fit,
     Floats,
     Spectra,
     Truths,
-    transfer,
 )
 from ncs_cb.knowledge import datafile
 from ncs_cb.model import DataFile
@@ -34,7 +32,6 @@ class Interval:
     """The calibrated factors; their meaning stands in the data file."""
 
     posterior: float
-    counting: float
     remainder: float
     moved: float
     neighbor: float
@@ -67,26 +64,18 @@ def data_file() -> DataFile:
     return DataFile(_TABLE, int(read.raw["revision"]), read.sha256)
 
 
-def remainder(fit: Fit, pair: Spectra) -> Complexes:
-    """Give what is left of the proximal spectra, (n, n_frequencies), without the fitted part."""
-    kinds = fit.weight * fit.theta[..., SCALE]
-    arrived = (kinds[..., None] * transfer(fit.theta, fit.shape)).sum(axis=1) * pair.distal
-    seen = (pair.window @ np.ascontiguousarray(arrived).view(np.float64)[..., None])[..., 0]
-    return np.asarray(pair.proximal - np.ascontiguousarray(seen).view(np.complex128))
-
-
-def strangeness(fit: Fit, pair: Spectra, rest: Complexes) -> Floats:
+def strangeness(fit: Fit, pair: Spectra) -> Floats:
     """Give the share of what arrived, one per pair, that another signal at 40 to 110 Hz holds.
 
     Beyond noise and pool; a second nerve or another filter shows there, a second muscle of the
-    same nerve hardly does. `rest` is the :func:`remainder`.
+    same nerve hardly does.
     """
     sent = _size(pair.distal) * np.clip(fit.scale, 0.05, 2.0)
     surplus = np.clip(1.0 - 1.0 / np.maximum(fit.misfit, 1e-12), 0.0, 1.0)
-    return np.asarray(np.sqrt(surplus) * _size(rest[:, _TELLING]) / sent)
+    return np.asarray(np.sqrt(surplus) * _size(fit.remainder[:, _TELLING]) / sent)
 
 
-def hidden_mass(pair: Spectra, rest: Complexes) -> Floats:
+def hidden_mass(fit: Fit, pair: Spectra) -> Floats:
     """Give the mass that a signal of the size of the remainder at 40 to 230 Hz has, one per pair.
 
     Relative to the distal response, and to how little of it lies where the mass is read: a
@@ -94,7 +83,9 @@ def hidden_mass(pair: Spectra, rest: Complexes) -> Floats:
     """
     size = np.abs(pair.distal)
     low = size[:, _LOWEST].mean(axis=1) / np.maximum(size.max(axis=1), 1e-12)
-    return np.asarray(_size(rest[:, _SHAPED]) / _size(pair.distal) / np.maximum(low, 1e-12))
+    return np.asarray(
+        _size(fit.remainder[:, _SHAPED]) / _size(pair.distal) / np.maximum(low, 1e-12)
+    )
 
 
 def _size(spectra: Complexes) -> Floats:
@@ -107,15 +98,7 @@ def room(fit: Fit, hidden: Floats, collision: Truths, factors: Interval) -> Room
     `hidden` (n,) is the :func:`hidden_mass`; where `collision` (n,) excluded it, no neighbor
     answers.
     """
-    blocked = np.clip(1.0 - fit.scale, 0.0, 1.0)
-    # Few units leave a misfit beyond the largest grain, and their shares differ more. The
-    # estimate may sit at 0 or 1 by chance, hence the hundredth.
-    share = np.maximum(blocked * (1.0 - blocked), 1e-4) * np.maximum(fit.misfit, 1.0)
-    square = (
-        (factors.posterior * fit.scale_sd) ** 2
-        + factors.counting**2 * share
-        + (factors.remainder * hidden) ** 2
-    )
+    square = (factors.posterior * fit.scale_sd) ** 2 + (factors.remainder * hidden) ** 2
     # What arrived would have been larger by this much under the electrode's first place.
     lost = np.clip(fit.scale, 0.0, 1.5) * factors.moved / (1.0 - factors.moved)
     hiding = np.where(collision, 0.0, factors.neighbor)

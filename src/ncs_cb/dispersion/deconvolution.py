@@ -74,19 +74,6 @@ class Spectra:
     cut: Complexes
     evidence: Floats
 
-    @property
-    def window(self) -> Floats:
-        """Matrices (n, 2 f, 2 f) that cut off spectra whose real and imaginary parts alternate."""
-        both = np.concatenate((np.conj(self.cut[:, :0:-1]), self.cut), axis=1)
-        center = self.cut.shape[1] - 1
-        index = np.arange(N_FREQUENCIES)
-        direct = both[:, center + index[None, :] - index[:, None]]
-        mirror = both[:, center + index[None, :] + index[:, None]]
-        # The mean value is its own mirror image and must not count twice.
-        mirror[:, 0] = 0.0
-        turned = np.stack((direct + mirror, 1j * (direct - mirror)), axis=2)
-        return turned.reshape(len(both), 2 * N_FREQUENCIES, N_FREQUENCIES).view(np.float64)
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Kinds:
@@ -104,7 +91,8 @@ class Fit:
     ``theta`` (n, k, 6), ``shape`` (n, k), ``weight`` (n, k) summing to 1; ``scale`` and
     ``scale_sd`` (n,) are mean and standard deviation of the mass that arrives; ``residual`` (n,)
     is the share of the proximal response that the best one leaves unexplained, ``misfit`` (n,)
-    its mean squared error against the expected one.
+    its mean squared error against the expected one; ``remainder`` (n, n_frequencies) is what the
+    mixture leaves of the proximal spectrum.
     """
 
     theta: Floats
@@ -114,6 +102,7 @@ class Fit:
     scale_sd: Floats
     residual: Floats
     misfit: Floats
+    remainder: Complexes
 
 
 def turned(

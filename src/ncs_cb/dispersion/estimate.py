@@ -161,9 +161,8 @@ def _fit(
     near, far, place = near.take(go), far.take(go), place[go]
     pair = spectra(near, far)
     fit = refine(screen(pair, LIMITS), pair)
-    rest = calibration.remainder(fit, pair)
-    hidden = calibration.hidden_mass(pair, rest)
-    strange = calibration.strangeness(fit, pair, rest)
+    hidden = calibration.hidden_mass(fit, pair)
+    strange = calibration.strangeness(fit, pair)
     return reason.tolist(), Pairs(place, near, far, fit, hidden, strange)
 
 
