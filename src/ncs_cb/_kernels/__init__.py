@@ -35,12 +35,25 @@ from __future__ import annotations
 
 from ncs_cb._kernels import facts
 from ncs_cb._kernels.library import FAR_BEFORE, best_build, corrected_row, measure_rows
-from ncs_cb._kernels.pairs import BlockGrid, Side, Trials, Windows, clean, refine, screen, spectra
+from ncs_cb._kernels.pairs import (
+    BlockGrid,
+    Rows,
+    Side,
+    Trials,
+    Windows,
+    clean,
+    look,
+    refine,
+    rows_of,
+    screen,
+    spectra,
+)
 from ncs_cb._kernels.tables import Scale, scale_of
 
 __all__ = [
     "FAR_BEFORE",
     "BlockGrid",
+    "Rows",
     "Scale",
     "Side",
     "Trials",
@@ -49,8 +62,10 @@ __all__ = [
     "clean",
     "corrected_row",
     "facts",
+    "look",
     "measure_rows",
     "refine",
+    "rows_of",
     "scale_of",
     "screen",
     "spectra",

@@ -6,7 +6,7 @@ imaginary parts alternate. Every pair is computed by itself, and every build giv
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,7 +39,6 @@ class BlockGrid:
     ``basis`` (n, 8), ``normal`` (n + 1, 16) and ``tails`` (3, 2, n) its tables.
     """
 
-    n_samples: int
     wholes: Wholes
     time_ms: Numbers
     basis: Numbers
@@ -48,15 +47,71 @@ class BlockGrid:
     blanked_ms: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """Traces of one length, read where they lie: ``held`` keeps them there."""
+
+    held: Sequence[NDArray[Any]]
+    places: Wholes
+    doubles: Wholes
+    n_samples: int
+
+    def take(self, rows: Wholes) -> Rows:
+        """Give some of them."""
+        return Rows(self.held, self.places[rows], self.doubles[rows], self.n_samples)
+
+    @property
+    def given(self) -> tuple[Given, Given, Given]:
+        """Their number, where each lies, and of which kind it is."""
+        n = len(self.places)
+        return n, _wholes(self.places, n), _wholes(self.doubles, n)
+
+
+def rows_of(samples: Iterable[NDArray[Any]]) -> Rows:
+    """Give traces of one length, float32 or float64, as rows for the kernel."""
+    held = [np.ascontiguousarray(one) for one in samples]
+    size = held[0].size
+    if any(one.size != size for one in held):
+        raise ValueError("rows are traces of one length")
+    doubles = [one.dtype == np.float64 for one in held]
+    places = [
+        address(one, np.float64 if wide else np.float32, size)
+        for one, wide in zip(held, doubles, strict=True)
+    ]
+    return Rows(held, np.array(places, dtype=np.int64), np.array(doubles, dtype=np.int64), size)
+
+
+def look(rows: Rows, first: int, which: str = "") -> Numbers:
+    """Look at traces (``clean.c``).
+
+    Returns
+    -------
+    ndarray of shape (n, 4)
+        Lowest and highest sample from `first` on, the more often of both, and whether all samples
+        are finite; where they are not, or none is left, the others are 0.
+    """
+    found, work = np.empty((len(rows.places), 4)), np.empty(rows.n_samples)
+    call(
+        "look",
+        which,
+        *rows.given,
+        rows.n_samples,
+        first,
+        _numbers(work, work.size),
+        _numbers(found, found.size),
+    )
+    return found
+
+
 def clean(
-    samples: Sequence[NDArray[Any]], grid: BlockGrid, after_ms: Numbers, which: str = ""
+    rows: Rows, grid: BlockGrid, after_ms: Numbers, which: str = ""
 ) -> tuple[Numbers, Numbers]:
     """Take baseline and artefact from traces and find where each responds (``clean.c``).
 
     Parameters
     ----------
-    samples : sequence of ndarray of float32 or float64, shape (n_samples,) [mV]
-        Finite; read where they lie.
+    rows : Rows
+        Finite traces [mV].
     grid : BlockGrid
     after_ms : ndarray of shape (n,)
         No response begins before.
@@ -70,27 +125,16 @@ def clean(
         noise, standard deviation of the level, onset, peak, size, end, wander, whether there is a
         response.
     """
-    n, (size, first, blocks, width, sustained) = len(samples), grid.wholes[:5].tolist()
+    n, (size, first, blocks, width, sustained) = len(rows.places), grid.wholes[:5].tolist()
     if blocks < width or blocks < sustained + 2 or first < 0:
         raise ValueError(f"{blocks} blocks are too few to clean a trace")
-    if first + size * blocks > grid.n_samples:
-        raise ValueError(f"{blocks} blocks of {size} do not fit into {grid.n_samples} samples")
-    held = [np.ascontiguousarray(one) for one in samples]
-    doubles = np.array([one.dtype == np.float64 for one in held], dtype=np.int64)
-    places = np.array(
-        [
-            address(one, np.float64 if wide else np.float32, grid.n_samples)
-            for one, wide in zip(held, doubles, strict=True)
-        ],
-        dtype=np.int64,
-    )
+    if first + size * blocks > rows.n_samples:
+        raise ValueError(f"{blocks} blocks of {size} do not fit into {rows.n_samples} samples")
     cleaned, found, work = np.empty((n, blocks)), np.empty((n, _FOUND)), np.empty(2 * blocks)
     call(
         "clean",
         which,
-        n,
-        _wholes(places, n),
-        _wholes(doubles, n),
+        *rows.given,
         _wholes(grid.wholes, 13),
         _numbers(grid.time_ms, blocks),
         _numbers(grid.basis, 8 * blocks),
