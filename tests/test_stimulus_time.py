@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ncs_cb
+from ncs_cb._kernels.sweeps import sweeps_of
 from ncs_cb.model import Site, Stimulus, Study, Trace
 from ncs_cb.readers._shared import level
 from ncs_cb.readers._shared.doubts import questioned
-from ncs_cb.readers._shared.zero import find_pulse
+from ncs_cb.readers._shared.zero import pulses_in
 from readers.handmade import cmap
 
 SITES = {"wrist": (3.2, 8.4, 70.0), "below_elbow": (7.0, 2.9, 280.0)}
@@ -35,6 +36,11 @@ def sweep(
     place = Site("ulnar", "right", "adm", site)
     made = Trace(samples, rate, round(before_ms * rate / 1000), place, "u", "motor", Stimulus(far))
     return replace(made, sweep=number)
+
+
+def find_pulse(trace):
+    given = [trace.samples_mv], [trace.sampling_rate_hz], [trace.stimulus_index]
+    return pulses_in(sweeps_of(*given))[0]
 
 
 def study(**given):

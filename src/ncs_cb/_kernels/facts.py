@@ -206,3 +206,19 @@ HUM_HZ = (50.0, 60.0)
 SLOW_RISE_MS = 6.0
 # The slow part of a response is over this long after its peak, or straight enough.
 AFTER_MS = 20.0
+
+# What readers ask of raw sweeps (sweep.c). Fewer samples show no artefact, and no response.
+FEWEST_SAMPLES, FEWEST_OF_RESPONSE = 32, 16
+# A step of the artefact, and a jump, have at least this share of all that is seen; a jump comes out
+# of quiet, and what follows it rises little farther: as shares of the jump.
+EDGE_PART, JUMP_PART = 0.05, 0.01
+QUIET_PART, LONGER_RISE = 0.3, 1.6
+NOT_SEEN, DOUBTED = -1, -2
+# So long after the stimulus a held amplifier is looked for.
+HELD_LOOKED_S = 0.02
+HELD_INTO_RESPONSE, STRAY = 1, 2
+# Responses are held against each other at this rate, or at less than twice as much.
+CURVE_HZ = 5000.0
+UNCLEAR = 2
+# Cells of the largest deflection of a sweep.
+DEFLECTION = 5

@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 
 from ncs_cb import flags
-from ncs_cb.columns import SEGMENT_KEYS
 from ncs_cb.knowledge import reference
 from ncs_cb.knowledge.reference import ReferenceSet
 from ncs_cb.knowledge.thresholds import data_file
@@ -166,10 +165,11 @@ def ask(
         ``not_examined``, with case and numbers; :meth:`Findings.table` gives table ``checks``,
         :func:`with_sentences` its words. Nothing given is changed.
     """
-    adjacent = segments[segments["is_adjacent"].fillna(False).to_numpy(dtype=bool)]
+    is_adjacent = segments["is_adjacent"].to_numpy(dtype=bool, na_value=False)
     waveforms = responses or [None] * len(traces)
     pairs = pair_up(
-        adjacent,
+        segments,
+        is_adjacent,
         traces,
         details or {},
         waveforms,
@@ -180,7 +180,7 @@ def ask(
     # What is unknown is NaN, and no comparison with it holds.
     with np.errstate(all="ignore"):
         answers = {name: _answered(name, check, pairs) for name, check in CHECKS.items()}
-    return Findings(adjacent[list(SEGMENT_KEYS)], answers)
+    return Findings(segments, is_adjacent, answers)
 
 
 def _answered(name: str, check: Check, pairs: Pairs) -> Answers:
@@ -205,10 +205,9 @@ def with_flags(segments: pd.DataFrame, findings: Findings) -> pd.DataFrame:
         What :func:`ask` found.
     """
     texts = segments["quality_flags"].tolist()
-    adjacent = segments["is_adjacent"].fillna(False).to_numpy(dtype=bool)
     names = list(findings.answers)
     raised = np.array([one.is_raised for one in findings.answers.values()], dtype=bool).T
-    for row, found in zip(np.flatnonzero(adjacent).tolist(), raised, strict=True):
+    for row, found in zip(np.flatnonzero(findings.is_adjacent).tolist(), raised, strict=True):
         more = [names[at] for at in np.flatnonzero(found).tolist()]
         texts[row] = flags.join([*flags.split(texts[row]), *more])
     return segments.assign(quality_flags=pd.array(texts, dtype="string"))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import TypeVar
 
 import numpy as np
 
+from ncs_cb._kernels.sweeps import extents, sweeps_of
 from ncs_cb.errors import ReadError, UnitError
 from ncs_cb.knowledge.thresholds import value
 from ncs_cb.model import Trace, TypedResponse
@@ -46,7 +48,7 @@ def checked_scale(
     ReadError
         If the latencies cannot be milliseconds.
     """
-    measured = [(i, t.kind, _response_mv(t)) for i, t in enumerate(traces) if t.kind in _LIMITS]
+    measured = _measured(traces)
     printed = [(i, r.kind, r.values.get(_AMPLITUDE)) for i, r in enumerate(rows)]
     latencies = [r.values[_LATENCY] for r in rows if r.kind == "motor" and r.values.get(_LATENCY)]
     if latencies and max(latencies) < value("scale.shortest_latency_ms"):
@@ -61,6 +63,39 @@ def checked_scale(
         tuple(_flagged(t) if i in odd_traces else t for i, t in enumerate(traces)),
         tuple(_flagged(r) if i in odd_rows else r for i, r in enumerate(rows)),
     )
+
+
+def _measured(traces: Sequence[Trace]) -> list[tuple[int, str, float | None]]:
+    """Give place, kind and size of the responses; none where every one is of a usual size."""
+    own = [(i, trace) for i, trace in enumerate(traces) if trace.kind in _LIMITS]
+    if all(_is_usual(t.kind, extent) for (_, t), extent in zip(own, _extents(own), strict=True)):
+        return []
+    return [(i, trace.kind, _response_mv(trace)) for i, trace in own]
+
+
+def _extents(own: Sequence[tuple[int, Trace]]) -> list[float]:
+    sweeps = sweeps_of(
+        [t.samples_mv for _, t in own],
+        [t.sampling_rate_hz for _, t in own],
+        [t.stimulus_index for _, t in own],
+    )
+    return extents(sweeps, [_start(trace) for _, trace in own])
+
+
+def _is_usual(kind: str, extent_mv: float) -> bool:
+    """Tell whether samples that reach so far can hold no response of a size to be asked about.
+
+    What strays farthest from the median reaches over half of it at least, and over all of it at
+    most.
+    """
+    smallest, largest = _sizes(kind)
+    return 2.0 * smallest < extent_mv * (1.0 - 1e-9) and extent_mv * (1.0 + 1e-9) < largest
+
+
+@cache
+def _sizes(kind: str) -> tuple[float, float]:
+    limits = _LIMITS[kind]
+    return value(f"{limits}.smallest_response_mv"), value(f"{limits}.largest_response_mv")
 
 
 def _flagged(answer: _Answer) -> _Answer:
@@ -160,7 +195,10 @@ def _coarse_mv(trace: Trace) -> float | None:
 
 def _after(trace: Trace) -> np.ndarray | None:
     """Give the samples in which a response may lie; None where they are few or no numbers."""
-    skipped_ms = value(f"{_LIMITS[trace.kind]}.skipped_ms")
-    skip = round(skipped_ms * trace.sampling_rate_hz / 1000.0)
-    after = np.asarray(trace.samples_mv[max(trace.stimulus_index, 0) + skip :], dtype=np.float64)
+    after = np.asarray(trace.samples_mv[_start(trace) :], dtype=np.float64)
     return after if len(after) >= 16 and np.isfinite(after).all() else None
+
+
+def _start(trace: Trace) -> int:
+    skipped_ms = value(f"{_LIMITS[trace.kind]}.skipped_ms")
+    return max(trace.stimulus_index, 0) + round(skipped_ms * trace.sampling_rate_hz / 1000.0)
