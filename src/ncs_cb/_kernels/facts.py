@@ -190,7 +190,7 @@ OVER = 0.5
 # What strays by this share of how far it lies from the level before the stimulus is bent by such
 # a potential: a decay that was fitted to a recovery leaves less.
 UNEVEN = 0.12
-# A recovery that rises first is at this share of its top, or beyond it, all the way, and then lower.
+# A recovery that rises first is at this share of its top, or beyond, and lower before the response.
 TURNING = 0.85
 # A slow decay that leaves less of itself than this is an amplifier that recovers all the same.
 NEARLY_BACK = 0.2
