@@ -41,6 +41,10 @@ def traces(seed, count, rate, stimulus, last):
     return made
 
 
+def cleaned(samples_mv, grid, after_ms):
+    return clean(_kernels.rows_of(samples_mv), grid, after_ms)
+
+
 def both_cleaned(by, given, grid):
     near = by(given[0], grid, np.full(len(given[0]), EARLIEST_ONSET_MS))
     return near, by(given[1], grid, np.maximum(near.onset_ms, EARLIEST_ONSET_MS))
@@ -56,7 +60,7 @@ def close(found, expected, names):
 def test_cleaned_responses_and_spectra_are_those_of_the_oracle(kind):
     given = traces(1, 40, *kind)
     grid = grid_of(given[0].shape[1], *kind[:2])
-    found, expected = (both_cleaned(by, given, grid) for by in (clean, recordings_oracle.clean))
+    found, expected = (both_cleaned(by, given, grid) for by in (cleaned, recordings_oracle.clean))
     for mine, other in zip(found, expected, strict=True):
         assert np.array_equal(mine.is_present, other.is_present)
         assert np.array_equal(mine.onset_ms, other.onset_ms)
@@ -75,8 +79,8 @@ def test_cleaned_responses_and_spectra_are_those_of_the_oracle(kind):
 def test_sides_of_unlike_grids_are_each_transformed_on_their_own():
     near, far = traces(2, 12, 20_000.0, 20, 800)[0], traces(3, 12, 10_000.0, 7, None)[1]
     after = np.full(12, EARLIEST_ONSET_MS)
-    one = clean(near, grid_of(800, 20_000.0, 20), after)
-    other = clean(far, grid_of(far.shape[1], 10_000.0, 7), one.onset_ms)
+    one = cleaned(near, grid_of(800, 20_000.0, 20), after)
+    other = cleaned(far, grid_of(far.shape[1], 10_000.0, 7), one.onset_ms)
     names = recordings_oracle.Spectra.__slots__
     close(spectra(one, other), recordings_oracle.spectra(one, other), names)
 
@@ -84,20 +88,20 @@ def test_sides_of_unlike_grids_are_each_transformed_on_their_own():
 def test_samples_of_either_kind_are_read_where_they_lie():
     given = traces(4, 6, 20_000.0, 20, None)[0].astype(np.float32)
     grid, after = grid_of(given.shape[1], 20_000.0, 20), np.full(6, EARLIEST_ONSET_MS)
-    wide = clean(given.astype(np.float64), grid, after)
+    wide = cleaned(given.astype(np.float64), grid, after)
     mixed = [row.astype(np.float64) if i % 2 else row for i, row in enumerate(given)]
-    assert np.array_equal(clean(mixed, grid, after).samples_mv, wide.samples_mv)
+    assert np.array_equal(cleaned(mixed, grid, after).samples_mv, wide.samples_mv)
 
 
 def test_every_build_cleans_and_transforms_to_identical_bits(monkeypatch):
     given = traces(5, 20, 48_000.0, 31, None)
     grid = grid_of(given[0].shape[1], 48_000.0, 31)
-    best = both_cleaned(clean, given, grid)
+    best = both_cleaned(cleaned, given, grid)
     waves = spectra(*best)
     for name in ("clean", "spectra"):
         plain = getattr(_kernels, name)
         monkeypatch.setattr(_kernels, name, lambda *a, plain=plain: plain(*a, which="baseline"))
-    for found, expected in zip(both_cleaned(clean, given, grid), best, strict=True):
+    for found, expected in zip(both_cleaned(cleaned, given, grid), best, strict=True):
         assert np.array_equal(found.samples_mv, expected.samples_mv)
         assert np.array_equal(found.onset_ms, expected.onset_ms)
     again = spectra(*best)
@@ -108,8 +112,23 @@ def test_every_build_cleans_and_transforms_to_identical_bits(monkeypatch):
 def test_traces_too_short_for_their_grid_are_refused():
     after = np.full(1, EARLIEST_ONSET_MS)
     with pytest.raises(ValueError, match="too few"):
-        clean(np.zeros((1, 12)), grid_of(12, 20_000.0, 2), after)
-    with pytest.raises(TypeError, match="1000 values"):
-        clean([np.zeros(1000), np.zeros(990)], grid_of(1000, 20_000.0, 20), np.full(2, 1.6))
+        cleaned(np.zeros((1, 12)), grid_of(12, 20_000.0, 2), after)
+    with pytest.raises(ValueError, match="one length"):
+        cleaned([np.zeros(1000), np.zeros(990)], grid_of(1000, 20_000.0, 20), np.full(2, 1.6))
     with pytest.raises(ValueError, match="do not fit"):
-        clean(np.zeros((1, 990)), grid_of(1000, 20_000.0, 20), after)
+        cleaned(np.zeros((1, 990)), grid_of(1000, 20_000.0, 20), after)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_look_tells_the_range_after_the_artefact_and_what_is_not_finite(dtype):
+    rng = np.random.default_rng(6)
+    rows = np.round(rng.standard_normal((40, 257)), 1).astype(dtype)
+    rows[5, 3], rows[6, 250], rows[7, 100] = np.nan, np.inf, -np.inf
+    found = _kernels.look(_kernels.rows_of(rows), 40)
+    finite = np.isfinite(rows).all(axis=1)
+    assert np.array_equal(found[:, 3] == 1.0, finite)
+    assert (found[~finite, :3] == 0.0).all()
+    low, high = rows[finite, 40:].min(axis=1), rows[finite, 40:].max(axis=1)
+    ties = [(rows[finite, 40:] == edge[:, None]).sum(axis=1) for edge in (low, high)]
+    assert np.array_equal(found[finite, :3].T, (low, high, np.maximum(*ties)))
+    assert (_kernels.look(_kernels.rows_of(rows[:1]), 257)[0] == (0.0, 0.0, 0.0, 1.0)).all()

@@ -243,6 +243,32 @@ static Found clean_one(const BlockGrid *g, Samples x, double after, double *y, d
     return found;
 }
 
+/* Look at n traces: the lowest and highest of the samples from `first` on, the more often of both,
+ * and whether all samples are finite; four numbers each. */
+EXPORTED void JOIN(ncs_look_, BUILD)(
+    int64_t n, const int64_t *addresses, const int64_t *is_double, int64_t n_samples, int64_t first,
+    double *work, double *found)
+{
+    for (int64_t i = 0; i < n; i++) {
+        Samples x = {(const void *)(intptr_t)addresses[i], is_double[i] != 0};
+        double *own = found + 4 * i, *v = work;
+        Index lows = 0, highs = 0;
+        for (Index j = 0; j < n_samples; j++)
+            v[j] = sample(x, j);
+        own[0] = own[1] = own[2] = 0.0;
+        own[3] = all_within(v, n_samples, DBL_MAX);
+        if (!own[3] || first >= n_samples)
+            continue;
+        own[0] = smallest(v, first, n_samples);
+        own[1] = largest(v, first, n_samples);
+        for (Index j = first; j < n_samples; j++) {
+            lows += v[j] == own[0];
+            highs += v[j] == own[1];
+        }
+        own[2] = (double)later(lows, highs);
+    }
+}
+
 /* Clean n traces of one grid, each after its own time: blocks (n x n_blocks) and what was found
  * (n x FOUND). Each trace begins at its own address; `work` holds two times n_blocks. */
 EXPORTED void JOIN(ncs_clean_, BUILD)(

@@ -6,10 +6,9 @@ is computed by itself, so that order and batch size change no bit.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -145,7 +144,7 @@ class Responses:
 
 
 @lru_cache(maxsize=64)
-def _block_grid(grid: Grid, n_samples: int) -> _kernels.BlockGrid:
+def _block_grid(grid: Grid) -> _kernels.BlockGrid:
     """Give the tables of a grid: quiet blocks, tails on them, and their normal equations.
 
     The term in ``t exp(-t / tail_ms)`` makes up for the coarse grid of tails.
@@ -162,7 +161,7 @@ def _block_grid(grid: Grid, n_samples: int) -> _kernels.BlockGrid:
     normal[1:, 0] = np.cumsum(quiet)
     normal[1:, 1:] = np.cumsum(products.reshape(-1, time.size), axis=1).T
     wholes = np.array([grid.size, grid.first, time.size, *_spans(grid)], dtype=np.int64)
-    return _kernels.BlockGrid(n_samples, wholes, time, basis.copy(), normal, tails, BLANKED_MS)
+    return _kernels.BlockGrid(wholes, time, basis.copy(), normal, tails, BLANKED_MS)
 
 
 def _spans(grid: Grid) -> tuple[int, ...]:
@@ -192,17 +191,14 @@ def _blocks_in(span_ms: float, grid: Grid) -> int:
     return max(1, round(span_ms / grid.step_ms))
 
 
-def clean(
-    samples_mv: Floats | Sequence[npt.NDArray[Any]], grid: Grid, after_ms: Floats
-) -> Responses:
+def clean(rows: _kernels.Rows, grid: Grid, after_ms: Floats) -> Responses:
     """Remove baseline and artefact and find the response of each trace after its `after_ms`.
 
     The steps are those of ``_kernels/clean.c``: what a long pulse leaves is covered; a level and,
     where it is significant, a decaying tail are fitted to the quiet stretch, which is lengthened
     to the foot of the response that is found without them.
     """
-    tables = _block_grid(grid, len(samples_mv[0]))
-    cleaned, found = _kernels.clean(list(samples_mv), tables, after_ms)
+    cleaned, found = _kernels.clean(rows, _block_grid(grid), after_ms)
     level, tail, drift, place, noise, level_sd, onset, peak, size, end, wander, is_there = found.T
     return Responses(
         grid,
