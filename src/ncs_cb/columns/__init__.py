@@ -86,6 +86,8 @@ def conform(frame: pd.DataFrame, table: str) -> pd.DataFrame:
     """
     import pandas as pd
 
+    if frame.columns.empty and not len(frame):
+        return _nothing(table).copy()
     declared = table_columns(table)
     given = dict(frame.items())
     extra = given.keys() - {c.name for c in declared}
@@ -98,6 +100,15 @@ def conform(frame: pd.DataFrame, table: str) -> pd.DataFrame:
     if "quality_flags" in cells:
         cells["quality_flags"] = cells["quality_flags"].fillna("")
     return pd.DataFrame(cells, index=pd.RangeIndex(len(frame)))
+
+
+@cache
+def _nothing(table: str) -> pd.DataFrame:
+    """Give a table without rows: most visits have no intensity series and no short steps."""
+    import pandas as pd
+
+    cells = {c.name: _cells(None, c.dtype, 0) for c in table_columns(table)}
+    return pd.DataFrame(cells, index=pd.RangeIndex(0))
 
 
 def _cells(given: pd.Series | None, dtype: str, n_rows: int) -> Any:
