@@ -19,11 +19,12 @@ from block_cohorts import SIMULATED, Case, pool_cases, simulated_cases
 from scipy.optimize import nnls
 
 from ncs_cb import estimate_block, measure_traces, simulate
+from ncs_cb._kernels import rows_of
 from ncs_cb.dispersion.recordings import EARLIEST_ONSET_MS, Sweep, clean
 
 SEED = 20_261_120
-PAIRS = {"mixed": 400}
-DEFAULT_PAIRS = 150
+PAIRS = {"mixed": 200}
+DEFAULT_PAIRS = 100
 OUT = Path(__file__).with_name("BLOCK.md")
 
 
@@ -34,8 +35,8 @@ def plain_deconvolution(case: Case) -> float:
         for samples in (case.distal_mv, case.proximal_mv)
     ]
     near, far = (sweep.grid.time_ms for sweep in sweeps)
-    sent = clean(sweeps[0].samples_mv[None], sweeps[0].grid, np.array([EARLIEST_ONSET_MS]))
-    arrived = clean(sweeps[1].samples_mv[None], sweeps[1].grid, sent.onset_ms)
+    sent = clean(rows_of([sweeps[0].samples_mv]), sweeps[0].grid, np.array([EARLIEST_ONSET_MS]))
+    arrived = clean(rows_of([sweeps[1].samples_mv]), sweeps[1].grid, sent.onset_ms)
     grid = np.arange(1.0, far[-1], 0.25)
     distal = np.where(near > sent.onset_ms - 1.0, sent.samples_mv[0], 0.0)
     proximal = np.where(far > arrived.onset_ms - 1.0, arrived.samples_mv[0], 0.0)

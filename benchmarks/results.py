@@ -1,4 +1,4 @@
-"""Write all of RESULTS.md anew: measuring, one study, archives, studies of unusual shape.
+"""Write all of RESULTS.md anew: measuring, calls, one study, archives, studies of unusual shape.
 
     python benchmarks/results.py                    # about half an hour
     python benchmarks/results.py --beside CHECKOUT  # with the times of another state beside
@@ -16,6 +16,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 PARTS = (
     ("run_measure.py", "results"),
+    ("call_sizes.py", "--write"),
     ("everyday.py", "--write"),
     ("batch.py", "--studies", "300", "1000", "10000", "--reports", "200", "--write"),
     ("odd_shapes.py", "--write"),

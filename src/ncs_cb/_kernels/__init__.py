@@ -25,7 +25,8 @@ Files: ``row.h`` the state of a row; ``reduce.c`` passes over samples; ``correct
 over rows; ``facts.py`` the constants of both languages.
 
 Pairs of responses, for the estimate of block: ``elementary.c`` functions of four numbers at once;
-``delays.c`` the model; ``screen.c``, ``refine.c`` the steps, which :mod:`ncs_cb.dispersion` tells.
+``delays.c`` the model; ``clean.c``, ``spectra.c``, ``screen.c``, ``refine.c`` the steps, which
+:mod:`ncs_cb.dispersion` tells.
 
 What readers ask of raw sweeps is in ``sweep.c``.
 """
@@ -34,18 +35,38 @@ from __future__ import annotations
 
 from ncs_cb._kernels import facts
 from ncs_cb._kernels.library import FAR_BEFORE, best_build, corrected_row, measure_rows
-from ncs_cb._kernels.pairs import Trials, refine, screen
+from ncs_cb._kernels.pairs import (
+    BlockGrid,
+    Rows,
+    Side,
+    Trials,
+    Windows,
+    clean,
+    look,
+    refine,
+    rows_of,
+    screen,
+    spectra,
+)
 from ncs_cb._kernels.tables import Scale, scale_of
 
 __all__ = [
     "FAR_BEFORE",
+    "BlockGrid",
+    "Rows",
     "Scale",
+    "Side",
     "Trials",
+    "Windows",
     "best_build",
+    "clean",
     "corrected_row",
     "facts",
+    "look",
     "measure_rows",
     "refine",
+    "rows_of",
     "scale_of",
     "screen",
+    "spectra",
 ]

@@ -344,6 +344,8 @@ EXPORTED void JOIN(ncs_correct_row_, BUILD)(
 /* Pairs of responses. */
 #include "elementary.c"
 #include "delays.c"
+#include "clean.c"
+#include "spectra.c"
 #include "screen.c"
 #include "refine.c"
 #include "sweep.c"

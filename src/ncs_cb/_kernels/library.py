@@ -97,7 +97,7 @@ def call(name: str, which: str, *given: Given) -> None:
         _POINTER if isinstance(one, tuple) else _WHOLE if isinstance(one, int) else _NUMBER
         for one in given
     )
-    handed = [_address(*one) if isinstance(one, tuple) else one for one in given]
+    handed = [address(*one) if isinstance(one, tuple) else one for one in given]
     _pair_function(name, which, kinds)(*handed)
 
 
@@ -110,7 +110,7 @@ def _carray(array: NDArray[Any]) -> bool:
     return bool(array.flags.c_contiguous and array.flags.aligned)
 
 
-def _address(array: NDArray[Any], dtype: type, size: int) -> int:
+def address(array: NDArray[Any], dtype: type, size: int) -> int:
     """Where an array begins, after a look at what C could not refuse."""
     if array.dtype != dtype or array.size < size or not _carray(array):
         raise TypeError(f"needs {size} values of {dtype.__name__} in one piece, aligned")
@@ -158,23 +158,23 @@ def measure_rows(
         raise IndexError("rows names a row that samples has not")
     work = np.empty(4 * max(n, 1))
     _measure_rows(which)(
-        _address(samples, kind, m * n),
+        address(samples, kind, m * n),
         is_double,
-        _address(rows, np.int64, 0),
+        address(rows, np.int64, 0),
         rows.size,
-        _address(stimuli, np.int64, m),
-        _address(low_mv, np.float64, m),
-        _address(high_mv, np.float64, m),
-        _address(pulse_ms, np.float64, m),
-        _address(unit_mv, np.float64, m),
+        address(stimuli, np.int64, m),
+        address(low_mv, np.float64, m),
+        address(high_mv, np.float64, m),
+        address(pulse_ms, np.float64, m),
+        address(unit_mv, np.float64, m),
         n,
         scale.step_ms,
         scale.size,
         scale.first,
         *scale.addresses,
-        _address(work, np.float64, 0),
-        _address(out, np.float64, m * facts.WIDTH),
-        _address(found, np.int64, m),
+        address(work, np.float64, 0),
+        address(out, np.float64, m * facts.WIDTH),
+        address(found, np.int64, m),
     )
 
 
@@ -216,7 +216,7 @@ def corrected_row(
     is_double = samples.dtype == np.float64
     work, made, zero = np.empty(4 * max(n, 1)), np.empty(n), np.zeros(1, dtype=np.int64)
     _correct_row(which)(
-        _address(samples, np.float64 if is_double else np.float32, n),
+        address(samples, np.float64 if is_double else np.float32, n),
         is_double,
         stimulus,
         *limits_mv,
@@ -226,9 +226,9 @@ def corrected_row(
         scale.size,
         scale.first,
         *scale.addresses,
-        _address(work, np.float64, 0),
-        _address(made, np.float64, n),
-        _address(zero, np.int64, 1),
+        address(work, np.float64, 0),
+        address(made, np.float64, n),
+        address(zero, np.int64, 1),
     )
     return made, int(zero[0])
 

@@ -6,19 +6,19 @@ imaginary parts alternate. Every pair is computed by itself, and every build giv
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ncs_cb._kernels.library import Given, call
+from ncs_cb._kernels.library import Given, address, call
 
 Numbers = NDArray[np.float64]
 Wholes = NDArray[np.int64]
 
-_FREQUENCIES, _PARTS = 36, 72
+_FREQUENCIES, _PARTS, _CUT, _FOUND = 36, 72, 142, 12
 _TRIED, _FINE, _MOST_TRIALS = 18, 17, 512
 _KEPT_KINDS, _MOST_KINDS, _GRAINS = 4, 16, 3
 
@@ -29,6 +29,193 @@ def _numbers(array: Numbers, size: int) -> Given:
 
 def _wholes(array: Wholes, size: int) -> Given:
     return np.ascontiguousarray(array), np.int64, size
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BlockGrid:
+    """What traces of one rate, length and stimulus share, as ``clean.c`` takes it.
+
+    ``wholes`` are the thirteen whole numbers of its ``BlockGrid``, in order; ``time_ms`` (n,),
+    ``basis`` (n, 8), ``normal`` (n + 1, 16) and ``tails`` (3, 2, n) its tables.
+    """
+
+    wholes: Wholes
+    time_ms: Numbers
+    basis: Numbers
+    normal: Numbers
+    tails: Numbers
+    blanked_ms: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """Traces of one length, read where they lie: ``held`` keeps them there."""
+
+    held: Sequence[NDArray[Any]]
+    places: Wholes
+    doubles: Wholes
+    n_samples: int
+
+    def take(self, rows: Wholes) -> Rows:
+        """Give some of them."""
+        return Rows(self.held, self.places[rows], self.doubles[rows], self.n_samples)
+
+    @property
+    def given(self) -> tuple[Given, Given, Given]:
+        """Their number, where each lies, and of which kind it is."""
+        n = len(self.places)
+        return n, _wholes(self.places, n), _wholes(self.doubles, n)
+
+
+def rows_of(samples: Iterable[NDArray[Any]]) -> Rows:
+    """Give traces of one length, float32 or float64, as rows for the kernel."""
+    held = [np.ascontiguousarray(one) for one in samples]
+    size = held[0].size
+    if any(one.size != size for one in held):
+        raise ValueError("rows are traces of one length")
+    doubles = [one.dtype == np.float64 for one in held]
+    places = [
+        address(one, np.float64 if wide else np.float32, size)
+        for one, wide in zip(held, doubles, strict=True)
+    ]
+    return Rows(held, np.array(places, dtype=np.int64), np.array(doubles, dtype=np.int64), size)
+
+
+def look(rows: Rows, first: int, which: str = "") -> Numbers:
+    """Look at traces (``clean.c``).
+
+    Returns
+    -------
+    ndarray of shape (n, 4)
+        Lowest and highest sample from `first` on, the more often of both, and whether all samples
+        are finite; where they are not, or none is left, the others are 0.
+    """
+    found, work = np.empty((len(rows.places), 4)), np.empty(rows.n_samples)
+    call(
+        "look",
+        which,
+        *rows.given,
+        rows.n_samples,
+        first,
+        _numbers(work, work.size),
+        _numbers(found, found.size),
+    )
+    return found
+
+
+def clean(
+    rows: Rows, grid: BlockGrid, after_ms: Numbers, which: str = ""
+) -> tuple[Numbers, Numbers]:
+    """Take baseline and artefact from traces and find where each responds (``clean.c``).
+
+    Parameters
+    ----------
+    rows : Rows
+        Finite traces [mV].
+    grid : BlockGrid
+    after_ms : ndarray of shape (n,)
+        No response begins before.
+    which : str, optional
+        The build to use.
+
+    Returns
+    -------
+    tuple of ndarray
+        Blocks (n, n_blocks), and what was found (n, 12): level, tail, drift, place of the tail,
+        noise, standard deviation of the level, onset, peak, size, end, wander, whether there is a
+        response.
+    """
+    n, (size, first, blocks, width, sustained) = len(rows.places), grid.wholes[:5].tolist()
+    if blocks < width or blocks < sustained + 2 or first < 0:
+        raise ValueError(f"{blocks} blocks are too few to clean a trace")
+    if first + size * blocks > rows.n_samples:
+        raise ValueError(f"{blocks} blocks of {size} do not fit into {rows.n_samples} samples")
+    cleaned, found, work = np.empty((n, blocks)), np.empty((n, _FOUND)), np.empty(2 * blocks)
+    call(
+        "clean",
+        which,
+        *rows.given,
+        _wholes(grid.wholes, 13),
+        _numbers(grid.time_ms, blocks),
+        _numbers(grid.basis, 8 * blocks),
+        _numbers(grid.normal, 16 * (blocks + 1)),
+        _numbers(grid.tails, 6 * blocks),
+        grid.blanked_ms,
+        _numbers(after_ms, n),
+        _numbers(work, work.size),
+        _numbers(cleaned, cleaned.size),
+        _numbers(found, found.size),
+    )
+    return cleaned, found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Side:
+    """Responses of one grid, as ``spectra.c`` takes them.
+
+    Distance and middle of the n blocks, ``waves`` (n, 144) at 71 frequencies, blocks ``samples``
+    of every response, and ``found`` (4, n_pairs): onset, noise, standard deviation of the level,
+    wander.
+    """
+
+    step_ms: float
+    time_ms: Numbers
+    waves: Numbers
+    samples: Numbers
+    found: Numbers
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Windows:
+    """How windows begin and end, and what noise is made of: seven numbers, and (36,) shares."""
+
+    numbers: Numbers
+    slow: Numbers
+
+
+def spectra(near: Side, far: Side, windows: Windows, which: str = "") -> tuple[Numbers, ...]:
+    """Window the responses of pairs and give them on the frequency grid (``spectra.c``).
+
+    Parameters
+    ----------
+    near, far : Side
+        Distal and proximal responses.
+    windows : Windows
+    which : str, optional
+        The build to use.
+
+    Returns
+    -------
+    tuple of ndarray
+        Distal, aligned distal and proximal spectra (n, 72), noise of both (n, 36), transform of
+        the window of the proximal one (n, 142), and evidence (n,).
+    """
+    n = len(near.samples)
+    sizes = [_PARTS] * 3 + [_FREQUENCIES] * 2 + [_CUT]
+    out = (*(np.empty((n, size)) for size in sizes), np.empty(n))
+    work = np.empty(3 * max(near.time_ms.size, far.time_ms.size))
+    sides: list[Given] = []
+    for one in (near, far):
+        blocks = one.time_ms.size
+        sides += [
+            blocks,
+            one.step_ms,
+            _numbers(one.time_ms, blocks),
+            _numbers(one.waves, blocks * 2 * _PARTS),
+            _numbers(one.samples, n * blocks),
+            _numbers(one.found, 4 * n),
+        ]
+    call(
+        "spectra",
+        which,
+        n,
+        *sides,
+        _numbers(windows.numbers, 7),
+        _numbers(windows.slow, _FREQUENCIES),
+        _numbers(work, work.size),
+        *(_numbers(one, one.size) for one in out),
+    )
+    return out
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -139,7 +326,7 @@ def refine(
     if not _KEPT_KINDS <= k <= _MOST_KINDS:
         raise ValueError(f"{k} kinds; from {_KEPT_KINDS} to {_MOST_KINDS} can be refined")
     theta, shape, fixed = kinds
-    of_pair = [_PARTS, _PARTS, _FREQUENCIES, _FREQUENCIES, 2 * (_PARTS - 1), 1]
+    of_pair = [_PARTS, _PARTS, _FREQUENCIES, _FREQUENCIES, _CUT, 1]
     of_all = [_FREQUENCIES, 6, 6, 6, 6, _GRAINS, _GRAINS * _FREQUENCIES]
     kept, place = np.zeros((n, _KEPT_KINDS, 6)), np.zeros((n, _KEPT_KINDS), dtype=np.int64)
     weighed = np.zeros((3, n, _GRAINS, _KEPT_KINDS))

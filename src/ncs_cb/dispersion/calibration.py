@@ -32,7 +32,6 @@ class Interval:
     """The calibrated factors; their meaning stands in the data file."""
 
     posterior: float
-    counting: float
     remainder: float
     moved: float
     neighbor: float
@@ -99,15 +98,7 @@ def room(fit: Fit, hidden: Floats, collision: Truths, factors: Interval) -> Room
     `hidden` (n,) is the :func:`hidden_mass`; where `collision` (n,) excluded it, no neighbor
     answers.
     """
-    blocked = np.clip(1.0 - fit.scale, 0.0, 1.0)
-    # Few units leave a misfit beyond the largest grain, and their shares differ more. The
-    # estimate may sit at 0 or 1 by chance, hence the hundredth.
-    share = np.maximum(blocked * (1.0 - blocked), 1e-4) * np.maximum(fit.misfit, 1.0)
-    square = (
-        (factors.posterior * fit.scale_sd) ** 2
-        + factors.counting**2 * share
-        + (factors.remainder * hidden) ** 2
-    )
+    square = (factors.posterior * fit.scale_sd) ** 2 + (factors.remainder * hidden) ** 2
     # What arrived would have been larger by this much under the electrode's first place.
     lost = np.clip(fit.scale, 0.0, 1.5) * factors.moved / (1.0 - factors.moved)
     hiding = np.where(collision, 0.0, factors.neighbor)

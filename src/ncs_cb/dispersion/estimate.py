@@ -9,16 +9,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ncs_cb import _kernels
 from ncs_cb.columns import conform
 from ncs_cb.dispersion import calibration, deconvolution
-from ncs_cb.dispersion.deconvolution import Truths
 from ncs_cb.dispersion.fitting import LIMITS, refine
 from ncs_cb.dispersion.recordings import EARLIEST_ONSET_MS, Sweep, clean, spectra
-from ncs_cb.dispersion.rows import NAMES, Known, Pairs, Row, limit, nothing, worded
+from ncs_cb.dispersion.rows import NAMES, Known, Pairs, Row, limit, row_of, worded
 from ncs_cb.dispersion.screening import screen
-from ncs_cb.errors import UnitError
+from ncs_cb.dispersion.usable import usable
 from ncs_cb.model import BlockFit, Trace
-from ncs_cb.units import LARGEST_PLAUSIBLE_RESPONSE_MV
 
 Floats = npt.NDArray[np.float64]
 
@@ -27,110 +26,57 @@ Floats = npt.NDArray[np.float64]
 class Fitted:
     """One pair with its fit, from which :func:`curves` draws the curves when they are wanted."""
 
-    estimate: Row
+    numbers: Floats
+    flags: str
     distal: Sweep
     proximal: Sweep
     pairs: Pairs
     row: int
 
-
-# As many pairs at once as the processor's cache holds.
-_TOGETHER = 32
-
-
-# ------------------------------------------------------------------ what can be used
+    @property
+    def estimate(self) -> Row:
+        """The row of the table ``estimates``."""
+        return row_of(self.numbers, self.flags)
 
 
-def _after(sweeps: Sequence[Sweep], samples_mv: Floats) -> Floats:
-    """Give the samples after the artefact of sweeps of one kind."""
-    one = sweeps[0]
-    first = max(0, one.stimulus_index) + round(EARLIEST_ONSET_MS * 1e-3 * one.sampling_rate_hz)
-    return samples_mv[:, first:]
-
-
-def _usable(sweeps: Sequence[Sweep], samples_mv: Floats) -> Truths:
-    """Tell which traces are finite, long enough, and neither flat nor clipped.
-
-    Raises
-    ------
-    UnitError
-        If a response is larger than 100 mV.
-    """
-    one, after = sweeps[0], _after(sweeps, samples_mv)
-    least = (limit("shortest_sweep_ms") - EARLIEST_ONSET_MS) * 1e-3 * one.sampling_rate_hz
-    with np.errstate(invalid="ignore"):
-        tops = after.max(axis=1, initial=-np.inf)
-        bottoms = after.min(axis=1, initial=np.inf)
-        spans = tops - bottoms
-    limits = np.array([sweep.range_mv or (-np.inf, np.inf) for sweep in sweeps])
-    inside = ~((bottoms <= limits[:, 0]) | (tops >= limits[:, 1]))
-    for row in np.flatnonzero(inside & ~(spans <= LARGEST_PLAUSIBLE_RESPONSE_MV)):
-        _refuse_implausible(after[row])
-    usable = inside & np.isfinite(samples_mv).all(axis=1) & (spans > 0)
-    if not 0 <= one.stimulus_index < samples_mv.shape[1] or after.shape[1] < least:
-        return np.zeros(len(sweeps), dtype=bool)
-    run = max(4, round(limit("standstill_ms") * 1e-3 * one.sampling_rate_hz))
-    ties = np.maximum(
-        np.count_nonzero(after == tops[:, None], axis=1),
-        np.count_nonzero(after == bottoms[:, None], axis=1),
-    )
-    for row in np.flatnonzero(usable & (ties >= run)):
-        usable[row] = not _stands_still(after[row], run)
-    return np.asarray(usable)
-
-
-def _stands_still(after: Floats, run: int) -> bool:
-    """Tell whether a phase stands still far from the baseline; a quiet baseline may."""
-    top, bottom = float(after.max()), float(after.min())
-    far, rest = 0.2 * (top - bottom), float(np.median(after))
-    return any(
-        abs(edge - rest) > far and _longest_run(after == edge) >= run for edge in (top, bottom)
-    )
-
-
-def _longest_run(mask: Truths) -> int:
-    edges = np.flatnonzero(np.diff(np.concatenate(([0], mask.astype(np.int8), [0]))))
-    return int((edges[1::2] - edges[::2]).max()) if edges.size else 0
-
-
-def _refuse_implausible(after: Floats) -> None:
-    after = after[np.isfinite(after)]
-    if after.size == 0:
-        return
-    largest = float(np.abs(after - np.median(after)).max())
-    if largest > LARGEST_PLAUSIBLE_RESPONSE_MV:
-        raise UnitError(
-            f"a response of {largest:.4g} mV is implausible; at most "
-            f"{LARGEST_PLAUSIBLE_RESPONSE_MV:g} mV is allowed.",
-            hint="Check the unit: traces must be in mV.",
-        )
+# So many pairs at once: what is made on the way is dropped before the next ones come.
+_TOGETHER = 512
 
 
 # ------------------------------------------------------------------ from pairs to rows
 
 
-def _estimate(
-    pairs: Sequence[tuple[Sweep, Sweep]], known: Sequence[Known]
-) -> tuple[list[Row], list[Pairs]]:
-    """Estimate every pair by itself; give its row, and what was fitted, some pairs at a time."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Estimates:
+    """Numbers (n, 6) and flags of all pairs, and what was fitted, some pairs at a time."""
+
+    numbers: Floats
+    flags: list[str]
+    fitted: list[Pairs]
+
+
+def _estimate(pairs: Sequence[tuple[Sweep, Sweep]], known: Sequence[Known]) -> _Estimates:
+    """Estimate every pair by itself."""
     groups: dict[tuple[object, ...], list[int]] = {}
     for place, (distal, proximal) in enumerate(pairs):
         groups.setdefault((*distal.kind, *proximal.kind), []).append(place)
-    rows: list[Row] = [nothing("estimate_response_absent")] * len(pairs)
+    numbers = np.full((len(pairs), len(NAMES)), np.nan)
+    words = ["estimate_response_absent"] * len(pairs)
     fitted = []
     for places in groups.values():
         for start in range(0, len(places), _TOGETHER):
             chosen = places[start : start + _TOGETHER]
-            names, found = _fit([pairs[i] for i in chosen], [known[i] for i in chosen])
-            for place, name in zip(chosen, names, strict=True):
-                rows[place] = nothing(name)
+            reasons, found = _fit([pairs[i] for i in chosen], [known[i] for i in chosen])
+            for place, reason in zip(chosen, reasons, strict=True):
+                words[place] = reason
             if found is None:
                 continue
             fitted.append(replace(found, place=np.array(chosen)[found.place]))
-            own = [known[place] for place in fitted[-1].place]
-            for place, row in zip(fitted[-1].place, worded(found, own), strict=True):
-                rows[place] = row
-    return rows, fitted
+            own = fitted[-1].place.tolist()
+            numbers[own], raised = worded(found, [known[place] for place in own])
+            for place, text in zip(own, raised, strict=True):
+                words[place] = text
+    return _Estimates(numbers, words, fitted)
 
 
 def _fit(
@@ -138,15 +84,16 @@ def _fit(
 ) -> tuple[list[str], Pairs | None]:
     """Fit pairs of one kind; give each one's reason for no estimate, and the fit of the others."""
     near_far = list(zip(*pairs, strict=True))
-    samples = [np.stack([sweep.samples_mv for sweep in sweeps]) for sweeps in near_far]
-    usable = [_usable(*both) for both in zip(near_far, samples, strict=True)]
+    grids = [sweeps[0].grid for sweeps in near_far]
+    rows = [_kernels.rows_of([sweep.samples_mv for sweep in sweeps]) for sweeps in near_far]
+    good = [usable(*both) for both in zip(near_far, rows, strict=True)]
     reason = np.full(len(pairs), "estimate_response_absent", dtype=object)
     differ = np.array([one.filters_differ for one in known])
     reason[differ] = "estimate_filters_differ"
-    place = np.flatnonzero(usable[0] & usable[1] & ~differ)
+    place = np.flatnonzero(good[0] & good[1] & ~differ)
     if place.size == 0:
         return reason.tolist(), None
-    near = clean(samples[0][place], pairs[0][0].grid, np.full(place.size, EARLIEST_ONSET_MS))
+    near = clean(rows[0].take(place), grids[0], np.full(place.size, EARLIEST_ONSET_MS))
     small = near.is_present & (near.peak_mv < limit("smallest_distal_mv"))
     reason[place[small]] = "estimate_distal_small"
     go = np.flatnonzero(near.is_present & ~small)
@@ -154,7 +101,7 @@ def _fit(
     if place.size == 0:
         return reason.tolist(), None
     after = np.maximum(near.onset_ms, EARLIEST_ONSET_MS)
-    far = clean(samples[1][place], pairs[0][1].grid, after)
+    far = clean(rows[1].take(place), grids[1], after)
     go = np.flatnonzero(far.is_present)
     if go.size == 0:
         return reason.tolist(), None
@@ -166,9 +113,9 @@ def _fit(
     return reason.tolist(), Pairs(place, near, far, fit, hidden, strange)
 
 
-def _table(rows: Sequence[Row]) -> pd.DataFrame:
-    names = [*NAMES, "quality_flags"]
-    return conform(pd.DataFrame(list(rows), columns=names), "estimates")
+def _table(numbers: Floats, words: Sequence[str]) -> pd.DataFrame:
+    columns: dict[str, object] = dict(zip(NAMES, numbers.T, strict=True))
+    return conform(pd.DataFrame({**columns, "quality_flags": list(words)}), "estimates")
 
 
 # ------------------------------------------------------------------ arrays
@@ -283,14 +230,17 @@ def estimate_block(
     """
     pairs = _sweeps(distal_mv, proximal_mv, sampling_rate_hz, stimulus_index)
     known = Known(supramaximal_distal=supramaximal, supramaximal_proximal=supramaximal)
-    return _table(_estimate(pairs, [known] * len(pairs))[0])
+    found = _estimate(pairs, [known] * len(pairs))
+    return _table(found.numbers, found.flags)
 
 
 # ------------------------------------------------------------------ traces
 
 
 def _sweep_of(trace: Trace) -> Sweep:
-    samples = np.asarray(trace.samples_mv, dtype=np.float64)
+    samples = np.asarray(trace.samples_mv)
+    if samples.dtype not in (np.float32, np.float64):
+        samples = samples.astype(np.float64)
     return Sweep(samples, float(trace.sampling_rate_hz), int(trace.stimulus_index), trace.range_mv)
 
 
@@ -334,17 +284,24 @@ def fit_segments(
         for i, (distal, proximal) in enumerate(pairs)
         if distal is not None and proximal is not None
     ]
-    sweeps = [(_sweep_of(distal), _sweep_of(proximal)) for _, distal, proximal in there]
-    found, fitted = _estimate(sweeps, [_known_of(*both) for _, *both in there])
-    rows = [nothing("estimate_response_absent")] * len(pairs)
-    for (i, _, _), row in zip(there, found, strict=True):
-        rows[i] = row
-    fits = {
-        there[place][0]: Fitted(found[place], sweeps[place][0], sweeps[place][1], some, row)
-        for some in fitted
-        for row, place in enumerate(some.place.tolist())
-    }
-    return _table(rows), fits
+    # Most traces are the distal one of a pair and the proximal one of another.
+    traces = {id(trace): trace for _, *both in there for trace in both}
+    sweep = {key: _sweep_of(trace) for key, trace in traces.items()}
+    sweeps = [(sweep[id(distal)], sweep[id(proximal)]) for _, distal, proximal in there]
+    found = _estimate(sweeps, [_known_of(*both) for _, *both in there])
+    places = [i for i, _, _ in there]
+    numbers = np.full((len(pairs), len(NAMES)), np.nan)
+    words = ["estimate_response_absent"] * len(pairs)
+    numbers[places] = found.numbers
+    for i, text in zip(places, found.flags, strict=True):
+        words[i] = text
+    fits = {}
+    for some in found.fitted:
+        for row, place in enumerate(some.place.tolist()):
+            distal, proximal = sweeps[place]
+            own = found.numbers[place], found.flags[place]
+            fits[places[place]] = Fitted(*own, distal, proximal, some, row)
+    return _table(numbers, words), fits
 
 
 def fit_details(
@@ -361,12 +318,13 @@ def fit_details(
     pairs = _sweeps(distal_mv, proximal_mv, sampling_rate_hz, stimulus_index)
     if len(pairs) != 1:
         raise ValueError(f"{len(pairs)} pairs were given; fit_details takes one.")
-    (row,), fitted = _estimate(pairs, [Known()])
+    found = _estimate(pairs, [Known()])
     distal, proximal = pairs[0]
-    if fitted:
-        return curves(Fitted(row, distal, proximal, fitted[0], 0))
+    if found.fitted:
+        one = Fitted(found.numbers[0], found.flags[0], distal, proximal, found.fitted[0], 0)
+        return curves(one)
     return BlockFit(
-        row,
+        row_of(found.numbers[0], found.flags[0]),
         distal.time_ms,
         distal.samples_mv,
         proximal.time_ms,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 
 import numpy as np
 
@@ -53,9 +54,9 @@ class Pairs:
     strange: Floats
 
 
-def nothing(name: str) -> Row:
-    """Give the row of a pair without estimate."""
-    return {**dict.fromkeys(NAMES, float("nan")), "quality_flags": name}
+def row_of(numbers: Floats, quality_flags: str) -> Row:
+    """Give a row of the table ``estimates``."""
+    return {**dict(zip(NAMES, numbers.tolist(), strict=True)), "quality_flags": quality_flags}
 
 
 def _weighted_median(values: Floats, weight: Floats) -> Floats:
@@ -99,8 +100,8 @@ def _ends(pairs: Pairs, known: Sequence[Known]) -> tuple[Floats, Floats, dict[st
     return np.where(proven, low, 0.0), np.where(exceeds, 1.0, high), raised
 
 
-def worded(pairs: Pairs, known: Sequence[Known]) -> list[Row]:
-    """Word the fits as rows of the table ``estimates``."""
+def worded(pairs: Pairs, known: Sequence[Known]) -> tuple[Floats, list[str]]:
+    """Give the numbers (n, 6) of the table ``estimates``, and the flags of each pair."""
     fit = pairs.fit
     low, high, raised = _ends(pairs, known)
     mean, variance = deconvolution.moments(fit.theta, fit.shape)
@@ -112,12 +113,10 @@ def worded(pairs: Pairs, known: Sequence[Known]) -> list[Row]:
         _weighted_median(mean, fit.weight),
         100.0 * fit.residual,
     )
-    values = np.stack(numbers, axis=1).tolist()
-    words = [
-        flags.join(name for name, is_raised in zip(raised, one, strict=True) if is_raised)
-        for one in np.stack(list(raised.values()), axis=1).tolist()
-    ]
-    return [
-        {**dict(zip(NAMES, row, strict=True)), "quality_flags": text}
-        for row, text in zip(values, words, strict=True)
-    ]
+    seen: dict[tuple[bool, ...], str] = {}
+    words = []
+    for one in zip(*(is_raised.tolist() for is_raised in raised.values()), strict=True):
+        if one not in seen:
+            seen[one] = flags.join(compress(raised, one))
+        words.append(seen[one])
+    return np.stack(numbers, axis=1), words

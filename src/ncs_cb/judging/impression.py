@@ -24,23 +24,18 @@ from ncs_cb.judging.fibers import (
 )
 from ncs_cb.judging.gates import premise
 from ncs_cb.judging.leading import leading_set
-from ncs_cb.judging.limits import absent_distally, limit_rows, other_answers
+from ncs_cb.judging.limits import Norms, absent_distally, limit_rows
 from ncs_cb.judging.normal import disagreeing, is_clear, unread
 from ncs_cb.judging.rows import Gathered, nerve_of, visits_of
+from ncs_cb.judging.seen import Row, Seen, looked_at, nerve_items, once, silent, studied
 from ncs_cb.judging.sensory import sensory_studies
 from ncs_cb.judging.statements import (
-    Row,
-    Seen,
     block,
     entrapment,
     fallen,
     is_crossing_open,
     larger,
-    looked_at,
-    nerve_items,
     sensory,
-    silent,
-    studied,
     technical,
     unexplained,
 )
@@ -90,7 +85,7 @@ def impressions(
         in English and Chinese.
     """
     sets = chain(reference)
-    marks = _marks(rows, details, reference, sets)
+    marks = _marks(rows, details, Norms(sets))
     lines = []
     for study_id in visits_of(rows, details):
         person, own = details.get(study_id, Details()), rows.verdicts.get(study_id, ())
@@ -128,16 +123,15 @@ def impressions(
 def _marks(
     rows: Gathered,
     details: Mapping[str, Details],
-    reference: str | Path | ReferenceSet,
-    sets: tuple[ReferenceSet, ...],
+    norms: Norms,
 ) -> dict[str, list[Row]]:
     """Give the motor values that have a limit of normal, with where they lie, by study."""
     tables = {"traces": rows.traces, "segments": rows.segments}
     found: dict[str, list[Row]] = {}
-    for one in limit_rows(rows.traces, rows.segments, details, reference=reference):
+    for one in limit_rows(rows.traces, rows.segments, details, norms):
         study_id = one["study_id"]
         row = tables[one["table"]][study_id][one["row"]]
-        others = other_answers(row, one, details.get(study_id, Details()), sets)
+        others = norms.others(row, one, details.get(study_id, Details()))
         found.setdefault(study_id, []).append({**row, **one, "others": others})
     return found
 
@@ -193,6 +187,7 @@ def _unlimited(visit: Seen) -> Iterator[Statement]:
 # ---- 6 how it stands with MMN
 
 
+@once
 def _pattern(visit: Seen) -> str:
     """Name what the findings point to before MMN; empty when nothing does."""
     odd, slow = unexplained(visit), demyelinating(visit)

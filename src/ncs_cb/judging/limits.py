@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -54,30 +55,26 @@ def limits_table(
     DataFrame
         Table ``limits``; ``row`` counts within the study's own table.
     """
-    found = limit_rows(by_study(traces), by_study(segments), details, reference=reference)
+    norms = Norms(chain(reference))
+    found = limit_rows(by_study(traces), by_study(segments), details, norms)
     found += sensory.limit_rows(traces, details, reference=reference)
     return conform(pd.DataFrame(found), "limits")
 
 
 def limit_rows(
-    traces: ByStudy,
-    segments: ByStudy,
-    details: Mapping[str, Details],
-    *,
-    reference: str | Path | ReferenceSet,
+    traces: ByStudy, segments: ByStudy, details: Mapping[str, Details], norms: Norms
 ) -> list[dict[str, Any]]:
     """Give the motor part of :func:`limits_table` as rows, of rows by study."""
-    sets = chain(reference)
     return [
         one
         for name, table in (("traces", traces), ("segments", segments))
         for study_id, rows in table.items()
-        for one in _of_study(name, rows, details.get(study_id, Details()), sets)
+        for one in _of_study(name, rows, details.get(study_id, Details()), norms)
     ]
 
 
 def _of_study(
-    table: str, rows: Sequence[Row], person: Details, sets: tuple[ReferenceSet, ...]
+    table: str, rows: Sequence[Row], person: Details, norms: Norms
 ) -> Iterator[dict[str, Any]]:
     distal = _distal_rows(rows) if table == "traces" else set()
     columns = _AT_SITES if table == "traces" else _ALONG_SEGMENTS
@@ -85,7 +82,8 @@ def _of_study(
         if row.get("kind") == "sensory":
             continue
         for column in columns:
-            if (limit := _limit(row, column, person, sets, is_distal=place in distal)) is not None:
+            limit = norms.limit(row, column, person, is_distal=place in distal)
+            if limit is not None:
                 yield {
                     "study_id": row["study_id"],
                     "table": table,
@@ -106,7 +104,7 @@ def _is_gone(row: Row, column: str) -> bool:
 
 
 def _is_absent(row: Row) -> bool:
-    return "response_absent" in flags.names(str(row["quality_flags"] or ""))
+    return "response_absent" in row["raised"]
 
 
 def absent_distally(rows: Iterable[Row]) -> tuple[Row, ...]:
@@ -121,66 +119,111 @@ def absent_distally(rows: Iterable[Row]) -> tuple[Row, ...]:
     return tuple(used[place] for place in sorted(_distal_rows(used)) if _is_absent(used[place]))
 
 
-def _limit(
-    row: Row, column: str, person: Details, sets: tuple[ReferenceSet, ...], *, is_distal: bool
-) -> Limit | None:
-    """Give the limit of one value; a latency at one named site has one of its own."""
-    who = (str(row["nerve"]), str(row["muscle"]))
-    if column not in _AT_SITES:
-        segment = row.get("segment")
-        return first_limit(sets, "motor", *who, _ITEMS[column], person, segment=segment)
-    if not flags.stands(row):
-        return None
-    site = str(row["stimulation_site"])
-    found = first_limit(sets, "motor", *who, _ITEMS[column], person, site=site)
-    if found is not None and (is_distal or found.site):
-        return found if column != "onset_latency_ms" or _at_place(row, found) else None
-    if column == "onset_latency_ms":
-        found = first_limit(sets, "motor", *who, "latency_ms", person, site=site)
-        return found if found is not None and found.site else None
-    return None
-
-
-def other_answers(
-    row: Row, used: Row, person: Details, sets: tuple[ReferenceSet, ...]
-) -> tuple[Limit, ...]:
-    """Give the limits of other sets by which a value falls on the other side.
+class Norms:
+    """Limits of motor values: each is looked up once, for all values and persons it is for.
 
     Parameters
     ----------
-    row : mapping
-        The value's row of its own table.
-    used : mapping
-        Its row of the table ``limits``.
-    person : Details
     sets : tuple of ReferenceSet
+        In the order in which they answer.
     """
-    # A latency limit belongs to its distance: another set's speaks of something else.
-    if used["column"] == "onset_latency_ms" or pd.isna(row[used["column"]]):
-        return ()
-    found = []
-    for one in sets:
-        if one.id == used["set_id"]:
-            continue
-        limit = _limit(row, used["column"], person, (one,), is_distal=True)
-        if limit is not None and is_outside(row[used["column"]], limit) is not used["is_outside"]:
-            found.append(limit)
-    return tuple(found)
+
+    def __init__(self, sets: tuple[ReferenceSet, ...]) -> None:
+        self._sets = sets
+        self._known: dict[tuple[Any, ...], tuple[Limit | None, bool]] = {}
+
+    def limit(
+        self,
+        row: Row,
+        column: str,
+        person: Details,
+        *,
+        is_distal: bool,
+        only: ReferenceSet | None = None,
+    ) -> Limit | None:
+        """Give the limit of one value, of all sets or of one; None where it has none."""
+        if column in _AT_SITES:
+            where: str | None = str(row["stimulation_site"])
+            if not flags.stands(row):
+                return None
+        else:
+            where = row.get("segment")
+        what = (str(row["nerve"]), str(row["muscle"]), where, is_distal)
+        key = (column, what, person.age_years, person.sex, person.height_cm, only and only.id)
+        if key not in self._known:
+            sets = self._sets if only is None else (only,)
+            self._known[key] = _look_up(column, *what, person, sets)
+        found, is_at_place = self._known[key]
+        return found if found is None or is_at_place or _at_place(row, found) else None
+
+    def others(self, row: Row, used: Row, person: Details) -> tuple[Limit, ...]:
+        """Give the limits of other sets by which a value falls on the other side.
+
+        Parameters
+        ----------
+        row : mapping
+            The value's row of its own table.
+        used : mapping
+            Its row of the table ``limits``.
+        person : Details
+        """
+        column = used["column"]
+        # A latency limit belongs to its distance: another set's speaks of something else.
+        if column == "onset_latency_ms" or pd.isna(row[column]):
+            return ()
+        found = (
+            self.limit(row, column, person, is_distal=True, only=one)
+            for one in self._sets
+            if one.id != used["set_id"]
+        )
+        return tuple(
+            limit
+            for limit in found
+            if limit is not None and is_outside(row[column], limit) is not used["is_outside"]
+        )
+
+
+def _look_up(
+    column: str,
+    nerve: str,
+    muscle: str,
+    where: str | None,
+    is_distal: bool,
+    person: Details,
+    sets: tuple[ReferenceSet, ...],
+) -> tuple[Limit | None, bool]:
+    """Give a limit, and whether it holds at any distance; a named site has one of its own."""
+    asked = (sets, "motor", nerve, muscle)
+    if column not in _AT_SITES:
+        return first_limit(*asked, _ITEMS[column], person, segment=where), True
+    found = first_limit(*asked, _ITEMS[column], person, site=where)
+    if found is not None and (is_distal or found.site):
+        return found, column != "onset_latency_ms"
+    if column == "onset_latency_ms":
+        found = first_limit(*asked, "latency_ms", person, site=where)
+        return found if found is not None and found.site else None, True
+    return None, True
 
 
 def _distal_rows(rows: Sequence[Row]) -> set[int]:
     """Give the row of the most distal motor response of each nerve, side and muscle."""
-    found: dict[tuple[str, str, str], tuple[int, int]] = {}
+    found: dict[tuple[Any, ...], tuple[int, int]] = {}
     for place, row in enumerate(rows):
         if row["kind"] == "sensory" or not flags.is_done(row):
             continue
-        series = (str(row["nerve"]), str(row["side"]), str(row["muscle"]))
-        known = anatomy().nerves.get(series[0])
-        order = known.sites if known else ()
-        site = str(row["stimulation_site"])
-        at = (order.index(site) if site in order else len(order), place)
-        found[series] = min(at, found.get(series, at))
+        series = (row["nerve"], row["side"], row["muscle"])
+        at = (_order(str(row["nerve"]), str(row["stimulation_site"])), place)
+        if series not in found or at < found[series]:
+            found[series] = at
     return {place for _, place in found.values()}
+
+
+@lru_cache(maxsize=4096)
+def _order(nerve: str, site: str) -> int:
+    """Give the place of a site along its nerve; one that is not known comes last."""
+    known = anatomy().nerves.get(nerve)
+    sites = known.sites if known else ()
+    return sites.index(site) if site in sites else len(sites)
 
 
 def _at_place(row: Row, limit: Limit) -> bool:

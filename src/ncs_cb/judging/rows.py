@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import pandas as pd
 
-from ncs_cb.columns import records
-from ncs_cb.judging.nerves import Row, nerve_rows
-from ncs_cb.knowledge.anatomy import entrapment_between
+from ncs_cb import flags
+from ncs_cb.judging.nerves import Row, is_foreign, nerve_rows
+from ncs_cb.knowledge.anatomy import Entrapment, entrapment_between
 from ncs_cb.model import Details
 
 __all__ = [
@@ -69,20 +71,72 @@ def visits_of(rows: Gathered, details: Mapping[str, Details]) -> list[str]:
 
 
 def by_study(frame: pd.DataFrame) -> dict[str, tuple[Row, ...]]:
-    """Give the rows of a table by study id; an absent id is empty text."""
+    """Give the rows of a table by study id; an absent id is empty text.
+
+    Beside its own cells each row holds what is asked of it again and again: :func:`_facts`.
+    """
+    columns = {str(name): frame[name].tolist() for name in frame.columns}
+    columns |= _facts(columns)
     groups: dict[str, list[Row]] = {}
-    for row in records(frame):
-        study_id = row.get("study_id")
-        groups.setdefault(study_id if isinstance(study_id, str) else "", []).append(row)
+    for row in zip(*columns.values(), strict=True):
+        known = dict(zip(columns, row, strict=True))
+        study_id = known.get("study_id")
+        groups.setdefault(study_id if isinstance(study_id, str) else "", []).append(known)
     return {key: tuple(rows) for key, rows in groups.items()}
+
+
+def _facts(columns: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
+    """Give facts of rows as columns; those of which the table holds nothing are left out.
+
+    ``nerve_and_side`` and ``place`` (with muscle and segment) name a row, with "" for what is not
+    known; ``is_foreign`` tells a recording from a muscle of another nerve, ``trap`` is the
+    entrapment site within a segment, ``raised`` the set of its flags, ``premises`` the
+    premises in its evidence by name and answer.
+    """
+    if "nerve" not in columns:
+        return {}
+    unknown = [""] * len(columns["nerve"])
+    side, muscle = (_texts(columns.get(name, unknown)) for name in ("side", "muscle"))
+    own = list(zip(columns["nerve"], side, strict=True))
+    found: dict[str, list[Any]] = {"nerve_and_side": own}
+    found["is_foreign"] = list(map(is_foreign, _texts(columns["nerve"]), muscle))
+    if "segment" in columns:
+        segments = columns["segment"]
+        pairs = zip(own, muscle, segments, strict=True)
+        found["place"] = [(*nerve, which, segment) for nerve, which, segment in pairs]
+        found["trap"] = list(map(trap_within, columns["nerve"], segments))
+    if "quality_flags" in columns:
+        found["raised"] = [flags.names(text) for text in _texts(columns["quality_flags"])]
+    if "evidence" in columns:
+        found["premises"] = [_premises(evidence) for evidence in columns["evidence"]]
+    return found
+
+
+def _texts(cells: Sequence[Any]) -> list[str]:
+    return [cell if isinstance(cell, str) else "" for cell in cells]
+
+
+@lru_cache(maxsize=4096)
+def trap_within(nerve: str, segment: str) -> Entrapment | None:
+    """Give the entrapment site that lies within a segment, or None."""
+    return entrapment_between(nerve, *segment.split("-"))
+
+
+def _premises(evidence: Sequence[Row]) -> dict[tuple[str, bool | None], Row]:
+    """Give the first premise of each name and answer."""
+    found: dict[tuple[str, bool | None], Row] = {}
+    for one in evidence:
+        if one["rule"] == "premise":
+            found.setdefault((one["clause"], one["holds"]), one)
+    return found
 
 
 def nerve_of(row: Row) -> tuple[str, str]:
     """Give nerve and side of a row; an unknown side is empty text."""
-    side = row.get("side")
-    return row["nerve"], side if isinstance(side, str) else ""
+    nerve: tuple[str, str] = row["nerve_and_side"]
+    return nerve
 
 
 def holds_entrapment(row: Row) -> bool:
     """Tell whether a segment lies across an entrapment site of its nerve."""
-    return entrapment_between(row["nerve"], *row["segment"].split("-")) is not None
+    return row["trap"] is not None

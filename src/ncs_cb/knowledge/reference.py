@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -37,6 +37,12 @@ ITEMS: dict[str, tuple[str, ...]] = {
     "f_wave": ("minimum_latency_ms", "persistence_pct", "chronodispersion_ms"),
 }
 """What a set may limit, by kind of study."""
+
+_What = tuple[str, str, str | None, str]
+"""Study, nerve, muscle and item."""
+_Who = tuple[float | None, str | None, float | None]
+"""Age, sex and height."""
+_MOST_KNOWN = 4096
 
 _KEYS = (
     "study",
@@ -119,6 +125,11 @@ class _Entry:
     height: tuple[float, float] | None
     limit: Limit
 
+    @property
+    def is_personal(self) -> bool:
+        """Whether it is for some persons and not for others."""
+        return self.age is not None or bool(self.sex) or self.height is not None
+
     def fit(
         self, segment: str | None, age: float | None, sex: str | None, height: float | None
     ) -> int | None:
@@ -144,7 +155,8 @@ def _within(value: float | None, span: tuple[float, float] | None) -> bool:
 class ReferenceSet:
     """One set of normal limits, as loaded.
 
-    ``id``, ``revision`` and ``sha256`` are what a result quotes; ``norms`` are published means.
+    ``id``, ``revision`` and ``sha256`` are what a result quotes; ``norms`` are published means;
+    ``personal`` names what it limits by age, sex or height.
     ``age_from`` is the age of the youngest persons measured; the set has no limit for younger ones.
     """
 
@@ -160,7 +172,12 @@ class ReferenceSet:
     age_from: float
     norms: tuple[Norm, ...]
     entries: tuple[_Entry, ...]
-    index: Mapping[tuple[str, str, str, str], tuple[_Entry, ...]]
+    index: Mapping[_What, tuple[_Entry, ...]]
+    personal: frozenset[_What]
+    known: dict[tuple[_What, _Who, str | None, str | None], Limit | None] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+    """Limits that were looked for before."""
 
     def limit(
         self,
@@ -197,17 +214,29 @@ class ReferenceSet:
         if age_years is not None and age_years < self.age_from:
             return None
         if muscle is None:
-            found = {
-                e.muscle for e in self.entries if (e.study, e.nerve, e.item) == (study, nerve, item)
-            }
-            if len(found) != 1:
-                return None
-            muscle = found.pop()
+            muscle = self._only_muscle(study, nerve, item)
+        what = (study, nerve, muscle, item)
+        # Most limits are the same for everybody, and nearly all are asked for again and again.
+        who = (age_years, sex, height_cm) if what in self.personal else (None, None, None)
+        key = (what, who, segment, site)
+        if key not in self.known:
+            if len(self.known) >= _MOST_KNOWN:
+                self.known.clear()
+            self.known[key] = self._best(what, who, segment, site)
+        return self.known[key]
+
+    def _only_muscle(self, study: str, nerve: str, item: str) -> str | None:
+        found = {
+            e.muscle for e in self.entries if (e.study, e.nerve, e.item) == (study, nerve, item)
+        }
+        return found.pop() if len(found) == 1 else None
+
+    def _best(self, what: _What, who: _Who, segment: str | None, site: str | None) -> Limit | None:
         best: tuple[int, Limit] | None = None
-        for entry in self.index.get((study, nerve, muscle, item), ()):
+        for entry in self.index.get(what, ()):
             if site is not None and entry.limit.site not in ("", site):
                 continue
-            score = entry.fit(segment, age_years, sex, height_cm)
+            score = entry.fit(segment, *who)
             if score is not None and (best is None or score > best[0]):
                 best = (score, entry.limit)
         return None if best is None else best[1]
@@ -246,7 +275,7 @@ def _read(id_or_path: str | Path) -> ReferenceSet:
     origin.only("citation", "doi")
     id_ = top.text("id")
     entries = tuple(e for b in top.blocks("limit") if (e := _entry(b, id_)) is not None)
-    index: dict[tuple[str, str, str, str], list[_Entry]] = {}
+    index: dict[_What, list[_Entry]] = {}
     for entry in entries:
         index.setdefault((entry.study, entry.nerve, entry.muscle, entry.item), []).append(entry)
     return ReferenceSet(
@@ -263,6 +292,7 @@ def _read(id_or_path: str | Path) -> ReferenceSet:
         tuple(map(_norm, top.blocks("norm"))),
         entries,
         {key: tuple(value) for key, value in index.items()},
+        frozenset(key for key, value in index.items() if any(e.is_personal for e in value)),
     )
 
 

@@ -181,14 +181,15 @@ def still_growing(traces: pd.DataFrame) -> frozenset[tuple[Hashable, ...]]:
     frozenset of tuple
         Study, nerve, side, muscle and stimulation site; None where one is unknown.
     """
-    rows = traces[(traces["kind"] == "motor").fillna(False).to_numpy(dtype=bool)]
+    runs = [(place, rows) for place, rows in _motor_runs(traces).items() if len(rows) > 1]
+    if not runs:
+        return frozenset()
+    currents = traces["stimulus_ma"].to_numpy(dtype=np.float64, na_value=np.nan)
+    sizes = traces["negative_peak_amplitude_mv"].to_numpy(dtype=np.float64, na_value=np.nan)
+    sizes = np.where(is_absent(traces), 0.0, sizes)
     found = set()
-    for place, part in rows.groupby([key for key in _RUN if key in rows], sort=False, dropna=False):
-        if len(part) < 2:
-            continue
-        current = part["stimulus_ma"].to_numpy(dtype=np.float64, na_value=np.nan)
-        height = part["negative_peak_amplitude_mv"].to_numpy(dtype=np.float64, na_value=np.nan)
-        height = np.where(is_absent(part), 0.0, height)
+    for place, rows in runs:
+        current, height = currents[rows], sizes[rows]
         is_told = np.isfinite(current)
         if is_told.any() and not is_told.all():
             continue
@@ -198,8 +199,21 @@ def still_growing(traces: pd.DataFrame) -> frozenset[tuple[Hashable, ...]]:
             starts = np.flatnonzero(np.append(True, np.diff(current[order]) != 0))
             height = _medians(height[order], starts, np.append(starts[1:], len(order)))
         if _ends_growing(height[~np.isnan(height)], is_one=is_one):
-            found.add(_key(place)[: len(_SERIES)])
+            found.add(place[: len(_SERIES)])
     return frozenset(found)
+
+
+def _motor_runs(traces: pd.DataFrame) -> dict[tuple[Hashable, ...], list[int]]:
+    """Give the rows of each site, recording and distance, unknown ones as None."""
+    nothing = np.array(None, dtype=object)
+    given = [traces[name] for name in _RUN if name in traces]
+    columns = [np.where(one.isna(), nothing, one.to_numpy(object)).tolist() for one in given]
+    is_motor = (traces["kind"] == "motor").to_numpy(dtype=bool, na_value=False)
+    runs: dict[tuple[Hashable, ...], list[int]] = {}
+    for row, (is_counted, *place) in enumerate(zip(is_motor.tolist(), *columns, strict=True)):
+        if is_counted:
+            runs.setdefault(tuple(place), []).append(row)
+    return runs
 
 
 def _ends_growing(height_mv: Floats, *, is_one: bool) -> bool:

@@ -209,19 +209,8 @@ def _across_forearm(pairs: Pairs, nerve: str, muscle: str | None = None) -> Pair
     In the limb of each segment, recorded from its own muscle if not told from which; only
     responses whose amplitude is known count.
     """
-    order, elbow = anatomy().nerves[nerve].sites, _elbow(nerve)
-    wrist = _known(pairs.of_limb(nerve, muscle, "wrist"))
-    beyond = wrist.at(np.full(len(pairs), -1, dtype=np.intp))
-    for site in order[elbow:]:
-        if site != "erb":
-            farther = _known(pairs.of_limb(nerve, muscle, site)).rows
-            beyond = wrist.at(np.where(beyond.is_given, beyond.rows, farther))
-    return wrist, beyond
-
-
-def _known(responses: Responses) -> Responses:
-    """Leave out responses whose amplitude is unknown."""
-    return responses.at(np.where(known(responses.amplitude_mv), responses.rows, -1))
+    farther = [site for site in anatomy().nerves[nerve].sites[_elbow(nerve) :] if site != "erb"]
+    return pairs.of_limb(nerve, muscle, "wrist"), pairs.of_limb(nerve, muscle, *farther)
 
 
 class _Crossing(NamedTuple):

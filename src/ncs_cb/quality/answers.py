@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ncs_cb.columns import conform
+from ncs_cb.columns import SEGMENT_KEYS, conform
+from ncs_cb.wording.checks import say
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -69,16 +70,16 @@ class Answers:
     def _give(
         self, state: State, case: str, where: Bools | None, numbers: Mapping[str, Cells]
     ) -> None:
-        if where is not None and not where.any():
+        here = self.is_open if where is None else where & self.is_open
+        if not np.count_nonzero(here):
             return
-        here = self._case == _OPEN if where is None else where & (self._case == _OPEN)
         self._case[here] = len(self._cases)
         self._cases.append(_Case(state, case, numbers))
 
     def stay_raised(self, where: Bools) -> None:
         """Let a flag that a segment has already stay raised, whatever the check says."""
         lost = where & ~self.is_raised
-        if lost.any():
+        if np.count_nonzero(lost):
             self._case[lost] = len(self._cases)
             self._cases.append(_Case("raised", "already", {}))
 
@@ -125,39 +126,45 @@ class Findings(NamedTuple):
 
     Attributes
     ----------
-    keys : DataFrame
-        What names the segments: the columns ``SEGMENT_KEYS``.
+    segments : DataFrame
+        The table that was asked about.
+    is_adjacent : ndarray of bool
+        Its rows that were.
     answers : mapping of flag to Answers
         In the order of the registry.
     """
 
-    keys: pd.DataFrame
+    segments: pd.DataFrame
+    is_adjacent: Bools
     answers: Mapping[str, Answers]
 
     def cleared(self, name: str) -> Bools:
         """Tell which segments a flag was looked for in and not found."""
         asked = self.answers.get(name)
-        return np.zeros(len(self.keys), dtype=bool) if asked is None else asked.is_cleared
+        return np.zeros(self.is_adjacent.sum(), bool) if asked is None else asked.is_cleared
 
     def table(self) -> pd.DataFrame:
-        """Give table ``checks``, a row per segment and flag, without its sentences."""
-        n_segments, n_flags = len(self.keys), len(self.answers)
-        row = np.repeat(np.arange(n_segments), n_flags)
-        made: dict[str, Any] = {
-            str(name): cells.array.take(row) for name, cells in self.keys.items()
-        }
-        made["flag"] = _texts(np.tile(np.array(list(self.answers), dtype=object), n_segments))
-        numbers = np.empty((n_segments, n_flags), dtype=object)
-        states, cases = np.empty_like(numbers), np.empty_like(numbers)
-        for place, one in enumerate(self.answers.values()):
+        """Give table ``checks``, a row per segment and flag, each answer with its sentence."""
+        at, n_flags = np.flatnonzero(self.is_adjacent), len(self.answers)
+        row = np.repeat(at, n_flags)
+        made: dict[str, Any] = {name: self.segments[name].array.take(row) for name in SEGMENT_KEYS}
+        made["flag"] = _texts(np.tile(np.array(list(self.answers), dtype=object), at.size))
+        numbers = np.empty((at.size, n_flags), dtype=object)
+        names = ("state", "case", "arithmetic")
+        words = {name: np.empty_like(numbers) for name in names}
+        for place, (flag, one) in enumerate(self.answers.items()):
             for rows, state, case, own in one.given():
-                states[rows, place], cases[rows, place], numbers[rows, place] = state, case, own
-        made |= {"state": _texts(states.ravel()), "case": _texts(cases.ravel())}
+                # All segments without numbers share one sentence.
+                said = [say(flag, case, of) for of in own] if own[0] else [say(flag, case, {})]
+                for name, cells in zip(names, (state, case, said), strict=True):
+                    words[name][rows, place] = cells
+                numbers[rows, place] = own
+        made |= {name: _texts(cells.ravel()) for name, cells in words.items()}
         made["numbers"] = numbers.ravel()
         return conform(pd.DataFrame(made), "checks")
 
 
 def _texts(cells: NDArray[np.object_]) -> Any:
-    """Give a column of few different texts: to convert text by text takes twenty times as long."""
+    """Give a column of texts, most of them alike: to convert them one by one takes far longer."""
     codes, known = pd.factorize(cells)
     return pd.array(list(known), dtype="string").take(codes)

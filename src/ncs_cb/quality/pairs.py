@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -27,23 +27,33 @@ class Rows:
     """A table by its columns, each read once, with a row of which nothing is known behind the last.
 
     The number of that row, -1, stands for what the table does not have.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    where : ndarray of bool, optional
+        Rows that are left out are false; to cut the columns that are read is faster than to cut
+        the frame.
     """
 
-    def __init__(self, frame: pd.DataFrame) -> None:
+    def __init__(self, frame: pd.DataFrame, where: Bools | None = None) -> None:
         self._frame = frame
+        self._where = np.ones(len(frame), dtype=bool) if where is None else where
         self._numbers: dict[str, Floats] = {}
 
     def number(self, name: str) -> Floats:
         """Values of a column; NaN when unknown."""
         if name not in self._numbers:
             values = self._frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
-            self._numbers[name] = np.append(values, np.nan)
+            self._numbers[name] = np.append(values[self._where], np.nan)
         return self._numbers[name]
 
     def texts(self, name: str) -> list[Any]:
         """Words of a column; None when unknown, so that they can be compared."""
-        given = self._frame[name].tolist() if name in self._frame else [None] * len(self._frame)
-        return [*(one if isinstance(one, str) else None for one in given), None]
+        if name not in self._frame:
+            return [None] * (np.count_nonzero(self._where) + 1)
+        given: NDArray[Any] = self._frame[name].to_numpy(dtype=object)
+        return [None if one is pd.NA else one for one in (*given[self._where].tolist(), None)]
 
     def has(self, *names: str) -> Bools:
         """Tell which rows have one of these flags."""
@@ -152,8 +162,6 @@ class Pairs:
     distal_site, proximal_site : ndarray of str
     series : ndarray of int
         Segments with one number are of one study, nerve, side and muscle.
-    details : list of Details
-        Of the visit of each segment.
     shape_correlation : ndarray of float
         Of the two responses after delay and dispersion; NaN when not compared.
     lower_limit_mv : tuple of ndarray of float
@@ -165,38 +173,35 @@ class Pairs:
 
     def __init__(
         self,
-        adjacent: pd.DataFrame,
+        segments: Rows,
         traces: Responses,
         places: Mapping[Place, Ints],
         limbs: Mapping[tuple[str | None, str], int],
         details: Callable[[str | None], Details],
     ) -> None:
-        self._table, self._places = Rows(adjacent), places
-        names = ("study_id", "nerve", "side", "muscle", "distal_site", "proximal_site")
-        texts = {name: self._table.texts(name)[:-1] for name in names}
-        study, side = texts["study_id"], texts["side"]
-        limb = [limbs.get(one, -1) for one in zip(study, side, strict=True)]
-        self._limb = np.array(limb, dtype=np.intp)
-        keys = zip(*(texts[name] for name in names[:4]), strict=True)
-        self.series = _numbered(list(keys))
-        self.details = [details(one) for one in study]
-        self.nerve, self.side, self.muscle, self.distal_site, self.proximal_site = (
-            np.array(texts[name], dtype=object) for name in names[1:]
+        self._table, self._places = segments, places
+        study, side = (segments.texts(name)[:-1] for name in ("study_id", "side"))
+        kinds = (segments.texts(name)[:-1] for name in _KIND)
+        self._kind, self._kinds = _numbered(list(zip(*kinds, strict=True)))
+        self.nerve, self.muscle, self.distal_site, self.proximal_site = (
+            self._by_kind(lambda *kind, at=at: kind[at]) for at in range(len(_KIND))
         )
-        self._muscles = tuple(dict.fromkeys(texts["muscle"]))
-        self.distal, self.proximal = (
-            traces.at(self._own_rows(zip(texts["nerve"], texts["muscle"], texts[end], strict=True)))
-            for end in names[4:]
-        )
+        self.side = _objects(side)
+        own = [limbs.get(one, -1) for one in zip(study, side, strict=True)]
+        self._limb = np.array(own, dtype=np.intp)
+        series = zip(study, side, self._kind.tolist(), strict=True)
+        self.series, _ = _numbered([(*one, *self._kinds[kind][:2]) for *one, kind in series])
+        self._visit, visits = _numbered([(one,) for one in study])
+        self._details = [details(one) for (one,) in visits]
+        self.distal, self.proximal = (traces.at(self._own_rows(site)) for site in (2, 3))
 
-    def _own_rows(self, places: Iterable[Place]) -> Ints:
+    def _own_rows(self, site: int) -> Ints:
         rows: Ints = np.full(len(self), -1, dtype=np.intp)
-        numbers: dict[Place, list[int]] = {}
-        for at, place in enumerate(places):
-            numbers.setdefault(place, []).append(at)
-        for place, own in numbers.items():
-            if place in self._places:
-                rows[own] = self._places[place][self._limb[own]]
+        for number, kind in enumerate(self._kinds):
+            place = self._places.get((kind[0], kind[1], kind[site]))
+            if place is not None:
+                own = self._kind == number
+                rows[own] = place[self._limb[own]]
         return rows
 
     def __len__(self) -> int:
@@ -230,8 +235,12 @@ class Pairs:
     def leave_without_rows(self, answers: Answers, lacking: Bools | None = None) -> None:
         """Leave segments unexamined whose responses are not in the ``traces`` table."""
         if lacking is None:
-            lacking = ~(self.distal.is_given & self.proximal.is_given)
+            lacking = self._lacks_rows
         answers.unexamined("no_rows", lacking, distal=self.distal_site, proximal=self.proximal_site)
+
+    @cached_property
+    def _lacks_rows(self) -> Bools:
+        return ~(self.distal.is_given & self.proximal.is_given)
 
     # -------------------------------------------------------------- what many checks ask
 
@@ -278,41 +287,58 @@ class Pairs:
 
     def by_nerve(self, fact: Callable[[str], Any]) -> Texts:
         """Give a fact of anatomy about the nerve of each segment."""
-        return _each(fact, self.nerve)
+        return self._by_kind(lambda nerve, _, *sites: fact(nerve))
 
     def by_site(self, fact: Callable[[str, str, str], Any]) -> Texts:
         """Give a fact of anatomy about nerve, distal and proximal site of each segment."""
-        return _each(fact, self.nerve, self.distal_site, self.proximal_site)
+        return self._by_kind(lambda nerve, _, *sites: fact(nerve, *sites))
 
     @cached_property
     def owner(self) -> Texts:
         """The nerve that supplies the muscle; None for one shared by nerves."""
-        return _each(nerve_of_muscle, self.muscle)
+        return self._by_kind(lambda _, muscle, *sites: nerve_of_muscle(muscle))
 
-    def of_limb(self, nerve: str, muscle: str | None, site: str) -> Responses:
-        """Give another response in the limb of each segment, of its own muscle if not told."""
-        rows = np.full(len(self), -1, dtype=np.intp)
-        for one in self._muscles if muscle is None else (muscle,):
-            place = self._places.get((nerve, one, site))
-            if place is not None:
-                found = place[self._limb]
-                rows = found if muscle is not None else np.where(self.muscle == one, found, rows)
+    def _by_kind(self, fact: Callable[..., Any]) -> Texts:
+        """Ask once for every nerve, muscle, distal and proximal site that occur together."""
+        return _objects([fact(*kind) for kind in self._kinds])[self._kind]
+
+    def by_visit(self, fact: Callable[[Details], float | None]) -> Floats:
+        """Give a number that the visit of each segment has; NaN where it has none."""
+        found: Floats = np.array([fact(one) for one in self._details], dtype=np.float64)
+        return found[self._visit]
+
+    def of_limb(self, nerve: str, muscle: str | None, *sites: str) -> Responses:
+        """Give the response of a nerve at the first of some sites that has a known amplitude.
+
+        In the limb of each segment, and recorded from its own muscle if not told from which.
+        """
+        rows, amplitude_mv = np.full(len(self), -1, dtype=np.intp), self.distal.told.amplitude_mv
+        for one in dict.fromkeys(kind[1] for kind in self._kinds) if muscle is None else (muscle,):
+            for site in sites:
+                place = self._places.get((nerve, one, site))
+                if place is not None:
+                    found = place[self._limb]
+                    is_new = (rows < 0) & known(amplitude_mv[found])
+                    if muscle is None:
+                        is_new &= self.muscle == one
+                    rows = np.where(is_new, found, rows)
         return self.distal.at(rows)
 
 
-def _each(fact: Callable[..., Any], *columns: Texts) -> Texts:
-    """Ask for a fact once per different row of some columns."""
-    rows = list(zip(*(column.tolist() for column in columns), strict=True))
-    facts = {row: fact(*row) for row in set(rows)}
-    found = np.empty(len(rows), dtype=object)
-    found[:] = [facts[row] for row in rows]
+_KIND = ("nerve", "muscle", "distal_site", "proximal_site")
+
+
+def _objects(values: Sequence[Any]) -> Texts:
+    found = np.empty(len(values), dtype=object)
+    found[:] = values
     return found
 
 
-def _numbered(keys: Sequence[tuple[Any, ...]]) -> Ints:
-    """Number the different keys in the order in which they come."""
+def _numbered(keys: Sequence[tuple[Any, ...]]) -> tuple[Ints, list[tuple[Any, ...]]]:
+    """Number the different keys in the order in which they come, and give them."""
     numbers: dict[tuple[Any, ...], int] = {}
-    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.intp)
+    found = [numbers.setdefault(key, len(numbers)) for key in keys]
+    return np.array(found, dtype=np.intp), list(numbers)
 
 
 def known(*values: Floats) -> Bools:

@@ -60,7 +60,8 @@ class Used:
 
 
 def pair_up(
-    adjacent: pd.DataFrame,
+    segments: pd.DataFrame,
+    is_adjacent: Bools,
     traces: pd.DataFrame,
     details: Mapping[str, Details],
     waveforms: Sequence[Trace | None],
@@ -79,9 +80,9 @@ def pair_up(
     said = _said(table, stimuli, person)
     told = _told(traces, table, used, said, waveforms, recruitment)
     none = Responses(table, told, np.zeros(0, dtype=np.intp))
-    pairs = Pairs(adjacent, none, used.places, used.limbs, person)
-    span = reference.lower_amplitude_limits(adjacent, limits, details)
-    low, high = (span[name].to_numpy(dtype=np.float64) for name in ("low", "high"))
+    pairs = Pairs(Rows(segments, is_adjacent), none, used.places, used.limbs, person)
+    span = reference.lower_amplitude_limits(segments, limits, details)
+    low, high = (span[name].to_numpy(dtype=np.float64)[is_adjacent] for name in ("low", "high"))
     pairs.lower_limit_mv = low, high
     pairs.shape_correlation = _correlations(pairs, _comparable(table, waveforms))
     return pairs
@@ -90,9 +91,8 @@ def pair_up(
 def _used(table: Rows) -> Used:
     """Find the first row of every site that stands, and those that are set aside as no repeats."""
     keys = list(zip(*(table.texts(name)[:-1] for name in _SITE), strict=True))
-    rows = zip(
-        keys, *(table.texts(n)[:-1] for n in ("kind", "response", "quality_flags")), strict=True
-    )
+    names = ("kind", "response", "quality_flags")
+    rows = zip(keys, *(table.texts(name)[:-1] for name in names), strict=True)
     found: dict[Place, dict[int, int]] = {}
     limbs: dict[tuple[str | None, str], int] = {}
     aside = []

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import product
+
 import numpy as np
 
 from ncs_cb import flags
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.knowledge.thresholds import value as limit
 from ncs_cb.measuring import segments
+from ncs_cb.model import Details
 from ncs_cb.quality.anastomosis import spans_forearm
 from ncs_cb.quality.answers import Answers, Bools, Cells, Floats
 from ncs_cb.quality.pairs import Pairs, Site, known, larger
@@ -311,9 +315,10 @@ def cold_limb(pairs: Pairs) -> Answers:
     """The hand was colder than 32, the foot colder than 30 degrees Celsius."""
     answers = pairs.answers()
     limb, side, least = pairs.limb, pairs.side, pairs.limit("cold_limb.minimum_{limb}_c")
-    where = zip(pairs.details, side.tolist(), limb.tolist(), strict=True)
-    told = [details.limb_temperature_c.get(f"{side}_{limb}") for details, side, limb in where]
-    temperature_c = np.array(told, dtype=np.float64)
+    temperature_c = np.full(len(pairs), np.nan)
+    for one in product(("right", "left"), ("arm", "leg")):
+        told = pairs.by_visit(_temperature(*one))
+        temperature_c = np.where((side == one[0]) & (limb == one[1]), told, temperature_c)
     numbers: dict[str, Cells] = {
         "side": side,
         "limb": limb,
@@ -324,6 +329,10 @@ def cold_limb(pairs: Pairs) -> Answers:
     answers.raised("cold", temperature_c < least, **numbers)
     answers.cleared("warm", **numbers)
     return answers
+
+
+def _temperature(side: str, limb: str) -> Callable[[Details], float | None]:
+    return lambda visit: visit.limb_temperature_c.get(f"{side}_{limb}")
 
 
 def length_implausible(pairs: Pairs) -> Answers:
@@ -388,20 +397,16 @@ def axonal_loss_recent(pairs: Pairs) -> Answers:
     is_gone = pairs.distal.is_given & pairs.proximal.is_absent
     no_fall = ~is_gone & (fall_pct < least - TOLERANCE)
     answers.cleared("no_fall", no_fall, fall_pct=fall_pct, limit_pct=least)
-    days, fewest = _days_since_onset(pairs), limit("axonal_loss_recent.minimum_days")
+    days, fewest = pairs.by_visit(_days_since_onset), limit("axonal_loss_recent.minimum_days")
     answers.unexamined("no_dates", np.isnan(days))
     answers.raised("recent", days < fewest, days=days, limit_days=fewest)
     answers.cleared("not_recent", days=days, limit_days=fewest)
     return answers
 
 
-def _days_since_onset(pairs: Pairs) -> Floats:
-    """Days from the first symptom to the visit; NaN when neither dates nor a duration are told."""
-    days = np.full(len(pairs), np.nan)
-    for place, one in enumerate(pairs.details):
-        months = one.findings.get("clinical.weakness_duration_months")
-        if one.visit_date is not None and one.symptom_onset_date is not None:
-            days[place] = (one.visit_date - one.symptom_onset_date).days
-        elif months is not None and not isinstance(months, bool):
-            days[place] = months * DAYS_PER_MONTH
-    return days
+def _days_since_onset(visit: Details) -> float | None:
+    """Give the days from the first symptom to the visit, None without dates and duration."""
+    if visit.visit_date is not None and visit.symptom_onset_date is not None:
+        return float((visit.visit_date - visit.symptom_onset_date).days)
+    months = visit.findings.get("clinical.weakness_duration_months")
+    return None if months is None or isinstance(months, bool) else months * DAYS_PER_MONTH
