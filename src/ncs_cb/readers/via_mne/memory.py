@@ -134,10 +134,8 @@ def study_from_epochs(
         kind,
         RecordingOverride(polarity=polarity),
     )
-    sweeps = sweeps_of_traces(traces)
-    asked, doubts = questioned(
-        traces, sweeps, study_id, delay_ms=None, is_polarity_told=polarity != "auto"
-    )
+    sweeps, is_told = sweeps_of_traces(traces), polarity != "auto"
+    asked, doubts = questioned(traces, sweeps, study_id, delay_ms=None, is_polarity_told=is_told)
     asked, against = against_stated(asked, decisions, study_id)
     asked, _ = checked_scale(asked, sweeps, (), study_id)
     kept = tuple(d for d in (*decisions, *doubts, *against) if d.topic != "sweeps")
