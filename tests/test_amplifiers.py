@@ -38,10 +38,11 @@ def test_a_far_field_that_is_over_before_the_response_is_not_its_baseline(at_ms,
 
 @pytest.mark.parametrize("size_mv", [-0.4, 0.4])
 @pytest.mark.parametrize("tau_ms", [4.0, 8.0])
-def test_an_amplifier_that_recovers_is_no_far_field(size_mv, tau_ms):
+@pytest.mark.parametrize("rise_ms", [0.3, 0.5])
+def test_an_amplifier_that_recovers_is_no_far_field(size_mv, tau_ms, rise_ms):
     t, index = times()
     late = np.clip(t, 0.0, None)
-    slow = size_mv * (1.0 - np.exp(-late / 0.3)) * np.exp(-late / tau_ms)
+    slow = size_mv * (1.0 - np.exp(-late / rise_ms)) * np.exp(-late / tau_ms)
     row = measured(naive.cmap(t, onset=6.5, height=7.0) + slow + noise(4, t.size), index)
     assert row["onset_latency_ms"] == pytest.approx(6.7, abs=0.35)
     assert row["negative_peak_amplitude_mv"] == pytest.approx(7.0, rel=0.03)
@@ -102,3 +103,46 @@ def test_what_a_high_pass_filter_leaves_of_a_large_artefact_is_no_far_field(size
     row = measured(sharp(t, 6.8, 7.0) + left + noise(8, t.size, sd=0.003), index)
     assert row["onset_latency_ms"] == pytest.approx(6.95, abs=0.3)
     assert row["negative_peak_amplitude_mv"] == pytest.approx(7.0, rel=0.02)
+
+
+@pytest.mark.parametrize("rail_mv", [-20.0, 20.0])
+@pytest.mark.parametrize("held_ms", [0.7, 1.0, 2.5, 4.4])
+@pytest.mark.parametrize("where", ["before", "behind"])
+def test_a_rail_that_shows_noise_is_named_and_left(rail_mv, held_ms, where):
+    t, index = times()
+    tail = rail_mv * np.exp(-np.clip(t - held_ms, 0.0, None) / 0.6)
+    held = np.where((t >= 0.0) & (t < held_ms), rail_mv, np.where(t < 0.0, 0.0, tail))
+    response, random = naive.cmap(t, onset=9.0, height=8.0), noise(9, t.size, sd=0.008)
+    if where == "before":
+        trace = np.clip(held * 1.0005 + response + random, -20.0, 20.0)
+    else:
+        trace = held + response + random
+    row = measured(trace, index)
+    assert "artifact_clipped" in row["quality_flags"]
+    assert row["onset_latency_ms"] == pytest.approx(9.1, abs=0.15)
+    assert row["negative_peak_amplitude_mv"] == pytest.approx(8.0, rel=0.02)
+
+
+@pytest.mark.parametrize("width_ms", [0.5, 1.0])
+@pytest.mark.parametrize("second", [0.0, 0.9])
+def test_the_top_of_a_long_pulse_is_no_rail(width_ms, second):
+    t, index = times()
+    pulse = filtered_pulse(t, size_mv=6.0, width_ms=width_ms, rise_ms=0.03)
+    pulse -= second * filtered_pulse(
+        t, at_ms=width_ms, size_mv=6.0, width_ms=width_ms, rise_ms=0.03
+    )
+    row = measured(naive.cmap(t, onset=6.5) + pulse + noise(10, t.size), index)
+    assert "artifact_clipped" not in row["quality_flags"]
+    assert row["onset_latency_ms"] == pytest.approx(6.6, abs=0.1)
+
+
+@pytest.mark.parametrize("left_mv", [-0.5, 0.5])
+def test_a_filter_that_moves_the_trace_behind_a_rail_leaves_the_response_whole(left_mv):
+    t, index = times()
+    late = np.clip(t - 0.8, 0.0, None)
+    behind = left_mv * np.exp(-late / 80.0) - 12.0 * left_mv * np.exp(-late / 0.7)
+    rail = -40.0 * left_mv
+    moved = np.where(t < 0.0, 0.0, np.where(t < 0.8, rail, behind))
+    row = measured(naive.cmap(t, onset=5.0, height=3.0) + moved + noise(11, t.size), index)
+    assert row["onset_latency_ms"] == pytest.approx(5.1, abs=0.3)
+    assert row["negative_peak_amplitude_mv"] == pytest.approx(3.0, rel=0.05)

@@ -434,7 +434,7 @@ def _judgement(
     traces, pairs = tables.frames["traces"], tables.frames["segments"]
     typical, others = features.features_and_differential(tables.rows, details, reference=reference)
     return {
-        "checks": quality.with_sentences(tables.checks.table()),
+        "checks": tables.checks.table(),
         "features": typical,
         "differential": others,
         "sensory": sensory.sensory_table(traces, details, reference=reference),

@@ -124,6 +124,17 @@ static Index response_start(Row *w, Index peak, Index scan_from, double strong, 
     return b;
 }
 
+/* Give by how much a high-pass filter may move the trace behind a pulse of this area. */
+static double left_by_filter(const Row *w, double reference)
+{
+    Index stop = earlier(w->pre + w->first + whole(PULSE_TAIL_MS / ((double)w->size * w->step)),
+                         w->n_blocks);
+    double area = 0.0;
+    for (Index b = later(0, w->pulse_from / w->size - 1); b < stop; b++)
+        area += w->y[b] - reference;
+    return LEFT_PER_MS * fabs(area) * (double)w->size * w->step;
+}
+
 /* Fit the artefact up to the response, find the response, and repeat with what was found.
  * Gives the number of blocks after the stimulus that hold no response yet. */
 static Index peel_artifact(Row *w, double per_block, Index reach, Index peak_from)
@@ -134,15 +145,20 @@ static Index peel_artifact(Row *w, double per_block, Index reach, Index peak_fro
     double variance = per_block + (0.002 * span) * (0.002 * span) + 1e-30;
     double reference = y[n_blocks - 1];
     Prior prior = {0.0, 0.0, 1e-6};
+    double level_at_end = mean_of(y, n_blocks - later(1, n_after / 5), n_blocks);
     if (w->n_pre > 0) {
         /* As good as its noise, and as what hum and drift may have done since. */
-        double moved = MOVED_SHARE * span;
-        prior.weight = variance / (variance * (double)w->size / (double)w->n_pre + moved * moved);
         reference = mean_of(y, later(0, w->before - 25), w->before);
+        double moved = MOVED_SHARE * span, shift = fabs(level_at_end - reference);
+        /* Nobody knows the area of an artefact that was cut off. */
+        if (shift > SHIFTED_SHARE * span
+            && (w->railed > 0 || shift < left_by_filter(w, reference)))
+            moved += shift;
+        prior.weight = variance / (variance * (double)w->size / (double)w->n_pre + moved * moved);
     }
     for (Index b = 0; b < n_blocks; b++)
         y[b] -= reference;
-    prior.level = mean_of(y, n_blocks - later(1, n_after / 5), n_blocks);
+    prior.level = level_at_end - reference;
     if (span > 0.0)
         prior.faint = variance / (0.04 * span * span);
     Index limit = earlier(earlier(n_after, first + 22), N_TABLE);
@@ -269,7 +285,9 @@ static int prefer_before(Row *w, Index peak, double per_block)
                 && fabs(part_of[0]) <= RECOVERING * fabs(part_of[2]);
     /* A slow decay that comes back to it is an amplifier that recovers. */
     int slow = w->decay != 0.0 && w->at >= N_FAST && fabs(early) < NEARLY_BACK * fabs(w->decay);
-    int local = !slow && (grows || is_uneven(w, early, per_block));
+    /* So does one that rises first, and is on its way back before the response. */
+    int turns = fabs(part_of[0]) >= TURNING * fabs(part_of[1]) && ratio * TURNING >= 1.0;
+    int local = !slow && (grows || (!turns && is_uneven(w, early, per_block)));
     local = local || rests_at(w, peak, early, 0.5 * allowed);
     w->level += w->slope * (middle * size - w->origin);
     w->origin = middle * size;

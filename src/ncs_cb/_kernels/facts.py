@@ -58,6 +58,11 @@ SMOOTH_BEND = 2.6
 # An amplifier may stay on its rail for this long, and this much of it is worth a word.
 RAIL_MS = 12.0
 CLIPPED_MS = 0.5
+# The noise behind a rail is this many times the white part, from crest to trough, and the rail this
+# many times as far from where the trace came; 0.2 ms behind its end so much of that is left.
+RAIL_NOISE = 8.0
+RAIL_CLEAR = 50.0
+RAIL_LEFT = 0.35
 FIRST_PEAK_MS = 1.2
 # A phase that begins later than this after the last return is another response. Units delayed
 # by 16 ms behind 5 ms of negativity leave 11 ms (design reference, section 7.4); an F wave
@@ -153,6 +158,11 @@ DRIFT_MS = 15.0
 LONG_QUIET_MS = 3.5
 # How far hum and drift may move the level between stimulus and response, of the response.
 MOVED_SHARE = 0.005
+# Where the end of the sweep differs by more than this, a filter may have moved it: one pole of 3 Hz
+# leaves 0.019 of the area of an artefact and its tail, in mV for each mV ms.
+SHIFTED_SHARE = 0.02
+LEFT_PER_MS = 0.04
+PULSE_TAIL_MS = 2.0
 # A sweep may begin so long after its stimulus.
 LATEST_START_MS = 10.0
 # It is then quiet for so long before its response, and for this share of the time that was missed;
@@ -180,6 +190,8 @@ OVER = 0.5
 # What strays by this share of how far it lies from the level before the stimulus is bent by such
 # a potential: a decay that was fitted to a recovery leaves less.
 UNEVEN = 0.12
+# A recovery that rises first is at this share of its top, or beyond, and lower before the response.
+TURNING = 0.85
 # A slow decay that leaves less of itself than this is an amplifier that recovers all the same.
 NEARLY_BACK = 0.2
 # So long at the level before the stimulus the trace is back there, and no response rises.

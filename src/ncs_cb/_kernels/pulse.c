@@ -54,6 +54,35 @@ static Index follow_edges(Row *w, Index i, Index lag, double edge, double bend, 
     return end;
 }
 
+/* Let the pulse last until the end of a rail that shows noise: a run of samples near the extreme
+ * that is longer than any pulse, or that the trace leaves more slowly than a pulse ends. */
+static void follow_rail(Row *w, Index start, double base, Index reach)
+{
+    Samples x = w->x;
+    double slack = RAIL_NOISE * w->white, rail = base;
+    Index last = earlier(w->n, start + whole(RAIL_MS * w->per_ms));
+    for (Index i = start; i < earlier(last, start + reach); i++)
+        if (fabs(sample(x, i) - base) > fabs(rail - base))
+            rail = sample(x, i);
+    double height = fabs(rail - base);
+    if (slack == 0.0 || !(height > RAIL_CLEAR * slack))
+        return;
+    Index enough = later(3, whole(CLIPPED_MS * w->per_ms)), run = 0, length = 0, end = start;
+    for (Index i = start; i < last && i <= later(end, start) + reach; i++) {
+        run = fabs(sample(x, i) - rail) <= slack ? run + 1 : 0;
+        if (run >= enough) {
+            end = i + 1;
+            length = run;
+        }
+    }
+    Index behind = earlier(end + whole(2.0 * EDGE_MS * w->per_ms), w->n - 1);
+    double left = (sample(x, behind) - base) / (rail - base);
+    if (length < enough || (length <= reach && left < RAIL_LEFT))
+        return;
+    w->pulse_to = later(w->pulse_to, end);
+    w->railed = later(w->railed, length);
+}
+
 /* Whether the first edge of a faint pulse stands at the marker, before the edge found at `start`:
  * the second one of a biphasic pulse is twice as large. */
 static int begins_at_marker(const Row *w, Index start, Index lag, double edge)
@@ -128,7 +157,7 @@ static void look_for_pulse(Row *w)
         /* A step or a spike is no part of a response, however little it bends. */
         edge = larger(FAINT_BENDS * sharpest, 15.0 * w->white);
         int wave = wider > STEP_BEND * top && is_wave(w, lo, hi, 4 * lag, wider);
-        if (wave || top <= edge || !((double)lag * w->step < 1.5 * EDGE_MS))
+        if (wave || top <= edge || w->white == 0.0 || !((double)lag * w->step < 1.5 * EDGE_MS))
             return;
         clear = 1;
     }
@@ -145,4 +174,5 @@ static void look_for_pulse(Row *w)
     double base = start > lo ? sample(w->x, start - lag) : w->y[w->n_blocks - 1];
     Index end = follow_edges(w, start, lag, edge, bend, base);
     w->pulse_to = later(end, w->pulse_from + w->pulse_to - w->stimulus);
+    follow_rail(w, start, base, reach);
 }

@@ -23,9 +23,8 @@ from ncs_cb.quality import anastomosis, mimics, technique
 from ncs_cb.quality.answers import Answers, Findings
 from ncs_cb.quality.pairs import Pairs, Site, known
 from ncs_cb.quality.responses import pair_up
-from ncs_cb.wording.checks import say
 
-__all__ = ["CHECKS", "Findings", "ask", "data_file", "examine", "with_flags", "with_sentences"]
+__all__ = ["CHECKS", "Findings", "ask", "data_file", "with_flags"]
 
 Check = Callable[[Pairs], Answers]
 """A check looks at all segments and answers; its function bears the name of its flag."""
@@ -99,35 +98,6 @@ CHECKS: dict[str, Check] = _collect(technique, mimics, anastomosis)
 """Every check by the name of its flag, in the order of the registry."""
 
 
-def examine(
-    segments: pd.DataFrame,
-    traces: pd.DataFrame,
-    details: Mapping[str, Details] | None = None,
-    responses: Sequence[Trace | None] | None = None,
-    *,
-    stimuli: Sequence[Stimulus | None] | None = None,
-    reference: str | ReferenceSet = reference.DEFAULT,
-    recruitment: pd.DataFrame | None = None,
-) -> pd.DataFrame:
-    """Ask every check of every adjacent segment, and word what each found; see :func:`ask`."""
-    found = ask(
-        segments,
-        traces,
-        details,
-        responses,
-        stimuli=stimuli,
-        reference=reference,
-        recruitment=recruitment,
-    )
-    return with_sentences(found.table())
-
-
-def with_sentences(checks: pd.DataFrame) -> pd.DataFrame:
-    """Give table ``checks`` with the arithmetic of each answer in words; `checks` is unchanged."""
-    answers = zip(*(checks[name].tolist() for name in ("flag", "case", "numbers")), strict=True)
-    return checks.assign(arithmetic=pd.array([say(*one) for one in answers], dtype="string"))
-
-
 def ask(
     segments: pd.DataFrame,
     traces: pd.DataFrame,
@@ -138,7 +108,7 @@ def ask(
     reference: str | ReferenceSet = reference.DEFAULT,
     recruitment: pd.DataFrame | None = None,
 ) -> Findings:
-    """Ask every check of every adjacent segment; sentences are for who reads them.
+    """Ask every check of all adjacent segments; sentences are made with the table of the answers.
 
     Parameters
     ----------
@@ -162,8 +132,8 @@ def ask(
     -------
     Findings
         Of every flag, the answers of all adjacent segments: ``raised``, ``cleared`` or
-        ``not_examined``, with case and numbers; :meth:`Findings.table` gives table ``checks``,
-        :func:`with_sentences` its words. Nothing given is changed.
+        ``not_examined``, with case and numbers; :meth:`Findings.table` gives table ``checks``
+        with their words. Nothing given is changed.
     """
     is_adjacent = segments["is_adjacent"].to_numpy(dtype=bool, na_value=False)
     waveforms = responses or [None] * len(traces)

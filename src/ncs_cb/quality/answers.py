@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ncs_cb.columns import SEGMENT_KEYS, conform
+from ncs_cb.wording.checks import say
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -143,22 +144,27 @@ class Findings(NamedTuple):
         return np.zeros(self.is_adjacent.sum(), bool) if asked is None else asked.is_cleared
 
     def table(self) -> pd.DataFrame:
-        """Give table ``checks``, a row per segment and flag, without its sentences."""
+        """Give table ``checks``, a row per segment and flag, each answer with its sentence."""
         at, n_flags = np.flatnonzero(self.is_adjacent), len(self.answers)
         row = np.repeat(at, n_flags)
         made: dict[str, Any] = {name: self.segments[name].array.take(row) for name in SEGMENT_KEYS}
         made["flag"] = _texts(np.tile(np.array(list(self.answers), dtype=object), at.size))
         numbers = np.empty((at.size, n_flags), dtype=object)
-        states, cases = np.empty_like(numbers), np.empty_like(numbers)
-        for place, one in enumerate(self.answers.values()):
+        names = ("state", "case", "arithmetic")
+        words = {name: np.empty_like(numbers) for name in names}
+        for place, (flag, one) in enumerate(self.answers.items()):
             for rows, state, case, own in one.given():
-                states[rows, place], cases[rows, place], numbers[rows, place] = state, case, own
-        made |= {"state": _texts(states.ravel()), "case": _texts(cases.ravel())}
+                # All segments without numbers share one sentence.
+                said = [say(flag, case, of) for of in own] if own[0] else [say(flag, case, {})]
+                for name, cells in zip(names, (state, case, said), strict=True):
+                    words[name][rows, place] = cells
+                numbers[rows, place] = own
+        made |= {name: _texts(cells.ravel()) for name, cells in words.items()}
         made["numbers"] = numbers.ravel()
         return conform(pd.DataFrame(made), "checks")
 
 
 def _texts(cells: NDArray[np.object_]) -> Any:
-    """Give a column of few different texts: to convert text by text takes twenty times as long."""
+    """Give a column of texts, most of them alike: to convert them one by one takes far longer."""
     codes, known = pd.factorize(cells)
     return pd.array(list(known), dtype="string").take(codes)
