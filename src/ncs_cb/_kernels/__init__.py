@@ -26,7 +26,7 @@ over rows; ``facts.py`` the constants of both languages.
 
 Pairs of responses, for the estimate of block: ``elementary.c`` functions of four numbers at once;
 ``delays.c`` the model; ``clean.c``, ``spectra.c``, ``screen.c``, ``refine.c`` the steps, which
-:mod:`ncs_cb.dispersion` tells.
+:mod:`ncs_cb.dispersion` tells; ``shape.c`` what :mod:`ncs_cb.quality.shape` asks.
 
 What readers ask of raw sweeps is in ``sweep.c``.
 """
@@ -37,11 +37,14 @@ from ncs_cb._kernels import facts
 from ncs_cb._kernels.library import FAR_BEFORE, best_build, corrected_row, measure_rows
 from ncs_cb._kernels.pairs import (
     BlockGrid,
+    Lags,
     Rows,
     Side,
     Trials,
     Windows,
+    bins,
     clean,
+    correlate,
     look,
     refine,
     rows_of,
@@ -53,14 +56,17 @@ from ncs_cb._kernels.tables import Scale, scale_of
 __all__ = [
     "FAR_BEFORE",
     "BlockGrid",
+    "Lags",
     "Rows",
     "Scale",
     "Side",
     "Trials",
     "Windows",
     "best_build",
+    "bins",
     "clean",
     "corrected_row",
+    "correlate",
     "facts",
     "look",
     "measure_rows",

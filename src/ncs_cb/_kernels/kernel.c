@@ -352,4 +352,5 @@ EXPORTED void JOIN(ncs_correct_row_, BUILD)(
 #include "spectra.c"
 #include "screen.c"
 #include "refine.c"
+#include "shape.c"
 #include "sweep.c"

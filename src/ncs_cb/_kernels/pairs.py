@@ -21,6 +21,7 @@ Wholes = NDArray[np.int64]
 _FREQUENCIES, _PARTS, _CUT, _FOUND = 36, 72, 142, 12
 _TRIED, _FINE, _MOST_TRIALS = 18, 17, 512
 _KEPT_KINDS, _MOST_KINDS, _GRAINS = 4, 16, 3
+_LAGS_FILLED = 20
 
 
 def _numbers(array: Numbers, size: int) -> Given:
@@ -348,3 +349,121 @@ def refine(
         _numbers(error, error.size),
     )
     return kept, place, *weighed, error
+
+
+@dataclass(frozen=True, slots=True)
+class Lags:
+    """How responses are binned and delayed for their shapes (``shape.c``).
+
+    ``n_bins`` of ``width_ms`` are compared, over delays of up to ``n_lags`` bins in steps of
+    ``step``; before the bin ``quiet`` there is no response; the fit takes so many ``rounds``.
+    """
+
+    width_ms: float
+    n_lags: int
+    n_bins: int
+    quiet: int
+    step: int
+    rounds: int
+
+    @property
+    def filled(self) -> int:
+        """Lags, filled up to what is summed side by side."""
+        lags = self.n_lags // self.step + 2
+        return lags + -lags % _LAGS_FILLED
+
+
+def bins(
+    samples: Sequence[NDArray[Any]],
+    baseline_mv: Numbers,
+    step_ms: Numbers,
+    first: Numbers,
+    lags: Lags,
+    which: str = "",
+) -> Numbers:
+    """Give means over the bins of a shape, (n, n_lags + n_bins); 0 off the sweep.
+
+    Parameters
+    ----------
+    samples : sequence of ndarray of float32 or float64 [mV]
+        Each of its own length.
+    baseline_mv, step_ms, first : ndarray of shape (n,)
+        What is taken off; from one sample to the next; where the first bin begins, in samples,
+        which need not be whole.
+    lags : Lags
+    which : str, optional
+        The build to use.
+    """
+    n, length = len(samples), lags.n_lags + lags.n_bins
+    held = [np.ascontiguousarray(one) for one in samples]
+    doubles = [one.dtype == np.float64 for one in held]
+    places = [
+        address(one, np.float64 if wide else np.float32, 1)
+        for one, wide in zip(held, doubles, strict=True)
+    ]
+    sizes = np.array([one.size for one in held], dtype=np.int64)
+    found, work = np.empty((n, length)), np.empty(int(sizes.max(initial=0)) + 1)
+    call(
+        "bins",
+        which,
+        n,
+        _wholes(np.array(places, dtype=np.int64), n),
+        _wholes(np.array(doubles, dtype=np.int64), n),
+        _wholes(sizes, n),
+        _numbers(baseline_mv, n),
+        _numbers(step_ms, n),
+        _numbers(first, n),
+        lags.width_ms,
+        length,
+        _numbers(work, work.size),
+        _numbers(found, found.size),
+    )
+    return found
+
+
+def correlate(
+    binned: Numbers, lags: Lags, near: Wholes, far: Wholes, compared: Wholes, which: str = ""
+) -> Numbers:
+    """Fit delayed copies of responses to others (``shape.c``).
+
+    Parameters
+    ----------
+    binned : ndarray of shape (n_responses, n_lags + n_bins)
+    lags : Lags
+    near, far, compared : ndarray of int64, shape (n,)
+        Rows of `binned`: what is delayed, and what it is fitted to; over so many bins.
+    which : str, optional
+        The build to use.
+
+    Returns
+    -------
+    ndarray of shape (n, 3)
+        Squares of what is left, of the shares, and of what was fitted.
+    """
+    n, filled, length = len(near), lags.filled, lags.n_lags + lags.n_bins
+    for rows in (near, far):
+        if n and not 0 <= rows.min() <= rows.max() < len(binned):
+            raise IndexError("a row is named that was not binned")
+    if n and not 0 <= compared.min() <= compared.max() <= lags.n_bins:
+        raise ValueError(f"at most {lags.n_bins} bins can be compared")
+    work = np.empty((lags.n_bins + filled + 4) * filled + length)
+    found = np.empty((n, 3))
+    call(
+        "correlate",
+        which,
+        n,
+        _numbers(binned, len(binned) * length),
+        lags.n_lags,
+        lags.n_bins,
+        lags.quiet,
+        lags.step,
+        filled,
+        lags.rounds,
+        _wholes(near, n),
+        _wholes(far, n),
+        _wholes(compared, n),
+        _numbers(work, work.size),
+        _wholes(np.empty(filled, dtype=np.int64), filled),
+        _numbers(found, found.size),
+    )
+    return found
