@@ -30,6 +30,8 @@ import results_page
 
 import archives
 
+N_EARLIER = 1000
+"""Studies of the archive that 0.2.0 was measured with."""
 READ_LOOP = """
 import sys, time
 from pathlib import Path
@@ -53,13 +55,13 @@ class Run:
     processor: float
     megabytes: float = 0.0
 
-    def row(self, n_studies: int, what: str, loop: Run) -> str:
-        """Word it beside the plain loop of the same run."""
+    def row(self, n_studies: int, what: str, loop: Run, before: str = "") -> str:
+        """Word it beside the plain loop of the same run, and what 0.2.0 took."""
         memory = f"{self.megabytes:.0f}" if self.megabytes else ""
         return (
             f"| {n_studies} | {what} | {self.seconds:.2f} | {self.seconds / loop.seconds:.1f} | "
             f"{1e3 * self.processor / n_studies:.1f} | {self.processor / loop.processor:.1f} | "
-            f"{memory} |"
+            f"{memory} | {results_page.earlier('batch', before)} |"
         )
 
 
@@ -129,8 +131,9 @@ def measure(n_studies: int, folder: Path, repeats: int) -> list[str]:
     rows = [loop.row(n_studies, "plain edfio loop, one core", loop)]
     for workers in (1, 2):
         run = best(repeats, root, "--workers", str(workers))
-        what = f"batch, tables, {workers} worker{'s' * (workers > 1)}"
-        rows.append(run.row(n_studies, what, loop))
+        who = f"{workers} worker{'s' * (workers > 1)}"
+        before = who if n_studies == N_EARLIER else ""
+        rows.append(run.row(n_studies, f"batch, tables, {who}", loop, before))
     out = folder / "again"
     batch(root, out, "--workers", "2")
     again = [batch(root, out, "--workers", "2") for _ in range(repeats)]
@@ -149,7 +152,7 @@ def measure_reports(n_studies: int, folder: Path) -> str:
     run = best(1, root, "--workers", "2", "--reports")
     rate = n_studies / run.seconds
     what = f"batch with reports, 2 workers: {rate:.1f} studies per second"
-    return run.row(n_studies, what, loop)
+    return run.row(n_studies, what, loop, "reports")
 
 
 def table(rows: list[str]) -> str:
@@ -157,7 +160,7 @@ def table(rows: list[str]) -> str:
         f"Measured on {os.cpu_count()} cores ({platform.machine()}), "
         f"Python {platform.python_version()}, by `python benchmarks/batch.py`.\n\n"
         "| studies | what | seconds | times the plain loop | processor, ms per study | "
-        "times the plain loop | MB at most |\n|--:|---|--:|--:|--:|--:|--:|\n"
+        "times the plain loop | MB at most | 0.2.0 |\n|--:|---|--:|--:|--:|--:|--:|---|\n"
     )
     return head + "\n".join(rows) + "\n"
 

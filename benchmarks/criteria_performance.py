@@ -257,6 +257,18 @@ READING = """
 - The traps hold segments that look like block on two traces and are not: fibers that cross in the
   forearm, a proximal stimulus that is too weak. No rule on the numbers of one segment can tell
   them; the quality checks that look at other recordings and at the stimulus can.
+- `efns_pns_cidp_2010` reaches *possible* in healthy visits by one sign, a long distal response: its
+  limits (6.6 ms median, 6.7 ms ulnar) were found with a low-frequency filter of 20 Hz, but hold for
+  any filter in the set; the cohort is recorded with 2 Hz, where healthy responses last longer.
+  `ean_pns_cidp_2021` has limits by filter, and no healthy visit reaches it.
+- `ean_pns_cidp_2021` reaches *possible* in *ALS-like axon loss* by one sign in the median nerve,
+  whose fastest 75 to 95 % of axons are lost: in most visits the amplitude falls by 30 to 45 % while
+  the area falls by 6 to 13 % (few slow axons that arrive one after another; the set asks for the
+  amplitude alone), in the others the velocity of the survivors is below 70 % of the limit. One sign
+  in one nerve is what the set calls weakly supportive: its words, not a fault of measuring.
+- *Estimate* is called block only where its interval lies above 20 %. The interval has room for an
+  electrode that moved and claims nothing where no one attested the proximal stimulus, so that it
+  misses more of the slight blocks than it did without.
 - `aanem_1999` and `aanem_2003` are shipped without the table of the 1999 consensus, which is not
   yet verified, and therefore give no answer.
 - `utrecht_2000` asks for findings that the recipes leave unknown (age at onset among them), so that

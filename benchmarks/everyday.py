@@ -110,15 +110,16 @@ def table(checkouts: list[Path], least: dict[tuple[str, Path], float]) -> str:
         "of the processor, the least of some runs taken in turn."
         + (" *Earlier* is another state of the program, in the same run." if beside else ""),
         "",
-        "| what | ms | target, ms | times `import pandas` |"
+        "| what | ms | target, ms | times `import pandas` | 0.2.0, ms |"
         + (" earlier, ms | earlier / now |" if beside else ""),
-        "|---|--:|--:|--:|" + ("--:|--:|" if beside else ""),
+        "|---|--:|--:|--:|--:|" + ("--:|--:|" if beside else ""),
     ]
     own, *other = checkouts
     for what, words, target in ROWS:
         now = least[what, own]
         cells = [words, f"{1e3 * now:.1f}", "" if target is None else f"{1e3 * target:.0f}"]
         cells.append(f"{now / least['pandas', own]:.2f}")
+        cells.append(results_page.earlier("everyday", what))
         for one in other:
             cells += [f"{1e3 * least[what, one]:.1f}", f"{least[what, one] / now:.1f}"]
         lines.append("| " + " | ".join(cells) + " |")

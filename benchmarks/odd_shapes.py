@@ -157,8 +157,8 @@ def table() -> str:
         "study added to a process that has analyzed a small one. Growth is the time beside that "
         "of the row above, over the ratio of the sizes: 1 is in proportion.",
         "",
-        "| what | size | reading, s | analysis, s | growth | more memory, MB |",
-        "|---|--:|--:|--:|--:|--:|",
+        "| what | size | reading, s | analysis, s | growth | more memory, MB | 0.2.0 |",
+        "|---|--:|--:|--:|--:|--:|--:|",
     ]
     for shape, (_, sizes, words) in SHAPES.items():
         last: tuple[int, float] | None = None
@@ -168,7 +168,8 @@ def table() -> str:
             growth = "" if last is None else f"{total / last[1] / (size / last[0]):.2f}"
             lines.append(
                 f"| {words} | {size} | {found['read']:.2f} | {found['analyze']:.2f} | "
-                f"{growth} | {found['more_mb']:.0f} |"
+                f"{growth} | {found['more_mb']:.0f} | "
+                f"{results_page.earlier('odd_shapes', f'{shape} {size}')} |"
             )
             last = size, total
     return "\n".join(lines)

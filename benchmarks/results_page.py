@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import tomllib
+from functools import cache
 from pathlib import Path
 
 PATH = Path(__file__).with_name("RESULTS.md")
@@ -16,3 +18,13 @@ def put(begin: str, end: str, text: str) -> None:
     else:
         new = f"{old.rstrip()}\n\n{part}\n"
     PATH.write_text(new, "utf-8")
+
+
+@cache
+def _earlier() -> dict[str, dict[str, str]]:
+    return tomllib.loads(Path(__file__).with_name("earlier.toml").read_text("utf-8"))
+
+
+def earlier(part: str, what: str) -> str:
+    """Give the figure of version 0.2.0 (``earlier.toml``), empty where none was measured."""
+    return _earlier()[part].get(what, "")

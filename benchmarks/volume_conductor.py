@@ -99,8 +99,12 @@ def high_pass(samples: Array, corner_hz: float, rate_hz: float) -> Array:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Nerve:
-    """A drawn nerve: per unit the size, shape, velocity and terminal latency."""
+    """A drawn nerve: per unit the size, shape, velocity and terminal latency.
 
+    ``number`` says which set of shapes of the muscle it has.
+    """
+
+    number: int
     shapes: Array
     which: NDArray[np.int64]
     size: Array
@@ -129,13 +133,15 @@ def draw_nerve(
 ) -> Nerve:
     """Draw a nerve whose large units conduct fast."""
     n = n_units or int(rng.integers(60, 240))
-    shapes = unit_shapes(muscle, int(rng.integers(6)))
+    number = int(rng.integers(6))
+    shapes = unit_shapes(muscle, number)
     latent = rng.standard_normal(n)
     mean = velocity or rng.uniform(50.0, 62.0)
     tied = 0.5 * latent + np.sqrt(0.75) * rng.standard_normal(n)
     speed = np.clip(mean * (1.0 + 0.055 * tied), 0.82 * mean, 1.18 * mean)
     terminal = (terminal_ms or rng.uniform(1.6, 2.6)) + rng.normal(0.0, 0.22, n)
-    return Nerve(shapes, rng.integers(0, len(shapes), n), np.exp(0.75 * latent), speed, terminal)
+    which = rng.integers(0, len(shapes), n)
+    return Nerve(number, shapes, which, np.exp(0.75 * latent), speed, terminal)
 
 
 # ------------------------------------------------------------------ what the amplifier adds

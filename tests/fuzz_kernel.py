@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import struct
 
 import numpy as np
 
 from ncs_cb import _kernels
-from ncs_cb._kernels import facts, library
+from ncs_cb._kernels import facts, library, sweeps
+from ncs_cb.readers._shared import doubts, polarity, zero
 
 LIBC = ctypes.CDLL(None)
 LIBC.malloc.restype = ctypes.c_void_p
@@ -117,6 +119,35 @@ def random_row(rng):
     return row[None, :], rate, int(rng.integers(-1, n + 1)), float(rng.choice([np.inf, 0.5, 1e-3]))
 
 
+def look_at(loaded, which, row, rate, stimulus):
+    """Ask what readers ask of raw sweeps, of one that lies in memory of its own, twice."""
+    n, longest = row.shape[1], row.shape[1]
+    held = Watched(row[0].astype(np.float64))
+    table = struct.pack("Pqqd" * 2, *[held.place, n, stimulus, rate] * 2)
+    given, room = ctypes.create_string_buffer(table, len(table)), 452
+    found = []
+    for name, limits, size, cells in (
+        ("find_pulses", zero.pulse_limits(), 3 * longest, 1),
+        ("find_odd", doubts.odd_limits(), 2 * longest, 1),
+        ("mirror_signs", doubts.mirror_limits(), 4 * room, 1),
+        ("deflections", polarity.DEFLECTION_LIMITS, 2 * longest, facts.DEFLECTION),
+    ):
+        work, out = Watched(np.zeros(size)), Watched(np.zeros(2 * cells, dtype=np.int64))
+        packed = struct.pack(f"{len(limits)}d", *limits)
+        function = getattr(loaded, f"ncs_{name}_{which}")
+        function.restype, function.argtypes = None, sweeps.argument_types(name)
+        last = room if name == "mirror_signs" else longest
+        function(given, 2, packed, last, work.place, out.place)
+        work.back()
+        found.append(out.back())
+    starts, out = struct.pack("2q", *[max(stimulus, 0)] * 2), Watched(np.zeros(2))
+    function = getattr(loaded, f"ncs_extents_{which}")
+    function.restype, function.argtypes = None, sweeps.argument_types("extents")
+    function(given, 2, starts, out.place)
+    held.back()
+    return np.concatenate([*found, out.back().view(np.int64)])
+
+
 def main() -> None:
     """Run over the corpus and over random rows."""
     import test_kernels
@@ -128,7 +159,9 @@ def main() -> None:
     options = parser.parse_args()
     loaded = ctypes.CDLL(options.library)
     functions = [loaded.ncs_measure_rows_baseline]
+    builds = ["baseline"]
     if loaded.ncs_has_avx2():
+        builds.append("avx2")
         functions.append(loaded.ncs_measure_rows_avx2)
     for function in functions:
         function.restype = None
@@ -145,6 +178,8 @@ def main() -> None:
         out, found = given[0]
         assert np.array_equal(out.view(np.int64), given[-1][0].view(np.int64))
         assert found[0] == given[-1][1][0]
+        looks = [look_at(loaded, which, *case[:3]) for which in builds]
+        assert np.array_equal(looks[0], looks[-1])
         assert not np.isinf(out).any() or np.abs(case[0]).max() > 1e30, (out, case)
     print(f"{len(corpus)} kinds and {options.rows} random rows: nothing wrong")
 

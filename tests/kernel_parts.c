@@ -20,6 +20,16 @@ EXPORTED int64_t part_place_of(const double *v, int64_t a, int64_t b, double val
     return place_of(v, a, b, value);
 }
 
+EXPORTED int64_t part_first_from(const double *v, int64_t a, int64_t b, double level)
+{
+    return first_from(v, a, b, level);
+}
+
+EXPORTED double part_most_bend(const void *v, int64_t is_double, int64_t a, int64_t b, int64_t lag)
+{
+    return most_bend(samples_of(v, is_double), a, b, lag);
+}
+
 EXPORTED int64_t part_within(const void *v, int64_t is_double, int64_t n, double limit)
 {
     return samples_within(samples_of(v, is_double), n, limit);
@@ -99,12 +109,12 @@ EXPORTED void part_fit_decay(const double *y, int64_t end, int64_t first, const 
     found[2] = (double)w.at;
 }
 
-EXPORTED double part_exponential(double x) { return exponential(x); }
-EXPORTED double part_logarithm(double v) { return logarithm(v); }
+EXPORTED double part_exponential(double x) { return exponential(alike(x))[0]; }
+EXPORTED double part_logarithm(double v) { return logarithm(alike(v))[0]; }
 
 EXPORTED void part_turned_by(double a, double *found)
 {
-    Complex turn = turned_by(a);
-    found[0] = turn.re;
-    found[1] = turn.im;
+    Complex turn = turned_by(alike(a));
+    found[0] = turn.re[0];
+    found[1] = turn.im[0];
 }

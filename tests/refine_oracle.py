@@ -63,9 +63,25 @@ class _State:
 Held = TypeVar("Held", Kinds, _State)
 
 
+def window(pair: Spectra) -> Floats:
+    """Give matrices (n, 2 f, 2 f) that cut off spectra as the proximal trace was.
+
+    Real and imaginary parts alternate.
+    """
+    both = np.concatenate((np.conj(pair.cut[:, :0:-1]), pair.cut), axis=1)
+    center = pair.cut.shape[1] - 1
+    index = np.arange(RADIANS_PER_MS.size)
+    direct = both[:, center + index[None, :] - index[:, None]]
+    mirror = both[:, center + index[None, :] + index[:, None]]
+    # The mean value is its own mirror image and must not count twice.
+    mirror[:, 0] = 0.0
+    turned = np.stack((direct + mirror, 1j * (direct - mirror)), axis=2)
+    return turned.reshape(len(both), 2 * index.size, index.size).view(np.float64)
+
+
 def _windowed(spectra: Complexes, pair: Spectra) -> Floats:
     """Cut spectra (n, m, f) off as the proximal trace was; real and imaginary parts alternate."""
-    return np.asarray(spectra.view(np.float64) @ pair.window)
+    return np.asarray(spectra.view(np.float64) @ window(pair))
 
 
 def _state(theta: Floats, shape: Integers, pair: Spectra) -> _State:
@@ -230,12 +246,15 @@ def _weigh(kinds: Kinds, state: _State, evidence: Floats, pair: Spectra) -> Fit:
     spread = (scales - mean[:, None]) ** 2 + pivots[..., -1].reshape(n, -1) ** -2
     index = np.arange(n)
     received = np.sum(np.abs(pair.proximal) ** 2, axis=1)
+    share = weight.reshape(n, grains, k).sum(axis=1)
+    left = np.sum(share[..., None] * state.error, axis=1)
     return Fit(
         state.theta,
         kinds.shape,
-        weight.reshape(n, grains, k).sum(axis=1),
+        share,
         mean,
         np.sqrt(np.sum(weight * spread, axis=1)),
         np.sqrt(square.sum(axis=2)[index, best % k] / received),
         ratio.mean(axis=3).reshape(n, -1)[index, best],
+        left.view(np.complex128),
     )

@@ -126,12 +126,21 @@ def test_a_result_shows_itself_without_the_model_knowing_how():
     assert not rooms_named_in_strings(PACKAGE / "model/__init__.py")
 
 
-def loaded_after(code: str) -> set[str]:
+def modules_after(code: str) -> set[str]:
     report = "import sys, json; print(json.dumps(sorted(sys.modules)))"
     run = subprocess.run(
         [sys.executable, "-c", f"{code}\n{report}"], capture_output=True, text=True, check=True
     )
-    return {name.split(".")[0] for name in json.loads(run.stdout.splitlines()[-1])}
+    return set(json.loads(run.stdout.splitlines()[-1]))
+
+
+def loaded_after(code: str) -> set[str]:
+    return {name.split(".")[0] for name in modules_after(code)}
+
+
+def test_the_command_line_knows_its_options_without_model_or_metadata():
+    loaded = modules_after("import ncs_cb.cli")
+    assert not loaded & {"ncs_cb.model", "ncs_cb.readers", "importlib.metadata"}
 
 
 # typer loads pydantic by itself to read its options.

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import ncs_cb
-from ncs_cb.model import Study, UnassignedStimulus
+from ncs_cb.model import Decision, Study, UnassignedStimulus
 from ncs_cb.reports import write_report
 from ncs_cb.wording import catalog
 
@@ -94,6 +94,15 @@ def test_no_value_left_out_of_a_normal_visit_leaves_it_normal(tmp_path):
     assert whole.impression[0].startswith("Normal study")
     for cell, result in zip(cells, damaged, strict=True):
         assert not any("Normal study" in line for line in result.impression), cell
+
+
+def test_a_table_that_lost_rows_is_not_called_normal(tmp_path):
+    study = read(VISITS["normal_without_complaint"], tmp_path / "visit")
+    lost = Decision("sheet.csv", "rows left out", "5, 6", "no nerve line above them")
+    whole, cut = ncs_cb.analyze_many([study, replace(study, decisions=(*study.decisions, lost))])
+    assert whole.impression[0].startswith("Normal study")
+    assert "Normal study" not in "\n".join(cut.impression)
+    assert "not read: 5, 6" in "\n".join(cut.impression)
 
 
 @pytest.mark.parametrize(("lang", "told"), [("en", "anastomosis"), ("zh", "吻合")])

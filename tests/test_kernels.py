@@ -143,6 +143,8 @@ def test_reductions_give_what_their_names_say(parts, dtype):
             assert parts.whole("highest", v, 0, n) == v.argmax()
             assert parts.whole("lowest", v, 0, n) == v.argmin()
             assert parts.whole("place_of", v, 0, n, 9.0) == n
+            high = np.flatnonzero(v >= 1.0)
+            assert parts.whole("first_from", v, 0, n, 1.0) == (high[0] if high.size else n)
             assert parts.number("mean_of", v, 0, n) == pytest.approx(v.mean(), abs=1e-13)
             assert parts.number("mean_of", v, 1, 1) == 0.0
             assert parts.whole("all_equal", x, wide, n) == (v == v[0]).all()
@@ -162,6 +164,16 @@ def test_blocks_hold_the_means_of_their_samples(parts, dtype, size):
     expected = x[: 23 * size].reshape(23, size).astype(np.float64).mean(axis=1)
     assert np.allclose(y[:23], expected, rtol=1e-13, atol=1e-14)
     assert y[23] == 7.0
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("lag", [1, 2, 5])
+def test_the_sharpest_bend_is_the_largest_second_difference(parts, dtype, lag):
+    x = np.random.default_rng(8).standard_normal(60).astype(dtype)
+    v, wide = x.astype(np.float64), int(dtype == "float64")
+    for b in range(lag, len(v) - lag):
+        bends = [abs((v[i + lag] - v[i]) - (v[i] - v[i - lag])) for i in range(lag, b)]
+        assert parts.number("most_bend", x, wide, lag, b, lag) == max(bends, default=0.0)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

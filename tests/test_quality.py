@@ -12,6 +12,7 @@ import pytest
 
 from ncs_cb import flags, quality, simulate
 from ncs_cb.columns import conform
+from ncs_cb.judging.verdicts import judge
 from ncs_cb.measuring import segments, sweeps
 from ncs_cb.measuring import traces as measure
 from ncs_cb.model import Details, MachineValues, RecordingOverride, Site, Stimulus, Trace
@@ -167,9 +168,12 @@ class Study:
         self.responses = [None] * len(self.responses)
         return self
 
-    def checks(self):
+    def findings(self):
         pairs = segments.pair_sites(self.traces)
-        return quality.examine(pairs, self.traces, {"s": self.details}, self.responses)
+        return quality.ask(pairs, self.traces, {"s": self.details}, self.responses)
+
+    def checks(self):
+        return self.findings().table()
 
     def ask(self, flag, segment="wrist-below_elbow", nerve="ulnar", muscle="adm"):
         checks = self.checks()
@@ -412,12 +416,12 @@ def test_the_check_says_what_was_missing(flag):
     case = CASES[flag]
     if case["open"] is None:
         traces, pairs = segments_alone(Study())
-        checks = quality.examine(pairs, traces, {"s": DETAILS}, [])
+        checks = quality.ask(pairs, traces, {"s": DETAILS}, []).table()
     elif case["open"] == "NA":
         pairs = segments.pair_sites(Study().traces)
         pairs["is_entrapment_site"] = pd.array([pd.NA] * len(pairs), dtype="boolean")
         pairs["quality_flags"] = ""
-        checks = quality.examine(pairs, Study().traces, {"s": DETAILS}, Study().responses)
+        checks = quality.ask(pairs, Study().traces, {"s": DETAILS}, Study().responses).table()
     else:
         checks = case["open"](Study()).checks()
     where = {"flag": flag, **place(case)}
@@ -459,7 +463,7 @@ def test_what_describes_a_response_is_no_doubt_of_its_segment():
         "cleared",
         "late phases are counted in area and duration at both sites",
     )
-    joined = quality.with_flags(segments.pair_sites(study.traces), study.checks())
+    joined = quality.with_flags(segments.pair_sites(study.traces), study.findings())
     assert not joined["quality_flags"].str.contains("positivity|late_negative").any()
 
 
@@ -475,7 +479,7 @@ def test_raised_flags_join_those_of_the_segment():
     study = Study().say(limb_temperature_c={"right_arm": 30.0})
     pairs = segments.pair_sites(study.traces)
     before = pairs.copy(deep=True)
-    joined = quality.with_flags(pairs, study.checks())
+    joined = quality.with_flags(pairs, study.findings())
     where = joined["segment"].eq(BE_AE) & joined["is_adjacent"]
     assert joined.loc[where, "quality_flags"].item() == "entrapment_site;cold_limb"
     assert not joined.loc[~joined["is_adjacent"], "quality_flags"].str.contains("cold_limb").any()
@@ -485,7 +489,7 @@ def test_raised_flags_join_those_of_the_segment():
 def test_a_flag_already_raised_on_a_segment_stays_raised():
     study = Study()
     pairs = segments.pair_sites(study.traces).assign(quality_flags="co_stimulation")
-    checks = quality.examine(pairs, study.traces, {"s": study.details}, study.responses)
+    checks = quality.ask(pairs, study.traces, {"s": study.details}, study.responses).table()
     states = checks.loc[checks["flag"] == "co_stimulation", "state"]
     assert (states == "raised").all()
 
@@ -494,7 +498,7 @@ def test_examining_changes_nothing_it_was_given():
     study = Study()
     pairs, traces = segments.pair_sites(study.traces), study.traces.copy(deep=True)
     copy = pairs.copy(deep=True)
-    quality.examine(pairs, study.traces, {"s": study.details}, study.responses)
+    quality.ask(pairs, study.traces, {"s": study.details}, study.responses).table()
     pd.testing.assert_frame_equal(pairs, copy)
     pd.testing.assert_frame_equal(study.traces, traces)
 
@@ -505,10 +509,64 @@ def test_the_order_of_studies_changes_no_state():
     both = conform(pd.concat([one.traces, second]), "traces")
     pairs = segments.pair_sites(both)
     details = {"s": DETAILS, "t": DETAILS}
-    together = quality.examine(pairs, both, details, [*one.responses, *two.responses])
-    alone = quality.examine(segments.pair_sites(second), second, {"t": DETAILS}, two.responses)
+    together = quality.ask(pairs, both, details, [*one.responses, *two.responses]).table()
+    alone = quality.ask(segments.pair_sites(second), second, {"t": DETAILS}, two.responses).table()
     part = together[together["study_id"] == "t"].reset_index(drop=True)
     pd.testing.assert_frame_equal(part, alone)
+
+
+# A set that asks for flags.
+WITH_FLAGS = """
+id = "with_flags"
+title = "x"
+revision = 1
+purpose = "block"
+grades = ["probable"]
+[source]
+citation = "x"
+"""
+for _name in ("martin_gruber", "cold_limb", "focal_slowing"):
+    WITH_FLAGS += f"""
+[[rule]]
+id = "without_{_name}"
+grade = "probable"
+all = [{{ flag = "{_name}", is = false, source = "x", verified = "primary" }}]
+"""
+
+
+def test_a_check_that_leaves_a_segment_without_an_answer_is_named(monkeypatch):
+    def forgetful(pairs):
+        answers = pairs.answers()
+        answers.cleared("at_none", pairs.number("length_mm") > 0.0)
+        return answers
+
+    monkeypatch.setitem(quality.CHECKS, "cold_limb", forgetful)
+    study = Study()
+    assert (study.checks().query("flag == 'cold_limb'")["state"] == "cleared").all()
+    with pytest.raises(ValueError, match="cold_limb"):
+        study.set("ulnar", "adm", "wrist", distance_mm=np.nan).findings()
+
+
+def test_where_no_sites_are_paired_nothing_is_asked():
+    study = Study()
+    alone = study.traces.iloc[:1]
+    found = quality.ask(segments.pair_sites(alone), alone, {}, study.responses[:1])
+    assert list(found.table().columns) == list(study.checks().columns)
+    assert found.table().empty
+
+
+def test_what_was_found_and_its_table_are_judged_alike(tmp_path):
+    path = tmp_path / "with_flags.toml"
+    path.write_text(WITH_FLAGS, "utf-8")
+    study = fallen(Study()).set("median", "adm", "elbow", **CROSSING).say(limb_temperature_c={})
+    study.set("ulnar", "adm", "axilla", onset_latency_ms=7.0, quality_flags="polarity_uncertain")
+    found = study.attest(None, "above_elbow").findings()
+    pairs = quality.with_flags(segments.pair_sites(study.traces), found)
+    by_columns, by_table = (
+        judge(pairs, [path, "efns_pns_2010"], checks=one) for one in (found, found.table())
+    )
+    pd.testing.assert_frame_equal(by_columns, by_table)
+    assert set(by_columns["technical_validity"]) == {"attested", "refuted"}
 
 
 # ------------------------------------------------------------------ strength of the stimulus
@@ -790,7 +848,7 @@ def simulated(recipe, n=4, seed=3):
         chosen = sweeps.choose_responses(one.study)
         traces = measure.measure_study_traces(chosen.responses).assign(study_id="s")
         pairs = segments.pair_sites(traces)
-        yield quality.examine(pairs, traces, {"s": one.study.details}, chosen.responses)
+        yield quality.ask(pairs, traces, {"s": one.study.details}, chosen.responses).table()
 
 
 def raised_in(recipe, **settings):

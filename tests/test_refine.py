@@ -10,7 +10,7 @@ import pytest
 import ncs_cb
 import refine_oracle
 from ncs_cb import _kernels, simulate
-from ncs_cb.dispersion import estimate, fitting
+from ncs_cb.dispersion import deconvolution, estimate, fitting
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +34,20 @@ def fitted():
 def test_the_refined_distributions_are_those_of_the_oracle(fitted):
     for kinds, pair in fitted:
         found, expected = fitting.refine(kinds, pair), refine_oracle.refine(kinds, pair)
-        for name in ("theta", "weight", "scale", "scale_sd", "residual", "misfit"):
+        for name in ("theta", "weight", "scale", "scale_sd", "residual", "misfit", "remainder"):
             assert np.allclose(getattr(found, name), getattr(expected, name), rtol=1e-7, atol=1e-9)
         assert np.array_equal(found.shape, expected.shape)
+
+
+def test_what_is_left_is_the_proximal_spectrum_without_the_windowed_mixture(fitted):
+    for kinds, pair in fitted:
+        fit = fitting.refine(kinds, pair)
+        mass = fit.weight * fit.theta[..., deconvolution.SCALE]
+        arrives = np.sum(mass[..., None] * deconvolution.transfer(fit.theta, fit.shape), axis=1)
+        # In time: one period of 100 ms, cut off by the window that has this transform.
+        seen = np.fft.irfft(arrives * pair.distal, 1000) * np.fft.irfft(pair.cut, 1000) * 1000
+        left = pair.proximal - np.fft.rfft(seen)[:, : deconvolution.N_FREQUENCIES]
+        assert np.allclose(fit.remainder, left, atol=1e-12 * np.abs(pair.proximal).max())
 
 
 def test_every_build_refines_to_identical_bits(fitted, monkeypatch):

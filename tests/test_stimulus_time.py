@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 import ncs_cb
 from ncs_cb.model import Site, Stimulus, Study, Trace
-from ncs_cb.readers._shared import level
-from ncs_cb.readers._shared.doubts import questioned
-from ncs_cb.readers._shared.zero import find_pulse
+from ncs_cb.readers._shared import doubts, level
+from ncs_cb.readers._shared.zero import pulses_in, sweeps_of_traces
 from readers.handmade import cmap
 
 SITES = {"wrist": (3.2, 8.4, 70.0), "below_elbow": (7.0, 2.9, 280.0)}
@@ -35,6 +34,14 @@ def sweep(
     place = Site("ulnar", "right", "adm", site)
     made = Trace(samples, rate, round(before_ms * rate / 1000), place, "u", "motor", Stimulus(far))
     return replace(made, sweep=number)
+
+
+def find_pulse(trace):
+    return pulses_in(sweeps_of_traces([trace]))[0]
+
+
+def questioned(traces, *given, **told):
+    return doubts.questioned(traces, sweeps_of_traces(traces), *given, **told)
 
 
 def study(**given):

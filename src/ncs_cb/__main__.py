@@ -1,5 +1,7 @@
 """``python -m ncs_cb`` is the same program as ``ncs-cb``."""
 
+from ncs_cb.system import look_for_garbage_seldom
+
 _INTERRUPTED = 130
 
 
@@ -11,6 +13,7 @@ def main() -> None:
     SystemExit
         Always, with the exit status.
     """
+    look_for_garbage_seldom()
     try:
         from ncs_cb.cli import main as run
 

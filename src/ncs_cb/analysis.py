@@ -60,13 +60,15 @@ class Tables:
     """What was found in many studies together, before it is split study by study.
 
     ``frames`` maps names of tables to DataFrames whose ``study_id`` is the running number of the
-    study as text, since two studies may carry the same id; ``responses`` holds the response
-    behind each row of ``traces``; ``fits`` the fit of each row of ``segments`` that has one;
-    ``decisions`` one tuple per study. ``rows`` holds what may be concluded from, by study:
-    ``segments`` and ``traces`` in it lack the numbers that nothing may be concluded from.
+    study as text, since two studies may carry the same id; ``checks`` holds what the checks found
+    of each adjacent segment, ``responses`` the response behind each row of ``traces``, ``fits``
+    the fit of each row of ``segments`` that has one, ``decisions`` one tuple per study. ``rows``
+    holds what may be concluded from, by study: ``segments`` and ``traces`` in it lack the numbers
+    that nothing may be concluded from.
     """
 
     frames: Mapping[str, pd.DataFrame]
+    checks: quality.Findings
     rows: Gathered
     responses: tuple[Response, ...]
     fits: Mapping[int, dispersion.Fitted]
@@ -167,7 +169,6 @@ def analyze_together(
         "traces": traces,
         "segments": pairs,
         "verdicts": verdicts,
-        "checks": checks,
         "f_waves": _f_waves(studies),
         "recruitment": recruitment,
         "inching": inching.find_inching(traces),
@@ -186,7 +187,7 @@ def analyze_together(
         )
         for number, (key, study) in enumerate(by_key.items())
     )
-    return Tables(frames, rows, responses, fits, decisions)
+    return Tables(frames, checks, rows, responses, fits, decisions)
 
 
 def _checks(
@@ -196,7 +197,7 @@ def _checks(
     responses: Sequence[Response],
     reference: str,
     recruitment: pd.DataFrame,
-) -> pd.DataFrame:
+) -> quality.Findings:
     return quality.ask(
         pairs,
         traces,
@@ -218,7 +219,12 @@ def _concluded(
     details = _details(studies)
     made = diagnosis.conclusions(rows, details, criteria=criteria, reference=reference)
     said = impression.impressions(
-        rows, details, made, reference=reference, unassigned=_unassigned(studies)
+        rows,
+        details,
+        made,
+        reference=reference,
+        unassigned=_unassigned(studies),
+        left_out=_left_out(studies),
     )
     return {
         "diagnosis": conclusion_tables.table(made),
@@ -243,6 +249,16 @@ def _unassigned(studies: Sequence[Study]) -> dict[str, tuple[str, ...]]:
         for number, study in enumerate(studies)
         if study.unassigned
     }
+
+
+def _left_out(studies: Sequence[Study]) -> dict[str, tuple[str, ...]]:
+    """Give the rows of tables that hold values and could not be read, by study."""
+    found = {}
+    for number, study in enumerate(studies):
+        rows = tuple(d.choice for d in study.decisions if d.topic == "rows left out")
+        if rows:
+            found[_key(number)] = rows
+    return found
 
 
 def _measure(
@@ -418,7 +434,7 @@ def _judgement(
     traces, pairs = tables.frames["traces"], tables.frames["segments"]
     typical, others = features.features_and_differential(tables.rows, details, reference=reference)
     return {
-        "checks": quality.with_sentences(tables.frames["checks"]),
+        "checks": tables.checks.table(),
         "features": typical,
         "differential": others,
         "sensory": sensory.sensory_table(traces, details, reference=reference),

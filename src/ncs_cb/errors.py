@@ -58,6 +58,10 @@ class StudyError(NcsError):
     """Read, but not a usable study: no stimulus, unknown nerve or site, faulty ``study.toml``."""
 
 
+class NcsWarning(UserWarning):
+    """What whoever started the program should know although the work goes on."""
+
+
 class TableError(NcsError):
     """A nerves, findings, reference, criteria or recipe file is malformed."""
 

@@ -7,10 +7,12 @@ from collections.abc import Callable, Collection
 from importlib.metadata import entry_points
 from typing import TypeVar
 
+from ncs_cb.errors import NcsWarning
+
 Part = TypeVar("Part")
 
 
-class PluginWarning(UserWarning):
+class PluginWarning(NcsWarning):
     """A part of another package was left out; the message names it and says why."""
 
 

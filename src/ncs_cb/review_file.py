@@ -19,7 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ncs_cb.errors import ReadError, StudyError, did_you_mean
+from ncs_cb.errors import NcsWarning, ReadError, StudyError, did_you_mean
 from ncs_cb.files import read_regular
 from ncs_cb.harmless import is_deep, visible
 from ncs_cb.model import Correction, Decision
@@ -49,7 +49,7 @@ _ALLOWED: dict[str, tuple[str | bool | None, ...]] = {
 }
 
 
-class TornLogWarning(UserWarning):
+class TornLogWarning(NcsWarning):
     """The last line of a log is not whole and was left out; the message names the log."""
 
 

@@ -23,21 +23,56 @@ the whole sweep looks at those; samples are read again only about the markers.
 Files: ``row.h`` the state of a row; ``reduce.c`` passes over samples; ``correct.c``, ``decay.c``,
 ``baseline.c``, ``hum.c``, ``markers.c``, ``phases.c`` the steps; ``kernel.c`` the row and the loop
 over rows; ``facts.py`` the constants of both languages.
+
+Pairs of responses, for the estimate of block: ``elementary.c`` functions of four numbers at once;
+``delays.c`` the model; ``clean.c``, ``spectra.c``, ``screen.c``, ``refine.c`` the steps, which
+:mod:`ncs_cb.dispersion` tells; ``shape.c`` what :mod:`ncs_cb.quality.shape` asks.
+
+What readers ask of raw sweeps is in ``sweep.c``.
 """
 
 from __future__ import annotations
 
 from ncs_cb._kernels import facts
-from ncs_cb._kernels.library import FAR_BEFORE, best_build, corrected_row, measure_rows, refine
+from ncs_cb._kernels.library import FAR_BEFORE, best_build, corrected_row, measure_rows
+from ncs_cb._kernels.pairs import (
+    BlockGrid,
+    Lags,
+    Rows,
+    Side,
+    Trials,
+    Windows,
+    bins,
+    clean,
+    correlate,
+    look,
+    refine,
+    rows_of,
+    screen,
+    spectra,
+)
 from ncs_cb._kernels.tables import Scale, scale_of
 
 __all__ = [
     "FAR_BEFORE",
+    "BlockGrid",
+    "Lags",
+    "Rows",
     "Scale",
+    "Side",
+    "Trials",
+    "Windows",
     "best_build",
+    "bins",
+    "clean",
     "corrected_row",
+    "correlate",
     "facts",
+    "look",
     "measure_rows",
     "refine",
+    "rows_of",
     "scale_of",
+    "screen",
+    "spectra",
 ]

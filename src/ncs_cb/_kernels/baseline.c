@@ -22,6 +22,9 @@ static void quiet_line(Row *w, const double *restrict y, Index a, Index b, doubl
         slope = sxy / sxx;
         double rest = larger(syy - slope * sxy, 0.0);
         double error = 4.0 * (rest + 4.0 * per_block) / ((double)m + 2.0) / sxx;
+        /* What bends more than noise does is no line: its blocks do not err one by one. */
+        if (rest > BENT * (double)m * per_block)
+            error *= BENT;
         double square = slope * slope;
         /* Shrunk by its uncertainty, so that noise is not extended under the response. */
         if (square > error)
@@ -121,6 +124,17 @@ static Index response_start(Row *w, Index peak, Index scan_from, double strong, 
     return b;
 }
 
+/* Give by how much a high-pass filter may move the trace behind a pulse of this area. */
+static double left_by_filter(const Row *w, double reference)
+{
+    Index stop = earlier(w->pre + w->first + whole(PULSE_TAIL_MS / ((double)w->size * w->step)),
+                         w->n_blocks);
+    double area = 0.0;
+    for (Index b = later(0, w->pulse_from / w->size - 1); b < stop; b++)
+        area += w->y[b] - reference;
+    return LEFT_PER_MS * fabs(area) * (double)w->size * w->step;
+}
+
 /* Fit the artefact up to the response, find the response, and repeat with what was found.
  * Gives the number of blocks after the stimulus that hold no response yet. */
 static Index peel_artifact(Row *w, double per_block, Index reach, Index peak_from)
@@ -131,15 +145,20 @@ static Index peel_artifact(Row *w, double per_block, Index reach, Index peak_fro
     double variance = per_block + (0.002 * span) * (0.002 * span) + 1e-30;
     double reference = y[n_blocks - 1];
     Prior prior = {0.0, 0.0, 1e-6};
+    double level_at_end = mean_of(y, n_blocks - later(1, n_after / 5), n_blocks);
     if (w->n_pre > 0) {
         /* As good as its noise, and as what hum and drift may have done since. */
-        double moved = MOVED_SHARE * span;
-        prior.weight = variance / (variance * (double)w->size / (double)w->n_pre + moved * moved);
         reference = mean_of(y, later(0, w->before - 25), w->before);
+        double moved = MOVED_SHARE * span, shift = fabs(level_at_end - reference);
+        /* Nobody knows the area of an artefact that was cut off. */
+        if (shift > SHIFTED_SHARE * span
+            && (w->railed > 0 || shift < left_by_filter(w, reference)))
+            moved += shift;
+        prior.weight = variance / (variance * (double)w->size / (double)w->n_pre + moved * moved);
     }
     for (Index b = 0; b < n_blocks; b++)
         y[b] -= reference;
-    prior.level = mean_of(y, n_blocks - later(1, n_after / 5), n_blocks);
+    prior.level = level_at_end - reference;
     if (span > 0.0)
         prior.faint = variance / (0.04 * span * span);
     Index limit = earlier(earlier(n_after, first + 22), N_TABLE);
@@ -177,6 +196,47 @@ static Index peel_artifact(Row *w, double per_block, Index reach, Index peak_fro
     return end;
 }
 
+/* Fit the artefact to so few blocks behind the pulse, at the level that is known. */
+static void fit_front(Row *w, Index n, double per_block)
+{
+    const Prior known = {1e6, 0.0, 0.0};
+    double level = w->level;
+    Index from = w->pre + w->first, n_decays = w->n_decays;
+    n = later(n, 4);
+    for (Index b = from; b < from + n; b++)
+        w->z[b] = w->y[b] - level;
+    w->n_decays = N_FRONT;
+    fit_decay(w, w->z, w->first + n, known, per_block);
+    w->n_decays = n_decays;
+    w->level = level;
+}
+
+/* Whether the quiet stretch strays more from a line, beside how far it lies `away` from the level
+ * before the stimulus, than an artefact that was fitted leaves it: something came within it. */
+static int is_uneven(const Row *w, double away, double per_block)
+{
+    const double *r = w->r + w->quiet_from;
+    Index m = w->quiet_to - w->quiet_from;
+    double mean = mean_of(r, 0, m), middle = 0.5 * (double)(m - 1);
+    double sxy = 0.0, syy = 0.0, sxx = (double)m * ((double)(m * m) - 1.0) / 12.0;
+    for (Index i = 0; i < m; i++) {
+        sxy += ((double)i - middle) * (r[i] - mean);
+        syy += (r[i] - mean) * (r[i] - mean);
+    }
+    double share = UNEVEN * away, rest = syy - (m > 1 ? sxy * sxy / sxx : 0.0);
+    return rest > (share * share + 4.0 * per_block) * (double)m;
+}
+
+/* Whether the trace rests at that level for 1 ms between the quiet stretch and the peak: what was
+ * taken for the beginning of the response only came back. */
+static int rests_at(const Row *w, Index peak, double level, double within_mv)
+{
+    Index enough = whole(RESTS_MS / ((double)w->size * w->step) + 0.5), run = 0;
+    for (Index b = w->quiet_to; b < peak && run < enough; b++)
+        run = fabs(w->r[b] - level) < within_mv ? run + 1 : 0;
+    return run >= enough;
+}
+
 /* Take the level before the stimulus where something local lies before the response.
  *
  * A far-field potential moves the stretch before the response; drift and hum move it too, but
@@ -196,6 +256,9 @@ static int prefer_before(Row *w, Index peak, double per_block)
     double middle = 0.5 * (double)(w->quiet_from + w->quiet_to);
     double early = mean_of(r, begin, w->before);
     early += slope * (0.5 * (double)(begin + w->before) - middle);
+    double allowed = larger(FAR_FIELD_SHARE * (r[peak] - early), 4.0 * sqrt(per_block));
+    if (fabs(early) <= allowed)
+        return 0;
     /* The thirds of the stretch from the pulse to the response. */
     Index third = later(1, (w->quiet_to - start) / 3);
     double part_of[3];
@@ -212,18 +275,28 @@ static int prefer_before(Row *w, Index peak, double per_block)
     end += slope * (smaller(w->bend / size, (double)w->n_blocks) - middle);
     double drift = fabs(end - early) * (middle - (double)w->before);
     drift /= (double)later(1, last - w->before);
-    double allowed = larger(FAR_FIELD_SHARE * (r[peak] - early), 3.0 * swing);
-    allowed = larger(allowed, 4.0 * sqrt(per_block));
+    allowed = larger(allowed, 3.0 * swing);
     if (fabs(early) <= allowed + 2.0 * drift)
         return 0;
-    int again = ratio <= GROWS_AGAIN && fabs(early) > CLEARLY * allowed;
-    int grows = ratio <= GROWS && (again || fabs(part_of[0]) <= RECOVERING * fabs(part_of[2]));
+    /* What a high-pass filter makes of a large artefact grows behind its end, too, and is still
+     * there at the end of the sweep. */
+    int over = fabs(end - early) < OVER * fabs(early);
+    int grows = ratio <= (over ? GROWS : STILL_GROWS)
+                && fabs(part_of[0]) <= RECOVERING * fabs(part_of[2]);
+    /* A slow decay that comes back to it is an amplifier that recovers. */
+    int slow = w->decay != 0.0 && w->at >= N_FAST && fabs(early) < NEARLY_BACK * fabs(w->decay);
+    /* So does one that rises first, and is on its way back before the response. */
+    int turns = fabs(part_of[0]) >= TURNING * fabs(part_of[1]) && ratio * TURNING >= 1.0;
+    int local = !slow && (grows || (!turns && is_uneven(w, early, per_block)));
+    local = local || rests_at(w, peak, early, 0.5 * allowed);
     w->level += w->slope * (middle * size - w->origin);
     w->origin = middle * size;
     w->slope = 0.0;
-    if (grows) {
+    if (local) {
         w->level += early;
-    } else if (fabs(end - early) < RECOVERING * fabs(early)) {
+        if (w->decay != 0.0)
+            fit_front(w, third, per_block);
+    } else if (over) {
         /* It is over by the end of the sweep: the baseline goes back to where it came from. */
         w->bend = (double)w->quiet_to * size + BACK_MS / w->step;
         w->slope = early / (w->bend - w->origin);

@@ -24,6 +24,7 @@ REALIGNED = 16384
 LATE_RESPONSE = 32768
 STARTS_LATE = 65536
 BEGUN_BEFORE = 131072
+EARLY_POTENTIAL = 262144
 
 # Cells of one row of `out`, in the order of the contract.
 ONSET, PEAK, AMPLITUDE, PEAK_TO_PEAK = 0, 1, 2, 3
@@ -49,11 +50,20 @@ REALIGN_MS = 0.25
 # blocks, twice as long, that the sweep shows later than RESPONSE_FROM_MS.
 EDGE_SHARE = 0.25
 BENDS = 0.5
+# Of a step or spike, whose bend over twice the time is no more than STEP_BEND times as large, this
+# share is enough.
+FAINT_BENDS = 0.1
+STEP_BEND = 1.8
 RESPONSE_FROM_MS = 3.0
 SMOOTH_BEND = 2.6
 # An amplifier may stay on its rail for this long, and this much of it is worth a word.
 RAIL_MS = 12.0
 CLIPPED_MS = 0.5
+# The noise behind a rail is this many times the white part, from crest to trough, and the rail this
+# many times as far from where the trace came; 0.2 ms behind its end so much of that is left.
+RAIL_NOISE = 8.0
+RAIL_CLEAR = 50.0
+RAIL_LEFT = 0.35
 FIRST_PEAK_MS = 1.2
 # A phase that begins later than this after the last return is another response. Units delayed
 # by 16 ms behind 5 ms of negativity leave 11 ms (design reference, section 7.4); an F wave
@@ -111,6 +121,8 @@ REST_MS = 2.6
 SMALL_SHARE = 0.15
 LONG_REST_MS = 4.0
 REST_LEVEL = 0.02
+# So does a potential of less than this share before a long rest.
+EARLY_SHARE = 0.5
 # The swing behind a high-pass filter: falls to half in at least this, and from there to a
 # quarter in about as long again, as an exponential does and no phase.
 SWING_MS = 2.4
@@ -130,6 +142,8 @@ LONGEST_DECAY_MS = 12.8
 # The first N_FAST decays end with 3 ms. A slower one is believed only where it comes back to
 # the level before the stimulus: else it is something else, a far-field potential, that bends.
 N_FAST = 14
+# Behind the pulse, before a far-field potential, those up to 1.1 ms are told apart.
+N_FRONT = 10
 COMES_BACK = 0.5
 # A phase is back where 0.5 % of the highest peak is left, of a small one 1.5 % of its own.
 RETURN_OWN = 3.0
@@ -147,6 +161,11 @@ DRIFT_MS = 15.0
 LONG_QUIET_MS = 3.5
 # How far hum and drift may move the level between stimulus and response, of the response.
 MOVED_SHARE = 0.005
+# Where the end of the sweep differs by more than this, a filter may have moved it: one pole of 3 Hz
+# leaves 0.019 of the area of an artefact and its tail, in mV for each mV ms.
+SHIFTED_SHARE = 0.02
+LEFT_PER_MS = 0.04
+PULSE_TAIL_MS = 2.0
 # A sweep may begin so long after its stimulus.
 LATEST_START_MS = 10.0
 # It is then quiet for so long before its response, and for this share of the time that was missed;
@@ -168,11 +187,21 @@ FAR_FIELD_SHARE = 0.006
 # amplifier that recovers.
 RECOVERING = 0.75
 GROWS = 0.9
-# What came down to this share of what lies before the response has grown again: the end of an
-# artefact lies in front of the potential.
-GROWS_AGAIN = 0.6
-CLEARLY = 1.5
+# Where the end of the sweep is not nearly back at the level before the stimulus, it must grow more.
+STILL_GROWS = 0.7
+OVER = 0.5
+# What strays by this share of how far it lies from the level before the stimulus is bent by such
+# a potential: a decay that was fitted to a recovery leaves less.
+UNEVEN = 0.12
+# A recovery that rises first is at this share of its top, or beyond, and lower before the response.
+TURNING = 0.85
+# A slow decay that leaves less of itself than this is an amplifier that recovers all the same.
+NEARLY_BACK = 0.2
+# So long at the level before the stimulus the trace is back there, and no response rises.
+RESTS_MS = 1.0
 BACK_MS = 10.0
+# A stretch whose blocks stray from their line by more than twice its white noise is bent.
+BENT = 4.0
 # Removing hum must not shorten the quiet stretch before the response by more than this.
 UNDONE_MS = 0.7
 HUM_HZ = (50.0, 60.0)
@@ -180,3 +209,19 @@ HUM_HZ = (50.0, 60.0)
 SLOW_RISE_MS = 6.0
 # The slow part of a response is over this long after its peak, or straight enough.
 AFTER_MS = 20.0
+
+# What readers ask of raw sweeps (sweep.c). Fewer samples show no artefact, and no response.
+FEWEST_SAMPLES, FEWEST_OF_RESPONSE = 32, 16
+# A step of the artefact, and a jump, have at least this share of all that is seen; a jump comes out
+# of quiet, and what follows it rises little farther: as shares of the jump.
+EDGE_PART, JUMP_PART = 0.05, 0.01
+QUIET_PART, LONGER_RISE = 0.3, 1.6
+NOT_SEEN, DOUBTED = -1, -2
+# So long after the stimulus a held amplifier is looked for.
+HELD_LOOKED_S = 0.02
+HELD_INTO_RESPONSE, STRAY = 1, 2
+# Responses are held against each other at this rate, or at less than twice as much.
+CURVE_HZ = 5000.0
+UNCLEAR = 2
+# Cells of the largest deflection of a sweep.
+DEFLECTION = 5

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -42,7 +41,7 @@ def _library() -> ctypes.CDLL:
 @lru_cache(maxsize=4)
 def _measure_rows(which: str) -> Any:
     """Give one build of the function: ``baseline``, ``avx2``, or the best (empty)."""
-    return _function(
+    return exported(
         "measure_rows",
         which,
         [
@@ -63,19 +62,43 @@ def _measure_rows(which: str) -> Any:
 @lru_cache(maxsize=4)
 def _correct_row(which: str) -> Any:
     kinds = [_POINTER, *[_WHOLE] * 2, *[_NUMBER] * 3, _WHOLE, _NUMBER, *[_WHOLE] * 2]
-    return _function("correct_row", which, [*kinds, *[_POINTER] * 9])
+    return exported("correct_row", which, [*kinds, *[_POINTER] * 9])
 
 
-@lru_cache(maxsize=4)
-def _refine(which: str) -> Any:
-    kinds = [_WHOLE, _WHOLE, *[_POINTER] * 16, _WHOLE, *[_POINTER] * 6]
-    return _function("refine", which, kinds)
-
-
-def _function(name: str, which: str, kinds: list[Any]) -> Any:
+def exported(name: str, which: str, kinds: list[Any]) -> Any:
+    """Give one build of a function of the library, with what its arguments are."""
     function = getattr(_library(), f"ncs_{name}_{which or best_build()}")
     function.restype, function.argtypes = None, kinds
     return function
+
+
+@lru_cache(maxsize=32)
+def _pair_function(name: str, which: str, kinds: tuple[type, ...]) -> Any:
+    return exported(name, which, list(kinds))
+
+
+Given = tuple[NDArray[Any], type, int] | int | float
+"""What :func:`call` hands on: an array with the type and the number of values it must have."""
+
+
+def call(name: str, which: str, *given: Given) -> None:
+    """Call a function of the kernel on arrays, whole numbers and numbers, in this order.
+
+    Parameters
+    ----------
+    name : str
+        Of the function, without prefix and build.
+    which : str
+        The build to use; empty for the best.
+    *given : tuple, int or float
+        An array that is too small, of another type or not in one piece is refused.
+    """
+    kinds = tuple(
+        _POINTER if isinstance(one, tuple) else _WHOLE if isinstance(one, int) else _NUMBER
+        for one in given
+    )
+    handed = [address(*one) if isinstance(one, tuple) else one for one in given]
+    _pair_function(name, which, kinds)(*handed)
 
 
 def best_build() -> str:
@@ -87,7 +110,7 @@ def _carray(array: NDArray[Any]) -> bool:
     return bool(array.flags.c_contiguous and array.flags.aligned)
 
 
-def _address(array: NDArray[Any], dtype: type, size: int) -> int:
+def address(array: NDArray[Any], dtype: type, size: int) -> int:
     """Where an array begins, after a look at what C could not refuse."""
     if array.dtype != dtype or array.size < size or not _carray(array):
         raise TypeError(f"needs {size} values of {dtype.__name__} in one piece, aligned")
@@ -135,23 +158,23 @@ def measure_rows(
         raise IndexError("rows names a row that samples has not")
     work = np.empty(4 * max(n, 1))
     _measure_rows(which)(
-        _address(samples, kind, m * n),
+        address(samples, kind, m * n),
         is_double,
-        _address(rows, np.int64, 0),
+        address(rows, np.int64, 0),
         rows.size,
-        _address(stimuli, np.int64, m),
-        _address(low_mv, np.float64, m),
-        _address(high_mv, np.float64, m),
-        _address(pulse_ms, np.float64, m),
-        _address(unit_mv, np.float64, m),
+        address(stimuli, np.int64, m),
+        address(low_mv, np.float64, m),
+        address(high_mv, np.float64, m),
+        address(pulse_ms, np.float64, m),
+        address(unit_mv, np.float64, m),
         n,
         scale.step_ms,
         scale.size,
         scale.first,
         *scale.addresses,
-        _address(work, np.float64, 0),
-        _address(out, np.float64, m * facts.WIDTH),
-        _address(found, np.int64, m),
+        address(work, np.float64, 0),
+        address(out, np.float64, m * facts.WIDTH),
+        address(found, np.int64, m),
     )
 
 
@@ -193,7 +216,7 @@ def corrected_row(
     is_double = samples.dtype == np.float64
     work, made, zero = np.empty(4 * max(n, 1)), np.empty(n), np.zeros(1, dtype=np.int64)
     _correct_row(which)(
-        _address(samples, np.float64 if is_double else np.float32, n),
+        address(samples, np.float64 if is_double else np.float32, n),
         is_double,
         stimulus,
         *limits_mv,
@@ -203,85 +226,12 @@ def corrected_row(
         scale.size,
         scale.first,
         *scale.addresses,
-        _address(work, np.float64, 0),
-        _address(made, np.float64, n),
-        _address(zero, np.int64, 1),
+        address(work, np.float64, 0),
+        address(made, np.float64, n),
+        address(zero, np.int64, 1),
     )
     return made, int(zero[0])
 
 
 FAR_BEFORE = 2**31
 """No sweep begins so many samples after its stimulus: an index further back says the same."""
-
-KEPT_KINDS = 4
-"""How many distributions of each pair :func:`refine` keeps."""
-
-
-def refine(
-    kinds: Sequence[NDArray[Any]],
-    spectra: Sequence[NDArray[np.float64]],
-    setting: Sequence[NDArray[np.float64]],
-    rounds: int,
-    which: str = "",
-) -> tuple[NDArray[Any], ...]:
-    """Refine the delay distributions of pairs of responses (``refine.c``).
-
-    Parameters
-    ----------
-    kinds : three arrays
-        Parameters (n, k, 6), shape (n, k) as int64, what is not fitted (n, k, 6) as bool.
-    spectra : six arrays of float64
-        Distal and proximal spectra (n, 72), their noise (n, 36), window (n, 72, 72), evidence
-        (n,); real and imaginary parts alternate.
-    setting : seven arrays of float64
-        Radians per ms (36,), limits, priors (6,), squares of grains (3,), tied errors (3, 36).
-    rounds : int
-        Steps before the worst kinds are dropped, and after.
-    which : str, optional
-        The build to use.
-
-    Returns
-    -------
-    tuple of ndarray
-        Parameters (n, 4, 6) and places among the kinds (n, 4) of the best; for every grain
-        (n, 3, 4) evidence, pivot of the mass, misfit; and what each leaves (n, 4).
-    """
-    n, k, _ = kinds[0].shape
-    given = [*kinds, *spectra, *setting]
-    dtypes = [np.float64, np.int64, np.bool_, *[np.float64] * 13]
-    sizes = [
-        n * k * 6,
-        n * k,
-        n * k * 6,
-        n * 72,
-        n * 72,
-        n * 36,
-        n * 36,
-        n * 72 * 72,
-        n,
-        36,
-        6,
-        6,
-        6,
-        6,
-        3,
-        108,
-    ]
-    if not KEPT_KINDS <= k <= 16:
-        raise ValueError(f"{k} kinds; from {KEPT_KINDS} to 16 can be refined")
-    held = [np.ascontiguousarray(a) for a in given]
-    grains = [np.zeros((n, 3, KEPT_KINDS)) for _ in range(3)]
-    out: tuple[NDArray[Any], ...] = (
-        np.zeros((n, KEPT_KINDS, 6)),
-        np.zeros((n, KEPT_KINDS), dtype=np.int64),
-        *grains,
-        np.zeros((n, KEPT_KINDS)),
-    )
-    _refine(which)(
-        n,
-        k,
-        *map(_address, held, dtypes, sizes),
-        rounds,
-        *(_address(a, a.dtype.type, a.size) for a in out),
-    )
-    return out

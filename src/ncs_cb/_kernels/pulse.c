@@ -8,20 +8,21 @@ static inline double bend_of(Samples x, Index i, Index lag)
     return fabs((sample(x, i + lag) - middle) - (middle - sample(x, i - lag)));
 }
 
-/* Largest second difference of the blocks from `a` on: how sharply a response bends. */
-static double sharpest_bend(const double *restrict y, Index a, Index n_blocks)
+/* The largest second difference about the samples a..b; zero where there is none. */
+static inline double most_bend(Samples x, Index a, Index b, Index lag)
 {
-    /* In four lanes, so that no comparison waits for the one before. */
-    double most[4] = {0.0};
-    Index b = a;
-    for (; b < n_blocks - 4; b += 4)
-        for (Index k = 0; k < 4; k++) {
-            const double *v = y + b + k;
-            most[k] = larger(most[k], fabs((v[1] - v[0]) - (v[0] - v[-1])));
-        }
-    for (; b < n_blocks - 1; b++)
-        most[0] = larger(most[0], fabs((y[b + 1] - y[b]) - (y[b] - y[b - 1])));
-    return larger(larger(most[0], most[1]), larger(most[2], most[3]));
+    Wide most = {0.0};
+    Index i = a;
+    for (; i + WIDE <= b; i += WIDE) {
+        Wide middle = some(x, i);
+        most = larger_of(size_of((some(x, i + lag) - middle) - (middle - some(x, i - lag))), most);
+    }
+    double top = 0.0;
+    for (int k = 0; k < WIDE; k++)
+        top = larger(top, most[k]);
+    for (; i < b; i++)
+        top = larger(top, bend_of(x, i, lag));
+    return top;
 }
 
 /* Follow the edges of a pulse from sample i on; give the first sample after the last edge, or
@@ -33,22 +34,53 @@ static Index follow_edges(Row *w, Index i, Index lag, double edge, double bend, 
 {
     Index wait = whole(MARKER_MS * w->per_ms);
     Index last = earlier(w->n - lag - 1, i + whole(RAIL_MS * w->per_ms));
-    Index end = i + lag, run = 0;
+    Index end = i + lag, run = 0, railed = 0;
+    Samples x = w->x;
     for (; i < last; i++) {
-        double v = sample(w->x, i);
-        int far = fabs(v - base) > 2.0 * edge;
-        int held = fabs(v - base) > 2.0 * bend && sample(w->x, i + 1) == v;
+        double v = sample(x, i);
+        int far = fabs(v - base) > 2.0 * larger(edge, bend);
+        int held = fabs(v - base) > 2.0 * bend && sample(x, i + 1) == v;
         if (i > end + wait && !far && !held)
             break;
-        if (bend_of(w->x, i, lag) > edge)
+        if (bend_of(x, i, lag) > edge)
             end = i + 1;
         run = held ? run + 1 : 0;
         if (run >= 2) {
             end = later(end, i + 2);
-            w->railed = later(w->railed, run + 1);
+            railed = later(railed, run + 1);
         }
     }
+    w->railed = railed;
     return end;
+}
+
+/* Let the pulse last until the end of a rail that shows noise: a run of samples near the extreme
+ * that is longer than any pulse, or that the trace leaves more slowly than a pulse ends. */
+static void follow_rail(Row *w, Index start, double base, Index reach)
+{
+    Samples x = w->x;
+    double slack = RAIL_NOISE * w->white, rail = base;
+    Index last = earlier(w->n, start + whole(RAIL_MS * w->per_ms));
+    for (Index i = start; i < earlier(last, start + reach); i++)
+        if (fabs(sample(x, i) - base) > fabs(rail - base))
+            rail = sample(x, i);
+    double height = fabs(rail - base);
+    if (slack == 0.0 || !(height > RAIL_CLEAR * slack))
+        return;
+    Index enough = later(3, whole(CLIPPED_MS * w->per_ms)), run = 0, length = 0, end = start;
+    for (Index i = start; i < last && i <= later(end, start) + reach; i++) {
+        run = fabs(sample(x, i) - rail) <= slack ? run + 1 : 0;
+        if (run >= enough) {
+            end = i + 1;
+            length = run;
+        }
+    }
+    Index behind = earlier(end + whole(2.0 * EDGE_MS * w->per_ms), w->n - 1);
+    double left = (sample(x, behind) - base) / (rail - base);
+    if (length < enough || (length <= reach && left < RAIL_LEFT))
+        return;
+    w->pulse_to = later(w->pulse_to, end);
+    w->railed = later(w->railed, length);
 }
 
 /* Whether the first edge of a faint pulse stands at the marker, before the edge found at `start`:
@@ -58,10 +90,7 @@ static int begins_at_marker(const Row *w, Index start, Index lag, double edge)
     Index a = later(lag, w->stimulus - lag - 1), b = earlier(w->n - lag, w->stimulus + 2);
     if (start <= b)
         return 0;
-    double most = 0.0;
-    for (Index i = a; i < b; i++)
-        most = larger(most, bend_of(w->x, i, lag));
-    return most > larger(edge, 15.0 * w->white);
+    return most_bend(w->x, a, b, lag) > larger(edge, 15.0 * w->white);
 }
 
 /* Give the first sample behind an amplifier that is held at one value from the pulse on, far from
@@ -82,6 +111,22 @@ static Index behind_hold(const Row *w, Index reach)
     return end;
 }
 
+/* Where a pulse that was found to begin at sample i does begin: a filter rounds its first edge. */
+static Index first_departure(const Row *w, Index i, Index lag)
+{
+    Index least = later(later(lag, i - lag - 1), 1);
+    while (i > least && fabs(sample(w->x, i - 1) - sample(w->x, i - 1 - lag)) > 8.0 * w->white)
+        i--;
+    return i;
+}
+
+/* Whether what bends so much over a time bends so much more over twice the time: a smooth wave
+ * four times as much, a step no more, and a short pulse that a filter rounds hardly more. */
+static int is_wave(const Row *w, Index lo, Index hi, Index lag, double bend)
+{
+    return most_bend(w->x, later(lo, lag), earlier(hi, w->n - lag), lag) > STEP_BEND * bend;
+}
+
 /* Find the pulse about the marker: an edge bends the trace more sharply, and over a shorter
  * time, than anything later in the sweep does. Where none is seen it is taken to be at the
  * marker, and as long as the file says. */
@@ -91,28 +136,31 @@ static void look_for_pulse(Row *w)
     Index reach = whole(MARKER_MS * w->per_ms);
     Index lo = later(lag, w->stimulus - reach);
     Index hi = earlier(w->n - lag, w->stimulus + reach);
-    double top = 0.0, wider = 0.0;
     w->pulse_from = w->pulse_to = w->stimulus;
     w->railed = 0;
     if (w->duration > 0.0)
         w->pulse_to = earlier(w->n, w->stimulus + whole(w->duration * w->per_ms + 0.5));
-    for (Index i = lo; i < hi; i++) {
-        top = larger(top, bend_of(w->x, i, lag));
-        if (i >= 2 * lag && i + 2 * lag < w->n)
-            wider = larger(wider, bend_of(w->x, i, 2 * lag));
-    }
-    /* Over twice the time a step bends as much, a smooth wave four times as much. */
-    if (top <= 15.0 * w->white || wider > SMOOTH_BEND * top)
+    double top = most_bend(w->x, lo, hi, lag);
+    double wider = most_bend(w->x, later(lo, 2 * lag), earlier(hi, w->n - 2 * lag), 2 * lag);
+    if (top <= 15.0 * w->white || (wider > SMOOTH_BEND * top && is_wave(w, lo, hi, 4 * lag, wider)))
         return;
     Index from = w->pre + whole(RESPONSE_FROM_MS * w->per_ms / (double)w->size);
     /* The step by which a held amplifier is let go is no bend of the response. */
     from = later(from, behind_hold(w, reach) / w->size + 2);
     from = later(1, earlier(from, w->n_blocks - 2));
-    double edge = larger(BENDS * sharpest_bend(w->y, from, w->n_blocks), 15.0 * w->white);
-    if (top <= edge)
-        return;
+    /* How sharply a response bends. */
+    Samples blocks = {w->y, 1};
+    double sharpest = most_bend(blocks, from, w->n_blocks - 1, 1);
+    double edge = larger(BENDS * sharpest, 15.0 * w->white), bend = edge;
     int clear = top > 1.3 * edge;
-    double bend = edge;
+    if (top <= edge) {
+        /* A step or a spike is no part of a response, however little it bends. */
+        edge = larger(FAINT_BENDS * sharpest, 15.0 * w->white);
+        int wave = wider > STEP_BEND * top && is_wave(w, lo, hi, 4 * lag, wider);
+        if (wave || top <= edge || w->white == 0.0 || !((double)lag * w->step < 1.5 * EDGE_MS))
+            return;
+        clear = 1;
+    }
     edge = larger(edge, EDGE_SHARE * top);
     Index start = lo;
     while (bend_of(w->x, start, lag) <= edge)
@@ -122,8 +170,9 @@ static void look_for_pulse(Row *w)
     int whole_pulse = (double)w->stimulus * w->step > BEFORE_MS
                       || fabs(sample(w->x, start - lag) - w->y[w->n_blocks - 1]) < edge;
     if (clear && start > lo && whole_pulse && !begins_at_marker(w, start, lag, EDGE_SHARE * top))
-        w->pulse_from = start + lag;
+        w->pulse_from = first_departure(w, start + lag, lag);
     double base = start > lo ? sample(w->x, start - lag) : w->y[w->n_blocks - 1];
     Index end = follow_edges(w, start, lag, edge, bend, base);
     w->pulse_to = later(end, w->pulse_from + w->pulse_to - w->stimulus);
+    follow_rail(w, start, base, reach);
 }

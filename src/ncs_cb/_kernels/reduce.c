@@ -51,6 +51,12 @@ static inline Wide larger_of(Wide a, Wide b)
 #endif
 }
 
+/* Each number without its sign. */
+static inline Wide size_of(Wide a)
+{
+    return (Wide)((Masks)a & INT64_MAX);
+}
+
 /* The largest of v[a:b], which is not empty, each times `sign`. */
 static inline double most_of(const double *v, Index a, Index b, double sign)
 {
@@ -93,6 +99,21 @@ static Index place_of(const double *v, Index a, Index b, double value)
             break;
     }
     while (i < b && v[i] != value)
+        i++;
+    return i;
+}
+
+/* Index of the first of v[a:b] that is at least `level`; b when none is. */
+static Index first_from(const double *v, Index a, Index b, double level)
+{
+    Index i = a;
+    Wide wanted = level - (Wide){0.0};
+    for (; i + 4 * WIDE <= b; i += 4 * WIDE) {
+        const Wide *u = (const Wide *)(v + i);
+        if (any((u[0] >= wanted) | (u[1] >= wanted) | (u[2] >= wanted) | (u[3] >= wanted)))
+            break;
+    }
+    while (i < b && v[i] < level)
         i++;
     return i;
 }
@@ -184,17 +205,17 @@ static void block_means(Samples x, Index size, Index n_blocks, double *restrict 
 /* Sum of n values, in four lanes, so that no addition waits for the one before. */
 static double sum_of(const double *v, Index n)
 {
-    double s0 = 0.0, s1 = 0.0, s2 = 0.0, s3 = 0.0;
+    Wide sums[4 / WIDE] = {{0.0}};
     Index i = 0;
-    for (; i < n - 3; i += 4) {
-        s0 += v[i];
-        s1 += v[i + 1];
-        s2 += v[i + 2];
-        s3 += v[i + 3];
-    }
+    for (; i < n - 3; i += 4)
+        for (int k = 0; k < 4 / WIDE; k++)
+            sums[k] += *(const Wide *)(v + i + k * WIDE);
+    double s[4];
+    for (int k = 0; k < 4; k++)
+        s[k] = sums[k / WIDE][k % WIDE];
     for (; i < n; i++)
-        s0 += v[i];
-    return (s0 + s1) + (s2 + s3);
+        s[0] += v[i];
+    return (s[0] + s[1]) + (s[2] + s[3]);
 }
 
 /* Mean of v[a:b]; zero when empty. */

@@ -12,6 +12,8 @@ from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from ncs_cb.system import look_for_garbage_seldom
+
 if TYPE_CHECKING:
     from ncs_cb.model import Study
 
@@ -39,6 +41,7 @@ def load() -> None:
         import_module("ncs_cb.analysis").analyze_together([_study()])
     gc.freeze()
     gc.enable()
+    look_for_garbage_seldom()
 
 
 def _study() -> Study:

@@ -21,9 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ncs_cb.cli.folding import Glued, fold, glued
-from ncs_cb.errors import NcsError, StoppedError
-from ncs_cb.plugins import PluginWarning
-from ncs_cb.review_file import TornLogWarning
+from ncs_cb.errors import NcsError, NcsWarning, StoppedError
 
 SOME_FAILED = 1
 WRONG_USAGE = 2
@@ -71,7 +69,7 @@ def tell_warnings() -> None:
     usual = warnings.showwarning
 
     def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
-        if issubclass(category, PluginWarning | TornLogWarning):
+        if issubclass(category, NcsWarning):
             tell(f"warning: {message}")
         else:
             usual(message, category, *place, **more)

@@ -15,9 +15,7 @@ from rich.text import Text
 _WIDE = r"[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]"
 _OPENING, _CLOSING = "（《“", "，。；：、）！？》”"
 _GLUE = r"(?<=\d) (?=(?:%|°C|m/s|mm|cm|ms|s|[mµu]?V|mA|k?Hz)(?!\w))"
-_WORD = re.compile(
-    rf" *[{_OPENING}]*(?:(?:(?!{_WIDE})\S|{_GLUE})+|{_WIDE})[{_CLOSING}]*", re.IGNORECASE
-)
+_WORD = rf" *[{_OPENING}]*(?:(?:(?!{_WIDE})\S|{_GLUE})+|{_WIDE})[{_CLOSING}]*"
 _HANGING = 2
 # Stands for a blank where rich would break a cell of a table; no font shows it, and no text has it.
 _GLUED = "\ue000"
@@ -31,7 +29,8 @@ def fold(text: Text, width: int) -> Text:
     told = text.plain
     indent = len(told) - len(told.lstrip(" ")) + _HANGING
     cuts, used = [], 0
-    for word in _WORD.finditer(told):
+    # Compiled at its first use, and kept by `re`: a file or a pipe has no width.
+    for word in re.finditer(_WORD, told, re.IGNORECASE):
         wide = cell_len(word.group())
         if used and used + wide > width:
             cuts.append(word.start())

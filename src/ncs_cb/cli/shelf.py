@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 import shutil
 import sys
-from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
@@ -54,6 +53,7 @@ def doctor() -> None:
 def _required() -> list[str]:
     """Name the packages of the core, as the package's own metadata lists them."""
     import re
+    from importlib.metadata import PackageNotFoundError, requires
 
     try:
         lines = [line for line in requires("ncs_cb") or () if "extra ==" not in line]
@@ -63,6 +63,8 @@ def _required() -> list[str]:
 
 
 def _version(package: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version(package)
     except PackageNotFoundError:

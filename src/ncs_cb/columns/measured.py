@@ -169,7 +169,10 @@ ESTIMATE: tuple[Column, ...] = (
         "Share of the distal signal lost to block, 0 to 1 (research, no published criterion).",
     ),
     number(
-        "estimates", "blocked_fraction_low", "Blocked share, low", "Lower end of the 90 % interval."
+        "estimates",
+        "blocked_fraction_low",
+        "Blocked share, low",
+        "Lower end of the 90 % interval; 0 unless the proximal stimulus is attested supramaximal.",
     ),
     number(
         "estimates",

@@ -7,13 +7,23 @@ from functools import cache
 
 import numpy as np
 
-from ncs_cb.dispersion.deconvolution import SCALE, Fit, Floats, Spectra, transfer
+from ncs_cb.dispersion.deconvolution import (
+    Complexes,
+    Fit,
+    Floats,
+    Spectra,
+    Truths,
+)
 from ncs_cb.knowledge import datafile
 from ncs_cb.model import DataFile
 
 # Frequencies 40 to 110 Hz: below, the mass is fitted and a wandering baseline lies; above, two
 # muscles of one nerve differ by delays of their own.
 _TELLING = slice(4, 12)
+# 40 to 230 Hz: as far up as a surface response has power.
+_SHAPED = slice(4, 24)
+# 0, 10 and 20 Hz: where the mass is read.
+_LOWEST = slice(0, 3)
 _TABLE = "block_interval"
 
 
@@ -22,11 +32,24 @@ class Interval:
     """The calibrated factors; their meaning stands in the data file."""
 
     posterior: float
-    counting: float
-    unexplained: float
     remainder: float
+    moved: float
     neighbor: float
-    hidden: float
+    weak: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Room:
+    """How far the blocked share may lie from the estimate, one per pair.
+
+    ``fit`` to either side by what the two traces themselves leave open. What no trace can show
+    stands in the others: ``down`` an electrode that moved and records less; ``up`` a neighbor
+    that answers in the same shape, and a distal stimulus too weak, which hide block.
+    """
+
+    fit: Floats
+    down: Floats
+    up: Floats
 
 
 @cache
@@ -42,50 +65,45 @@ def data_file() -> DataFile:
     return DataFile(_TABLE, int(read.raw["revision"]), read.sha256)
 
 
-def neighbor_width(low: Floats, factors: Interval) -> Floats:
-    """Give what a neighboring muscle may add to half the width, one per pair.
-
-    Parameters
-    ----------
-    low : ndarray of shape (n,)
-        Size of the distal spectrum up to 20 Hz, where the mass is read, relative to its maximum.
-    factors : Interval
-    """
-    return np.asarray(np.minimum(factors.neighbor / np.maximum(low, 1e-12), factors.hidden))
-
-
-def unexplained(fit: Fit) -> Floats:
-    """Give the share of the distal signal in a remainder that noise and pool do not explain."""
-    surplus = np.clip(1.0 - 1.0 / np.maximum(fit.misfit, 1e-12), 0.0, 1.0)
-    return np.asarray(fit.residual * np.sqrt(surplus) * np.clip(fit.scale, 0.0, 1.5))
-
-
 def strangeness(fit: Fit, pair: Spectra) -> Floats:
     """Give the share of what arrived, one per pair, that another signal at 40 to 110 Hz holds.
 
-    Beyond noise and pool, as :func:`unexplained`; a second nerve or another filter shows there,
-    a second muscle of the same nerve hardly does.
+    Beyond noise and pool; a second nerve or another filter shows there, a second muscle of the
+    same nerve hardly does.
     """
-    kinds = fit.weight * fit.theta[..., SCALE]
-    arrived = (kinds[..., None] * transfer(fit.theta, fit.shape)).sum(axis=1) * pair.distal
-    seen = (pair.window @ np.ascontiguousarray(arrived).view(np.float64)[..., None])[..., 0]
-    rest = (pair.proximal - np.ascontiguousarray(seen).view(np.complex128))[:, _TELLING]
-    sent = np.sqrt((np.abs(pair.distal) ** 2).sum(axis=1)) * np.clip(fit.scale, 0.05, 2.0)
+    sent = _size(pair.distal) * np.clip(fit.scale, 0.05, 2.0)
     surplus = np.clip(1.0 - 1.0 / np.maximum(fit.misfit, 1e-12), 0.0, 1.0)
-    return np.asarray(np.sqrt(surplus * (np.abs(rest) ** 2).sum(axis=1)) / sent)
+    return np.asarray(np.sqrt(surplus) * _size(fit.remainder[:, _TELLING]) / sent)
 
 
-def half_width(fit: Fit, factors: Interval) -> Floats:
-    """Give half the width of the 90 % interval of the blocked share, one per pair."""
-    blocked = np.clip(1.0 - fit.scale, 0.0, 1.0)
-    # Few units leave a misfit beyond the largest grain, and their shares differ more. The
-    # estimate may sit at 0 or 1 by chance, hence the hundredth.
-    share = np.maximum(blocked * (1.0 - blocked), 1e-4) * np.maximum(fit.misfit, 1.0)
+def hidden_mass(fit: Fit, pair: Spectra) -> Floats:
+    """Give the mass that a signal of the size of the remainder at 40 to 230 Hz has, one per pair.
+
+    Relative to the distal response, and to how little of it lies where the mass is read: a
+    neighboring muscle, a second one, potentials tied to velocity leave so much there.
+    """
+    size = np.abs(pair.distal)
+    low = size[:, _LOWEST].mean(axis=1) / np.maximum(size.max(axis=1), 1e-12)
     return np.asarray(
-        np.sqrt(
-            (factors.posterior * fit.scale_sd) ** 2
-            + factors.counting**2 * share
-            + (factors.unexplained * unexplained(fit)) ** 2
-            + (factors.remainder * fit.residual * np.clip(fit.scale, 0.0, 1.5)) ** 2
-        )
+        _size(fit.remainder[:, _SHAPED]) / _size(pair.distal) / np.maximum(low, 1e-12)
     )
+
+
+def _size(spectra: Complexes) -> Floats:
+    return np.asarray(np.sqrt((np.abs(spectra) ** 2).sum(axis=1)))
+
+
+def room(fit: Fit, hidden: Floats, collision: Truths, attested: Truths, factors: Interval) -> Room:
+    """Give the room of the 90 % interval of the blocked share to either side.
+
+    `hidden` (n,) is the :func:`hidden_mass`; where `collision` (n,) excluded it, no neighbor
+    answers; where the distal stimulus is `attested` (n,), it was not too weak.
+    """
+    square = (factors.posterior * fit.scale_sd) ** 2 + (factors.remainder * hidden) ** 2
+    # What arrived would have been larger by this much under the electrode's first place.
+    arrived = np.clip(fit.scale, 0.0, 1.5)
+    lost = arrived * factors.moved / (1.0 - factors.moved)
+    added = np.where(collision, 0.0, factors.neighbor)
+    missed = np.where(attested, 0.0, factors.weak * arrived)
+    more = (np.zeros_like(lost), lost, np.hypot(added, missed))
+    return Room(*(np.asarray(np.sqrt(square + each**2)) for each in more))

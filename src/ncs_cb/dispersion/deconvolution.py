@@ -61,10 +61,9 @@ class Spectra:
     """Pairs on the frequency grid, (n, n_frequencies).
 
     ``distal`` is cut off only where the proximal window no longer looks; ``aligned`` is cut at
-    the same distance from the response as ``proximal``, for the screening. ``window``
-    (n, 2 f, 2 f) cuts off where the proximal trace was cut off, and works on spectra whose real
-    and imaginary parts alternate. ``evidence`` (n,) is the number of independent values per
-    frequency.
+    the same distance from the response as ``proximal``, for the screening. ``cut``
+    (n, 2 f - 1) is the transform of what the proximal trace was cut off with, at twice as many
+    frequencies. ``evidence`` (n,) is the number of independent values per frequency.
     """
 
     distal: Complexes
@@ -72,7 +71,7 @@ class Spectra:
     proximal: Complexes
     distal_noise: Floats
     proximal_noise: Floats
-    window: Floats
+    cut: Complexes
     evidence: Floats
 
 
@@ -92,7 +91,8 @@ class Fit:
     ``theta`` (n, k, 6), ``shape`` (n, k), ``weight`` (n, k) summing to 1; ``scale`` and
     ``scale_sd`` (n,) are mean and standard deviation of the mass that arrives; ``residual`` (n,)
     is the share of the proximal response that the best one leaves unexplained, ``misfit`` (n,)
-    its mean squared error against the expected one.
+    its mean squared error against the expected one; ``remainder`` (n, n_frequencies) is what the
+    mixture leaves of the proximal spectrum.
     """
 
     theta: Floats
@@ -102,6 +102,7 @@ class Fit:
     scale_sd: Floats
     residual: Floats
     misfit: Floats
+    remainder: Complexes
 
 
 def turned(

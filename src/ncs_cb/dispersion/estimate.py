@@ -9,270 +9,113 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ncs_cb import flags
+from ncs_cb import _kernels
 from ncs_cb.columns import conform
 from ncs_cb.dispersion import calibration, deconvolution
-from ncs_cb.dispersion.deconvolution import Fit, Integers, Truths
 from ncs_cb.dispersion.fitting import LIMITS, refine
-from ncs_cb.dispersion.recordings import EARLIEST_ONSET_MS, Responses, Sweep, clean, spectra
+from ncs_cb.dispersion.recordings import EARLIEST_ONSET_MS, Sweep, clean, spectra
+from ncs_cb.dispersion.rows import NAMES, Known, Pairs, Row, limit, row_of, worded
 from ncs_cb.dispersion.screening import screen
-from ncs_cb.errors import UnitError
-from ncs_cb.knowledge import thresholds
+from ncs_cb.dispersion.usable import usable
 from ncs_cb.model import BlockFit, Trace
-from ncs_cb.units import LARGEST_PLAUSIBLE_RESPONSE_MV
 
 Floats = npt.NDArray[np.float64]
-Row = dict[str, float | str]
-
-# Frequencies 0, 10 and 20 Hz: where the mass is read.
-_LOWEST = 3
-
-
-def _limit(name: str) -> float:
-    """Give a limit of the estimate."""
-    return thresholds.value(f"estimate.{name}")
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What is known of a pair beside its samples."""
-
-    filters_differ: bool = False
-    supramaximal_distal: bool | None = None
-    supramaximal_proximal: bool | None = None
-    # The proximal stimulus reached no neighbor: a collision said so.
-    collision: bool = False
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Pairs:
-    """Pairs fitted together, and which of the pairs asked for they are."""
-
-    place: Integers
-    distal: Responses
-    proximal: Responses
-    fit: Fit
-    low: Floats
-    strange: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fitted:
     """One pair with its fit, from which :func:`curves` draws the curves when they are wanted."""
 
-    estimate: Row
+    numbers: Floats
+    flags: str
     distal: Sweep
     proximal: Sweep
     pairs: Pairs
     row: int
 
-
-_NAMES = (
-    "blocked_fraction",
-    "blocked_fraction_low",
-    "blocked_fraction_high",
-    "added_dispersion_ms",
-    "delay_ms",
-    "residual_pct",
-)
-# As many pairs at once as the processor's cache holds.
-_TOGETHER = 32
+    @property
+    def estimate(self) -> Row:
+        """The row of the table ``estimates``."""
+        return row_of(self.numbers, self.flags)
 
 
-def _nothing(name: str) -> Row:
-    return {**dict.fromkeys(_NAMES, float("nan")), "quality_flags": name}
-
-
-# ------------------------------------------------------------------ what can be used
-
-
-def _after(sweeps: Sequence[Sweep], samples_mv: Floats) -> Floats:
-    """Give the samples after the artefact of sweeps of one kind."""
-    one = sweeps[0]
-    first = max(0, one.stimulus_index) + round(EARLIEST_ONSET_MS * 1e-3 * one.sampling_rate_hz)
-    return samples_mv[:, first:]
-
-
-def _usable(sweeps: Sequence[Sweep], samples_mv: Floats) -> Truths:
-    """Tell which traces are finite, long enough, and neither flat nor clipped.
-
-    Raises
-    ------
-    UnitError
-        If a response is larger than 100 mV.
-    """
-    one, after = sweeps[0], _after(sweeps, samples_mv)
-    least = (_limit("shortest_sweep_ms") - EARLIEST_ONSET_MS) * 1e-3 * one.sampling_rate_hz
-    with np.errstate(invalid="ignore"):
-        tops = after.max(axis=1, initial=-np.inf)
-        bottoms = after.min(axis=1, initial=np.inf)
-        spans = tops - bottoms
-    limits = np.array([sweep.range_mv or (-np.inf, np.inf) for sweep in sweeps])
-    inside = ~((bottoms <= limits[:, 0]) | (tops >= limits[:, 1]))
-    for row in np.flatnonzero(inside & ~(spans <= LARGEST_PLAUSIBLE_RESPONSE_MV)):
-        _refuse_implausible(after[row])
-    usable = inside & np.isfinite(samples_mv).all(axis=1) & (spans > 0)
-    if not 0 <= one.stimulus_index < samples_mv.shape[1] or after.shape[1] < least:
-        return np.zeros(len(sweeps), dtype=bool)
-    run = max(4, round(_limit("standstill_ms") * 1e-3 * one.sampling_rate_hz))
-    ties = np.maximum(
-        np.count_nonzero(after == tops[:, None], axis=1),
-        np.count_nonzero(after == bottoms[:, None], axis=1),
-    )
-    for row in np.flatnonzero(usable & (ties >= run)):
-        usable[row] = not _stands_still(after[row], run)
-    return np.asarray(usable)
-
-
-def _stands_still(after: Floats, run: int) -> bool:
-    """Tell whether a phase stands still far from the baseline; a quiet baseline may."""
-    top, bottom = float(after.max()), float(after.min())
-    far, rest = 0.2 * (top - bottom), float(np.median(after))
-    return any(
-        abs(edge - rest) > far and _longest_run(after == edge) >= run for edge in (top, bottom)
-    )
-
-
-def _longest_run(mask: Truths) -> int:
-    edges = np.flatnonzero(np.diff(np.concatenate(([0], mask.astype(np.int8), [0]))))
-    return int((edges[1::2] - edges[::2]).max()) if edges.size else 0
-
-
-def _refuse_implausible(after: Floats) -> None:
-    after = after[np.isfinite(after)]
-    if after.size == 0:
-        return
-    largest = float(np.abs(after - np.median(after)).max())
-    if largest > LARGEST_PLAUSIBLE_RESPONSE_MV:
-        raise UnitError(
-            f"a response of {largest:.4g} mV is implausible; at most "
-            f"{LARGEST_PLAUSIBLE_RESPONSE_MV:g} mV is allowed.",
-            hint="Check the unit: traces must be in mV.",
-        )
+# So many pairs at once: what is made on the way is dropped before the next ones come.
+_TOGETHER = 512
 
 
 # ------------------------------------------------------------------ from pairs to rows
 
 
-def _estimate(
-    pairs: Sequence[tuple[Sweep, Sweep]], known: Sequence[_Known]
-) -> tuple[list[Row], list[Pairs]]:
-    """Estimate every pair by itself; give its row, and what was fitted, some pairs at a time."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Estimates:
+    """Numbers (n, 6) and flags of all pairs, and what was fitted, some pairs at a time."""
+
+    numbers: Floats
+    flags: list[str]
+    fitted: list[Pairs]
+
+
+def _estimate(pairs: Sequence[tuple[Sweep, Sweep]], known: Sequence[Known]) -> _Estimates:
+    """Estimate every pair by itself."""
     groups: dict[tuple[object, ...], list[int]] = {}
     for place, (distal, proximal) in enumerate(pairs):
         groups.setdefault((*distal.kind, *proximal.kind), []).append(place)
-    rows: list[Row] = [_nothing("estimate_response_absent")] * len(pairs)
+    numbers = np.full((len(pairs), len(NAMES)), np.nan)
+    words = ["estimate_response_absent"] * len(pairs)
     fitted = []
     for places in groups.values():
         for start in range(0, len(places), _TOGETHER):
             chosen = places[start : start + _TOGETHER]
-            names, found = _fit([pairs[i] for i in chosen], [known[i] for i in chosen])
-            for place, name in zip(chosen, names, strict=True):
-                rows[place] = _nothing(name)
+            reasons, found = _fit([pairs[i] for i in chosen], [known[i] for i in chosen])
+            for place, reason in zip(chosen, reasons, strict=True):
+                words[place] = reason
             if found is None:
                 continue
             fitted.append(replace(found, place=np.array(chosen)[found.place]))
-            own = [known[place] for place in fitted[-1].place]
-            for place, row in zip(fitted[-1].place, _rows(found, own), strict=True):
-                rows[place] = row
-    return rows, fitted
+            own = fitted[-1].place.tolist()
+            numbers[own], raised = worded(found, [known[place] for place in own])
+            for place, text in zip(own, raised, strict=True):
+                words[place] = text
+    return _Estimates(numbers, words, fitted)
 
 
 def _fit(
-    pairs: Sequence[tuple[Sweep, Sweep]], known: Sequence[_Known]
+    pairs: Sequence[tuple[Sweep, Sweep]], known: Sequence[Known]
 ) -> tuple[list[str], Pairs | None]:
     """Fit pairs of one kind; give each one's reason for no estimate, and the fit of the others."""
     near_far = list(zip(*pairs, strict=True))
-    samples = [np.stack([sweep.samples_mv for sweep in sweeps]) for sweeps in near_far]
-    usable = [_usable(*both) for both in zip(near_far, samples, strict=True)]
+    grids = [sweeps[0].grid for sweeps in near_far]
+    rows = [_kernels.rows_of([sweep.samples_mv for sweep in sweeps]) for sweeps in near_far]
+    good = [usable(*both) for both in zip(near_far, rows, strict=True)]
     reason = np.full(len(pairs), "estimate_response_absent", dtype=object)
     differ = np.array([one.filters_differ for one in known])
     reason[differ] = "estimate_filters_differ"
-    place = np.flatnonzero(usable[0] & usable[1] & ~differ)
+    place = np.flatnonzero(good[0] & good[1] & ~differ)
     if place.size == 0:
         return reason.tolist(), None
-    near = clean(samples[0][place], pairs[0][0].grid, np.full(place.size, EARLIEST_ONSET_MS))
-    small = near.is_present & (near.peak_mv < _limit("smallest_distal_mv"))
+    near = clean(rows[0].take(place), grids[0], np.full(place.size, EARLIEST_ONSET_MS))
+    small = near.is_present & (near.peak_mv < limit("smallest_distal_mv"))
     reason[place[small]] = "estimate_distal_small"
     go = np.flatnonzero(near.is_present & ~small)
     near, place = near.take(go), place[go]
     if place.size == 0:
         return reason.tolist(), None
     after = np.maximum(near.onset_ms, EARLIEST_ONSET_MS)
-    far = clean(samples[1][place], pairs[0][1].grid, after)
+    far = clean(rows[1].take(place), grids[1], after)
     go = np.flatnonzero(far.is_present)
     if go.size == 0:
         return reason.tolist(), None
     near, far, place = near.take(go), far.take(go), place[go]
     pair = spectra(near, far)
-    size = np.abs(pair.distal)
-    low = size[:, :_LOWEST].mean(axis=1) / size.max(axis=1)
     fit = refine(screen(pair, LIMITS), pair)
-    return reason.tolist(), Pairs(place, near, far, fit, low, calibration.strangeness(fit, pair))
+    hidden = calibration.hidden_mass(fit, pair)
+    strange = calibration.strangeness(fit, pair)
+    return reason.tolist(), Pairs(place, near, far, fit, hidden, strange)
 
 
-def _weighted_median(values: Floats, weight: Floats) -> Floats:
-    """Give the median of each row of values (n, k)."""
-    order = values.argsort(axis=1, kind="stable")
-    reached = np.cumsum(np.take_along_axis(weight, order, axis=1), axis=1)
-    middle = (reached >= 0.5 * reached[:, -1:]).argmax(axis=1)
-    return np.asarray(np.take_along_axis(values, order, axis=1)[np.arange(len(values)), middle])
-
-
-def _is_strange(pairs: Pairs) -> Truths:
-    """Tell where no delayed part of the distal response explains the proximal one."""
-    fit = pairs.fit
-    mostly = fit.residual > _limit("mostly_unexplained_share")
-    beyond = fit.misfit > _limit("beyond_noise_ratio")
-    return np.asarray((pairs.strange > _limit("unexplained_share")) | (mostly & beyond))
-
-
-def _rows(pairs: Pairs, known: Sequence[_Known]) -> list[Row]:
-    """Word the fits as rows of the table ``estimates``."""
-    fit, far = pairs.fit, pairs.proximal
-    weak_near = np.array([one.supramaximal_distal is False for one in known])
-    weak_far = np.array([one.supramaximal_proximal is False for one in known])
-    attested = np.array(
-        [one.supramaximal_distal is True and one.supramaximal_proximal is True for one in known]
-    )
-    factors = calibration.shipped()
-    half = calibration.half_width(fit, factors)
-    alone = np.array([one.collision for one in known])
-    half = np.hypot(half, np.where(alone, 0.0, calibration.neighbor_width(pairs.low, factors)))
-    is_short = far.end_mv > np.maximum(_limit("unfinished_share") * far.size_mv, 4.0 * far.noise_mv)
-    half = np.where(is_short, 2.0 * half, half)
-    low, high = (np.clip(1.0 - fit.scale + sign * half, 0.0, 1.0) for sign in (-1.0, 1.0))
-    # Part of the distal signal was never there to be compared; block may hide behind it.
-    exceeds = (fit.scale - 1.0 > np.maximum(_limit("surplus_share"), half)) | weak_near
-    raised = {
-        "estimate_sweep_short": is_short,
-        "estimate_residual_large": _is_strange(pairs),
-        "estimate_proximal_exceeds": exceeds,
-        "estimate_stimulus_unproven": (low > _limit("clearly_missing_share")) & ~attested,
-    }
-    mean, variance = deconvolution.moments(fit.theta, fit.shape)
-    numbers = (
-        np.clip(1.0 - fit.scale, 0.0, 1.0),
-        np.where(weak_far, 0.0, low),
-        np.where(exceeds, 1.0, high),
-        _weighted_median(np.sqrt(variance), fit.weight),
-        _weighted_median(mean, fit.weight),
-        100.0 * fit.residual,
-    )
-    values = np.stack(numbers, axis=1).tolist()
-    words = [
-        flags.join(name for name, is_raised in zip(raised, one, strict=True) if is_raised)
-        for one in np.stack(list(raised.values()), axis=1).tolist()
-    ]
-    return [
-        {**dict(zip(_NAMES, row, strict=True)), "quality_flags": text}
-        for row, text in zip(values, words, strict=True)
-    ]
-
-
-def _table(rows: Sequence[Row]) -> pd.DataFrame:
-    names = [*_NAMES, "quality_flags"]
-    return conform(pd.DataFrame(list(rows), columns=names), "estimates")
+def _table(numbers: Floats, words: Sequence[str]) -> pd.DataFrame:
+    columns: dict[str, object] = dict(zip(NAMES, numbers.T, strict=True))
+    return conform(pd.DataFrame({**columns, "quality_flags": list(words)}), "estimates")
 
 
 # ------------------------------------------------------------------ arrays
@@ -328,6 +171,7 @@ def estimate_block(
     *,
     sampling_rate_hz: npt.ArrayLike,
     stimulus_index: npt.ArrayLike,
+    supramaximal: bool | None = None,
 ) -> pd.DataFrame:
     """Tell how much of the distal signal is lost to block, apart from temporal dispersion.
 
@@ -343,6 +187,9 @@ def estimate_block(
     sampling_rate_hz : float or array_like of shape (n_pairs,) [Hz]
     stimulus_index : int or array_like of shape (n_pairs,)
         Sample of the stimulus, in both traces of the pair.
+    supramaximal : bool, optional
+        Whether both stimuli of every pair were supramaximal. None, as long as nobody attested it:
+        the interval then reaches down to 0, and farther up. False: from 0 to 1.
 
     Returns
     -------
@@ -382,18 +229,22 @@ def estimate_block(
     [0.5]
     """
     pairs = _sweeps(distal_mv, proximal_mv, sampling_rate_hz, stimulus_index)
-    return _table(_estimate(pairs, [_Known()] * len(pairs))[0])
+    known = Known(supramaximal_distal=supramaximal, supramaximal_proximal=supramaximal)
+    found = _estimate(pairs, [known] * len(pairs))
+    return _table(found.numbers, found.flags)
 
 
 # ------------------------------------------------------------------ traces
 
 
 def _sweep_of(trace: Trace) -> Sweep:
-    samples = np.asarray(trace.samples_mv, dtype=np.float64)
+    samples = np.asarray(trace.samples_mv)
+    if samples.dtype not in (np.float32, np.float64):
+        samples = samples.astype(np.float64)
     return Sweep(samples, float(trace.sampling_rate_hz), int(trace.stimulus_index), trace.range_mv)
 
 
-def _known_of(distal: Trace, proximal: Trace) -> _Known:
+def _known_of(distal: Trace, proximal: Trace) -> Known:
     corners = (
         (distal.high_pass_hz, proximal.high_pass_hz),
         (distal.low_pass_hz, proximal.low_pass_hz),
@@ -401,7 +252,7 @@ def _known_of(distal: Trace, proximal: Trace) -> _Known:
     differ = any(a is not None and b is not None and a != b for a, b in corners)
     near, far = distal.stimulus, proximal.stimulus
     collision = far.collision_used is True
-    return _Known(differ, near.is_supramaximal, far.is_supramaximal, collision)
+    return Known(differ, near.is_supramaximal, far.is_supramaximal, collision)
 
 
 def estimate_segments(pairs: Sequence[tuple[Trace | None, Trace | None]]) -> pd.DataFrame:
@@ -433,17 +284,24 @@ def fit_segments(
         for i, (distal, proximal) in enumerate(pairs)
         if distal is not None and proximal is not None
     ]
-    sweeps = [(_sweep_of(distal), _sweep_of(proximal)) for _, distal, proximal in there]
-    found, fitted = _estimate(sweeps, [_known_of(*both) for _, *both in there])
-    rows = [_nothing("estimate_response_absent")] * len(pairs)
-    for (i, _, _), row in zip(there, found, strict=True):
-        rows[i] = row
-    fits = {
-        there[place][0]: Fitted(found[place], sweeps[place][0], sweeps[place][1], some, row)
-        for some in fitted
-        for row, place in enumerate(some.place.tolist())
-    }
-    return _table(rows), fits
+    # Most traces are the distal one of a pair and the proximal one of another.
+    traces = {id(trace): trace for _, *both in there for trace in both}
+    sweep = {key: _sweep_of(trace) for key, trace in traces.items()}
+    sweeps = [(sweep[id(distal)], sweep[id(proximal)]) for _, distal, proximal in there]
+    found = _estimate(sweeps, [_known_of(*both) for _, *both in there])
+    places = [i for i, _, _ in there]
+    numbers = np.full((len(pairs), len(NAMES)), np.nan)
+    words = ["estimate_response_absent"] * len(pairs)
+    numbers[places] = found.numbers
+    for i, text in zip(places, found.flags, strict=True):
+        words[i] = text
+    fits = {}
+    for some in found.fitted:
+        for row, place in enumerate(some.place.tolist()):
+            distal, proximal = sweeps[place]
+            own = found.numbers[place], found.flags[place]
+            fits[places[place]] = Fitted(*own, distal, proximal, some, row)
+    return _table(numbers, words), fits
 
 
 def fit_details(
@@ -460,12 +318,13 @@ def fit_details(
     pairs = _sweeps(distal_mv, proximal_mv, sampling_rate_hz, stimulus_index)
     if len(pairs) != 1:
         raise ValueError(f"{len(pairs)} pairs were given; fit_details takes one.")
-    (row,), fitted = _estimate(pairs, [_Known()])
+    found = _estimate(pairs, [Known()])
     distal, proximal = pairs[0]
-    if fitted:
-        return curves(Fitted(row, distal, proximal, fitted[0], 0))
+    if found.fitted:
+        one = Fitted(found.numbers[0], found.flags[0], distal, proximal, found.fitted[0], 0)
+        return curves(one)
     return BlockFit(
-        row,
+        row_of(found.numbers[0], found.flags[0]),
         distal.time_ms,
         distal.samples_mv,
         proximal.time_ms,

@@ -44,11 +44,11 @@ def refine(kinds: Kinds, pair: Spectra) -> Fit:
         pair.proximal.view(np.float64),
         pair.distal_noise,
         pair.proximal_noise,
-        pair.window,
+        pair.cut.view(np.float64),
         2.0 * EVIDENCE * pair.evidence,
     )
     setting = (RADIANS_PER_MS, _LOW, _HIGH, _MEAN, _PRECISION, _SQUARES, _TIED)
-    theta, place, log, pivot, misfit, rest = _kernels.refine(
+    theta, place, log, pivot, misfit, error = _kernels.refine(
         (kinds.theta, kinds.shape, kinds.fixed), spectra, setting, ROUNDS
     )
     n, grains, k = log.shape
@@ -61,12 +61,14 @@ def refine(kinds: Kinds, pair: Spectra) -> Fit:
     spread = (scales - mean[:, None]) ** 2 + pivot.reshape(n, -1) ** -2
     received: Floats = np.sum(np.abs(pair.proximal) ** 2, axis=1)
     index = np.arange(n)
+    share = weight.reshape(n, grains, k).sum(axis=1)
     return Fit(
         theta,
         np.take_along_axis(kinds.shape, place, axis=1),
-        weight.reshape(n, grains, k).sum(axis=1),
+        share,
         mean,
         np.sqrt(np.sum(weight * spread, axis=1)),
-        np.sqrt(rest[index, best % k] / received),
+        np.sqrt(np.square(error[index, best % k]).sum(axis=1) / received),
         misfit.reshape(n, -1)[index, best],
+        (share[:, None] @ error)[:, 0].view(np.complex128),
     )

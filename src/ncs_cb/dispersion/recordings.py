@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from ncs_cb import _kernels
 from ncs_cb.dispersion.deconvolution import FREQUENCY_HZ, N_FREQUENCIES, STEP_HZ, Spectra
 
 Floats = npt.NDArray[np.float64]
@@ -37,18 +39,11 @@ FALL_MS = 5.0
 _SMOOTH_MS = 0.4
 _SUSTAINED_MS = 0.8
 _TAILS_MS = np.array([0.2, 0.4, 0.8])
-_ROUNDS = 3
-# From this many values on numpy adds several at a time.
-_LONG_BLOCK = 8
-# Products are taken in pieces too small for BLAS to wake its threads, which costs more than
-# it gives here, and badly so when several workers share the cores.
-_PIECE = 128
 _ROUNDING = 1e-10
 # What is left at the end of the sweep tells how far the baseline wanders (heart, 1/f, hum): over
 # this long, as noise that stays alike for about this long.
 WANDER_MS = 10.0
 _ALIKE_MS = 6.0
-_RIDGE = 1e-9 * np.eye(3)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,18 +59,6 @@ class Grid:
     first: int
     time_ms: Floats
     step_ms: float
-
-    def blocks(self, samples_mv: Floats) -> Floats:
-        """Give the means over blocks, (n, n_blocks), of samples (n, n_samples)."""
-        count = self.time_ms.size
-        used = samples_mv[:, self.first : self.first + count * self.size]
-        if self.size >= _LONG_BLOCK:
-            return np.asarray(used.reshape(len(used), count, self.size).mean(axis=2))
-        # The same sums in the same order, a whole trace at a time instead of a block.
-        total = used[:, :: self.size].copy()
-        for place in range(1, self.size):
-            total += used[:, place :: self.size]
-        return np.asarray(total / self.size)
 
 
 @lru_cache(maxsize=64)
@@ -143,7 +126,9 @@ class Responses:
     is_present: Truths
 
     def take(self, rows: Integers) -> Responses:
-        """Give some of them."""
+        """Give some of them, in their order."""
+        if rows.size == len(self.samples_mv):
+            return self
         names = self.__slots__[1:]
         return Responses(self.grid, *(getattr(self, name)[rows] for name in names))
 
@@ -158,198 +143,78 @@ class Responses:
 # ------------------------------------------------------------------ baseline and artefact
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Basis:
-    """Level, tails and tails times t on the quiet blocks of a grid, and their running products.
-
-    ``rows`` (1 + 2 n_tails, n_blocks); ``normal`` (n_blocks + 1, n_tails, 3, 3) are the normal
-    equations of the first blocks and ``count`` (n_blocks + 1,) their number; ``tails``
-    (n_tails, 2, n_blocks) are a tail and the same times t, on all blocks.
-    """
-
-    rows: Floats
-    normal: Floats
-    count: Floats
-    tails: Floats
-
-
 @lru_cache(maxsize=64)
-def _basis_of(grid: Grid) -> _Basis:
-    """Give the basis; the term in ``t exp(-t / tail_ms)`` makes up for the coarse grid of tails."""
+def _block_grid(grid: Grid) -> _kernels.BlockGrid:
+    """Give the tables of a grid: quiet blocks, tails on them, and their normal equations.
+
+    The term in ``t exp(-t / tail_ms)`` makes up for the coarse grid of tails.
+    """
     time = grid.time_ms
     quiet = ((time < -0.15) | (time >= BLANKED_MS)).astype(np.float64)
     late = np.maximum(time, 0.0)
     tail = np.where(time > 0, np.exp(-late / _TAILS_MS[:, None]), 0.0)
     tails = np.stack((tail, tail * late), axis=1)
-    rows = np.concatenate((quiet[None], *(tails * quiet).swapaxes(0, 1)))
-    number = len(_TAILS_MS)
-    picks = [[0, 1 + k, 1 + number + k] for k in range(number)]
-    designs = rows[picks]
-    products = designs[:, :, None, :] * designs[:, None, :, :]
-    normal = np.zeros((time.size + 1, number, 3, 3))
-    normal[1:] = np.cumsum(products, axis=3).transpose(3, 0, 1, 2)
-    return _Basis(rows, normal, np.concatenate(([0.0], np.cumsum(quiet))), tails)
+    one, other = tails.swapaxes(0, 1) * quiet
+    basis = np.concatenate((quiet[None], one, other, np.zeros((1, time.size)))).T
+    products = np.stack((one, other, one * one, one * other, other * other), axis=1)
+    normal = np.zeros((time.size + 1, 1 + products.shape[0] * products.shape[1]))
+    normal[1:, 0] = np.cumsum(quiet)
+    normal[1:, 1:] = np.cumsum(products.reshape(-1, time.size), axis=1).T
+    wholes = np.array([grid.size, grid.first, time.size, *_spans(grid)], dtype=np.int64)
+    return _kernels.BlockGrid(wholes, time, basis.copy(), normal, tails, BLANKED_MS)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Quiet:
-    """Baseline and artefact tail of every trace, (n,); ``tail`` is the tail's place in the list."""
+def _spans(grid: Grid) -> tuple[int, ...]:
+    """Give the blocks over which ``clean.c`` looks, in the order of its grid."""
+    about = grid.time_ms[1:-1]
 
-    level_mv: Floats
-    tail_mv: Floats
-    drift_mv: Floats
-    tail: Integers
-    noise_mv: Floats
-    level_variance: Floats
+    def until(ms: float, side: Literal["left", "right"] = "left") -> int:
+        return int(np.searchsorted(about, ms, side=side))
 
-
-def _running(blocks: Floats, basis: _Basis, count: int) -> tuple[Floats, Floats]:
-    """Give running products of the first `count` blocks with the basis, (n, 7, count + 1), and
-    running squares.
-    """
-    blocks, rows = blocks[:, :count], basis.rows[:, :count]
-    products = np.zeros((len(blocks), len(rows), count + 1))
-    np.cumsum(blocks[:, None] * rows, axis=2, out=products[:, :, 1:])
-    squares = np.zeros((len(blocks), count + 1))
-    np.cumsum(blocks * blocks * rows[0], axis=1, out=squares[:, 1:])
-    return products, squares
-
-
-def _fit_quiet(blocks: Floats, basis: _Basis, reach: Integers) -> _Quiet:
-    """Fit a level and, where it is significant, a decaying tail to the first `reach` blocks."""
-    index = np.arange(len(reach))
-    running = _running(blocks, basis, int(reach.max()))
-    products, total = running[0][index, :, reach], running[1][index, reach]
-    count = np.maximum(basis.count[reach], 1.0)
-    freedom = np.maximum(count - 4.0, 1.0)
-    level = products[:, 0] / count
-    flat = np.maximum(total - count * level**2, 0.0)
-    normal = basis.normal[reach]
-    # The ridge keeps a stretch of few blocks, or none, solvable.
-    inverse = np.linalg.inv(normal + _RIDGE)
-    number = len(_TAILS_MS)
-    right = np.stack(
-        [
-            np.repeat(products[:, :1], number, axis=1),
-            products[:, 1 : 1 + number],
-            products[:, 1 + number :],
-        ],
-        axis=2,
-    )[..., None]
-    found = inverse @ right
-    fitted = found.swapaxes(2, 3) @ (normal @ found - 2.0 * right)
-    rest = np.maximum(total[:, None] + fitted[:, :, 0, 0], 0.0)
-    best = rest.argmin(axis=1)
-    has_tail = rest[index, best] < flat * (1.0 - 12.0 / (freedom + 12.0))
-    chosen = found[index, best, :, 0]
-    noise = np.where(has_tail, rest[index, best], flat) / freedom
-    spread = np.where(has_tail, inverse[index, best, 0, 0], 1.0 / count)
-    return _Quiet(
-        np.where(has_tail, chosen[:, 0], level),
-        np.where(has_tail, chosen[:, 1], 0.0),
-        np.where(has_tail, chosen[:, 2], 0.0),
-        best,
-        np.sqrt(noise),
-        noise * spread,
+    last, wander = (min(max(2, _blocks_in(ms, grid)), grid.time_ms.size) for ms in (1.0, WANDER_MS))
+    end = until(LONGEST_PULSE_MS)
+    return (
+        _blocks_in(_SMOOTH_MS, grid),
+        _blocks_in(_SUSTAINED_MS, grid),
+        int(np.searchsorted(grid.time_ms, BLANKED_MS)),
+        until(BLANKED_MS - 0.2, "right"),
+        end,
+        until(-0.3, "right"),
+        end,
+        until(LONGEST_PULSE_MS + 0.5),
+        last,
+        wander,
     )
-
-
-# ------------------------------------------------------------------ the response
-
-
-def _smooth(blocks: Floats, width: int) -> Floats:
-    """Give the moving mean over `width` blocks; the ends repeat the outermost whole one."""
-    if width <= 1:
-        return blocks
-    inner = sum(blocks[:, i : blocks.shape[1] - width + 1 + i] for i in range(width)) / width
-    before = (width - 1) // 2
-    return np.pad(inner, ((0, 0), (before, width - 1 - before)), mode="edge")
-
-
-def _departure(above: Truths, sustained: int) -> tuple[Integers, Truths]:
-    """Give the first block that begins a run of `sustained` true ones, and whether there is one."""
-    count = above.shape[1] - sustained + 1
-    runs = above[:, :count].copy()
-    for i in range(1, sustained):
-        runs &= above[:, i : count + i]
-    return runs.argmax(axis=1), np.asarray(runs.any(axis=1))
 
 
 def _blocks_in(span_ms: float, grid: Grid) -> int:
     return max(1, round(span_ms / grid.step_ms))
 
 
-def _without_pulse(raw: Floats, grid: Grid) -> Floats:
-    """Cover what a long stimulus pulse leaves beyond the blanked time with what follows it.
+def clean(rows: _kernels.Rows, grid: Grid, after_ms: Floats) -> Responses:
+    """Remove baseline and artefact and find the response of each trace after its `after_ms`.
 
-    Its edges bend the trace more sharply than anything later in the sweep does.
+    The steps are those of ``_kernels/clean.c``: what a long pulse leaves is covered; a level and,
+    where it is significant, a decaying tail are fitted to the quiet stretch, which is lengthened
+    to the foot of the response that is found without them.
     """
-    time = grid.time_ms
-    bend = np.abs(np.diff(raw, n=2, axis=1))
-    about = time[1:-1]
-    early = (about > BLANKED_MS - 0.2) & (about < LONGEST_PULSE_MS)
-    start = (about > -0.3) & (about < LONGEST_PULSE_MS)
-    late = about >= LONGEST_PULSE_MS + 0.5
-    if not early.any() or not late.any():
-        return raw
-    limit = np.maximum(0.25 * bend[:, start].max(axis=1), 1.5 * bend[:, late].max(axis=1))
-    sharp = early & (bend > limit[:, None])
-    rows = np.flatnonzero(sharp.any(axis=1))
-    if rows.size == 0:
-        return raw
-    out = raw.copy()
-    first = int(np.searchsorted(time, BLANKED_MS))
-    for row in rows:
-        end = min(int(np.flatnonzero(sharp[row])[-1]) + 3, time.size - 1)
-        out[row, first:end] = raw[row, end]
-    return out
-
-
-def _last(rows: Floats, ms: float, grid: Grid) -> Floats:
-    """Give the last stretch of each row."""
-    return rows[:, -max(2, _blocks_in(ms, grid)) :]
-
-
-def clean(samples_mv: Floats, grid: Grid, after_ms: Floats) -> Responses:
-    """Remove baseline and artefact and find the response of each trace after its `after_ms`."""
-    raw = _without_pulse(grid.blocks(samples_mv), grid)
-    # Sums of squares about zero would drown in a large offset.
-    offset = raw[:, -1:]
-    blocks = raw - offset
-    time, basis = grid.time_ms, _basis_of(grid)
-    width, sustained = (_blocks_in(ms, grid) for ms in (_SMOOTH_MS, _SUSTAINED_MS))
-    start = np.minimum(np.searchsorted(time, after_ms), time.size - sustained - 1)
-    is_after = np.arange(time.size) >= start[:, None]
-    until = after_ms
-    for _ in range(_ROUNDS):
-        quiet = _fit_quiet(blocks, basis, np.searchsorted(time, until, side="right"))
-        tail, drift = basis.tails[quiet.tail].swapaxes(0, 1)
-        artifact = quiet.tail_mv[:, None] * tail + quiet.drift_mv[:, None] * drift
-        cleaned = blocks - quiet.level_mv[:, None] - artifact
-        smooth = np.where(is_after, _smooth(cleaned, width), 0.0)
-        largest = np.abs(smooth).max(axis=1)
-        noise, level = quiet.noise_mv / np.sqrt(width), np.sqrt(quiet.level_variance)
-        clear = np.maximum(noise, level)
-        limit = np.maximum(0.015 * largest, 4.0 * clear)
-        first, is_found = _departure(np.abs(smooth) > limit[:, None], sustained)
-        onset = time[np.where(is_found, first, start)]
-        # The quiet stretch may reach as far as the foot, once the response is found.
-        until = np.maximum(onset - BLANKED_MS, BLANKED_MS + 0.4)
+    cleaned, found = _kernels.clean(rows, _block_grid(grid), after_ms)
+    level, tail, drift, place, noise, level_sd, onset, peak, size, end, wander, is_there = found.T
     return Responses(
         grid,
         cleaned,
-        quiet.level_mv + offset[:, 0],
-        quiet.tail_mv,
-        quiet.drift_mv,
-        _TAILS_MS[quiet.tail],
-        quiet.noise_mv,
         level,
+        tail,
+        drift,
+        _TAILS_MS[place.astype(np.int64)],
+        noise,
+        level_sd,
         onset,
-        smooth.max(axis=1),
-        largest,
-        np.abs(_last(smooth, 1.0, grid)).mean(axis=1),
-        np.sqrt(np.square(_last(smooth, WANDER_MS, grid)).mean(axis=1)),
-        is_found & (largest > 5.0 * clear),
+        peak,
+        size,
+        end,
+        wander,
+        is_there == 1.0,
     )
 
 
@@ -357,95 +222,38 @@ def clean(samples_mv: Floats, grid: Grid, after_ms: Floats) -> Responses:
 
 
 @lru_cache(maxsize=32)
-def _waves(grid: Grid, count: int) -> Floats:
-    """Give cosines and negative sines at `count` frequencies, interleaved, in pieces of time."""
-    pieces = -(-grid.time_ms.size // _PIECE)
-    time = grid.time_ms[0] + np.arange(pieces * _PIECE) * grid.step_ms
-    angle = 2e-3 * np.pi * STEP_HZ * time[:, None] * np.arange(count)
+def _waves(grid: Grid) -> Floats:
+    """Give cosines and negative sines, (n_blocks, 144): 71 frequencies, interleaved, and zeros."""
+    count = 2 * N_FREQUENCIES - 1
+    angle = 2e-3 * np.pi * STEP_HZ * grid.time_ms[:, None] * np.arange(count)
     # The mean over a block has lost a little at high frequency.
     turn = np.pi * STEP_HZ * np.arange(count) / grid.rate_hz
     lost = np.ones(count)
     lost[1:] = np.sin(grid.size * turn[1:]) / (grid.size * np.sin(turn[1:]))
     waves = np.stack((np.cos(angle), -np.sin(angle)), axis=2) * (grid.step_ms / lost)[:, None]
-    return waves.reshape(pieces, _PIECE, 2 * count)
-
-
-def _transform(rows: list[Floats], grid: Grid, count: int) -> npt.NDArray[np.complex128]:
-    """Give Fourier integrals (mV ms), (n, n_rows, count), at multiples of the grid step."""
-    waves = _waves(grid, count)
-    length = grid.time_ms.size
-    padded = np.zeros((len(rows[0]), len(rows), len(waves) * _PIECE))
-    for i, row in enumerate(rows):
-        padded[:, i, :length] = row
-    pieces = padded.reshape(len(padded), len(rows), len(waves), _PIECE).swapaxes(1, 2)
-    parts = np.ascontiguousarray(pieces) @ waves
-    return np.asarray(parts.sum(axis=1).view(np.complex128))
-
-
-def _gate(time_ms: Floats, start_ms: Floats, end_ms: Floats, fall_ms: Floats) -> Floats:
-    """Give windows that rise after `start_ms` and fall to zero at `end_ms`, (n, n_blocks)."""
-    rise = _turn((time_ms - start_ms[:, None]) / RISE_MS)
-    fall = _turn((end_ms[:, None] - time_ms) / fall_ms[:, None])
-    return np.asarray(0.25 * rise * fall)
-
-
-def _turn(share: Floats) -> Floats:
-    """Give ``1 - cos(pi share)``, 0 below and 2 above; most of a window is either."""
-    made = np.where(share > 0.0, 2.0, 0.0)
-    inside = np.flatnonzero((share > 0.0) & (share < 1.0))
-    made.ravel()[inside] = 1.0 - np.cos(np.pi * share.ravel()[inside])
-    return made
-
-
-def _window_matrices(window: npt.NDArray[np.complex128]) -> Floats:
-    """Turn windows' transforms into real matrices that cut off interleaved one-sided spectra."""
-    both = np.concatenate((np.conj(window[:, :0:-1]), window), axis=1) * STEP_HZ * 1e-3
-    center = window.shape[1] - 1
-    index = np.arange(N_FREQUENCIES)
-    direct = both[:, center + index[None, :] - index[:, None]]
-    mirror = both[:, center + index[None, :] + index[:, None]]
-    # The mean value is its own mirror image and must not count twice.
-    mirror[:, 0] = 0.0
-    turned = np.stack((direct + mirror, 1j * (direct - mirror)), axis=2)
-    return turned.reshape(len(window), 2 * N_FREQUENCIES, N_FREQUENCIES).view(np.float64)
+    return np.pad(waves.reshape(len(angle), 2 * count), ((0, 0), (0, 2)))
 
 
 # Of noise that stays alike for a while, the share at each frequency.
 _SLOW: Floats = 1.0 / (1.0 + (2e-3 * np.pi * FREQUENCY_HZ * _ALIKE_MS) ** 2)
 
 
+_WINDOWS = _kernels.Windows(
+    np.array(
+        [FOOT_MS, RISE_MS, FALL_MS, LONGEST_RESPONSE_MS, _ALIKE_MS, _ROUNDING, STEP_HZ * 1e-3]
+    ),
+    _SLOW,
+)
+
+
+def _side(of: Responses) -> _kernels.Side:
+    found = np.stack((of.onset_ms, of.noise_mv, of.baseline_sd_mv, of.wander_mv))
+    grid = of.grid
+    return _kernels.Side(grid.step_ms, grid.time_ms, _waves(grid), of.samples_mv, found)
+
+
 def spectra(distal: Responses, proximal: Responses) -> Spectra:
     """Window the responses of many pairs and give them on the frequency grid, with their noise."""
-    time_d, time_p = distal.grid.time_ms, proximal.grid.time_ms
-    end = np.minimum(time_p[-1], proximal.onset_ms + LONGEST_RESPONSE_MS)
-    lag = np.maximum(proximal.onset_ms - distal.onset_ms, 0.3)
-    first, far = distal.onset_ms - FOOT_MS, proximal.onset_ms - FOOT_MS
-    end_d, fall = np.minimum(end, time_d[-1]), np.full(len(end), FALL_MS)
-    whole = _gate(time_d, first, end_d, np.maximum(lag, 1.0))
-    cut = _gate(time_d, first, np.minimum(end - lag, end_d), fall)
-    seen = _gate(time_p, far, end, fall)
-    d = distal.samples_mv
-    near = _transform([d * whole, d * cut, whole], distal.grid, N_FREQUENCIES)
-    gone = _transform([proximal.samples_mv * seen, seen], proximal.grid, 2 * N_FREQUENCIES - 1)
-    grid = slice(0, N_FREQUENCIES)
-    noises, spans = [], []
-    for found, window, gate in (
-        (distal, whole, near[:, 2]),
-        (proximal, seen, gone[:, 1, grid]),
-    ):
-        spans.append(np.sum(window * window, axis=1) * found.grid.step_ms)
-        white = found.noise_mv**2 * found.grid.step_ms * spans[-1]
-        slow = found.wander_mv**2 * spans[-1] * 2.0 * _ALIKE_MS
-        level = found.baseline_sd_mv[:, None] ** 2 * np.abs(gate) ** 2
-        noises.append(white[:, None] + level + slow[:, None] * _SLOW)
-    # Without any noise the fit would trust the last bits of what leaks between frequencies.
-    noises[1] += _ROUNDING * (np.abs(near[:, 0]) ** 2).max(axis=1, keepdims=True)
-    return Spectra(
-        near[:, 0],
-        near[:, 1],
-        np.ascontiguousarray(gone[:, 0, grid]),
-        noises[0],
-        noises[1],
-        _window_matrices(gone[:, 1]),
-        np.minimum(1.0, STEP_HZ * 1e-3 * spans[1]),
-    )
+    found = _kernels.spectra(_side(distal), _side(proximal), _WINDOWS)
+    near, aligned, far, cut = (one.view(np.complex128) for one in (*found[:3], found[5]))
+    return Spectra(near, aligned, far, found[3], found[4], cut, found[6])

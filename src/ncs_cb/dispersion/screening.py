@@ -1,4 +1,4 @@
-"""Where to begin: a coarse library of delay distributions, tried on every pair at once."""
+"""Where to begin: a coarse library of delay distributions, tried on every pair."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from functools import cache
 
 import numpy as np
 
+from ncs_cb import _kernels
 from ncs_cb.dispersion.deconvolution import (
     BLUR,
     DELAY,
     EXPONENTIAL,
+    FLOOR,
     GAP,
     LATE,
     SCALE,
     STEEP,
+    TILT,
     UNIFORM,
     WIDTH,
     Complexes,
@@ -22,7 +25,6 @@ from ncs_cb.dispersion.deconvolution import (
     Integers,
     Kinds,
     Spectra,
-    expected,
     moments,
     transfer,
     turned,
@@ -34,21 +36,19 @@ _LOW_BAND = slice(0, 8)
 _COARSE_MS = np.arange(0.0, 45.0, 0.2)
 _FINE_MS = np.arange(-4.0, 4.01, 0.5)
 _GRAIN = 0.1
+_MOST = 1.3
+# So many trials, and delays, are tried side by side.
+_LANES = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Library:
-    """Trial distributions around their mean, sorted by kind; ``edges`` bound the kinds.
-
-    ``centered`` (n_trials, n_frequencies, 2) holds real and imaginary parts.
-    """
+    """Trial distributions around their mean, sorted by kind, and what the kernel needs of them."""
 
     theta: Floats
     shape: Integers
     mean_ms: Floats
-    centered: Floats
-    power: Floats
-    edges: Integers
+    trials: _kernels.Trials
 
 
 def _trials() -> list[tuple[float, float, float, float, int, int]]:
@@ -70,6 +70,15 @@ def _trials() -> list[tuple[float, float, float, float, int, int]]:
     return sorted(rows, key=lambda row: row[-1])
 
 
+def _parts(waves: Complexes) -> Floats:
+    return np.stack((waves.real, waves.imag), axis=-1)
+
+
+def _side_by_side(values: Floats) -> Floats:
+    """Put what belongs to four trials side by side, (n / 4, ..., 4)."""
+    return np.moveaxis(values.reshape(-1, _LANES, *values.shape[1:]), 1, -1).copy()
+
+
 @cache
 def _library() -> _Library:
     """Give the trial distributions, made once: coarse, because the best are refined."""
@@ -81,68 +90,37 @@ def _library() -> _Library:
     mean, _ = moments(theta, shape)
     centered = (transfer(theta, shape) * np.conj(turned(mean)))[:, _TRIED]
     starts = np.flatnonzero(np.diff(table[:, 5], prepend=-1.0))
-    edges = np.append(starts, len(table))
-    parts = np.stack((centered.real, centered.imag), axis=2)
-    return _Library(theta, shape, mean, parts, np.abs(centered) ** 2, edges)
-
-
-def _delays(cross: Complexes) -> Floats:
-    """Give the delays to try, (n, n_delays): about the one at which the low band agrees best."""
-    waves = _low_waves()
-    low = np.ascontiguousarray(cross[:, None, _LOW_BAND]).view(np.float64)
-    score = (low @ waves)[:, 0]
-    return np.asarray(_COARSE_MS[score.argmax(axis=1)][:, None] + _FINE_MS)
-
-
-@cache
-def _low_waves() -> Floats:
-    wave = np.conj(turned(_COARSE_MS))[:, _LOW_BAND]
-    return np.stack((wave.real, -wave.imag), axis=2).reshape(len(wave), -1).T.copy()
+    back, more = (np.conj(turned(delays)) for delays in (_COARSE_MS, _FINE_MS))
+    low = _parts(back[:, _LOW_BAND]) * (1.0, -1.0)
+    trials = _kernels.Trials(
+        _side_by_side(_parts(centered)),
+        _side_by_side(np.abs(centered) ** 2),
+        np.append(starts, len(table)),
+        np.pad(low.reshape(len(low), -1).T, ((0, 0), (0, -len(low) % _LANES))),
+        _parts(back[:, _TRIED]),
+        _parts(more[:, _TRIED]),
+        FLOOR**2 + TILT * _GRAIN**2 * STEEP[_TRIED],
+        _GRAIN**2,
+        _MOST,
+    )
+    return _Library(theta, shape, mean, trials)
 
 
 def screen(pair: Spectra, limits: tuple[Floats, Floats]) -> Kinds:
-    """Give the best trial distributions of each pair, one of a kind, with own scale and delay."""
-    trial = _library()
-    cross = np.conj(pair.aligned) * pair.proximal
-    power, sent = np.abs(pair.aligned) ** 2, np.abs(pair.proximal) ** 2
-    delays = _delays(cross)
-    scale = np.sqrt(sent[:, _LOW_BAND].sum(axis=1) / power[:, _LOW_BAND].sum(axis=1))
-    tried = _only_tried(pair)
-    deviation = expected(np.minimum(scale, 1.3)[:, None], trial.power, _GRAIN, tried, STEEP[_TRIED])
-    certainty = 1.0 / deviation
-    weighted = (trial.centered * certainty[..., None]).reshape(*certainty.shape[:2], -1)
-    turns = (np.conj(turned(delays)) * cross[:, None])[:, :, _TRIED]
-    match = weighted @ np.ascontiguousarray(turns).view(np.float64).swapaxes(1, 2)
-    best = match.argmax(axis=2)
-    top = np.maximum(np.take_along_axis(match, best[..., None], axis=2)[..., 0], 0.0)
-    size = ((trial.power * certainty) @ power[:, _TRIED, None])[..., 0]
-    rest = (certainty @ sent[:, _TRIED, None])[..., 0]
-    cost = rest - top**2 / size - np.log(certainty).sum(axis=2)
-    return _starts(trial, cost, top / size, np.take_along_axis(delays, best, axis=1), limits)
+    """Give the best trial distributions of each pair, one of a kind, with own scale and delay.
 
-
-def _only_tried(pair: Spectra) -> Spectra:
-    return Spectra(
-        pair.distal[:, _TRIED],
-        pair.aligned[:, _TRIED],
-        pair.proximal[:, _TRIED],
-        pair.distal_noise[:, _TRIED],
-        pair.proximal_noise[:, _TRIED],
-        pair.window,
-        pair.evidence,
+    The steps are those of ``_kernels/screen.c``: the low band of the cross spectrum tells about
+    which delay to look, and each trial is given the mass and delay that suit it best.
+    """
+    library = _library()
+    spectra = [one.view(np.float64) for one in (pair.distal, pair.aligned, pair.proximal)]
+    pick, mass, coarse, fine = _kernels.screen(
+        [*spectra, pair.distal_noise, pair.proximal_noise], library.trials
     )
-
-
-def _starts(
-    trial: _Library, cost: Floats, scale: Floats, delay: Floats, limits: tuple[Floats, Floats]
-) -> Kinds:
-    """Give the cheapest trial of each kind."""
-    bounds = zip(trial.edges[:-1], trial.edges[1:], strict=True)
-    pick = np.stack([low + cost[:, low:high].argmin(axis=1) for low, high in bounds], axis=1)
-    theta = trial.theta[pick]
-    theta[..., SCALE] = np.take_along_axis(scale, pick, axis=1)
-    theta[..., DELAY] = np.take_along_axis(delay, pick, axis=1) - trial.mean_ms[pick]
+    theta = library.theta[pick]
+    theta[..., SCALE] = mass
+    theta[..., DELAY] = _COARSE_MS[coarse, None] + _FINE_MS[fine] - library.mean_ms[pick]
     fixed = np.zeros(theta.shape, dtype=bool)
     fixed[..., GAP] = theta[..., GAP] == 0.0
     fixed[..., LATE] = fixed[..., WIDTH] = theta[..., LATE] == 0.0
-    return Kinds(np.clip(theta, *limits), trial.shape[pick], fixed)
+    return Kinds(np.clip(theta, *limits), library.shape[pick], fixed)

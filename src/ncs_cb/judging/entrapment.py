@@ -15,11 +15,10 @@ from typing import Any
 import pandas as pd
 
 from ncs_cb.columns import as_number
-from ncs_cb.flags import names as flag_names
 from ncs_cb.judging.sensory import SensoryStudy, routine
 from ncs_cb.judging.truth import holds
 from ncs_cb.judging.validity import REFUTED
-from ncs_cb.knowledge.anatomy import Entrapment, anatomy, entrapment_between, position
+from ncs_cb.knowledge.anatomy import Entrapment, anatomy, position
 from ncs_cb.knowledge.reference import ReferenceSet, first_limit
 from ncs_cb.knowledge.thresholds import value as threshold
 from ncs_cb.model import Details
@@ -110,9 +109,9 @@ def _key(row: Row) -> tuple[Any, ...]:
 def _without_crossing(verdicts: Iterable[Row]) -> Iterator[tuple[tuple[Any, ...], float]]:
     """Give the falls that remain once the fibers that cross to another nerve are taken off."""
     for row in verdicts:
-        for one in row["evidence"]:
-            if one["clause"] == "martin_gruber" and one["value"] == "part":
-                yield _key(row), as_number(one["rest_amplitude_pct"])
+        one = row["premises"].get(("martin_gruber", True))
+        if one is not None and one["value"] == "part":
+            yield _key(row), as_number(one["rest_amplitude_pct"])
 
 
 def sites_between(nerve: str, trap: Entrapment, distal: str, proximal: str) -> tuple[str, ...]:
@@ -126,12 +125,11 @@ def _along(row: Row, is_refuted: bool, rest: float | None) -> Found | None:
     """Find slowing or a fall in a segment that lies across an entrapment site and no more."""
     if row.get("is_adjacent") is False:
         return None
-    nerve, (distal, proximal) = row["nerve"], row["segment"].split("-")
-    trap = entrapment_between(nerve, distal, proximal)
+    nerve, trap = row["nerve"], row["trap"]
     # A longer segment cannot say that the change lies at the site.
-    if trap is None or sites_between(nerve, trap, distal, proximal):
+    if trap is None or sites_between(nerve, trap, *row["segment"].split("-")):
         return None
-    flags = flag_names(str(row.get("quality_flags") or ""))
+    flags = row["raised"]
     velocity = as_number(row.get("conduction_velocity_m_per_s"))
     # A velocity that may not be read is none, whatever was found of it before.
     slowed = "focal_slowing" in flags and not math.isnan(velocity)

@@ -6,19 +6,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ncs_cb.judging.rows import holds_entrapment, nerve_of
-from ncs_cb.judging.statements import (
+from ncs_cb.judging.seen import (
     Nerve,
     Row,
     Seen,
     beyond_limit,
-    dispersed,
     foreign,
     nerve_items,
     number,
+    once,
     segment_item,
     silent,
     slowed,
 )
+from ncs_cb.judging.statements import dispersed
 from ncs_cb.judging.truth import holds
 from ncs_cb.judging.unplaced import unplaced
 from ncs_cb.knowledge.anatomy import anatomy
@@ -26,6 +27,7 @@ from ncs_cb.knowledge.thresholds import value as threshold
 from ncs_cb.wording.impression import Statement
 
 
+@once
 def demyelinating(visit: Seen) -> list[Nerve]:
     """Give nerves whose velocity lies in the demyelinating range, in limbs that are warm."""
     return list(_in_range(visit.slow, visit))
@@ -54,6 +56,7 @@ def is_cold(nerve: Nerve, visit: Seen) -> bool:
     return (nerve[1], anatomy().nerves[nerve[0]].limb) in visit.cold
 
 
+@once
 def axonal(visit: Seen) -> list[Nerve]:
     """Give nerves with a small distal response whose velocity is kept."""
     slow = demyelinating(visit)
@@ -76,10 +79,11 @@ def has_normal_sensation(nerves: Iterable[Nerve], visit: Seen) -> bool:
     )
 
 
-def long_latency(visit: Seen) -> Iterator[Nerve]:
+@once
+def long_latency(visit: Seen) -> tuple[Nerve, ...]:
     """Give nerves whose distal latency is beyond its limit."""
     found = beyond_limit(visit, "distal_latency_ms", "distal_latency_ms", "gt")
-    return (nerve for nerve, _ in found)
+    return tuple(nerve for nerve, _ in found)
 
 
 def _absent_item(row: Row) -> Mapping[str, Any]:
@@ -87,8 +91,13 @@ def _absent_item(row: Row) -> Mapping[str, Any]:
     return {"kind": "absent", "nerve": nerve, "side": side, "distal": row["stimulation_site"]}
 
 
-def f_waves(visit: Seen) -> Iterator[Statement]:
+@once
+def f_waves(visit: Seen) -> tuple[Statement, ...]:
     """Say where F waves are late, and where they were looked for and not there."""
+    return tuple(_f_waves(visit))
+
+
+def _f_waves(visit: Seen) -> Iterator[Statement]:
     found = beyond_limit(visit, "f_minimum_latency_ms", "minimum_latency_ms", "gt", study="f_wave")
     late = tuple(
         {"kind": "f_wave", "nerve": nerve, "side": side, "value": value, "limit": limit}
@@ -136,8 +145,13 @@ def _is_slow_throughout(nerve: Nerve, visit: Seen) -> bool:
     return bool(judged) and all(row["is_outside"] for row in judged)
 
 
-def fibers(visit: Seen) -> Iterator[Statement]:
+@once
+def fibers(visit: Seen) -> tuple[Statement, ...]:
     """Say where fibers were lost, and where they conduct slowly."""
+    return tuple(_fibers(visit))
+
+
+def _fibers(visit: Seen) -> Iterator[Statement]:
     lost, gone = axonal(visit), silent(visit)
     if gone:
         places = [row for row in visit.absent if nerve_of(row) in gone]

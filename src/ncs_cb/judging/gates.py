@@ -57,8 +57,5 @@ def hides_fall(segments: Sequence[Row]) -> bool:
 
 def premise(row: Row, name: str, *, holds: bool | None) -> Mapping[str, Any] | None:
     """Give the row of evidence of a premise with that answer."""
-    for one in row["evidence"]:
-        if one["rule"] == "premise" and one["clause"] == name and one["holds"] is holds:
-            found: Mapping[str, Any] = one
-            return found
-    return None
+    found: Mapping[str, Any] | None = row["premises"].get((name, holds))
+    return found

@@ -24,23 +24,18 @@ from ncs_cb.judging.fibers import (
 )
 from ncs_cb.judging.gates import premise
 from ncs_cb.judging.leading import leading_set
-from ncs_cb.judging.limits import absent_distally, limit_rows, other_answers
+from ncs_cb.judging.limits import Norms, absent_distally, limited, other_answers
 from ncs_cb.judging.normal import disagreeing, is_clear, unread
 from ncs_cb.judging.rows import Gathered, nerve_of, visits_of
+from ncs_cb.judging.seen import Row, Seen, looked_at, nerve_items, once, silent, studied
 from ncs_cb.judging.sensory import sensory_studies
 from ncs_cb.judging.statements import (
-    Row,
-    Seen,
     block,
     entrapment,
     fallen,
     is_crossing_open,
     larger,
-    looked_at,
-    nerve_items,
     sensory,
-    silent,
-    studied,
     technical,
     unexplained,
 )
@@ -65,6 +60,7 @@ def impressions(
     *,
     reference: str | Path | ReferenceSet = DEFAULT_REFERENCE,
     unassigned: Mapping[str, tuple[str, ...]] | None = None,
+    left_out: Mapping[str, tuple[str, ...]] | None = None,
 ) -> pd.DataFrame:
     """Give the impression of every study.
 
@@ -79,6 +75,8 @@ def impressions(
         As in :func:`ncs_cb.judging.verdicts.judge`.
     unassigned : mapping of study id to tuple of str, optional
         Texts of stimuli that name no site.
+    left_out : mapping of study id to tuple of str, optional
+        Rows of tables that hold values and could not be read.
 
     Returns
     -------
@@ -87,8 +85,8 @@ def impressions(
         in English and Chinese.
     """
     sets = chain(reference)
-    marks = _marks(rows, details, reference, sets)
-    lines = []
+    norms, lines = Norms(sets), []
+    by_visit = {(one.study_id, one.criteria.id): one for one in reversed(concluded)}
     for study_id in visits_of(rows, details):
         person, own = details.get(study_id, Details()), rows.verdicts.get(study_id, ())
         lead = leading_set(own)
@@ -99,13 +97,11 @@ def impressions(
             rows.nerves.get(study_id, ()),
             sensory_studies(person, rows.sensory.get(study_id, ()), sets),
             sets,
-            next(
-                (one for one in concluded if one.study_id == study_id and one.criteria.id == lead),
-                None,
-            ),
+            by_visit.get((study_id, lead)),
             (unassigned or {}).get(study_id, ()),
-            tuple(marks.get(study_id, ())),
+            tuple(_marks(study_id, rows, person, norms)),
             absent_distally(rows.traces.get(study_id, ())),
+            left_out=(left_out or {}).get(study_id, ()),
         )
         for line, said in enumerate(statements(looked_at(visit)), start=1):
             lines.append(
@@ -121,21 +117,19 @@ def impressions(
     return conform(pd.DataFrame(lines), "statements")
 
 
-def _marks(
-    rows: Gathered,
-    details: Mapping[str, Details],
-    reference: str | Path | ReferenceSet,
-    sets: tuple[ReferenceSet, ...],
-) -> dict[str, list[Row]]:
-    """Give the motor values that have a limit of normal, with where they lie, by study."""
-    tables = {"traces": rows.traces, "segments": rows.segments}
-    found: dict[str, list[Row]] = {}
-    for one in limit_rows(rows.traces, rows.segments, details, reference=reference):
-        study_id = one["study_id"]
-        row = tables[one["table"]][study_id][one["row"]]
-        others = other_answers(row, one, details.get(study_id, Details()), sets)
-        found.setdefault(study_id, []).append({**row, **one, "others": others})
-    return found
+def _marks(study_id: str, rows: Gathered, person: Details, norms: Norms) -> Iterator[Row]:
+    """Give the motor values of a visit that have a limit of normal, with where they lie."""
+    for name, table in (("traces", rows.traces), ("segments", rows.segments)):
+        own = table.get(study_id, ())
+        for place, column, norm, answer in limited(name, own, person, norms):
+            yield {
+                **own[place],
+                "column": column,
+                "limit": norm.limit.value,
+                "set_id": norm.limit.set_id,
+                "is_outside": answer,
+                "others": other_answers(norm, own[place][column], answer),
+            }
 
 
 # ------------------------------------------------------------------ the statements
@@ -189,6 +183,7 @@ def _unlimited(visit: Seen) -> Iterator[Statement]:
 # ---- 6 how it stands with MMN
 
 
+@once
 def _pattern(visit: Seen) -> str:
     """Name what the findings point to before MMN; empty when nothing does."""
     odd, slow = unexplained(visit), demyelinating(visit)

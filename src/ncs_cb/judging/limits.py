@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
-from ncs_cb import flags
 from ncs_cb.columns import conform
 from ncs_cb.judging import sensory
 from ncs_cb.judging.rows import ByStudy, Row, by_study
@@ -23,7 +23,8 @@ _ITEMS = {
     "negative_peak_amplitude_mv": "amplitude_mv",
     "conduction_velocity_m_per_s": "velocity_m_per_s",
 }
-_AT_SITES = ("onset_latency_ms", "negative_peak_amplitude_mv")
+_LATENCY = "onset_latency_ms"
+_AT_SITES = (_LATENCY, "negative_peak_amplitude_mv")
 _ALONG_SEGMENTS = ("conduction_velocity_m_per_s",)
 
 
@@ -54,50 +55,62 @@ def limits_table(
     DataFrame
         Table ``limits``; ``row`` counts within the study's own table.
     """
-    found = limit_rows(by_study(traces), by_study(segments), details, reference=reference)
+    norms = Norms(chain(reference))
+    found = limit_rows(by_study(traces), by_study(segments), details, norms)
     found += sensory.limit_rows(traces, details, reference=reference)
     return conform(pd.DataFrame(found), "limits")
 
 
 def limit_rows(
-    traces: ByStudy,
-    segments: ByStudy,
-    details: Mapping[str, Details],
-    *,
-    reference: str | Path | ReferenceSet,
+    traces: ByStudy, segments: ByStudy, details: Mapping[str, Details], norms: Norms
 ) -> list[dict[str, Any]]:
     """Give the motor part of :func:`limits_table` as rows, of rows by study."""
-    sets = chain(reference)
     return [
-        one
+        {
+            "study_id": rows[place]["study_id"],
+            "table": name,
+            "row": place,
+            "column": column,
+            "limit": norm.limit.value,
+            "direction": norm.limit.direction,
+            "is_outside": answer,
+            "set_id": norm.limit.set_id,
+            "source": norm.limit.source,
+            "verified": norm.limit.verified,
+        }
         for name, table in (("traces", traces), ("segments", segments))
         for study_id, rows in table.items()
-        for one in _of_study(name, rows, details.get(study_id, Details()), sets)
+        for place, column, norm, answer in limited(
+            name, rows, details.get(study_id, Details()), norms
+        )
     ]
 
 
-def _of_study(
-    table: str, rows: Sequence[Row], person: Details, sets: tuple[ReferenceSet, ...]
-) -> Iterator[dict[str, Any]]:
+def limited(
+    table: str, rows: Sequence[Row], person: Details, norms: Norms
+) -> Iterator[tuple[int, str, Norm, bool | None]]:
+    """Give the motor values of one study that have a limit of normal, and their answers."""
     distal = _distal_rows(rows) if table == "traces" else set()
     columns = _AT_SITES if table == "traces" else _ALONG_SEGMENTS
     for place, row in enumerate(rows):
         if row.get("kind") == "sensory":
             continue
         for column in columns:
-            if (limit := _limit(row, column, person, sets, is_distal=place in distal)) is not None:
-                yield {
-                    "study_id": row["study_id"],
-                    "table": table,
-                    "row": place,
-                    "column": column,
-                    "limit": limit.value,
-                    "direction": limit.direction,
-                    "is_outside": _is_gone(row, column) or is_outside(row[column], limit),
-                    "set_id": limit.set_id,
-                    "source": limit.source,
-                    "verified": limit.verified,
-                }
+            norm = norms.norm(row, column, person, is_distal=place in distal)
+            if norm is not None:
+                yield (
+                    place,
+                    column,
+                    norm,
+                    _is_gone(row, column) or is_outside(row[column], norm.limit),
+                )
+
+
+def other_answers(norm: Norm, value: Any, answer: bool | None) -> tuple[Limit, ...]:
+    """Give the limits of other sets by which a value falls on the other side."""
+    if not norm.others or pd.isna(value):
+        return ()
+    return tuple(one for one in norm.others if is_outside(value, one) is not answer)
 
 
 def _is_gone(row: Row, column: str) -> bool:
@@ -106,7 +119,7 @@ def _is_gone(row: Row, column: str) -> bool:
 
 
 def _is_absent(row: Row) -> bool:
-    return "response_absent" in flags.names(str(row["quality_flags"] or ""))
+    return "response_absent" in row["raised"]
 
 
 def absent_distally(rows: Iterable[Row]) -> tuple[Row, ...]:
@@ -117,70 +130,101 @@ def absent_distally(rows: Iterable[Row]) -> tuple[Row, ...]:
     rows : iterable of mapping
         Rows of the table ``traces`` of one study.
     """
-    used = [row for row in rows if flags.stands(row)]
+    used = [row for row in rows if row["stands"]]
+    if not any(map(_is_absent, used)):
+        return ()
     return tuple(used[place] for place in sorted(_distal_rows(used)) if _is_absent(used[place]))
 
 
-def _limit(
-    row: Row, column: str, person: Details, sets: tuple[ReferenceSet, ...], *, is_distal: bool
-) -> Limit | None:
-    """Give the limit of one value; a latency at one named site has one of its own."""
-    who = (str(row["nerve"]), str(row["muscle"]))
-    if column not in _AT_SITES:
-        segment = row.get("segment")
-        return first_limit(sets, "motor", *who, _ITEMS[column], person, segment=segment)
-    if not flags.stands(row):
-        return None
-    site = str(row["stimulation_site"])
-    found = first_limit(sets, "motor", *who, _ITEMS[column], person, site=site)
-    if found is not None and (is_distal or found.site):
-        return found if column != "onset_latency_ms" or _at_place(row, found) else None
-    if column == "onset_latency_ms":
-        found = first_limit(sets, "motor", *who, "latency_ms", person, site=site)
-        return found if found is not None and found.site else None
-    return None
+class Norm(NamedTuple):
+    """The limit of a value, and those that other sets would hold it to."""
+
+    limit: Limit
+    is_anywhere: bool
+    """Whether it holds at whatever distance."""
+    others: tuple[Limit, ...]
 
 
-def other_answers(
-    row: Row, used: Row, person: Details, sets: tuple[ReferenceSet, ...]
-) -> tuple[Limit, ...]:
-    """Give the limits of other sets by which a value falls on the other side.
+class Norms:
+    """Limits of motor values: each is looked up once, for all values and persons it is for.
 
     Parameters
     ----------
-    row : mapping
-        The value's row of its own table.
-    used : mapping
-        Its row of the table ``limits``.
-    person : Details
     sets : tuple of ReferenceSet
+        In the order in which they answer.
     """
-    # A latency limit belongs to its distance: another set's speaks of something else.
-    if used["column"] == "onset_latency_ms" or pd.isna(row[used["column"]]):
-        return ()
-    found = []
-    for one in sets:
-        if one.id == used["set_id"]:
-            continue
-        limit = _limit(row, used["column"], person, (one,), is_distal=True)
-        if limit is not None and is_outside(row[used["column"]], limit) is not used["is_outside"]:
-            found.append(limit)
-    return tuple(found)
+
+    def __init__(self, sets: tuple[ReferenceSet, ...]) -> None:
+        self._sets = sets
+        self._known: dict[tuple[Any, ...], Norm | None] = {}
+
+    def norm(self, row: Row, column: str, person: Details, *, is_distal: bool) -> Norm | None:
+        """Give the limit of one value; None where it has none."""
+        at_site = column in _AT_SITES
+        if at_site and not row["stands"]:
+            return None
+        where = row.get("stimulation_site" if at_site else "segment")
+        key = (column, row["nerve"], row["muscle"], where, is_distal)
+        who = (person.age_years, person.sex, person.height_cm)
+        if (key, who) not in self._known:
+            what = (column, str(row["nerve"]), str(row["muscle"]), str(where))
+            self._known[key, who] = self._find(what, is_distal, person)
+        found = self._known[key, who]
+        return found if found is None or found.is_anywhere or _at_place(row, found.limit) else None
+
+    def _find(
+        self, what: tuple[str, str, str, str], is_distal: bool, person: Details
+    ) -> Norm | None:
+        limit, is_anywhere = _look_up(*what, is_distal, person, self._sets)
+        if limit is None:
+            return None
+        # A latency limit belongs to its distance: another set's speaks of something else.
+        rest = [one for one in self._sets if one.id != limit.set_id and what[0] != _LATENCY]
+        others = (_look_up(*what, True, person, (one,))[0] for one in rest)
+        return Norm(limit, is_anywhere, tuple(one for one in others if one is not None))
+
+
+def _look_up(
+    column: str,
+    nerve: str,
+    muscle: str,
+    where: str,
+    is_distal: bool,
+    person: Details,
+    sets: tuple[ReferenceSet, ...],
+) -> tuple[Limit | None, bool]:
+    """Give a limit, and whether it holds at any distance; a named site has one of its own."""
+    asked = (sets, "motor", nerve, muscle)
+    if column not in _AT_SITES:
+        return first_limit(*asked, _ITEMS[column], person, segment=where), True
+    found = first_limit(*asked, _ITEMS[column], person, site=where)
+    if found is not None and (is_distal or found.site):
+        return found, column != _LATENCY
+    if column == _LATENCY:
+        found = first_limit(*asked, "latency_ms", person, site=where)
+        return found if found is not None and found.site else None, True
+    return None, True
 
 
 def _distal_rows(rows: Sequence[Row]) -> set[int]:
     """Give the row of the most distal motor response of each nerve, side and muscle."""
-    found: dict[tuple[str, str, str], tuple[int, int]] = {}
+    found: dict[tuple[Any, ...], tuple[int, int]] = {}
     for place, row in enumerate(rows):
-        if row["kind"] == "sensory" or not flags.is_done(row):
+        if row["kind"] == "sensory" or not row["is_done"]:
             continue
-        series = (str(row["nerve"]), str(row["side"]), str(row["muscle"]))
-        known = anatomy().nerves.get(series[0])
-        order = known.sites if known else ()
-        site = str(row["stimulation_site"])
-        at = (order.index(site) if site in order else len(order), place)
-        found[series] = min(at, found.get(series, at))
+        series = (row["nerve"], row["side"], row["muscle"])
+        at = (_order(str(row["nerve"]), str(row["stimulation_site"])), place)
+        if series not in found or at < found[series]:
+            found[series] = at
     return {place for _, place in found.values()}
+
+
+@lru_cache(maxsize=4096)
+def _order(nerve: str, site: str) -> int:
+    """Give the place of a site along its nerve; one that is not known comes last."""
+    known = anatomy().nerves.get(nerve)
+    sites = known.sites if known else ()
+    return sites.index(site) if site in sites else len(sites)
 
 
 def _at_place(row: Row, limit: Limit) -> bool:

@@ -10,9 +10,8 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ncs_cb import flags
 from ncs_cb.columns import as_number
-from ncs_cb.knowledge.anatomy import anatomy, usual_muscle
+from ncs_cb.knowledge.anatomy import anatomy, nerve_of_muscle, usual_muscle
 from ncs_cb.knowledge.clauses import NERVE_COLUMNS
 from ncs_cb.model import Details, FWaveValue
 
@@ -71,17 +70,30 @@ def nerve_rows(
                 numbers.setdefault(key, {"distal_site": None, **_UNKNOWN}).update(known)
         if numbers:
             made[study_id] = tuple(
-                {**dict(zip(KEYS, (study_id, *key), strict=True)), **numbers[key]}
-                for key in sorted(numbers)
+                {**_named(study_id, key), **numbers[key]} for key in sorted(numbers)
             )
     return made
+
+
+def is_foreign(nerve: str, muscle: str) -> bool:
+    """Tell whether a response is recorded from a muscle of another nerve."""
+    return nerve_of_muscle(muscle) not in (None, nerve)
+
+
+def _named(study_id: str, key: Key) -> dict[str, Any]:
+    nerve, side, muscle = key
+    return {
+        **dict(zip(KEYS, (study_id, *key), strict=True)),
+        "nerve_and_side": (nerve, side),
+        "is_foreign": is_foreign(nerve, muscle),
+    }
 
 
 def _distal(rows: Iterable[Row]) -> Iterator[tuple[Key, dict[str, Any]]]:
     """Give the most distal of the routine sites stimulated; palm and short steps are none."""
     found: dict[Key, tuple[int, Row]] = {}
     for row in rows:
-        if row["kind"] == "sensory" or not flags.stands(row):
+        if row["kind"] == "sensory" or not row["stands"]:
             continue
         rank, key = _rank(row["nerve"], row["stimulation_site"]), _key(row)
         if rank >= 0 and (key not in found or rank < found[key][0]):

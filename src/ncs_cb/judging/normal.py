@@ -11,7 +11,6 @@ from typing import Any
 
 import pandas as pd
 
-from ncs_cb.flags import names as flag_names
 from ncs_cb.judging.fibers import (
     demyelinating,
     f_waves,
@@ -21,21 +20,18 @@ from ncs_cb.judging.fibers import (
 )
 from ncs_cb.judging.gates import too_small
 from ncs_cb.judging.rows import holds_entrapment, nerve_of
-from ncs_cb.judging.statements import (
+from ncs_cb.judging.seen import (
     Nerve,
     Row,
     Seen,
-    dispersed,
-    explained,
-    fallen,
     foreign,
     is_absent,
-    larger,
     number,
     place_of,
     segment_item,
     silent,
 )
+from ncs_cb.judging.statements import dispersed, explained, fallen, larger
 from ncs_cb.judging.unplaced import unplaced
 from ncs_cb.judging.validity import REFUTED
 from ncs_cb.knowledge.anatomy import anatomy
@@ -70,6 +66,7 @@ def is_clear(visit: Seen) -> bool:
         or silent(visit)
         or visit.cold
         or visit.unassigned
+        or visit.left_out
         or dispersed(visit)
         or any(too_small(row) for row in visit.verdicts)
         or any(row["conduction_block"] == "undetermined" for row in visit.verdicts)
@@ -78,8 +75,8 @@ def is_clear(visit: Seen) -> bool:
         or fallen(visit)
         or larger(visit)
         or unplaced(visit)
-        or any(long_latency(visit))
-        or any(f_waves(visit))
+        or long_latency(visit)
+        or f_waves(visit)
         or not all(one.is_normal is True for one in visit.studies)
         or any(str(row["technical_validity"]) == REFUTED for row in visit.verdicts)
     )
@@ -101,14 +98,14 @@ def unread(visit: Seen, *, flagged: bool) -> Iterator[Statement]:
     for row in visit.segments:
         if row.get("is_adjacent") is False or foreign(row) or place_of(row) in told:
             continue
-        if flagged and not flag_names(str(row.get("quality_flags") or "")).intersection(_WHY):
+        if flagged and not row["raised"].intersection(_WHY):
             continue
         kind = _unread_between(row)
         if kind:
             items[*nerve_of(row), row["segment"]] = segment_item(f"unread_{kind}", row)
     for row in visit.marks:
         if (kind := _KINDS.get(row["column"], "")) and not foreign(row):
-            raised = flag_names(str(row.get("quality_flags") or ""))
+            raised = row["raised"]
             unsure = kind == "latency" and raised.intersection(_UNSURE_ONSET)
             if is_absent(row) or not (unsure or pd.isna(row["is_outside"])):
                 continue
@@ -127,7 +124,7 @@ def unread(visit: Seen, *, flagged: bool) -> Iterator[Statement]:
 
 def _is_fast_by_crossing(row: Row, visit: Seen) -> bool:
     """Tell whether crossing fibers that bypass an entrapment make a velocity too fast to be one."""
-    raised = flag_names(str(row.get("quality_flags") or ""))
+    raised = row["raised"]
     trapped = any((one.nerve, one.side) == nerve_of(row) for one in visit.traps)
     is_between_sites = row.get("is_adjacent") is not False and not foreign(row)
     return is_between_sites and trapped and {"martin_gruber", "velocity_implausible"} <= raised
@@ -187,7 +184,7 @@ def _is_slow_by_all(nerve: Nerve, visit: Seen) -> bool:
 
 def _unread_between(row: Row) -> str:
     """Name what of a segment is not known: nothing, the velocity, or all of it."""
-    raised = flag_names(str(row.get("quality_flags") or ""))
+    raised = row["raised"]
     if raised.intersection(("response_absent_at_site", "complete_block")):
         return ""
     if math.isnan(number(row.get("amplitude_reduction_pct"))):

@@ -3,194 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-import pandas as pd
-
-from ncs_cb.flags import names as flag_names
-from ncs_cb.judging.entrapment import Found, cold_limbs, entrapments
+from ncs_cb.judging.entrapment import Found
 from ncs_cb.judging.gates import beyond_a_fall, hides_fall, premise, too_small
 from ncs_cb.judging.rows import nerve_of
-from ncs_cb.judging.sensory import SensoryStudy
-from ncs_cb.judging.truth import holds
+from ncs_cb.judging.seen import (
+    Nerve,
+    Row,
+    Seen,
+    foreign,
+    nerve_items,
+    number,
+    once,
+    place_of,
+    segment_item,
+    silent,
+)
 from ncs_cb.judging.validity import NOT_ATTESTED
-from ncs_cb.knowledge.anatomy import anatomy, entrapment_between, nerve_of_muscle
-from ncs_cb.knowledge.reference import ReferenceSet, first_limit
-from ncs_cb.model import Details
+from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.vocabulary import GRADES
-from ncs_cb.wording.conclusions import Conclusion
 from ncs_cb.wording.impression import Statement
-
-Row = Mapping[str, Any]
-Nerve = tuple[str, str]
-Place = tuple[str, str, str, str]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Seen:
-    """What is known of one visit, for its impression."""
-
-    details: Details
-    verdicts: tuple[Row, ...]
-    segments: tuple[Row, ...]
-    nerves: tuple[Row, ...]
-    studies: tuple[SensoryStudy, ...]
-    sets: tuple[ReferenceSet, ...]
-    conclusion: Conclusion | None
-    unassigned: tuple[str, ...]
-    marks: tuple[Row, ...] = ()
-    """Motor values that have a limit of normal: the row they stand in, and that limit."""
-    absent: tuple[Row, ...] = ()
-    """Most distal motor responses that were looked for and not there."""
-    traps: tuple[Found, ...] = ()
-    cold: frozenset[tuple[str, str]] = frozenset()
-    slow: dict[Nerve, tuple[float, float]] = field(default_factory=dict)
-    """Slowest velocity of each nerve below its limit, and its share of the limit in percent."""
-    small: dict[Nerve, tuple[float, float]] = field(default_factory=dict)
-    """Distal amplitude below its limit, and the limit."""
-
-    def graded(self) -> list[Row]:
-        """Give the segments with block by the leading set."""
-        return [row for row in self.verdicts if row["conduction_block"] in GRADES]
-
-    def open_(self) -> list[Row]:
-        """Give the segments that could not be judged although block may be there."""
-        return [
-            row
-            for row in self.verdicts
-            if row["conduction_block"] == "undetermined" and row["not_excluded"] in GRADES
-        ]
-
-
-def looked_at(visit: Seen) -> Seen:
-    """Work out what several statements need."""
-    traps = entrapments(
-        visit.segments, visit.verdicts, visit.nerves, visit.studies, visit.details, visit.sets
-    )
-    nerves = [*studied(visit), *((one.nerve, one.side) for one in visit.studies)]
-    limbs = {(side, anatomy().nerves[nerve].limb) for nerve, side in nerves}
-    return replace(
-        visit,
-        traps=traps,
-        cold=cold_limbs(visit.details) & limbs,
-        slow=slowed(
-            replace(visit, traps=traps),
-            {place_of(row) for row in (*visit.graded(), *visit.open_())},
-        ),
-        small=_small(visit),
-    )
-
-
-def slowed(visit: Seen, left_out: Collection[Place]) -> dict[Nerve, tuple[float, float]]:
-    """Give nerves slower than their limit outside entrapments and the segments left out."""
-    trapped = {(one.nerve, one.side) for one in visit.traps}
-    worst: dict[Nerve, tuple[float, float]] = {}
-    for row in visit.segments:
-        trap = entrapment_between(row["nerve"], *row["segment"].split("-"))
-        if row.get("is_adjacent") is False or place_of(row) in left_out:
-            continue
-        # Slow across an entrapment site, and no slower than beside it: the nerve is slow there.
-        if trap is not None and (nerve_of(row) in trapped or not _has_limit(visit, row)):
-            continue
-        if foreign(row):
-            continue
-        value = number(row.get("conduction_velocity_m_per_s"))
-        limit = first_limit(
-            visit.sets,
-            "motor",
-            row["nerve"],
-            text(row.get("muscle")) or None,
-            "velocity_m_per_s",
-            visit.details,
-            segment=row["segment"],
-        )
-        if limit is None or holds(value, "lt", limit.value) is not True:
-            continue
-        share = 100.0 * value / limit.value
-        if share < worst.get(nerve_of(row), (0.0, math.inf))[1]:
-            worst[nerve_of(row)] = (value, share)
-    return worst
-
-
-def _has_limit(visit: Seen, row: Row) -> bool:
-    """Tell whether the velocity of a segment has a limit of its own."""
-    return any("segment" in one and place_of(one) == place_of(row) for one in visit.marks)
-
-
-def _small(visit: Seen) -> dict[Nerve, tuple[float, float]]:
-    """Give nerves whose distal response is below its lower limit, and that limit."""
-    found = dict(beyond_limit(visit, "distal_amplitude_mv", "amplitude_mv", "lt"))
-    for row in visit.marks:
-        if row["column"] == "negative_peak_amplitude_mv" and row["is_outside"] is True:
-            value = 0.0 if is_absent(row) else number(row[row["column"]])
-            found.setdefault(nerve_of(row), (value, row["limit"]))
-    return found
-
-
-def silent(visit: Seen) -> list[Nerve]:
-    """Give the nerves without a distal response, crossing recordings apart."""
-    return list(dict.fromkeys(nerve_of(row) for row in visit.absent if not foreign(row)))
-
-
-def beyond_limit(
-    visit: Seen, column: str, item: str, op: str, *, study: str = "motor"
-) -> Iterator[tuple[Nerve, tuple[float, float]]]:
-    """Give the nerves of which a routine value lies beyond its limit, with value and limit."""
-    for row in visit.nerves:
-        value = number(row[column])
-        limit = first_limit(
-            visit.sets, study, row["nerve"], text(row["muscle"]) or None, item, visit.details
-        )
-        if not foreign(row) and limit is not None and holds(value, op, limit.value) is True:
-            yield nerve_of(row), (value, limit.value)
-
-
-def foreign(row: Row) -> bool:
-    """Tell whether a response is recorded from a muscle of another nerve."""
-    return nerve_of_muscle(text(row.get("muscle"))) not in (None, row["nerve"])
-
-
-def place_of(row: Row) -> Place:
-    """Give nerve, side, muscle and segment of a row."""
-    return (*nerve_of(row), text(row.get("muscle")), row["segment"])
-
-
-def text(value: Any) -> str:
-    """Give a text, empty when there is none."""
-    return value if isinstance(value, str) else ""
-
-
-def number(value: Any) -> float:
-    """Give a number, NaN when there is none."""
-    return math.nan if value is None or value is pd.NA else float(value)
-
-
-def studied(visit: Seen) -> list[Nerve]:
-    """Give the motor nerves that were studied, crossing recordings apart."""
-    rows = (*visit.nerves, *visit.segments)
-    return list(dict.fromkeys(nerve_of(row) for row in rows if not foreign(row)))
-
-
-def nerve_items(nerves: Iterable[Nerve]) -> Iterator[Mapping[str, Any]]:
-    """List nerves, each once."""
-    for nerve, side in dict.fromkeys(nerves):
-        yield {"kind": "nerve", "nerve": nerve, "side": side}
-
-
-def segment_item(kind: str, row: Row, **more: Any) -> Mapping[str, Any]:
-    """Name a segment, as an item of a statement."""
-    nerve, side = nerve_of(row)
-    return {
-        "kind": kind,
-        "nerve": nerve,
-        "side": side,
-        "distal": row["distal_site"],
-        "proximal": row["proximal_site"],
-        **more,
-    }
-
 
 # ---- 1 technique
 
@@ -213,6 +47,8 @@ def technical(visit: Seen) -> Iterator[Statement]:
     """Say what limits the recordings: cold, weak stimuli, differing settings."""
     if visit.unassigned:
         yield Statement("technique", "unassigned", values={"count": len(visit.unassigned)})
+    if visit.left_out:
+        yield Statement("technique", "left_out", values={"rows": "; ".join(visit.left_out)})
     if visit.cold:
         limbs = [
             {
@@ -229,10 +65,11 @@ def technical(visit: Seen) -> Iterator[Statement]:
             "technique", "submaximal", tuple(segment_item("segment", row) for row in denied)
         )
     told = list(denied)
+    refuted = [row for row in visit.verdicts if any(h is False for _, h in row["premises"])]
     for case, names in _INCOMPARABLE.items():
         rows = [
             row
-            for row in visit.verdicts
+            for row in refuted
             if row not in told and any(premise(row, name, holds=False) for name in names)
         ]
         told += rows
@@ -243,12 +80,13 @@ def technical(visit: Seen) -> Iterator[Statement]:
         yield Statement("technique", "larger", tuple(segment_item("segment", r) for r in grown))
 
 
+@once
 def larger(visit: Seen) -> list[Row]:
     """Give segments whose proximal response is larger than fibers of the nerve can make it."""
     return [
         row
         for row in visit.segments
-        if "proximal_larger" in flag_names(str(row.get("quality_flags") or ""))
+        if "proximal_larger" in row["raised"]
         and row.get("is_adjacent") is not False
         and not foreign(row)
     ]
@@ -313,6 +151,7 @@ def _free(visit: Seen, small: list[Nerve], beyond: list[Row]) -> Iterator[Statem
         yield Statement("block", "not_judged")
 
 
+@once
 def dispersed(visit: Seen) -> list[Nerve]:
     """Give nerves with temporal dispersion off entrapment sites."""
     return [
@@ -322,6 +161,7 @@ def dispersed(visit: Seen) -> list[Nerve]:
     ]
 
 
+@once
 def fallen(visit: Seen) -> list[Row]:
     """Give segments whose fall no set reads as block, since healthy nerves fall as much."""
     return [
@@ -333,11 +173,7 @@ def fallen(visit: Seen) -> list[Row]:
     ]
 
 
-def is_absent(row: Row) -> bool:
-    """Tell whether a response was looked for and not there."""
-    return "response_absent" in flag_names(str(row.get("quality_flags") or ""))
-
-
+@once
 def explained(visit: Seen) -> tuple[Statement, ...]:
     """Say which falls an anastomosis explains."""
     rows = [
@@ -448,7 +284,7 @@ def _trap_doubts(one: Found, visit: Seen) -> tuple[str, ...]:
     unsure = any(
         nerve_of(row) == (one.nerve, one.side)
         and str(row["technical_validity"]) == NOT_ATTESTED
-        and entrapment_between(row["nerve"], *row["segment"].split("-")) == one.trap
+        and row["trap"] == one.trap
         for row in visit.verdicts
     )
     return ("unattested",) if unsure else ()
@@ -464,6 +300,7 @@ def _shown_by(one: Found) -> str:
 # ---- 5 sensory conduction
 
 
+@once
 def abnormal(visit: Seen) -> list[Nerve]:
     """Give nerves with abnormal sensory conduction."""
     return list(
@@ -471,6 +308,7 @@ def abnormal(visit: Seen) -> list[Nerve]:
     )
 
 
+@once
 def unexplained(visit: Seen) -> list[Nerve]:
     """Give nerves with abnormal sensory conduction that no entrapment of theirs explains."""
     trapped = {(one.nerve, one.side) for one in visit.traps}

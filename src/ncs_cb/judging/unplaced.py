@@ -6,17 +6,17 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ncs_cb.flags import names as flag_names
 from ncs_cb.judging.entrapment import sites_between
 from ncs_cb.judging.rows import nerve_of
-from ncs_cb.judging.statements import Row, Seen, foreign, number, place_of, segment_item
+from ncs_cb.judging.seen import Row, Seen, foreign, number, once, place_of, segment_item
 from ncs_cb.judging.truth import holds
 from ncs_cb.judging.validity import REFUTED
-from ncs_cb.knowledge.anatomy import Entrapment, anatomy, entrapment_between
+from ncs_cb.knowledge.anatomy import Entrapment, anatomy
 from ncs_cb.knowledge.thresholds import value as threshold
 from ncs_cb.wording.impression import Statement
 
 
+@once
 def unplaced(visit: Seen) -> list[tuple[Row, Entrapment]]:
     """Give the segments with a fall or slowing that reach farther than their entrapment site."""
     told = {place_of(row) for row in (*visit.graded(), *visit.open_())}
@@ -36,9 +36,10 @@ def unplaced(visit: Seen) -> list[tuple[Row, Entrapment]]:
 
 def _held(row: Row) -> Entrapment | None:
     """Give the entrapment site of a segment that reaches farther than it."""
-    nerve, ends = row["nerve"], row["segment"].split("-")
-    trap = entrapment_between(nerve, *ends)
-    return trap if trap is not None and sites_between(nerve, trap, *ends) else None
+    trap: Entrapment | None = row["trap"]
+    if trap is None or not sites_between(row["nerve"], trap, *row["segment"].split("-")):
+        return None
+    return trap
 
 
 def _fall(row: Row) -> float:
@@ -48,7 +49,7 @@ def _fall(row: Row) -> float:
     # The legs' long segments fall by more in health.
     if anatomy().nerves[row["nerve"]].limb == "leg" or holds(fall, "gt", least) is not True:
         return math.nan
-    small = "distal_response_small" in flag_names(str(row.get("quality_flags") or ""))
+    small = "distal_response_small" in row["raised"]
     return math.nan if small else fall
 
 

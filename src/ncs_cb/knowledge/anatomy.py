@@ -9,7 +9,7 @@ import math
 import re
 import unicodedata
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Literal
 
 from ncs_cb.errors import StudyError, TableError, did_you_mean
@@ -300,6 +300,7 @@ def resolve(
     raise StudyError(f"unknown {word} '{text}'; known: {', '.join(known)}.{nearest}", source=source)
 
 
+@lru_cache(maxsize=4096)
 def nerve_of_muscle(muscle: str) -> str | None:
     """Give the nerve that supplies `muscle`, or None for a skin area shared by nerves."""
     owners = [n.id for n in anatomy().nerves.values() if muscle in n.muscles]
@@ -316,6 +317,7 @@ def usual_muscle(nerve: str) -> str | None:
     return next(iter(anatomy().nerves[nerve].muscles), None)
 
 
+@lru_cache(maxsize=4096)
 def position(nerve: str, site: str) -> int:
     """Give the place of `site` along `nerve`, 0 for the most distal one.
 
@@ -333,6 +335,7 @@ def position(nerve: str, site: str) -> int:
     return sites.index(site)
 
 
+@lru_cache(maxsize=4096)
 def entrapment_between(nerve: str, distal_site: str, proximal_site: str) -> Entrapment | None:
     """Give the entrapment site that lies within a segment, or None.
 

@@ -80,10 +80,15 @@ def table(name: str) -> DataText:
 
 
 @cache
+def words(lang: str) -> dict[str, Any]:
+    """Read the catalog of one language."""
+    return read("words", lang).raw
+
+
 def translated(lang: str) -> dict[str, str]:
     """Give each English text of a nerve, finding, feature or set in another language."""
-    words: dict[str, str] = read("words", lang).raw.get("knowledge", {})
-    return words
+    found: dict[str, str] = words(lang).get("knowledge", {})
+    return found
 
 
 def chinese() -> dict[str, str]:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from ncs_cb import figures, view
 from ncs_cb.model import Result, Study, Trace, TypedResponse
 from ncs_cb.reports._shared import Writer, named
-from ncs_cb.view.serial import build_comparison
 from ncs_cb.vocabulary import SHOWN_GRADES
 
 if TYPE_CHECKING:
@@ -150,8 +149,11 @@ def render_comparison(comparison: Comparison, *, lang: str = "en") -> str:
     """Lay a comparison of serial visits out as one self-contained page; see :func:`render`."""
     from markupsafe import Markup
 
+    from ncs_cb.figures import course
+    from ncs_cb.view.serial import build_comparison
+
     v = build_comparison(comparison, lang=lang)
-    drawing = figures.course.draw(comparison, v.labels, lang=lang)
+    drawing = course.draw(comparison, v.labels, lang=lang)
     timeline = Markup(figures.to_svg(drawing)) if drawing is not None else None
     template = _environment().get_template("comparison.html")
     return template.render(

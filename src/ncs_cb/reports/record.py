@@ -14,12 +14,12 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import date
 from pathlib import Path
-from types import UnionType
+from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
 
 import pandas as pd
 
-from ncs_cb.columns import Column, conform, table_columns
+from ncs_cb.columns import Column, conform, records, table_columns
 from ncs_cb.discreet import discreetly
 from ncs_cb.errors import NcsError, ReadError
 from ncs_cb.files import read_regular
@@ -36,6 +36,7 @@ SCHEMA = "ncs_cb/result/2"
 _FIRST_SCHEMA = "ncs_cb/result/1"
 _STUDY_FIELDS = tuple(field.name for field in fields(Study) if field.name != "traces")
 _RESPONSE_FIELDS = tuple(field.name for field in fields(Response) if field.name != "trace")
+_AS_IT_IS = (str, bool, int, NoneType)
 
 
 def to_record(result: Result) -> dict[str, Any]:
@@ -172,14 +173,15 @@ def load_result(path: str | Path) -> Result:
 
 
 def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = table.to_dict("records")  # type: ignore[assignment]
-    return [{name: _plain(value) for name, value in row.items()} for row in rows]
+    return [{name: _plain(value) for name, value in row.items()} for row in records(table)]
 
 
 def _plain(value: Any) -> Any:
     """Give a value as JSON can hold it."""
-    if value is None or isinstance(value, str | bool | int) or value is pd.NA:
-        return None if value is pd.NA else value
+    if isinstance(value, _AS_IT_IS):
+        return value
+    if value is pd.NA:
+        return None
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
     if isinstance(value, date):

@@ -46,12 +46,19 @@ def to_csv(table: pd.DataFrame) -> str:
 def _safe(values: pd.Series) -> pd.Series:
     if pd.api.types.is_numeric_dtype(values.dtype) or pd.api.types.is_bool_dtype(values.dtype):
         return values
-    return pd.Series(list(map(_safe_cell, values.tolist())), index=values.index, dtype="object")
+    cells = values.tolist()
+    if isinstance(values.dtype, pd.StringDtype):
+        # A column of text says a few things many times.
+        safe = {cell: _safe_cell(cell) for cell in set(cells)}
+        cells = [safe[cell] for cell in cells]
+    else:
+        cells = list(map(_safe_cell, cells))
+    return pd.Series(cells, index=values.index, dtype="object")
 
 
 def _safe_cell(value: object) -> object:
     if isinstance(value, list | dict | tuple):
-        value = json.dumps(value, ensure_ascii=False, default=_scalar)
+        value = _IN_A_CELL.encode(value)
     if isinstance(value, str):
         return visible(no_formula(value))
     return None if value is pd.NA else value
@@ -59,6 +66,10 @@ def _safe_cell(value: object) -> object:
 
 def _scalar(value: object) -> object:
     return None if value is pd.NA else getattr(value, "item", lambda: str(value))()
+
+
+# Made once: there is a text of evidence for every verdict.
+_IN_A_CELL = json.JSONEncoder(ensure_ascii=False, default=_scalar)
 
 
 def write(result: Result, *, lang: str = "en") -> dict[str, str]:
@@ -158,7 +169,6 @@ def _as_json(value: object) -> str | None:
     return _ARCHIVED.encode(value)
 
 
-# Made once: an archive holds a text of evidence for every verdict.
 _ARCHIVED = json.JSONEncoder(ensure_ascii=False, sort_keys=True, default=_scalar)
 
 

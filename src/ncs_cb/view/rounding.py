@@ -20,6 +20,9 @@ _FINER = {"latency_change_ms": 2, "added_dispersion_ms": 2}
 
 def is_known(value: object) -> bool:
     """Tell a number from None, NA and NaN."""
+    # Nearly all are one of these two, and the question to Real takes five times as long.
+    if value is None or isinstance(value, float):
+        return value is not None and not math.isnan(value)
     return isinstance(value, Real) and not math.isnan(value)
 
 

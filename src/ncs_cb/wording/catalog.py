@@ -26,7 +26,7 @@ def languages() -> tuple[str, ...]:
 
 def read_catalog(lang: str) -> dict[str, str]:
     """Read one catalog as ``{"section.key": text}``."""
-    raw = datafile.read(_FOLDER, lang).raw
+    raw = datafile.words(lang)
     return dict(_flat("", {name: texts for name, texts in raw.items() if name != "knowledge"}))
 
 

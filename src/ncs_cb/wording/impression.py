@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from ncs_cb.wording.catalog import Words, capital, load
@@ -38,13 +39,16 @@ def statement_words(said: Statement, lang: str) -> str:
     words = load(lang)
     is_plain = all(one["kind"].startswith(_PLAIN) for one in said.items)
     weight = "light" if is_plain else "heavy"
-    items = words.join((_item(one, words) for one in said.items), weight=weight)
+    items = words.join((_item(tuple(one.items()), lang) for one in said.items), weight=weight)
     return capital(
         words(f"impression.{said.topic}_{said.case}", items=items, **_filled(said.values, words))
     )
 
 
-def _item(one: Mapping[str, Any], words: Words) -> str:
+@lru_cache(maxsize=4096)
+def _item(cells: tuple[tuple[str, Any], ...], lang: str) -> str:
+    """Say one thing of a list; nerves and segments are named in every visit of an archive."""
+    one, words = dict(cells), load(lang)
     text = words(f"impression.item_{one['kind']}", **_filled(one, words))
     doubts = [words(f"impression.doubt_{name}") for name in one.get("doubts", ())]
     if doubts:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 
+from ncs_cb._kernels.facts import HELD_INTO_RESPONSE, STRAY, UNCLEAR
+from ncs_cb._kernels.sweeps import Sweeps, find_odd, mirror_signs, moved
 from ncs_cb.errors import StudyError
 from ncs_cb.knowledge.thresholds import value
 from ncs_cb.model import Decision, Trace
-from ncs_cb.readers._shared.level import median
-from ncs_cb.readers._shared.zero import counted_from_pulse
+from ncs_cb.readers._shared.zero import counted_from_pulse, sweeps_of_traces
+
+# So many samples of each sweep tell whether it may be the twin of another.
+_COMPARED_AT_FIRST = 16
 
 
 def refuse_twins(traces: Iterable[Trace]) -> None:
@@ -23,6 +28,18 @@ def refuse_twins(traces: Iterable[Trace]) -> None:
     StudyError
         Naming both recordings and sites.
     """
+    alike: dict[tuple[int, bytes], list[Trace]] = {}
+    for trace in traces:
+        samples = trace.samples_mv
+        # Few of them tell nearly all sweeps apart; only the others are compared as a whole.
+        few = samples[:: max(len(samples) // _COMPARED_AT_FIRST, 1)].tobytes()
+        alike.setdefault((len(samples), few), []).append(trace)
+    for group in alike.values():
+        if len(group) > 1:
+            _refuse_twins_of(group)
+
+
+def _refuse_twins_of(traces: Sequence[Trace]) -> None:
     seen: dict[bytes, Trace] = {}
     for trace in traces:
         samples = np.asarray(trace.samples_mv)
@@ -42,13 +59,20 @@ def refuse_twins(traces: Iterable[Trace]) -> None:
 
 
 def questioned(
-    traces: Sequence[Trace], name: str, *, delay_ms: float | None, is_polarity_told: bool
+    traces: Sequence[Trace],
+    sweeps: Sweeps,
+    name: str,
+    *,
+    delay_ms: float | None,
+    is_polarity_told: bool,
 ) -> tuple[tuple[Trace, ...], list[Decision]]:
     """Give the traces of one recording with the time of their stimulus and their doubts.
 
     Parameters
     ----------
     traces : sequence of Trace
+    sweeps : Sweeps
+        Of these traces.
     name : str
         What the recording is called.
     delay_ms : float or None
@@ -57,53 +81,47 @@ def questioned(
         Whether ``study.toml`` states the polarity: nothing is doubted then.
     """
     decisions: list[Decision] = []
+    made = list(traces)
     if delay_ms is not None:
         made = [_delayed(trace, delay_ms) for trace in traces]
         decisions.append(Decision(name, "stimulus time", f"{delay_ms:g} ms later", "as told"))
     else:
-        made = counted_from_pulse(traces, decisions)
-    made = [_strayed(_blanked(trace)) for trace in made]
-    return tuple(made if is_polarity_told else _mirrored(made)), decisions
+        made = counted_from_pulse(traces, sweeps, decisions)
+    if any(one is not other for one, other in zip(made, traces, strict=True)):
+        rates = [t.sampling_rate_hz for t in made]
+        sweeps = moved(sweeps, rates, [t.stimulus_index for t in made])
+    made = _flagged(made, sweeps)
+    return tuple(made if is_polarity_told else _mirrored(made, sweeps)), decisions
 
 
-def _blanked(trace: Trace) -> Trace:
-    """Flag a response that is under way when the amplifier is let go: its onset is not seen."""
-    start = max(trace.stimulus_index, 0) + 1
-    samples = np.asarray(trace.samples_mv[start:], dtype=np.float64)
-    moved = np.flatnonzero(np.diff(samples[: round(0.02 * trace.sampling_rate_hz)]) != 0.0)
-    if not len(moved) or not np.isfinite(samples).all():
-        return trace
-    held = int(moved[0]) + 1
-    if held * 1000.0 / trace.sampling_rate_hz < value("blanking.shortest_ms"):
-        return trace
-    free = samples[held:]
-    away = np.abs(free - median(free))
-    # Let go from a rail to the baseline, nothing is under way yet.
-    step = min(abs(float(samples[held] - samples[held - 1])), float(away[0]))
-    if step <= value("blanking.largest_step_share") * float(away.max()):
-        return trace
-    return replace(trace, flags=(*trace.flags, "artifact_overlaps_onset"))
+def _flagged(traces: list[Trace], sweeps: Sweeps) -> list[Trace]:
+    """Flag a response that an amplifier is let go into, and one with a sample that stands alone."""
+    found = find_odd(sweeps, odd_limits())
+    if not any(found):
+        return traces
+    made = []
+    for trace, odd in zip(traces, found, strict=True):
+        flags = trace.flags
+        if odd & HELD_INTO_RESPONSE:
+            flags = (*flags, "artifact_overlaps_onset")
+        if odd & STRAY and trace.kind == "motor":
+            flags = (*flags, "stray_sample")
+        made.append(trace if flags is trace.flags else replace(trace, flags=flags))
+    return made
 
 
-def _strayed(trace: Trace) -> Trace:
-    """Flag a response in which one sample alone stands out, as no muscle's response does."""
-    if trace.kind != "motor" or trace.sampling_rate_hz < value("stray_sample.lowest_rate_hz"):
-        return trace
-    skip = round(value("polarity_differs.skipped_ms") * trace.sampling_rate_hz / 1000.0)
-    part = np.asarray(trace.samples_mv[max(trace.stimulus_index + skip, 0) :], dtype=np.float64)
-    if len(part) < 32 or not np.isfinite(part).all():
-        return trace
-    steps = np.diff(part)
-    there, back = steps[:-1], -steps[1:]
-    alone = np.where(there * back > 0.0, np.minimum(np.abs(there), np.abs(back)), 0.0)
-    usual = float(np.median(np.abs(steps)))
-    least = max(
-        value("stray_sample.step_ratio") * usual,
-        value("stray_sample.share") * float(np.ptp(part)),
+@cache
+def odd_limits() -> tuple[float, ...]:
+    """Give the limits of what is odd about a sweep in the order in which the kernel takes them."""
+    names = (
+        "blanking.shortest_ms",
+        "blanking.largest_step_share",
+        "stray_sample.lowest_rate_hz",
+        "polarity_differs.skipped_ms",
+        "stray_sample.step_ratio",
+        "stray_sample.share",
     )
-    if float(alone.max()) <= least or not usual > 0.0:
-        return trace
-    return replace(trace, flags=(*trace.flags, "stray_sample"))
+    return tuple(map(value, names))
 
 
 def _delayed(trace: Trace, delay_ms: float) -> Trace:
@@ -114,7 +132,7 @@ def _delayed(trace: Trace, delay_ms: float) -> Trace:
 # --------------------------------------------------------------------------- polarity
 
 
-def _mirrored(traces: Sequence[Trace]) -> list[Trace]:
+def _mirrored(traces: list[Trace], sweeps: Sweeps) -> list[Trace]:
     """Flag the sites whose responses are upside down beside the others of their nerve."""
     groups: dict[tuple[str, str, str], list[int]] = {}
     for i, trace in enumerate(traces):
@@ -123,56 +141,39 @@ def _mirrored(traces: Sequence[Trace]) -> list[Trace]:
             groups.setdefault((site.nerve, site.side, site.muscle), []).append(i)
     made = list(traces)
     for members in groups.values():
-        for i in _odd(traces, members):
+        if len(members) < 2:
+            continue
+        is_all = len(members) == len(traces)
+        own = sweeps if is_all else sweeps_of_traces([traces[i] for i in members])
+        for i in _odd(traces, members, mirror_signs(own, mirror_limits())):
             made[i] = replace(made[i], flags=(*made[i].flags, "polarity_differs"))
     return made
 
 
-def _odd(traces: Sequence[Trace], members: list[int]) -> list[int]:
+@cache
+def mirror_limits() -> tuple[float, ...]:
+    """Give the limits of a mirror image in the order in which the kernel takes them."""
+    names = (
+        "polarity_differs.skipped_ms",
+        "polarity_differs.compared_ms",
+        "unassigned.minimum_noise_ratio",
+        "polarity_differs.minimum_correlation",
+        "polarity_differs.minimum_lead",
+    )
+    return tuple(map(value, names))
+
+
+def _odd(traces: Sequence[Trace], members: Sequence[int], found: Sequence[int]) -> list[int]:
     """Give the traces whose sign differs from that of most sites; all of them where it is even."""
-    sites = {traces[i].site.stimulation_site for i in members}
-    curves = {i: c for i in members if (c := _curve(traces[i])) is not None}
-    if len(curves) < 2:
+    if -1 not in found:
         return []
-    largest = max(curves, key=lambda i: float(np.abs(curves[i]).max()))
-    signs = {i: _sign(curves[largest], curve) for i, curve in curves.items()}
+    signs = {i: s for i, s in zip(members, found, strict=True) if s != UNCLEAR}
+    sites = {traces[i].site.stimulation_site for i in members}
     # Sites are counted; where there is only one, its sweeps are.
     place = {i: traces[i].site.stimulation_site if len(sites) > 1 else str(i) for i in signs}
     up = {place[i] for i, s in signs.items() if s > 0}
     down = {place[i] for i, s in signs.items() if s < 0}
-    if not down:
-        return []
     if len(up) == len(down):
         return [i for i, s in signs.items() if s]
     odd = 1 if len(up) < len(down) else -1
     return [i for i, s in signs.items() if s == odd]
-
-
-def _curve(trace: Trace) -> np.ndarray | None:
-    """Give the response at 10 kHz or less, without artefact and level; None where none is clear."""
-    rate, index = trace.sampling_rate_hz, trace.stimulus_index
-    start = max(index, 0) + round(value("polarity_differs.skipped_ms") * rate / 1000.0)
-    step = max(1, int(rate // 5_000))
-    part = np.asarray(trace.samples_mv, dtype=np.float64)
-    part = part[start : index + round(value("polarity_differs.compared_ms") * rate / 1000.0) : step]
-    if len(part) < 32 or not np.isfinite(part).all():
-        return None
-    part = part - median(part)
-    noise = median(np.abs(part[1:] - part[:-1]))
-    return (
-        part
-        if float(np.abs(part).max()) > value("unassigned.minimum_noise_ratio") * noise > 0.0
-        else None
-    )
-
-
-def _sign(one: np.ndarray, other: np.ndarray) -> int:
-    """Give -1 where one curve is the mirror image of the other, 1 where it is its like, else 0."""
-    size = float(np.sqrt((one @ one) * (other @ other)))
-    alike = np.correlate(one, other, mode="full") / size
-    like, mirror = float(alike.max()), float(-alike.min())
-    if mirror > value("polarity_differs.minimum_correlation") and mirror > like + value(
-        "polarity_differs.minimum_lead"
-    ):
-        return -1
-    return 1 if like > mirror else 0

@@ -14,15 +14,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ncs_cb._kernels.facts import LATEST_START_MS
+from ncs_cb._kernels.sweeps import deflections, moved, sweeps_of, sweeps_of_block
 from ncs_cb.model import Polarity, Trace
-from ncs_cb.readers._shared.zero import pulse_in
+from ncs_cb.readers._shared.zero import pulses_in
 
 # A muscle's response peaks later than this even in a rat's leg; what peaks earlier is artefact.
 _EARLIEST_PEAK_MS = 1.3
 _ARTIFACT_MS = 0.5
 # A deflection counts as large from this share of the largest one, and is looked at from that.
 _LARGE, _STANDS_OUT = 0.5, 0.3
+DEFLECTION_LIMITS = (_ARTIFACT_MS, _EARLIEST_PEAK_MS, _STANDS_OUT)
 _SIGNAL_TO_NOISE = 8.0
 _FITTED_SHARE = 0.6
 # An artefact this many times the response leaves a remainder that may pass for a phase.
@@ -112,80 +113,67 @@ def _votes(
 ) -> list[tuple[float, float]]:
     """Give (score, weight) per sweep: +1 for negative up, weight 0 for no response.
 
-    Sweeps of one length and stimulus index, the usual case, are looked at together.
+    Sweeps of one length and stimulus index, the usual case, settle one another's doubts.
     """
     step = max(1, len(sweeps) // _MOST_SWEEPS)
     chosen, starts = sweeps[::step], indices[::step]
+    rates = [rate] * len(chosen)
+    if isinstance(chosen, np.ndarray):
+        given = sweeps_of_block(chosen, rates, starts)
+    else:
+        given = sweeps_of(chosen, rates, starts)
     # A pulse that comes beside the marker is no deflection of the response.
-    pulses = [pulse_in(row, rate, at).index for row, at in zip(chosen, starts, strict=True)]
-    starts = [at if pulse is None else pulse for pulse, at in zip(pulses, starts, strict=True)]
-    is_block = isinstance(chosen, np.ndarray) or len({len(samples) for samples in chosen}) == 1
-    if is_block and len(set(starts)) == 1:
-        return _block_votes(np.asarray(chosen), rate, starts[0])
-    return [
-        vote
-        for samples, start in zip(chosen, starts, strict=True)
-        for vote in _block_votes(samples[np.newaxis], rate, start)
-    ]
+    pulses = [pulse.index for pulse in pulses_in(given)]
+    if any(pulse is not None and pulse != at for pulse, at in zip(pulses, starts, strict=True)):
+        starts = [at if pulse is None else pulse for pulse, at in zip(pulses, starts, strict=True)]
+        given = moved(given, rates, starts)
+    is_block = len({len(row) for row in given.rows}) == 1 and len(set(starts)) == 1
+    found = deflections(given, DEFLECTION_LIMITS)
+    rows = [_Row(*one) for one in zip(given.rows, starts, found, strict=True)]
+    blocks = [rows] if is_block else [[row] for row in rows]
+    return [vote for block in blocks for vote in _block_votes(block, rate)]
 
 
-def _block_votes(block: np.ndarray, rate: float, start: int) -> list[tuple[float, float]]:
-    """Vote for every row of a block of shape (n_sweeps, n_samples)."""
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A sweep, its stimulus, and what the kernel says of its largest deflection."""
+
+    samples: np.ndarray
+    start: int
+    deflection: tuple[float, ...]
+
+
+def _block_votes(block: Sequence[_Row], rate: float) -> list[tuple[float, float]]:
     votes = [(0.0, 0.0)] * len(block)
-    begin = start + int(_ARTIFACT_MS * rate / 1000.0) + 1
-    # What a sweep that begins after its stimulus has missed need not be skipped.
-    missed = max(-begin, 0)
-    begin += missed
-    skip = max(1, int((_EARLIEST_PEAK_MS - _ARTIFACT_MS) * rate / 1000.0) - missed)
-    after = block[:, begin:]
-    if start < -LATEST_START_MS * rate / 1000.0 or after.shape[1] < skip + 16:
-        return votes
-    quiet = block[:, : start - 1] if start > rate / 1000.0 else after
-    curves = after - _medians(quiet.copy())
-    sizes = np.abs(curves)
-    # White noise from the differences: the response itself changes slowly beside them.
-    steps = curves[:, 1:] - curves[:, :-1]
-    noises = (1.05 * _medians(np.abs(steps, out=steps)))[:, 0].tolist()
-    peaks = curves[np.arange(len(block)), sizes[:, skip:].argmax(axis=1) + skip].tolist()
-    befores = sizes[:, :skip].max(axis=1).tolist()
     clean: list[float] = []
     unclear = []
-    for row, (peak, before, noise) in enumerate(zip(peaks, befores, noises, strict=True)):
+    for number, row in enumerate(block):
+        peak, before, noise, first, _ = row.deflection
         top = abs(peak)
-        # A NaN in a sweep makes one of its maxima one; such a sweep has no say.
-        if not (math.isfinite(before + top) and top > _SIGNAL_TO_NOISE * noise):
-            continue
+        if not top > _SIGNAL_TO_NOISE * noise:
+            continue  # also where the sweep has no say
         weight = min(1.0, top / (50.0 * noise)) if noise > 0 else 1.0
         sign = math.copysign(1.0, peak)
         # Calm: whatever the artefact left behind is below the first deflection looked at.
-        is_calm = before < _STANDS_OUT * top
-        if is_calm and curves[row, (sizes[row] >= _STANDS_OUT * top).argmax()] * sign > 0:
-            votes[row] = sign, weight
+        if before < _STANDS_OUT * top and first * sign > 0:
+            votes[number] = sign, weight
             clean.append(sign)
         else:
-            unclear.append((row, noise, weight))
+            unclear.append((number, weight))
     # A sweep under an artefact is only asked when the clean ones leave it open.
     settled = len(clean) > 1 and len(set(clean)) == 1
-    for row, noise, weight in [] if settled else unclear:
-        votes[row] = _phases_vote(curves[row], sizes[row], skip, 4.0 * noise, rate), weight
+    for number, weight in [] if settled else unclear:
+        votes[number] = _phases_vote(block[number], rate), weight
     return votes
 
 
-def _medians(rows: np.ndarray) -> np.ndarray:
-    """Give the lower median of each row and leave the rows in disorder.
-
-    By selection: faster than ``numpy.median``.
-    """
-    middle = rows.shape[1] // 2
-    rows.partition(middle, axis=1)
-    medians: np.ndarray = rows[:, middle : middle + 1]
-    return medians
-
-
-def _phases_vote(
-    curve: np.ndarray, size: np.ndarray, skip: int, floor: float, rate: float
-) -> float:
+def _phases_vote(row: _Row, rate: float) -> float:
     """Judge the order and size of the phases after the artefact."""
+    _, _, noise, _, level = row.deflection
+    after = row.start + int(_ARTIFACT_MS * rate / 1000.0) + 1
+    skip = max(1, int((_EARLIEST_PEAK_MS - _ARTIFACT_MS) * rate / 1000.0) - max(-after, 0))
+    curve, floor = row.samples[max(after, 0) :] - level, 4.0 * noise
+    size = np.abs(curve)
     begin = _artifact_end(size, rate)
     buried = False
     if begin:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import TypeVar
 
 import numpy as np
 
+from ncs_cb._kernels.sweeps import Sweeps, extents
 from ncs_cb.errors import ReadError, UnitError
 from ncs_cb.knowledge.thresholds import value
 from ncs_cb.model import Trace, TypedResponse
@@ -20,7 +22,7 @@ _AMPLITUDE, _LATENCY = "negative_peak_amplitude_mv", "onset_latency_ms"
 
 
 def checked_scale(
-    traces: Sequence[Trace], rows: Sequence[TypedResponse], name: str
+    traces: Sequence[Trace], sweeps: Sweeps, rows: Sequence[TypedResponse], name: str
 ) -> tuple[tuple[Trace, ...], tuple[TypedResponse, ...]]:
     """Refuse a recording none of whose amplitudes its unit can be true of; flag a single such one.
 
@@ -28,6 +30,8 @@ def checked_scale(
     ----------
     traces : sequence of Trace
         Of one recording.
+    sweeps : Sweeps
+        Of these traces.
     rows : sequence of TypedResponse
         Printed values of one recording.
     name : str
@@ -46,7 +50,7 @@ def checked_scale(
     ReadError
         If the latencies cannot be milliseconds.
     """
-    measured = [(i, t.kind, _response_mv(t)) for i, t in enumerate(traces) if t.kind in _LIMITS]
+    measured = _measured(traces, sweeps)
     printed = [(i, r.kind, r.values.get(_AMPLITUDE)) for i, r in enumerate(rows)]
     latencies = [r.values[_LATENCY] for r in rows if r.kind == "motor" and r.values.get(_LATENCY)]
     if latencies and max(latencies) < value("scale.shortest_latency_ms"):
@@ -55,12 +59,41 @@ def checked_scale(
             source=name,
             hint="Give them in milliseconds: onset_latency_ms = 1000 times the seconds.",
         )
+    if not (measured or printed):
+        return tuple(traces), ()
     odd_traces, odd_rows = _odd(measured, name), _odd(printed, name)
     odd_traces |= _faint(traces, measured)
     return (
         tuple(_flagged(t) if i in odd_traces else t for i, t in enumerate(traces)),
         tuple(_flagged(r) if i in odd_rows else r for i, r in enumerate(rows)),
     )
+
+
+def _measured(traces: Sequence[Trace], sweeps: Sweeps) -> list[tuple[int, str, float | None]]:
+    """Give place, kind and size of the responses; none where every one is of a usual size."""
+    own = [(i, trace) for i, trace in enumerate(traces) if trace.kind in _LIMITS]
+    if not own:
+        return []
+    known = extents(sweeps, [_start(t) if t.kind in _LIMITS else 0 for t in traces])
+    if all(_is_usual(trace.kind, known[i]) for i, trace in own):
+        return []
+    return [(i, trace.kind, _response_mv(trace)) for i, trace in own]
+
+
+def _is_usual(kind: str, extent_mv: float) -> bool:
+    """Tell whether samples that reach so far can hold no response of a size to be asked about.
+
+    What strays farthest from the median reaches over half of it at least, and over all of it at
+    most.
+    """
+    smallest, largest = _sizes(kind)
+    return 2.0 * smallest < extent_mv * (1.0 - 1e-9) and extent_mv * (1.0 + 1e-9) < largest
+
+
+@cache
+def _sizes(kind: str) -> tuple[float, float]:
+    limits = _LIMITS[kind]
+    return value(f"{limits}.smallest_response_mv"), value(f"{limits}.largest_response_mv")
 
 
 def _flagged(answer: _Answer) -> _Answer:
@@ -160,7 +193,10 @@ def _coarse_mv(trace: Trace) -> float | None:
 
 def _after(trace: Trace) -> np.ndarray | None:
     """Give the samples in which a response may lie; None where they are few or no numbers."""
-    skipped_ms = value(f"{_LIMITS[trace.kind]}.skipped_ms")
-    skip = round(skipped_ms * trace.sampling_rate_hz / 1000.0)
-    after = np.asarray(trace.samples_mv[max(trace.stimulus_index, 0) + skip :], dtype=np.float64)
+    after = np.asarray(trace.samples_mv[_start(trace) :], dtype=np.float64)
     return after if len(after) >= 16 and np.isfinite(after).all() else None
+
+
+def _start(trace: Trace) -> int:
+    skipped_ms = value(f"{_LIMITS[trace.kind]}.skipped_ms")
+    return max(trace.stimulus_index, 0) + round(skipped_ms * trace.sampling_rate_hz / 1000.0)

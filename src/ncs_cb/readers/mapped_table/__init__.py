@@ -1,4 +1,7 @@
-"""Tables of any laboratory or machine, read as a layout says: CSV, Excel, wide, long, grouped."""
+"""Tables of any laboratory or machine, read as a layout says: CSV, Excel, wide, long, grouped.
+
+What reads them is imported where there is one: every study asks this reader, few have a table.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,6 @@ from ncs_cb.readers._shared.grid import SPREADSHEETS, Grid, is_spreadsheet, read
 from ncs_cb.readers._shared.reader import Input, Reader, Recording
 from ncs_cb.readers._shared.tables import first_lines
 from ncs_cb.readers._shared.typed import is_site_table
-from ncs_cb.readers.mapped_table.build import recordings
-from ncs_cb.readers.mapped_table.guess import guess_layout
-from ncs_cb.readers.mapped_table.header import is_recognized
 
 __all__ = ["READER", "guess", "read", "visits"]
 
@@ -52,6 +52,8 @@ def _is_table(source: Input) -> bool:
 
 
 def _layout_or_none(source: Input) -> Layout | None:
+    from ncs_cb.readers.mapped_table.header import is_recognized
+
     known = (*source.layouts, *_shipped())
     recognizing = [one for one in known if one.recognized_by or one in source.layouts]
     for layout in recognizing:
@@ -91,6 +93,8 @@ def visits(source: Input) -> Mapping[str, Recording | NcsError]:
     ReadError, StudyError, UnitError
         If the table as a whole cannot be read so.
     """
+    from ncs_cb.readers.mapped_table.build import recordings
+
     layout = source.layout or _layout_or_none(source)
     if layout is None:
         raise ReadError(
@@ -125,6 +129,8 @@ def guess(path: Path) -> str:
     ReadError
         If it is no table, or no row looks like a header.
     """
+    from ncs_cb.readers.mapped_table.guessing import guess_layout
+
     return guess_layout(read_grid(read_regular(path), path.suffix), path.name)
 
 
