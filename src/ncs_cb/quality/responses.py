@@ -125,11 +125,8 @@ def _said(table: Rows, stimuli: Sequence[Stimulus | None], person: Persons) -> S
     found = []
     for study, recording, stimulus in rows:
         one = stimulus or nothing
-        supramaximal, by, collision = (
-            one.is_supramaximal,
-            one.supramaximal_by,
-            one.collision_used,
-        )
+        supramaximal, collision = one.is_supramaximal, one.collision_used
+        by: str | None = one.supramaximal_by
         own = person(study).recordings.get(str(recording))
         if own is not None and supramaximal is None:
             supramaximal, by = own.supramaximal, "study.toml"
