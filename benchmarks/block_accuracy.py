@@ -14,6 +14,7 @@ from pathlib import Path
 
 import block_pool
 import numpy as np
+import pandas as pd
 import volume_pairs
 from block_cohorts import SIMULATED, Case, pool_cases, simulated_cases
 from scipy.optimize import nnls
@@ -81,16 +82,21 @@ NOTES = {"estimate_stimulus_unproven"}
 UNATTESTED = {"submaximal distal", "submaximal proximal"}
 
 
+def estimated(case: Case, supramaximal: bool | None) -> pd.Series:
+    """Give the estimate of one pair."""
+    return estimate_block(
+        case.distal_mv,
+        case.proximal_mv,
+        sampling_rate_hz=case.sampling_rate_hz,
+        stimulus_index=case.stimulus_index,
+        supramaximal=supramaximal,
+    ).iloc[0]
+
+
 def run(cases: Iterable[Case], name: str) -> Tally:
     tally = Tally()
     for case in cases:
-        row = estimate_block(
-            case.distal_mv,
-            case.proximal_mv,
-            sampling_rate_hz=case.sampling_rate_hz,
-            stimulus_index=case.stimulus_index,
-            supramaximal=None if name in UNATTESTED else True,
-        ).iloc[0]
+        row = estimated(case, None if name in UNATTESTED else True)
         if np.isnan(row["blocked_fraction"]):
             tally.missing += 1
             continue
@@ -107,8 +113,10 @@ def run(cases: Iterable[Case], name: str) -> Tally:
         low, high = row["blocked_fraction_low"], row["blocked_fraction_high"]
         tally.covered.append(bool(low <= truth <= high))
         tally.width.append(high - low)
-        # Nobody's word leaves the lower end at 0 and the upper one where it is.
-        tally.unattested_width.append(high)
+        alone = estimated(case, None)
+        tally.unattested_width.append(
+            alone["blocked_fraction_high"] - alone["blocked_fraction_low"]
+        )
         warned = bool(set(row["quality_flags"].split(";")) - NOTES - {""})
         tally.warned.append(warned)
         far_off = abs(row["blocked_fraction"] - truth) > volume_pairs.FAR_OFF
@@ -160,8 +168,8 @@ interval lies above 10 %.
 
 Both stimuli are attested to be supramaximal where they were. The conditions with a submaximal
 stimulus are judged unattested: who attests such a stimulus is wrong, and nothing in two traces
-says so. *Width, unattested*: as long as nobody attests the proximal stimulus, the interval
-reaches down to 0.
+says so. *Width, unattested*: as long as nobody attests the stimuli, the interval reaches down to 0
+(a weak proximal stimulus looks like block), and a little farther up (a weak distal one hides it).
 
 Area and amplitude are those of `measure_traces` (all negative phases); *plain NNLS* is
 non-negative least squares on a 0.25 ms grid of delays with the same cleaned traces.

@@ -54,19 +54,19 @@ def fits(cases: list[Case]) -> list[Fitted]:
         )
         for case in cases
     ]
-    _, found = estimate._estimate(pairs, [Known()] * len(pairs))
+    found = estimate._estimate(pairs, [Known()] * len(pairs)).fitted
     truth = np.array([case.blocked_fraction for case in cases])
     return [Fitted(truth[some.place], some.fit, some.hidden) for some in found]
 
 
 def coverage(found: list[Fitted], posterior: float) -> float:
     """Give how often the posterior spread by itself covers the truth."""
-    factors = Interval(posterior, 0.0, 0.0, 0.0)
+    factors = Interval(posterior, 0.0, 0.0, 0.0, 0.0)
     inside = []
     for some in found:
         blocked = 1.0 - some.fit.scale
         alone = np.ones(blocked.size, dtype=bool)
-        half = calibration.room(some.fit, some.hidden, alone, factors).fit
+        half = calibration.room(some.fit, some.hidden, alone, alone, factors).fit
         low, high = np.clip((blocked - half, blocked + half), 0.0, 1.0)
         inside.append((low <= some.truth) & (some.truth <= high))
     return float(np.mean(np.concatenate(inside)))
@@ -98,8 +98,8 @@ def show(name: str, cases: list[Case]) -> None:
     for some in fits(cases):
         blocked = 1.0 - some.fit.scale
         ratio.append(np.abs(np.clip(blocked, 0.0, 1.0) - some.truth) / some.hidden)
-        alone = np.zeros(blocked.size, dtype=bool)
-        room = calibration.room(some.fit, some.hidden, alone, calibration.shipped())
+        alone, attested = np.zeros(blocked.size, dtype=bool), np.ones(blocked.size, dtype=bool)
+        room = calibration.room(some.fit, some.hidden, alone, attested, calibration.shipped())
         below.append(some.truth < np.clip(blocked - room.down, 0.0, 1.0))
         above.append(some.truth > np.clip(blocked + room.up, 0.0, 1.0))
     four, nine = np.quantile(np.concatenate(ratio), (0.8, 0.9))

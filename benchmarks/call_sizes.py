@@ -13,8 +13,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import time
-from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import results_page
@@ -43,19 +42,13 @@ def measured(rounds: int, cores: int) -> tuple[dict[Call, float], dict[Call, flo
         for size, given in samples.items():
             repeats = 3 if size[0] == MOST else 20
             for _ in range(repeats):
-                taken = spent(lambda given=given: measure_traces(given, **call))
+                taken = run_measure.best(partial(measure_traces, given, **call), 1)
                 calls[size] = min(taken, calls.get(size, taken))
                 if size[0] >= FEWEST_READ:
-                    taken = spent(lambda given=given: run_measure.read_once(given, cores))
+                    read = partial(run_measure.read_once, given, cores)
+                    taken = run_measure.best(read, 1)
                     reads[size] = min(taken, reads.get(size, taken))
     return calls, reads
-
-
-def spent(run: Callable[[], object]) -> float:
-    """Seconds of the processor, of all threads."""
-    start = time.process_time()
-    run()
-    return time.process_time() - start
 
 
 def table(rounds: int) -> str:

@@ -145,3 +145,22 @@ def test_all_segments_together_get_the_answers_that_each_gets_alone(drawn):
         "high_explains",
     } <= anastomoses
     assert {"giver_pattern", "giver_crossing", "giver_gain_alone", "crossing"} <= anastomoses
+
+
+def test_a_study_alone_gets_the_answers_that_it_gets_among_others(drawn):
+    traces, waveforms, stimuli, details = drawn
+    pairs = segments.pair_sites(traces)
+    together = quality.ask(pairs, traces, details, waveforms, stimuli=stimuli).table()
+    for study in list(details)[::15]:
+        is_own = (traces["study_id"] == study).to_numpy(bool)
+        at = np.flatnonzero(is_own).tolist()
+        own = traces[is_own].reset_index(drop=True)
+        alone = quality.ask(
+            segments.pair_sites(own),
+            own,
+            {study: details[study]},
+            [waveforms[row] for row in at],
+            stimuli=[stimuli[row] for row in at],
+        ).table()
+        among = together[together["study_id"] == study].reset_index(drop=True)
+        pd.testing.assert_frame_equal(alone, among)

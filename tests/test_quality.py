@@ -534,6 +534,27 @@ all = [{{ flag = "{_name}", is = false, source = "x", verified = "primary" }}]
 """
 
 
+def test_a_check_that_leaves_a_segment_without_an_answer_is_named(monkeypatch):
+    def forgetful(pairs):
+        answers = pairs.answers()
+        answers.cleared("at_none", pairs.number("length_mm") > 0.0)
+        return answers
+
+    monkeypatch.setitem(quality.CHECKS, "cold_limb", forgetful)
+    study = Study()
+    assert (study.checks().query("flag == 'cold_limb'")["state"] == "cleared").all()
+    with pytest.raises(ValueError, match="cold_limb"):
+        study.set("ulnar", "adm", "wrist", distance_mm=np.nan).findings()
+
+
+def test_where_no_sites_are_paired_nothing_is_asked():
+    study = Study()
+    alone = study.traces.iloc[:1]
+    found = quality.ask(segments.pair_sites(alone), alone, {}, study.responses[:1])
+    assert list(found.table().columns) == list(study.checks().columns)
+    assert found.table().empty
+
+
 def test_what_was_found_and_its_table_are_judged_alike(tmp_path):
     path = tmp_path / "with_flags.toml"
     path.write_text(WITH_FLAGS, "utf-8")

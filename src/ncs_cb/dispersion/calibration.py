@@ -35,6 +35,7 @@ class Interval:
     remainder: float
     moved: float
     neighbor: float
+    weak: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,8 +43,8 @@ class Room:
     """How far the blocked share may lie from the estimate, one per pair.
 
     ``fit`` to either side by what the two traces themselves leave open. What no trace can show
-    stands in the others: ``down`` an electrode that moved and records less, ``up`` a neighbor
-    that answers in the same shape and hides block.
+    stands in the others: ``down`` an electrode that moved and records less; ``up`` a neighbor
+    that answers in the same shape, and a distal stimulus too weak, which hide block.
     """
 
     fit: Floats
@@ -92,15 +93,17 @@ def _size(spectra: Complexes) -> Floats:
     return np.asarray(np.sqrt((np.abs(spectra) ** 2).sum(axis=1)))
 
 
-def room(fit: Fit, hidden: Floats, collision: Truths, factors: Interval) -> Room:
+def room(fit: Fit, hidden: Floats, collision: Truths, attested: Truths, factors: Interval) -> Room:
     """Give the room of the 90 % interval of the blocked share to either side.
 
     `hidden` (n,) is the :func:`hidden_mass`; where `collision` (n,) excluded it, no neighbor
-    answers.
+    answers; where the distal stimulus is `attested` (n,), it was not too weak.
     """
     square = (factors.posterior * fit.scale_sd) ** 2 + (factors.remainder * hidden) ** 2
     # What arrived would have been larger by this much under the electrode's first place.
-    lost = np.clip(fit.scale, 0.0, 1.5) * factors.moved / (1.0 - factors.moved)
-    hiding = np.where(collision, 0.0, factors.neighbor)
-    more = (np.zeros_like(lost), lost, hiding)
+    arrived = np.clip(fit.scale, 0.0, 1.5)
+    lost = arrived * factors.moved / (1.0 - factors.moved)
+    added = np.where(collision, 0.0, factors.neighbor)
+    missed = np.where(attested, 0.0, factors.weak * arrived)
+    more = (np.zeros_like(lost), lost, np.hypot(added, missed))
     return Room(*(np.asarray(np.sqrt(square + each**2)) for each in more))

@@ -189,7 +189,7 @@ def estimate_block(
         Sample of the stimulus, in both traces of the pair.
     supramaximal : bool, optional
         Whether both stimuli of every pair were supramaximal. None, as long as nobody attested it:
-        the interval then reaches down to 0. False: up to 1 too.
+        the interval then reaches down to 0, and farther up. False: from 0 to 1.
 
     Returns
     -------

@@ -79,9 +79,10 @@ def _ends(pairs: Pairs, known: Sequence[Known]) -> tuple[Floats, Floats, dict[st
     """Give both ends of the interval, and which flags are raised."""
     fit, far = pairs.fit, pairs.proximal
     weak_near = np.array([one.supramaximal_distal is False for one in known])
+    attested = np.array([one.supramaximal_distal is True for one in known])
     proven = np.array([one.supramaximal_proximal is True for one in known])
     alone = np.array([one.collision for one in known])
-    room = calibration.room(fit, pairs.hidden, alone, calibration.shipped())
+    room = calibration.room(fit, pairs.hidden, alone, attested, calibration.shipped())
     is_short = far.end_mv > np.maximum(limit("unfinished_share") * far.size_mv, 4.0 * far.noise_mv)
     times = np.where(is_short, 2.0, 1.0)
     low = np.clip(1.0 - fit.scale - times * room.down, 0.0, 1.0)

@@ -44,6 +44,7 @@ FACTS: dict[int, str] = {
     fact.LATE_RESPONSE: "late_response",
     fact.STARTS_LATE: "sweep_starts_late",
     fact.BEGUN_BEFORE: "response_begun_before_sweep",
+    fact.EARLY_POTENTIAL: "early_potential",
 }
 """What each bit of the kernel's facts is called."""
 
@@ -277,11 +278,22 @@ def _run_rate(block: _Block, rows: NDArray[np.int64], rate: float, threads: int)
     share = -(-len(rows) // (threads * _TASKS_PER_THREAD)) if whole else 0
     at_once = max(share, _ROWS_AT_ONCE)
     parts = [rows[i : i + at_once] for i in range(0, len(rows), at_once)]
-    if threads == 1 or len(parts) == 1:
-        list(map(run, parts))
+    waiting = iter(parts)
+
+    def work() -> None:
+        for part in waiting:
+            run(part)
+
+    # This thread works too: to start one takes as long as to measure some hundred traces.
+    others = min(threads, len(parts)) - 1
+    if not others:
+        work()
         return
-    with ThreadPoolExecutor(max_workers=threads) as pool:
-        list(pool.map(run, parts))
+    with ThreadPoolExecutor(max_workers=others) as pool:
+        helping = [pool.submit(work) for _ in range(others)]
+        work()
+        for one in helping:
+            one.result()
 
 
 def _measure_part(
