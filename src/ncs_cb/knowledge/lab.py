@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ncs_cb.errors import StudyError, TableError, did_you_mean
+from ncs_cb.files import read_regular
 from ncs_cb.knowledge import datafile, layouts
 from ncs_cb.knowledge.anatomy import anatomy, normalize, resolve
 from ncs_cb.knowledge.datafile import Block
@@ -90,18 +91,19 @@ def find(start: Path, *, root: Path | None = None) -> Path | None:
     root : Path, optional
         The folder of a batch: no file outside it has a say.
     """
-    here = start.resolve()
-    top = None if root is None else root.resolve()
-    if top is not None and here != top and top not in here.parents:
+    here = os.path.realpath(start)
+    top = None if root is None else os.path.realpath(root)
+    if top is not None and here != top and Path(top) not in Path(here).parents:
         return None
     for _ in range(_HIGHEST):
-        own = here / NAME
+        own = os.path.join(here, NAME)
         # A folder that may not be entered has no file for us, and is no error here.
-        if os.path.isfile(own) and not own.is_symlink():
-            return own
-        if here in (top, here.parent):
+        if os.path.isfile(own) and not os.path.islink(own):
+            return Path(own)
+        above = os.path.dirname(here)
+        if here in (top, above):
             return None
-        here = here.parent
+        here = above
     return None
 
 
@@ -124,7 +126,7 @@ def _embedded(block: Block, file: Path) -> str:
     if file.stat().st_size > _LARGEST_LOGO:
         raise block.wrong("logo", f"larger than {_LARGEST_LOGO} bytes")
     kind = "png" if file.suffix.lower() == ".png" else "svg+xml"
-    return f"data:image/{kind};base64,{b64encode(file.read_bytes()).decode('ascii')}"
+    return f"data:image/{kind};base64,{b64encode(read_regular(file)).decode('ascii')}"
 
 
 def _defaults(block: Block, folder: Path) -> dict[str, Any]:
