@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations, pairwise
+from itertools import combinations, compress, pairwise
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ import pandas as pd
 from ncs_cb import flags
 from ncs_cb.columns import SEGMENT_KEYS
 from ncs_cb.judging.answers import Asked, answers_of
-from ncs_cb.judging.table import Segments, read_segments, texts_of
+from ncs_cb.judging.table import Segments, is_adjacent, read_segments, texts_of
 from ncs_cb.knowledge import thresholds
 from ncs_cb.quality import Findings
 
@@ -246,13 +246,14 @@ class _Spans:
             *segments.columns
         }:
             return cls({}, nothing)
-        adjacent = segments["is_adjacent"].astype("boolean").fillna(True).to_numpy(dtype=bool)
-        if adjacent.all():
+        apart = ~is_adjacent(segments)
+        if not apart.any():
             return cls({}, nothing)
-        apart = segments.loc[~adjacent]
-        texts = {name: texts_of(apart[name]) for name in (*_NERVE, "distal_site", "proximal_site")}
+        given = (*_NERVE, "distal_site", "proximal_site")
+        texts = {name: list(compress(texts_of(segments[name]), apart)) for name in given}
         ends = ((key, *sites) for key, sites in zip(_nerves(texts), _sites(texts), strict=True))
-        columns = [pd.to_numeric(apart[name], errors="coerce").to_numpy(float) for name in names]
+        told = (segments[name][apart] for name in names)
+        columns = [pd.to_numeric(one, errors="coerce").to_numpy(float) for one in told]
         shares = 1.0 - np.array(columns).reshape(len(names), -1) / 100.0
         return cls({key: row for row, key in enumerate(ends)}, np.hstack([shares, nothing]))
 

@@ -32,10 +32,11 @@ def with_doubted_times(traces: pd.DataFrame) -> pd.DataFrame:
         (traces["kind"] == "motor").to_numpy(dtype=bool, na_value=False)
         & traces["distance_mm"].notna().to_numpy()
         & traces["onset_latency_ms"].notna().to_numpy()
-        & traces["quality_flags"].map(flags.is_used).to_numpy(dtype=bool)
+        & np.array(list(map(flags.is_used, traces["quality_flags"].tolist())), dtype=bool)
     )
     used = np.flatnonzero(is_known)
-    doubted = {int(used[i]) for i in _doubted(traces.iloc[used])}
+    asked = [*_SERIES, "distance_mm", "onset_latency_ms", "quality_flags"]
+    doubted = {int(used[i]) for i in _doubted(traces[asked].iloc[used])}
     if not doubted:
         return traces
     names = [
@@ -49,7 +50,10 @@ def _doubted(rows: pd.DataFrame) -> list[int]:
     """Give the places of the rows of every series whose two most distal sites are impossible."""
     if rows.empty:
         return []
-    series = rows.groupby(_SERIES, sort=False, dropna=False).ngroup().to_numpy(dtype=np.int64)
+    known: dict[tuple[str, ...], int] = {}
+    columns = (rows[name].fillna("").tolist() for name in _SERIES)
+    keys = zip(*columns, strict=True)
+    series = np.array([known.setdefault(key, len(known)) for key in keys], dtype=np.int64)
     distance = rows["distance_mm"].to_numpy(dtype=np.float64)
     order = np.lexsort((distance, series))
     starts = np.flatnonzero(np.diff(series[order], prepend=-1))
