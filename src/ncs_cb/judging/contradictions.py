@@ -203,7 +203,8 @@ def _recovery(
 ) -> tuple[dict[str, Array], list[str]]:
     names = [name for name in REDUCTIONS if name in table.columns]
     where = [""] * len(table)
-    left = 1.0 - np.array([table.columns[name] for name in names]).reshape(len(names), -1) / 100.0
+    falls = np.array([table.columns[name] for name in names], dtype=np.float64)
+    left = 1.0 - falls.reshape(len(names), len(table)) / 100.0
     found = np.full(left.shape, np.nan)
     spans = _Spans.of(segments, names)
     nerves, sites = _nerves(table.texts), _sites(table.texts)
@@ -254,7 +255,8 @@ class _Spans:
         ends = ((key, *sites) for key, sites in zip(_nerves(texts), _sites(texts), strict=True))
         told = (segments[name][apart] for name in names)
         columns = [pd.to_numeric(one, errors="coerce").to_numpy(float) for one in told]
-        shares = 1.0 - np.array(columns).reshape(len(names), -1) / 100.0
+        falls = np.array(columns, dtype=np.float64).reshape(len(names), int(apart.sum()))
+        shares = 1.0 - falls / 100.0
         return cls({key: row for row, key in enumerate(ends)}, np.hstack([shares, nothing]))
 
     def left(self, ends: Sequence[tuple[Key, str, str]]) -> Array:
@@ -286,7 +288,8 @@ def readable(
         gone = {place for place, is_gone in zip(places, hidden, strict=True) if is_gone}
         ends = {name: texts_of(segments[name]) for name in names if name in segments}
         rows = zip(_nerves(ends), _sites(ends), strict=True)
-        touched |= np.array([any((key, site) in gone for site in both) for key, both in rows])
+        is_at_end = (any((key, site) in gone for site in both) for key, both in rows)
+        touched |= np.fromiter(is_at_end, dtype=bool, count=len(segments))
     if not (hidden.any() or fast.any() or touched.any()):
         return segments, traces
     pairs = _without(segments, _SEGMENT_NUMBERS, touched)
