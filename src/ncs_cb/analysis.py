@@ -341,12 +341,7 @@ def _estimate(
     estimates, fits = dispersion.fit_segments(wanted)
     rows = np.flatnonzero(adjacent).tolist()
     columns: dict[str, Any] = {}
-    for name in (
-        "blocked_fraction",
-        "blocked_fraction_low",
-        "blocked_fraction_high",
-        "added_dispersion_ms",
-    ):
+    for name in {*estimates} & {*pairs} - {"quality_flags"}:
         columns[name] = np.full(len(pairs), np.nan)
         columns[name][adjacent] = estimates[name].to_numpy()
     texts = pairs["quality_flags"].tolist()
