@@ -146,3 +146,24 @@ def test_a_filter_that_moves_the_trace_behind_a_rail_leaves_the_response_whole(l
     row = measured(naive.cmap(t, onset=5.0, height=3.0) + moved + noise(11, t.size), index)
     assert row["onset_latency_ms"] == pytest.approx(5.1, abs=0.3)
     assert row["negative_peak_amplitude_mv"] == pytest.approx(3.0, rel=0.05)
+
+
+@pytest.mark.parametrize("height_mv", [0.5, 1.5, 2.5, 3.5])
+@pytest.mark.parametrize("rate", [5_000.0, 20_000.0, 100_000.0])
+def test_a_smaller_potential_before_a_long_rest_is_not_the_onset(height_mv, rate):
+    t, index = times(rate=rate)
+    alone = naive.cmap(t, onset=10.2, height=8.0) + noise(12, t.size)
+    both = measured(alone + height_mv * naive.lobe((t - 3.0) / 2.0), index, rate=rate)
+    alone = measured(alone, index, rate=rate)
+    assert both["quality_flags"] == "early_potential"
+    for name in ("onset_latency_ms", "negative_peak_area_mv_ms", "total_negative_area_mv_ms"):
+        assert both[name] == pytest.approx(alone[name], rel=0.02)
+
+
+def test_an_early_part_of_a_dispersed_response_is_its_onset():
+    # Its own positive phase leads over to the later part: there is no rest.
+    t, index = times()
+    early = naive.cmap(t, onset=4.0, width=3.0, height=2.0, after=6.0)
+    row = measured(early + naive.cmap(t, onset=14.0, height=6.0) + noise(13, t.size), index)
+    assert "early_potential" not in row["quality_flags"]
+    assert row["onset_latency_ms"] == pytest.approx(4.1, abs=0.15)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import pytest
 
 import ncs_cb
@@ -64,11 +63,11 @@ def test_a_nerve_that_is_not_drawn_is_missed_by_no_report():
 
 
 def test_where_no_muscle_is_named_a_routine_one_is_meant():
-    rows = pd.DataFrame({"nerve": ["median", "median"], "muscle": ["apb", None]})
-    named, unnamed = lower_amplitude_limits(rows)["low"]
+    rows = {"nerve": ["median", "median"], "muscle": ["apb", None]}
+    named, unnamed = lower_amplitude_limits(rows).low
     assert named == unnamed > 0
     rows["muscle"] = ["fcr", "fcr"]
-    assert set(lower_amplitude_limits(rows)["set_id"]) == {""}
+    assert set(lower_amplitude_limits(rows).set_id) == {""}
 
 
 def test_no_word_names_a_site_and_a_recording_place():

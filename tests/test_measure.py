@@ -103,6 +103,7 @@ RAISED = {
     "artifact_clipped": np.where((T >= 0) & (T < 2.0), 20.0, naive.cmap(T) + noise(4, 0.002)),
     "stimulus_realigned": naive.cmap(T) + np.where((T >= 0.75) & (T < 1.0), 6.0, 0.0),
     "late_response": naive.cmap(T) + naive.cmap(T, onset=22.0, height=0.5),
+    "early_potential": naive.cmap(T, onset=12.0) + 1.5 * naive.lobe((T - 3.0) / 2.0),
 }
 
 

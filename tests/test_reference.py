@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import pytest
 
 from ncs_cb import analyze, read_study, write_report
@@ -132,36 +131,36 @@ def test_means_are_never_limits():
 
 
 def test_a_laboratory_set_answers_first_and_says_so(own):
-    frame = pd.DataFrame({"nerve": ["median", "ulnar", "radial"], "muscle": ["apb", "adm", "eip"]})
-    table = reference.lower_amplitude_limits(frame, own)
-    assert table["high"].tolist() == [6.0, 7.9, 2.0]
-    assert table["set_id"].tolist() == ["our_lab", "aanem_2016", "preston_shapiro"]
+    rows = {"nerve": ["median", "ulnar", "radial"], "muscle": ["apb", "adm", "eip"]}
+    table = reference.lower_amplitude_limits(rows, own)
+    assert table.high.tolist() == [6.0, 7.9, 2.0]
+    assert table.set_id == ["our_lab", "aanem_2016", "preston_shapiro"]
 
 
 def test_an_unknown_muscle_spans_the_limits_of_the_nerve():
-    frame = pd.DataFrame({"nerve": ["ulnar"]})
-    table = reference.lower_amplitude_limits(frame)
-    assert (table["low"].item(), table["high"].item()) == (7.0, 7.9)
+    rows = {"nerve": ["ulnar"]}
+    table = reference.lower_amplitude_limits(rows)
+    assert (table.low.item(), table.high.item()) == (7.0, 7.9)
 
 
 def test_an_unknown_muscle_borrows_no_limit_when_one_of_the_nerve_has_none():
     # EIP has a limit, EDC none: nothing is known of "radial" but the bound of all muscles.
-    frame = pd.DataFrame({"nerve": ["radial"]})
-    table = reference.lower_amplitude_limits(frame)
-    assert (table["low"].item(), table["high"].item()) == (0.0, 8.1)
+    rows = {"nerve": ["radial"]}
+    table = reference.lower_amplitude_limits(rows)
+    assert (table.low.item(), table.high.item()) == (0.0, 8.1)
 
 
 def test_a_muscle_without_a_limit_is_bounded_by_the_highest_of_any():
-    frame = pd.DataFrame({"nerve": ["radial"], "muscle": ["edc"]})
-    table = reference.lower_amplitude_limits(frame)
-    assert (table["low"].item(), table["high"].item(), table["set_id"].item()) == (0.0, 8.1, "")
+    rows = {"nerve": ["radial"], "muscle": ["edc"]}
+    table = reference.lower_amplitude_limits(rows)
+    assert (table.low.item(), table.high.item(), *table.set_id) == (0.0, 8.1, "")
 
 
 def test_limits_follow_the_person_of_each_study():
-    frame = pd.DataFrame({"study_id": ["a", "b", "c"], "nerve": "median", "muscle": "apb"})
+    rows = {"study_id": ["a", "b", "c"], "nerve": ["median"] * 3, "muscle": ["apb"] * 3}
     people = {"a": Details(age_years=25), "b": Details(age_years=65)}
-    table = reference.lower_amplitude_limits(frame, "aanem_2016", people)
-    assert table["low"].tolist() == [5.9, 3.8, 4.1]
+    table = reference.lower_amplitude_limits(rows, "aanem_2016", people)
+    assert table.low.tolist() == [5.9, 3.8, 4.1]
 
 
 def test_an_unknown_set_names_the_nearest():

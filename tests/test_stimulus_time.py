@@ -10,11 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ncs_cb
-from ncs_cb._kernels.sweeps import sweeps_of
 from ncs_cb.model import Site, Stimulus, Study, Trace
-from ncs_cb.readers._shared import level
-from ncs_cb.readers._shared.doubts import questioned
-from ncs_cb.readers._shared.zero import pulses_in
+from ncs_cb.readers._shared import doubts, level
+from ncs_cb.readers._shared.zero import pulses_in, sweeps_of_traces
 from readers.handmade import cmap
 
 SITES = {"wrist": (3.2, 8.4, 70.0), "below_elbow": (7.0, 2.9, 280.0)}
@@ -39,8 +37,11 @@ def sweep(
 
 
 def find_pulse(trace):
-    given = [trace.samples_mv], [trace.sampling_rate_hz], [trace.stimulus_index]
-    return pulses_in(sweeps_of(*given))[0]
+    return pulses_in(sweeps_of_traces([trace]))[0]
+
+
+def questioned(traces, *given, **told):
+    return doubts.questioned(traces, sweeps_of_traces(traces), *given, **told)
 
 
 def study(**given):

@@ -61,6 +61,7 @@ _ALL = (
     Flag("artifact_overlaps_onset", "trace", "caution"),
     Flag("artifact_clipped", "trace", "note"),
     Flag("late_response", "trace", "note"),
+    Flag("early_potential", "trace", "caution"),
     Flag("noisy_baseline", "trace", "caution"),
     Flag("sweeps_rejected", "trace", "note"),
     Flag("not_used", "trace", "note"),

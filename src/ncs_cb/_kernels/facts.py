@@ -24,6 +24,7 @@ REALIGNED = 16384
 LATE_RESPONSE = 32768
 STARTS_LATE = 65536
 BEGUN_BEFORE = 131072
+EARLY_POTENTIAL = 262144
 
 # Cells of one row of `out`, in the order of the contract.
 ONSET, PEAK, AMPLITUDE, PEAK_TO_PEAK = 0, 1, 2, 3
@@ -120,6 +121,8 @@ REST_MS = 2.6
 SMALL_SHARE = 0.15
 LONG_REST_MS = 4.0
 REST_LEVEL = 0.02
+# So does a potential of less than this share before a long rest.
+EARLY_SHARE = 0.5
 # The swing behind a high-pass filter: falls to half in at least this, and from there to a
 # quarter in about as long again, as an exponential does and no phase.
 SWING_MS = 2.4

@@ -43,7 +43,11 @@ static int64_t mark(Row *w, Index end, int64_t facts, double *out)
     double weak = larger(larger(0.02 * height, 2.5 * sd), 1.5 * w->color);
     double low = larger(larger(RETURN_LEVEL * height, sd), 0.5 * w->color);
     Index dip;
-    Index onset = response_start(w, peak, w->pre + later(w->first, end - 1), strong, weak, &dip);
+    Index from = w->pre + later(w->first, end - 1);
+    Index behind = behind_early(w, from, peak, strong, larger(REST_LEVEL * height, low));
+    if (behind > from)
+        facts |= EARLY_POTENTIAL;
+    Index onset = response_start(w, peak, behind, strong, weak, &dip);
     ahead(w->x, w->n, 2);
     Phases phases = scan_phases(w, onset, strong, low, height);
     if (w->late_block >= 0) {

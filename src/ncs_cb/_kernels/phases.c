@@ -28,6 +28,22 @@ static Index rest_before(const double *r, Index end, Index b, double level)
     return start - b;
 }
 
+/* Give the block from which the response is sought: `from`, or behind the long rest that parts a
+ * smaller potential from it. */
+static Index behind_early(const Row *w, Index from, Index peak, double strong, double level)
+{
+    const double *r = w->r;
+    Index enough = whole(LONG_REST_MS / ((double)w->size * w->step)), run = 0, b = peak;
+    while (b > from && run < enough) {
+        b--;
+        run = -level < r[b] && r[b] < level ? run + 1 : 0;
+    }
+    if (run < enough || b <= from)
+        return from;
+    double most = largest(r, from, b);
+    return most >= strong && most < EARLY_SHARE * r[peak] ? b + run - 1 : from;
+}
+
 /* Whether what follows a deeper positive phase is the swing of a high-pass filter: it falls as
  * an exponential does, and no further. `end` bounds the positive phase, `start` ends it. */
 static int is_swing(const Row *w, Index end, Index start, Index reached)

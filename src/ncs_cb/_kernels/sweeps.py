@@ -28,6 +28,7 @@ class Sweeps:
     ----------
     rows : tuple of ndarray of float64
         Held as long as their addresses are.
+    addresses : tuple of int
     table : bytes
         Of each sweep address, samples, stimulus and rate.
     longest : int
@@ -35,6 +36,7 @@ class Sweeps:
     """
 
     rows: tuple[NDArray[np.float64], ...]
+    addresses: tuple[int, ...]
     table: bytes
     longest: int
 
@@ -53,12 +55,49 @@ def sweeps_of(
         Sample of the stimulus in each; negative where the sweep begins after it.
     """
     rows = tuple([_plain(row) for row in samples])
+    return _sweeps(rows, [_address(row) for row in rows], rates_hz, stimuli)
+
+
+def sweeps_of_block(
+    block: NDArray[Any], rates_hz: Sequence[float], stimuli: Sequence[int]
+) -> Sweeps:
+    """Give the rows of a block as :func:`sweeps_of` does; its address is asked for once.
+
+    Parameters
+    ----------
+    block : ndarray of shape (n_sweeps, n_samples) [mV]
+    rates_hz : sequence of float
+    stimuli : sequence of int
+    """
+    if block.dtype != np.float64 or not (block.flags.aligned and block.flags.c_contiguous):
+        return sweeps_of(list(block), rates_hz, stimuli)
+    start, step = _address(block), block.strides[0]
+    rows = tuple(block)
+    return _sweeps(rows, [start + i * step for i in range(len(rows))], rates_hz, stimuli)
+
+
+def _sweeps(
+    rows: tuple[NDArray[np.float64], ...],
+    addresses: Sequence[int],
+    rates_hz: Sequence[float],
+    stimuli: Sequence[int],
+) -> Sweeps:
     cells: list[float] = []
-    for row, rate, stimulus in zip(rows, rates_hz, stimuli, strict=True):
-        at = min(max(stimulus, -_FARTHEST), _FARTHEST)
-        cells += (row.__array_interface__["data"][0], len(row), at, rate)
-    table = struct.pack("Pqqd" * len(rows), *cells)
-    return Sweeps(rows, table, max(map(len, rows), default=0))
+    longest = 0
+    for row, address, rate, stimulus in zip(rows, addresses, rates_hz, stimuli, strict=True):
+        n = len(row)
+        longest = max(longest, n)
+        cells += (address, n, min(max(stimulus, -_FARTHEST), _FARTHEST), rate)
+    return Sweeps(rows, tuple(addresses), struct.pack("Pqqd" * len(rows), *cells), longest)
+
+
+def moved(sweeps: Sweeps, rates_hz: Sequence[float], stimuli: Sequence[int]) -> Sweeps:
+    """Give the same sweeps with other stimuli."""
+    return _sweeps(sweeps.rows, sweeps.addresses, rates_hz, stimuli)
+
+
+def _address(row: NDArray[Any]) -> int:
+    return int(row.__array_interface__["data"][0])
 
 
 def _plain(row: NDArray[Any]) -> NDArray[np.float64]:
@@ -105,7 +144,7 @@ def _whole_numbers(
     n = len(sweeps.rows)
     found = (_WHOLE * n)()
     work = np.empty(times * sweeps.longest)
-    _function(name, which)(sweeps.table, n, _packed(limits), sweeps.longest, _start(work), found)
+    _function(name, which)(sweeps.table, n, _packed(limits), sweeps.longest, _address(work), found)
     return list(found)
 
 
@@ -147,7 +186,7 @@ def mirror_signs(sweeps: Sweeps, limits: tuple[float, ...], which: str = "") -> 
     room = min(int(compared_ms * 2.0 * facts.CURVE_HZ / 1000.0) + 2, max(sweeps.longest, 1))
     found = (_WHOLE * n)()
     work = np.empty((n + 2) * room)
-    _function("mirror_signs", which)(sweeps.table, n, _packed(limits), room, _start(work), found)
+    _function("mirror_signs", which)(sweeps.table, n, _packed(limits), room, _address(work), found)
     return list(found)
 
 
@@ -171,14 +210,10 @@ def deflections(
     found = (ctypes.c_double * (n * width))()
     work = np.empty(2 * sweeps.longest)
     _function("deflections", which)(
-        sweeps.table, n, _packed(limits), sweeps.longest, _start(work), found
+        sweeps.table, n, _packed(limits), sweeps.longest, _address(work), found
     )
     cells = list(found)
     return [tuple(cells[at : at + width]) for at in range(0, n * width, width)]
-
-
-def _start(work: NDArray[np.float64]) -> int:
-    return int(work.__array_interface__["data"][0])
 
 
 @lru_cache(maxsize=32)

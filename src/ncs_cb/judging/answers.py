@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 from itertools import compress
 from typing import Any, NamedTuple
 
@@ -25,103 +26,152 @@ REFUTING: dict[str, tuple[str, ...]] = {
     "amplitude_implausible": (),
     "electrode_shift": ("proven",),
 }
-_ASKED = frozenset(
-    {
-        "submaximal_proximal",
-        "submaximal_distal",
-        "supramaximality_not_attested",
-        "complete_block",
-        "response_absent_at_site",
-        "erb_without_collision",
-        "axonal_loss_recent",
-        "velocity_implausible",
-        "length_implausible",
-        *CROSSINGS,
-        *REFUTING,
-    }
+_ASKED = (
+    "submaximal_proximal",
+    "submaximal_distal",
+    "supramaximality_not_attested",
+    "complete_block",
+    "response_absent_at_site",
+    "erb_without_collision",
+    "axonal_loss_recent",
+    "velocity_implausible",
+    "length_implausible",
+    *CROSSINGS,
+    *REFUTING,
 )
+_NOTHING: Mapping[str, Any] = {}
 
 
 class Answer(NamedTuple):
     """What one check found of one segment."""
 
+    flag: str
     state: str
     case: str
     numbers: Mapping[str, Any]
 
 
-def answers_of(
-    table: Segments, checks: pd.DataFrame | Findings | None, asked: frozenset[str] = _ASKED
-) -> list[dict[str, Answer]]:
+@dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """What the checks found of all segments, flag by flag.
+
+    Attributes
+    ----------
+    states, cases : mapping of flag to ndarray of str
+        "" where a check was not made.
+    numbers : callable
+        Gives the numbers of every answer of one flag; few of them are ever asked for.
+    """
+
+    states: Mapping[str, Array]
+    cases: Mapping[str, Array]
+    numbers: Callable[[str], Sequence[Mapping[str, Any]]]
+
+    def is_(self, flag: str, state: str) -> Array:
+        """Tell which segments have that state."""
+        found: Array = self.states[flag] == state
+        return found
+
+    def has_case(self, flag: str, *cases: str) -> Array:
+        """Tell which segments have one of these cases."""
+        found: Array = np.zeros(len(self.cases[flag]), dtype=bool)
+        for case in cases:
+            found |= self.cases[flag] == case
+        return found
+
+    def refutes(self, flag: str) -> Array:
+        """Tell which segments a flag of :data:`REFUTING` refutes."""
+        cases = REFUTING[flag]
+        raised = self.is_(flag, "raised")
+        return raised & self.has_case(flag, *cases) if cases else raised
+
+    def at(self, flag: str, row: int) -> Answer | None:
+        """Give one answer; None where the check was not made."""
+        if not self.states[flag][row]:
+            return None
+        numbers = self.numbers(flag)[row]
+        return Answer(flag, self.states[flag][row], self.cases[flag][row], numbers)
+
+
+def answers_of(table: Segments, checks: pd.DataFrame | Findings | None) -> Asked:
     """Give the answers of each segment by flag; a flag that its row names counts as raised."""
-    found: list[dict[str, Answer]] = [
-        {name: Answer("raised", "already", {}) for name in flags.intersection(asked)}
-        for flags in table.flags
-    ]
     if isinstance(checks, Findings):
-        for name in asked & checks.answers.keys():
-            for segments, state, case, numbers in checks.answers[name].given():
-                for at, one in zip(segments, numbers, strict=True):
-                    found[at][name] = Answer(state, case, one)
+        return _of_findings(table, checks)
+    words = {flag: _already(table, flag) for flag in _ASKED}
+    numbers: dict[str, list[Mapping[str, Any]]] = {f: [_NOTHING] * len(table) for f in _ASKED}
+    if checks is not None and len(checks):
+        own_keys = zip(*(map(_text, table.texts[name]) for name in SEGMENT_KEYS), strict=True)
+        place = {key: at for at, key in enumerate(own_keys)}
+        is_asked = [flag in words for flag in checks["flag"].tolist()]
+        cells = (checks[name].tolist() for name in ("flag", "state", "case", "numbers"))
+        for key, flag, state, case, own in compress(
+            zip(_keys(checks), *cells, strict=True), is_asked
+        ):
+            if (at := place.get(key)) is not None:
+                words[flag][0][at], words[flag][1][at], numbers[flag][at] = state, case, own
+    return Asked(
+        {flag: one[0] for flag, one in words.items()},
+        {flag: one[1] for flag, one in words.items()},
+        numbers.__getitem__,
+    )
+
+
+def _of_findings(table: Segments, findings: Findings) -> Asked:
+    """Take what the checks found of the very segments of a table."""
+    states, cases = {}, {}
+    for flag in _ASKED:
+        one = findings.answers.get(flag)
+        states[flag], cases[flag] = _already(table, flag) if one is None else one.words()
+
+    @cache
+    def numbers(flag: str) -> list[Mapping[str, Any]]:
+        found = [_NOTHING] * len(table)
+        if flag in findings.answers:
+            for rows, _, _, own in findings.answers[flag].given():
+                for at, one in zip(rows, own, strict=True):
+                    found[at] = one
         return found
-    if checks is None or not len(checks):
-        return found
-    place = {key: at for at, key in enumerate(_keys(table.keys))}
-    is_asked = [name in asked for name in checks["flag"].tolist()]
-    names = ("flag", "state", "case", "numbers")
-    rows = zip(_keys(checks), *(checks[name].tolist() for name in names), strict=True)
-    for key, name, *answer in compress(rows, is_asked):
-        if key in place:
-            found[place[key]][name] = Answer(*answer)
-    return found
+
+    return Asked(states, cases, numbers)
+
+
+def _already(table: Segments, flag: str) -> tuple[Array, Array]:
+    """Give states and cases of a flag by what the rows of the table name."""
+    raised = table.raised(flag)
+    states, cases = (np.where(raised, one, "").astype(object) for one in ("raised", "already"))
+    return states, cases
 
 
 def _keys(frame: pd.DataFrame) -> Iterator[tuple[str, ...]]:
     # By columns: going through text held by Arrow value by value takes ten times as long.
-    return zip(*(frame[name].fillna("").tolist() for name in SEGMENT_KEYS), strict=True)
+    return zip(*(map(_text, frame[name].tolist()) for name in SEGMENT_KEYS), strict=True)
 
 
-def state_of(answers: Mapping[str, Answer], name: str) -> str:
-    """Give what a check came to, "" where it was not made."""
-    return answers[name].state if name in answers else ""
+def _text(cell: Any) -> str:
+    return cell if isinstance(cell, str) else ""
 
 
-def case_of(answers: Mapping[str, Answer], name: str) -> str:
-    """Give the case of a check, "" where it was not made."""
-    return answers[name].case if name in answers else ""
+def crossings(asked: Asked) -> list[Answer | None]:
+    """Give the anastomosis of each segment whose crossing fibers were measured, if any."""
+    found: list[Answer | None] = [None] * len(asked.states[CROSSINGS[0]])
+    for flag in CROSSINGS:
+        for at in np.flatnonzero(asked.is_(flag, "raised")).tolist():
+            one = asked.at(flag, at)
+            if found[at] is None and one is not None and "crossing_share" in one.numbers:
+                found[at] = one
+    return found
 
 
-def is_incomparable(answers: Mapping[str, Answer]) -> bool:
-    """Tell whether filters, polarity or electrode differ between the two sites."""
-    return any(
-        state_of(answers, name) == "raised" and (not cases or case_of(answers, name) in cases)
-        for name, cases in REFUTING.items()
-    )
+def shares_of(crossing: Sequence[Answer | None], name: str) -> Array:
+    """Give a measured share of crossing fibers of every segment, NaN where none were found."""
+    shares = [np.nan if one is None else float(one.numbers[name]) for one in crossing]
+    return np.array(shares, dtype=np.float64)
 
 
-def crossing_of(answers: Mapping[str, Answer]) -> Answer | None:
-    """Give the anastomosis whose crossing fibers were measured, if any."""
-    for name in CROSSINGS:
-        if state_of(answers, name) == "raised" and "crossing_share" in answers[name].numbers:
-            return answers[name]
-    return None
-
-
-def share_of(one: Answer | None, name: str) -> float:
-    """Give one measured share of crossing fibers, NaN where none were found."""
-    return math.nan if one is None else float(one.numbers[name])
-
-
-def shares_of(crossing: list[Answer | None], name: str) -> Array:
-    """Give the shares of crossing fibers of every segment."""
-    return np.array([share_of(one, name) for one in crossing], dtype=np.float64)
-
-
-def is_absent(answers: Mapping[str, Answer]) -> bool:
-    """Tell whether the proximal response is absent without counting as complete block."""
-    case = case_of(answers, "complete_block")
-    is_open = state_of(answers, "complete_block") == "not_examined"
-    return is_open and case not in ("no_rows", "no_amplitude")
+def is_absent(asked: Asked) -> Array:
+    """Tell where the proximal response is absent without counting as complete block."""
+    unread = asked.has_case("complete_block", "no_rows", "no_amplitude")
+    return asked.is_("complete_block", "not_examined") & ~unread
 
 
 def is_balanced(one: Answer | None) -> bool:

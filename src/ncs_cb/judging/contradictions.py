@@ -19,14 +19,13 @@ import pandas as pd
 
 from ncs_cb import flags
 from ncs_cb.columns import SEGMENT_KEYS
-from ncs_cb.judging.answers import Answer, answers_of, case_of
-from ncs_cb.judging.table import Segments, read_segments
+from ncs_cb.judging.answers import Asked, answers_of
+from ncs_cb.judging.table import Segments, read_segments, texts_of
 from ncs_cb.knowledge import thresholds
 from ncs_cb.quality import Findings
 
 Array = np.ndarray[Any, Any]
 Key = tuple[str, str, str, str]
-Answers = Mapping[str, Answer]
 
 _NERVE = ("study_id", "nerve", "side", "muscle")
 REDUCTIONS = (
@@ -76,25 +75,25 @@ class Contradictions:
 
 
 def contradictions(
-    table: Segments, answers: Sequence[Answers], segments: pd.DataFrame, unread: Array
+    table: Segments, asked: Asked, segments: pd.DataFrame, unread: Array
 ) -> Contradictions:
     """Find what contradicts itself.
 
     Parameters
     ----------
     table : Segments
-    answers : sequence of mapping
-        What the checks found of each segment.
+    asked : Asked
+        What the checks found.
     segments : DataFrame
         All of them, also those that are not adjacent.
     unread : ndarray of bool
         The proximal response cannot be compared for other reasons.
     """
-    doubted = doubted_sites(table.keys, answers)
-    ends = list(zip(_nerves(table.keys), _sites(table.keys), strict=True))
-    order = np.array(
-        [any(site in doubted.get(key, ()) for site in sites) for key, sites in ends], dtype=bool
-    )
+    doubted = doubted_sites(table, asked)
+    ends = zip(_nerves(table.texts), _sites(table.texts), strict=True) if doubted else ()
+    order = np.zeros(len(table), dtype=bool)
+    for at, (key, sites) in enumerate(ends):
+        order[at] = not doubted.get(key, frozenset()).isdisjoint(sites)
     amplitude = table.number("amplitude_reduction_pct")[0]
     area = table.number("area_reduction_pct")[0]
     least = thresholds.value("response_contradictory.minimum_area_share")
@@ -107,73 +106,77 @@ def contradictions(
 
 def none_of(table: Segments) -> Contradictions:
     """Give what is known of numbers alone: nothing."""
-    n = len(table.keys)
+    n = len(table)
     return Contradictions(np.zeros(n, bool), np.zeros(n, bool), {}, [""] * n)
 
 
-def _nerves(keys: pd.DataFrame) -> list[Key]:
-    return list(zip(*(keys[name].fillna("").tolist() for name in _NERVE), strict=True))
+Texts = Mapping[str, Sequence[str | None]]
 
 
-def _sites(keys: pd.DataFrame) -> list[tuple[str, str]]:
-    return list(zip(keys["distal_site"].tolist(), keys["proximal_site"].tolist(), strict=True))
+def _nerves(texts: Texts) -> list[Key]:
+    """Name study, nerve, side and muscle of each row; "" for what is not known."""
+    columns = ([one or "" for one in texts[name]] for name in _NERVE)
+    return list(zip(*columns, strict=True))
 
 
-def _chains(keys: pd.DataFrame) -> Iterator[tuple[Key, list[int]]]:
-    """Give the adjacent segments of each nerve that follow one another, from distal on."""
+def _sites(texts: Texts) -> list[tuple[str, str]]:
+    columns = ([one or "" for one in texts[name]] for name in ("distal_site", "proximal_site"))
+    return list(zip(*columns, strict=True))
+
+
+def _followers(texts: Texts) -> list[int]:
+    """Give the adjacent segment of its nerve that begins where each ends; -1 where none does."""
     begins: dict[tuple[Key, str], int] = {}
-    sites, nerves = _sites(keys), _nerves(keys)
+    nerves, sites = _nerves(texts), _sites(texts)
     for at, (key, (distal, _)) in enumerate(zip(nerves, sites, strict=True)):
         begins.setdefault((key, distal), at)
-    follows = {
-        at: begins.get((key, proximal))
-        for at, (key, (_, proximal)) in enumerate(zip(nerves, sites, strict=True))
-    }
-    inner = {at for at in follows.values() if at is not None}
-    for first in (at for at in follows if at not in inner):
-        chain: list[int] = []
-        place: int | None = first
-        while place is not None:
-            chain.append(place)
-            place = follows[place]
+    return [
+        begins.get((key, proximal), -1) for key, (_, proximal) in zip(nerves, sites, strict=True)
+    ]
+
+
+def _chains(texts: Texts) -> Iterator[tuple[Key, list[int]]]:
+    """Give the adjacent segments of each nerve that follow one another, from distal on."""
+    nerves, follows = _nerves(texts), _followers(texts)
+    inner = set(follows)
+    for first in (at for at in range(len(follows)) if at not in inner):
+        chain = [first]
+        while follows[chain[-1]] >= 0:
+            chain.append(follows[chain[-1]])
         yield nerves[first], chain
 
 
 # ------------------------------------------------------------------ order of the latencies
 
 
-# The checks whose numbers say how much later the proximal response comes.
-_OF_LATENCY = frozenset({"velocity_implausible", "length_implausible"})
-
-
-def doubted_sites(keys: pd.DataFrame, answers: Sequence[Answers]) -> dict[Key, frozenset[str]]:
+def doubted_sites(table: Segments, asked: Asked) -> dict[Key, frozenset[str]]:
     """Give the sites of each nerve whose latency contradicts that of another site.
 
     A site is not doubted where it belongs to every largest group of sites whose latencies rise
     from distal to proximal.
     """
-    if not any(case_of(one, "velocity_implausible") == "not_later" for one in answers):
+    if not asked.has_case("velocity_implausible", "not_later").any():
         return {}
     found: dict[Key, frozenset[str]] = {}
-    sites = _sites(keys)
-    for key, chain in _chains(keys):
+    sites = _sites(table.texts)
+    for key, chain in _chains(table.texts):
         latency: dict[str, float] = {sites[chain[0]][0]: 0.0}
         for at in chain:
             distal, proximal = sites[at]
-            latency[proximal] = latency[distal] + _delay(answers[at])
+            latency[proximal] = latency[distal] + _delay(asked, at)
         known = [(site, ms) for site, ms in latency.items() if not math.isnan(ms)]
         found[key] = found.get(key, frozenset()) | _out_of_order(known)
     return found
 
 
-def _delay(answers: Answers) -> float:
+def _delay(asked: Asked, at: int) -> float:
     """Give by how much the proximal latency is longer, in ms; NaN when unknown."""
-    one = answers.get("velocity_implausible")
+    one, length = (asked.at(f"{name}_implausible", at) for name in ("velocity", "length"))
     if one is None:
         return math.nan
     if "delay_ms" in one.numbers:
         return float(one.numbers["delay_ms"])
-    speed, length = one.numbers.get("velocity_m_per_s"), answers.get("length_implausible")
+    speed = one.numbers.get("velocity_m_per_s")
     if speed is None or length is None or "length_mm" not in length.numbers:
         return math.nan
     return float(length.numbers["length_mm"]) / float(speed)
@@ -198,59 +201,65 @@ def _out_of_order(known: Sequence[tuple[str, float]]) -> frozenset[str]:
 def _recovery(
     table: Segments, segments: pd.DataFrame, unread: Array
 ) -> tuple[dict[str, Array], list[str]]:
-    n = len(table.keys)
-    given = table.values.columns  # noqa: PD011 - a field of ours, not of pandas
-    names = [name for name in REDUCTIONS if name in given]
-    found = {name: np.full(n, np.nan) for name in names}
-    where = [""] * n
-    values = table.values  # noqa: PD011 - a field of ours, not of pandas
-    columns = {name: values[name].to_numpy(np.float64) for name in names}
-    direct = _spans(segments, names)
-    sites = _sites(table.keys)
+    names = [name for name in REDUCTIONS if name in table.columns]
+    where = [""] * len(table)
+    left = 1.0 - np.array([table.columns[name] for name in names]).reshape(len(names), -1) / 100.0
+    found = np.full(left.shape, np.nan)
+    spans = _Spans.of(segments, names)
+    nerves, sites = _nerves(table.texts), _sites(table.texts)
+    follows = np.array(_followers(table.texts), dtype=np.intp)
     gain = 1.0 + thresholds.value("proximal_larger.maximum_gain_pct") / 100.0
-    for key, chain in _chains(table.keys):
-        for start, at in enumerate(chain[:-1]):
-            here = {name: 1.0 - columns[name][at] / 100.0 for name in names}
-            there = dict(here)
-            for further in chain[start + 1 :]:
-                if unread[further]:
-                    break
-                whole = direct.get((key, sites[at][0], sites[further][1]), {})
-                there = {
-                    name: whole.get(name, there[name] * (1.0 - columns[name][further] / 100.0))
-                    for name in names
-                }
-                more = [
-                    there[name] > gain * here[name]
-                    for name in names
-                    if not math.isnan(there[name] - here[name])
-                ]
-                if not more or not all(more):
-                    continue
-                where[at] = where[at] or sites[further][1]
-                for name in names:
-                    rest = 100.0 * (1.0 - there[name])
-                    found[name][at] = np.fmin(found[name][at], rest)
-    return found, where
+    # All segments look one segment further up, then two, until there is none or it is unread.
+    at, further, there = np.arange(len(table)), follows, left
+    while True:
+        goes_on = (further >= 0) & ~unread[further]
+        at, further, there = at[goes_on], further[goes_on], there[:, goes_on]
+        if not at.size:
+            break
+        ends = [(nerves[a], sites[a][0], sites[b][1]) for a, b in zip(at, further, strict=True)]
+        whole = spans.left(ends)
+        there = np.where(np.isnan(whole), there * left[:, further], whole)
+        here = left[:, at]
+        unknown = np.isnan(there - here)
+        with np.errstate(invalid="ignore"):
+            back = ((there > gain * here) | unknown).all(axis=0) & ~unknown.all(axis=0)
+        found[:, at[back]] = np.fmin(found[:, at[back]], 100.0 * (1.0 - there[:, back]))
+        for one, upper in zip(at[back].tolist(), further[back].tolist(), strict=True):
+            where[one] = where[one] or sites[upper][1]
+        further = follows[further]
+    return dict(zip(names, found, strict=True)), where
 
 
-def _spans(
-    segments: pd.DataFrame, names: Sequence[str]
-) -> dict[tuple[Key, str, str], dict[str, float]]:
-    """Give what is known of the reductions between sites that are not adjacent."""
-    if not {*SEGMENT_KEYS, "is_adjacent", "distal_site", "proximal_site"} <= {*segments.columns}:
-        return {}
-    adjacent = segments["is_adjacent"].astype("boolean").fillna(True).to_numpy(dtype=bool)
-    apart = segments.loc[~adjacent]
-    rows = apart[[*names]].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
-    return {
-        (key, *ends): {
-            name: 1.0 - value / 100.0
-            for name, value in zip(names, row, strict=True)
-            if not math.isnan(value)
-        }
-        for key, ends, row in zip(_nerves(apart), _sites(apart), rows, strict=True)
-    }
+@dataclass(frozen=True, slots=True, eq=False)
+class _Spans:
+    """What is left of the response over sites that are not adjacent, measure by measure."""
+
+    rows: dict[tuple[Key, str, str], int]
+    shares: Array
+    """One column more than `rows`: that of a span of which nothing is known."""
+
+    @classmethod
+    def of(cls, segments: pd.DataFrame, names: Sequence[str]) -> _Spans:
+        """Take the rows between sites that are not adjacent from a table of segments."""
+        nothing = np.full((len(names), 1), np.nan)
+        if not {*SEGMENT_KEYS, "is_adjacent", "distal_site", "proximal_site"} <= {
+            *segments.columns
+        }:
+            return cls({}, nothing)
+        adjacent = segments["is_adjacent"].astype("boolean").fillna(True).to_numpy(dtype=bool)
+        if adjacent.all():
+            return cls({}, nothing)
+        apart = segments.loc[~adjacent]
+        texts = {name: texts_of(apart[name]) for name in (*_NERVE, "distal_site", "proximal_site")}
+        ends = ((key, *sites) for key, sites in zip(_nerves(texts), _sites(texts), strict=True))
+        columns = [pd.to_numeric(apart[name], errors="coerce").to_numpy(float) for name in names]
+        shares = 1.0 - np.array(columns).reshape(len(names), -1) / 100.0
+        return cls({key: row for row, key in enumerate(ends)}, np.hstack([shares, nothing]))
+
+    def left(self, ends: Sequence[tuple[Key, str, str]]) -> Array:
+        """Give the shares that are left between some sites."""
+        found: Array = self.shares[:, [self.rows.get(key, -1) for key in ends]]
+        return found
 
 
 # ------------------------------------------------------------------ what may be concluded from
@@ -264,20 +273,19 @@ def readable(
     Those of responses whose polarity is not certain or whose latency contradicts that of
     another site are unknown, and so is a velocity that no nerve has.
     """
-    if not len(segments):
-        return segments, traces
-    table = read_segments(segments)
-    doubted = doubted_sites(table.keys, answers_of(table, checks, _OF_LATENCY))
-    sites = list(zip(_nerves(traces), traces["stimulation_site"].tolist(), strict=True))
-    hidden = _raised(traces, _UNREADABLE) | np.array(
-        [site in doubted.get(key, ()) for key, site in sites], dtype=bool
-    )
+    hidden, touched = (_raised(frame, _UNREADABLE) for frame in (traces, segments))
     fast = _raised(segments, ("velocity_implausible",))
-    ends = list(zip(_nerves(segments), _sites(segments), strict=True))
-    gone = {place for place, is_gone in zip(sites, hidden, strict=True) if is_gone}
-    touched = np.array(
-        [any((key, site) in gone for site in both) for key, both in ends], dtype=bool
-    ) | _raised(segments, _UNREADABLE)
+    table = read_segments(segments) if fast.any() else None
+    doubted = {} if table is None else doubted_sites(table, answers_of(table, checks))
+    if hidden.any() or doubted:
+        names = (*_NERVE, "distal_site", "proximal_site", "stimulation_site")
+        told = {name: texts_of(traces[name]) for name in names if name in traces}
+        places = list(zip(_nerves(told), told["stimulation_site"], strict=True))
+        hidden |= np.array([site in doubted.get(key, ()) for key, site in places], dtype=bool)
+        gone = {place for place, is_gone in zip(places, hidden, strict=True) if is_gone}
+        ends = {name: texts_of(segments[name]) for name in names if name in segments}
+        rows = zip(_nerves(ends), _sites(ends), strict=True)
+        touched |= np.array([any((key, site) in gone for site in both) for key, both in rows])
     if not (hidden.any() or fast.any() or touched.any()):
         return segments, traces
     pairs = _without(segments, _SEGMENT_NUMBERS, touched)
@@ -288,8 +296,10 @@ def readable(
 
 
 def _raised(frame: pd.DataFrame, names: Iterable[str]) -> Array:
-    texts = frame["quality_flags"].fillna("").tolist()
-    return np.array([any(name in flags.names(text) for name in names) for text in texts], bool)
+    """Tell which rows have one of these flags; few cells differ."""
+    wanted, texts = frozenset(names), texts_of(frame["quality_flags"])
+    known = {text: not wanted.isdisjoint(flags.names(text or "")) for text in dict.fromkeys(texts)}
+    return np.array([known[text] for text in texts], dtype=bool)
 
 
 def _without(frame: pd.DataFrame, names: Iterable[str], mask: Array) -> pd.DataFrame:

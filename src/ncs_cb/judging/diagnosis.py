@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,19 @@ from typing import Any
 import pandas as pd
 
 from ncs_cb.judging.conclusion_tables import table
-from ncs_cb.judging.entrapment import Found, entrapments
-from ncs_cb.judging.rows import Gathered, Row, gather, nerve_of, visits_of
+from ncs_cb.judging.entrapment import entrapments
+from ncs_cb.judging.picture import (
+    Judged,
+    Nerve,
+    Picture,
+    as_judged,
+    combine,
+    months_at_most,
+    nerve_signs,
+    without_values,
+)
+from ncs_cb.judging.rows import Gathered, gather, visits_of
 from ncs_cb.judging.sensory import (
-    SensoryStudy,
     all_normal,
     routine,
     sensory_studies,
@@ -29,47 +38,18 @@ from ncs_cb.judging.truth import Truth, count, holds
 from ncs_cb.judging.validity import ATTESTED, NOT_ATTESTED
 from ncs_cb.knowledge import set_words
 from ncs_cb.knowledge.anatomy import anatomy, position, routine_nerves
-from ncs_cb.knowledge.criteria import Clause, CriteriaSet, Term, chosen, leaves
+from ncs_cb.knowledge.criteria import Clause, CriteriaSet, chosen, leaves
 from ncs_cb.knowledge.reference import DEFAULT as DEFAULT_REFERENCE
-from ncs_cb.knowledge.reference import ReferenceSet, chain, first_limit
+from ncs_cb.knowledge.reference import ReferenceSet, chain
 from ncs_cb.model import Details
-from ncs_cb.vocabulary import DAYS_PER_MONTH, GRADES
+from ncs_cb.vocabulary import GRADES
 from ncs_cb.wording.conclusions import Ask, Conclusion, Stretch
 
 Criteria = Sequence[str | Path | CriteriaSet] | str | Path | CriteriaSet | None
-Nerve = tuple[str, str]
 
-# Premises whose next step settles what a grade waits for.
-_SETTLING = (
-    "order",
-    "recovery",
-    "supramaximal",
-    "complete_block",
-    "martin_gruber",
-    "filter_mismatch",
-    "polarity_differs",
-    "polarity_uncertain",
-    "amplitude_implausible",
-    "electrode_shift",
-    "distal_gate",
-)
 _JUDGED = (*GRADES, "none")
 _OF_BLOCK = ("block", "definite_block")
 _DURATION = "clinical.weakness_duration_months"
-
-
-@dataclass(frozen=True, slots=True)
-class _Visit:
-    """What is known of one visit, as one criteria set sees it."""
-
-    details: Details
-    verdicts: tuple[Row, ...]
-    nerves: tuple[Row, ...]
-    sensory: tuple[SensoryStudy, ...]
-    sets: tuple[ReferenceSet, ...]
-    traps: tuple[Found, ...] = ()
-    signs: dict[str, dict[Nerve, Truth]] = field(default_factory=dict)
-    """What each sign came to in each nerve, once it was asked for."""
 
 
 def conclude(
@@ -114,21 +94,30 @@ def conclusions(
     """Give what :func:`conclude` tables as objects, to be explained in any language."""
     sets = tuple(one for one in chosen(criteria) if one.categories)
     limits = chain(reference)
-    found = []
+    found: list[Conclusion] = []
+    known: dict[tuple[int, Picture], Conclusion] = {}
     for study_id in visits_of(rows, details):
         person = details.get(study_id, Details())
         studies = sensory_studies(person, rows.sensory.get(study_id, ()), limits)
         tables = (rows.segments, rows.verdicts, rows.nerves)
         measured, judged, nerves = (of.get(study_id, ()) for of in tables)
-        trapped = entrapments(measured, judged, nerves, studies, person, limits)
-        for made in sets:
-            own = tuple(row for row in judged if row["criteria"] == made.id)
-            visit = _Visit(person, own, nerves, studies, limits, trapped)
-            found.append(_conclude_one(study_id, made, visit))
+        traps = entrapments(measured, judged, nerves, studies, person, limits)
+        for place, made in enumerate(sets):
+            picture = Picture(
+                tuple(person.findings.items()),
+                months_at_most(person),
+                tuple(as_judged(row) for row in judged if row["criteria"] == made.id),
+                nerve_signs(made, nerves, traps, limits, person),
+                without_values(studies),
+                frozenset((one.nerve, one.side) for one in traps),
+            )
+            if (place, picture) not in known:
+                known[place, picture] = _conclude_one(study_id, made, picture)
+            found.append(replace(known[place, picture], study_id=study_id))
     return tuple(found)
 
 
-def _conclude_one(study_id: str, made: CriteriaSet, visit: _Visit) -> Conclusion:
+def _conclude_one(study_id: str, made: CriteriaSet, visit: Picture) -> Conclusion:
     answers = {c.id: _answer(c, made, visit) for c in made.category_leaves()}
     where = _unexamined(made, visit.verdicts)
     # Nerves and segments that nobody examined may carry what the examined ones do not.
@@ -143,7 +132,7 @@ def _conclude_one(study_id: str, made: CriteriaSet, visit: _Visit) -> Conclusion
         word: tuple(key for key, one in answers.items() if one is wanted)
         for word, wanted in (("met", True), ("not_met", False), ("missing", pd.NA))
     }
-    grades = [row["conduction_block"] for row in visit.verdicts]
+    grades = [row.block for row in visit.verdicts]
     seen = [grade for grade in grades if grade in _JUDGED]
     return Conclusion(
         study_id,
@@ -163,13 +152,11 @@ def _conclude_one(study_id: str, made: CriteriaSet, visit: _Visit) -> Conclusion
     )
 
 
-def _granted(made: CriteriaSet, visit: _Visit, not_excluded: str) -> tuple[str, tuple[str, ...]]:
+def _granted(made: CriteriaSet, visit: Picture, not_excluded: str) -> tuple[str, tuple[str, ...]]:
     """Give the category if every stimulus were attested, and what else is lacking then."""
     rows = tuple(
-        row | {"technical_validity": ATTESTED}
-        if str(row["technical_validity"]) == NOT_ATTESTED
-        else row
-        for row in map(dict, visit.verdicts)
+        row._replace(validity=ATTESTED) if row.validity == NOT_ATTESTED else row
+        for row in visit.verdicts
     )
     # Only signs of block depend on the stimuli; the others are as they were found.
     signs = {name: seen for name, seen in visit.signs.items() if name not in _OF_BLOCK}
@@ -187,23 +174,23 @@ def _granted(made: CriteriaSet, visit: _Visit, not_excluded: str) -> tuple[str, 
     return _category(made, answers, answers)[0], tuple(sorted(lacking))
 
 
-def _exempt(made: CriteriaSet, visit: _Visit) -> tuple[Nerve, ...]:
+def _exempt(made: CriteriaSet, visit: Picture) -> tuple[Nerve, ...]:
     """Give the nerves of the legs whose block counts without sensory conduction through it."""
     asked = [c for c in made.category_leaves() if c.kind == "block" and c.through_block]
     blocked = [
-        nerve_of(row)
+        row.nerve
         for row in visit.verdicts
         if any(_graded(row, c.grades) is True for c in asked) and _is_leg(row)
     ]
     return tuple(dict.fromkeys(blocked))
 
 
-def _is_leg(row: Row) -> bool:
+def _is_leg(row: Judged) -> bool:
     """Tell whether a segment lies in the leg, where the sets ask for no sensory conduction."""
-    return anatomy().nerves[row["nerve"]].limb == "leg"
+    return anatomy().nerves[row.nerve[0]].limb == "leg"
 
 
-def _lacking(clause: Clause, visit: _Visit) -> Iterator[str]:
+def _lacking(clause: Clause, visit: Picture) -> Iterator[str]:
     """Name what an unknown clause waits for."""
     if clause.kind == "finding":
         yield "clinical" if clause.subject.startswith("clinical.") else "supportive"
@@ -213,7 +200,7 @@ def _lacking(clause: Clause, visit: _Visit) -> Iterator[str]:
         yield "segments"
 
 
-def _is_sensory_open(clause: Clause, visit: _Visit) -> bool:
+def _is_sensory_open(clause: Clause, visit: Picture) -> bool:
     """Tell whether sensory conduction through a block that a clause counts is unknown."""
     return clause.through_block and any(
         _graded(row, clause.grades) is True and _sensory_through(clause, row, visit) is pd.NA
@@ -221,15 +208,15 @@ def _is_sensory_open(clause: Clause, visit: _Visit) -> bool:
     )
 
 
-def _is_suspected(made: CriteriaSet, visit: _Visit) -> bool:
+def _is_suspected(made: CriteriaSet, visit: Picture) -> bool:
     """Tell whether anything found, or any complaint, points to the disease."""
     found = any(
-        row["conduction_block"] in made.grades
-        or (row["conduction_block"] == "undetermined" and row["not_excluded"] in made.grades)
-        or row["temporal_dispersion"] is True
+        row.block in made.grades
+        or (row.block == "undetermined" and row.not_excluded in made.grades)
+        or row.dispersion is True
         for row in visit.verdicts
     )
-    told = visit.details.findings
+    told = visit.findings
     weak = told.get("clinical.motor_nerve_territories_involved")
     return found or any(one is True for one in told.values()) or bool(weak)
 
@@ -242,7 +229,7 @@ def _relevant(made: CriteriaSet, answers: Mapping[str, Truth], category: str) ->
         route
         for route in made.category_routes
         if order.index(route.id) < limit
-        or (route.id == category and _combine(route.term, answers) is True)
+        or (route.id == category and combine(route.term, answers) is True)
     ]
     return tuple(dict.fromkeys(c.id for route in routes for c in leaves(route.term)))
 
@@ -253,28 +240,19 @@ def _category(
     """Give the strongest category that is met, and the strongest that is left open."""
     met, still_open, unknown = "", "", False
     for route in sorted(made.category_routes, key=lambda one: made.categories.index(one.id)):
-        answer = _combine(route.term, answers)
+        answer = combine(route.term, answers)
         met = met or (route.id if answer is True else "")
         unknown = unknown or answer is pd.NA
-        if not still_open and _combine(route.term, beyond) is not False:
+        if not still_open and combine(route.term, beyond) is not False:
             still_open = route.id
     return met or ("undetermined" if unknown else "not_met"), still_open or "not_met"
 
 
-def _combine(term: Term, answers: Mapping[str, Truth]) -> Truth:
-    if isinstance(term, Clause):
-        return answers[term.id]
-    parts = [_combine(one, answers) for one in term.of]
-    if term.how == "at_least":
-        return count(parts, term.n)
-    return reduce(operator.and_ if term.how == "all" else operator.or_, parts)
-
-
-def _answer(clause: Clause, made: CriteriaSet, visit: _Visit) -> Truth:
+def _answer(clause: Clause, made: CriteriaSet, visit: Picture) -> Truth:
     if clause.kind == "finding":
-        value = visit.details.findings.get(clause.subject)
+        value = visit.findings.get(clause.subject)
         if value is None and clause.subject == _DURATION:
-            return _lasted(clause, visit.details)
+            return _lasted(clause, visit.months)
         if value is None or clause.value is None:
             return pd.NA
         if clause.op == "is":
@@ -287,22 +265,20 @@ def _answer(clause: Clause, made: CriteriaSet, visit: _Visit) -> Truth:
     return _block(clause, visit) if clause.kind == "block" else _signs(clause, made, visit)
 
 
-def _lasted(clause: Clause, details: Details) -> Truth:
-    """Compare the time since the first symptom: weakness lasted no longer, perhaps less long."""
-    days = (details.visit_date, details.symptom_onset_date)
-    if days[0] is None or days[1] is None or clause.value is None or clause.op not in ("gt", "ge"):
+def _lasted(clause: Clause, months: float | None) -> Truth:
+    """Compare the longest time that weakness may have lasted: it can only be too short."""
+    if months is None or clause.value is None or clause.op not in ("gt", "ge"):
         return pd.NA
-    most = (days[0] - days[1]).days / DAYS_PER_MONTH
-    return False if holds(most, clause.op, float(clause.value)) is False else pd.NA
+    return False if holds(months, clause.op, float(clause.value)) is False else pd.NA
 
 
-def _block(clause: Clause, visit: _Visit) -> Truth:
+def _block(clause: Clause, visit: Picture) -> Truth:
     """Count nerves or segments with block; unknown when no segment could be judged."""
-    if not any(row["conduction_block"] in _JUDGED for row in visit.verdicts):
+    if not any(row.block in _JUDGED for row in visit.verdicts):
         return pd.NA
     answers: dict[Any, Truth] = {}
     for number, row in enumerate(visit.verdicts):
-        key = number if clause.per == "segments" else nerve_of(row)
+        key = number if clause.per == "segments" else row.nerve
         answer = _graded(row, clause.grades)
         if clause.through_block and answer is not False:
             answer = answer & _sensory_through(clause, row, visit)
@@ -310,33 +286,36 @@ def _block(clause: Clause, visit: _Visit) -> Truth:
     return count(answers.values(), clause.at_least)
 
 
-def _graded(row: Row, grades: tuple[str, ...]) -> Truth:
+def _graded(row: Judged, grades: tuple[str, ...]) -> Truth:
     """Tell whether a segment has block; a grade stands when its stimuli are attested."""
-    if row["conduction_block"] in grades:
-        return pd.NA if str(row["technical_validity"]) == NOT_ATTESTED else True
-    return pd.NA if row["not_excluded"] in grades else False
+    if row.block in grades:
+        return pd.NA if row.validity == NOT_ATTESTED else True
+    return pd.NA if row.not_excluded in grades else False
 
 
-def _sensory_through(clause: Clause, row: Row, visit: _Visit) -> Truth:
+def _sensory_through(clause: Clause, row: Judged, visit: Picture) -> Truth:
     """Tell whether sensory conduction through a segment is normal, where the set asks for it."""
-    nerve, side = nerve_of(row)
+    nerve, side = row.nerve
     if _is_leg(row):
         return True
-    if row["proximal_site"] == "erb" and not clause.sensory_above_axilla:
+    if row.proximal_site == "erb" and not clause.sensory_above_axilla:
         return True
-    ends = (position(nerve, row[name]) for name in ("distal_site", "proximal_site"))
+    ends = (position(nerve, site) for site in (row.distal_site, row.proximal_site))
     spanned = through(visit.sensory, nerve, side, *ends)
-    if spanned is pd.NA and row["proximal_site"] == "erb":
+    if spanned is pd.NA and row.proximal_site == "erb":
         # Nobody measures sensory conduction there: the routine studies count, as policy.
         return routine(visit.sensory, nerve, side)
-    trapped = any((one.nerve, one.side) == (nerve, side) for one in visit.traps)
-    if spanned is pd.NA and not trapped and routine(visit.sensory, nerve, side) is False:
+    if (
+        spanned is pd.NA
+        and row.nerve not in visit.trapped
+        and routine(visit.sensory, nerve, side) is False
+    ):
         # Nobody looked there, but fibers of the nerve are lost or slow, and no entrapment is why.
         return False
     return spanned
 
 
-def _signs(clause: Clause, made: CriteriaSet, visit: _Visit) -> Truth:
+def _signs(clause: Clause, made: CriteriaSet, visit: Picture) -> Truth:
     """Count nerves with signs; with ``and_elsewhere``, ask for others in another nerve."""
     here = _any_sign(clause.names, made, visit)
     if not any(isinstance(one, bool) for one in here.values()):
@@ -349,7 +328,7 @@ def _signs(clause: Clause, made: CriteriaSet, visit: _Visit) -> Truth:
     return enough & reduce(operator.or_, pairs, False)
 
 
-def _any_sign(names: Iterable[str], made: CriteriaSet, visit: _Visit) -> dict[Nerve, Truth]:
+def _any_sign(names: Iterable[str], made: CriteriaSet, visit: Picture) -> dict[Nerve, Truth]:
     answers: dict[Nerve, Truth] = {}
     for name in names:
         if name not in visit.signs:
@@ -359,61 +338,36 @@ def _any_sign(names: Iterable[str], made: CriteriaSet, visit: _Visit) -> dict[Ne
     return answers
 
 
-def _sign(name: str, made: CriteriaSet, visit: _Visit) -> dict[Nerve, Truth]:
+def _sign(name: str, made: CriteriaSet, visit: Picture) -> dict[Nerve, Truth]:
     """Tell in which nerves one sign is seen."""
     answers: dict[Nerve, Truth] = {}
 
-    def add(row: Row, answer: Truth) -> None:
-        answers[nerve_of(row)] = answers.get(nerve_of(row), False) | answer
+    def add(nerve: Nerve, answer: Truth) -> None:
+        answers[nerve] = answers.get(nerve, False) | answer
 
     if name in _OF_BLOCK:
         grades = made.grades if name == "block" else ("definite",)
         for row in visit.verdicts:
-            add(row, _graded(row, grades))
+            add(row.nerve, _graded(row, grades))
     elif name == "dispersion":
         for row in visit.verdicts:
-            ruled_out = row["conduction_block"] == "excluded"
-            add(row, False if ruled_out else row["temporal_dispersion"])
+            ruled_out = row.block == "excluded"
+            add(row.nerve, False if ruled_out else row.dispersion)
     else:
-        (rule,) = (one for one in made.nerve_rules if one.id == name)
-        for row in visit.nerves:
-            if not rule.nerves or row["nerve"] in rule.nerves:
-                add(row, _nerve_rule(rule.term, row, visit))
+        for nerve, told in visit.nerves:
+            for rule, answer in told:
+                if rule == name:
+                    add(nerve, answer)
     return answers
 
 
-def _lengthened(row: Row, visit: _Visit) -> tuple[str, ...]:
-    """Give the columns of a nerve that an entrapment at its distal site lengthens."""
-    at_wrist = any(
-        (one.nerve, one.side) == nerve_of(row) and one.trap.proximal_site == row["distal_site"]
-        for one in visit.traps
-    )
-    return ("distal_latency_ms", "f_minimum_latency_ms") if at_wrist else ()
-
-
-def _nerve_rule(term: Term, row: Row, visit: _Visit) -> Truth:
-    compared = {}
-    trapped = _lengthened(row, visit)
-    for clause in leaves(term):
-        limit = None if clause.value is None else float(clause.value)
-        if clause.percent_of and limit is not None:
-            study, _, item = clause.percent_of.partition(".")
-            muscle = row["muscle"] or None
-            normal = first_limit(visit.sets, study, row["nerve"], muscle, item, visit.details)
-            limit = None if normal is None else limit / 100.0 * normal.value
-        answer = holds(row[clause.subject], clause.op, limit)
-        # A latency that an entrapment lengthens is no sign of a neuropathy.
-        compared[clause.id] = answer & (clause.subject not in trapped)
-    return _combine(term, compared)
-
-
-def _unexamined(made: CriteriaSet, rows: Sequence[Row]) -> tuple[Stretch, ...]:
+def _unexamined(made: CriteriaSet, rows: Sequence[Judged]) -> tuple[Stretch, ...]:
     """Give the named nerves of both sides that were not judged all the way up."""
     reached: dict[Nerve, int] = {}
     for row in rows:
-        if row["conduction_block"] in _JUDGED or row["conduction_block"] == "excluded":
-            place = position(row["nerve"], row["proximal_site"])
-            reached[nerve_of(row)] = max(place, reached.get(nerve_of(row), 0))
+        if row.block in _JUDGED or row.block == "excluded":
+            place = position(row.nerve[0], row.proximal_site)
+            reached[row.nerve] = max(place, reached.get(row.nerve, 0))
     found = []
     for nerve in made.named_nerves or routine_nerves():
         sites = anatomy().nerves[nerve].sites
@@ -429,7 +383,7 @@ def _unexamined(made: CriteriaSet, rows: Sequence[Row]) -> tuple[Stretch, ...]:
 
 def _asks(
     made: CriteriaSet,
-    visit: _Visit,
+    visit: Picture,
     answers: Mapping[str, Truth],
     beyond: Mapping[str, Truth],
     category: str,
@@ -440,7 +394,7 @@ def _asks(
     wanted = [
         c
         for route in made.category_routes
-        if order.index(route.id) < limit and _combine(route.term, beyond) is not False
+        if order.index(route.id) < limit and combine(route.term, beyond) is not False
         for c in leaves(route.term)
     ]
     asks: list[Ask] = []
@@ -452,16 +406,16 @@ def _asks(
     return tuple(dict.fromkeys(asks))
 
 
-def _block_asks(clause: Clause, visit: _Visit, made: CriteriaSet) -> list[Ask]:
+def _block_asks(clause: Clause, visit: Picture, made: CriteriaSet) -> list[Ask]:
     asks = []
     for row in visit.verdicts:
         answer = _graded(row, clause.grades)
-        nerve, side = nerve_of(row)
-        stretch = {
+        nerve, side = row.nerve
+        stretch: dict[str, Any] = {
             "nerve": nerve,
             "side": side,
-            "distal_site": row["distal_site"],
-            "proximal_site": row["proximal_site"],
+            "distal_site": row.distal_site,
+            "proximal_site": row.proximal_site,
         }
         if answer is pd.NA and made.enabled:
             asks += _segment_asks(row, stretch)
@@ -473,24 +427,9 @@ def _block_asks(clause: Clause, visit: _Visit, made: CriteriaSet) -> list[Ask]:
     return asks
 
 
-def _segment_asks(row: Row, stretch: dict[str, Any]) -> list[Ask]:
+def _segment_asks(row: Judged, stretch: dict[str, Any]) -> list[Ask]:
     """Ask for what a segment's grade waits for: technique first, then missing numbers."""
-    steps = [one for one in row["evidence"] if one["rule"] == "premise" and one["next_step"]]
-    open_steps = [one for one in steps if one["holds"] is not True]
-    asks = [
-        Ask("step", text=one["next_step"], text_zh=one["next_step_zh"], **stretch)
-        for one in open_steps
-        if one["clause"] in _SETTLING
-    ]
-    unknown = _unknown_words(row)
-    if unknown and not (asks and row["conduction_block"] == "undetermined"):
-        asks.append(Ask("segment", unknown=unknown, **stretch))
+    asks = [Ask("step", text=text, text_zh=text_zh, **stretch) for text, text_zh in row.steps]
+    if row.unknown and not (asks and row.block == "undetermined"):
+        asks.append(Ask("segment", unknown=row.unknown, **stretch))
     return asks
-
-
-def _unknown_words(row: Row) -> tuple[str, ...]:
-    return tuple(
-        dict.fromkeys(
-            str(one["column"]) for one in row["evidence"] if one["holds"] is None and one["column"]
-        )
-    )

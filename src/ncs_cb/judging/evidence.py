@@ -13,6 +13,7 @@ from ncs_cb.judging.table import FALLBACKS, Segments
 from ncs_cb.judging.truth import number, sentence, words_of
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.knowledge.criteria import Clause, CriteriaSet, Rule, leaves
+from ncs_cb.knowledge.reference import LowerLimits
 
 Array = np.ndarray[Any, Any]
 Row = dict[str, Any]
@@ -28,11 +29,11 @@ class EvidenceBook:
 
     criteria: CriteriaSet
     table: Segments
-    limits: pd.DataFrame
+    limits: LowerLimits
     rows: list[list[Row]] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.rows = [[] for _ in range(len(self.table.keys))]
+        self.rows = [[] for _ in range(len(self.table))]
 
     def add(
         self,
@@ -127,8 +128,8 @@ class EvidenceBook:
         """Give what stands in brackets behind the sentence of each segment."""
         if clause.percent_of and clause.value is not None:
             share = number(float(clause.value))
-            lows, highs = self.limits["low"].tolist(), self.limits["high"].tolist()
-            sets = self.limits["set_id"].tolist()
+            lows, highs = self.limits.low.tolist(), self.limits.high.tolist()
+            sets = self.limits.set_id
             return {at: _share(share, lows[at], highs[at], sets[at]) for at in positions}
         note = ""
         if clause.uncertain_from is not None and clause.value is not None:
@@ -139,8 +140,7 @@ class EvidenceBook:
     def policies(self, extrapolated: Array, covered: Array) -> None:
         """Add what the project, not the publication, decided about a segment."""
         one = self.criteria
-        nerves = self.table.keys["nerve"].tolist()
-        segments = self.table.keys["segment"].tolist()
+        nerves, segments = self.table.texts["nerve"], self.table.texts["segment"]
         for at in np.flatnonzero(~covered).tolist():
             self.rows[at].append(
                 _policy(
@@ -154,7 +154,7 @@ class EvidenceBook:
             self.rows[at].append(
                 _policy(
                     "extrapolated",
-                    f"the publication does not name {anatomy().nerves[nerves[at]].label} "
+                    f"the publication does not name {anatomy().nerves[str(nerves[at])].label} "
                     f"{segments[at]}: the same numbers are used",
                 )
             )

@@ -24,7 +24,7 @@ from ncs_cb.judging.fibers import (
 )
 from ncs_cb.judging.gates import premise
 from ncs_cb.judging.leading import leading_set
-from ncs_cb.judging.limits import Norms, absent_distally, limit_rows
+from ncs_cb.judging.limits import Norms, absent_distally, limited, other_answers
 from ncs_cb.judging.normal import disagreeing, is_clear, unread
 from ncs_cb.judging.rows import Gathered, nerve_of, visits_of
 from ncs_cb.judging.seen import Row, Seen, looked_at, nerve_items, once, silent, studied
@@ -85,8 +85,8 @@ def impressions(
         in English and Chinese.
     """
     sets = chain(reference)
-    marks = _marks(rows, details, Norms(sets))
-    lines = []
+    norms, lines = Norms(sets), []
+    by_visit = {(one.study_id, one.criteria.id): one for one in reversed(concluded)}
     for study_id in visits_of(rows, details):
         person, own = details.get(study_id, Details()), rows.verdicts.get(study_id, ())
         lead = leading_set(own)
@@ -97,12 +97,9 @@ def impressions(
             rows.nerves.get(study_id, ()),
             sensory_studies(person, rows.sensory.get(study_id, ()), sets),
             sets,
-            next(
-                (one for one in concluded if one.study_id == study_id and one.criteria.id == lead),
-                None,
-            ),
+            by_visit.get((study_id, lead)),
             (unassigned or {}).get(study_id, ()),
-            tuple(marks.get(study_id, ())),
+            tuple(_marks(study_id, rows, person, norms)),
             absent_distally(rows.traces.get(study_id, ())),
             left_out=(left_out or {}).get(study_id, ()),
         )
@@ -120,20 +117,19 @@ def impressions(
     return conform(pd.DataFrame(lines), "statements")
 
 
-def _marks(
-    rows: Gathered,
-    details: Mapping[str, Details],
-    norms: Norms,
-) -> dict[str, list[Row]]:
-    """Give the motor values that have a limit of normal, with where they lie, by study."""
-    tables = {"traces": rows.traces, "segments": rows.segments}
-    found: dict[str, list[Row]] = {}
-    for one in limit_rows(rows.traces, rows.segments, details, norms):
-        study_id = one["study_id"]
-        row = tables[one["table"]][study_id][one["row"]]
-        others = norms.others(row, one, details.get(study_id, Details()))
-        found.setdefault(study_id, []).append({**row, **one, "others": others})
-    return found
+def _marks(study_id: str, rows: Gathered, person: Details, norms: Norms) -> Iterator[Row]:
+    """Give the motor values of a visit that have a limit of normal, with where they lie."""
+    for name, table in (("traces", rows.traces), ("segments", rows.segments)):
+        own = table.get(study_id, ())
+        for place, column, norm, answer in limited(name, own, person, norms):
+            yield {
+                **own[place],
+                "column": column,
+                "limit": norm.limit.value,
+                "set_id": norm.limit.set_id,
+                "is_outside": answer,
+                "others": other_answers(norm, own[place][column], answer),
+            }
 
 
 # ------------------------------------------------------------------ the statements

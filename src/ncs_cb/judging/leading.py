@@ -30,7 +30,11 @@ def leading_set(verdicts: Iterable[Row]) -> str:
 
     Where there is no such set, the first for MMN, then the first at all; empty without verdicts.
     """
-    ids = list(dict.fromkeys(str(row["criteria"]) for row in verdicts))
+    return _leader(tuple(dict.fromkeys(str(row["criteria"]) for row in verdicts)))
+
+
+@cache
+def _leader(ids: tuple[str, ...]) -> str:
     for able in (
         [one for one in ids if is_for_mmn(one) and _leads(one)],
         [one for one in ids if is_for_mmn(one)],

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
-from ncs_cb import flags
 from ncs_cb.columns import conform
 from ncs_cb.judging import sensory
 from ncs_cb.judging.rows import ByStudy, Row, by_study
@@ -24,7 +23,8 @@ _ITEMS = {
     "negative_peak_amplitude_mv": "amplitude_mv",
     "conduction_velocity_m_per_s": "velocity_m_per_s",
 }
-_AT_SITES = ("onset_latency_ms", "negative_peak_amplitude_mv")
+_LATENCY = "onset_latency_ms"
+_AT_SITES = (_LATENCY, "negative_peak_amplitude_mv")
 _ALONG_SEGMENTS = ("conduction_velocity_m_per_s",)
 
 
@@ -66,36 +66,51 @@ def limit_rows(
 ) -> list[dict[str, Any]]:
     """Give the motor part of :func:`limits_table` as rows, of rows by study."""
     return [
-        one
+        {
+            "study_id": rows[place]["study_id"],
+            "table": name,
+            "row": place,
+            "column": column,
+            "limit": norm.limit.value,
+            "direction": norm.limit.direction,
+            "is_outside": answer,
+            "set_id": norm.limit.set_id,
+            "source": norm.limit.source,
+            "verified": norm.limit.verified,
+        }
         for name, table in (("traces", traces), ("segments", segments))
         for study_id, rows in table.items()
-        for one in _of_study(name, rows, details.get(study_id, Details()), norms)
+        for place, column, norm, answer in limited(
+            name, rows, details.get(study_id, Details()), norms
+        )
     ]
 
 
-def _of_study(
+def limited(
     table: str, rows: Sequence[Row], person: Details, norms: Norms
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[tuple[int, str, Norm, bool | None]]:
+    """Give the motor values of one study that have a limit of normal, and their answers."""
     distal = _distal_rows(rows) if table == "traces" else set()
     columns = _AT_SITES if table == "traces" else _ALONG_SEGMENTS
     for place, row in enumerate(rows):
         if row.get("kind") == "sensory":
             continue
         for column in columns:
-            limit = norms.limit(row, column, person, is_distal=place in distal)
-            if limit is not None:
-                yield {
-                    "study_id": row["study_id"],
-                    "table": table,
-                    "row": place,
-                    "column": column,
-                    "limit": limit.value,
-                    "direction": limit.direction,
-                    "is_outside": _is_gone(row, column) or is_outside(row[column], limit),
-                    "set_id": limit.set_id,
-                    "source": limit.source,
-                    "verified": limit.verified,
-                }
+            norm = norms.norm(row, column, person, is_distal=place in distal)
+            if norm is not None:
+                yield (
+                    place,
+                    column,
+                    norm,
+                    _is_gone(row, column) or is_outside(row[column], norm.limit),
+                )
+
+
+def other_answers(norm: Norm, value: Any, answer: bool | None) -> tuple[Limit, ...]:
+    """Give the limits of other sets by which a value falls on the other side."""
+    if not norm.others or pd.isna(value):
+        return ()
+    return tuple(one for one in norm.others if is_outside(value, one) is not answer)
 
 
 def _is_gone(row: Row, column: str) -> bool:
@@ -115,8 +130,19 @@ def absent_distally(rows: Iterable[Row]) -> tuple[Row, ...]:
     rows : iterable of mapping
         Rows of the table ``traces`` of one study.
     """
-    used = [row for row in rows if flags.stands(row)]
+    used = [row for row in rows if row["stands"]]
+    if not any(map(_is_absent, used)):
+        return ()
     return tuple(used[place] for place in sorted(_distal_rows(used)) if _is_absent(used[place]))
+
+
+class Norm(NamedTuple):
+    """The limit of a value, and those that other sets would hold it to."""
+
+    limit: Limit
+    is_anywhere: bool
+    """Whether it holds at whatever distance."""
+    others: tuple[Limit, ...]
 
 
 class Norms:
@@ -130,64 +156,39 @@ class Norms:
 
     def __init__(self, sets: tuple[ReferenceSet, ...]) -> None:
         self._sets = sets
-        self._known: dict[tuple[Any, ...], tuple[Limit | None, bool]] = {}
+        self._known: dict[tuple[Any, ...], Norm | None] = {}
 
-    def limit(
-        self,
-        row: Row,
-        column: str,
-        person: Details,
-        *,
-        is_distal: bool,
-        only: ReferenceSet | None = None,
-    ) -> Limit | None:
-        """Give the limit of one value, of all sets or of one; None where it has none."""
-        if column in _AT_SITES:
-            where: str | None = str(row["stimulation_site"])
-            if not flags.stands(row):
-                return None
-        else:
-            where = row.get("segment")
-        what = (str(row["nerve"]), str(row["muscle"]), where, is_distal)
-        key = (column, what, person.age_years, person.sex, person.height_cm, only and only.id)
-        if key not in self._known:
-            sets = self._sets if only is None else (only,)
-            self._known[key] = _look_up(column, *what, person, sets)
-        found, is_at_place = self._known[key]
-        return found if found is None or is_at_place or _at_place(row, found) else None
+    def norm(self, row: Row, column: str, person: Details, *, is_distal: bool) -> Norm | None:
+        """Give the limit of one value; None where it has none."""
+        at_site = column in _AT_SITES
+        if at_site and not row["stands"]:
+            return None
+        where = row.get("stimulation_site" if at_site else "segment")
+        key = (column, row["nerve"], row["muscle"], where, is_distal)
+        who = (person.age_years, person.sex, person.height_cm)
+        if (key, who) not in self._known:
+            what = (column, str(row["nerve"]), str(row["muscle"]), str(where))
+            self._known[key, who] = self._find(what, is_distal, person)
+        found = self._known[key, who]
+        return found if found is None or found.is_anywhere or _at_place(row, found.limit) else None
 
-    def others(self, row: Row, used: Row, person: Details) -> tuple[Limit, ...]:
-        """Give the limits of other sets by which a value falls on the other side.
-
-        Parameters
-        ----------
-        row : mapping
-            The value's row of its own table.
-        used : mapping
-            Its row of the table ``limits``.
-        person : Details
-        """
-        column = used["column"]
+    def _find(
+        self, what: tuple[str, str, str, str], is_distal: bool, person: Details
+    ) -> Norm | None:
+        limit, is_anywhere = _look_up(*what, is_distal, person, self._sets)
+        if limit is None:
+            return None
         # A latency limit belongs to its distance: another set's speaks of something else.
-        if column == "onset_latency_ms" or pd.isna(row[column]):
-            return ()
-        found = (
-            self.limit(row, column, person, is_distal=True, only=one)
-            for one in self._sets
-            if one.id != used["set_id"]
-        )
-        return tuple(
-            limit
-            for limit in found
-            if limit is not None and is_outside(row[column], limit) is not used["is_outside"]
-        )
+        rest = [one for one in self._sets if one.id != limit.set_id and what[0] != _LATENCY]
+        others = (_look_up(*what, True, person, (one,))[0] for one in rest)
+        return Norm(limit, is_anywhere, tuple(one for one in others if one is not None))
 
 
 def _look_up(
     column: str,
     nerve: str,
     muscle: str,
-    where: str | None,
+    where: str,
     is_distal: bool,
     person: Details,
     sets: tuple[ReferenceSet, ...],
@@ -198,8 +199,8 @@ def _look_up(
         return first_limit(*asked, _ITEMS[column], person, segment=where), True
     found = first_limit(*asked, _ITEMS[column], person, site=where)
     if found is not None and (is_distal or found.site):
-        return found, column != "onset_latency_ms"
-    if column == "onset_latency_ms":
+        return found, column != _LATENCY
+    if column == _LATENCY:
         found = first_limit(*asked, "latency_ms", person, site=where)
         return found if found is not None and found.site else None, True
     return None, True
@@ -209,7 +210,7 @@ def _distal_rows(rows: Sequence[Row]) -> set[int]:
     """Give the row of the most distal motor response of each nerve, side and muscle."""
     found: dict[tuple[Any, ...], tuple[int, int]] = {}
     for place, row in enumerate(rows):
-        if row["kind"] == "sensory" or not flags.is_done(row):
+        if row["kind"] == "sensory" or not row["is_done"]:
             continue
         series = (row["nerve"], row["side"], row["muscle"])
         at = (_order(str(row["nerve"]), str(row["stimulation_site"])), place)

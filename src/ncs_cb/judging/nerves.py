@@ -10,7 +10,6 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ncs_cb import flags
 from ncs_cb.columns import as_number
 from ncs_cb.knowledge.anatomy import anatomy, nerve_of_muscle, usual_muscle
 from ncs_cb.knowledge.clauses import NERVE_COLUMNS
@@ -94,7 +93,7 @@ def _distal(rows: Iterable[Row]) -> Iterator[tuple[Key, dict[str, Any]]]:
     """Give the most distal of the routine sites stimulated; palm and short steps are none."""
     found: dict[Key, tuple[int, Row]] = {}
     for row in rows:
-        if row["kind"] == "sensory" or not flags.stands(row):
+        if row["kind"] == "sensory" or not row["stands"]:
             continue
         rank, key = _rank(row["nerve"], row["stimulation_site"]), _key(row)
         if rank >= 0 and (key not in found or rank < found[key][0]):

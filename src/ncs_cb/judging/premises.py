@@ -5,8 +5,9 @@ Each premise is known to hold, known to be refuted, or unknown; the evidence say
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,14 +17,12 @@ from ncs_cb.judging.answers import (
     CROSSINGS,
     REFUTING,
     Answer,
+    Asked,
     answers_of,
-    case_of,
-    crossing_of,
+    crossings,
     is_absent,
     is_balanced,
-    is_incomparable,
     shares_of,
-    state_of,
 )
 from ncs_cb.judging.contradictions import Contradictions, contradictions, none_of
 from ncs_cb.judging.table import Segments
@@ -43,6 +42,7 @@ Row = dict[str, Any]
 _ENDS = {"": "en", "_zh": "zh"}
 
 
+_DISTAL_FIRST = ("distal", "proximal")
 _DENIED = ("denied", "no_plateau")
 
 
@@ -72,12 +72,14 @@ class Premises:
         Share of the distal amplitude and area that reaches the muscle through another nerve.
     at_most, balanced : ndarray of bool
         The share is the most that may cross; distal equals proximal plus crossing.
-    answers, places : list of dict
-        What the checks found of each segment, and the words for where it lies.
+    crossings : list of Answer or None
+        The anastomosis whose crossing fibers were measured.
+    asked : Asked
+        What the checks found.
+    places : list of mapping
+        The words for where each segment lies.
     against : Contradictions
         What contradicts itself along each nerve.
-    reasons : list of list of dict
-        Evidence of each segment that is the same for every criteria set.
     """
 
     attested: Array
@@ -93,10 +95,10 @@ class Premises:
     crossing_area: Array
     at_most: Array
     balanced: Array
-    answers: list[dict[str, Answer]]
-    places: list[dict[str, str]]
+    crossings: list[Answer | None]
+    asked: Asked
+    places: list[Mapping[str, str]]
     against: Contradictions
-    reasons: list[list[Row]] = field(default_factory=list)
 
     def is_seen_twice(self) -> bool:
         """Tell whether some segment is judged on other numbers beside its own."""
@@ -117,46 +119,37 @@ def premises(
     segments : DataFrame
         All segments, also those that are not adjacent.
     """
-    answers = answers_of(table, checks)
+    asked = answers_of(table, checks)
     said = table.boolean("supramaximal")
-    typed_no = np.asarray(said.fillna(True), dtype=bool) == False  # noqa: E712 - an array
-    crossing = [crossing_of(one) for one in answers]
-
-    def each(test: Any) -> Array:
-        return np.array([test(one) for one in answers], dtype=bool)
-
-    denied = [
-        each(lambda one, n=name: case_of(one, n) in _DENIED)
-        for name in ("submaximal_distal", "submaximal_proximal")
-    ]
-    denied[1] |= typed_no
-    named = each(lambda one: state_of(one, "supramaximality_not_attested") == "cleared")
-    attested = (named | np.asarray(said.fillna(False), dtype=bool)) & ~denied[0] & ~denied[1]
-    collision = each(lambda one: case_of(one, "erb_without_collision") == "collision")
-    apart = each(is_incomparable)
+    crossing = crossings(asked)
+    distal, proximal = (asked.has_case(f"submaximal_{end}", *_DENIED) for end in _DISTAL_FIRST)
+    proximal |= ~said.to_numpy(bool, na_value=True)
+    named = asked.is_("supramaximality_not_attested", "cleared")
+    attested = (named | said.to_numpy(bool, na_value=False)) & ~distal & ~proximal
+    collision = asked.has_case("erb_without_collision", "collision")
+    apart = np.logical_or.reduce([asked.refutes(name) for name in REFUTING])
     firm = collision & attested
     unread = apart | (table.ends_at("erb") & ~firm)
-    found = Premises(
+    return Premises(
         attested,
-        denied[0],
-        denied[1],
+        distal,
+        proximal,
         firm,
         collision,
         apart,
-        each(lambda one: state_of(one, "complete_block") == "raised"),
-        each(is_absent),
-        each(lambda one: case_of(one, "response_absent_at_site") == "absent_at_both"),
+        asked.is_("complete_block", "raised"),
+        is_absent(asked),
+        asked.has_case("response_absent_at_site", "absent_at_both"),
         shares_of(crossing, "crossing_share"),
         shares_of(crossing, "crossing_area_share"),
         np.array([one is not None and one.case.endswith("at_most") for one in crossing], bool),
         np.array([is_balanced(one) for one in crossing], bool),
-        answers,
+        crossing,
+        asked,
         places(table),
         # Like every question of technique, asked where the study was looked at, not its numbers.
-        contradictions(table, answers, segments, unread) if checks is not None else none_of(table),
+        contradictions(table, asked, segments, unread) if checks is not None else none_of(table),
     )
-    rows = [_reasons(*one, found, checks is not None) for one in enumerate(found.places)]
-    return replace(found, reasons=rows)
 
 
 def evidence_row(premise: str, state: str, holds: bool | None, numbers: Mapping[str, Any]) -> Row:
@@ -176,47 +169,102 @@ def evidence_row(premise: str, state: str, holds: bool | None, numbers: Mapping[
     }
 
 
-def places(table: Segments) -> list[dict[str, str]]:
+def places(table: Segments) -> list[Mapping[str, str]]:
     """Name nerve and sites of every segment, for the sentences of the premises."""
     names = ("nerve", "side", "distal_site", "proximal_site")
-    columns = [["" if c is pd.NA else c for c in table.keys[name].tolist()] for name in names]
     return [
-        {
-            "nerve": nerve_words(nerve, side, "en"),
-            "nerve_zh": nerve_words(nerve, side, "zh"),
-            "distal": distal,
-            "proximal": proximal,
-            "side": side,
-        }
-        for nerve, side, distal, proximal in zip(*columns, strict=True)
+        _place(*(one or "" for one in key))
+        for key in zip(*(table.texts[name] for name in names), strict=True)
     ]
 
 
-def _reasons(at: int, where: dict[str, str], found: Premises, looked: bool) -> list[Row]:
-    answers = found.answers[at]
-    rows = list(_stimuli(at, found, where, looked))
-    for name, cases in REFUTING.items():
-        if state_of(answers, name) == "raised" and (not cases or case_of(answers, name) in cases):
-            rows.append(evidence_row(name, "refuted", False, where))
-    if found.complete[at]:
-        rows.append(evidence_row("complete_block", "complete", True, where))
-    elif found.absent[at]:
-        one = answers["complete_block"]
-        state = "recent" if one.case == "recent" else "open"
-        rows.append(evidence_row("complete_block", state, None, where | arithmetic(one, answers)))
-    elif looked and case_of(answers, "response_absent_at_site") == "no_amplitude":
-        rows.append(_unread_row(answers["response_absent_at_site"], where))
-    recent = answers.get("axonal_loss_recent")
-    if recent is not None and recent.state == "raised":
-        rows.append(evidence_row("recent", "note", None, where | arithmetic(recent, answers)))
-    for name in CROSSINGS:
-        asked = answers.get(name)
-        if asked is not None and asked.state == "not_examined" and asked.case == "not_recorded":
-            rows.append(evidence_row("martin_gruber", "not_examined", None, giver(asked, where)))
-        elif asked is not None and asked.state == "raised" and asked.case == "pattern":
-            more = giver(asked, where) | arithmetic(asked, answers)
-            rows.append(evidence_row("martin_gruber", "pattern", None, more))
+@lru_cache(maxsize=4096)
+def _place(nerve: str, side: str, distal: str, proximal: str) -> Mapping[str, str]:
+    return {
+        "nerve": nerve_words(nerve, side, "en"),
+        "nerve_zh": nerve_words(nerve, side, "zh"),
+        "distal": distal,
+        "proximal": proximal,
+        "side": side,
+    }
+
+
+def reasons(found: Premises, *, looked: bool) -> list[list[Row]]:
+    """Give the evidence of each segment that is the same for every criteria set.
+
+    `looked` tells whether the checks were made.
+    """
+    rows: list[list[Row]] = [[] for _ in found.places]
+
+    def add(where: Array, premise: str, state: str, holds: bool | None) -> None:
+        for at in np.flatnonzero(where).tolist():
+            rows[at].append(evidence_row(premise, state, holds, found.places[at]))
+
+    add(found.denied_proximal, "supramaximal", "denied_proximal", False)
+    add(found.denied_distal, "supramaximal", "denied_distal", False)
+    _add_stimuli(rows, found, looked)
+    for name in REFUTING:
+        add(found.asked.refutes(name), name, "refuted", False)
+    add(found.complete, "complete_block", "complete", True)
+    _add_absent(rows, found, looked)
+    _add_crossings(rows, found)
     return rows
+
+
+def _add_stimuli(rows: list[list[Row]], found: Premises, looked: bool) -> None:
+    """Say who attested the stimuli, or which of them nobody did."""
+    name = "supramaximality_not_attested"
+    for at in np.flatnonzero(found.attested).tolist():
+        by = _sayers(found.asked.at(name, at))
+        told = {key: _sayer_words(by, lang) for key, lang in (("by", "en"), ("by_zh", "zh"))}
+        row = evidence_row("supramaximal", "attested", True, {**found.places[at], **told})
+        rows[at].append(row | {"supramaximal_by": by or None})
+    if not looked:
+        return
+    known = found.attested | found.denied_proximal | found.denied_distal
+    for at in np.flatnonzero(~known).tolist():
+        one, where = found.asked.at(name, at), found.places[at]
+        numbers = {} if one is None else one.numbers
+        sites = [str(numbers[key]) for key in ("site", "distal", "proximal") if key in numbers]
+        sites = sites or [where["distal"], where["proximal"]]
+        named = {"sites": site_words(sites, "en"), "sites_zh": site_words(sites, "zh")}
+        rows[at].append(evidence_row("supramaximal", "not_attested", None, {**where, **named}))
+
+
+def _add_absent(rows: list[list[Row]], found: Premises, looked: bool) -> None:
+    """Say where a response is not there, or not known, and where axons were lost of late."""
+    asked, rest = found.asked, ~found.complete
+    for at in np.flatnonzero(rest & found.absent).tolist():
+        one = asked.at("complete_block", at)
+        assert one is not None
+        state = "recent" if one.case == "recent" else "open"
+        told = {**found.places[at], **arithmetic(one)}
+        rows[at].append(evidence_row("complete_block", state, None, told))
+    unread = asked.has_case("response_absent_at_site", "no_amplitude")
+    for at in np.flatnonzero(rest & ~found.absent & unread).tolist() if looked else ():
+        one = asked.at("response_absent_at_site", at)
+        assert one is not None
+        rows[at].append(_unread_row(one, found.places[at]))
+    for at in np.flatnonzero(asked.is_("axonal_loss_recent", "raised")).tolist():
+        one = asked.at("axonal_loss_recent", at)
+        assert one is not None
+        told = {**found.places[at], **arithmetic(one)}
+        rows[at].append(evidence_row("recent", "note", None, told))
+
+
+def _add_crossings(rows: list[list[Row]], found: Premises) -> None:
+    """Say where an anastomosis was not looked for, and where the other nerve points to one."""
+    asked = found.asked
+    for name in CROSSINGS:
+        open_ = asked.is_(name, "not_examined") & asked.has_case(name, "not_recorded")
+        likely = asked.is_(name, "raised") & asked.has_case(name, "pattern")
+        for at in np.flatnonzero(open_ | likely).tolist():
+            one = asked.at(name, at)
+            assert one is not None
+            told = giver(one, found.places[at])
+            state = "pattern" if likely[at] else "not_examined"
+            told |= arithmetic(one) if likely[at] else {}
+            rows[at].append(evidence_row("martin_gruber", state, None, told))
 
 
 def _unread_row(one: Answer, where: Mapping[str, str]) -> Row:
@@ -240,43 +288,22 @@ def giver(one: Answer, where: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def arithmetic(one: Answer, answers: Mapping[str, Answer]) -> dict[str, str]:
+def arithmetic(one: Answer) -> dict[str, str]:
     """Give the sentence of a check in both languages."""
-    name = next(key for key, value in answers.items() if value is one)
     if one.case == "already":
-        return dict.fromkeys(("arithmetic", "arithmetic_zh"), name.replace("_", " "))
+        return dict.fromkeys(("arithmetic", "arithmetic_zh"), one.flag.replace("_", " "))
     langs = {"arithmetic": "en", "arithmetic_zh": "zh"}
-    return {key: say(name, one.case, one.numbers, lang=lang) for key, lang in langs.items()}
+    return {key: say(one.flag, one.case, one.numbers, lang=lang) for key, lang in langs.items()}
 
 
-def _stimuli(at: int, found: Premises, where: dict[str, str], looked: bool) -> Iterator[Row]:
-    if found.denied_proximal[at]:
-        yield evidence_row("supramaximal", "denied_proximal", False, where)
-    if found.denied_distal[at]:
-        yield evidence_row("supramaximal", "denied_distal", False, where)
-    if found.attested[at]:
-        by = _sayers(found.answers[at])
-        told = {key: _sayer_words(by, lang) for key, lang in (("by", "en"), ("by_zh", "zh"))}
-        yield evidence_row("supramaximal", "attested", True, where | told) | {
-            "supramaximal_by": by or None
-        }
-    elif looked and not (found.denied_proximal[at] or found.denied_distal[at]):
-        numbers = found.answers[at].get("supramaximality_not_attested")
-        one = dict(numbers.numbers) if numbers is not None else {}
-        sites = [str(one[key]) for key in ("site", "distal", "proximal") if key in one]
-        sites = sites or [where["distal"], where["proximal"]]
-        told = {"sites": site_words(sites, "en"), "sites_zh": site_words(sites, "zh")}
-        yield evidence_row("supramaximal", "not_attested", None, where | told)
-
-
-def _sayers(answers: Mapping[str, Answer]) -> str:
+def _sayers(one: Answer | None) -> str:
     """Give who attested the two stimuli: one id, two with ``;`` between them, or ""."""
-    one = answers.get("supramaximality_not_attested")
     if one is None or one.state != "cleared":
         return "table"  # it is the table of segments that says so
     return ";".join(filter(None, str(one.numbers["by"]).split(";")))
 
 
+@lru_cache(maxsize=4096)
 def _sayer_words(by: str, lang: str) -> str:
     words = load_words(lang)
     if not by:

@@ -26,8 +26,7 @@ def answering(table: Segments, silent: Array) -> Segments:
     if not silent.any():
         return table
     known = table.number("distal_amplitude_mv")[0]
-    values = table.values.assign(distal_amplitude_mv=np.where(silent, 0.0, known))
-    return replace(table, values=values, number_cache={})
+    return _with(table, distal_amplitude_mv=np.where(silent, 0.0, known))
 
 
 def without_crossing(table: Segments, crossing: Array, crossing_area: Array) -> Segments | None:
@@ -35,24 +34,32 @@ def without_crossing(table: Segments, crossing: Array, crossing_area: Array) -> 
     if not np.isfinite(crossing).any():
         return None
     shares = {"amplitude": crossing, "area": crossing_area}
-    values = table.values.copy()
-    for column, kind in _BY_SHARE.items():
-        if column in values:
-            values[column] = reduced(values[column].to_numpy(np.float64), shares[kind])
-    if "distal_amplitude_mv" in values:
+    given = table.columns
+    changed = {
+        name: reduced(given[name], shares[kind])
+        for name, kind in _BY_SHARE.items()
+        if name in given
+    }
+    if "distal_amplitude_mv" in given:
         left = np.where(np.isnan(crossing), 1.0, 1.0 - crossing)
-        values["distal_amplitude_mv"] = values["distal_amplitude_mv"].to_numpy(np.float64) * left
-    return replace(table, values=values, number_cache={})
+        changed["distal_amplitude_mv"] = given["distal_amplitude_mv"] * left
+    return _with(table, **changed)
+
+
+def _with(table: Segments, **columns: Array) -> Segments:
+    """Give the segments with some numbers changed."""
+    return replace(table, columns={**table.columns, **columns}, number_cache={})
 
 
 def recovered(table: Segments, against: Contradictions) -> Segments | None:
     """Give the segments with the least fall that a more proximal response shows; None if none."""
     if not any(against.site):
         return None
-    values = table.values.copy()
-    for name, least in against.recovered.items():
-        values[name] = np.where(np.isnan(least), values[name].to_numpy(np.float64), least)
-    return replace(table, values=values, number_cache={})
+    changed = {
+        name: np.where(np.isnan(least), table.columns[name], least)
+        for name, least in against.recovered.items()
+    }
+    return _with(table, **changed)
 
 
 def reduced(reduction_pct: Array, share: Array) -> Array:

@@ -26,6 +26,41 @@ __all__ = [
 
 ByStudy = Mapping[str, tuple[Row, ...]]
 
+# What may be concluded from of a response and of a segment: an archive has a million cells more.
+_OF_TRACES = (
+    "study_id",
+    "nerve",
+    "side",
+    "muscle",
+    "kind",
+    "stimulation_site",
+    "distance_mm",
+    "high_pass_hz",
+    "response",
+    "onset_latency_ms",
+    "negative_peak_latency_ms",
+    "negative_peak_amplitude_mv",
+    "total_negative_duration_ms",
+    "quality_flags",
+)
+_OF_SEGMENTS = (
+    "study_id",
+    "nerve",
+    "side",
+    "muscle",
+    "segment",
+    "is_adjacent",
+    "distal_site",
+    "proximal_site",
+    "length_mm",
+    "is_entrapment_site",
+    "amplitude_reduction_pct",
+    "area_reduction_pct",
+    "total_area_reduction_pct",
+    "conduction_velocity_m_per_s",
+    "quality_flags",
+)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Gathered:
@@ -50,7 +85,7 @@ def gather(
     details: Mapping[str, Details],
 ) -> Gathered:
     """Take the tables of those names apart, once for everything that is concluded from them."""
-    measured, recorded = by_study(segments), by_study(traces)
+    measured, recorded = by_study(segments, _OF_SEGMENTS), by_study(traces, _OF_TRACES)
     sensory = {
         study_id: tuple(row for row in rows if row["kind"] == "sensory")
         for study_id, rows in recorded.items()
@@ -70,12 +105,14 @@ def visits_of(rows: Gathered, details: Mapping[str, Details]) -> list[str]:
     return list(dict.fromkeys(study_id for table in known for study_id in table))
 
 
-def by_study(frame: pd.DataFrame) -> dict[str, tuple[Row, ...]]:
+def by_study(frame: pd.DataFrame, names: Sequence[str] | None = None) -> dict[str, tuple[Row, ...]]:
     """Give the rows of a table by study id; an absent id is empty text.
 
-    Beside its own cells each row holds what is asked of it again and again: :func:`_facts`.
+    Beside its own cells, or those of some columns, each row holds what is asked of it again and
+    again: :func:`_facts`.
     """
-    columns = {str(name): frame[name].tolist() for name in frame.columns}
+    given = frame.columns if names is None else [name for name in names if name in frame]
+    columns = {str(name): frame[name].tolist() for name in given}
     columns |= _facts(columns)
     groups: dict[str, list[Row]] = {}
     for row in zip(*columns.values(), strict=True):
@@ -91,7 +128,8 @@ def _facts(columns: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
     ``nerve_and_side`` and ``place`` (with muscle and segment) name a row, with "" for what is not
     known; ``is_foreign`` tells a recording from a muscle of another nerve, ``trap`` is the
     entrapment site within a segment, ``raised`` the set of its flags, ``premises`` the
-    premises in its evidence by name and answer.
+    premises in its evidence by name and answer. ``is_done`` and ``stands`` say of a response what
+    :mod:`ncs_cb.flags` means by it.
     """
     if "nerve" not in columns:
         return {}
@@ -105,8 +143,13 @@ def _facts(columns: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
         pairs = zip(own, muscle, segments, strict=True)
         found["place"] = [(*nerve, which, segment) for nerve, which, segment in pairs]
         found["trap"] = list(map(trap_within, columns["nerve"], segments))
-    if "quality_flags" in columns:
-        found["raised"] = [flags.names(text) for text in _texts(columns["quality_flags"])]
+    raised = list(map(flags.names, _texts(columns.get("quality_flags", unknown))))
+    found["raised"] = raised
+    if "kind" in columns:
+        done = [one != "not_done" for one in _texts(columns.get("response", unknown))]
+        is_used = ("not_used" not in names for names in raised)
+        found["is_done"] = done
+        found["stands"] = [one and used for one, used in zip(done, is_used, strict=True)]
     if "evidence" in columns:
         found["premises"] = [_premises(evidence) for evidence in columns["evidence"]]
     return found
@@ -123,11 +166,12 @@ def trap_within(nerve: str, segment: str) -> Entrapment | None:
 
 
 def _premises(evidence: Sequence[Row]) -> dict[tuple[str, bool | None], Row]:
-    """Give the first premise of each name and answer."""
+    """Give the first premise of each name and answer; they stand behind all clauses."""
     found: dict[tuple[str, bool | None], Row] = {}
-    for one in evidence:
-        if one["rule"] == "premise":
-            found.setdefault((one["clause"], one["holds"]), one)
+    for one in reversed(evidence):
+        if one["rule"] != "premise":
+            break
+        found[one["clause"], one["holds"]] = one
     return found
 
 

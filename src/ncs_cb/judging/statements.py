@@ -65,10 +65,11 @@ def technical(visit: Seen) -> Iterator[Statement]:
             "technique", "submaximal", tuple(segment_item("segment", row) for row in denied)
         )
     told = list(denied)
+    refuted = [row for row in visit.verdicts if any(h is False for _, h in row["premises"])]
     for case, names in _INCOMPARABLE.items():
         rows = [
             row
-            for row in visit.verdicts
+            for row in refuted
             if row not in told and any(premise(row, name, holds=False) for name in names)
         ]
         told += rows

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ncs_cb import flags
 from ncs_cb.columns import SEGMENT_KEYS, table_columns
 from ncs_cb.errors import StudyError, did_you_mean
 from ncs_cb.judging.truth import unknown
@@ -28,14 +29,16 @@ _NAMES = tuple(c.name for c in table_columns("segments"))
 Array = np.ndarray[Any, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Segments:
-    """Segments ready to be judged.
+    """Segments ready to be judged, as columns.
 
     Attributes
     ----------
-    keys : DataFrame
-        Identifying columns, ``distal_site`` and ``proximal_site``; a plain range index.
+    texts : dict of str to list
+        What names a segment, ``distal_site`` and ``proximal_site`` too; None when unknown.
+    columns : dict of str to ndarray
+        The numbers and truths of the table that it has.
     kinds : list of (nerve, distal site, proximal site)
         The different kinds of segment.
     codes : ndarray of int
@@ -46,12 +49,15 @@ class Segments:
         What :meth:`number` has worked out.
     """
 
-    keys: pd.DataFrame
-    values: pd.DataFrame
+    texts: dict[str, list[str | None]]
+    columns: dict[str, Any]
     kinds: list[tuple[str, str, str]]
     codes: Array
     flags: list[frozenset[str]]
     number_cache: dict[str, tuple[Array, Array | str]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.codes)
 
     def number(self, column: str) -> tuple[Array, Array | str]:
         """Give the numbers a clause compares and the column they are taken from.
@@ -70,49 +76,59 @@ class Segments:
         if wider is None:
             return first, column
         total = self._column(wider)
-        late = self._raised("late_negative_component")
+        late = self.raised("late_negative_component")
         lacking = np.isnan(total)
         used = np.where(lacking, np.where(late, np.nan, first), total)
         return used, np.where(lacking, column, wider)
 
     def _column(self, name: str) -> Array:
-        if name not in self.values:
-            return np.full(len(self.keys), np.nan)
-        return self.values[name].to_numpy(dtype=np.float64)
+        found: Array | None = self.columns.get(name)
+        return np.full(len(self), np.nan) if found is None else found
 
-    def _raised(self, flag: str) -> Array:
+    def raised(self, flag: str) -> Array:
+        """Tell which rows name a flag."""
         return np.array([flag in raised for raised in self.flags], dtype=bool)
+
+    def of_kind(self, fact: Callable[[str, str, str], bool]) -> Array:
+        """Tell of which segments something holds that nerve and sites decide."""
+        found: Array = np.array([fact(*kind) for kind in self.kinds], dtype=bool)[self.codes]
+        return found
 
     def ends_at(self, site: str) -> Array:
         """Tell which segments have `site` as their proximal one."""
-        return np.array([kind[2] == site for kind in self.kinds], dtype=bool)[self.codes]
+        return self.of_kind(lambda _nerve, _distal, proximal: proximal == site)
 
     def boolean(self, column: str) -> pd.arrays.BooleanArray:
         """Give a column of truths; whether a segment is an entrapment site anatomy also knows."""
-        given: Any = (
-            self.values[column].astype("boolean").array
-            if column in self.values
-            else unknown(len(self.keys))
-        )
+        given: Any = self.columns.get(column)
+        if given is None:
+            given = unknown(len(self))
         if column != "is_entrapment_site":
             return given  # type: ignore[no-any-return]
-        known = np.array([entrapment_between(*kind) is not None for kind in self.kinds], dtype=bool)
-        anatomical = pd.arrays.BooleanArray(known[self.codes], np.zeros(len(self.keys), dtype=bool))
+        known = self.of_kind(lambda *kind: entrapment_between(*kind) is not None)
+        anatomical = pd.arrays.BooleanArray(known, np.zeros(len(self), dtype=bool))
         return given.fillna(False) | anatomical  # type: ignore[no-any-return]
 
     def flag(self, name: str, checks: pd.DataFrame | Findings | None) -> pd.arrays.BooleanArray:
         """Give whether a flag is raised: unknown where nobody looked for it."""
         if name == "entrapment_site":
             return self.boolean("is_entrapment_site")
-        raised = self._raised(name)
+        raised = self.raised(name)
         cleared = np.zeros(len(raised), dtype=bool)
         if isinstance(checks, Findings):
             cleared = checks.cleared(name)
         elif checks is not None and len(checks):
             mine = checks.loc[(checks["flag"] == name) & (checks["state"] == "cleared")]
-            keys = pd.MultiIndex.from_frame(self.keys[[*SEGMENT_KEYS]].fillna(""))
-            cleared = keys.isin(pd.MultiIndex.from_frame(mine[[*SEGMENT_KEYS]].fillna("")))
+            known = set(zip(*(texts_of(mine[one]) for one in SEGMENT_KEYS), strict=True))
+            keys = zip(*(self.texts[one] for one in SEGMENT_KEYS), strict=True)
+            cleared = np.array([key in known for key in keys], dtype=bool)
         return pd.arrays.BooleanArray(raised, ~raised & ~cleared)
+
+
+def texts_of(cells: pd.Series) -> list[str | None]:
+    """Give a column of texts; None when unknown."""
+    text = cells if isinstance(cells.dtype, pd.StringDtype) else cells.astype("string")
+    return [one if isinstance(one, str) else None for one in text.tolist()]
 
 
 def read_segments(segments: pd.DataFrame) -> Segments:
@@ -124,32 +140,30 @@ def read_segments(segments: pd.DataFrame) -> Segments:
         If a needed column is missing, or a nerve, site, segment or number is not understood.
     """
     _refuse_misspelled(segments)
-    segments = _in_our_names(segments)
     if not {*_NAMES}.issubset(segments):  # typed in; our own tables hold what was measured
         _refuse_fractions(segments)
         _refuse_lengths(segments)
     if "is_adjacent" in segments:
         adjacent = segments["is_adjacent"].astype("boolean").fillna(True).to_numpy(dtype=bool)
         segments = segments.loc[adjacent]
-    table = segments.reset_index(drop=True)
-    keys: dict[str, Any] = {
-        name: table[name].astype("string").array
-        if name in table
-        else pd.array([None] * len(table), dtype="string")
+    n = len(segments)
+    texts: dict[str, list[str | None]] = {
+        name: texts_of(segments[name]) if name in segments else [None] * n
         for name in (*SEGMENT_KEYS, "quality_flags")
     }
-    keys["quality_flags"] = keys["quality_flags"].fillna("")
-    if "segment" not in table and len(table):
-        sites = table["distal_site"].astype("string") + "-" + table["proximal_site"]
-        keys["segment"] = sites.astype("string").array
-    pairs = list(zip(keys["nerve"].tolist(), keys["segment"].tolist(), strict=True))
+    if "segment" not in segments:
+        ends = (texts_of(segments[name]) for name in ("distal_site", "proximal_site"))
+        texts["segment"] = [f"{d}-{p}" if d and p else None for d, p in zip(*ends, strict=True)]
+    for name, read in _READERS.items():
+        texts[name] = _in_our_names(texts[name], read)
+    pairs = list(zip(texts["nerve"], texts["segment"], strict=True))
     different = {pair: code for code, pair in enumerate(dict.fromkeys(pairs))}
     codes = np.array([different[pair] for pair in pairs], dtype=np.intp)
     kinds = [_kind(*pair) for pair in different]
     for place, name in ((1, "distal_site"), (2, "proximal_site")):
-        keys[name] = pd.array([kinds[code][place] for code in codes], dtype="string")
-    flags = [frozenset(text.split(";")) for text in keys["quality_flags"].tolist()]
-    return Segments(pd.DataFrame(keys), _numbers(table), kinds, codes, flags)
+        texts[name] = [kinds[code][place] for code in codes.tolist()]
+    raised = [flags.names(text or "") for text in texts.pop("quality_flags")]
+    return Segments(texts, _columns(segments), kinds, codes, raised)
 
 
 def _refuse_misspelled(segments: pd.DataFrame) -> None:
@@ -170,26 +184,10 @@ def _refuse_misspelled(segments: pd.DataFrame) -> None:
             )
 
 
-def _in_our_names(segments: pd.DataFrame) -> pd.DataFrame:
-    """Put ids in place of every spelling of nerves, sites, segments, sides and muscles."""
-    readers: dict[str, Callable[[str], str | None]] = {
-        "nerve": lambda t: find("nerves", t),
-        "muscle": lambda t: find("muscles", t),
-        "side": lambda t: SIDES.get(t.strip().casefold()),
-        "segment": _segment_named,
-        "distal_site": lambda t: find("sites", t),
-        "proximal_site": lambda t: find("sites", t),
-    }
-    changed = {}
-    for name, read in readers.items():
-        if name not in segments:
-            continue
-        cells = segments[name].astype("string")
-        texts = dict.fromkeys(text for text in cells.tolist() if isinstance(text, str))
-        known = {text: read(text) or text for text in texts}
-        if any(text != own for text, own in known.items()):
-            changed[name] = cells.map(known, na_action="ignore").astype("string")
-    return segments.assign(**changed) if changed else segments
+def _in_our_names(texts: list[str | None], read: Callable[[str], str | None]) -> list[str | None]:
+    """Put ids in place of every spelling of a nerve, side, muscle or segment."""
+    known = {text: text and (read(text) or text) for text in dict.fromkeys(texts)}
+    return [known[text] for text in texts]
 
 
 def _segment_named(text: str) -> str | None:
@@ -200,6 +198,14 @@ def _segment_named(text: str) -> str | None:
             if distal and proximal:
                 return f"{distal}-{proximal}"
     return None
+
+
+_READERS: dict[str, Callable[[str], str | None]] = {
+    "nerve": lambda text: find("nerves", text),
+    "muscle": lambda text: find("muscles", text),
+    "side": lambda text: SIDES.get(text.strip().casefold()),
+    "segment": _segment_named,
+}
 
 
 def _refuse_fractions(segments: pd.DataFrame) -> None:
@@ -232,15 +238,15 @@ def _refuse_lengths(segments: pd.DataFrame) -> None:
             )
 
 
-def _kind(nerve: Any, segment: Any) -> tuple[str, str, str]:
-    if nerve is pd.NA or segment is pd.NA:
+def _kind(nerve: str | None, segment: str | None) -> tuple[str, str, str]:
+    if nerve is None or segment is None:
         raise StudyError("a row of the segments table names no nerve or no segment")
     known = anatomy().nerves
     if nerve not in known:
         meant = find("nerves", nerve)
         hint = f" Write '{meant}'." if meant else did_you_mean(nerve, known)
         raise StudyError(f"unknown nerve '{nerve}'; known: {', '.join(known)}.{hint}")
-    distal, dash, proximal = str(segment).partition("-")
+    distal, dash, proximal = segment.partition("-")
     if not dash:
         raise StudyError(
             f"unknown segment '{segment}' of the {nerve} nerve; write two sites, distal first, "
@@ -266,7 +272,7 @@ def _site(nerve: str, site: str) -> str:
     return site
 
 
-def _numbers(table: pd.DataFrame) -> pd.DataFrame:
+def _columns(table: pd.DataFrame) -> dict[str, Any]:
     columns: dict[str, Any] = {}
     for name in table.columns:
         if name in _NUMBERS:
@@ -274,7 +280,7 @@ def _numbers(table: pd.DataFrame) -> pd.DataFrame:
             columns[name] = np.where(np.isfinite(plain), plain, np.nan)
         elif name in ("is_entrapment_site", "supramaximal"):
             columns[name] = table[name].astype("boolean").array
-    return pd.DataFrame(columns, index=table.index)
+    return columns
 
 
 def _plain(cells: pd.Series) -> Array:

@@ -114,13 +114,13 @@ def unknown(length: int) -> pd.arrays.BooleanArray:
     return pd.arrays.BooleanArray(np.zeros(length, dtype=bool), np.ones(length, dtype=bool))
 
 
-def at_least(n: int, terms: Sequence[pd.arrays.BooleanArray]) -> pd.Series[bool]:
+def at_least(n: int, terms: Sequence[pd.arrays.BooleanArray]) -> pd.arrays.BooleanArray:
     """Give whether at least `n` of the terms hold: false only when the unknown cannot reach `n`."""
-    table = pd.concat([pd.Series(term, dtype="boolean") for term in terms], axis=1)
-    certain = table.fillna(False).sum(axis=1)
-    possible = table.fillna(True).sum(axis=1)
-    answer = pd.Series(certain >= n, dtype="boolean")
-    return answer.mask((certain < n) & (possible >= n), pd.NA)
+    certain, possible = (
+        np.sum([term.to_numpy(bool, na_value=guess) for term in terms], axis=0)
+        for guess in (False, True)
+    )
+    return pd.arrays.BooleanArray(certain >= n, (certain < n) & (possible >= n))
 
 
 def number(value: float, limit: float | None = None) -> str:
@@ -134,8 +134,10 @@ def number(value: float, limit: float | None = None) -> str:
     if limit is None or not math.isfinite(limit):
         return f"{value:.1f}".removesuffix(".0")
     distance = abs(value - limit)
-    if distance >= _NEAR or distance <= TOLERANCE:
-        return f"{value:.1f}".removesuffix(".0") if distance <= TOLERANCE else f"{value:.1f}"
+    if distance >= _NEAR:
+        return f"{value:.1f}"
+    if distance <= TOLERANCE:
+        return f"{value:.1f}".removesuffix(".0")
     decimals = 2
     while round(value, decimals) == round(limit, decimals) and decimals < 9:
         decimals += 1
@@ -164,18 +166,25 @@ def sentence(
     >>> sentence("total_area_reduction_pct", "ge", float("nan"), 50.0, None)
     'area reduction unknown (asked: >= 50 %)'
     """
-    label, unit = words_of(column)
-    if not math.isfinite(limit):
-        shown = f"{number(value)}{unit}" if math.isfinite(value) else "unknown"
-        return f"{label} {shown}, limit not known or not enabled{addition}"
-    edge = f"{_limit_text(limit)}{unit}"
-    if holds is None:
-        shown = f"{number(value, limit)}{unit}" if math.isfinite(value) else "unknown"
-        return f"{label} {shown} (asked: {SYMBOLS[op]} {edge}){addition}"
-    symbol = SYMBOLS[op] if holds else _OPPOSITE[op]
-    return f"{label} {number(value, limit)}{unit} {symbol} {edge}{addition}"
+    asked = limit if math.isfinite(limit) else None
+    if not math.isfinite(value):
+        label, unit = words_of(column)
+        return f"{label} unknown{_comparison(op, asked, holds, unit)}{addition}"
+    before, after = _around(column, op, asked, holds)
+    return f"{before}{number(value, limit)}{after}{addition}"
 
 
 @lru_cache(maxsize=4096)
-def _limit_text(limit: float) -> str:
-    return f"{limit:.4f}".rstrip("0").rstrip(".")
+def _around(column: str, op: str, limit: float | None, holds: bool | None) -> tuple[str, str]:
+    """Write what stands before and after a number; few limits are asked, of many numbers."""
+    label, unit = words_of(column)
+    return f"{label} ", f"{unit}{_comparison(op, limit, holds, unit)}"
+
+
+def _comparison(op: str, limit: float | None, holds: bool | None, unit: str) -> str:
+    if limit is None:
+        return ", limit not known or not enabled"
+    edge = f"{limit:.4f}".rstrip("0").rstrip(".") + unit
+    if holds is None:
+        return f" (asked: {SYMBOLS[op]} {edge})"
+    return f" {SYMBOLS[op] if holds else _OPPOSITE[op]} {edge}"

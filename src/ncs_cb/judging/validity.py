@@ -11,17 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from ncs_cb.judging.answers import (
-    crossing_of,
-)
 from ncs_cb.judging.premises import REST, Array, Premises, Row, arithmetic, evidence_row, giver
 from ncs_cb.judging.rest import reduced
 from ncs_cb.judging.table import Segments
 from ncs_cb.knowledge import thresholds
 from ncs_cb.knowledge.anatomy import anatomy, nerve_of_muscle
 from ncs_cb.knowledge.criteria import CriteriaSet, leaves
+from ncs_cb.knowledge.reference import LowerLimits
 from ncs_cb.vocabulary import TOLERANCE
 from ncs_cb.wording.catalog import load as load_words
 
@@ -50,7 +47,7 @@ class Standing:
 
     def say(self, at: int, premise: str, state: str, holds: bool | None, **more: Any) -> None:
         """Add a premise to the evidence of one segment."""
-        numbers = self.found.places[at] | more
+        numbers = {**self.found.places[at], **more}
         self.rows[at].append(evidence_row(premise, state, holds, numbers))
 
     def crossing(self, rest: tuple[Array, Array]) -> None:
@@ -73,13 +70,9 @@ class Standing:
         for at in np.flatnonzero(concerned).tolist():
             state = "whole" if whole[at] else "part"
             state += "_at_most" if found.at_most[at] else ""
-            one = crossing_of(found.answers[at])
+            one = found.crossings[at]
             assert one is not None
-            more = (
-                giver(one, self.found.places[at])
-                | arithmetic(one, found.answers[at])
-                | self._rests(at)
-            )
+            more = giver(one, found.places[at]) | arithmetic(one) | self._rests(at)
             self.say(at, "martin_gruber", state, not whole[at], **more)
             if not whole[at]:
                 self.rows[at][-1] |= {key: more[key] for key in REST}
@@ -119,19 +112,18 @@ class Standing:
         weaker: Array = np.array([*self.made.grades, "undetermined"], dtype=object)[ranks]
         return weaker
 
-    def gate(self, limits: pd.DataFrame) -> None:
+    def gate(self, limits: LowerLimits) -> None:
         """Ask for the distal response that EFNS/PNS 2010 asks for, where the set does not."""
         if _has_gate(self.made):
             return
-        given = self.table.values.columns  # noqa: PD011 - a field of ours, not of pandas
-        if "distal_amplitude_mv" not in given:
+        if "distal_amplitude_mv" not in self.table.columns:
             for at in np.flatnonzero(self._graded(self.grade)).tolist():
                 self.say(at, "distal_gate", "not_given", None)
             return
         size = self.table.number("distal_amplitude_mv")[0]
         least = thresholds.value("distal_response_small.minimum_mv")
         share = thresholds.value("distal_response_small.minimum_share_of_limit")
-        low, high = (share * limits[name].to_numpy(np.float64) for name in ("low", "high"))
+        low, high = share * limits.low, share * limits.high
         grace = TOLERANCE
         below = (size <= least + grace) | (size <= low + grace)
         unknown = ~below & ~(size > high + grace)
@@ -149,26 +141,24 @@ class Standing:
         """Leave out nerves that the publication does not name and that fall as much in health."""
         if self.made.purpose == "cidp":
             return
-        nerves = self.table.keys["nerve"].tolist()
-        for at, nerve in enumerate(nerves):
-            known = anatomy().nerves[nerve]
-            if known.large_healthy_fall and nerve not in self.made.named_nerves:
-                self.grade[at] = self.left_open[at] = "not_covered"
-                self.say(
-                    at,
-                    "healthy_fall",
-                    "not_covered",
-                    None,
-                    nerve=nerve,
-                    nerve_zh=nerve,
-                    source=known.large_healthy_fall,
-                )
+        nerves = anatomy().nerves
+        falls = self.table.of_kind(
+            lambda nerve, *_: (
+                bool(nerves[nerve].large_healthy_fall) and nerve not in self.made.named_nerves
+            )
+        )
+        for at in np.flatnonzero(falls).tolist():
+            nerve = self.table.kinds[self.table.codes[at]][0]
+            source = nerves[nerve].large_healthy_fall
+            self.grade[at] = self.left_open[at] = "not_covered"
+            told = {"nerve": nerve, "nerve_zh": nerve, "source": source}
+            self.say(at, "healthy_fall", "not_covered", None, **told)
 
     def foreign_muscle(self) -> None:
         """Leave out recordings from a muscle of another nerve: they show crossing fibers."""
-        pairs = zip(*(self.table.keys[n].tolist() for n in ("nerve", "muscle")), strict=True)
+        pairs = zip(self.table.texts["nerve"], self.table.texts["muscle"], strict=True)
         for at, (nerve, muscle) in enumerate(pairs):
-            owner = None if muscle is pd.NA else nerve_of_muscle(muscle)
+            owner = None if muscle is None else nerve_of_muscle(muscle)
             if owner not in (None, nerve):
                 self.grade[at] = self.left_open[at] = "not_covered"
                 self.say(at, "foreign_muscle", "not_covered", None, muscle=muscle, owner=owner)

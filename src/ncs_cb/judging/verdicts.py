@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ncs_cb.columns import SEGMENT_KEYS, conform
+from ncs_cb.columns import SEGMENT_KEYS, conform, few_texts
 from ncs_cb.judging import truth
-from ncs_cb.judging.evidence import EvidenceBook
-from ncs_cb.judging.premises import Premises, premises
+from ncs_cb.judging.evidence import EvidenceBook, Row
+from ncs_cb.judging.premises import Premises, premises, reasons
 from ncs_cb.judging.rest import answering, recovered, without_crossing
 from ncs_cb.judging.table import Segments, read_segments
 from ncs_cb.judging.validity import Standing
@@ -34,7 +34,7 @@ from ncs_cb.knowledge.criteria import (
     leaves,
 )
 from ncs_cb.knowledge.reference import DEFAULT as DEFAULT_REFERENCE
-from ncs_cb.knowledge.reference import ReferenceSet, lower_amplitude_limits
+from ncs_cb.knowledge.reference import LowerLimits, ReferenceSet, lower_amplitude_limits
 from ncs_cb.model import Details
 from ncs_cb.quality import Findings
 
@@ -42,6 +42,13 @@ __all__ = ["evaluate", "judge", "side_by_side"]
 
 Truths = pd.arrays.BooleanArray
 _KEYS = (*SEGMENT_KEYS, "distal_site", "proximal_site")
+_WORDS = (
+    "criteria",
+    "conduction_block",
+    "grade_by_numbers",
+    "technical_validity",
+    "not_excluded",
+)
 _NOT_ASKED = ("duration_increase_pct", "total_duration_increase_pct")
 
 
@@ -102,20 +109,22 @@ def judge(
     """
     sets = chosen(criteria)
     table = read_segments(segments)
-    limits = lower_amplitude_limits(table.keys, reference, details)
+    limits = lower_amplitude_limits(table.texts, reference, details)
     found = premises(table, checks, segments)
     table = answering(table, found.silent)
     facts = _Facts(table, limits, checks, found.complete)
     if vary is not None:
         return _varied(variants(sets, vary), next(iter(vary)), facts, found)
-    judged = [_judge_by(one, facts, found) for one in sets]
-    if not judged or not len(table.keys):
+    told = reasons(found, looked=checks is not None)
+    judged = [_judge_by(one, facts, found, told) for one in sets]
+    if not judged or not len(table):
         return conform(pd.DataFrame(columns=["criteria"]), "verdicts")
     # Segment by segment: what each set says of it stands together.
-    rows = np.repeat(np.arange(len(table.keys)), len(sets))
-    columns: dict[str, Any] = {name: table.keys[name].array.take(rows) for name in _KEYS}
+    rows = np.repeat(np.arange(len(table)), len(sets))
+    columns: dict[str, Any] = {name: few_texts(table.texts[name]).take(rows) for name in _KEYS}
     for name in judged[0]:
-        columns[name] = np.stack([one[name] for one in judged], axis=1).ravel()
+        cells = np.stack([one[name] for one in judged], axis=1).ravel()
+        columns[name] = few_texts(cells) if name in _WORDS else cells
     return conform(pd.DataFrame(columns), "verdicts")
 
 
@@ -123,7 +132,7 @@ def _varied(
     many: Sequence[tuple[float, CriteriaSet]], name: str, facts: _Facts, found: Premises
 ) -> pd.DataFrame:
     """Judge by every variant: a grade depends on a clause by its three answers alone."""
-    keys = facts.table.keys[[*_KEYS]]
+    keys = pd.DataFrame({name: few_texts(facts.table.texts[name]) for name in _KEYS})
     if not many or not len(keys):
         return conform(pd.DataFrame(columns=["criteria"]), "verdicts").assign(varied=np.nan)
     answered: dict[str, list[dict[str, Any]]] = {}
@@ -166,7 +175,7 @@ def _forced(
 
 
 def _grades(one: CriteriaSet, facts: _Facts, found: Premises) -> dict[str, Any]:
-    stands, by_numbers, _ = _standing(one, facts, found)
+    stands, by_numbers, _ = _standing(one, facts, found, [[] for _ in range(len(facts))])
     return {
         "conduction_block": stands.grade,
         "grade_by_numbers": by_numbers,
@@ -182,13 +191,13 @@ class _Facts:
     """What clauses about segments are evaluated on."""
 
     table: Segments
-    limits: pd.DataFrame
+    limits: LowerLimits
     checks: pd.DataFrame | Findings | None
     complete: np.ndarray[Any, Any]
     answers: dict[int, Truths] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        return len(self.table.keys)
+        return len(self.table)
 
 
 def evaluate(term: Term, facts: _Facts) -> Truths:
@@ -197,8 +206,7 @@ def evaluate(term: Term, facts: _Facts) -> Truths:
         return _clause(term, facts)
     parts = [evaluate(one, facts) for one in term.of]
     if term.how == "at_least":
-        answer: Truths = truth.at_least(term.n, parts).array  # type: ignore[assignment]
-        return answer
+        return truth.at_least(term.n, parts)
     # Nothing asked of a gate is a gate that lets everything through.
     total = truth.compared(np.zeros(len(facts)), "ge", 0.0) if not parts else parts[0]
     for part in parts[1:]:
@@ -230,20 +238,20 @@ def _compare(clause: Clause, facts: _Facts) -> Truths:
 
 
 def limits_of(
-    clause: Clause, limits: pd.DataFrame
+    clause: Clause, limits: LowerLimits
 ) -> tuple[float | np.ndarray[Any, Any], float | np.ndarray[Any, Any]]:
     """Give the two numbers between which the limit of a clause lies; NaN where it is unknown."""
     if clause.value is None:
         return np.nan, np.nan
     if clause.percent_of:
         share = float(clause.value) / 100.0
-        return share * limits["low"].to_numpy(), share * limits["high"].to_numpy()
+        return share * limits.low, share * limits.high
     other = clause.value if clause.uncertain_from is None else clause.uncertain_from
     return float(clause.value), float(other)
 
 
 def _standing(
-    one: CriteriaSet, facts: _Facts, found: Premises
+    one: CriteriaSet, facts: _Facts, found: Premises, told: Sequence[Sequence[Row]]
 ) -> tuple[Standing, np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """Give what stands of the grades, the grades by numbers alone, and where the set has a rule."""
     table = facts.table
@@ -255,7 +263,7 @@ def _standing(
         by_numbers.copy(),
         left_open,
         np.zeros(len(facts), dtype=bool),
-        [list(rows) for rows in found.reasons],
+        [list(rows) for rows in told],
     )
     rest = without_crossing(table, found.crossing, found.crossing_area)
     if rest is not None:
@@ -273,10 +281,12 @@ def _standing(
     return stands, by_numbers, covered
 
 
-def _judge_by(one: CriteriaSet, facts: _Facts, found: Premises) -> dict[str, np.ndarray[Any, Any]]:
+def _judge_by(
+    one: CriteriaSet, facts: _Facts, found: Premises, told: Sequence[Sequence[Row]]
+) -> dict[str, np.ndarray[Any, Any]]:
     """Give the columns of one set's verdicts, a value per segment."""
     table = facts.table
-    stands, by_numbers, covered = _standing(one, facts, found)
+    stands, by_numbers, covered = _standing(one, facts, found, told)
     extrapolated = _extrapolated(one, table)
     book = EvidenceBook(one, table, facts.limits)
     _write_rules(book, one, facts, covered)
@@ -356,7 +366,7 @@ def _open(term: Truths) -> np.ndarray[Any, Any]:
 
 
 def _mask(scope: Scope, one: CriteriaSet, table: Segments) -> np.ndarray[Any, Any]:
-    return np.array([in_scope(scope, one, *key) for key in table.kinds], dtype=bool)[table.codes]
+    return table.of_kind(lambda *kind: in_scope(scope, one, *kind))
 
 
 def _dispersion(one: CriteriaSet, facts: _Facts, found: Premises) -> Truths:
@@ -370,14 +380,12 @@ def _dispersion(one: CriteriaSet, facts: _Facts, found: Premises) -> Truths:
 
 
 def _extrapolated(one: CriteriaSet, table: Segments) -> np.ndarray[Any, Any]:
-    named = np.array(
-        [
+    named = table.of_kind(
+        lambda nerve, distal, proximal: (
             (not one.named_nerves or nerve in one.named_nerves)
             and (not one.named_segments or f"{distal}-{proximal}" in one.named_segments)
-            for nerve, distal, proximal in table.kinds
-        ],
-        dtype=bool,
-    )[table.codes]
+        )
+    )
     extrapolated: np.ndarray[Any, Any] = ~named | table.ends_at("erb")
     return extrapolated
 

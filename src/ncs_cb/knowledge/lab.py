@@ -90,18 +90,19 @@ def find(start: Path, *, root: Path | None = None) -> Path | None:
     root : Path, optional
         The folder of a batch: no file outside it has a say.
     """
-    here = start.resolve()
-    top = None if root is None else root.resolve()
-    if top is not None and here != top and top not in here.parents:
+    here = os.path.realpath(start)
+    top = None if root is None else os.path.realpath(root)
+    if top is not None and here != top and Path(top) not in Path(here).parents:
         return None
     for _ in range(_HIGHEST):
-        own = here / NAME
+        own = os.path.join(here, NAME)
         # A folder that may not be entered has no file for us, and is no error here.
-        if os.path.isfile(own) and not own.is_symlink():
-            return own
-        if here in (top, here.parent):
+        if os.path.isfile(own) and not os.path.islink(own):
+            return Path(own)
+        above = os.path.dirname(here)
+        if here in (top, above):
             return None
-        here = here.parent
+        here = above
     return None
 
 

@@ -8,18 +8,21 @@ answer, and the answer says which set it came from.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.knowledge.datafile import VERIFIED, Block, is_path, read, shipped
 from ncs_cb.model import Details
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
 
 DEFAULT = "aanem_2016"
 FALLBACK = ("aanem_2016", "preston_shapiro", "upper_limb_means")
@@ -392,99 +395,67 @@ def first_limit(
     return None
 
 
-def limits(
-    frame: pd.DataFrame,
-    study: str,
-    item: str,
-    reference: str | Path | ReferenceSet = DEFAULT,
-    person: Mapping[str, Details] | None = None,
-) -> pd.DataFrame:
-    """Give the limit of one item for every row of a table.
+class LowerLimits(NamedTuple):
+    """Between which numbers the lower limit of each distal amplitude lies, and whose it is."""
 
-    Parameters
-    ----------
-    frame : DataFrame
-        With ``nerve``; ``study_id``, ``muscle`` and ``segment`` are used where they are there.
-    study, item : str
-        As in :meth:`ReferenceSet.limit`.
-    person : mapping of study id to Details, optional
-        For limits by age, sex and height.
-
-    Returns
-    -------
-    DataFrame
-        One row per row of `frame`, same index: ``low`` and ``high``, between which the limit
-        lies (equal when the muscle is known, NaN when there is none), ``set_id``, ``source``
-        and ``verified``.
-    """
-    import pandas as pd
-
-    nothing = [None] * len(frame)
-    asked = {"nerve", "muscle"}
-    asked |= {"segment"} if item == "velocity_m_per_s" else set()
-    asked |= {"study_id"} if person else set()
-    columns = [
-        [cell if isinstance(cell, str) else None for cell in frame[name].astype("string").tolist()]
-        if name in frame and name in asked
-        else nothing
-        for name in ("study_id", "nerve", "muscle", "segment")
-    ]
-    keys = list(zip(*columns, strict=True))
-    sets = chain(reference)
-    ranges = {key: _range(sets, study, item, key, person or {}) for key in dict.fromkeys(keys)}
-    names = ("low", "high", "set_id", "source", "verified")
-    made: dict[str, Any] = {
-        name: [ranges[key][at] for key in keys] for at, name in enumerate(names)
-    }
-    for name in ("low", "high"):
-        made[name] = pd.array(made[name], dtype="float64")
-    return pd.DataFrame(made, index=frame.index)
-
-
-def _range(
-    sets: tuple[ReferenceSet, ...],
-    study: str,
-    item: str,
-    key: tuple[Any, ...],
-    person: Mapping[str, Details],
-) -> tuple[float, float, str, str, str]:
-    """Give the limit of one muscle, or the span of the limits of all muscles of the nerve."""
-    study_id, nerve, muscle, segment = key
-    muscles = (muscle,) if muscle is not None else anatomy().nerves[nerve].routine_muscles
-    who = person.get(study_id) if study_id is not None else None
-    found = [
-        one
-        for name in muscles
-        if (one := first_limit(sets, study, nerve, name, item, who, segment=segment)) is not None
-    ]
-    # One muscle without a limit, and the span of the others says nothing about it.
-    if len(found) < len(muscles):
-        return math.nan, math.nan, "", "", ""
-    values = [one.value for one in found]
-    first = found[0]
-    return min(values), max(values), first.set_id, first.source, first.verified
+    low: Floats
+    high: Floats
+    set_id: list[str]
 
 
 def lower_amplitude_limits(
-    frame: pd.DataFrame,
+    rows: Mapping[str, Sequence[str | None]],
     reference: str | Path | ReferenceSet = DEFAULT,
     person: Mapping[str, Details] | None = None,
-) -> pd.DataFrame:
-    """Give the lower limit of the distal motor amplitude for every row; see :func:`limits`.
+) -> LowerLimits:
+    """Give the lower limit of the distal motor amplitude for every row of a table.
 
     Where no set limits the muscle, ``low`` is 0 and ``high`` is the highest lower limit that the
     sets hold for any muscle, with an empty ``set_id``: a response above the share asked of
     that one is above the share asked of its own, whatever that is. All else stays unknown.
+
+    Parameters
+    ----------
+    rows : mapping of str to sequence of str
+        The columns ``nerve`` and, where they are known, ``study_id`` and ``muscle``; None for an
+        unknown cell.
+    person : mapping of study id to Details, optional
+        For limits by age, sex and height.
     """
     import numpy as np
 
-    table = limits(frame, "motor", "amplitude_mv", reference, person)
-    unknown = np.isnan(table["high"].to_numpy())
+    sets, known = chain(reference), person or {}
+    nothing = [None] * len(rows["nerve"])
+    columns = (rows.get(name, nothing) for name in ("study_id", "nerve", "muscle"))
+    keys = list(zip(*columns, strict=True))
+    spans = {
+        (study, nerve, muscle): _span_of_muscles(sets, nerve, muscle, known.get(study))
+        for study, nerve, muscle in set(keys)
+    }
+    low, high = (np.array([spans[key][at] for key in keys], dtype=float) for at in (0, 1))
+    unknown = np.isnan(high)
     highest = max(
         entry.limit.value
-        for one in chain(reference)
+        for one in sets
         for entry in one.entries
         if entry.study == "motor" and entry.item == "amplitude_mv"
     )
-    low, high = (table[name].to_numpy() for name in ("low", "high"))
-    return table.assign(low=np.where(unknown, 0.0, low), high=np.where(unknown, highest, high))
+    set_ids = [spans[key][2] for key in keys]
+    return LowerLimits(np.where(unknown, 0.0, low), np.where(unknown, highest, high), set_ids)
+
+
+def _span_of_muscles(
+    sets: tuple[ReferenceSet, ...], nerve: str, muscle: str | None, person: Details | None
+) -> tuple[float, float, str]:
+    """Give the limit of one muscle, or the span of the limits of all muscles of the nerve."""
+    muscles = (muscle,) if muscle is not None else anatomy().nerves[nerve].routine_muscles
+    found = [
+        one
+        for name in muscles
+        if (one := first_limit(sets, "motor", nerve, name, "amplitude_mv", person)) is not None
+    ]
+    # One muscle without a limit, and the span of the others says nothing about it.
+    if len(found) < len(muscles):
+        return math.nan, math.nan, ""
+    values = [one.value for one in found]
+    return min(values), max(values), found[0].set_id

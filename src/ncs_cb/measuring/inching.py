@@ -44,22 +44,36 @@ def find_inching(traces: pd.DataFrame) -> pd.DataFrame:
         counts as a full fall when the focal step is looked for. ``is_focal`` is unknown where
         no step can be compared.
     """
-    is_placed = (traces["kind"] == "motor") & traces["distance_mm"].notna()
-    rows = traces[is_placed.fillna(False).to_numpy(dtype=bool)]
-    # Most nerves have no close stimuli; they are not looked at one by one.
-    ordered = rows.sort_values("distance_mm", kind="stable")
-    gaps_mm = ordered.groupby(_SERIES, sort=False, dropna=False)["distance_mm"].diff()
-    longest_mm = limit("inching.maximum_step_mm") + TOLERANCE
-    is_short = gaps_mm.between(0.0, longest_mm, inclusive="right")
-    n_short = is_short.groupby([ordered[key] for key in _SERIES], dropna=False).transform("sum")
-    rows = ordered[(n_short >= limit("sweeps.series_minimum_steps") - 1).to_numpy(dtype=bool)]
-    rows = rows.sort_index()
+    close = _close_rows(traces)
+    if not close:
+        return conform(pd.DataFrame(), "inching")
+    rows = traces.iloc[close]
     tables = [
         _steps(chain)
         for _, series in rows.groupby(_SERIES, sort=False, dropna=False)
         for chain in _chains(series)
     ]
     return conform(pd.concat(tables) if tables else pd.DataFrame(), "inching")
+
+
+def _close_rows(traces: pd.DataFrame) -> list[int]:
+    """Give the rows of nerves with as many short steps as a series has; most nerves have none."""
+    distances = traces["distance_mm"].to_numpy(dtype=np.float64, na_value=np.nan)
+    is_placed = (traces["kind"] == "motor").to_numpy(dtype=bool, na_value=False)
+    is_placed &= ~np.isnan(distances)
+    nerves: dict[tuple[str | None, ...], list[int]] = {}
+    columns = (traces[name].fillna("").tolist() for name in _SERIES)
+    for row, nerve in enumerate(zip(*columns, strict=True)):
+        if is_placed[row]:
+            nerves.setdefault(nerve, []).append(row)
+    least = limit("sweeps.series_minimum_steps") - 1
+    longest_mm = limit("inching.maximum_step_mm") + TOLERANCE
+    close: list[int] = []
+    for rows in nerves.values():
+        steps = np.diff(np.sort(distances[rows])) if len(rows) > least else np.zeros(0)
+        if ((steps > 0.0) & (steps <= longest_mm)).sum() >= least:
+            close += rows
+    return sorted(close)
 
 
 def _chains(series: pd.DataFrame) -> list[pd.DataFrame]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Sequence
 
 import numpy as np
@@ -46,15 +47,16 @@ def recruitment_table(
         same on all rows of a series and unknown when the top is not measurable or no step lies
         at or below 80 % of it.
     """
+    told_rows, untold_rows = _possible_series(traces)
+    if not told_rows and not untold_rows:
+        return conform(pd.DataFrame(), "recruitment")
     counts = np.ones(len(traces), dtype=int) if sweep_counts is None else list(sweep_counts)
-    rows = traces.assign(n_sweeps=counts)
-    untold = _rising_series(rows)
-    rows = rows[rows["stimulus_ma"].notna().to_numpy()]
-    keys = [key for key in _RUN if key in rows]
-    steps = rows.groupby(keys, sort=False, dropna=False)["stimulus_ma"].transform("nunique")
-    rows = rows[steps >= thresholds.value("sweeps.series_minimum_steps")]
+    table = traces.assign(n_sweeps=counts)
+    untold = _rising_series(table.iloc[untold_rows])
+    rows = table.iloc[told_rows]
     if rows.empty:
         return conform(untold, "recruitment")
+    keys = [key for key in _RUN if key in rows]
     series = np.asarray(rows.groupby(keys, sort=False, dropna=False).ngroup(), dtype=np.int64)
     # The rows of a series lie one after the other from here on, the currents of each rising.
     current = rows["stimulus_ma"].to_numpy(dtype=np.float64)
@@ -68,14 +70,26 @@ def recruitment_table(
     return conform(both, "recruitment")
 
 
-def _rising_series(rows: pd.DataFrame) -> pd.DataFrame:
+def _possible_series(traces: pd.DataFrame) -> tuple[list[int], list[int]]:
+    """Give the rows of series told by their currents, and of sweeps that may be one without."""
+    least = thresholds.value("sweeps.series_minimum_steps")
+    currents = traces["stimulus_ma"].to_numpy(dtype=np.float64, na_value=np.nan).tolist()
+    told: list[int] = []
+    for rows in _runs(traces).values():
+        known = [row for row in rows if not math.isnan(currents[row])]
+        if len({currents[row] for row in known}) >= least:
+            told += known
+    texts = enumerate(traces["quality_flags"].tolist())
+    odd = [row for row, text in texts if isinstance(text, str) and "repeats_differ" in text]
+    return sorted(told), [row for row in odd if math.isnan(currents[row])]
+
+
+def _rising_series(steps: pd.DataFrame) -> pd.DataFrame:
     """Give the steps of series whose current nobody wrote down, in the order of recording.
 
     Sweeps under one text that are no repeats (``repeats_differ``) and rise from one to the next
     are such a series. Whether its top is supramaximal cannot be known without currents.
     """
-    is_odd = rows["quality_flags"].str.contains("repeats_differ", regex=False).fillna(False)
-    steps = rows[is_odd.to_numpy(dtype=bool) & rows["stimulus_ma"].isna().to_numpy()]
     keys = [key for key in _RUN if key in steps]
     parts = [pd.DataFrame(columns=_SERIES)]
     share = thresholds.value("sweeps.repeat_amplitude_share")
@@ -181,7 +195,9 @@ def still_growing(traces: pd.DataFrame) -> frozenset[tuple[Hashable, ...]]:
     frozenset of tuple
         Study, nerve, side, muscle and stimulation site; None where one is unknown.
     """
-    runs = [(place, rows) for place, rows in _motor_runs(traces).items() if len(rows) > 1]
+    is_motor = (traces["kind"] == "motor").to_numpy(dtype=bool, na_value=False)
+    together = _runs(traces).items()
+    runs = [(place, rows) for place, rows in together if len(rows) > 1 and is_motor[rows[0]]]
     if not runs:
         return frozenset()
     currents = traces["stimulus_ma"].to_numpy(dtype=np.float64, na_value=np.nan)
@@ -203,16 +219,14 @@ def still_growing(traces: pd.DataFrame) -> frozenset[tuple[Hashable, ...]]:
     return frozenset(found)
 
 
-def _motor_runs(traces: pd.DataFrame) -> dict[tuple[Hashable, ...], list[int]]:
-    """Give the rows of each site, recording and distance, unknown ones as None."""
+def _runs(traces: pd.DataFrame) -> dict[tuple[Hashable, ...], list[int]]:
+    """Give the rows of each site, recording, kind and distance, unknown ones as None."""
     nothing = np.array(None, dtype=object)
     given = [traces[name] for name in _RUN if name in traces]
     columns = [np.where(one.isna(), nothing, one.to_numpy(object)).tolist() for one in given]
-    is_motor = (traces["kind"] == "motor").to_numpy(dtype=bool, na_value=False)
     runs: dict[tuple[Hashable, ...], list[int]] = {}
-    for row, (is_counted, *place) in enumerate(zip(is_motor.tolist(), *columns, strict=True)):
-        if is_counted:
-            runs.setdefault(tuple(place), []).append(row)
+    for row, place in enumerate(zip(*columns, strict=True)):
+        runs.setdefault(place, []).append(row)
     return runs
 
 
@@ -239,10 +253,10 @@ def attest(traces: pd.DataFrame, recruitment: pd.DataFrame) -> pd.DataFrame:
     recruitment : DataFrame
         Table ``recruitment`` made from it.
     """
-    is_denied = (recruitment["is_supramaximal"] == False).fillna(False)  # noqa: E712
-    tops = recruitment[is_denied].groupby(_SERIES, sort=False, dropna=False)["stimulus_ma"].max()
-    if tops.empty:
+    is_denied = ~recruitment["is_supramaximal"].to_numpy(dtype=bool, na_value=True)
+    if not is_denied.any():
         return traces
+    tops = recruitment[is_denied].groupby(_SERIES, sort=False, dropna=False)["stimulus_ma"].max()
     denied = {(*_key(index), current) for index, current in tops.items()}
     keys = zip(*(traces[name] for name in [*_SERIES, "stimulus_ma"]), strict=True)
     names = [

@@ -44,6 +44,7 @@ FACTS: dict[int, str] = {
     fact.LATE_RESPONSE: "late_response",
     fact.STARTS_LATE: "sweep_starts_late",
     fact.BEGUN_BEFORE: "response_begun_before_sweep",
+    fact.EARLY_POTENTIAL: "early_potential",
 }
 """What each bit of the kernel's facts is called."""
 

@@ -103,6 +103,14 @@ class Answers:
         found: Bools = np.array([case.state == state for case in self._cases], dtype=bool)
         return found[self._case]
 
+    def words(self) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
+        """Give state and name of the case of every answer."""
+        states, cases = (
+            np.array([getattr(case, name) for case in self._cases], dtype=object)[self._case]
+            for name in ("state", "name")
+        )
+        return states, cases
+
     def number(self, name: str) -> Floats:
         """Give one number of every answer; NaN where it rests on no such number."""
         found = np.full(self._case.size, np.nan)

@@ -80,10 +80,10 @@ def pair_up(
     said = _said(table, stimuli, person)
     told = _told(traces, table, used, said, waveforms, recruitment)
     none = Responses(table, told, np.zeros(0, dtype=np.intp))
-    pairs = Pairs(Rows(segments, is_adjacent), none, used.places, used.limbs, person)
-    span = reference.lower_amplitude_limits(segments, limits, details)
-    low, high = (span[name].to_numpy(dtype=np.float64)[is_adjacent] for name in ("low", "high"))
-    pairs.lower_limit_mv = low, high
+    rows = Rows(segments, is_adjacent)
+    pairs = Pairs(rows, none, used.places, used.limbs, person)
+    named = {name: rows.texts(name)[:-1] for name in ("study_id", "nerve", "muscle")}
+    pairs.lower_limit_mv = reference.lower_amplitude_limits(named, limits, details)[:2]
     pairs.shape_correlation = _correlations(pairs, _comparable(table, waveforms))
     return pairs
 

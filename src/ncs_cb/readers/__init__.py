@@ -347,8 +347,10 @@ def _read_all(
 
 def _shown(source: Input, reader: Reader, overrides: Mapping[str, RecordingOverride]) -> Input:
     """Give an input what was told of it, and the name under which it may be shown."""
-    override = overrides.get(source.name, source.override)
-    return replace(source, name=reader.shown(source.name), override=override)
+    override, name = overrides.get(source.name, source.override), reader.shown(source.name)
+    if name == source.name and override is source.override:
+        return source
+    return replace(source, name=name, override=override)
 
 
 def _told_openly(told: Details, shown: Mapping[str, str]) -> Details:
@@ -406,7 +408,7 @@ def _assemble(
             _merged(told, [r.details for r in recorded]),
             (*sources, *_sources(read)),
             tuple(
-                replace(d, source=open_name(d.source), reason=visible(d.reason))
+                _openly(d)
                 for d in (
                     *decisions,
                     *(d for r in recorded for d in r.decisions),
@@ -418,6 +420,13 @@ def _assemble(
             unassigned=unassigned,
         )
     )
+
+
+def _openly(decision: Decision) -> Decision:
+    name, reason = open_name(decision.source), visible(decision.reason)
+    if name == decision.source and reason == decision.reason:
+        return decision
+    return replace(decision, source=name, reason=reason)
 
 
 def _with_possible_markers(study: Study) -> Study:

@@ -46,6 +46,7 @@ def claimants(source: Input) -> list[Reader]:
 
 @cache
 def by_suffix(readers: tuple[Reader, ...]) -> dict[str, list[Reader]]:
+    """Give the readers of each suffix."""
     owners: dict[str, list[Reader]] = {}
     for reader in readers:
         for suffix in reader.suffixes:

@@ -157,7 +157,7 @@ def _said_beside(text: str) -> Late | None:
 
 def refuse_absent_texts(told: Mapping[str, str], texts: Iterable[str], nothing: str) -> None:
     """Refuse a correction of ``sites`` for a text that no annotation or event of the file has."""
-    held = {plain(text) for text in texts}
+    held = {plain(text) for text in texts} if told else set()
     for text in told:
         if plain(text) not in held:
             raise StudyError(
@@ -292,6 +292,8 @@ def refuse_shared_instants(cues: Sequence[Cue], positions: Sequence[int], rate: 
 
 def repeats(spoken: Sequence[Spoken]) -> list[str | None]:
     """Give for each stimulus the words it shares with others of the file; None when alone."""
+    if len({one.site_text for one in spoken}) == len(spoken):
+        return [None] * len(spoken)
     both = len({one.side for one in spoken} - {None}) > 1
     keys = [f"{one.side} {one.key}" if both else one.key for one in spoken]
     often = Counter(keys)

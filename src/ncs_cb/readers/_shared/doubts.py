@@ -10,11 +10,11 @@ from functools import cache
 import numpy as np
 
 from ncs_cb._kernels.facts import HELD_INTO_RESPONSE, STRAY, UNCLEAR
-from ncs_cb._kernels.sweeps import Sweeps, find_odd, mirror_signs, sweeps_of
+from ncs_cb._kernels.sweeps import Sweeps, find_odd, mirror_signs, moved
 from ncs_cb.errors import StudyError
 from ncs_cb.knowledge.thresholds import value
 from ncs_cb.model import Decision, Trace
-from ncs_cb.readers._shared.zero import counted_from_pulse
+from ncs_cb.readers._shared.zero import counted_from_pulse, sweeps_of_traces
 
 # So many samples of each sweep tell whether it may be the twin of another.
 _COMPARED_AT_FIRST = 16
@@ -59,13 +59,20 @@ def _refuse_twins_of(traces: Sequence[Trace]) -> None:
 
 
 def questioned(
-    traces: Sequence[Trace], name: str, *, delay_ms: float | None, is_polarity_told: bool
+    traces: Sequence[Trace],
+    sweeps: Sweeps,
+    name: str,
+    *,
+    delay_ms: float | None,
+    is_polarity_told: bool,
 ) -> tuple[tuple[Trace, ...], list[Decision]]:
     """Give the traces of one recording with the time of their stimulus and their doubts.
 
     Parameters
     ----------
     traces : sequence of Trace
+    sweeps : Sweeps
+        Of these traces.
     name : str
         What the recording is called.
     delay_ms : float or None
@@ -75,24 +82,16 @@ def questioned(
     """
     decisions: list[Decision] = []
     made = list(traces)
-    sweeps = _sweeps(made)
     if delay_ms is not None:
         made = [_delayed(trace, delay_ms) for trace in traces]
         decisions.append(Decision(name, "stimulus time", f"{delay_ms:g} ms later", "as told"))
     else:
         made = counted_from_pulse(traces, sweeps, decisions)
     if any(one is not other for one, other in zip(made, traces, strict=True)):
-        sweeps = _sweeps(made)
+        rates = [t.sampling_rate_hz for t in made]
+        sweeps = moved(sweeps, rates, [t.stimulus_index for t in made])
     made = _flagged(made, sweeps)
     return tuple(made if is_polarity_told else _mirrored(made, sweeps)), decisions
-
-
-def _sweeps(traces: Sequence[Trace]) -> Sweeps:
-    return sweeps_of(
-        [t.samples_mv for t in traces],
-        [t.sampling_rate_hz for t in traces],
-        [t.stimulus_index for t in traces],
-    )
 
 
 def _flagged(traces: list[Trace], sweeps: Sweeps) -> list[Trace]:
@@ -145,7 +144,7 @@ def _mirrored(traces: list[Trace], sweeps: Sweeps) -> list[Trace]:
         if len(members) < 2:
             continue
         is_all = len(members) == len(traces)
-        own = sweeps if is_all else _sweeps([traces[i] for i in members])
+        own = sweeps if is_all else sweeps_of_traces([traces[i] for i in members])
         for i in _odd(traces, members, mirror_signs(own, mirror_limits())):
             made[i] = replace(made[i], flags=(*made[i].flags, "polarity_differs"))
     return made

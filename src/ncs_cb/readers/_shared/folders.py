@@ -152,7 +152,7 @@ def _study(
     tomls = [f for f in files if is_study_file(f)]
     own, seconds = _study_file([f for f in tomls if f.parent == path])
     homes = {f.parent for f in tomls if f.parent != path}
-    nested = [f for f in files if homes & {f.parent, *f.parent.parents}]
+    nested = [f for f in files if homes & {f.parent, *f.parent.parents}] if homes else []
     left_out = [
         *((f, f"{own.name} is read in its place") for f in seconds if own),
         *((f, "of a folder with a study.toml, a study of its own") for f in nested),
@@ -176,34 +176,50 @@ def _walk(root: Path) -> tuple[list[Path], list[tuple[Path, str]]]:
     """List the regular files below `root`, sorted, hidden ones and our own outputs apart."""
     files: list[Path] = []
     skipped: list[tuple[Path, str]] = []
-    inside = os.path.realpath(root)
-    for folder, names, found in os.walk(root, onerror=_raise):
-        names[:] = sorted(n for n in names if not is_folder_passed_over(n))
-        here = Path(folder)
-        for name in [*names]:
-            if (here / name).is_symlink():
-                _refuse_leaving(here / name, inside)
-                names.remove(name)
-                skipped.append((here / name, "a link to a folder of this study"))
-        for name in sorted(found):
-            path = here / name
-            if is_passed_over(name):
+    waiting = [root]
+    while waiting:
+        here = waiting.pop()
+        with os.scandir(here) as entries:
+            listed = sorted(entries, key=lambda entry: entry.name)
+        below: list[Path] = []
+        folders = {e.name: e for e in listed if _is_folder(e)}
+        for name, entry in folders.items():
+            if is_folder_passed_over(name):
                 continue
-            if path.is_symlink():
-                _refuse_leaving(path, inside)
+            path = here / name
+            if entry.is_symlink():
+                _refuse_leaving(path, root)
+                skipped.append((path, "a link to a folder of this study"))
+            else:
+                below.append(path)
+        waiting += reversed(below)
+        for entry in listed:
+            if entry.name in folders or is_passed_over(entry.name):
+                continue
+            path = here / entry.name
+            if entry.is_symlink():
+                _refuse_leaving(path, root)
                 skipped.append((path, "a link to a file of this study"))
-            elif stat.S_ISREG(path.lstat().st_mode):
+            elif entry.is_file(follow_symlinks=False):
                 files.append(path)
             else:
                 skipped.append((path, "not a regular file"))
     return files, skipped
 
 
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False  # such as a link that leads to itself
+
+
 def _raise(problem: OSError) -> None:
     raise problem
 
 
-def _refuse_leaving(path: Path, inside: str) -> None:
+def _refuse_leaving(path: Path, root: Path) -> None:
+    inside = os.path.realpath(root)
     target = os.path.realpath(path)
     if target != inside and not target.startswith(inside + os.sep):
         raise ReadError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,14 +31,19 @@ _TABLE_HINT = (
 )
 
 
-@contextmanager
-def collected(failed: list[NcsError] | None) -> Iterator[None]:
+def collected(failed: list[NcsError] | None) -> AbstractContextManager[None]:
     """Keep an error for the list, or let it pass where nobody collects them."""
+    return _NOBODY if failed is None else _kept(failed)
+
+
+_NOBODY: AbstractContextManager[None] = nullcontext()
+
+
+@contextmanager
+def _kept(failed: list[NcsError]) -> Iterator[None]:
     try:
         yield
     except NcsError as problem:
-        if failed is None:
-            raise
         failed.append(problem)
 
 

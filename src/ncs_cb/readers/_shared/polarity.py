@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ncs_cb._kernels.sweeps import deflections, sweeps_of
+from ncs_cb._kernels.sweeps import deflections, moved, sweeps_of, sweeps_of_block
 from ncs_cb.model import Polarity, Trace
 from ncs_cb.readers._shared.zero import pulses_in
 
@@ -118,12 +118,15 @@ def _votes(
     step = max(1, len(sweeps) // _MOST_SWEEPS)
     chosen, starts = sweeps[::step], indices[::step]
     rates = [rate] * len(chosen)
-    given = sweeps_of(list(chosen), rates, starts)
+    if isinstance(chosen, np.ndarray):
+        given = sweeps_of_block(chosen, rates, starts)
+    else:
+        given = sweeps_of(chosen, rates, starts)
     # A pulse that comes beside the marker is no deflection of the response.
     pulses = [pulse.index for pulse in pulses_in(given)]
     if any(pulse is not None and pulse != at for pulse, at in zip(pulses, starts, strict=True)):
         starts = [at if pulse is None else pulse for pulse, at in zip(pulses, starts, strict=True)]
-        given = sweeps_of(given.rows, rates, starts)
+        given = moved(given, rates, starts)
     is_block = len({len(row) for row in given.rows}) == 1 and len(set(starts)) == 1
     found = deflections(given, DEFLECTION_LIMITS)
     rows = [_Row(*one) for one in zip(given.rows, starts, found, strict=True)]

@@ -101,7 +101,7 @@ def no_companions(path: Path) -> tuple[Path, ...]:
     return ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Reader:
     """One file format, both ways where it can be written.
 

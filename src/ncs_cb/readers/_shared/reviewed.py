@@ -38,6 +38,8 @@ def with_review(study: Study, found: StudyInput) -> Study:
 def with_assigned(told: Details, found: StudyInput) -> Details:
     """Add the sites that a review gave to unassigned stimuli to what ``study.toml`` says."""
     events, _ = still_standing(load_log(log_path(found.path)).corrections)
+    if not events:
+        return told
     known = {name for _, name in unique_names(found)} if found.path.is_dir() else {found.path.name}
     recordings = dict(told.recordings)
     for event in events:

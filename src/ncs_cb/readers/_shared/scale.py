@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from ncs_cb._kernels.sweeps import extents, sweeps_of
+from ncs_cb._kernels.sweeps import Sweeps, extents
 from ncs_cb.errors import ReadError, UnitError
 from ncs_cb.knowledge.thresholds import value
 from ncs_cb.model import Trace, TypedResponse
@@ -22,7 +22,7 @@ _AMPLITUDE, _LATENCY = "negative_peak_amplitude_mv", "onset_latency_ms"
 
 
 def checked_scale(
-    traces: Sequence[Trace], rows: Sequence[TypedResponse], name: str
+    traces: Sequence[Trace], sweeps: Sweeps, rows: Sequence[TypedResponse], name: str
 ) -> tuple[tuple[Trace, ...], tuple[TypedResponse, ...]]:
     """Refuse a recording none of whose amplitudes its unit can be true of; flag a single such one.
 
@@ -30,6 +30,8 @@ def checked_scale(
     ----------
     traces : sequence of Trace
         Of one recording.
+    sweeps : Sweeps
+        Of these traces.
     rows : sequence of TypedResponse
         Printed values of one recording.
     name : str
@@ -48,7 +50,7 @@ def checked_scale(
     ReadError
         If the latencies cannot be milliseconds.
     """
-    measured = _measured(traces)
+    measured = _measured(traces, sweeps)
     printed = [(i, r.kind, r.values.get(_AMPLITUDE)) for i, r in enumerate(rows)]
     latencies = [r.values[_LATENCY] for r in rows if r.kind == "motor" and r.values.get(_LATENCY)]
     if latencies and max(latencies) < value("scale.shortest_latency_ms"):
@@ -57,6 +59,8 @@ def checked_scale(
             source=name,
             hint="Give them in milliseconds: onset_latency_ms = 1000 times the seconds.",
         )
+    if not (measured or printed):
+        return tuple(traces), ()
     odd_traces, odd_rows = _odd(measured, name), _odd(printed, name)
     odd_traces |= _faint(traces, measured)
     return (
@@ -65,21 +69,15 @@ def checked_scale(
     )
 
 
-def _measured(traces: Sequence[Trace]) -> list[tuple[int, str, float | None]]:
+def _measured(traces: Sequence[Trace], sweeps: Sweeps) -> list[tuple[int, str, float | None]]:
     """Give place, kind and size of the responses; none where every one is of a usual size."""
     own = [(i, trace) for i, trace in enumerate(traces) if trace.kind in _LIMITS]
-    if all(_is_usual(t.kind, extent) for (_, t), extent in zip(own, _extents(own), strict=True)):
+    if not own:
+        return []
+    known = extents(sweeps, [_start(t) if t.kind in _LIMITS else 0 for t in traces])
+    if all(_is_usual(trace.kind, known[i]) for i, trace in own):
         return []
     return [(i, trace.kind, _response_mv(trace)) for i, trace in own]
-
-
-def _extents(own: Sequence[tuple[int, Trace]]) -> list[float]:
-    sweeps = sweeps_of(
-        [t.samples_mv for _, t in own],
-        [t.sampling_rate_hz for _, t in own],
-        [t.stimulus_index for _, t in own],
-    )
-    return extents(sweeps, [_start(trace) for _, trace in own])
 
 
 def _is_usual(kind: str, extent_mv: float) -> bool:

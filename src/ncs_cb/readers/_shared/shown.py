@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import lru_cache
 
 # A day of this century, as folders of visits are called, with the time of day behind it. Somebody
 # who was born in it is as well described by it as by the age, which is shown.
@@ -38,6 +39,7 @@ def without_days(name: str) -> str:
     return _DAY.sub(" ", name)
 
 
+@lru_cache(maxsize=1024)
 def open_name(name: str) -> str:
     """Give the name, or a hash in the place of a part of its path that looks like a number.
 

@@ -28,8 +28,10 @@ def against_stated(
         What the recording is called.
     """
     told = next((d for d in decisions if d.topic == "polarity" and d.reason == "as told"), None)
+    if told is None:
+        return tuple(traces), []
     own = [i for i, trace in enumerate(traces) if trace.kind == "motor" and _is_own(trace.site)]
-    if told is None or not own or not are_turned([traces[i] for i in own]):
+    if not own or not are_turned([traces[i] for i in own]):
         return tuple(traces), []
     made = list(traces)
     for i in own:

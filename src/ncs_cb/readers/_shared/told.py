@@ -24,6 +24,7 @@ from ncs_cb.readers._shared.names import SIDES
 from ncs_cb.readers._shared.reader import Input, Recording
 
 _FILE = "study.toml"
+_NOTHING_TOLD = RecordingOverride()
 _Value = TypeVar("_Value")
 _Answer = TypeVar("_Answer", Trace, TypedResponse)
 
@@ -150,29 +151,9 @@ def apply(recording: Recording, told: RecordingOverride, name: str) -> Recording
     StudyError
         If a site is named that the recording does not have.
     """
-    if recording.traces:
-        # numpy: only where there are samples
-        from ncs_cb.readers._shared.doubts import questioned
-        from ncs_cb.readers._shared.stated import against_stated
-
-        traces, doubts = questioned(
-            recording.traces,
-            name,
-            delay_ms=told.stimulus_delay_ms,
-            is_polarity_told=told.polarity in ("negative_up", "negative_down"),
-        )
-        traces, against = against_stated(traces, recording.decisions, name)
-        doubts += against
-        if recording.unassigned:
-            traces = tuple(replace(t, flags=(*t.flags, "unassigned_stimulus")) for t in traces)
-        recording = replace(recording, traces=traces, decisions=(*recording.decisions, *doubts))
-    if told.unit is None:
-        from ncs_cb.readers._shared.scale import checked_scale
-
-        checked = checked_scale(recording.traces, recording.typed_responses, name)
-        recording = replace(recording, traces=checked[0], typed_responses=checked[1])
+    recording = _asked(recording, told, name)
     answers: tuple[Trace | TypedResponse, ...] = (*recording.traces, *recording.typed_responses)
-    if told == RecordingOverride() or not answers:
+    if told == _NOTHING_TOLD or not answers:
         return recording
     held = {answer.site.stimulation_site for answer in answers}
     _refuse_absent_sites(told, held, name)
@@ -183,6 +164,35 @@ def apply(recording: Recording, told: RecordingOverride, name: str) -> Recording
         typed_responses=tuple(_told_of(t, told, distances) for t in recording.typed_responses),
         decisions=(*recording.decisions, *decisions),
     )
+
+
+def _asked(recording: Recording, told: RecordingOverride, name: str) -> Recording:
+    """Give a recording with what its samples and sizes say against it."""
+    if not (recording.traces or recording.typed_responses):
+        return recording
+    # numpy: only where there are samples or numbers
+    from ncs_cb.readers._shared.doubts import questioned
+    from ncs_cb.readers._shared.scale import checked_scale
+    from ncs_cb.readers._shared.stated import against_stated
+    from ncs_cb.readers._shared.zero import sweeps_of_traces
+
+    traces, rows = recording.traces, recording.typed_responses
+    sweeps, decisions = sweeps_of_traces(traces), recording.decisions
+    if traces:
+        traces, doubts = questioned(
+            traces,
+            sweeps,
+            name,
+            delay_ms=told.stimulus_delay_ms,
+            is_polarity_told=told.polarity in ("negative_up", "negative_down"),
+        )
+        traces, against = against_stated(traces, decisions, name)
+        decisions = (*decisions, *doubts, *against)
+        if recording.unassigned:
+            traces = tuple(replace(t, flags=(*t.flags, "unassigned_stimulus")) for t in traces)
+    if told.unit is None:
+        traces, rows = checked_scale(traces, sweeps, rows, name)
+    return replace(recording, traces=traces, typed_responses=rows, decisions=decisions)
 
 
 def _refuse_absent_sites(told: RecordingOverride, held: set[str], name: str) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from ncs_cb._kernels.facts import DOUBTED, NOT_SEEN
-from ncs_cb._kernels.sweeps import Sweeps, find_pulses
+from ncs_cb._kernels.sweeps import Sweeps, find_pulses, sweeps_of
 from ncs_cb.knowledge.thresholds import value
 from ncs_cb.model import Decision, Trace
 
@@ -81,6 +81,15 @@ def _shift_ms(trace: Trace, pulse: Pulse) -> float | None:
     if pulse.index is None:
         return None
     return (pulse.index - trace.stimulus_index) * 1000.0 / trace.sampling_rate_hz
+
+
+def sweeps_of_traces(traces: Sequence[Trace]) -> Sweeps:
+    """Give traces as the kernel takes them."""
+    return sweeps_of(
+        [t.samples_mv for t in traces],
+        [t.sampling_rate_hz for t in traces],
+        [t.stimulus_index for t in traces],
+    )
 
 
 def pulses_in(sweeps: Sweeps) -> list[Pulse]:

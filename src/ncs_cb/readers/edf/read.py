@@ -33,7 +33,6 @@ from ncs_cb.readers._shared.plausible import (
 from ncs_cb.readers._shared.polarity import Orientation, orient
 from ncs_cb.readers._shared.reader import Input, Recording
 from ncs_cb.readers._shared.stimuli import plain
-from ncs_cb.readers._shared.text import words_of
 from ncs_cb.readers._shared.where import Where, where_of
 from ncs_cb.readers._shared.words import translated
 from ncs_cb.readers.edf.header import Header, Scale, Signal, parse_header, sampling_rate, scale_of
@@ -109,12 +108,11 @@ def read(source: Input) -> Recording:
             traces += _traces(
                 channel, header, heard.cues, where, source, decisions, plan, has_machine=alone
             )
-    names = words_of(header.patient) - {"x"}
     signals = [
         (c.rate, c.signal.n_samples, partial(digital, header, c.signal, source.data))
         for c in channels
     ]
-    unassigned = find_unassigned(header, times, heard, plans[0], signals, source.name, names)
+    unassigned = find_unassigned(header, times, heard, plans[0], signals, source.name)
     if not heard.cues and not unassigned:
         raise _no_stimulus(len(heard.free))
     _note_decisions(heard, times, source, decisions)
@@ -390,7 +388,9 @@ def _in_millivolts(
     cuts = cut(header, channel.signal, data, [(span.start, span.stop) for span in plan.spans])
     if len({len(c) for c in cuts}) == 1:
         cuts = [np.array(cuts)]
-    stray = _beyond(cuts, scale)
+    # Of a scale that takes every number of the converter none lies outside.
+    reach = scale.digital_max - scale.digital_min
+    stray = 0 if reach == 256**header.sample_bytes - 1 else _beyond(cuts, scale)
     blocks = [_scaled(cut, channel.amplifier, stray > 0) for cut in cuts]
     return (blocks[0] if blocks[0].ndim == 2 else blocks), stray
 

@@ -13,7 +13,7 @@ from ncs_cb.model import UnassignedStimulus
 from ncs_cb.readers._shared.cues import Annotation, Heard
 from ncs_cb.readers._shared.notes import is_note
 from ncs_cb.readers._shared.stimuli import looks_given, plain
-from ncs_cb.readers._shared.text import shown
+from ncs_cb.readers._shared.text import shown, words_of
 from ncs_cb.readers._shared.unassigned import (
     MOST,
     apart,
@@ -38,7 +38,6 @@ def find_unassigned(
     plan: Plan,
     signals: Sequence[tuple[float, int, Callable[[], np.ndarray]]],
     name: str,
-    names: frozenset[str],
 ) -> tuple[UnassignedStimulus, ...]:
     """List the stimuli of one file that no site was named for.
 
@@ -55,8 +54,6 @@ def find_unassigned(
         those of an hour are large, and mostly nobody asks.
     name : str
         What the file is called.
-    names : frozenset of str
-        Words that name the patient; they are never shown.
     """
     found = []
     rate, per_record, _ = signals[0]
@@ -64,8 +61,13 @@ def find_unassigned(
     held = {span.start // per_record for span in plan.spans}
     named = [span.start + span.stimulus_index for span in plan.spans]
     waiting = [a for a in heard.free if not is_note(a.text)]
-    is_asked = bool(waiting) or (in_records and header.is_interrupted)
-    tracks = [(of_signal, n, samples()) for of_signal, n, samples in signals] if is_asked else []
+    said = {a.record for a in times.annotations} | held
+    asks_silent = in_records and header.is_interrupted
+    silent = [r for r in range(header.n_records) if r not in said] if asks_silent else []
+    if not (waiting or silent):
+        return ()
+    tracks = [(of_signal, n, samples()) for of_signal, n, samples in signals]
+    names = words_of(header.patient) - {"x"}
     moving = [(of_signal, samples) for of_signal, _, samples in tracks]
     places = [_position(a, times, rate, per_record) for a in waiting]
     spans = sorted((span.start, span.stop) for span in plan.spans)
@@ -87,11 +89,8 @@ def find_unassigned(
             found.append(
                 UnassignedStimulus(name, text, annotation.record, round(annotation.onset_s, 9))
             )
-    if in_records and header.is_interrupted:
-        said = {a.record for a in times.annotations}
-        for record in range(header.n_records):
-            if record in held or record in said or not _response_in(tracks, record):
-                continue
+    for record in silent:
+        if _response_in(tracks, record):
             found.append(UnassignedStimulus(name, "", record, round(times.onsets_s[record], 9)))
     return tuple(found[:MOST])
 

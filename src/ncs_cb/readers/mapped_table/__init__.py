@@ -129,7 +129,7 @@ def guess(path: Path) -> str:
     ReadError
         If it is no table, or no row looks like a header.
     """
-    from ncs_cb.readers.mapped_table.guess import guess_layout
+    from ncs_cb.readers.mapped_table.guessing import guess_layout
 
     return guess_layout(read_grid(read_regular(path), path.suffix), path.name)
 

@@ -1,0 +1,203 @@
+"""What a visit looks like to one criteria set, without its numbers: what a conclusion rests on.
+
+Numbers become truths here. Two visits that look the same to a set have the same conclusion, and
+most visits of an archive look like others of it.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import reduce
+from typing import NamedTuple
+
+from ncs_cb.judging.entrapment import Found
+from ncs_cb.judging.rows import Row, nerve_of
+from ncs_cb.judging.sensory import SensoryStudy
+from ncs_cb.judging.truth import Truth, count, holds
+from ncs_cb.knowledge.criteria import Clause, CriteriaSet, NerveRule, Term, leaves
+from ncs_cb.knowledge.reference import ReferenceSet, first_limit
+from ncs_cb.model import Details
+from ncs_cb.vocabulary import DAYS_PER_MONTH
+
+Nerve = tuple[str, str]
+
+# Premises whose next step settles what a grade waits for.
+_SETTLING = (
+    "order",
+    "recovery",
+    "supramaximal",
+    "complete_block",
+    "martin_gruber",
+    "filter_mismatch",
+    "polarity_differs",
+    "polarity_uncertain",
+    "amplitude_implausible",
+    "electrode_shift",
+    "distal_gate",
+)
+
+
+class Judged(NamedTuple):
+    """What one set says of one segment, and what its grade waits for.
+
+    Attributes
+    ----------
+    nerve : tuple of str
+        With its side.
+    steps : tuple of (str, str)
+        Next steps of its open premises, in English and Chinese.
+    unknown : tuple of str
+        Columns of which clauses did not know the number.
+    """
+
+    nerve: Nerve
+    distal_site: str
+    proximal_site: str
+    block: str
+    validity: str
+    not_excluded: str
+    dispersion: Truth
+    steps: tuple[tuple[str, str], ...]
+    unknown: tuple[str, ...]
+
+
+class NerveSigns(NamedTuple):
+    """What the nerve rules of one set come to in one nerve, by the id of the rule."""
+
+    nerve: Nerve
+    answers: tuple[tuple[str, Truth], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What is known of one visit, as one criteria set sees it.
+
+    Attributes
+    ----------
+    told : tuple of (str, bool or float)
+        The findings of ``study.toml``.
+    months : float or None
+        Since the first symptom, at most.
+    sensory : tuple of SensoryStudy
+        Without their values.
+    trapped : frozenset of Nerve
+        Nerves with an entrapment.
+    signs : dict
+        What each sign came to in each nerve, once it was asked for.
+    """
+
+    told: tuple[tuple[str, bool | float], ...]
+    months: float | None
+    verdicts: tuple[Judged, ...]
+    nerves: tuple[NerveSigns, ...]
+    sensory: tuple[SensoryStudy, ...]
+    trapped: frozenset[Nerve]
+    signs: dict[str, dict[Nerve, Truth]] = field(default_factory=dict, compare=False)
+
+    @property
+    def findings(self) -> dict[str, bool | float]:
+        """Give what ``study.toml`` says, by name."""
+        return dict(self.told)
+
+
+def as_judged(row: Row) -> Judged:
+    """Take from a verdict what a conclusion asks of it."""
+    steps, unknown = [], []
+    for one in row["evidence"]:
+        if one["holds"] is True:
+            continue
+        if one["rule"] == "premise":
+            if one["next_step"] and one["clause"] in _SETTLING:
+                steps.append((one["next_step"], one["next_step_zh"]))
+        elif one["holds"] is None and one["column"]:
+            unknown.append(str(one["column"]))
+    return Judged(
+        nerve_of(row),
+        row["distal_site"],
+        row["proximal_site"],
+        row["conduction_block"],
+        str(row["technical_validity"]),
+        row["not_excluded"],
+        row["temporal_dispersion"],
+        tuple(steps),
+        tuple(dict.fromkeys(unknown)),
+    )
+
+
+def months_at_most(details: Details) -> float | None:
+    """Give the time since the first symptom: weakness lasted no longer, perhaps less long."""
+    visit, onset = details.visit_date, details.symptom_onset_date
+    return None if visit is None or onset is None else (visit - onset).days / DAYS_PER_MONTH
+
+
+def without_values(studies: Iterable[SensoryStudy]) -> tuple[SensoryStudy, ...]:
+    """Give sensory studies without the numbers that they were judged by."""
+    return tuple(replace(one, reason="", compared=()) for one in studies)
+
+
+def nerve_signs(
+    made: CriteriaSet,
+    nerves: Sequence[Row],
+    traps: Sequence[Found],
+    sets: tuple[ReferenceSet, ...],
+    details: Details,
+) -> tuple[NerveSigns, ...]:
+    """Ask the nerve rules of a set of every nerve that they are for."""
+    rules = [(rule, tuple(leaves(rule.term))) for rule in made.nerve_rules]
+    return tuple(
+        NerveSigns(
+            nerve_of(row),
+            tuple(_answers(rules, row, _lengthened(row, traps), sets, details)),
+        )
+        for row in nerves
+    )
+
+
+def _answers(
+    rules: Sequence[tuple[NerveRule, tuple[Clause, ...]]],
+    row: Row,
+    lengthened: tuple[str, ...],
+    sets: tuple[ReferenceSet, ...],
+    details: Details,
+) -> Iterator[tuple[str, Truth]]:
+    for rule, clauses in rules:
+        if rule.nerves and row["nerve"] not in rule.nerves:
+            continue
+        compared = {}
+        for clause in clauses:
+            answer = holds(row[clause.subject], clause.op, _limit(clause, row, sets, details))
+            # A latency that an entrapment lengthens is no sign of a neuropathy.
+            compared[clause.id] = answer & (clause.subject not in lengthened)
+        yield rule.id, combine(rule.term, compared)
+
+
+def _limit(
+    clause: Clause, row: Row, sets: tuple[ReferenceSet, ...], details: Details
+) -> float | None:
+    limit = None if clause.value is None else float(clause.value)
+    if limit is None or not clause.percent_of:
+        return limit
+    study, _, item = clause.percent_of.partition(".")
+    normal = first_limit(sets, study, row["nerve"], row["muscle"] or None, item, details)
+    return None if normal is None else limit / 100.0 * normal.value
+
+
+def _lengthened(row: Row, traps: Sequence[Found]) -> tuple[str, ...]:
+    """Give the columns of a nerve that an entrapment at its distal site lengthens."""
+    at_wrist = any(
+        (one.nerve, one.side) == nerve_of(row) and one.trap.proximal_site == row["distal_site"]
+        for one in traps
+    )
+    return ("distal_latency_ms", "f_minimum_latency_ms") if at_wrist else ()
+
+
+def combine(term: Term, answers: Mapping[str, Truth]) -> Truth:
+    """Combine the answers of clauses, by their ids, as a term does."""
+    if isinstance(term, Clause):
+        return answers[term.id]
+    parts = [combine(one, answers) for one in term.of]
+    if term.how == "at_least":
+        return count(parts, term.n)
+    return reduce(operator.and_ if term.how == "all" else operator.or_, parts)
