@@ -54,7 +54,7 @@ def fits(cases: list[Case]) -> list[Fitted]:
         )
         for case in cases
     ]
-    _, found = estimate._estimate(pairs, [Known()] * len(pairs))
+    found = estimate._estimate(pairs, [Known()] * len(pairs)).fitted
     truth = np.array([case.blocked_fraction for case in cases])
     return [Fitted(truth[some.place], some.fit, some.hidden) for some in found]
 

@@ -103,8 +103,9 @@ def oracle_segments(pairs, traces, waveforms, stimuli, details):
         response = checks_oracle.Response(plain, stimulus, trace is not None)
         limbs.setdefault(one["study_id"], {}).setdefault(place, response)
     rows = [one for one in records(pairs) if one["is_adjacent"]]
-    bounds = reference.lower_amplitude_limits(pairs[pairs["is_adjacent"]], person=details)
-    for one, *lower in zip(rows, bounds["low"], bounds["high"], strict=True):
+    named = {name: [one[name] for one in rows] for name in ("study_id", "nerve", "muscle")}
+    bounds = reference.lower_amplitude_limits(named, person=details)
+    for one, *lower in zip(rows, bounds.low, bounds.high, strict=True):
         study, series = one["study_id"], (one["nerve"], one["muscle"])
         yield checks_oracle.Segment(
             one,

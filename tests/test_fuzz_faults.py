@@ -127,3 +127,17 @@ def test_a_table_of_thousands_of_columns_folds_each_header_once(tmp_path, monkey
     assert len(ncs_cb.read_study(tmp_path / "t.txt").typed_responses) == 2
     n_layouts = len(list(files("ncs_cb").joinpath("tables", "layouts").iterdir()))
     assert folded.count("heading 7") < 8 * n_layouts
+
+
+@pytest.mark.parametrize("told", [{}, {"layout": "columns", "time_column": "time_ms"}])
+@pytest.mark.parametrize("mark", [",", "\t"])
+def test_a_table_of_millions_of_cells_is_refused_before_it_is_cut(tmp_path, told, mark):
+    """Eighty megabytes of cells asked for more than three gigabytes."""
+    folder = ulnar_visit(tmp_path / "visit")
+    sidecar = json.loads((folder / "ulnar_right.json").read_text())
+    (folder / "ulnar_right.json").write_text(json.dumps(sidecar | told))
+    lines = (folder / "ulnar_right.csv").read_text().replace(",", mark).splitlines()
+    lines += ["1" + f"{mark}0" * 3] * 1_300_000
+    (folder / "ulnar_right.csv").write_text("\n".join(lines))
+    with pytest.raises(ReadError, match="more than 5000000 cells"):
+        ncs_cb.read_study(folder)

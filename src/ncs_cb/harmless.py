@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -22,6 +23,11 @@ class _Shown(dict[int, str]):
 
 
 _SHOWN = _Shown()
+
+# Also with the number of one of several tables, as we write it ourselves.
+_PLAIN_KEY = re.compile(r"[\w-]*(?:\[\d+\])?")
+
+_DEEPEST = 50
 
 # Spreadsheets take a cell that begins with one of these for a formula, also in full width.
 _FORMULA = re.compile(r"\A[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
@@ -59,6 +65,27 @@ def visible_values(tree: Any) -> Any:
     return [visible_values(value) for value in tree] if isinstance(tree, list) else tree
 
 
+def is_deep(tree: dict[str, Any] | list[Any]) -> bool:
+    """Tell whether plain data are nested deeper than any file of ours: who walks them would fail.
+
+    Examples
+    --------
+    >>> is_deep({"a": [{"b": 1}]})
+    False
+    """
+    level = [tree]
+    for _ in range(_DEEPEST):
+        inner = (
+            value
+            for one in level
+            for value in (one.values() if isinstance(one, dict) else one)
+            if isinstance(value, dict | list)
+        )
+        if not (level := list(inner)):
+            return False
+    return True
+
+
 def no_formula(text: str) -> str:
     """Give a cell that no spreadsheet runs as a formula: an apostrophe stands before it.
 
@@ -72,6 +99,17 @@ def no_formula(text: str) -> str:
     if ";" not in text and "\t" not in text:
         return text
     return _LATER_FORMULA.sub(r"\1'", text)
+
+
+def as_key(name: str) -> str:
+    """Give a key as a place in a file names it: in quotes where it is no plain word.
+
+    Examples
+    --------
+    >>> as_key("below_elbow"), as_key("28.06.1981"), as_key("rule[2]")
+    ('below_elbow', '"28.06.1981"', 'rule[2]')
+    """
+    return name if _PLAIN_KEY.fullmatch(name) else json.dumps(name, ensure_ascii=False)
 
 
 def shortened(name: str, n_bytes: int) -> str:

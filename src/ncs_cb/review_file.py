@@ -21,7 +21,7 @@ from typing import Any
 
 from ncs_cb.errors import NcsWarning, ReadError, StudyError, did_you_mean
 from ncs_cb.files import read_regular
-from ncs_cb.harmless import visible
+from ncs_cb.harmless import is_deep, visible
 from ncs_cb.model import Correction, Decision
 from ncs_cb.units import FARTHEST_MM
 
@@ -170,7 +170,7 @@ def _checked(line: bytes, before: str, *, needs_sum: bool) -> tuple[dict[str, An
         event = json.loads(line, parse_constant=_no_number)
     except (ValueError, RecursionError):
         raise StudyError("is damaged: not an event in JSON.", hint=hint) from None
-    if not isinstance(event, dict):
+    if not isinstance(event, dict) or is_deep(event):
         raise StudyError("is damaged: not an event in JSON.", hint=hint)
     if event.get("v") != _VERSION:
         raise StudyError(

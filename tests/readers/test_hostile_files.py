@@ -8,6 +8,7 @@ import os
 import struct
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +19,15 @@ import archives
 import ncs_cb
 from ncs_cb import read_study
 from ncs_cb.apart import apart
+from ncs_cb.batch.identity import Pseudonyms
 from ncs_cb.errors import NcsError, ReadError, StudyError
 from ncs_cb.knowledge.anatomy import anatomy, normalize
 from ncs_cb.readers import read_studies
 from ncs_cb.readers._shared.files import read_regular
 from ncs_cb.readers._shared.stimuli import resembles_site
 from ncs_cb.readers._shared.typed import MOST_ROWS
+from readers.test_natus_text import export, row, wave
+from review_visits import ulnar_visit
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -382,3 +386,61 @@ def test_more_rows_than_a_visit_has_are_refused_and_other_visits_are_read(tmp_pa
     assert isinstance(first, StudyError)
     assert f"more than {MOST_ROWS} rows of one visit" in str(first)
     assert len(second.typed_responses) == 1
+
+
+@pytest.mark.parametrize("depth", [60, 495, 20_000])
+@pytest.mark.parametrize("name", ["study.toml", "lab.toml", "ulnar_right.json", "review.jsonl"])
+def test_keys_within_keys_without_end_are_an_error_of_ours(tmp_path, name, depth):
+    """Keys with points nest tables as deep as one likes; whoever walks them must not fail."""
+    folder = ulnar_visit(tmp_path / "visit")
+    text = f"{'.'.join('a' * depth)} = 1\n"
+    if name.endswith("toml"):
+        (folder / name).write_text(f"layouts.{text}" if name == "lab.toml" else text)
+    elif name == "review.jsonl":
+        ncs_cb.review.append(
+            folder, who="mt", action="exclude", trace={"recording": "ulnar_right.csv", "sweep": 0}
+        )
+        log = (folder / name).read_text().rstrip().removesuffix("}")
+        (folder / name).write_text(f'{log},"a":{"[" * depth}{"]" * depth}}}\n')
+    else:
+        sidecar = (folder / name).read_text().rstrip().removesuffix("}")
+        (folder / name).write_text(f'{sidecar},"patient":{"[" * depth}{"]" * depth}}}')
+    with pytest.raises(NcsError, match=r"too deeply|not an event in JSON"):
+        ncs_cb.read_study(folder)
+
+
+@pytest.mark.parametrize(("part", "count"), [("a.", 500_000), ('"b" . ', 160_000)])
+def test_a_key_of_many_parts_is_refused_before_it_is_parsed(tmp_path, part, count):
+    """The parser needs the square of its length: a megabyte would ask for a terabyte."""
+    (tmp_path / "s.csv").write_text("nerve,side,muscle,stimulation_site\nulnar,right,adm,wrist\n")
+    (tmp_path / "study.toml").write_text(f"{part * count}c = 1\n")
+    with pytest.raises(StudyError, match="nested too deeply"):
+        ncs_cb.read_study(tmp_path)
+
+
+@pytest.mark.parametrize("ends", [[10**400, 1], [-(10**400), 10**400], [True, 5], ["a", 1]])
+def test_a_range_beyond_all_numbers_is_an_error_of_ours(tmp_path, ends):
+    folder = ulnar_visit(tmp_path / "visit")
+    told = json.loads((folder / "ulnar_right.json").read_text())
+    (folder / "ulnar_right.json").write_text(json.dumps(told | {"range_mv": ends}))
+    with pytest.raises(StudyError, match="range_mv"):
+        ncs_cb.read_study(folder)
+
+
+def test_a_count_of_thousands_of_digits_is_an_error_of_ours(tmp_path):
+    text = export([row(wave(8.0, 3.0), count="9" * 5000)])
+    (tmp_path / "e.txt").write_bytes(text.encode("utf-16"))
+    (tmp_path / "study.toml").write_text('[recordings."e.txt"]\nsites = { "1.1.1" = "wrist" }\n')
+    with pytest.raises(ReadError, match="too many"):
+        ncs_cb.read_study(tmp_path)
+
+
+def test_a_key_that_never_ends_is_refused_and_one_from_a_pipe_is_taken(tmp_path):
+    with pytest.raises(NcsError, match="larger than"):
+        Pseudonyms.from_file(Path("/dev/zero"))
+    os.mkfifo(tmp_path / "key")
+    secret = b"an invented secret of this laboratory"
+    giver = threading.Thread(target=(tmp_path / "key").write_bytes, args=(secret,))
+    giver.start()
+    assert Pseudonyms.from_file(tmp_path / "key").of("a") == Pseudonyms(secret).of("a")
+    giver.join()

@@ -96,7 +96,7 @@ def _with_unit(folder):
         ({"events": {}}, "events: one of marker"),
         ({"events": {"marker": "Keyboard"}}, r"marker: no channel 'Keyboard' .* there are"),
         ({"sites": {"9": "wrist"}}, "codes seen: '1', '2'"),
-        ({"nerv": "ulnar"}, "unknown key 'nerv'"),
+        ({"nerv": "ulnar"}, "Did you mean .nerve."),
         ({"events": {"threshold": {"level": 99}}}, "no stimulus was found"),
     ],
 )

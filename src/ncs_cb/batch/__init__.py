@@ -17,6 +17,7 @@ from ncs_cb.batch.inputs import Task, check_places, find_inputs, look_here, prog
 from ncs_cb.batch.order import Chunk, Done, Settings
 from ncs_cb.batch.store import Entry, Record, Store, is_disk_full
 from ncs_cb.errors import NcsError, StoppedError, missing_extra
+from ncs_cb.files import read_regular
 from ncs_cb.knowledge import criteria, reference
 
 if TYPE_CHECKING:
@@ -221,12 +222,12 @@ def _files_told(settings: Settings) -> list[str]:
     """Give the hashes of layout and laboratory's file that the caller named."""
     told = []
     if settings.lab is not None:
-        told.append(hashlib.sha256(Path(settings.lab).read_bytes()).hexdigest())
+        told.append(hashlib.sha256(read_regular(Path(settings.lab))).hexdigest())
     if settings.layout is not None:
         path = Path(settings.layout)
         # A layout of lab.toml changes with that file, a shipped one with the program.
         told.append(
-            hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else settings.layout
+            hashlib.sha256(read_regular(path)).hexdigest() if path.is_file() else settings.layout
         )
     return told
 

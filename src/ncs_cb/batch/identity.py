@@ -13,15 +13,18 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 from ncs_cb.discreet import is_telling, without_quotes
 from ncs_cb.errors import NcsError
 from ncs_cb.model import Correction, Decision, Source, Study
+from ncs_cb.readers import available
 
 # Shorter secrets can be guessed.
 _SHORTEST_KEY = 16
+_LONGEST_KEY = 1 << 16
 # 80 bits: among ten million studies two share a pseudonym with a chance below 1e-10.
 _LETTERS = 16
 _PSEUDONYM = re.compile(r"x[a-z2-7]{16}(\.\w+)?(/x[a-z2-7]{16}(\.\w+)?)*")
@@ -38,6 +41,7 @@ _OWN_FORMS = {
     "who": re.compile(r"study\.toml"),
     "from_by": re.compile(r"auto|study\.toml"),
 }
+_BESIDE = frozenset({".json", ".jsonl", ".toml", ".eeg", ".vmrk"})
 _NOT_HIDDEN = frozenset({"", ".", "..", "/", "study.toml"})
 
 Value = TypeVar("Value")
@@ -69,8 +73,15 @@ class Pseudonyms:
 
     @classmethod
     def from_file(cls, path: Path) -> Pseudonyms:
-        """Take the key from a file, blanks and line ends at both ends apart."""
-        return cls(path.read_bytes().strip())
+        """Take the key from a file, blanks and line ends at both ends apart.
+
+        A pipe is welcome, as a keeper of passwords offers one; a device has no end.
+        """
+        with path.open("rb") as file:
+            key = file.read(_LONGEST_KEY + 1)
+        if len(key) > _LONGEST_KEY:
+            raise NcsError(f"the key is larger than {_LONGEST_KEY} bytes.")
+        return cls(key.strip())
 
     def of(self, name: str) -> str:
         """Give the pseudonym of `name`: ``x`` and 16 lower-case letters or digits.
@@ -89,9 +100,19 @@ class Pseudonyms:
         return self.of("\0which key\0")
 
     def of_file(self, name: str) -> str:
-        """Give the pseudonym of a file's name, with its suffix kept for the reader's sake."""
+        """Give the pseudonym of a file's name; a suffix that tells a format is kept.
+
+        What stands behind the last point of any other name is part of the name: ``Dr. Muster``.
+        """
         path = Path(name)
-        return self.of(path.stem) + path.suffix.lower()
+        suffix = path.suffix.lower()
+        return self.of(path.stem) + suffix if suffix in _suffixes() else self.of(name)
+
+
+@cache
+def _suffixes() -> frozenset[str]:
+    """Give the suffixes of all readers, and of what lies beside recordings."""
+    return frozenset(s for reader in available() for s in reader.suffixes) | _BESIDE
 
 
 def names_of(pseudonyms: Pseudonyms, key: str, files: tuple[str, ...]) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path, PurePath
 
@@ -67,13 +66,12 @@ def copies(source: Path, target: Path, key: Path | None) -> int:
 
 
 def hidden(relative: PurePath, key: Path) -> Path:
-    """Give a relative path with every part replaced by its keyed hash, the suffix kept."""
+    """Give a relative path with every part replaced by its keyed hash; known suffixes are kept."""
     from ncs_cb.batch.identity import Pseudonyms
 
     pseudonyms = Pseudonyms.from_file(key)
     *folders, name = relative.parts
-    stem, suffix = os.path.splitext(name)
-    return Path(*(pseudonyms.of(f) for f in folders), pseudonyms.of(stem) + suffix.lower())
+    return Path(*(pseudonyms.of(f) for f in folders), pseudonyms.of_file(name))
 
 
 def _files(source: Path) -> Iterator[Path]:

@@ -84,7 +84,6 @@ def _fit(
 ) -> tuple[list[str], Pairs | None]:
     """Fit pairs of one kind; give each one's reason for no estimate, and the fit of the others."""
     near_far = list(zip(*pairs, strict=True))
-    grids = [sweeps[0].grid for sweeps in near_far]
     rows = [_kernels.rows_of([sweep.samples_mv for sweep in sweeps]) for sweeps in near_far]
     good = [usable(*both) for both in zip(near_far, rows, strict=True)]
     reason = np.full(len(pairs), "estimate_response_absent", dtype=object)
@@ -93,6 +92,7 @@ def _fit(
     place = np.flatnonzero(good[0] & good[1] & ~differ)
     if place.size == 0:
         return reason.tolist(), None
+    grids = [sweeps[0].grid for sweeps in near_far]
     near = clean(rows[0].take(place), grids[0], np.full(place.size, EARLIEST_ONSET_MS))
     small = near.is_present & (near.peak_mv < limit("smallest_distal_mv"))
     reason[place[small]] = "estimate_distal_small"

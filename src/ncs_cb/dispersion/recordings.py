@@ -72,6 +72,12 @@ def grid_of(n_samples: int, rate_hz: float, stimulus_index: int) -> Grid:
     return Grid(rate_hz, size, stimulus_index - before * size, time, step)
 
 
+def holds_a_response(grid: Grid) -> bool:
+    """Tell whether a departure that lasts can be told on a grid, and a mean moved over it."""
+    least = max(_blocks_in(_SMOOTH_MS, grid), _blocks_in(_SUSTAINED_MS, grid) + 2)
+    return grid.time_ms.size >= least
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Sweep:
     """One trace as recorded, in mV, negative phase up, and the range of its converter."""

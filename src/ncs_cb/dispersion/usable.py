@@ -8,7 +8,7 @@ import numpy as np
 
 from ncs_cb import _kernels
 from ncs_cb.dispersion.deconvolution import Floats, Truths
-from ncs_cb.dispersion.recordings import EARLIEST_ONSET_MS, Sweep
+from ncs_cb.dispersion.recordings import EARLIEST_ONSET_MS, Sweep, holds_a_response
 from ncs_cb.dispersion.rows import limit
 from ncs_cb.errors import UnitError
 from ncs_cb.units import LARGEST_PLAUSIBLE_RESPONSE_MV
@@ -38,7 +38,8 @@ def usable(sweeps: Sequence[Sweep], rows: _kernels.Rows) -> Truths:
     good = inside & is_finite & (spans > 0)
     least = (limit("shortest_sweep_ms") - EARLIEST_ONSET_MS) * 1e-3 * rate
     n_samples = one.samples_mv.size
-    if not 0 <= one.stimulus_index < n_samples or n_samples - first < least:
+    is_inside = 0 <= one.stimulus_index < n_samples
+    if not is_inside or n_samples - first < least or not holds_a_response(one.grid):
         return np.zeros(len(sweeps), dtype=bool)
     run = max(4, round(limit("standstill_ms") * 1e-3 * rate))
     for row in np.flatnonzero(good & (ties >= run)).tolist():

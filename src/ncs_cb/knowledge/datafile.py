@@ -8,6 +8,7 @@ that is allowed, or a number.
 from __future__ import annotations
 
 import hashlib
+import re
 import tomllib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from typing import Any
 
 from ncs_cb.errors import NcsError, ReadError, TableError, did_you_mean
 from ncs_cb.files import read_regular
+from ncs_cb.harmless import as_key, is_deep
 from ncs_cb.units import is_finite
 
 VERIFIED = ("primary", "secondary", "unchecked", "doubtful")
@@ -27,6 +29,11 @@ not yet checked against the publication, doubtful."""
 UNSET = "unset"
 """What stands in the place of a number that is not known."""
 
+# Keys that nest without end: the parser notes the beginnings of each, and so needs the square of
+# their length. Nothing is tried twice, so that no file keeps this busy either.
+_KEY_OF_MANY = re.compile(
+    r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){50}"""
+)
 _WORDED = ("nerves", "findings", "features", "criteria", "reference")
 _TEXTS = ("text", "label", "title", "ask", "absent_text", "frequency", "neuropathy", "name")
 
@@ -124,6 +131,8 @@ def parse(content: bytes, name: str, error: type[NcsError] = TableError) -> Data
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise error("not UTF-8 text.", source=name) from None
+    if _KEY_OF_MANY.search(text):
+        raise error("nested too deeply.", source=name)
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as problem:
@@ -132,6 +141,8 @@ def parse(content: bytes, name: str, error: type[NcsError] = TableError) -> Data
         raise error("nested too deeply.", source=name) from None
     except ValueError:  # a number of thousands of digits, the 30th of February
         raise error("a number or date in it is out of range.", source=name) from None
+    if is_deep(raw):
+        raise error("nested too deeply.", source=name)
     return DataText(name, hashlib.sha256(content).hexdigest(), raw)
 
 
@@ -198,7 +209,7 @@ class Block:
 
     def at(self, name: str) -> str:
         """Give the path of key `name` of this table."""
-        return ".".join(part for part in (self.key, name) if part)
+        return ".".join(part for part in (self.key, as_key(name)) if part)
 
     def wrong(self, name: str, reason: str) -> NcsError:
         """Give the error for key `name` of this table."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ncs_cb.errors import StudyError, TableError, did_you_mean
+from ncs_cb.files import read_regular
 from ncs_cb.knowledge import datafile, layouts
 from ncs_cb.knowledge.anatomy import anatomy, normalize, resolve
 from ncs_cb.knowledge.datafile import Block
@@ -125,7 +126,7 @@ def _embedded(block: Block, file: Path) -> str:
     if file.stat().st_size > _LARGEST_LOGO:
         raise block.wrong("logo", f"larger than {_LARGEST_LOGO} bytes")
     kind = "png" if file.suffix.lower() == ".png" else "svg+xml"
-    return f"data:image/{kind};base64,{b64encode(file.read_bytes()).decode('ascii')}"
+    return f"data:image/{kind};base64,{b64encode(read_regular(file)).decode('ascii')}"
 
 
 def _defaults(block: Block, folder: Path) -> dict[str, Any]:

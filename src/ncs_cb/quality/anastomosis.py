@@ -87,10 +87,8 @@ _Look = Callable[[Answers, Pairs, _Anastomosis, Bools], None]
 
 def _receiver_side(answers: Answers, pairs: Pairs, kind: _Anastomosis, where: Bools) -> None:
     wrist_mv, elbow_mv = pairs.distal.amplitude_mv, pairs.proximal.amplitude_mv
-    fall_pct, least_pct = (
-        100.0 * (1.0 - elbow_mv / wrist_mv),
-        limit("martin_gruber.minimum_fall_pct"),
-    )
+    fall_pct = 100.0 * (1.0 - elbow_mv / wrist_mv)
+    least_pct = limit("martin_gruber.minimum_fall_pct")
     names = _names(pairs, kind)
     unknown = ~known(wrist_mv, elbow_mv) | (wrist_mv <= 0.0)
     answers.unexamined("no_amplitude", where & unknown, **names)
@@ -161,10 +159,8 @@ def _giver_side(answers: Answers, pairs: Pairs, kind: _Anastomosis, where: Bools
     names = _names(pairs, kind)
     unknown = ~known(wrist_mv, elbow_mv) | (wrist_mv <= 0.0)
     answers.unexamined("no_amplitude", where & unknown, **names)
-    gain_pct, least_pct = (
-        100.0 * (elbow_mv / wrist_mv - 1.0),
-        limit("martin_gruber.minimum_gain_pct"),
-    )
+    gain_pct = 100.0 * (elbow_mv / wrist_mv - 1.0)
+    least_pct = limit("martin_gruber.minimum_gain_pct")
     numbers: dict[str, Cells] = {**names, "gain_pct": gain_pct, "limit_pct": least_pct}
     answers.cleared("giver_no_gain", where & (gain_pct < least_pct), **numbers)
     if not (where & answers.is_open).any():
@@ -200,10 +196,10 @@ def _names(pairs: Pairs, kind: _Anastomosis) -> dict[str, Cells]:
 
 # ------------------------------------------------------------------ other responses of the limb
 
-Pair = tuple[Responses, Responses]
 
-
-def _across_forearm(pairs: Pairs, nerve: str, muscle: str | None = None) -> Pair:
+def _across_forearm(
+    pairs: Pairs, nerve: str, muscle: str | None = None
+) -> tuple[Responses, Responses]:
     """Give the responses of a nerve at the wrist and at the nearest site beyond the forearm.
 
     In the limb of each segment, recorded from its own muscle if not told from which; only

@@ -125,11 +125,8 @@ def _said(table: Rows, stimuli: Sequence[Stimulus | None], person: Persons) -> S
     found = []
     for study, recording, stimulus in rows:
         one = stimulus or nothing
-        supramaximal, by, collision = (
-            one.is_supramaximal,
-            one.supramaximal_by,
-            one.collision_used,
-        )
+        supramaximal, collision = one.is_supramaximal, one.collision_used
+        by: str | None = one.supramaximal_by
         own = person(study).recordings.get(str(recording))
         if own is not None and supramaximal is None:
             supramaximal, by = own.supramaximal, "study.toml"
@@ -283,22 +280,24 @@ def _correlations(pairs: Pairs, measured: Sequence[shape.Measured | None]) -> Fl
     When block takes some of the groups out of a response that is dispersed already, the rest is
     no dispersed copy of it. It still is one of the compact response nearer to the muscle.
     """
-    near, far = pairs.distal.rows.tolist(), pairs.proximal.rows.tolist()
+    near, far = pairs.distal.rows, pairs.proximal.rows
     alike = shape.correlations(list(_alike_recorded(measured, near, far)))
     least = thresholds.value("submaximal_proximal.minimum_correlation")
-    _, first = np.unique(pairs.series, return_index=True)
-    for at in np.flatnonzero(alike < least).tolist():
-        most_distal = near[first[pairs.series[at]]]
-        farther = shape.correlations(list(_alike_recorded(measured, [most_distal], [far[at]])))
-        alike[at] = np.fmax(alike[at], farther[0])
+    odd = np.flatnonzero(alike < least)
+    if odd.size:
+        _, first = np.unique(pairs.series, return_index=True)
+        most_distal = near[first[pairs.series[odd]]]
+        farther = shape.correlations(list(_alike_recorded(measured, most_distal, far[odd])))
+        alike[odd] = np.fmax(alike[odd], farther)
     return alike
 
 
 def _alike_recorded(
-    measured: Sequence[shape.Measured | None], distal: Sequence[int], proximal: Sequence[int]
+    measured: Sequence[shape.Measured | None], distal: Ints, proximal: Ints
 ) -> Iterator[tuple[shape.Measured, shape.Measured] | None]:
     """Give both responses of each pair where they were recorded with the same filters."""
-    for near, far in ((measured[n], measured[f]) for n, f in zip(distal, proximal, strict=True)):
+    for at in zip(distal.tolist(), proximal.tolist(), strict=True):
+        near, far = (measured[row] for row in at)
         if near is None or far is None or _filters(near) != _filters(far):
             yield None
         else:

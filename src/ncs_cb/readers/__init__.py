@@ -7,7 +7,7 @@ add readers through the entry point group ``ncs_cb.readers``. Exactly one reader
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
@@ -197,9 +197,9 @@ def _read(
 
 def _taken_together(found: StudyInput, recordings: Sequence[Path]) -> list[Decision]:
     """Say so where several folders with recordings were taken for one visit."""
-    homes = {path.parent for path in recordings}
-    if len(homes) < 2:
+    if len({os.path.dirname(path) for path in recordings}) < 2:
         return []
+    homes = {path.parent for path in recordings}
     shown = sorted(open_name(visible(home.relative_to(found.path).as_posix())) for home in homes)
     why = (
         f"{len(homes)} folders hold its recordings ({', '.join(shown[:12])}"
@@ -469,7 +469,7 @@ def _merged(told: Details, stated: Sequence[Details]) -> Details:
     for field in ("age_years", "sex", "visit_date"):
         if getattr(told, field) is not None:
             continue
-        values = Counter(v for d in stated if (v := getattr(d, field)) is not None)
+        values = {v for d in stated if (v := getattr(d, field)) is not None}
         if len(values) == 1 or (values and field != "sex"):
             filled[field] = min(values)
     return replace(told, **filled)

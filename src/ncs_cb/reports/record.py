@@ -23,6 +23,7 @@ from ncs_cb.columns import Column, conform, records, table_columns
 from ncs_cb.discreet import discreetly
 from ncs_cb.errors import NcsError, ReadError
 from ncs_cb.files import read_regular
+from ncs_cb.harmless import is_deep
 from ncs_cb.knowledge import set_words
 from ncs_cb.model import Details, Provenance, Response, Result, SetWords, Site, Stimulus, Study
 from ncs_cb.reports._shared import Writer
@@ -139,8 +140,8 @@ def from_json(text: str) -> Result:
         raise ReadError(f"not a JSON record: {error}") from None
     except (ValueError, RecursionError):  # a number of thousands of digits, or no end of lists
         raise ReadError("not a JSON record: too long a number, or nested too deeply") from None
-    if not isinstance(record, dict):
-        raise ReadError("not a JSON record: the top is no object")
+    if not isinstance(record, dict) or is_deep(record):
+        raise ReadError("not a JSON record: the top is no object, or it is nested too deeply")
     return from_record(record)
 
 

@@ -8,7 +8,7 @@ from ncs_cb.knowledge import records
 from ncs_cb.knowledge.datafile import Block
 from ncs_cb.model import RecordingOverride, ResponseOverride
 from ncs_cb.study_file._ranges import ranged, within
-from ncs_cb.units import FARTHEST_MM
+from ncs_cb.units import FARTHEST_MM, millivolts_per
 
 _MOST_SITES = 200
 _LONGEST_NAME = 120
@@ -45,6 +45,9 @@ def _override(block: Block) -> RecordingOverride:
     made = records.make(RecordingOverride, block.below(plain, block.key), as_text=("side",))
     if len(made.sites) > _MOST_SITES:
         raise block.wrong("sites", f"{len(made.sites)} entries; at most {_MOST_SITES}.")
+    if made.unit is not None:
+        # Also where nothing of it depends on the unit: any other text may name a person.
+        millivolts_per(made.unit, source=block.file)
     return made
 
 

@@ -29,6 +29,8 @@ _FITTED_SHARE = 0.6
 # An artefact this many times the response leaves a remainder that may pass for a phase.
 _BURIED = 8.0
 _CERTAIN = 0.5
+# A sweep, its stimulus, and what the kernel says of its largest deflection.
+_Row = tuple[np.ndarray, int, tuple[float, ...]]
 # The sign does not get surer with the hundredth sweep; reading stays fast.
 _MOST_SWEEPS = 64
 
@@ -129,26 +131,16 @@ def _votes(
         given = moved(given, rates, starts)
     is_block = len({len(row) for row in given.rows}) == 1 and len(set(starts)) == 1
     found = deflections(given, DEFLECTION_LIMITS)
-    rows = [_Row(*one) for one in zip(given.rows, starts, found, strict=True)]
+    rows = list(zip(given.rows, starts, found, strict=True))
     blocks = [rows] if is_block else [[row] for row in rows]
     return [vote for block in blocks for vote in _block_votes(block, rate)]
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """A sweep, its stimulus, and what the kernel says of its largest deflection."""
-
-    samples: np.ndarray
-    start: int
-    deflection: tuple[float, ...]
 
 
 def _block_votes(block: Sequence[_Row], rate: float) -> list[tuple[float, float]]:
     votes = [(0.0, 0.0)] * len(block)
     clean: list[float] = []
     unclear = []
-    for number, row in enumerate(block):
-        peak, before, noise, first, _ = row.deflection
+    for number, (_, _, (peak, before, noise, first, _)) in enumerate(block):
         top = abs(peak)
         if not top > _SIGNAL_TO_NOISE * noise:
             continue  # also where the sweep has no say
@@ -169,10 +161,10 @@ def _block_votes(block: Sequence[_Row], rate: float) -> list[tuple[float, float]
 
 def _phases_vote(row: _Row, rate: float) -> float:
     """Judge the order and size of the phases after the artefact."""
-    _, _, noise, _, level = row.deflection
-    after = row.start + int(_ARTIFACT_MS * rate / 1000.0) + 1
+    samples, start, (_, _, noise, _, level) = row
+    after = start + int(_ARTIFACT_MS * rate / 1000.0) + 1
     skip = max(1, int((_EARLIEST_PEAK_MS - _ARTIFACT_MS) * rate / 1000.0) - max(-after, 0))
-    curve, floor = row.samples[max(after, 0) :] - level, 4.0 * noise
+    curve, floor = samples[max(after, 0) :] - level, 4.0 * noise
     size = np.abs(curve)
     begin = _artifact_end(size, rate)
     buried = False

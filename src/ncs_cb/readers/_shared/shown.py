@@ -13,8 +13,16 @@ _DAY = re.compile(
     r"|(?:0[1-9]|[12]\d|3[01])([-_.])(?:0[1-9]|1[0-2])\2 ?20\d\d)(?:[-_. T]?\d{2}[-_.:]?\d{2}"
     r"(?:[-_.:]?\d{2})?)?(?!\d)"
 )
-# Fewer digits count the patients of a study; a number in groups is a date of birth or the like.
-_NUMBER = re.compile(r"\d{6,}|(?<!\d)\d{2,4}([-_. /])\d{2,4}\1\d{2,5}(?!\d)", re.ASCII)
+# Fewer digits count the patients of a study; a number in groups is a date of birth or the like, and
+# so is a day of the last century with its month as a word, as EDF+ writes it.
+_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}"
+_NUMBER = re.compile(
+    r"\d{6,}|(?<!\d)\d{2,4}([-_. /])\d{2,4}\1\d{2,5}(?!\d)"
+    rf"|(?<!\d)\d{{1,2}}[-_. ]{{0,2}}{_MONTH}[-_., ]{{0,2}}19\d\d(?!\d)"
+    rf"|(?<!\d)19\d\d[-_. ]{{0,2}}{_MONTH}[-_. ]{{0,2}}\d{{1,2}}(?!\d)"
+    rf"|(?<![a-z]){_MONTH}[-_. ]{{0,2}}\d{{1,2}}[-_., ]{{1,2}}19\d\d(?!\d)",
+    re.ASCII | re.IGNORECASE,
+)
 _SUFFIX = re.compile(r"(?<=.)\.[A-Za-z]\w{0,7}\Z", re.ASCII)
 _LETTERS = 12
 # A hash with six digits in a row would look like a number itself.
@@ -28,6 +36,8 @@ def is_numbered(name: str) -> bool:
     --------
     >>> is_numbered("MRN0012345"), is_numbered("Meier_07.08.1951"), is_numbered("123-45-6789")
     (True, True, True)
+    >>> is_numbered("07-AUG-1951"), is_numbered("visit 02-MAR-2026")
+    (True, False)
     >>> is_numbered("p00014"), is_numbered("visit-2026-03-02"), is_numbered("emg_20260302_112500")
     (False, False, False)
     """
@@ -48,7 +58,7 @@ def open_name(name: str) -> str:
     Examples
     --------
     >>> open_name("median.edf"), open_name("sub/7741902.edf")
-    ('median.edf', 'sub/id-73afa875e42f.edf')
+    ('median.edf', 'sub/id-njafaonlekif.edf')
     """
     return "/".join(_open_part(part) for part in name.split("/"))
 

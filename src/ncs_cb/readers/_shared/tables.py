@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ncs_cb.errors import ReadError, StudyError, did_you_mean
+from ncs_cb.harmless import as_key, is_deep
 from ncs_cb.readers._shared.files import read_regular
 from ncs_cb.readers._shared.text import decode
 from ncs_cb.readers._shared.truth import UNKNOWN_WORDS, truth
@@ -25,6 +26,7 @@ TO_FILL = "FILL IN"
 """Stands in a guessed sidecar for what nobody said yet."""
 
 _LARGEST_SIDECAR_BYTES = 1 << 20
+_MOST_CELLS = 5_000_000
 _MOST_COLUMNS = 100_000
 # A machine's page may have so many lines of title above the header.
 _MOST_TITLES = 12
@@ -142,6 +144,7 @@ def parse_table(data: bytes, is_header: Header | None = None) -> Table:
     if titles:
         text = "\n".join(text.splitlines()[titles:])
     separator = _separator(text.partition("\n")[0])
+    refuse_many_cells(text, separator)
     rows = _rows(text, separator)
     if not rows:
         raise ReadError("the table is empty.")
@@ -156,6 +159,15 @@ def parse_table(data: bytes, is_header: Header | None = None) -> Table:
     may_hold = "," in text if separator != "," else '"' in text
     comma = may_hold and _has_decimal_comma(body)
     return Table(columns, body, comma, encoding, titles)
+
+
+def refuse_many_cells(text: str, separator: str) -> None:
+    """Refuse a table before it is cut into cells, each of which asks for ten times its size."""
+    if text.count(separator) + max(text.count("\n"), text.count("\r")) > _MOST_CELLS:
+        raise ReadError(
+            f"the table has more than {_MOST_CELLS} cells.",
+            hint="Cut the recording to the stimulated part.",
+        )
 
 
 def _columns(cells: list[str]) -> tuple[str, ...]:
@@ -292,6 +304,8 @@ def parse_json(raw: bytes, name: str) -> dict[str, Any]:
         raise ReadError(f"not valid JSON: {_wrong_in_json(raw, problem)}.", source=name) from None
     if not isinstance(loaded, dict):
         raise ReadError("must be a JSON object.", source=name)
+    if is_deep(loaded):
+        raise ReadError("nested too deeply.", source=name)
     if _HALF_LETTER.search(raw) and not _is_text(loaded):
         raise ReadError("holds a text that is none: half of a surrogate pair.", source=name)
     return loaded
@@ -342,7 +356,7 @@ class Sidecar:
         self.values, self.path, self.name = values, path, name
 
     def _at(self, key: str) -> str:
-        return f"{self.path}.{key}" if self.path else key
+        return f"{self.path}.{as_key(key)}" if self.path else as_key(key)
 
     def refuse_unknown(self, known: Iterable[str]) -> list[str]:
         """Refuse a key that is not known; give those that name a person and are dropped.

@@ -388,9 +388,7 @@ def _in_millivolts(
     cuts = cut(header, channel.signal, data, [(span.start, span.stop) for span in plan.spans])
     if len({len(c) for c in cuts}) == 1:
         cuts = [np.array(cuts)]
-    # Of a scale that takes every number of the converter none lies outside.
-    reach = scale.digital_max - scale.digital_min
-    stray = 0 if reach == 256**header.sample_bytes - 1 else _beyond(cuts, scale)
+    stray = _beyond(cuts, scale)
     blocks = [_scaled(cut, channel.amplifier, stray > 0) for cut in cuts]
     return (blocks[0] if blocks[0].ndim == 2 else blocks), stray
 
@@ -403,6 +401,8 @@ def _beyond(cuts: list[np.ndarray], scale: Scale) -> int:
     ReadError
         If they are more than spikes of a converter.
     """
+    if all(scale.digital_min <= c.min() and c.max() <= scale.digital_max for c in cuts if c.size):
+        return 0
     beyond = sum(
         int(((c < scale.digital_min) | (c > scale.digital_max)).sum()) for c in cuts if c.size
     )

@@ -107,6 +107,8 @@ def _held(
     homes: Sequence[int],
 ) -> bool:
     """Tell whether a stimulus that names no site lies in a stretch of one that does."""
+    if not others:
+        return False
     edges = [(stretches[h][0] * n_samples, stretches[h][1] * n_samples) for h in set(homes)]
     return any(a <= other < b for other in others for a, b in edges)
 
@@ -123,8 +125,11 @@ def _placed(cues: Sequence[Cue], times: Timeline, header: Header) -> tuple[list[
     crowded = len({(r, round(c.onset_s * 1e6)) for r, c in zip(records, cues, strict=True)}) < len(
         cues
     )
-    fits = all(0 <= cue.onset_s < header.record_s for cue in cues)
-    if crowded and fits and len(set(own)) == len(own):
+    if (
+        crowded
+        and all(0 <= c.onset_s < header.record_s for c in cues)
+        and len(set(own)) == len(own)
+    ):
         moved = [replace(c, onset_s=times.onsets_s[c.record] + c.onset_s) for c in cues]
         return moved, own
     return list(cues), records

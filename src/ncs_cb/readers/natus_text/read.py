@@ -131,9 +131,10 @@ def _folded(name: str) -> str:
 def _row(key: re.Match[str], number: str) -> tuple[str, str, np.ndarray]:
     import numpy as np
 
-    n = int(key["n"])
+    # Asked by its length first: a number of thousands of digits is none that can be read.
+    n = int(key["n"]) if len(key["n"]) < len(str(_MOST_SAMPLES)) + 2 else _MOST_SAMPLES + 1
     if n > _MOST_SAMPLES:
-        raise ReadError(f"section {number}: {n} samples; at most {_MOST_SAMPLES} are read.")
+        raise ReadError(f"section {number}: more than {_MOST_SAMPLES} samples, which are too many.")
     text = key["value"]
     pattern = _POINT if re.search(r"\d\.\d", text) else _COMMA
     values = pattern.findall(text)

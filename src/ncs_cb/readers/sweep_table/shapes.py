@@ -13,7 +13,7 @@ import numpy as np
 
 from ncs_cb.errors import ReadError, StudyError, did_you_mean
 from ncs_cb.readers._shared.plausible import check_rate
-from ncs_cb.readers._shared.tables import Sidecar, time_unit
+from ncs_cb.readers._shared.tables import Sidecar, refuse_many_cells, time_unit
 from ncs_cb.readers._shared.text import decode
 
 KEYS = (
@@ -102,6 +102,7 @@ def _rows(data: bytes, sidecar: Sidecar) -> list[list[str]]:
     mark = sidecar.text("delimiter") or next((m for m in ("\t", ";", ",") if m in lines[-1]), " ")
     if mark != " " and len(mark) != 1:
         raise StudyError("delimiter: must be one character.", source=sidecar.name)
+    refuse_many_cells(text, mark)
     rows = [line.split() if mark == " " else line.rstrip("\t ").split(mark) for line in lines]
     rows = [_without_comment([cell.strip().strip('"') for cell in row]) for row in rows]
     numbers = [cell for row in rows[-50:] for cell in row if re.search(r"\d", cell)]

@@ -25,6 +25,7 @@ from ncs_cb.readers.via_neo.formats import FORMATS
 from ncs_cb.readers.via_neo.signals import Signal, Stretch, load
 from ncs_cb.units import FARTHEST_MM, is_finite, millivolts_per
 
+_MOST_DIGITS = 18
 _KEYS = (
     "nerve",
     "side",
@@ -331,7 +332,8 @@ def _object(sidecar: Sidecar, key: str) -> Mapping[str, object]:
 
 def _letter(code: str) -> str:
     """Give the letter that Spike2 keeps as a number in the lowest byte of a marker."""
-    return chr(int(code) & 0xFF) if code.isascii() and code.isdigit() else code
+    is_number = code.isascii() and code.isdigit() and len(code) <= _MOST_DIGITS
+    return chr(int(code) & 0xFF) if is_number else code
 
 
 def _as_seen(code: str, source: Input) -> str:
@@ -357,7 +359,7 @@ def _window(sidecar: Sidecar) -> tuple[float, float]:
     if value is None:
         return _WINDOW_MS
     is_pair = isinstance(value, list) and len(value) == 2
-    if not is_pair or any(isinstance(v, bool) or not isinstance(v, int | float) for v in value):
+    if not is_pair or not all(map(is_finite, value)):
         raise StudyError(
             "window_ms: must be [first, last] around the stimulus, such as [-5, 50].",
             source=sidecar.name,
