@@ -39,6 +39,7 @@ typedef struct {
 typedef struct {
     int fitted[PARAMETERS];       /* whether a parameter is fitted in any lane */
     int has_late;                 /* whether any lane has a late group */
+    int alike;                    /* whether one distribution stands in all lanes */
     /* From here on all are lanes. */
     Lanes theta[PARAMETERS];
     Choice is_even;               /* the late group is spread evenly, else exponentially */
@@ -113,14 +114,32 @@ INLINE void cut_columns(const Lanes (*v)[PARTS], const int n, const double (*win
     }
 }
 
+/* The same of one spectrum that stands in all lanes: they hold neighboring columns meanwhile. */
+static void cut_alike(const Lanes *v, const double (*window)[PARTS], Lanes *out)
+{
+    enum { AT_ONCE = 9 };
+    for (int j = 0; j < PARTS; j += AT_ONCE * LANES) {
+        Lanes sum[AT_ONCE];
+        for (int c = 0; c < AT_ONCE; c++)
+            sum[c] = alike(0.0);
+        for (int k = 0; k < PARTS; k++)
+            for (int c = 0; c < AT_ONCE; c++)
+                sum[c] += v[k][0] * lanes_at(window[k] + j + c * LANES);
+        for (int c = 0; c < AT_ONCE * LANES; c++)
+            out[j + c] = alike(sum[c / LANES][c % LANES]);
+    }
+}
+
 static void cut_one(const Lanes *v, const double (*window)[PARTS], Lanes *out)
 {
     cut_columns((const Lanes (*)[PARTS])v, 1, window, (Lanes (*)[PARTS])out, 12);
 }
 
-static void cut_off(const Lanes (*v)[PARTS], int n, const double (*window)[PARTS],
+static void cut_off(const Lanes (*v)[PARTS], int n, int are_alike, const double (*window)[PARTS],
                     Lanes (*out)[PARTS])
 {
+    for (; n > 0 && are_alike; n--, v++, out++)
+        cut_alike(*v, window, *out);
     for (; n >= 5; n -= 5, v += 5, out += 5)
         cut_columns(v, 5, window, out, 2);
     for (; n >= 4; n -= 4, v += 4, out += 4)
@@ -197,7 +216,10 @@ static void evaluate(const Setting *set, const PairSpectra *pair, Group *k)
         model[2 * f + 1] = unit.im;
         k->power[f] = blur[f] * blur[f] * (mixed.re * mixed.re + mixed.im * mixed.im);
     }
-    cut_one(model, pair->window, k->unit);
+    if (k->alike)
+        cut_alike(model, pair->window, k->unit);
+    else
+        cut_one(model, pair->window, k->unit);
     for (int j = 0; j < PARTS; j++)
         k->error[j] = pair->proximal[j] - k->theta[MASS] * k->unit[j];
 }
@@ -231,7 +253,7 @@ static void derive(const Setting *set, const PairSpectra *pair, const Group *k,
                 rows[place[p]][2 * f + 1] = by[p].im;
             }
     }
-    cut_off((const Lanes (*)[PARTS])rows, n, pair->window, made);
+    cut_off((const Lanes (*)[PARTS])rows, n, k->alike, pair->window, made);
     for (int p = 0; p < PARAMETERS; p++)
         for (int j = 0; j < PARTS; j++) {
             Lanes own = p == MASS ? k->unit[j] : k->fitted[p] ? made[place[p]][j] : alike(0.0);

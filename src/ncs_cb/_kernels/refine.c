@@ -223,9 +223,10 @@ static void weigh(const Setting *set, const PairSpectra *pair, const Group *k, L
     }
 }
 
-/* Tell what is fitted in any lane. */
-static void begin(Group *k)
+/* Tell what is fitted in any lane; `are_alike` where one distribution stands in all of them. */
+static void begin(Group *k, int are_alike)
 {
+    k->alike = are_alike;
     for (int p = 0; p < PARAMETERS; p++)
         k->fitted[p] = any_lane(~k->fixed[p]);
     k->has_late = k->fitted[SHARE] || k->fitted[GAP] || k->fitted[EXTENT]
@@ -304,7 +305,7 @@ static void refine_pair(const Setting *set, const PairSpectra *pair, Kinds all, 
     for (int g = 0; g < count; g++) {
         Group *k = groups + g;
         Lanes logs;
-        begin(k);
+        begin(k, all.n % LANES == 1 && g == count - 1);
         evaluate(set, pair, k);
         be_certain(set, pair, k, &logs);
         improve(set, pair, k);
@@ -315,7 +316,7 @@ static void refine_pair(const Setting *set, const PairSpectra *pair, Kinds all, 
     choose_kinds(score, place, (int)all.n, kept, lanes);
     for (int j = 0; j < KEPT_KINDS; j++)
         copy_lane(&best, j, groups + lanes[j] / LANES, lanes[j] % LANES);
-    begin(&best);
+    begin(&best, 0);
     improve(set, pair, &best);
     weigh(set, pair, &best, of_kind[0], of_kind[1], of_kind[2]);
     for (int j = 0; j < KEPT_KINDS; j++) {

@@ -29,11 +29,23 @@ typedef struct {
 } Windows;
 
 /* 1 - cos(pi share), 0 below and 2 above. */
-static double turn_of(double share)
+INLINE Lanes turn_of(Lanes share)
 {
-    if (!(share > 0.0))
-        return 0.0;
-    return share < 1.0 ? 1.0 - turned_by(alike(3.14159265358979323846 * share)).re[0] : 2.0;
+    return 1.0 - turned_by(3.14159265358979323846 * within_lanes(share, 0.0, 1.0)).re;
+}
+
+/* Write the blocks of a window from a to b, where it rises or falls. */
+static void bend_window(const Side *side, Index a, Index b, double start, double end,
+                        double rise_ms, double fall_ms, double *window)
+{
+    for (Index i = a; i < b; i += LANES) {
+        Lanes time;
+        for (int k = 0; k < LANES; k++)
+            time[k] = side->time[earlier(i + k, b - 1)];
+        Lanes made = 0.25 * turn_of((time - start) / rise_ms) * turn_of((end - time) / fall_ms);
+        for (int k = 0; k < LANES && i + k < b; k++)
+            window[i + k] = made[k];
+    }
 }
 
 /* Write a window that rises after `start` and falls to zero at `end`; give the blocks that lie
@@ -43,12 +55,12 @@ static void gate(const Side *side, double start, double end, double rise_ms, dou
 {
     *from = reach_of(side->time, side->n, start, 0);
     *to = later(reach_of(side->time, side->n, end, 1), *from);
+    Index risen = earlier(reach_of(side->time, side->n, start + rise_ms, 1), *to);
+    Index falls = later(earlier(reach_of(side->time, side->n, end - fall_ms, 0), *to), risen);
     for (Index i = 0; i < side->n; i++)
-        window[i] = 0.0;
-    for (Index i = *from; i < *to; i++) {
-        double rise = (side->time[i] - start) / rise_ms, fall = (end - side->time[i]) / fall_ms;
-        window[i] = rise >= 1.0 && fall >= 1.0 ? 1.0 : 0.25 * turn_of(rise) * turn_of(fall);
-    }
+        window[i] = i >= risen && i < falls ? 1.0 : 0.0;
+    bend_window(side, *from, risen, start, end, rise_ms, fall_ms, window);
+    bend_window(side, falls, *to, start, end, rise_ms, fall_ms, window);
 }
 
 /* Fourier integrals of `n` rows of blocks, which begin each `stride` after the other, over some
