@@ -167,3 +167,13 @@ def test_an_early_part_of_a_dispersed_response_is_its_onset():
     row = measured(early + naive.cmap(t, onset=14.0, height=6.0) + noise(13, t.size), index)
     assert "early_potential" not in row["quality_flags"]
     assert row["onset_latency_ms"] == pytest.approx(4.1, abs=0.15)
+
+
+def test_noise_is_worth_a_word_where_it_moves_the_onset():
+    # The same noise, some percent of the response, on a steep and on a slow edge.
+    t, index = times(before_ms=5.0)
+    slow = 1.5 * np.exp(-0.5 * ((t - 12.0) / 2.6) ** 2)
+    hum = 0.025 * np.sin(0.3 * t) * np.sin(1.1 * t + 1.0) + noise(14, t.size, sd=0.005)
+    steep = 1.5 * naive.lobe((t - 8.0) / 5.0) - 0.5 * naive.lobe((t - 13.0) / 7.0)
+    assert "noisy_baseline" in measured(slow + hum, index)["quality_flags"]
+    assert "noisy_baseline" not in measured(steep + hum, index)["quality_flags"]

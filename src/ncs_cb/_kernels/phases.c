@@ -219,6 +219,19 @@ static int64_t time_phases(Row *w, Phases at, double *out)
     return out[TOTAL_AREA] > 1.1 * out[AREA] ? LATE : 0;
 }
 
+/* By how much noise may move an edge as steep as that from the onset to a tenth of the peak, in ms.
+ * The foot of it, where the onset is read, is some five times as flat. */
+static double moved_by_noise(const Row *w, const double *out)
+{
+    double block_ms = (double)w->size * w->step, tenth = 0.1 * out[AMPLITUDE];
+    Index onset = whole(out[ONSET] / block_ms) + w->pre, b = later(0, onset);
+    while (b < w->n_blocks - 1 && w->r[b] < tenth)
+        b++;
+    double rise = ((double)(b * w->size - w->stimulus) * w->step) - out[ONSET];
+    double white = w->white * w->white / (double)w->size;
+    return sqrt(w->color * w->color + white) * larger(rise, block_ms) / tenth;
+}
+
 /* Give facts on positivity, artefact and noise; `onset` in blocks after the stimulus. */
 static int64_t doubts(const Row *w, Index onset, const double *out)
 {
@@ -234,9 +247,8 @@ static int64_t doubts(const Row *w, Index onset, const double *out)
         if (tail > 0.02 * amplitude)
             facts |= ARTIFACT_AT_ONSET;
     }
-    /* Noise that is not white; what white noise adds to it is judged by its own limit. */
-    double colored = w->color > 1.6 * w->white / sqrt((double)w->size) ? w->color : 0.0;
-    if (w->white > 0.02 * amplitude || colored > NOISY_COLOR * amplitude)
+    if (w->white > 0.02 * amplitude || w->color > NOISY_COLOR * amplitude
+        || moved_by_noise(w, out) > NOISY_ONSET_MS)
         facts |= NOISY;
     return facts;
 }
