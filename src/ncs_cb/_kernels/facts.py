@@ -56,6 +56,18 @@ FAINT_BENDS = 0.1
 STEP_BEND = 1.8
 RESPONSE_FROM_MS = 3.0
 SMOOTH_BEND = 2.6
+# Noise that a filter ends is smooth from sample to sample, and bends as an edge does: a pulse bends
+# this many times as much as the quieter half of the last QUIET_END_MS of the sweep. The largest of
+# fifty samples of normal noise is twice that of a hundred others once in thousands of times.
+OUT_OF_NOISE = 2.0
+QUIET_END_MS = 10.0
+# An amplifier that is blocked gives one value, for this long and this many samples at least, and
+# this many times as long as equal samples follow each other before the pulse and at the end of the
+# sweep (a coarse converter repeats values, too). Its release is over within RELEASE_MS.
+STILL_MS = 0.3
+STILL_SAMPLES = 6
+STILL_RUNS = 3
+RELEASE_MS = 0.2
 # An amplifier may stay on its rail for this long, and this much of it is worth a word.
 RAIL_MS = 12.0
 CLIPPED_MS = 0.5

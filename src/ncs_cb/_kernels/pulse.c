@@ -83,6 +83,58 @@ static void follow_rail(Row *w, Index start, double base, Index reach)
     w->railed = later(w->railed, length);
 }
 
+/* How sharply the noise of the sweep bends, by the quieter half of its end, as the other may hold
+ * something else; one half is enough where it bends no more than `little`. */
+static double bend_of_noise(const Row *w, Index lag, double little)
+{
+    Index least = later(lag, w->stimulus + whole(RESPONSE_FROM_MS * w->per_ms));
+    Index b = w->n - lag;
+    Index half = earlier(whole(0.5 * QUIET_END_MS * w->per_ms), (b - least) / 2);
+    if (half <= 0)
+        return 0.0;
+    double last = most_bend(w->x, b - half, b, lag);
+    if (last <= little)
+        return last;
+    return smaller(most_bend(w->x, b - 2 * half, b - half, lag), last);
+}
+
+/* The longest run of equal samples from a to b. */
+static Index longest_still(Samples x, Index a, Index b)
+{
+    Index run = 1, longest = 1;
+    for (Index i = a + 1; i < b; i++) {
+        run = sample(x, i) == sample(x, i - 1) ? run + 1 : 1;
+        longest = later(longest, run);
+    }
+    return longest;
+}
+
+/* Let the pulse last until an amplifier is let go that stands still behind it, at any level. */
+static void follow_still(Row *w, Index reach)
+{
+    Samples x = w->x;
+    Index enough = later(STILL_SAMPLES, whole(STILL_MS * w->per_ms + 0.5));
+    Index last = earlier(w->n - 1, w->stimulus + whole(RAIL_MS * w->per_ms));
+    Index stop = earlier(last, w->pulse_to + reach), a = w->pulse_to, b = a;
+    /* A run that is long enough holds one pair of every `enough` - 1. */
+    for (Index i = a; i < stop && b + 1 - a < enough; i += enough - 1) {
+        if (sample(x, i + 1) != sample(x, i))
+            continue;
+        for (a = i; a > w->pulse_from && sample(x, a - 1) == sample(x, a);)
+            a--;
+        for (b = i + 1; b < last && sample(x, b + 1) == sample(x, b);)
+            b++;
+    }
+    Index run = b + 1 - a, behind = b + 1 + whole(RELEASE_MS * w->per_ms + 0.5);
+    Index tail = earlier(w->n - behind, whole(QUIET_END_MS * w->per_ms));
+    if (run < enough || b >= last || tail < run
+        || run < STILL_RUNS * longest_still(x, w->n - tail, w->n)
+        || run < STILL_RUNS * longest_still(x, 0, w->pulse_from - 1))
+        return;
+    w->pulse_to = later(w->pulse_to, behind);
+    w->railed = later(w->railed, run);
+}
+
 /* Whether the first edge of a faint pulse stands at the marker, before the edge found at `start`:
  * the second one of a biphasic pulse is twice as large. */
 static int begins_at_marker(const Row *w, Index start, Index lag, double edge)
@@ -144,6 +196,10 @@ static void look_for_pulse(Row *w)
     double wider = most_bend(w->x, later(lo, 2 * lag), earlier(hi, w->n - 2 * lag), 2 * lag);
     if (top <= 15.0 * w->white || (wider > SMOOTH_BEND * top && is_wave(w, lo, hi, 4 * lag, wider)))
         return;
+    double noise = bend_of_noise(w, lag, EDGE_SHARE / OUT_OF_NOISE * top);
+    noise = larger(15.0 * w->white, OUT_OF_NOISE * noise);
+    if (top <= noise)
+        return;
     Index from = w->pre + whole(RESPONSE_FROM_MS * w->per_ms / (double)w->size);
     /* The step by which a held amplifier is let go is no bend of the response. */
     from = later(from, behind_hold(w, reach) / w->size + 2);
@@ -151,11 +207,11 @@ static void look_for_pulse(Row *w)
     /* How sharply a response bends. */
     Samples blocks = {w->y, 1};
     double sharpest = most_bend(blocks, from, w->n_blocks - 1, 1);
-    double edge = larger(BENDS * sharpest, 15.0 * w->white), bend = edge;
+    double edge = larger(BENDS * sharpest, noise), bend = edge;
     int clear = top > 1.3 * edge;
     if (top <= edge) {
         /* A step or a spike is no part of a response, however little it bends. */
-        edge = larger(FAINT_BENDS * sharpest, 15.0 * w->white);
+        edge = larger(FAINT_BENDS * sharpest, noise);
         int wave = wider > STEP_BEND * top && is_wave(w, lo, hi, 4 * lag, wider);
         if (wave || top <= edge || w->white == 0.0 || !((double)lag * w->step < 1.5 * EDGE_MS))
             return;
@@ -175,4 +231,5 @@ static void look_for_pulse(Row *w)
     Index end = follow_edges(w, start, lag, edge, bend, base);
     w->pulse_to = later(end, w->pulse_from + w->pulse_to - w->stimulus);
     follow_rail(w, start, base, reach);
+    follow_still(w, reach);
 }
