@@ -16,9 +16,9 @@ PITCH = 56.0
 
 _LEAST_RISE, _LEAST_DEPTH, _GAP = 0.6 * PITCH, 0.2 * PITCH, 3.0
 # A response that is deeper still makes the gain of its sheet smaller, not the sheet longer.
-_TALLEST_ROW = 3.0 * PITCH
+_TALLEST_ROW = 2.2 * PITCH
 # Nobody marked a response here: the room for what may be one, and how long it may be an artefact.
-_UNMARKED_RISE, _UNMARKED_DEPTH, _ARTEFACT_MS = 1.5 * PITCH, PITCH, 3.0
+_UNMARKED_RISE, _UNMARKED_DEPTH, _ARTEFACT_MS = 1.4 * PITCH, 0.8 * PITCH, 3.0
 _MARK = 3.2
 
 
