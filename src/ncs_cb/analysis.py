@@ -330,9 +330,11 @@ def _estimate(
     used = list(map(flags.is_used, traces["quality_flags"].tolist()))
     places = _texts(traces, [*_SERIES, "stimulation_site"])
     found: dict[tuple[str, ...], Trace | None] = {}
-    for place, trace, is_used in zip(places, responses, used, strict=True):
+    status = traces["response"].tolist()
+    for place, trace, is_used, said in zip(places, responses, used, status, strict=True):
         if is_used:
-            found.setdefault(place, trace)
+            # Noise where no response was found would be fitted as what block left of one.
+            found.setdefault(place, None if said == "absent" else trace)
     adjacent = pairs["is_adjacent"].to_numpy(dtype=bool)
     ends = compress(_texts(pairs, [*_SERIES, "distal_site", "proximal_site"]), adjacent)
     wanted = [

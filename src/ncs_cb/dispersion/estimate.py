@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ncs_cb import _kernels
+from ncs_cb import _kernels, flags
 from ncs_cb.columns import conform
 from ncs_cb.dispersion import calibration, deconvolution
 from ncs_cb.dispersion.fitting import LIMITS, refine
@@ -17,6 +17,7 @@ from ncs_cb.dispersion.recordings import EARLIEST_ONSET_MS, Sweep, clean, spectr
 from ncs_cb.dispersion.rows import NAMES, Known, Pairs, Row, limit, row_of, worded
 from ncs_cb.dispersion.screening import screen
 from ncs_cb.dispersion.usable import usable
+from ncs_cb.measuring.traces import measure_study_traces, measure_traces
 from ncs_cb.model import BlockFit, Trace
 
 Floats = npt.NDArray[np.float64]
@@ -89,7 +90,8 @@ def _fit(
     reason = np.full(len(pairs), "estimate_response_absent", dtype=object)
     differ = np.array([one.filters_differ for one in known])
     reason[differ] = "estimate_filters_differ"
-    place = np.flatnonzero(good[0] & good[1] & ~differ)
+    absent = np.array([one.is_absent for one in known])
+    place = np.flatnonzero(good[0] & good[1] & ~differ & ~absent)
     if place.size == 0:
         return reason.tolist(), None
     grids = [sweeps[0].grid for sweeps in near_far]
@@ -165,6 +167,24 @@ def _sweeps(
     ]
 
 
+def _are_absent(pairs: Sequence[tuple[Sweep, Sweep]]) -> list[bool]:
+    """Tell of which pairs a response is not there: what measuring does not see is not fitted."""
+    sweeps = [sweep for pair in pairs for sweep in pair]
+    if not sweeps:
+        return []
+    measured = measure_traces(
+        np.stack([sweep.samples_mv for sweep in sweeps]),
+        sampling_rate_hz=[sweep.sampling_rate_hz for sweep in sweeps],
+        stimulus_index=[sweep.stimulus_index for sweep in sweeps],
+    )
+    told = list(map(_is_absent, measured["quality_flags"].tolist()))
+    return [near or far for near, far in zip(told[::2], told[1::2], strict=True)]
+
+
+def _is_absent(quality_flags: str) -> bool:
+    return "response_absent" in flags.split(quality_flags)
+
+
 def estimate_block(
     distal_mv: npt.ArrayLike,
     proximal_mv: npt.ArrayLike,
@@ -230,7 +250,7 @@ def estimate_block(
     """
     pairs = _sweeps(distal_mv, proximal_mv, sampling_rate_hz, stimulus_index)
     known = Known(supramaximal_distal=supramaximal, supramaximal_proximal=supramaximal)
-    found = _estimate(pairs, [known] * len(pairs))
+    found = _estimate(pairs, [replace(known, is_absent=one) for one in _are_absent(pairs)])
     return _table(found.numbers, found.flags)
 
 
@@ -272,13 +292,25 @@ def estimate_segments(pairs: Sequence[tuple[Trace | None, Trace | None]]) -> pd.
     UnitError
         If a response is larger than 100 mV.
     """
-    return fit_segments(pairs)[0]
+    traces = {id(one): one for pair in pairs for one in pair if one is not None}
+    if not traces:
+        return fit_segments(pairs)[0]
+    texts = measure_study_traces(list(traces.values()))["quality_flags"].tolist()
+    told = dict(zip(traces, texts, strict=True))
+
+    def seen(one: Trace | None) -> Trace | None:
+        return None if one is None or _is_absent(told[id(one)]) else one
+
+    return fit_segments([(seen(distal), seen(proximal)) for distal, proximal in pairs])[0]
 
 
 def fit_segments(
     pairs: Sequence[tuple[Trace | None, Trace | None]],
 ) -> tuple[pd.DataFrame, dict[int, Fitted]]:
-    """Give :func:`estimate_segments` with the fit of each pair that has one, by its place."""
+    """Give :func:`estimate_segments` with the fit of each pair that has one, by its place.
+
+    None stands for a response that is not there, too: who calls has measured.
+    """
     there = [
         (i, distal, proximal)
         for i, (distal, proximal) in enumerate(pairs)
@@ -318,7 +350,7 @@ def fit_details(
     pairs = _sweeps(distal_mv, proximal_mv, sampling_rate_hz, stimulus_index)
     if len(pairs) != 1:
         raise ValueError(f"{len(pairs)} pairs were given; fit_details takes one.")
-    found = _estimate(pairs, [Known()])
+    found = _estimate(pairs, [Known(is_absent=one) for one in _are_absent(pairs)])
     distal, proximal = pairs[0]
     if found.fitted:
         one = Fitted(found.numbers[0], found.flags[0], distal, proximal, found.fitted[0], 0)
