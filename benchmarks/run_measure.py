@@ -19,6 +19,7 @@ import sys
 import tempfile
 import threading
 import time
+import tracemalloc
 import venv
 from collections.abc import Callable
 from importlib.metadata import version
@@ -196,29 +197,17 @@ def usual_traces() -> tuple[np.ndarray, dict[str, Any], conditions.Made]:
 
 
 def extra_memory_mb() -> float:
-    """Highest growth of resident memory in one call, looked at every millisecond, in MB.
+    """Most memory that numpy and Python held at once for one call, in MB, its table included.
 
-    Tells the truth only in a process that has freed nothing before: ``in_fresh_processes``.
+    Of the process as a whole it cannot be told: what was freed before is used again.
     """
-    page = os.sysconf("SC_PAGE_SIZE") / 2**20
-
-    def resident() -> float:
-        return int(Path("/proc/self/statm").read_text().split()[1]) * page
-
     x, call, _ = usual_traces()
     measure.measure_traces(x[:2000], **call)
-    seen, done = [resident()], threading.Event()
-
-    def watch() -> None:
-        while not done.wait(0.001):
-            seen.append(resident())
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
+    tracemalloc.start()
     measure.measure_traces(x, **call)
-    done.set()
-    watcher.join()
-    return max(seen) - seen[0]
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return most / 2**20
 
 
 def first_study_ms() -> float:
@@ -303,7 +292,7 @@ def own(frame) -> np.ndarray:
 def write_results(with_peers: bool) -> None:
     """Write the measurement part of RESULTS.md and its figure."""
     x, call, made = usual_traces()
-    memory = max(in_fresh_processes(extra_memory_mb, 3))
+    memory = extra_memory_mb()
     cores = len(os.sched_getaffinity(0))
     # Taken in turn, so that a busy machine slows all of them alike.
     times = dict.fromkeys(("read1", "read", "one", "all"), np.inf)

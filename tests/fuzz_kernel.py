@@ -130,7 +130,7 @@ def look_at(loaded, which, row, rate, stimulus):
         ("find_pulses", zero.pulse_limits(), 3 * longest, 1),
         ("find_odd", doubts.odd_limits(), 2 * longest, 1),
         ("mirror_signs", doubts.mirror_limits(), 4 * room, 1),
-        ("deflections", polarity.DEFLECTION_LIMITS, 2 * longest, facts.DEFLECTION),
+        ("deflections", polarity.deflection_limits(), 3 * longest, facts.DEFLECTION),
     ):
         work, out = Watched(np.zeros(size)), Watched(np.zeros(2 * cells, dtype=np.int64))
         packed = struct.pack(f"{len(limits)}d", *limits)

@@ -58,7 +58,7 @@ def asked(rows, rates, indices, which=""):
         sweeps.find_pulses(given, zero.pulse_limits(), which),
         sweeps.find_odd(given, doubts.odd_limits(), which),
         np.array(sweeps.extents(given, starts, which)).tolist(),
-        np.array(sweeps.deflections(given, polarity.DEFLECTION_LIMITS, which)).tolist(),
+        np.array(sweeps.deflections(given, polarity.deflection_limits(), which)).tolist(),
     )
 
 
@@ -74,8 +74,9 @@ def test_a_sweep_is_seen_as_it_is_defined(number):
     left = v[max(index, 0) + 3 :]
     known = len(left) >= 16 and np.isfinite(left).all()
     assert np.array_equal(extent, np.ptp(left) if known else np.nan, equal_nan=True)
-    expected = naive_sweeps.deflection(v, rate, index)
-    assert np.array_equal(deflection, expected or (np.nan,) * 5, equal_nan=True)
+    start = pulse if pulse >= 0 else index
+    expected = naive_sweeps.deflection(v, rate, start) or (np.nan,) * 5
+    assert np.array_equal(deflection, (*expected, start), equal_nan=True)
 
 
 @settings(deadline=None, max_examples=60)

@@ -15,8 +15,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import IO, Any
 
@@ -176,6 +176,35 @@ def apart(function: Callable[..., Any], *arguments: Any) -> Any:
     if kind == "error":
         raise value
     return value
+
+
+@contextmanager
+def in_time(seconds: float, what: str) -> Iterator[None]:
+    """Bound the processor time of a block in which a pattern of the user's is matched.
+
+    A pattern can be written, or slip, so that a short text keeps it busy for ever. A signal ends
+    it, which only the main thread gets, and no thread on Windows.
+
+    Raises
+    ------
+    ReadError
+        If the block takes longer; `what` names it.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    if not (is_main and hasattr(signal, "setitimer")):
+        yield
+        return
+
+    def late(*_: object) -> None:
+        raise ReadError(f"{what} takes longer than {seconds:g} s.")
+
+    before = signal.signal(signal.SIGVTALRM, late)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0.0)
+        signal.signal(signal.SIGVTALRM, before)
 
 
 def serve(line: int | None = None) -> None:

@@ -22,10 +22,11 @@ from ncs_cb.apart import apart
 from ncs_cb.batch.identity import Pseudonyms
 from ncs_cb.errors import NcsError, ReadError, StudyError
 from ncs_cb.knowledge.anatomy import anatomy, normalize
-from ncs_cb.readers import read_studies
+from ncs_cb.readers import mapped_table, read_studies
 from ncs_cb.readers._shared.files import read_regular
 from ncs_cb.readers._shared.stimuli import resembles_site
 from ncs_cb.readers._shared.typed import MOST_ROWS
+from readers.test_mapped_table import GERMAN, GERMAN_LAYOUT
 from readers.test_natus_text import export, row, wave
 from review_visits import ulnar_visit
 
@@ -444,3 +445,20 @@ def test_a_key_that_never_ends_is_refused_and_one_from_a_pipe_is_taken(tmp_path)
     giver.start()
     assert Pseudonyms.from_file(tmp_path / "key").of("a") == Pseudonyms(secret).of("a")
     giver.join()
+
+
+@pytest.mark.parametrize("way", ["wide", "group_row"])
+def test_a_pattern_that_is_never_done_is_ended(tmp_path, monkeypatch, way):
+    monkeypatch.setattr(mapped_table, "_SECONDS", 0.5)
+    layout = {
+        "wide": "wide = { pattern = '(?P<side>(a|a)*)b(?P<measure>x)', "
+        f'measures = {{ x = "onset_latency_ms" }} }}\n{GERMAN_LAYOUT.partition("[columns")[0]}',
+        "group_row": f"group_row = '(?P<side>(a+)+)$'\n{GERMAN_LAYOUT}",
+    }
+    (tmp_path / "layout.toml").write_text(layout[way])
+    lines = GERMAN.splitlines()
+    lines[0] += ";" + "a" * 50
+    lines[2:2] = ["a" * 50 + "!"]
+    (tmp_path / "g.csv").write_text("\n".join(lines))
+    with pytest.raises(ReadError, match="takes longer than"):
+        read_studies(tmp_path / "g.csv", layout=tmp_path / "layout.toml")

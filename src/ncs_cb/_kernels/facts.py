@@ -228,4 +228,4 @@ HELD_INTO_RESPONSE, STRAY = 1, 2
 CURVE_HZ = 5000.0
 UNCLEAR = 2
 # Cells of the largest deflection of a sweep.
-DEFLECTION = 5
+DEFLECTION = 6

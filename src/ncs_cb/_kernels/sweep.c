@@ -442,22 +442,27 @@ EXPORTED void JOIN(ncs_mirror_signs_, BUILD)(const Sweep *sweeps, int64_t n,
 }
 
 typedef struct {
+    PulseLimits pulse;
     double artifact_ms, earliest_ms; /* what is artefact; when a response peaks at the earliest */
     double stands_out;               /* from this share of the largest a deflection is looked at */
 } DeflectionLimits;
 
-/* Describe the largest deflection behind the stimulus of each of n sweeps of one rate, in five
- * cells: its signed peak; the largest size before a response can peak; the noise; the first value
- * that stands out beside the peak; the level. NaN where a sweep has no say. `work` holds twice the
- * longest sweep. */
+/* Describe the largest deflection behind the artefact of each of n sweeps, or behind the stimulus
+ * where none is seen, in six cells: its signed peak; the largest size before a response can peak;
+ * the noise; the first value that stands out beside the peak; the level; the sample of artefact or
+ * stimulus. NaN, but for the last, where a sweep has no say. `work` holds three times the longest
+ * sweep. */
 EXPORTED void JOIN(ncs_deflections_, BUILD)(const Sweep *sweeps, int64_t n,
                                             const DeflectionLimits *limits, int64_t longest,
                                             double *work, double *found)
 {
     uint64_t *keys = (uint64_t *)(work + longest);
+    uint8_t *edge = (uint8_t *)(work + 2 * longest);
     for (int64_t row = 0; row < n; row++) {
         double per_ms = sweeps[row].rate, *out = found + DEFLECTION * row;
-        Index start = sweeps[row].stimulus;
+        Index start = pulse_at(sweeps + row, &limits->pulse, work, keys, edge);
+        if (start < 0)
+            start = sweeps[row].stimulus;
         Index begin = start + whole(limits->artifact_ms * per_ms / 1000.0) + 1;
         /* What a sweep that begins after its stimulus has missed need not be skipped. */
         Index missed = later(-begin, 0);
@@ -467,6 +472,7 @@ EXPORTED void JOIN(ncs_deflections_, BUILD)(const Sweep *sweeps, int64_t n,
         Index m = sweeps[row].n - begin;
         for (int j = 0; j < DEFLECTION; j++)
             out[j] = NAN;
+        out[5] = (double)start;
         if ((double)start < -LATEST_START_MS * per_ms / 1000.0
             || m < skip + FEWEST_OF_RESPONSE)
             continue;

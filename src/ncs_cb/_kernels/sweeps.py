@@ -193,10 +193,11 @@ def mirror_signs(sweeps: Sweeps, limits: tuple[float, ...], which: str = "") -> 
 def deflections(
     sweeps: Sweeps, limits: tuple[float, ...], which: str = ""
 ) -> list[tuple[float, ...]]:
-    """Describe the largest deflection of each sweep behind its stimulus.
+    """Describe the largest deflection of each sweep behind its artefact, or its stimulus.
 
     Peak with its sign, largest size before a response can peak, noise, first value that stands out
-    beside the peak, level; all in mV, NaN where a sweep has no say.
+    beside the peak, level, all in mV and NaN where a sweep has no say; and the sample of the
+    artefact, or of the stimulus where none is seen.
 
     Parameters
     ----------
@@ -208,7 +209,7 @@ def deflections(
     """
     n, width = len(sweeps.rows), facts.DEFLECTION
     found = (ctypes.c_double * (n * width))()
-    work = np.empty(2 * sweeps.longest)
+    work = np.empty(3 * sweeps.longest)
     _function("deflections", which)(
         sweeps.table, n, _packed(limits), sweeps.longest, _address(work), found
     )

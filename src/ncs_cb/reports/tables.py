@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
+import math
 from dataclasses import asdict
 from functools import cache
 from typing import TYPE_CHECKING
@@ -37,31 +39,30 @@ def to_csv(table: pd.DataFrame) -> str:
     table : DataFrame
         Any table of a result; it is not changed.
     """
-    safe = pd.DataFrame({name: _safe(table[name]) for name in table.columns})
     buffer = io.StringIO()
-    safe.to_csv(buffer, index=False, lineterminator="\r\n")
+    rows = csv.writer(buffer, lineterminator="\r\n")
+    rows.writerow(table.columns)
+    rows.writerows(zip(*(_cells(column) for _, column in table.items()), strict=True))
     return buffer.getvalue()
 
 
-def _safe(values: pd.Series) -> pd.Series:
-    if pd.api.types.is_numeric_dtype(values.dtype) or pd.api.types.is_bool_dtype(values.dtype):
-        return values
-    cells = values.tolist()
-    if isinstance(values.dtype, pd.StringDtype):
+def _cells(column: pd.Series) -> list[object]:
+    cells = column.tolist()
+    if isinstance(column.dtype, pd.StringDtype):
         # A column of text says a few things many times.
         safe = {cell: _safe_cell(cell) for cell in set(cells)}
-        cells = [safe[cell] for cell in cells]
-    else:
-        cells = list(map(_safe_cell, cells))
-    return pd.Series(cells, index=values.index, dtype="object")
+        return [safe[cell] for cell in cells]
+    return list(map(_safe_cell, cells))
 
 
 def _safe_cell(value: object) -> object:
+    """Give what is written of a cell; None where it is unknown."""
     if isinstance(value, list | dict | tuple):
         value = _IN_A_CELL.encode(value)
     if isinstance(value, str):
         return visible(no_formula(value))
-    return None if value is pd.NA else value
+    is_unknown = value is pd.NA or (isinstance(value, float) and math.isnan(value))
+    return None if is_unknown else value
 
 
 def _scalar(value: object) -> object:

@@ -11,26 +11,26 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
-from ncs_cb._kernels.sweeps import deflections, moved, sweeps_of, sweeps_of_block
+from ncs_cb._kernels.sweeps import deflections, sweeps_of, sweeps_of_block
 from ncs_cb.model import Polarity, Trace
-from ncs_cb.readers._shared.zero import pulses_in
+from ncs_cb.readers._shared.zero import pulse_limits
 
 # A muscle's response peaks later than this even in a rat's leg; what peaks earlier is artefact.
 _EARLIEST_PEAK_MS = 1.3
 _ARTIFACT_MS = 0.5
 # A deflection counts as large from this share of the largest one, and is looked at from that.
 _LARGE, _STANDS_OUT = 0.5, 0.3
-DEFLECTION_LIMITS = (_ARTIFACT_MS, _EARLIEST_PEAK_MS, _STANDS_OUT)
 _SIGNAL_TO_NOISE = 8.0
 _FITTED_SHARE = 0.6
 # An artefact this many times the response leaves a remainder that may pass for a phase.
 _BURIED = 8.0
 _CERTAIN = 0.5
-# A sweep, its stimulus, and what the kernel says of its largest deflection.
-_Row = tuple[np.ndarray, int, tuple[float, ...]]
+# A sweep, and what the kernel says of its largest deflection.
+_Row = tuple[np.ndarray, tuple[float, ...]]
 # The sign does not get surer with the hundredth sweep; reading stays fast.
 _MOST_SWEEPS = 64
 
@@ -125,22 +125,23 @@ def _votes(
     else:
         given = sweeps_of(chosen, rates, starts)
     # A pulse that comes beside the marker is no deflection of the response.
-    pulses = [pulse.index for pulse in pulses_in(given)]
-    if any(pulse is not None and pulse != at for pulse, at in zip(pulses, starts, strict=True)):
-        starts = [at if pulse is None else pulse for pulse, at in zip(pulses, starts, strict=True)]
-        given = moved(given, rates, starts)
-    is_block = len({len(row) for row in given.rows}) == 1 and len(set(starts)) == 1
-    found = deflections(given, DEFLECTION_LIMITS)
-    rows = list(zip(given.rows, starts, found, strict=True))
+    rows = list(zip(given.rows, deflections(given, deflection_limits()), strict=True))
+    is_block = len({(len(samples), found[-1]) for samples, found in rows}) == 1
     blocks = [rows] if is_block else [[row] for row in rows]
     return [vote for block in blocks for vote in _block_votes(block, rate)]
+
+
+@cache
+def deflection_limits() -> tuple[float, ...]:
+    """Give the limits of a deflection in the order in which the kernel takes them."""
+    return (*pulse_limits(), _ARTIFACT_MS, _EARLIEST_PEAK_MS, _STANDS_OUT)
 
 
 def _block_votes(block: Sequence[_Row], rate: float) -> list[tuple[float, float]]:
     votes = [(0.0, 0.0)] * len(block)
     clean: list[float] = []
     unclear = []
-    for number, (_, _, (peak, before, noise, first, _)) in enumerate(block):
+    for number, (_, (peak, before, noise, first, _, _)) in enumerate(block):
         top = abs(peak)
         if not top > _SIGNAL_TO_NOISE * noise:
             continue  # also where the sweep has no say
@@ -161,8 +162,8 @@ def _block_votes(block: Sequence[_Row], rate: float) -> list[tuple[float, float]
 
 def _phases_vote(row: _Row, rate: float) -> float:
     """Judge the order and size of the phases after the artefact."""
-    samples, start, (_, _, noise, _, level) = row
-    after = start + int(_ARTIFACT_MS * rate / 1000.0) + 1
+    samples, (_, _, noise, _, level, start) = row
+    after = int(start) + int(_ARTIFACT_MS * rate / 1000.0) + 1
     skip = max(1, int((_EARLIEST_PEAK_MS - _ARTIFACT_MS) * rate / 1000.0) - max(-after, 0))
     curve, floor = samples[max(after, 0) :] - level, 4.0 * noise
     size = np.abs(curve)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
+from ncs_cb.apart import in_time
 from ncs_cb.errors import NcsError, ReadError, StudyError
 from ncs_cb.knowledge import layouts
 from ncs_cb.knowledge.layouts import Layout
@@ -22,6 +23,7 @@ __all__ = ["READER", "guess", "read", "visits"]
 
 _TEXTS = (".csv", ".tsv", ".txt")
 _HEAD_BYTES = 1 << 16
+_SECONDS = 30.0
 
 
 @cache
@@ -61,8 +63,9 @@ def _layout_or_none(source: Input) -> Layout | None:
             grid = _head(source, layout)
         except NcsError:
             continue
-        if is_recognized(grid, layout):
-            return layout
+        with in_time(_SECONDS, f"matching the patterns of layout '{layout.id}'"):
+            if is_recognized(grid, layout):
+                return layout
     return None
 
 
@@ -101,7 +104,9 @@ def visits(source: Input) -> Mapping[str, Recording | NcsError]:
             "no layout fits this table.",
             hint="'ncs-cb validate FILE --layout' prints a guessed one.",
         )
-    return recordings(source, _grid(source.data, source.path.suffix, layout), layout)
+    grid = _grid(source.data, source.path.suffix, layout)
+    with in_time(_SECONDS, f"reading it by the patterns of layout '{layout.id}'"):
+        return recordings(source, grid, layout)
 
 
 def read(source: Input) -> Recording:
