@@ -106,6 +106,39 @@ def test_the_table_has_one_row_per_study_and_set_with_categories():
     assert found["category"].tolist() == ["definite", "not_met", "undetermined", "not_met"]
 
 
+def test_visits_that_differ_in_one_thing_are_concluded_as_each_alone():
+    core = {"findings": CORE, "sensory": SENSORY}
+    slow = SensoryValue("ulnar", "right", "wrist-below_elbow", is_normal=False)
+    visits = {
+        "whole": ({}, Details(**core)),
+        "same": ({}, Details(**core)),
+        "unattested": ({"supramaximal": None}, Details(**core)),
+        "smaller": ({"area": 45.0}, Details(**core)),
+        "left": ({"side": "left"}, Details(**core)),
+        "unknown_area": ({"total_area_reduction_pct": None}, Details(**core)),
+        "sensory": ({}, Details(findings=CORE, sensory=(slow,))),
+        "unexamined": ({}, Details(findings=CORE)),
+        "told": ({}, Details(findings={**CORE, "clinical.upper_motor_neuron_signs": True})),
+    }
+    sets = ["efns_pns_2010", "ean_pns_cidp_2021"]
+    rows = {name: segment(study_id=name, **more) for name, (more, _) in visits.items()}
+    people = {name: details for name, (_, details) in visits.items()}
+
+    def concluded(names):
+        segments = pd.DataFrame([rows[name] for name in names])
+        own = {name: people[name] for name in names}
+        verdicts = judge(segments, sets, details=own)
+        return diagnosis.conclude(verdicts, segments, EMPTY, EMPTY, own, criteria=sets)
+
+    together = concluded(visits)
+    for name in visits:
+        mine = together[together["study_id"] == name].reset_index(drop=True)
+        pd.testing.assert_frame_equal(mine, concluded([name]))
+    texts = together[together["criteria"] == sets[0]].set_index("study_id")["explanation"]
+    assert texts["same"] == texts["whole"]
+    assert len(set(texts)) >= 6
+
+
 def test_a_study_with_findings_alone_is_concluded_too():
     none = pd.DataFrame({"nerve": [], "segment": []})
     found = diagnosis.conclude(

@@ -105,6 +105,20 @@ def test_a_table_that_lost_rows_is_not_called_normal(tmp_path):
     assert "not read: 5, 6" in "\n".join(cut.impression)
 
 
+def test_a_lone_response_of_uncertain_polarity_is_read_as_it_is_beside_other_visits(tmp_path):
+    whole = read(VISITS["normal_arms"], tmp_path / "visit")
+    (first, *_) = (one for one in whole.typed_responses if one.site.stimulation_site == "wrist")
+    small = replace(
+        first,
+        values={**first.values, "negative_peak_amplitude_mv": 0.5},
+        flags=("polarity_uncertain",),
+    )
+    lone = replace(whole, typed_responses=(small,))
+    alone, beside = ncs_cb.analyze(lone), ncs_cb.analyze_many([lone, whole])[0]
+    assert alone.impression == beside.impression
+    assert not any("axonal" in line for line in alone.impression)
+
+
 @pytest.mark.parametrize(("lang", "told"), [("en", "anastomosis"), ("zh", "吻合")])
 def test_a_drop_at_the_elbow_that_crossing_fibers_explain_is_no_entrapment(
     lang, told, results, tmp_path

@@ -6,8 +6,9 @@ engine takes the same tables before they are split, so that they cannot disagree
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pandas as pd
 
 import ncs_cb
 from ncs_cb import dispersion, flags, quality
-from ncs_cb.columns import SEGMENT_KEYS, conform
+from ncs_cb.columns import SEGMENT_KEYS, conform, few_texts
 from ncs_cb.judging import (
     conclusion_tables,
     contradictions,
@@ -326,32 +327,34 @@ def _estimate(
     pairs: pd.DataFrame, traces: pd.DataFrame, responses: Sequence[Trace | None]
 ) -> tuple[pd.DataFrame, dict[int, dispersion.Fitted]]:
     """Add the block estimate of each adjacent segment; it enters no published criterion."""
-    used = traces["quality_flags"].map(flags.is_used).to_numpy(dtype=bool)
-    place = [*_SERIES, "stimulation_site"]
-    keys = zip(*(traces.loc[used, name].tolist() for name in place), strict=True)
-    found: dict[tuple[object, ...], Trace | None] = {}
-    for key, row in zip(keys, np.flatnonzero(used), strict=True):
-        found.setdefault(key, responses[int(row)])
+    used = list(map(flags.is_used, traces["quality_flags"].tolist()))
+    places = _texts(traces, [*_SERIES, "stimulation_site"])
+    found: dict[tuple[str, ...], Trace | None] = {}
+    for place, trace, is_used in zip(places, responses, used, strict=True):
+        if is_used:
+            found.setdefault(place, trace)
     adjacent = pairs["is_adjacent"].to_numpy(dtype=bool)
+    ends = compress(_texts(pairs, [*_SERIES, "distal_site", "proximal_site"]), adjacent)
     wanted = [
-        (found[(*series, distal)], found[(*series, proximal)])
-        for *series, distal, proximal in pairs.loc[
-            adjacent, [*_SERIES, "distal_site", "proximal_site"]
-        ].itertuples(index=False, name=None)
+        (found[(*series, distal)], found[(*series, proximal)]) for *series, distal, proximal in ends
     ]
     estimates, fits = dispersion.fit_segments(wanted)
-    table = pairs.copy()
-    for name in (
-        "blocked_fraction",
-        "blocked_fraction_low",
-        "blocked_fraction_high",
-        "added_dispersion_ms",
-    ):
-        table.loc[adjacent, name] = estimates[name].to_numpy()
-    both = table.loc[adjacent, "quality_flags"] + ";" + estimates["quality_flags"].to_numpy()
-    table.loc[adjacent, "quality_flags"] = [flags.join(flags.split(text)) for text in both]
     rows = np.flatnonzero(adjacent).tolist()
-    return conform(table, "segments"), {rows[place]: fit for place, fit in fits.items()}
+    columns: dict[str, Any] = {}
+    for name in {*estimates} & {*pairs} - {"quality_flags"}:
+        columns[name] = np.full(len(pairs), np.nan)
+        columns[name][adjacent] = estimates[name].to_numpy()
+    texts = pairs["quality_flags"].tolist()
+    for row, more in zip(rows, estimates["quality_flags"].tolist(), strict=True):
+        if more:
+            texts[row] = flags.join([*flags.split(texts[row]), *flags.split(more)])
+    table = pairs.assign(**columns, quality_flags=few_texts(texts))
+    return table, {rows[place]: fit for place, fit in fits.items()}
+
+
+def _texts(frame: pd.DataFrame, names: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Give some columns of text row by row; "" for what is not known."""
+    return zip(*(frame[name].fillna("").tolist() for name in names), strict=True)
 
 
 def _f_waves(studies: Sequence[Study]) -> pd.DataFrame:

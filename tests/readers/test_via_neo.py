@@ -10,7 +10,7 @@ import pytest
 from pyabf.abfWriter import writeABF1
 
 import ncs_cb
-from ncs_cb import StudyError, UnitError, read_study
+from ncs_cb import NcsError, StudyError, UnitError, read_study
 
 RATE = 20_000
 
@@ -45,6 +45,15 @@ def put(folder, unit="mV", **more):
 def test_a_time_beyond_all_numbers_is_an_error_of_ours(tmp_path, time):
     with pytest.raises(StudyError, match="must be a time in ms"):
         read_study(put(tmp_path, events={"at_ms": time}))
+
+
+def test_a_header_whose_times_are_no_numbers_is_an_error_of_ours(tmp_path):
+    path = put(tmp_path)
+    data = bytearray(path.read_bytes())
+    data[130:134] = b"\xff\xff\xff\x7f"
+    path.write_bytes(data)
+    with pytest.raises(NcsError, match="beyond all numbers"):
+        read_study(tmp_path)
 
 
 def test_each_sweep_becomes_the_answer_of_the_site_its_number_names(tmp_path):

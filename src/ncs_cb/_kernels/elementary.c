@@ -8,8 +8,10 @@
 #include "row.h"
 
 enum { LANES = 4 };
-typedef double Lanes __attribute__((vector_size(8 * LANES)));
-typedef int64_t Choice __attribute__((vector_size(8 * LANES))); /* all bits of a lane, or none */
+/* They may begin anywhere: gcc for Windows does not keep a stack aligned for wide registers. */
+typedef double Lanes __attribute__((vector_size(8 * LANES), aligned(8)));
+/* All bits of a lane, or none. */
+typedef int64_t Choice __attribute__((vector_size(8 * LANES), aligned(8)));
 
 /* Where a function takes lanes, the caller and the function must be one. */
 #define INLINE static inline __attribute__((always_inline))

@@ -162,6 +162,8 @@ enum {
     CELLS = sizeof(Group) / sizeof(Lanes)
 };
 
+_Static_assert(offsetof(Group, theta) % sizeof(Lanes) == 0, "the lanes of a group are cells");
+
 /* Take from `other` what it gives in some lanes. */
 static void take_lanes(Group *k, const Group *other, Choice where)
 {

@@ -115,19 +115,27 @@ def _cells(given: pd.Series | None, dtype: str, n_rows: int) -> Any:
     """Give a column in its dtype; unknown throughout where it was not given."""
     import pandas as pd
 
-    # The dtype itself: text with NaN for unknown also calls itself "string".
-    wanted = pd.api.types.pandas_dtype(dtype)
+    wanted = _dtype(dtype)
     cells = pd.Series(float("nan"), index=range(n_rows)) if given is None else given
     return (cells if cells.dtype == wanted else cells.astype(wanted)).array
 
 
+@cache
+def _dtype(name: str) -> Any:
+    """Give the dtype itself: text with NaN for unknown also calls itself "string"."""
+    import pandas as pd
+
+    return pd.api.types.pandas_dtype(name)
+
+
 def few_texts(cells: Iterable[str | None]) -> Any:
     """Give a column of text with few different ones: text by text takes twenty times as long."""
+    import numpy as np
     import pandas as pd
 
     known: dict[str | None, int] = {}
     codes = [known.setdefault(cell, len(known)) for cell in cells]
-    return pd.array([*known], dtype="string").take(codes)
+    return pd.array([*known], dtype="string").take(np.array(codes, dtype=np.intp))
 
 
 def as_number(cell: Any) -> float:

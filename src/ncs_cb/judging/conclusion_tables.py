@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 
 import pandas as pd
 
@@ -61,7 +60,10 @@ def reasons(found: Sequence[Conclusion]) -> pd.DataFrame:
             "relevant": list(one.relevant),
             "block_found": one.block_found,
             "is_suspected": one.is_suspected,
-            "unexamined": [asdict(stretch) for stretch in one.unexamined],
+            "unexamined": [
+                {"nerve": part.nerve, "side": part.side, "above": part.above}
+                for part in one.unexamined
+            ],
             "exempt": [" ".join(nerve) for nerve in one.exempt],
         }
         for one in found

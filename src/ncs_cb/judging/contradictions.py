@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations, pairwise
+from itertools import combinations, compress, pairwise
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ import pandas as pd
 from ncs_cb import flags
 from ncs_cb.columns import SEGMENT_KEYS
 from ncs_cb.judging.answers import Asked, answers_of
-from ncs_cb.judging.table import Segments, read_segments, texts_of
+from ncs_cb.judging.table import Segments, is_adjacent, read_segments, texts_of
 from ncs_cb.knowledge import thresholds
 from ncs_cb.quality import Findings
 
@@ -203,7 +203,8 @@ def _recovery(
 ) -> tuple[dict[str, Array], list[str]]:
     names = [name for name in REDUCTIONS if name in table.columns]
     where = [""] * len(table)
-    left = 1.0 - np.array([table.columns[name] for name in names]).reshape(len(names), -1) / 100.0
+    falls = np.array([table.columns[name] for name in names], dtype=np.float64)
+    left = 1.0 - falls.reshape(len(names), len(table)) / 100.0
     found = np.full(left.shape, np.nan)
     spans = _Spans.of(segments, names)
     nerves, sites = _nerves(table.texts), _sites(table.texts)
@@ -246,14 +247,16 @@ class _Spans:
             *segments.columns
         }:
             return cls({}, nothing)
-        adjacent = segments["is_adjacent"].astype("boolean").fillna(True).to_numpy(dtype=bool)
-        if adjacent.all():
+        apart = ~is_adjacent(segments)
+        if not apart.any():
             return cls({}, nothing)
-        apart = segments.loc[~adjacent]
-        texts = {name: texts_of(apart[name]) for name in (*_NERVE, "distal_site", "proximal_site")}
+        given = (*_NERVE, "distal_site", "proximal_site")
+        texts = {name: list(compress(texts_of(segments[name]), apart)) for name in given}
         ends = ((key, *sites) for key, sites in zip(_nerves(texts), _sites(texts), strict=True))
-        columns = [pd.to_numeric(apart[name], errors="coerce").to_numpy(float) for name in names]
-        shares = 1.0 - np.array(columns).reshape(len(names), -1) / 100.0
+        told = (segments[name][apart] for name in names)
+        columns = [pd.to_numeric(one, errors="coerce").to_numpy(float) for one in told]
+        falls = np.array(columns, dtype=np.float64).reshape(len(names), int(apart.sum()))
+        shares = 1.0 - falls / 100.0
         return cls({key: row for row, key in enumerate(ends)}, np.hstack([shares, nothing]))
 
     def left(self, ends: Sequence[tuple[Key, str, str]]) -> Array:
@@ -285,7 +288,8 @@ def readable(
         gone = {place for place, is_gone in zip(places, hidden, strict=True) if is_gone}
         ends = {name: texts_of(segments[name]) for name in names if name in segments}
         rows = zip(_nerves(ends), _sites(ends), strict=True)
-        touched |= np.array([any((key, site) in gone for site in both) for key, both in rows])
+        is_at_end = (any((key, site) in gone for site in both) for key, both in rows)
+        touched |= np.fromiter(is_at_end, dtype=bool, count=len(segments))
     if not (hidden.any() or fast.any() or touched.any()):
         return segments, traces
     pairs = _without(segments, _SEGMENT_NUMBERS, touched)

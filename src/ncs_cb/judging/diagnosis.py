@@ -20,11 +20,11 @@ from ncs_cb.judging.entrapment import entrapments
 from ncs_cb.judging.picture import (
     Judged,
     Nerve,
+    NerveRules,
     Picture,
     as_judged,
     combine,
     months_at_most,
-    nerve_signs,
     without_values,
 )
 from ncs_cb.judging.rows import Gathered, gather, visits_of
@@ -94,6 +94,7 @@ def conclusions(
     """Give what :func:`conclude` tables as objects, to be explained in any language."""
     sets = tuple(one for one in chosen(criteria) if one.categories)
     limits = chain(reference)
+    rules = [NerveRules(made, limits) for made in sets]
     found: list[Conclusion] = []
     known: dict[tuple[int, Picture], Conclusion] = {}
     for study_id in visits_of(rows, details):
@@ -107,7 +108,7 @@ def conclusions(
                 tuple(person.findings.items()),
                 months_at_most(person),
                 tuple(as_judged(row) for row in judged if row["criteria"] == made.id),
-                nerve_signs(made, nerves, traps, limits, person),
+                rules[place].signs(nerves, traps, person),
                 without_values(studies),
                 frozenset((one.nerve, one.side) for one in traps),
             )

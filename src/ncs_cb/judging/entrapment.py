@@ -93,7 +93,8 @@ def entrapments(
     along = [
         one
         for row in segments
-        if (one := _along(row, _key(row) in refuted, rests.get(_key(row)))) is not None
+        if row["trap"] is not None
+        and (one := _along(row, _key(row) in refuted, rests.get(_key(row)))) is not None
     ]
     carpal = list(_carpal(nerves, studies, details, sets))
     found: dict[tuple[str, str, str], Found] = {}
@@ -127,7 +128,7 @@ def _along(row: Row, is_refuted: bool, rest: float | None) -> Found | None:
         return None
     nerve, trap = row["nerve"], row["trap"]
     # A longer segment cannot say that the change lies at the site.
-    if trap is None or sites_between(nerve, trap, *row["segment"].split("-")):
+    if sites_between(nerve, trap, *row["segment"].split("-")):
         return None
     flags = row["raised"]
     velocity = as_number(row.get("conduction_velocity_m_per_s"))

@@ -77,15 +77,10 @@ class EvidenceBook:
         for at in positions:
             holds = answers[at]
             value = None if holds is None else holds == clause.value
-            self.rows[at].append(
-                {
-                    **base,
-                    "limit": clause.value,
-                    "value": value,
-                    "holds": holds,
-                    "text": words[holds],
-                }
-            )
+            row = base.copy()
+            row["limit"], row["value"] = clause.value, value
+            row["holds"], row["text"] = holds, words[holds]
+            self.rows[at].append(row)
 
     def _numbers(
         self,
@@ -113,16 +108,11 @@ class EvidenceBook:
                 if math.isnan(value) and holds is not None
                 else sentence(name, op, value, edge, holds, additions[at])
             )
-            rows[at].append(
-                {
-                    **base,
-                    "column": name,
-                    "limit": None if math.isnan(edge) else edge,
-                    "value": None if math.isnan(value) else value,
-                    "holds": holds,
-                    "text": text,
-                }
-            )
+            row = base.copy()
+            row["column"], row["holds"], row["text"] = name, holds, text
+            row["limit"] = None if math.isnan(edge) else edge
+            row["value"] = None if math.isnan(value) else value
+            rows[at].append(row)
 
     def _additions(self, clause: Clause, positions: list[int]) -> dict[int, str] | list[str]:
         """Give what stands in brackets behind the sentence of each segment."""

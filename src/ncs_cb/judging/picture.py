@@ -10,13 +10,13 @@ import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ncs_cb.judging.entrapment import Found
 from ncs_cb.judging.rows import Row, nerve_of
 from ncs_cb.judging.sensory import SensoryStudy
 from ncs_cb.judging.truth import Truth, count, holds
-from ncs_cb.knowledge.criteria import Clause, CriteriaSet, NerveRule, Term, leaves
+from ncs_cb.knowledge.criteria import Clause, CriteriaSet, Term, leaves
 from ncs_cb.knowledge.reference import ReferenceSet, first_limit
 from ncs_cb.model import Details
 from ncs_cb.vocabulary import DAYS_PER_MONTH
@@ -137,51 +137,62 @@ def without_values(studies: Iterable[SensoryStudy]) -> tuple[SensoryStudy, ...]:
     return tuple(replace(one, reason="", compared=()) for one in studies)
 
 
-def nerve_signs(
-    made: CriteriaSet,
-    nerves: Sequence[Row],
-    traps: Sequence[Found],
-    sets: tuple[ReferenceSet, ...],
-    details: Details,
-) -> tuple[NerveSigns, ...]:
-    """Ask the nerve rules of a set of every nerve that they are for."""
-    rules = [(rule, tuple(leaves(rule.term))) for rule in made.nerve_rules]
-    return tuple(
-        NerveSigns(
-            nerve_of(row),
-            tuple(_answers(rules, row, _lengthened(row, traps), sets, details)),
+class NerveRules:
+    """The nerve rules of one set, asked of nerve after nerve of many visits.
+
+    Parameters
+    ----------
+    made : CriteriaSet
+    sets : tuple of ReferenceSet
+        Limits of normal, in the order in which they answer.
+    """
+
+    def __init__(self, made: CriteriaSet, sets: tuple[ReferenceSet, ...]) -> None:
+        self._rules = [(rule, tuple(leaves(rule.term))) for rule in made.nerve_rules]
+        self._sets = sets
+        self._limits: dict[tuple[Any, ...], float | None] = {}
+        self._combined: dict[tuple[str, tuple[Truth, ...]], Truth] = {}
+
+    def signs(
+        self, nerves: Sequence[Row], traps: Sequence[Found], details: Details
+    ) -> tuple[NerveSigns, ...]:
+        """Ask every rule of every nerve of a visit that it is for."""
+        return tuple(
+            NerveSigns(nerve_of(row), tuple(self._answers(row, _lengthened(row, traps), details)))
+            for row in nerves
         )
-        for row in nerves
-    )
 
-
-def _answers(
-    rules: Sequence[tuple[NerveRule, tuple[Clause, ...]]],
-    row: Row,
-    lengthened: tuple[str, ...],
-    sets: tuple[ReferenceSet, ...],
-    details: Details,
-) -> Iterator[tuple[str, Truth]]:
-    for rule, clauses in rules:
-        if rule.nerves and row["nerve"] not in rule.nerves:
-            continue
-        compared = {}
-        for clause in clauses:
-            answer = holds(row[clause.subject], clause.op, _limit(clause, row, sets, details))
+    def _answers(
+        self, row: Row, lengthened: tuple[str, ...], details: Details
+    ) -> Iterator[tuple[str, Truth]]:
+        for rule, clauses in self._rules:
+            if rule.nerves and row["nerve"] not in rule.nerves:
+                continue
             # A latency that an entrapment lengthens is no sign of a neuropathy.
-            compared[clause.id] = answer & (clause.subject not in lengthened)
-        yield rule.id, combine(rule.term, compared)
+            truths = tuple(
+                holds(row[one.subject], one.op, self._limit(one, row, details))
+                & (one.subject not in lengthened)
+                for one in clauses
+            )
+            key = (rule.id, truths)
+            if key not in self._combined:
+                ids = (one.id for one in clauses)
+                self._combined[key] = combine(rule.term, dict(zip(ids, truths, strict=True)))
+            yield rule.id, self._combined[key]
 
-
-def _limit(
-    clause: Clause, row: Row, sets: tuple[ReferenceSet, ...], details: Details
-) -> float | None:
-    limit = None if clause.value is None else float(clause.value)
-    if limit is None or not clause.percent_of:
-        return limit
-    study, _, item = clause.percent_of.partition(".")
-    normal = first_limit(sets, study, row["nerve"], row["muscle"] or None, item, details)
-    return None if normal is None else limit / 100.0 * normal.value
+    def _limit(self, clause: Clause, row: Row, details: Details) -> float | None:
+        limit = None if clause.value is None else float(clause.value)
+        if limit is None or not clause.percent_of:
+            return limit
+        who = (details.age_years, details.sex, details.height_cm)
+        key = (clause.percent_of, row["nerve"], row["muscle"], who)
+        if key not in self._limits:
+            study, _, item = clause.percent_of.partition(".")
+            asked = (study, row["nerve"], row["muscle"] or None, item, details)
+            normal = first_limit(self._sets, *asked)
+            self._limits[key] = None if normal is None else normal.value
+        normal_value = self._limits[key]
+        return None if normal_value is None else limit / 100.0 * normal_value
 
 
 def _lengthened(row: Row, traps: Sequence[Found]) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -139,21 +140,20 @@ def read_segments(segments: pd.DataFrame) -> Segments:
     StudyError
         If a needed column is missing, or a nerve, site, segment or number is not understood.
     """
-    _refuse_misspelled(segments)
     if not {*_NAMES}.issubset(segments):  # typed in; our own tables hold what was measured
+        _refuse_misspelled(segments)
         _refuse_fractions(segments)
         _refuse_lengths(segments)
-    if "is_adjacent" in segments:
-        adjacent = segments["is_adjacent"].astype("boolean").fillna(True).to_numpy(dtype=bool)
-        segments = segments.loc[adjacent]
-    n = len(segments)
-    texts: dict[str, list[str | None]] = {
-        name: texts_of(segments[name]) if name in segments else [None] * n
-        for name in (*SEGMENT_KEYS, "quality_flags")
+    adjacent = is_adjacent(segments)
+    names = [*SEGMENT_KEYS, "quality_flags", "distal_site", "proximal_site"]
+    nothing: list[str | None] = [None] * int(adjacent.sum())
+    texts = {
+        name: list(compress(texts_of(segments[name]), adjacent)) if name in segments else nothing
+        for name in names
     }
     if "segment" not in segments:
-        ends = (texts_of(segments[name]) for name in ("distal_site", "proximal_site"))
-        texts["segment"] = [f"{d}-{p}" if d and p else None for d, p in zip(*ends, strict=True)]
+        ends = zip(texts["distal_site"], texts["proximal_site"], strict=True)
+        texts["segment"] = [f"{d}-{p}" if d and p else None for d, p in ends]
     for name, read in _READERS.items():
         texts[name] = _in_our_names(texts[name], read)
     pairs = list(zip(texts["nerve"], texts["segment"], strict=True))
@@ -163,7 +163,7 @@ def read_segments(segments: pd.DataFrame) -> Segments:
     for place, name in ((1, "distal_site"), (2, "proximal_site")):
         texts[name] = [kinds[code][place] for code in codes.tolist()]
     raised = [flags.names(text or "") for text in texts.pop("quality_flags")]
-    return Segments(texts, _columns(segments), kinds, codes, raised)
+    return Segments(texts, _columns(segments, adjacent), kinds, codes, raised)
 
 
 def _refuse_misspelled(segments: pd.DataFrame) -> None:
@@ -272,21 +272,31 @@ def _site(nerve: str, site: str) -> str:
     return site
 
 
-def _columns(table: pd.DataFrame) -> dict[str, Any]:
+def is_adjacent(segments: pd.DataFrame) -> Array:
+    """Tell which rows join neighboring sites; a table that does not say so holds no others."""
+    if "is_adjacent" not in segments:
+        return np.ones(len(segments), dtype=bool)
+    told = segments["is_adjacent"].astype("boolean")
+    found: Array = told.to_numpy(dtype=bool, na_value=True)
+    return found
+
+
+def _columns(table: pd.DataFrame, adjacent: Array) -> dict[str, Any]:
     columns: dict[str, Any] = {}
     for name in table.columns:
         if name in _NUMBERS:
-            plain = _plain(table[name])
+            plain = _plain(table[name], adjacent)
             columns[name] = np.where(np.isfinite(plain), plain, np.nan)
         elif name in ("is_entrapment_site", "supramaximal"):
-            columns[name] = table[name].astype("boolean").array
+            columns[name] = table[name].astype("boolean").array[adjacent]
     return columns
 
 
-def _plain(cells: pd.Series) -> Array:
-    """Give a column of numbers; unknown is NaN."""
+def _plain(cells: pd.Series, rows: Array) -> Array:
+    """Give some rows of a column of numbers; unknown is NaN."""
     if cells.dtype == np.float64:
-        return cells.to_numpy()
+        return cells.to_numpy()[rows]
+    cells = cells[rows]
     try:
         numbers = pd.to_numeric(cells).astype("Float64")
     except (ValueError, TypeError):

@@ -131,12 +131,11 @@ def number(value: float, limit: float | None = None) -> str:
     >>> number(62.14, 50.0), number(30.18, 30.0), number(29.9996, 30.0), number(4.0)
     ('62.1', '30.18', '29.9996', '4')
     """
-    if limit is None or not math.isfinite(limit):
-        return f"{value:.1f}".removesuffix(".0")
-    distance = abs(value - limit)
+    # Most numbers lie far from their limit; an unknown one is near to none.
+    distance = math.nan if limit is None else abs(value - limit)
     if distance >= _NEAR:
         return f"{value:.1f}"
-    if distance <= TOLERANCE:
+    if limit is None or not distance > TOLERANCE:
         return f"{value:.1f}".removesuffix(".0")
     decimals = 2
     while round(value, decimals) == round(limit, decimals) and decimals < 9:
@@ -167,18 +166,21 @@ def sentence(
     'area reduction unknown (asked: >= 50 %)'
     """
     asked = limit if math.isfinite(limit) else None
+    before, after, unknown = _around(column, op, asked, holds)
     if not math.isfinite(value):
-        label, unit = words_of(column)
-        return f"{label} unknown{_comparison(op, asked, holds, unit)}{addition}"
-    before, after = _around(column, op, asked, holds)
-    return f"{before}{number(value, limit)}{after}{addition}"
+        return f"{unknown}{addition}"
+    return f"{before}{number(value, asked)}{after}{addition}"
 
 
 @lru_cache(maxsize=4096)
-def _around(column: str, op: str, limit: float | None, holds: bool | None) -> tuple[str, str]:
-    """Write what stands before and after a number; few limits are asked, of many numbers."""
+def _around(column: str, op: str, limit: float | None, holds: bool | None) -> tuple[str, str, str]:
+    """Write what stands before and after a number, and what stands for an unknown one.
+
+    Few limits are asked, of many numbers.
+    """
     label, unit = words_of(column)
-    return f"{label} ", f"{unit}{_comparison(op, limit, holds, unit)}"
+    asked = _comparison(op, limit, holds, unit)
+    return f"{label} ", f"{unit}{asked}", f"{label} unknown{asked}"
 
 
 def _comparison(op: str, limit: float | None, holds: bool | None, unit: str) -> str:

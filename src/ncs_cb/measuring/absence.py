@@ -22,7 +22,8 @@ def is_absent(rows: pd.DataFrame) -> NDArray[np.bool_]:
     """
     n = len(rows)
     said = rows["response"].to_numpy(object) if "response" in rows else np.full(n, None, object)
-    flagged = ["response_absent" in flags.names(text) for text in rows["quality_flags"]]
+    texts = rows["quality_flags"].tolist()
+    flagged = ["response_absent" in flags.names(text) for text in texts]
     is_zero = np.zeros(n, dtype=bool)
     if "negative_peak_amplitude_mv" in rows:
         size_mv = rows["negative_peak_amplitude_mv"].to_numpy(np.float64, na_value=np.nan)

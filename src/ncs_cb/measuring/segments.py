@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ncs_cb import flags
-from ncs_cb.columns import conform
+from ncs_cb.columns import conform, few_texts
 from ncs_cb.knowledge import thresholds
 from ncs_cb.knowledge.anatomy import anatomy, entrapment_between, position
 from ncs_cb.measuring.absence import is_absent
@@ -72,32 +72,58 @@ def pair_sites(traces: pd.DataFrame, printed: Printed | None = None) -> pd.DataF
     StudyError
         If a row names a site that its nerve does not have.
     """
-    used = _used_rows(traces)
-    rows, distal, proximal, is_adjacent = _pairs(used)
-    near, far = rows.iloc[distal], rows.iloc[proximal]
-    table: Columns = {name: near[name].array for name in _SERIES}
-    table["distal_site"], table["proximal_site"] = (
-        one["stimulation_site"].to_numpy(dtype=object) for one in (near, far)
-    )
+    ends = _Ends(traces)
+    distal, proximal, is_adjacent = _pairs(_used_rows(traces))
+    near, far = ends.at(distal), ends.at(proximal)
+    table: Columns = {name: traces[name].array.take(distal) for name in _SERIES}
+    sites = traces["stimulation_site"].to_numpy(dtype=object)
+    table["distal_site"], table["proximal_site"] = sites[distal], sites[proximal]
     table["segment"] = table["distal_site"] + "-" + table["proximal_site"]
     table["is_adjacent"] = is_adjacent
     table["is_entrapment_site"] = _entrapment(table)
-    table["distal_amplitude_mv"] = _values(near, "negative_peak_amplitude_mv")
-    gone = is_absent(far) & (_values(near, "negative_peak_amplitude_mv") > 0.0)
+    table["distal_amplitude_mv"] = near.number("negative_peak_amplitude_mv")
+    gone = far.is_absent & (near.number("negative_peak_amplitude_mv") > 0.0)
     for name, measure in _REDUCTIONS.items():
         reduction = 100.0 * (1.0 - _ratio(near, far, measure))
         # Nothing is left of any measure of a response that is not there.
         table[name] = np.where(gone, 100.0, reduction)
     for name, measure in _INCREASES.items():
         table[name] = np.where(gone, np.nan, 100.0 * (_ratio(near, far, measure) - 1.0))
-    lengths = _values(far, "distance_mm") - _values(near, "distance_mm")
+    lengths = far.number("distance_mm") - near.number("distance_mm")
     found = _found_printed(table, printed or {})
     of_machine = np.array([_told(one, "length_mm") for one in found], dtype=np.float64)
     table["length_mm"] = np.where(np.isnan(lengths), of_machine, lengths)
     table["conduction_velocity_m_per_s"], doubts = _velocity(table, near, far)
     table["conduction_velocity_m_per_s"] = _stand_in(table, found)
     table["quality_flags"] = _flags(table, near, far, doubts)
+    for name in ("segment", "distal_site", "proximal_site", "quality_flags"):
+        table[name] = few_texts(table[name])
     return conform(pd.DataFrame(table), "segments")
+
+
+class _Ends:
+    """Responses at one end of every segment: rows of table ``traces``."""
+
+    def __init__(
+        self, traces: pd.DataFrame, rows: Ints | None = None, absent: Bools | None = None
+    ) -> None:
+        self._traces = traces
+        self._rows = np.arange(len(traces)) if rows is None else rows
+        self._absent = is_absent(traces) if absent is None else absent
+
+    def at(self, rows: Ints) -> _Ends:
+        """Give other rows of the same table."""
+        return _Ends(self._traces, rows, self._absent)
+
+    def number(self, name: str) -> Floats:
+        """Values of a column; NaN when unknown."""
+        values: Floats = self._traces[name].to_numpy(dtype=np.float64, na_value=np.nan)
+        return values[self._rows]
+
+    @property
+    def is_absent(self) -> Bools:
+        """Which responses were looked for and not there."""
+        return self._absent[self._rows]
 
 
 def _found_printed(table: Columns, printed: Printed) -> list[PrintedSegment | None]:
@@ -123,29 +149,30 @@ def _stand_in(table: Columns, found: Sequence[PrintedSegment | None]) -> Floats:
     return np.where(is_used, told, own)
 
 
-def _used_rows(traces: pd.DataFrame) -> pd.DataFrame:
-    stands = traces["quality_flags"].map(flags.is_used).to_numpy(dtype=bool)
+def _used_rows(traces: pd.DataFrame) -> dict[tuple[str, ...], int]:
+    """Give the row that stands for each site of each series: study, nerve, side and muscle."""
+    columns = (traces[name].fillna("").tolist() for name in (*_SERIES, "stimulation_site"))
+    keys = zip(*columns, strict=True)
+    stands = list(map(flags.is_used, traces["quality_flags"].tolist()))
+    is_motor = (traces["kind"] == "motor").to_numpy(dtype=bool, na_value=False)
+    is_done = np.ones(len(traces), dtype=bool)
     if "response" in traces:
         # Where nobody stimulated there is no end of a segment; its neighbors are each other's.
-        stands = stands & (traces["response"] != "not_done").fillna(True).to_numpy(dtype=bool)
-    is_used = (traces["kind"] == "motor").fillna(False) & stands
-    return traces[is_used].drop_duplicates([*_SERIES, "stimulation_site"])
+        is_done = (traces["response"] != "not_done").to_numpy(dtype=bool, na_value=True)
+    found: dict[tuple[str, ...], int] = {}
+    for row, key in enumerate(keys):
+        if stands[row] and is_motor[row] and is_done[row]:
+            found.setdefault(key, row)
+    return found
 
 
-def _pairs(used: pd.DataFrame) -> tuple[pd.DataFrame, Ints, Ints, Bools]:
-    """Sort the rows distal first within each series and give the positions of each pair."""
-    series = used.groupby(_SERIES, sort=False, dropna=False).ngroup().to_numpy()
-    places = used[["nerve", "stimulation_site"]].drop_duplicates()
-    known = {(n, s): position(n, s) for n, s in places.itertuples(index=False)}
-    place = np.array(
-        [
-            known[key]
-            for key in zip(used["nerve"].tolist(), used["stimulation_site"].tolist(), strict=True)
-        ],
-        dtype=np.intp,
-    )
+def _pairs(used: dict[tuple[str, ...], int]) -> tuple[Ints, Ints, Bools]:
+    """Give the rows of both ends of each pair, distal ones first within each series."""
+    numbers: dict[tuple[str, ...], int] = {}
+    series = np.array([numbers.setdefault(key[:-1], len(numbers)) for key in used], dtype=np.intp)
+    place = np.array([position(key[1], key[-1]) for key in used], dtype=np.intp)
     order = np.lexsort((place, series))
-    rows, series = used.iloc[order].reset_index(drop=True), series[order]
+    rows, series = np.array(list(used.values()), dtype=np.intp)[order], series[order]
     first = np.searchsorted(series, series, side="left")
     index = np.arange(len(series))
     neighbors, farther = index[index > first], index[index - first >= 2]
@@ -153,7 +180,7 @@ def _pairs(used: pd.DataFrame) -> tuple[pd.DataFrame, Ints, Ints, Bools]:
     proximal = np.concatenate([neighbors, farther])
     is_adjacent = np.arange(len(proximal)) < len(neighbors)
     tidy = np.lexsort((proximal, ~is_adjacent, series[proximal]))
-    return rows, distal[tidy], proximal[tidy], is_adjacent[tidy]
+    return rows[distal[tidy]], rows[proximal[tidy]], is_adjacent[tidy]
 
 
 def _entrapment(table: Columns) -> Bools:
@@ -163,19 +190,15 @@ def _entrapment(table: Columns) -> Bools:
     return np.array([found[key] for key in keys], dtype=bool)
 
 
-def _values(rows: pd.DataFrame, name: str) -> Floats:
-    return rows[name].to_numpy(dtype=np.float64, na_value=np.nan)
+def _ratio(near: _Ends, far: _Ends, measure: str) -> Floats:
+    distal = near.number(measure)
+    return far.number(measure) / np.where(distal > 0.0, distal, np.nan)
 
 
-def _ratio(near: pd.DataFrame, far: pd.DataFrame, measure: str) -> Floats:
-    distal = _values(near, measure)
-    return _values(far, measure) / np.where(distal > 0.0, distal, np.nan)
-
-
-def _velocity(table: Columns, near: pd.DataFrame, far: pd.DataFrame) -> tuple[Floats, Doubts]:
+def _velocity(table: Columns, near: _Ends, far: _Ends) -> tuple[Floats, Doubts]:
     """Give the velocity of each segment where nothing speaks against it, and what does."""
-    delay_ms = _values(far, "onset_latency_ms") - _values(near, "onset_latency_ms")
-    delay_ms = np.where(is_absent(near) | is_absent(far), np.nan, delay_ms)
+    delay_ms = far.number("onset_latency_ms") - near.number("onset_latency_ms")
+    delay_ms = np.where(near.is_absent | far.is_absent, np.nan, delay_ms)
     length_mm = table["length_mm"]
     positive_mm = np.where(length_mm > 0.0, length_mm, np.nan)
     velocity = positive_mm / np.where(delay_ms > 0.0, delay_ms, np.nan)
@@ -186,9 +209,7 @@ def _velocity(table: Columns, near: pd.DataFrame, far: pd.DataFrame) -> tuple[Fl
     )
     limbs = {name: nerve.limb for name, nerve in anatomy().nerves.items()}
     is_leg = np.array([limbs.get(name) == "leg" for name in table["nerve"].tolist()], dtype=bool)
-    guess = guess_distances(
-        _values(near, "distance_mm"), _values(far, "distance_mm"), delay_ms, is_leg
-    )
+    guess = guess_distances(near.number("distance_mm"), far.number("distance_mm"), delay_ms, is_leg)
     doubts = Doubts(is_implausible, guess > 0)
     return np.where(is_implausible | (guess > 0), np.nan, velocity), doubts
 
@@ -269,7 +290,7 @@ def agreed_gain_pct(first: Floats | float, total: Floats | float) -> Floats:
     return np.where(less, np.maximum(first, 0.0), total)
 
 
-def _flags(table: Columns, near: pd.DataFrame, far: pd.DataFrame, doubts: Doubts) -> list[str]:
+def _flags(table: Columns, near: _Ends, far: _Ends, doubts: Doubts) -> list[str]:
     first, over_all = (
         [np.isnan(table[f"{prefix}{name}"]) for name in _BY_PHASE] for prefix in ("", "total_")
     )
@@ -280,7 +301,7 @@ def _flags(table: Columns, near: pd.DataFrame, far: pd.DataFrame, doubts: Doubts
     )
     raised = {
         "first_phase_only": (~first[0] & over_all[0]) | (~first[1] & over_all[1]),
-        "response_absent_at_site": is_absent(near) | is_absent(far),
+        "response_absent_at_site": near.is_absent | far.is_absent,
         "entrapment_site": table["is_entrapment_site"],
         "proximal_larger": np.logical_or(*(gain > most + TOLERANCE for gain in gains)),
         "length_implausible": table["length_mm"] <= 0.0,

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ncs_cb import flags
 from ncs_cb.knowledge.thresholds import value
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 _SERIES = ["study_id", "recording", "nerve", "side", "muscle"]
 
@@ -28,35 +34,39 @@ def with_doubted_times(traces: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         With ``stimulus_time_uncertain`` on all rows of such a series.
     """
-    is_known = (
-        (traces["kind"] == "motor").to_numpy(dtype=bool, na_value=False)
-        & traces["distance_mm"].notna().to_numpy()
-        & traces["onset_latency_ms"].notna().to_numpy()
-        & traces["quality_flags"].map(flags.is_used).to_numpy(dtype=bool)
+    texts = traces["quality_flags"].tolist()
+    distance, latency = (
+        traces[name].to_numpy(dtype=np.float64, na_value=np.nan)
+        for name in ("distance_mm", "onset_latency_ms")
     )
+    is_known = (traces["kind"] == "motor").to_numpy(dtype=bool, na_value=False)
+    is_known &= np.fromiter(map(flags.is_used, texts), dtype=bool, count=len(texts))
+    is_known &= ~np.isnan(distance) & ~np.isnan(latency)
     used = np.flatnonzero(is_known)
-    doubted = {int(used[i]) for i in _doubted(traces.iloc[used])}
+    keys = list(zip(*(traces[name].fillna("").tolist() for name in _SERIES), strict=True))
+    numbers: dict[tuple[str, ...], int] = {}
+    series = [numbers.setdefault(keys[row], len(numbers)) for row in used.tolist()]
+    told = [texts[row] for row in used.tolist()]
+    found = _doubted(np.array(series, dtype=np.int64), distance[used], latency[used], told)
+    doubted = {int(used[at]) for at in found}
     if not doubted:
         return traces
     names = [
         flags.join([*flags.split(text), "stimulus_time_uncertain"]) if at in doubted else text
-        for at, text in enumerate(traces["quality_flags"].tolist())
+        for at, text in enumerate(texts)
     ]
     return traces.assign(quality_flags=pd.array(names, dtype="string"))
 
 
-def _doubted(rows: pd.DataFrame) -> list[int]:
+def _doubted(series: Ints, distance: Floats, latency: Floats, texts: Sequence[str]) -> list[int]:
     """Give the places of the rows of every series whose two most distal sites are impossible."""
-    if rows.empty:
+    if not series.size:
         return []
-    series = rows.groupby(_SERIES, sort=False, dropna=False).ngroup().to_numpy(dtype=np.int64)
-    distance = rows["distance_mm"].to_numpy(dtype=np.float64)
     order = np.lexsort((distance, series))
     starts = np.flatnonzero(np.diff(series[order], prepend=-1))
     sizes = np.diff(starts, append=len(order))
     starts, sizes = starts[sizes > 1], sizes[sizes > 1]
     nearest, second = order[starts], order[starts + 1]
-    latency = rows["onset_latency_ms"].to_numpy(dtype=np.float64)
     far, late = distance[second] - distance[nearest], latency[second] - latency[nearest]
     with np.errstate(divide="ignore", invalid="ignore"):
         velocity = far / late
@@ -69,7 +79,7 @@ def _doubted(rows: pd.DataFrame) -> list[int]:
     found: list[int] = []
     for at in np.flatnonzero(is_short | is_long).tolist():
         members = order[starts[at] : starts[at] + sizes[at]]
-        if is_short[at] or _counts_from_window(rows["quality_flags"].iloc[members].tolist()):
+        if is_short[at] or _counts_from_window([texts[row] for row in members.tolist()]):
             found += members.tolist()
     return found
 

@@ -346,7 +346,10 @@ def _as_seen(code: str, source: Input) -> str:
 def _cut(signal: Signal, pulse: _Pulse, sidecar: Sidecar) -> tuple[np.ndarray, int]:
     """Give the samples around a stimulus, and the place of the stimulus among them."""
     low, high = _window(sidecar)
-    at = round((pulse.time_s - signal.start_s) * signal.rate_hz)
+    place = (pulse.time_s - signal.start_s) * signal.rate_hz
+    if not is_finite(float(place)):
+        raise StudyError("a time or rate in it is beyond all numbers.", source=sidecar.name)
+    at = round(place)
     first = max(at + round(low / 1000.0 * signal.rate_hz), 0)
     last = min(at + round(high / 1000.0 * signal.rate_hz), len(signal.samples))
     if last - first < 2:
