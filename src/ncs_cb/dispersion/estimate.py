@@ -90,8 +90,7 @@ def _fit(
     reason = np.full(len(pairs), "estimate_response_absent", dtype=object)
     differ = np.array([one.filters_differ for one in known])
     reason[differ] = "estimate_filters_differ"
-    absent = np.array([one.is_absent for one in known])
-    place = np.flatnonzero(good[0] & good[1] & ~differ & ~absent)
+    place = np.flatnonzero(good[0] & good[1] & ~differ)
     if place.size == 0:
         return reason.tolist(), None
     grids = [sweeps[0].grid for sweeps in near_far]
@@ -167,18 +166,24 @@ def _sweeps(
     ]
 
 
-def _are_absent(pairs: Sequence[tuple[Sweep, Sweep]]) -> list[bool]:
-    """Tell of which pairs a response is not there: what measuring does not see is not fitted."""
-    sweeps = [sweep for pair in pairs for sweep in pair]
-    if not sweeps:
-        return []
+def _estimate_arrays(pairs: Sequence[tuple[Sweep, Sweep]], known: Known) -> _Estimates:
+    """Estimate pairs of arrays; a response that measuring does not find is none."""
+    found = _estimate(pairs, [known] * len(pairs))
+    given = np.flatnonzero(~np.isnan(found.numbers[:, 0])).tolist()
+    if not given:
+        return found
+    sweeps = [sweep for place in given for sweep in pairs[place]]
     measured = measure_traces(
         np.stack([sweep.samples_mv for sweep in sweeps]),
         sampling_rate_hz=[sweep.sampling_rate_hz for sweep in sweeps],
         stimulus_index=[sweep.stimulus_index for sweep in sweeps],
     )
-    told = list(map(_is_absent, measured["quality_flags"].tolist()))
-    return [near or far for near, far in zip(told[::2], told[1::2], strict=True)]
+    absent = list(map(_is_absent, measured["quality_flags"].tolist()))
+    for place, near, far in zip(given, absent[::2], absent[1::2], strict=True):
+        if near or far:
+            found.numbers[place] = np.nan
+            found.flags[place] = "estimate_response_absent"
+    return found
 
 
 def _is_absent(quality_flags: str) -> bool:
@@ -250,7 +255,7 @@ def estimate_block(
     """
     pairs = _sweeps(distal_mv, proximal_mv, sampling_rate_hz, stimulus_index)
     known = Known(supramaximal_distal=supramaximal, supramaximal_proximal=supramaximal)
-    found = _estimate(pairs, [replace(known, is_absent=one) for one in _are_absent(pairs)])
+    found = _estimate_arrays(pairs, known)
     return _table(found.numbers, found.flags)
 
 
@@ -350,9 +355,9 @@ def fit_details(
     pairs = _sweeps(distal_mv, proximal_mv, sampling_rate_hz, stimulus_index)
     if len(pairs) != 1:
         raise ValueError(f"{len(pairs)} pairs were given; fit_details takes one.")
-    found = _estimate(pairs, [Known(is_absent=one) for one in _are_absent(pairs)])
+    found = _estimate_arrays(pairs, Known())
     distal, proximal = pairs[0]
-    if found.fitted:
+    if not np.isnan(found.numbers[0, 0]):
         one = Fitted(found.numbers[0], found.flags[0], distal, proximal, found.fitted[0], 0)
         return curves(one)
     return BlockFit(

@@ -40,8 +40,6 @@ class Known:
     supramaximal_proximal: bool | None = None
     # The proximal stimulus reached no neighbor: a collision said so.
     collision: bool = False
-    # Measuring found no response at one of the sites.
-    is_absent: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
