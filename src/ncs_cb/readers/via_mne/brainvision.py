@@ -58,8 +58,7 @@ def triple(source: Input) -> Triple:
     if data is None:
         raise ReadError("its header names no data file.")
     markers = _companion(text, "MarkerFile", _MARKERS, source, decisions)
-    if data is not None:
-        _refuse_many_channels(text, data, source)
+    _refuse_many_channels(text, data, source)
     return Triple(text, data, markers, tuple(decisions))
 
 
