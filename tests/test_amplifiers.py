@@ -177,3 +177,13 @@ def test_noise_is_worth_a_word_where_it_moves_the_onset():
     steep = 1.5 * naive.lobe((t - 8.0) / 5.0) - 0.5 * naive.lobe((t - 13.0) / 7.0)
     assert "noisy_baseline" in measured(slow + hum, index)["quality_flags"]
     assert "noisy_baseline" not in measured(steep + hum, index)["quality_flags"]
+
+
+@pytest.mark.parametrize("size_mv", [-4.0, 4.0])
+@pytest.mark.parametrize("early", [0, 1, 2])
+def test_the_baseline_of_a_sweep_that_begins_with_its_pulse_is_no_rail(size_mv, early):
+    t, _ = times(before_ms=0.0)
+    pulse = filtered_pulse(t, at_ms=-0.05 * early, size_mv=size_mv, rise_ms=0.04)
+    row = measured(naive.cmap(t, onset=6.5, height=4.0) + pulse + noise(15, t.size), 0)
+    assert "artifact_clipped" not in row["quality_flags"]
+    assert row["negative_peak_amplitude_mv"] == pytest.approx(4.0, rel=0.02)

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ncs_cb import dispersion, estimate_block, flags, simulate
+from ncs_cb import analyze, dispersion, estimate_block, flags, measure_traces, simulate
 from ncs_cb.columns import table_columns
 from ncs_cb.errors import UnitError
-from ncs_cb.model import Site, Stimulus, Trace
+from ncs_cb.model import Site, Stimulus, Study, Trace
 
 RATE = 20_000.0
 STIMULUS = 20
@@ -615,6 +615,35 @@ def test_segments_give_what_the_arrays_give():
     pd.testing.assert_frame_equal(table.iloc[[0]], estimate(distal, proximal), check_exact=True)
     assert raised(table, 1) == ["estimate_response_absent"]
     assert table.iloc[1].isna().sum() == 6
+
+
+def slow_noise(rng, size):
+    """Noise of 15 uV that falls with the square root of its frequency, without a response."""
+    hertz = np.fft.rfftfreq(size, 1.0 / RATE)
+    shape = 1.0 / np.sqrt(np.maximum(hertz, 2.0)) / (1.0 + (hertz / 3000.0) ** 4)
+    noise = np.fft.irfft(np.fft.rfft(rng.standard_normal(size)) * shape, size)
+    return 0.015 * noise / noise.std() + 0.002 * rng.standard_normal(size)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_slow_noise_where_no_response_was_found_gives_no_estimate(seed):
+    """It was fitted as what block had left of one: 0.97 to 1.0 of it."""
+    distal, proximal, _ = pair_of(31)
+    proximal = slow_noise(np.random.default_rng([911, seed]), proximal.size)
+    absent = "response_absent" in flags.split(
+        measure_traces(proximal, sampling_rate_hz=RATE, stimulus_index=STIMULUS)[
+            "quality_flags"
+        ].item()
+    )
+    assert absent
+    pair = trace_of(distal), trace_of(proximal, "below_elbow")
+    for table in (estimate(distal, proximal), dispersion.estimate_segments([pair])):
+        assert raised(table, 0) == ["estimate_response_absent"]
+        assert table["blocked_fraction"].isna().all()
+    study = Study("visit", traces=pair)
+    (segment,) = analyze(study).segments.to_dict("records")
+    assert np.isnan(segment["blocked_fraction"])
+    assert "estimate_response_absent" in segment["quality_flags"]
 
 
 def test_segments_of_unlike_rate_and_length_are_aligned_at_the_stimulus():

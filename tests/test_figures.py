@@ -15,7 +15,7 @@ import pytest
 
 import ncs_cb
 from ncs_cb import display, figures, view
-from ncs_cb.figures import arm, style, traces
+from ncs_cb.figures import arm, measured, room, style, traces
 from ncs_cb.figures.curves import ticks
 from ncs_cb.figures.drawing import (
     FAINT,
@@ -75,7 +75,7 @@ def test_page_and_notebook_paint_the_same_points(drawing):
     paths = [p.get("d") for p in root.iter(f"{SVG}path") if p.get("fill") == "none"]
     for line, path, own in zip(lines, paths, painted, strict=True):
         np.testing.assert_array_equal(own.get_xdata(), line.x)
-        numbers = np.array([float(x) for x in re.findall(r"-?[\d.]+", path)])
+        numbers = np.array([float(x) for x in re.findall(r"-?[\d.]+", path.rsplit("M")[-1])])
         end = np.cumsum(numbers.reshape(-1, 2), axis=0)[-1]
         # Steps of a tenth of a point are written exactly, so that the path never drifts.
         np.testing.assert_allclose(end, [line.x[-1], line.y[-1]], atol=0.051)
@@ -223,8 +223,8 @@ def test_the_stimulus_artefact_stays_within_its_row(result, built, ulnar):
 
     sheet = traces.draw(with_traces(result, louder), built, ulnar)
     lines = [s for s in plain_shapes(sheet.shapes) if isinstance(s, Line) and s.width == 1.3]
-    assert all(np.ptp(line.y) <= 1.9 * 70 for line in lines)
-    assert all(line.y.max() < sheet.height for line in lines)
+    assert all(np.nanmax(line.y) - np.nanmin(line.y) <= 1.9 * 70 for line in lines)
+    assert all(np.nanmax(line.y) < sheet.height for line in lines)
 
 
 def test_a_nerve_of_numbers_only_has_no_figure(result, built):
@@ -258,7 +258,7 @@ def test_markers_lie_on_a_trace_whose_latencies_are_counted_from_the_artefact(
     assert len(peaks) == 4
     for peak in peaks:
         # Half a point: a sample of these traces is a fifth of one.
-        assert min(np.hypot(line.x - peak.x, line.y - peak.y).min() for line in lines) < 0.8
+        assert min(np.nanmin(np.hypot(line.x - peak.x, line.y - peak.y)) for line in lines) < 0.8
 
 
 def test_missing_samples_are_drawn_as_a_gap(result, built, ulnar):
@@ -292,8 +292,8 @@ def test_thinning_a_long_trace_keeps_its_extremes(result, built, ulnar):
     )
     for a, b in zip(plain, thinned, strict=True):
         assert len(b.x) <= 1000
-        assert b.y.min() == pytest.approx(a.y.min(), abs=0.3)
-        assert b.y.max() == pytest.approx(a.y.max(), abs=0.3)
+        assert np.nanmin(b.y) == pytest.approx(np.nanmin(a.y), abs=0.3)
+        assert np.nanmax(b.y) == pytest.approx(np.nanmax(a.y), abs=0.3)
 
 
 # ------------------------------------------------------------------ map
@@ -454,3 +454,93 @@ def _drawn(sites):
 def _shaded(sheet):
     shapes = plain_shapes(sheet.shapes)
     return [(s.x.min(), s.x.max()) for s in shapes if isinstance(s, Line) and s.fill == FAINT]
+
+
+# ------------------------------------------------------------------ nothing of a response is cut
+
+
+def mixed():
+    """Responses whose positive phase is deeper, and less deep, than the negative one is tall."""
+    time_ms = np.arange(1000) / 20 - 2
+    noise = np.random.default_rng(8).normal(0.0, 0.004, 1000)
+    return {
+        "wrist": cmap(time_ms, 4.0, 6.0, tail=0.75) + noise,
+        "below_elbow": cmap(time_ms, 7.5, 5.5, tail=1.4) + noise,
+        "above_elbow": cmap(time_ms, 9.5, 1.0, tail=0.3) + noise,
+    }
+
+
+def depths(sheet, width):
+    """How far each trace goes below its end, which lies on the baseline."""
+    lines = [s for s in plain_shapes(sheet.shapes) if isinstance(s, Line) and s.width == width]
+    return [np.nanmax(line.y) - line.y[-1] for line in lines]
+
+
+def edges_are_apart(sheet, width):
+    lines = [s for s in plain_shapes(sheet.shapes) if isinstance(s, Line) and s.width == width]
+    lines = sorted(lines, key=lambda line: line.y[-1])
+    return all(np.nanmax(a.y) < np.nanmin(b.y) for a, b in pairwise(lines))
+
+
+def measured_sheet(sites):
+    y = np.array(list(sites.values()))
+    table = ncs_cb.measure_traces(y, sampling_rate_hz=20_000.0, stimulus_index=40)
+    assert table["onset_latency_ms"].notna().all()
+    return measured.draw(y, table, 20_000.0, 40)
+
+
+@pytest.mark.parametrize(("draw", "width"), [(_drawn, 1.3), (measured_sheet, 1.2)])
+def test_the_line_holds_the_lowest_sample_of_a_response(draw, width):
+    sites = mixed()
+    sheet = draw(sites)
+    lowest = np.array([-y.min() for y in sites.values()])
+    drawn = np.array(depths(sheet, width))
+    np.testing.assert_allclose(drawn / drawn[1], lowest / lowest[1], atol=0.01)
+    assert edges_are_apart(sheet, width)
+    assert not arrowheads(sheet)
+    assert sheet.height < 3 * 4 * 56
+
+
+@pytest.mark.parametrize(("draw", "width"), [(_drawn, 1.3), (measured_sheet, 1.2)])
+def test_an_artefact_that_leaves_its_row_is_cut_and_says_so(draw, width):
+    sites = mixed()
+    sites["wrist"][40:44] += (60.0, 40.0, -50.0, -20.0)
+    sheet = draw(sites)
+    lines = [s for s in plain_shapes(sheet.shapes) if isinstance(s, Line) and s.width == width]
+    cut = next(line for line in lines if np.isnan(line.y).any())
+    heads = arrowheads(sheet)
+    # Up and down again on either side; the line never runs along the edge of its row.
+    assert len(heads) == 4
+    assert {round(float(h.x[1]), 6) for h in heads} <= {round(float(x), 6) for x in cut.x}
+    artefact = cut.y[: np.flatnonzero(np.isnan(cut.y))[-1] + 2]
+    assert np.sum(np.abs(artefact - np.nanmin(artefact)) < 1e-9) == 2
+    assert edges_are_apart(sheet, width)
+
+
+def arrowheads(sheet):
+    lines = (s for s in plain_shapes(sheet.shapes) if isinstance(s, Line))
+    return [s for s in lines if len(s.x) == 3 and s.width == 0.8 and s.fill == "none"]
+
+
+@pytest.mark.parametrize("onset_ms", [5.0, np.nan])
+def test_a_response_far_deeper_than_it_is_tall_makes_the_gain_smaller(onset_ms):
+    time_ms = np.arange(1000) / 20 - 2
+    y = cmap(time_ms, 5.0, 1.0, tail=30.0)
+    found = room.reach(time_ms, y, onset_ms, 40.0)
+    gain = room.points_per_mv([found], 50.0)
+    own = room.room(found, gain)
+    sheet = Drawing(100.0, 400.0, "deep")
+    room.add_trace(sheet, time_ms, y * gain, 100.0, own, stroke=INK, width=1.0)
+    is_marked = not np.isnan(onset_ms)
+    assert (gain < 50.0) == is_marked
+    # Without a marked response one gain stays for all, and the cut is shown.
+    assert (own.depth == pytest.approx(-y.min() * gain)) == is_marked
+    assert bool(arrowheads(sheet)) != is_marked
+    assert own.rise + own.depth < 4 * room.PITCH
+
+
+def test_a_trace_of_which_nothing_lies_in_the_window_draws_nothing():
+    sheet = Drawing(100.0, 100.0, "empty")
+    own = room.Room(30.0, 10.0)
+    room.add_trace(sheet, np.empty(0), np.empty(0), 50.0, own, stroke=INK, width=1.0)
+    assert sheet.shapes == []

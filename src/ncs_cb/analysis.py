@@ -327,12 +327,12 @@ def _estimate(
     pairs: pd.DataFrame, traces: pd.DataFrame, responses: Sequence[Trace | None]
 ) -> tuple[pd.DataFrame, dict[int, dispersion.Fitted]]:
     """Add the block estimate of each adjacent segment; it enters no published criterion."""
-    used = list(map(flags.is_used, traces["quality_flags"].tolist()))
+    told = zip(traces["quality_flags"].tolist(), traces["response"].tolist(), strict=True)
     places = _texts(traces, [*_SERIES, "stimulation_site"])
     found: dict[tuple[str, ...], Trace | None] = {}
-    for place, trace, is_used in zip(places, responses, used, strict=True):
-        if is_used:
-            found.setdefault(place, trace)
+    for place, trace, (raised, said) in zip(places, responses, told, strict=True):
+        if flags.is_used(raised):
+            found.setdefault(place, None if said == "absent" else trace)  # noise fits, too
     adjacent = pairs["is_adjacent"].to_numpy(dtype=bool)
     ends = compress(_texts(pairs, [*_SERIES, "distal_site", "proximal_site"]), adjacent)
     wanted = [

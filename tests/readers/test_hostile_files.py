@@ -447,6 +447,15 @@ def test_a_key_that_never_ends_is_refused_and_one_from_a_pipe_is_taken(tmp_path)
     giver.join()
 
 
+@pytest.mark.parametrize("count", ["999999999", "9" * 5000])
+def test_channels_without_end_are_refused_before_room_is_made_for_them(tmp_path, count):
+    header = brainvision(tmp_path / "visit")
+    text = header.read_text("utf-8").replace("NumberOfChannels=1", f"NumberOfChannels={count}")
+    header.write_text(text, "utf-8")
+    with pytest.raises(ReadError, match="more channels"):
+        ncs_cb.read_study(header)
+
+
 @pytest.mark.parametrize("way", ["wide", "group_row"])
 def test_a_pattern_that_is_never_done_is_ended(tmp_path, monkeypatch, way):
     monkeypatch.setattr(mapped_table, "_SECONDS", 0.5)

@@ -65,7 +65,9 @@ static void follow_rail(Row *w, Index start, double base, Index reach)
         if (fabs(sample(x, i) - base) > fabs(rail - base))
             rail = sample(x, i);
     double height = fabs(rail - base);
-    if (slack == 0.0 || !(height > RAIL_CLEAR * slack))
+    /* Where the trace begins with the pulse, what it comes back to lies far from `base`, too. */
+    double away = fabs(rail - w->y[w->n_blocks - 1]);
+    if (slack == 0.0 || !(height > RAIL_CLEAR * slack) || !(away > 0.5 * height))
         return;
     Index enough = later(3, whole(CLIPPED_MS * w->per_ms)), run = 0, length = 0, end = start;
     for (Index i = start; i < last && i <= later(end, start) + reach; i++) {

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ncs_cb import _kernels
+from ncs_cb import _kernels, flags
 from ncs_cb.columns import conform
 from ncs_cb.dispersion import calibration, deconvolution
 from ncs_cb.dispersion.fitting import LIMITS, refine
@@ -17,6 +17,7 @@ from ncs_cb.dispersion.recordings import EARLIEST_ONSET_MS, Sweep, clean, spectr
 from ncs_cb.dispersion.rows import NAMES, Known, Pairs, Row, limit, row_of, worded
 from ncs_cb.dispersion.screening import screen
 from ncs_cb.dispersion.usable import usable
+from ncs_cb.measuring.traces import measure_study_traces, measure_traces
 from ncs_cb.model import BlockFit, Trace
 
 Floats = npt.NDArray[np.float64]
@@ -165,6 +166,30 @@ def _sweeps(
     ]
 
 
+def _estimate_arrays(pairs: Sequence[tuple[Sweep, Sweep]], known: Known) -> _Estimates:
+    """Estimate pairs of arrays; a response that measuring does not find is none."""
+    found = _estimate(pairs, [known] * len(pairs))
+    given = np.flatnonzero(~np.isnan(found.numbers[:, 0])).tolist()
+    if not given:
+        return found
+    sweeps = [sweep for place in given for sweep in pairs[place]]
+    measured = measure_traces(
+        np.stack([sweep.samples_mv for sweep in sweeps]),
+        sampling_rate_hz=[sweep.sampling_rate_hz for sweep in sweeps],
+        stimulus_index=[sweep.stimulus_index for sweep in sweeps],
+    )
+    absent = list(map(_is_absent, measured["quality_flags"].tolist()))
+    for place, near, far in zip(given, absent[::2], absent[1::2], strict=True):
+        if near or far:
+            found.numbers[place] = np.nan
+            found.flags[place] = "estimate_response_absent"
+    return found
+
+
+def _is_absent(quality_flags: str) -> bool:
+    return "response_absent" in flags.split(quality_flags)
+
+
 def estimate_block(
     distal_mv: npt.ArrayLike,
     proximal_mv: npt.ArrayLike,
@@ -230,7 +255,7 @@ def estimate_block(
     """
     pairs = _sweeps(distal_mv, proximal_mv, sampling_rate_hz, stimulus_index)
     known = Known(supramaximal_distal=supramaximal, supramaximal_proximal=supramaximal)
-    found = _estimate(pairs, [known] * len(pairs))
+    found = _estimate_arrays(pairs, known)
     return _table(found.numbers, found.flags)
 
 
@@ -272,13 +297,25 @@ def estimate_segments(pairs: Sequence[tuple[Trace | None, Trace | None]]) -> pd.
     UnitError
         If a response is larger than 100 mV.
     """
-    return fit_segments(pairs)[0]
+    traces = {id(one): one for pair in pairs for one in pair if one is not None}
+    if not traces:
+        return fit_segments(pairs)[0]
+    texts = measure_study_traces(list(traces.values()))["quality_flags"].tolist()
+    told = dict(zip(traces, texts, strict=True))
+
+    def seen(one: Trace | None) -> Trace | None:
+        return None if one is None or _is_absent(told[id(one)]) else one
+
+    return fit_segments([(seen(distal), seen(proximal)) for distal, proximal in pairs])[0]
 
 
 def fit_segments(
     pairs: Sequence[tuple[Trace | None, Trace | None]],
 ) -> tuple[pd.DataFrame, dict[int, Fitted]]:
-    """Give :func:`estimate_segments` with the fit of each pair that has one, by its place."""
+    """Give :func:`estimate_segments` with the fit of each pair that has one, by its place.
+
+    None stands for a response that is not there, too: who calls has measured.
+    """
     there = [
         (i, distal, proximal)
         for i, (distal, proximal) in enumerate(pairs)
@@ -318,9 +355,9 @@ def fit_details(
     pairs = _sweeps(distal_mv, proximal_mv, sampling_rate_hz, stimulus_index)
     if len(pairs) != 1:
         raise ValueError(f"{len(pairs)} pairs were given; fit_details takes one.")
-    found = _estimate(pairs, [Known()])
+    found = _estimate_arrays(pairs, Known())
     distal, proximal = pairs[0]
-    if found.fitted:
+    if not np.isnan(found.numbers[0, 0]):
         one = Fitted(found.numbers[0], found.flags[0], distal, proximal, found.fitted[0], 0)
         return curves(one)
     return BlockFit(

@@ -282,6 +282,7 @@ def plot_traces(
     -------
     matplotlib Figure
         A row whose response was not measured says the first flag instead of markers.
+        Responses are drawn whole; arrowheads say where an artefact that leaves its row is cut.
 
     Raises
     ------

@@ -22,12 +22,13 @@ from ncs_cb.figures.drawing import (
     Text,
     nice_step,
 )
+from ncs_cb.figures.room import PITCH, Room, add_trace, baselines, points_per_mv, reach, room
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike
 
-_WIDTH, _LEFT, _RIGHT, _PITCH, _TOP, _BOTTOM = 420.0, 84.0, 408.0, 56.0, 14.0, 30.0
+_WIDTH, _LEFT, _RIGHT, _TOP, _BOTTOM = 420.0, 84.0, 408.0, 14.0, 30.0
 _MOST_ROWS = 40
 _BEFORE_MS, _AFTER_MS, _WITHOUT_END_MS = 2.0, 10.0, 30.0
 _TICKS = 6
@@ -53,18 +54,24 @@ def draw(
     starts = np.broadcast_to(np.asarray(stimulus, dtype=np.float64), (n,))
     rows = frame.reset_index(drop=True).to_dict("records")
     times = [(np.arange(samples.shape[1]) - starts[i]) * 1000.0 / rates[i] for i in range(n)]
-    times = [t - _moved(t, samples[i], rows[i]) for i, t in enumerate(times)]
-    sheet = Drawing(_WIDTH, _TOP + _PITCH * n + _BOTTOM, "Traces with their markers")
+    above = [samples[i] - _level(rows[i]) for i in range(n)]
+    times = [t - _moved(t, above[i], rows[i]) for i, t in enumerate(times)]
     window = _window(times, rows)
     tallest = max((_number(r, "negative_peak_amplitude_mv") for r in rows), default=math.nan)
     if not tallest > 0.0:
         finite = np.abs(samples[np.isfinite(samples)])
         tallest = float(finite.max()) if finite.size and finite.max() > 0.0 else 1.0
-    per_mv = 0.8 * _PITCH / tallest
+    onsets = [_number(row, "onset_latency_ms") for row in rows]
+    reaches = [reach(times[i], above[i], onsets[i], window[1]) for i in range(n)]
+    per_mv = points_per_mv(reaches, 0.8 * PITCH / tallest)
+    rooms = [room(found, per_mv) for found in reaches]
+    bases = baselines(rooms, _TOP)
+    height = bases[-1] + rooms[-1].depth + _BOTTOM
+    sheet = Drawing(_WIDTH, height, "Traces with their markers")
     _axis(sheet, window)
     for i, name in enumerate(frame.index):
-        base = _TOP + _PITCH * (i + 0.85)
-        _row(sheet, str(name), rows[i], (times[i], samples[i]), (window, per_mv, base))
+        place = (window, per_mv, bases[i], rooms[i])
+        _row(sheet, str(name), rows[i], (times[i], above[i]), place)
     _gain_bar(sheet, per_mv, tallest)
     return sheet
 
@@ -74,9 +81,12 @@ def _number(row: dict[Any, Any], name: str) -> float:
     return float(value) if isinstance(value, int | float) else math.nan
 
 
-def _moved(time_ms: Floats, samples: Floats, row: dict[Any, Any]) -> float:
+def _level(row: dict[Any, Any]) -> float:
     level = _number(row, "baseline_mv")
-    above = samples - (0.0 if math.isnan(level) else level)
+    return 0.0 if math.isnan(level) else level
+
+
+def _moved(time_ms: Floats, above: Floats, row: dict[Any, Any]) -> float:
     peak = _number(row, "negative_peak_latency_ms"), _number(row, "negative_peak_amplitude_mv")
     return moved_ms(time_ms, above, *peak, str(row.get("quality_flags", "")))
 
@@ -116,19 +126,13 @@ def _row(
     name: str,
     row: dict[Any, Any],
     trace: tuple[Floats, Floats],
-    place: tuple[tuple[float, float], float, float],
+    place: tuple[tuple[float, float], float, float, Room],
 ) -> None:
-    (time_ms, samples), (window, per_mv, base) = trace, place
-    level = _number(row, "baseline_mv")
-    level = 0.0 if math.isnan(level) else level
-
-    def y(value_mv: Floats | float) -> Floats:
-        return base - np.clip(np.asarray(value_mv) * per_mv, -0.5 * _PITCH, 1.2 * _PITCH)
-
+    (time_ms, above), (window, per_mv, base, own) = trace, place
     inside = (time_ms >= window[0]) & (time_ms <= window[1])
     sheet.segment((_LEFT, _RIGHT), (base, base), stroke=FAINT, width=0.6)
-    shown = np.where(np.isfinite(samples), samples, np.nan)[inside] - level
-    sheet.add(Line(_x(time_ms[inside], window), y(shown), INK, 1.2))
+    shown = np.where(np.isfinite(above), above, np.nan)[inside] * per_mv
+    add_trace(sheet, _x(time_ms[inside], window), shown, base, own, stroke=INK, width=1.2)
     sheet.add(Text(_LEFT - 10, base - 2, name[:14], 9, "end", INK, is_bold=True))
     onset, peak, end = (
         _number(row, "onset_latency_ms"),
@@ -144,7 +148,7 @@ def _row(
     heights = base + np.array([1.5, 7.5, 7.5])
     sheet.add(Line(corners, heights, "none", 0.0, (), INK))
     if not math.isnan(peak):
-        height = float(y(_number(row, "negative_peak_amplitude_mv")))
+        height = base - _number(row, "negative_peak_amplitude_mv") * per_mv
         sheet.add(Disc(float(_x(peak, window)), height, 2.6, INK, PAPER, 0.8))
     if not math.isnan(end) and end <= window[1]:
         x = float(_x(end, window))

@@ -26,15 +26,28 @@ from ncs_cb.figures.drawing import (
     nice_step,
     span,
 )
+from ncs_cb.figures.room import (
+    PITCH,
+    Reach,
+    Room,
+    add_trace,
+    baselines,
+    points_per_mv,
+    reach,
+    room,
+)
 from ncs_cb.model import Result, Trace
 from ncs_cb.view import NerveView, SegmentView, SiteView, View
 
 # Two nerves stand side by side on a page.
 WIDTH = 372.0
 _LEFT, _RIGHT = 96.0, 262.0
-_PITCH, _TOP, _BOTTOM = 56.0, 24.0, 26.0
+_TOP, _BOTTOM = 24.0, 26.0
 _BEFORE_MS, _AFTER_MS, _WITHOUT_END_MS = 1.0, 8.0, 30.0
 _MOST_POINTS = 500
+_UNDER_BAR = 14.0
+# The bars of the scale stand below the deepest point of the lowest row.
+_BELOW = _UNDER_BAR + 4.0
 # An amplifier is looked at for its limit this near to the stimulus, as in the measuring.
 _RAIL_MS = 12.0
 
@@ -65,10 +78,13 @@ class _Scale:
     def x(self, time_ms: Floats | float) -> Floats:
         return np.asarray(_LEFT + (np.asarray(time_ms) - self.start_ms) * self.points_per_ms)
 
-    def y(self, samples_mv: Floats | float, base: float) -> Floats:
-        # A shock artefact or a clipped trace must not run into the rows above and below.
-        height = np.clip(np.asarray(samples_mv) * self.points_per_mv, -0.6 * _PITCH, 1.2 * _PITCH)
-        return np.asarray(base - height)
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the row of one site stands."""
+
+    base: float
+    room: Room
 
 
 def draw(result: Result, view: View, nerve: NerveView) -> Drawing | None:
@@ -77,16 +93,18 @@ def draw(result: Result, view: View, nerve: NerveView) -> Drawing | None:
     rows = [_row(result, site) for site in used]
     if not any(row.has_trace for row in rows):
         return None
-    scale = _scale(rows)
-    sheet = Drawing(WIDTH, _TOP + _PITCH * len(rows) + _BOTTOM, nerve.title)
-    bases = {
-        row.site.site: sheet.height - _BOTTOM - _PITCH * (n + 0.4) for n, row in enumerate(rows)
-    }
+    scale, reaches = _scale(rows)
+    rooms = [room(found, scale.points_per_mv) for found in reversed(reaches)]
+    bases_down = baselines(rooms, _TOP)
+    height = bases_down[-1] + rooms[-1].depth + _bar_mv(scale) * scale.points_per_mv + _BELOW
+    sheet = Drawing(WIDTH, height, nerve.title)
+    places = [_Place(*place) for place in zip(bases_down, rooms, strict=True)][::-1]
+    bases = {row.site.site: place.base for row, place in zip(rows, places, strict=True)}
     _stimulus_line(sheet, view, scale)
-    for distal, proximal in pairwise(rows):
-        _ghost(sheet, scale, distal, proximal, bases[proximal.site.site])
-    for row in rows:
-        _response(sheet, view, scale, row, bases[row.site.site])
+    for (distal, proximal), place in zip(pairwise(rows), places[1:], strict=True):
+        _ghost(sheet, scale, distal, proximal, place)
+    for row, place in zip(rows, places, strict=True):
+        _response(sheet, view, scale, row, place)
     for segment in nerve.segments:
         _verdict(sheet, segment, bases)
     _scale_bars(sheet, scale)
@@ -152,14 +170,23 @@ def _samples(trace: Trace | None, baseline_mv: float) -> tuple[Floats, Floats]:
     return time_ms, samples - (0.0 if math.isnan(baseline_mv) else baseline_mv)
 
 
-def _scale(rows: list[_Row]) -> _Scale:
+def _scale(rows: list[_Row]) -> tuple[_Scale, list[Reach]]:
+    """Give the scale of the sheet, and how far each row goes with the ghost that lies in it."""
     ends = [row.end_ms for row in rows if not math.isnan(row.end_ms)]
     sweep_ends = [float(row.time_ms[-1]) for row in rows if len(row.time_ms)]
     stop = min(max(sweep_ends), max(ends) + _AFTER_MS if ends else _WITHOUT_END_MS)
     start = max(-_BEFORE_MS, min(float(row.time_ms[0]) for row in rows if len(row.time_ms)))
     peaks = [abs(row.peak_mv) for row in rows if not math.isnan(row.peak_mv)]
     tallest = max(peaks, default=0.0) or 1.0
-    return _Scale(start, (_RIGHT - _LEFT) / max(stop - start, 1.0), 0.92 * _PITCH / tallest)
+    own = [reach(row.time_ms, row.samples_mv, row.onset_ms, stop) for row in rows]
+    pairs = zip(pairwise(rows), pairwise(own), strict=True)
+    reaches = own[:1] + [
+        near.joined(far) if _has_ghost(distal, proximal) else near
+        for (distal, proximal), (far, near) in pairs
+    ]
+    per_ms = (_RIGHT - _LEFT) / max(stop - start, 1.0)
+    per_mv = points_per_mv(reaches, 0.92 * PITCH / tallest)
+    return _Scale(start, per_ms, per_mv), reaches
 
 
 def _visible(row: _Row, scale: _Scale, shift_ms: float = 0.0) -> tuple[Floats, Floats]:
@@ -189,16 +216,22 @@ def _stimulus_line(sheet: Drawing, view: View, scale: _Scale) -> None:
     sheet.add(Text(x, _TOP - 14, view.labels["stimulus"], 7.5, "middle", SOFT))
 
 
-def _ghost(sheet: Drawing, scale: _Scale, distal: _Row, proximal: _Row, base: float) -> None:
-    shift_ms = proximal.onset_ms - distal.onset_ms
-    if not distal.has_trace or not proximal.has_trace or math.isnan(shift_ms):
+def _has_ghost(distal: _Row, proximal: _Row) -> bool:
+    is_timed = not math.isnan(proximal.onset_ms - distal.onset_ms)
+    return distal.has_trace and proximal.has_trace and is_timed
+
+
+def _ghost(sheet: Drawing, scale: _Scale, distal: _Row, proximal: _Row, place: _Place) -> None:
+    if not _has_ghost(distal, proximal):
         return
-    x, samples = _visible(distal, scale, shift_ms)
+    x, samples = _visible(distal, scale, proximal.onset_ms - distal.onset_ms)
     from_onset = x >= float(scale.x(proximal.onset_ms)) - 2.0
-    sheet.add(Line(x[from_onset], scale.y(samples[from_onset], base), FAINT, 1.6))
+    height = samples[from_onset] * scale.points_per_mv
+    add_trace(sheet, x[from_onset], height, place.base, place.room, stroke=FAINT, width=1.6)
 
 
-def _response(sheet: Drawing, view: View, scale: _Scale, row: _Row, base: float) -> None:
+def _response(sheet: Drawing, view: View, scale: _Scale, row: _Row, place: _Place) -> None:
+    base = place.base
     sheet.add(Text(_LEFT - 12, base - 1, row.site.label, 10, "end", INK, is_bold=True))
     if not row.has_trace:
         sheet.segment((_LEFT, _RIGHT), (base, base), stroke=FAINT, width=0.8, dash=(3.0, 3.0))
@@ -207,7 +240,8 @@ def _response(sheet: Drawing, view: View, scale: _Scale, row: _Row, base: float)
         sheet.segment((_LEFT, _RIGHT), (base, base), stroke="#e4e8ec", width=0.7)
         _shade_rail(sheet, scale, row, base)
         x, samples = _visible(row, scale)
-        sheet.add(Line(x, scale.y(samples, base), INK, 1.3))
+        height = samples * scale.points_per_mv
+        add_trace(sheet, x, height, base, place.room, stroke=INK, width=1.3)
     if math.isnan(row.onset_ms):
         if row.has_trace:
             sheet.add(Text(_RIGHT - 4, base - 6, view.labels["no_response"], 8.5, "end", SOFT))
@@ -222,7 +256,7 @@ def _shade_rail(sheet: Drawing, scale: _Scale, row: _Row, base: float) -> None:
         return
     left, right = np.clip(scale.x(np.array(row.rail_ms)), _LEFT, _RIGHT)
     x = np.array([left, right, right, left])
-    top, bottom = base - 0.7 * _PITCH, base + 0.25 * _PITCH
+    top, bottom = base - 0.7 * PITCH, base + 0.25 * PITCH
     sheet.add(Line(x, np.array([top, top, bottom, bottom]), "none", 0.0, (), FAINT))
 
 
@@ -233,7 +267,7 @@ def _markers(scale: _Scale, row: _Row, base: float) -> list[Shape]:
     triangle = Line(corners, heights, "none", 0.0, (), INK)
     shapes: list[Shape] = [triangle]
     if not math.isnan(row.peak_ms):
-        peak = float(scale.x(row.peak_ms)), float(scale.y(row.peak_mv, base))
+        peak = float(scale.x(row.peak_ms)), base - row.peak_mv * scale.points_per_mv
         shapes.append(Disc(*peak, 2.6, INK, PAPER, 0.8))
     if not math.isnan(row.end_ms):
         end = float(scale.x(row.end_ms))
@@ -277,10 +311,14 @@ def _wrapped(text: str) -> list[str]:
     return lines
 
 
+def _bar_mv(scale: _Scale) -> float:
+    return nice_step(0.62 * PITCH / scale.points_per_mv)
+
+
 def _scale_bars(sheet: Drawing, scale: _Scale) -> None:
     wide = nice_step(60.0 / scale.points_per_ms)
-    tall = nice_step(0.62 * _PITCH / scale.points_per_mv)
-    right, bottom = _RIGHT - 2.0, sheet.height - 14.0
+    tall = _bar_mv(scale)
+    right, bottom = _RIGHT - 2.0, sheet.height - _UNDER_BAR
     left, top = right - wide * scale.points_per_ms, bottom - tall * scale.points_per_mv
     sheet.segment((left, right, right), (bottom, bottom, top), stroke=SOFT, width=1.4)
     sheet.add(Text((left + right) / 2, bottom + 10, f"{wide:g} ms", 8, "middle", SOFT))

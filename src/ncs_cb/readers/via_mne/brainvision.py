@@ -58,7 +58,16 @@ def triple(source: Input) -> Triple:
     if data is None:
         raise ReadError("its header names no data file.")
     markers = _companion(text, "MarkerFile", _MARKERS, source, decisions)
+    _refuse_many_channels(text, data, source)
     return Triple(text, data, markers, tuple(decisions))
+
+
+def _refuse_many_channels(text: str, data: Path, source: Input) -> None:
+    """Refuse more channels than the data have bytes: MNE makes room for all of them first."""
+    found = re.search(r"(?mi)^NumberOfChannels\s*=\s*(\d+)", text)
+    size = data.stat().st_size
+    if found is not None and (len(found[1]) > len(str(size)) or int(found[1]) > size):
+        raise ReadError("more channels are stated than the data have bytes.", source=source.name)
 
 
 @contextmanager
