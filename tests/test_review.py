@@ -472,23 +472,24 @@ def test_an_onset_far_behind_the_program_s_brings_baseline_peak_and_end_with_it(
 
 
 def test_an_onset_may_be_set_behind_the_end_of_what_the_program_took_for_the_response(tmp_path):
-    far = response(11.0, 9.0, seed=4) + hump(time_axis(), 3.0, 2.0, 3.0)
+    # What is smaller and this much later is named late, and is no part of the response.
+    far = response(13.0, 5.0, seed=4) + hump(time_axis(), 3.0, 6.0, 3.0)
     visit = tmp_path / "v"
     write_table(visit, "u", {"wrist": (response(3.0, 10.0), 70), "axilla": (far, 430)})
     place = {"recording": "u.csv", "site": "axilla"}
     wrong = row(found(visit), "axilla")
-    assert wrong["onset_latency_ms"] + wrong["total_negative_duration_ms"] < 6.0
+    assert wrong["onset_latency_ms"] + wrong["total_negative_duration_ms"] < 10.0
     with pytest.raises(StudyError, match="would not follow each other"):
         review(visit, "move", place, marker="onset", to_ms=25.0)  # no response behind it
-    event = review(visit, "move", place, marker="onset", to_ms=11.0, why="a bump before it")
-    right, alone = row(found(visit), "axilla"), automatic(response(11.0, 9.0, seed=4))
+    event = review(visit, "move", place, marker="onset", to_ms=13.0, why="a bump before it")
+    right, alone = row(found(visit), "axilla"), automatic(response(13.0, 5.0, seed=4))
     for name in ("negative_peak_amplitude_mv", "total_negative_area_mv_ms"):
         assert right[name] == pytest.approx(alone[name], rel=0.01)
-    assert right["negative_peak_latency_ms"] == pytest.approx(14.0, abs=0.1)
+    assert right["negative_peak_latency_ms"] == pytest.approx(16.0, abs=0.1)
     # What depended on that onset may now be set, and not before the new one.
     with pytest.raises(StudyError, match="would not follow each other"):
-        review(visit, "move", place, marker="end", to_ms=10.0)
-    review(visit, "move", place, marker="end", to_ms=16.5)
+        review(visit, "move", place, marker="end", to_ms=12.0)
+    review(visit, "move", place, marker="end", to_ms=18.5)
     assert row(found(visit), "axilla")["total_negative_duration_ms"] == pytest.approx(5.5)
     append(visit, who="mt", action="undo", undoes=event["id"])
     assert row(found(visit), "axilla")["onset_latency_ms"] == wrong["onset_latency_ms"]

@@ -145,7 +145,7 @@ def test_everything_goes_by_keys_alone(page, visit):
 
 
 def test_an_onset_is_dragged_behind_the_bump_that_the_program_took_for_it(browser, tmp_path):
-    far = response(10.0, 9.0, seed=4) + hump(time_axis(), 3.0, 2.0, 3.0)
+    far = response(13.0, 5.0, seed=4) + hump(time_axis(), 3.0, 6.0, 3.0)
     visit = tmp_path / "visit"
     traces = {"wrist": (response(3.0, 10.0), 70), "elbow": (far, 320)}
     write_table(visit, "median", traces, nerve="median", muscle="apb")
@@ -158,19 +158,19 @@ def test_an_onset_is_dragged_behind_the_bump_that_the_program_took_for_it(browse
     per_ms = (marker(page, "peak", "wrist").bounding_box()["x"] - other.bounding_box()["x"]) / 3.0
     at = [float(one.get_attribute("aria-valuenow")) for one in (onset, other)]
     assert start - other.bounding_box()["x"] == pytest.approx((at[0] - at[1]) * per_ms, abs=8)
-    drag(page, onset, (10.0 - at[0]) * per_ms)
+    drag(page, onset, (13.0 - at[0]) * per_ms)
     page.get_by_label("reason").wait_for()
     page.keyboard.type("a far-field bump")
     page.keyboard.press("Enter")
     corrections(page, 1)
     (event,) = events(visit)
-    assert event["to_ms"] == pytest.approx(10.0, abs=0.4)
+    assert event["to_ms"] == pytest.approx(13.0, abs=0.4)
     assert event["why"] == "a far-field bump"
     now = [
         float(marker(page, name, "elbow").get_attribute("aria-valuenow"))
         for name in ("peak", "end of the negative phase")
     ]
-    assert now == pytest.approx([13.0, 16.0], abs=0.2)
+    assert now == pytest.approx([16.0, 19.0], abs=0.2)
     page.close()
     opened.close()
 

@@ -332,7 +332,7 @@ def _estimate(
     found: dict[tuple[str, ...], Trace | None] = {}
     for place, trace, (raised, said) in zip(places, responses, told, strict=True):
         if flags.is_used(raised):
-            found.setdefault(place, None if said == "absent" else trace)  # noise fits, too
+            found.setdefault(place, None if str(said) == "absent" else trace)  # noise fits, too
     adjacent = pairs["is_adjacent"].to_numpy(dtype=bool)
     ends = compress(_texts(pairs, [*_SERIES, "distal_site", "proximal_site"]), adjacent)
     wanted = [

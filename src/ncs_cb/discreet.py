@@ -89,7 +89,7 @@ def discreet(error: NcsError, names: Collection[str] = ()) -> NcsError:
     names : collection of str
         What the user called files and folders: no secret from the user.
     """
-    error.message = without_quotes(error.message, names)
+    error.message = without_quotes(error.message, {*names, *_keys_in(error.hint or "")})
     error.args = (error.message, *error.args[1:])
     if error.hint:
         error.hint = without_quotes(error.hint, {*names, *_openly(error.message)})
@@ -132,6 +132,11 @@ def without_quotes(message: str, names: Collection[str] = ()) -> str:
     return _quoted_by(shown, _IMPLAUSIBLE.sub("...", _cut(visible(message))), names).replace(
         _NO_GUESS, ""
     )
+
+
+def _keys_in(message: str) -> set[str]:
+    """Give the keys of ours that a message lists: what is one slip from such a key is no name."""
+    return {one for one in _openly(message) if "_" in one and not is_telling(one)}
 
 
 def _is_slip_of(text: str, told: Collection[str]) -> bool:
