@@ -57,8 +57,9 @@ STEP_BEND = 1.8
 RESPONSE_FROM_MS = 3.0
 SMOOTH_BEND = 2.6
 # Noise that a filter ends is smooth from sample to sample, and bends as an edge does: a pulse bends
-# this many times as much as the quieter half of the last QUIET_END_MS of the sweep. The largest of
-# fifty samples of normal noise is twice that of a hundred others once in thousands of times.
+# this many times as much as the quieter half of the last QUIET_END_MS of the sweep. Of 60000 made
+# stretches of noise at 20 kHz, 0.07 % of white and 0.8 % of 1/f noise up to 3 kHz did; of 2400
+# sweeps in 1/f noise up to 1, 2, 3 or 4 kHz, without artefact, one was counted from such a wiggle.
 OUT_OF_NOISE = 2.0
 QUIET_END_MS = 10.0
 # An amplifier that is blocked gives one value, for this long and this many samples at least, and
