@@ -89,7 +89,7 @@ def discreet(error: NcsError, names: Collection[str] = ()) -> NcsError:
     names : collection of str
         What the user called files and folders: no secret from the user.
     """
-    error.message = without_quotes(error.message, {*names, *_keys_in(error.hint or "")})
+    error.message = without_quotes(error.message, names)
     error.args = (error.message, *error.args[1:])
     if error.hint:
         error.hint = without_quotes(error.hint, {*names, *_openly(error.message)})
@@ -120,7 +120,7 @@ def is_telling(text: str) -> bool:
 
 def without_quotes(message: str, names: Collection[str] = ()) -> str:
     """Give a message with every quoted text hidden that may name a person."""
-    told = set(names)
+    told = {*names, *_keys_in(message)}
 
     def shown(found: re.Match[str]) -> str:
         text = found[1] if found[1] is not None else found[2]
@@ -140,11 +140,15 @@ def _keys_in(message: str) -> set[str]:
 
 
 def _is_slip_of(text: str, told: Collection[str]) -> bool:
-    """Tell whether a text is one slip from a name of a file or a heading that is no secret."""
-    if len(text) > _LONGEST_QUOTE:
+    """Tell whether a text is one slip from a name of a file, a heading or key that is no secret."""
+    table, _, key = text.rpartition(".")
+    if len(text) > _LONGEST_QUOTE or is_telling(table):
         return False
-    near = (one for one in told if abs(len(one) - len(text)) <= 1)
-    return any(not _slips(text).isdisjoint(_slips(one)) for one in near)
+    return any(
+        abs(len(one) - len(own)) <= 1 and not _slips(own).isdisjoint(_slips(one))
+        for own in {text, key}
+        for one in told
+    )
 
 
 def _quoted_by(shown: Callable[[re.Match[str]], str], message: str, names: Collection[str]) -> str:
