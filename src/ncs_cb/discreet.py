@@ -141,12 +141,12 @@ def _keys_in(message: str) -> set[str]:
 
 def _is_slip_of(text: str, told: Collection[str]) -> bool:
     """Tell whether a text is one slip from a name of a file, a heading or key that is no secret."""
-    table, _, key = text.rpartition(".")
-    if len(text) > _LONGEST_QUOTE or is_telling(table):
+    if len(text) > _LONGEST_QUOTE:
         return False
+    table, _, key = text.rpartition(".")
     return any(
         abs(len(one) - len(own)) <= 1 and not _slips(own).isdisjoint(_slips(one))
-        for own in {text, key}
+        for own in ((text,) if is_telling(table) else (text, key))
         for one in told
     )
 
