@@ -450,7 +450,7 @@ def test_a_stimulus_outside_the_trace_gives_no_estimate():
         assert nothing_is_given(estimate(distal, proximal, stimulus_index=outside))
 
 
-@pytest.mark.parametrize("rate", [1e-3, 30.0])
+@pytest.mark.parametrize("rate", [1e-3, 30.0, 200.0])
 def test_a_rate_at_which_no_departure_can_last_gives_no_estimate(rate):
     distal, proximal, _ = pair_of(15)
     assert nothing_is_given(estimate(distal, proximal, sampling_rate_hz=rate, stimulus_index=2))

@@ -17,6 +17,7 @@ from ncs_cb.dispersion.recordings import EARLIEST_ONSET_MS, Sweep, clean, spectr
 from ncs_cb.dispersion.rows import NAMES, Known, Pairs, Row, limit, row_of, worded
 from ncs_cb.dispersion.screening import screen
 from ncs_cb.dispersion.usable import usable
+from ncs_cb.knowledge import thresholds
 from ncs_cb.measuring.traces import measure_study_traces, measure_traces
 from ncs_cb.model import BlockFit, Trace
 
@@ -172,18 +173,28 @@ def _estimate_arrays(pairs: Sequence[tuple[Sweep, Sweep]], known: Known) -> _Est
     given = np.flatnonzero(~np.isnan(found.numbers[:, 0])).tolist()
     if not given:
         return found
-    sweeps = [sweep for place in given for sweep in pairs[place]]
-    measured = measure_traces(
-        np.stack([sweep.samples_mv for sweep in sweeps]),
-        sampling_rate_hz=[sweep.sampling_rate_hz for sweep in sweeps],
-        stimulus_index=[sweep.stimulus_index for sweep in sweeps],
-    )
-    absent = list(map(_is_absent, measured["quality_flags"].tolist()))
-    for place, near, far in zip(given, absent[::2], absent[1::2], strict=True):
-        if near or far:
+    for place, is_seen in zip(given, _are_seen([pairs[i] for i in given]), strict=True):
+        if not is_seen:
             found.numbers[place] = np.nan
             found.flags[place] = "estimate_response_absent"
     return found
+
+
+def _are_seen(pairs: Sequence[tuple[Sweep, Sweep]]) -> list[bool]:
+    """Tell of which pairs measuring finds both responses; none at rates that it takes for kHz."""
+    sweeps = [sweep for pair in pairs for sweep in pair]
+    rates = np.array([sweep.sampling_rate_hz for sweep in sweeps])
+    is_fine = rates > thresholds.value("scale.largest_rate_khz")
+    if not is_fine.any():
+        return [False] * len(pairs)
+    measured = measure_traces(
+        np.stack([sweep.samples_mv for sweep in sweeps]),
+        sampling_rate_hz=rates,
+        stimulus_index=[sweep.stimulus_index for sweep in sweeps],
+    )
+    absent = list(map(_is_absent, measured["quality_flags"].tolist()))
+    ends = zip(is_fine[::2].tolist(), absent[::2], absent[1::2], strict=True)
+    return [fine and not (near or far) for fine, near, far in ends]
 
 
 def _is_absent(quality_flags: str) -> bool:
