@@ -7,28 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import ncs_cb
 import refine_oracle
-from ncs_cb import _kernels, simulate
-from ncs_cb.dispersion import deconvolution, estimate, fitting
+from handed_on import handed_to
+from ncs_cb import _kernels
+from ncs_cb.dispersion import deconvolution, fitting
 
 
 @pytest.fixture(scope="module")
 def fitted():
     """Starting points and spectra of some pairs, as the estimate hands them on."""
-    pairs = simulate.pairs(24, rng=np.random.default_rng(3))
-    given, plain = [], estimate.refine
-
-    def watched(kinds, pair):
-        given.append((kinds, pair))
-        return plain(kinds, pair)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(estimate, "refine", watched)
-        ncs_cb.estimate_block(
-            pairs.distal_mv, pairs.proximal_mv, sampling_rate_hz=20_000, stimulus_index=20
-        )
-    return given
+    return handed_to("refine", 24, seed=3)
 
 
 def test_the_refined_distributions_are_those_of_the_oracle(fitted):

@@ -7,29 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import ncs_cb
 import screen_oracle
-from ncs_cb import _kernels, simulate
-from ncs_cb.dispersion import estimate, screening
+from handed_on import handed_to
+from ncs_cb import _kernels
+from ncs_cb.dispersion import screening
 from ncs_cb.dispersion.fitting import LIMITS
 
 
 @pytest.fixture(scope="module")
 def spectra():
     """Spectra of some pairs, as the estimate hands them on."""
-    pairs = simulate.pairs(40, rng=np.random.default_rng(4))
-    given, plain = [], estimate.screen
-
-    def watched(pair, limits):
-        given.append(pair)
-        return plain(pair, limits)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(estimate, "screen", watched)
-        ncs_cb.estimate_block(
-            pairs.distal_mv, pairs.proximal_mv, sampling_rate_hz=20_000, stimulus_index=20
-        )
-    return given
+    return [pair for pair, _ in handed_to("screen", 40, seed=4)]
 
 
 def test_the_best_trials_are_those_of_the_oracle(spectra):

@@ -70,16 +70,24 @@ class Rows:
 
 def rows_of(samples: Iterable[NDArray[Any]]) -> Rows:
     """Give traces of one length, float32 or float64, as rows for the kernel."""
-    held = [np.ascontiguousarray(one) for one in samples]
+    held, places, doubles = _where(samples, fewest=0)
     size = held[0].size
     if any(one.size != size for one in held):
         raise ValueError("rows are traces of one length")
+    return Rows(held, places, doubles, size)
+
+
+def _where(
+    samples: Iterable[NDArray[Any]], *, fewest: int
+) -> tuple[list[NDArray[Any]], Wholes, Wholes]:
+    """Give traces in one piece each, where they lie, and which of them are float64."""
+    held = [np.ascontiguousarray(one) for one in samples]
     doubles = [one.dtype == np.float64 for one in held]
     places = [
-        address(one, np.float64 if wide else np.float32, size)
+        address(one, np.float64 if wide else np.float32, fewest)
         for one, wide in zip(held, doubles, strict=True)
     ]
-    return Rows(held, np.array(places, dtype=np.int64), np.array(doubles, dtype=np.int64), size)
+    return held, np.array(places, dtype=np.int64), np.array(doubles, dtype=np.int64)
 
 
 def look(rows: Rows, first: int, which: str = "") -> Numbers:
@@ -395,20 +403,15 @@ def bins(
         The build to use.
     """
     n, length = len(samples), lags.n_lags + lags.n_bins
-    held = [np.ascontiguousarray(one) for one in samples]
-    doubles = [one.dtype == np.float64 for one in held]
-    places = [
-        address(one, np.float64 if wide else np.float32, 1)
-        for one, wide in zip(held, doubles, strict=True)
-    ]
+    held, places, doubles = _where(samples, fewest=1)
     sizes = np.array([one.size for one in held], dtype=np.int64)
     found, work = np.empty((n, length)), np.empty(int(sizes.max(initial=0)) + 1)
     call(
         "bins",
         which,
         n,
-        _wholes(np.array(places, dtype=np.int64), n),
-        _wholes(np.array(doubles, dtype=np.int64), n),
+        _wholes(places, n),
+        _wholes(doubles, n),
         _wholes(sizes, n),
         _numbers(baseline_mv, n),
         _numbers(step_ms, n),

@@ -30,13 +30,15 @@ from ncs_cb.dispersion.deconvolution import (
     turned,
 )
 
-# Every other frequency: the trials differ smoothly.
-_TRIED = slice(0, None, 2)
-_LOW_BAND = slice(0, 8)
-_COARSE_MS = np.arange(0.0, 45.0, 0.2)
-_FINE_MS = np.arange(-4.0, 4.01, 0.5)
-_GRAIN = 0.1
-_MOST = 1.3
+TRIED = slice(0, None, 2)
+"""Every other frequency: the trials differ smoothly."""
+LOW_BAND = slice(0, 8)
+"""Tells about which delay to look."""
+COARSE_MS = np.arange(0.0, 45.0, 0.2)
+FINE_MS = np.arange(-4.0, 4.01, 0.5)
+"""Delays that are tried: of all, then about the best of them."""
+GRAIN, MOST = 0.1, 1.3
+"""Ripple of a pool, and the mass that counts at most for how sure a spectrum is."""
 # So many trials, and delays, are tried side by side.
 _LANES = 4
 
@@ -79,31 +81,43 @@ def _side_by_side(values: Floats) -> Floats:
     return np.moveaxis(values.reshape(-1, _LANES, *values.shape[1:]), 1, -1).copy()
 
 
-@cache
-def _library() -> _Library:
-    """Give the trial distributions, made once: coarse, because the best are refined."""
+def trials() -> tuple[Floats, Integers, Floats, Integers]:
+    """Give the trial distributions, sorted by kind.
+
+    Returns
+    -------
+    tuple of ndarray
+        Parameters (n_trials, 6) and shape of each; its mean delay [ms]; where each kind begins,
+        and the end.
+    """
     table = np.array(_trials())
     theta = np.zeros((len(table), 6))
     theta[:, SCALE] = 1.0
     theta[:, [BLUR, LATE, GAP, WIDTH]] = table[:, :4]
     shape = table[:, 4].astype(np.int64)
-    mean, _ = moments(theta, shape)
-    centered = (transfer(theta, shape) * np.conj(turned(mean)))[:, _TRIED]
     starts = np.flatnonzero(np.diff(table[:, 5], prepend=-1.0))
-    back, more = (np.conj(turned(delays)) for delays in (_COARSE_MS, _FINE_MS))
-    low = _parts(back[:, _LOW_BAND]) * (1.0, -1.0)
-    trials = _kernels.Trials(
+    return theta, shape, moments(theta, shape)[0], np.append(starts, len(table))
+
+
+@cache
+def _library() -> _Library:
+    """Give the trial distributions, made once: coarse, because the best are refined."""
+    theta, shape, mean, edges = trials()
+    centered = (transfer(theta, shape) * np.conj(turned(mean)))[:, TRIED]
+    back, more = (np.conj(turned(delays)) for delays in (COARSE_MS, FINE_MS))
+    low = _parts(back[:, LOW_BAND]) * (1.0, -1.0)
+    given = _kernels.Trials(
         _side_by_side(_parts(centered)),
         _side_by_side(np.abs(centered) ** 2),
-        np.append(starts, len(table)),
+        edges,
         np.pad(low.reshape(len(low), -1).T, ((0, 0), (0, -len(low) % _LANES))),
-        _parts(back[:, _TRIED]),
-        _parts(more[:, _TRIED]),
-        FLOOR**2 + TILT * _GRAIN**2 * STEEP[_TRIED],
-        _GRAIN**2,
-        _MOST,
+        _parts(back[:, TRIED]),
+        _parts(more[:, TRIED]),
+        FLOOR**2 + TILT * GRAIN**2 * STEEP[TRIED],
+        GRAIN**2,
+        MOST,
     )
-    return _Library(theta, shape, mean, trials)
+    return _Library(theta, shape, mean, given)
 
 
 def screen(pair: Spectra, limits: tuple[Floats, Floats]) -> Kinds:
@@ -119,7 +133,7 @@ def screen(pair: Spectra, limits: tuple[Floats, Floats]) -> Kinds:
     )
     theta = library.theta[pick]
     theta[..., SCALE] = mass
-    theta[..., DELAY] = _COARSE_MS[coarse, None] + _FINE_MS[fine] - library.mean_ms[pick]
+    theta[..., DELAY] = COARSE_MS[coarse, None] + FINE_MS[fine] - library.mean_ms[pick]
     fixed = np.zeros(theta.shape, dtype=bool)
     fixed[..., GAP] = theta[..., GAP] == 0.0
     fixed[..., LATE] = fixed[..., WIDTH] = theta[..., LATE] == 0.0
