@@ -17,7 +17,7 @@ import pandas as pd
 
 import ncs_cb
 from ncs_cb import dispersion, flags, quality
-from ncs_cb.columns import SEGMENT_KEYS, conform, few_texts
+from ncs_cb.columns import SEGMENT_KEYS, conform
 from ncs_cb.judging import (
     conclusion_tables,
     contradictions,
@@ -348,7 +348,7 @@ def _estimate(
     for row, more in zip(rows, estimates["quality_flags"].tolist(), strict=True):
         if more:
             texts[row] = flags.join([*flags.split(texts[row]), *flags.split(more)])
-    table = pairs.assign(**columns, quality_flags=few_texts(texts))
+    table = pairs.assign(**columns, quality_flags=pd.array(texts, dtype="string"))
     return table, {rows[place]: fit for place, fit in fits.items()}
 
 

@@ -7,7 +7,6 @@ A column's unit is read from its name's suffix, so that the two cannot disagree.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +24,6 @@ __all__ = [
     "Column",
     "as_number",
     "conform",
-    "few_texts",
     "records",
     "table_columns",
 ]
@@ -126,16 +124,6 @@ def _dtype(name: str) -> Any:
     import pandas as pd
 
     return pd.api.types.pandas_dtype(name)
-
-
-def few_texts(cells: Iterable[str | None]) -> Any:
-    """Give a column of text with few different ones: text by text takes twenty times as long."""
-    import numpy as np
-    import pandas as pd
-
-    known: dict[str | None, int] = {}
-    codes = [known.setdefault(cell, len(known)) for cell in cells]
-    return pd.array([*known], dtype="string").take(np.array(codes, dtype=np.intp))
 
 
 def as_number(cell: Any) -> float:

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ncs_cb import flags
-from ncs_cb.columns import conform, few_texts
+from ncs_cb.columns import conform
 from ncs_cb.knowledge import thresholds
 from ncs_cb.knowledge.anatomy import anatomy, entrapment_between, position
 from ncs_cb.measuring.absence import is_absent
@@ -97,7 +97,7 @@ def pair_sites(traces: pd.DataFrame, printed: Printed | None = None) -> pd.DataF
     table["conduction_velocity_m_per_s"] = _stand_in(table, found)
     table["quality_flags"] = _flags(table, near, far, doubts)
     for name in ("segment", "distal_site", "proximal_site", "quality_flags"):
-        table[name] = few_texts(table[name])
+        table[name] = pd.array(table[name], dtype="string")
     return conform(pd.DataFrame(table), "segments")
 
 
