@@ -7,6 +7,7 @@ A column's unit is read from its name's suffix, so that the two cannot disagree.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ __all__ = [
     "Column",
     "as_number",
     "conform",
+    "keys_of",
     "records",
     "table_columns",
 ]
@@ -124,6 +126,11 @@ def _dtype(name: str) -> Any:
     import pandas as pd
 
     return pd.api.types.pandas_dtype(name)
+
+
+def keys_of(frame: pd.DataFrame, names: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Give some columns of text row by row; "" for what is not known, so that keys compare."""
+    return zip(*(frame[name].fillna("").tolist() for name in names), strict=True)
 
 
 def as_number(cell: Any) -> float:

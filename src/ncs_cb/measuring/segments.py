@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ncs_cb import flags
-from ncs_cb.columns import conform
+from ncs_cb.columns import conform, keys_of
 from ncs_cb.knowledge import thresholds
 from ncs_cb.knowledge.anatomy import anatomy, entrapment_between, position
 from ncs_cb.measuring.absence import is_absent
@@ -151,8 +151,7 @@ def _stand_in(table: Columns, found: Sequence[PrintedSegment | None]) -> Floats:
 
 def _used_rows(traces: pd.DataFrame) -> dict[tuple[str, ...], int]:
     """Give the row that stands for each site of each series: study, nerve, side and muscle."""
-    columns = (traces[name].fillna("").tolist() for name in (*_SERIES, "stimulation_site"))
-    keys = zip(*columns, strict=True)
+    keys = keys_of(traces, (*_SERIES, "stimulation_site"))
     stands = list(map(flags.is_used, traces["quality_flags"].tolist()))
     is_motor = (traces["kind"] == "motor").to_numpy(dtype=bool, na_value=False)
     is_done = np.ones(len(traces), dtype=bool)
