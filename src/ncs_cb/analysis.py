@@ -347,7 +347,7 @@ def _estimate(
     texts = pairs["quality_flags"].tolist()
     for row, more in zip(rows, estimates["quality_flags"].tolist(), strict=True):
         if more:
-            texts[row] = flags.join([*flags.split(texts[row]), *flags.split(more)])
+            texts[row] = flags.added(texts[row], *flags.split(more))
     table = pairs.assign(**columns, quality_flags=pd.array(texts, dtype="string"))
     return table, {rows[place]: fit for place, fit in fits.items()}
 

@@ -135,6 +135,17 @@ def split(text: str) -> list[str]:
     return [name for name in text.split(";") if name]
 
 
+def added(text: str, *more: str) -> str:
+    """Give a ``quality_flags`` cell with more names.
+
+    Examples
+    --------
+    >>> added("sweep_cut", "clipped")
+    'clipped;sweep_cut'
+    """
+    return join([*split(text), *more])
+
+
 def is_used(text: object) -> bool:
     """Tell by its ``quality_flags`` cell whether a response stands for its site."""
     return not isinstance(text, str) or "not_used" not in names(text)

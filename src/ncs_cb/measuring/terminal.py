@@ -53,7 +53,7 @@ def with_doubted_times(traces: pd.DataFrame) -> pd.DataFrame:
     if not doubted:
         return traces
     names = [
-        flags.join([*flags.split(text), "stimulus_time_uncertain"]) if at in doubted else text
+        flags.added(text, "stimulus_time_uncertain") if at in doubted else text
         for at, text in enumerate(texts)
     ]
     return traces.assign(quality_flags=pd.array(names, dtype="string"))
