@@ -327,12 +327,11 @@ def _estimate(
     pairs: pd.DataFrame, traces: pd.DataFrame, responses: Sequence[Trace | None]
 ) -> tuple[pd.DataFrame, dict[int, dispersion.Fitted]]:
     """Add the block estimate of each adjacent segment; it enters no published criterion."""
-    told = zip(traces["quality_flags"].tolist(), traces["response"].tolist(), strict=True)
-    places = keys_of(traces, [*_SERIES, "stimulation_site"])
-    found: dict[tuple[str, ...], Trace | None] = {}
-    for place, trace, (raised, said) in zip(places, responses, told, strict=True):
-        if flags.is_used(raised):
-            found.setdefault(place, None if str(said) == "absent" else trace)  # noise fits, too
+    said = traces["response"].tolist()
+    found = {  # of a response that is absent none: noise fits, too
+        place: None if str(said[row]) == "absent" else responses[row]
+        for place, row in segments.used_rows(traces).items()
+    }
     adjacent = pairs["is_adjacent"].to_numpy(dtype=bool)
     ends = compress(keys_of(pairs, [*_SERIES, "distal_site", "proximal_site"]), adjacent)
     wanted = [

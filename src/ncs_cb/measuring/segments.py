@@ -73,7 +73,7 @@ def pair_sites(traces: pd.DataFrame, printed: Printed | None = None) -> pd.DataF
         If a row names a site that its nerve does not have.
     """
     ends = _Ends(traces)
-    distal, proximal, is_adjacent = _pairs(_used_rows(traces))
+    distal, proximal, is_adjacent = _pairs(used_rows(traces))
     near, far = ends.at(distal), ends.at(proximal)
     table: Columns = {name: traces[name].array.take(distal) for name in _SERIES}
     sites = traces["stimulation_site"].to_numpy(dtype=object)
@@ -149,7 +149,7 @@ def _stand_in(table: Columns, found: Sequence[PrintedSegment | None]) -> Floats:
     return np.where(is_used, told, own)
 
 
-def _used_rows(traces: pd.DataFrame) -> dict[tuple[str, ...], int]:
+def used_rows(traces: pd.DataFrame) -> dict[tuple[str, ...], int]:
     """Give the row that stands for each site of each series: study, nerve, side and muscle."""
     keys = keys_of(traces, (*_SERIES, "stimulation_site"))
     stands = list(map(flags.is_used, traces["quality_flags"].tolist()))
