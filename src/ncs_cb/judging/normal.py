@@ -19,13 +19,12 @@ from ncs_cb.judging.fibers import (
     long_latency,
 )
 from ncs_cb.judging.gates import too_small
-from ncs_cb.judging.rows import holds_entrapment, nerve_of
+from ncs_cb.judging.rows import holds_entrapment, is_absent, nerve_of
 from ncs_cb.judging.seen import (
     Nerve,
     Row,
     Seen,
     foreign,
-    is_absent,
     number,
     place_of,
     segment_item,

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from ncs_cb.judging.entrapment import Found, cold_limbs, entrapments
-from ncs_cb.judging.rows import nerve_of
+from ncs_cb.judging.rows import is_absent, nerve_of
 from ncs_cb.judging.sensory import SensoryStudy
 from ncs_cb.judging.truth import holds
 from ncs_cb.knowledge.anatomy import anatomy
@@ -209,8 +209,3 @@ def segment_item(kind: str, row: Row, **more: Any) -> Mapping[str, Any]:
         "proximal": row["proximal_site"],
         **more,
     }
-
-
-def is_absent(row: Row) -> bool:
-    """Tell whether a response was looked for and not there."""
-    return "response_absent" in row["raised"]

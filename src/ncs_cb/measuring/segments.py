@@ -152,15 +152,13 @@ def _stand_in(table: Columns, found: Sequence[PrintedSegment | None]) -> Floats:
 def used_rows(traces: pd.DataFrame) -> dict[tuple[str, ...], int]:
     """Give the row that stands for each site of each series: study, nerve, side and muscle."""
     keys = keys_of(traces, (*_SERIES, "stimulation_site"))
-    stands = list(map(flags.is_used, traces["quality_flags"].tolist()))
+    # Where nobody stimulated there is no end of a segment; its neighbors are each other's.
+    told = traces["response"].tolist() if "response" in traces else [None] * len(traces)
+    stands = list(map(flags.stands, told, traces["quality_flags"].tolist()))
     is_motor = (traces["kind"] == "motor").to_numpy(dtype=bool, na_value=False)
-    is_done = np.ones(len(traces), dtype=bool)
-    if "response" in traces:
-        # Where nobody stimulated there is no end of a segment; its neighbors are each other's.
-        is_done = (traces["response"] != "not_done").to_numpy(dtype=bool, na_value=True)
     found: dict[tuple[str, ...], int] = {}
     for row, key in enumerate(keys):
-        if stands[row] and is_motor[row] and is_done[row]:
+        if stands[row] and is_motor[row]:
             found.setdefault(key, row)
     return found
 
