@@ -158,11 +158,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     loaded = ctypes.CDLL(options.library)
-    functions = [loaded.ncs_measure_rows_baseline]
-    builds = ["baseline"]
-    if loaded.ncs_has_avx2():
-        builds.append("avx2")
-        functions.append(loaded.ncs_measure_rows_avx2)
+    builds = ["baseline", "avx2"] if loaded.ncs_has_avx2() else ["baseline"]
+    functions = [getattr(loaded, f"ncs_measure_rows_{which}") for which in builds]
     for function in functions:
         function.restype = None
         function.argtypes = library._measure_rows("baseline").argtypes

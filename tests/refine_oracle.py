@@ -10,11 +10,14 @@ import numpy as np
 from ncs_cb.dispersion.deconvolution import (
     BLUR,
     DELAY,
+    FLOOR,
     GAP,
     GRAINS,
     LATE,
     RADIANS_PER_MS,
     SCALE,
+    STEEP,
+    TILT,
     UNIFORM,
     WIDTH,
     Complexes,
@@ -24,7 +27,6 @@ from ncs_cb.dispersion.deconvolution import (
     Kinds,
     Spectra,
     Truths,
-    expected,
     late_group,
     turned,
 )
@@ -138,6 +140,21 @@ def _prior_cost(theta: Floats, fixed: Truths) -> Floats:
 def _cost(state: _State, certainty: Floats, fixed: Truths) -> Floats:
     misfit = 0.5 * np.sum(certainty * _squares(state.error), axis=2)
     return np.asarray(misfit + _prior_cost(state.theta, fixed))
+
+
+def expected(
+    scale: Floats, power: Floats, grain: float, pair: Spectra, steep: Floats = STEEP
+) -> Floats:
+    """Give the expected squared deviation of the proximal spectra.
+
+    For scale (n, k) and unit-mass power (n, k, n_frequencies).
+    """
+    a = scale[..., None]
+    signal = np.abs(pair.distal)[:, None] ** 2
+    tied = FLOOR**2 + TILT * grain**2 * steep
+    ripple = grain**2 * a * signal * np.maximum(1.0 - power, 0.0)
+    arrived = a * a * (pair.distal_noise[:, None] + signal * tied)
+    return np.asarray(pair.proximal_noise[:, None] + ripple + arrived * power)
 
 
 def _grains(state: _State, pair: Spectra) -> Floats:

@@ -19,7 +19,6 @@ from ncs_cb.dispersion.deconvolution import (
     Integers,
     Kinds,
     Spectra,
-    expected,
     transfer,
     turned,
 )
@@ -32,6 +31,7 @@ from ncs_cb.dispersion.screening import (
     TRIED,
     trials,
 )
+from refine_oracle import expected
 
 
 @dataclass(frozen=True, slots=True, eq=False)

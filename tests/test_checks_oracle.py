@@ -137,6 +137,7 @@ def test_all_segments_together_get_the_answers_that_each_gets_alone(drawn):
                 assert state_and_case == checks_oracle.answer(answer["flag"], one), where
                 seen[answer["flag"], answer["case"]] += 1
     assert next(answers, None) is None
+    assert {flag for flag, _ in seen} == set(checks_oracle.CHECKS)
     # The tables were drawn so that the rare answers come up too.
     anastomoses = {case for flag, case in seen if "gruber" in flag}
     assert len(seen) > 70

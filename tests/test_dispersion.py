@@ -146,7 +146,7 @@ def proven(cohort):
     return estimate(cohort[0], cohort[1], supramaximal=True)
 
 
-def test_interval_covers_the_truth_about_as_often_as_it_says(cohort, proven):
+def test_interval_covers_the_truth_at_least_as_often_as_it_says(cohort, proven):
     assert covered(proven, cohort[2]).mean() >= 0.9
     # Most of it is room for what two traces cannot show: an electrode that moved, a neighbor.
     assert width_of(proven).median() < 0.45

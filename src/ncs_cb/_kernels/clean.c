@@ -31,34 +31,17 @@ typedef struct {
 
 enum { FOUND = sizeof(Found) / sizeof(double) };
 
-/* The sharpest bend of y[a + 1 : b + 1]; 0 when there is none. */
-static double sharpest_bend(const double *y, Index a, Index b)
-{
-    Lanes most = alike(0.0);
-    double sharpest = 0.0;
-    Index i = a;
-    for (; i + LANES <= b; i += LANES) {
-        Lanes middle = lanes_at(y + i + 1);
-        Lanes bend = (lanes_at(y + i + 2) - middle) - (middle - lanes_at(y + i));
-        most = larger_lanes(most, larger_lanes(bend, -bend));
-    }
-    for (; i < b; i++)
-        sharpest = larger(sharpest, fabs((y[i + 2] - y[i + 1]) - (y[i + 1] - y[i])));
-    for (int k = 0; k < LANES; k++)
-        sharpest = larger(sharpest, most[k]);
-    return sharpest;
-}
-
 /* Cover what a long stimulus pulse leaves beyond the blanked time with what follows it. */
 static void cover_pulse(const BlockGrid *g, double *y)
 {
     Index bends = g->n - 2, sharp = -1;
     if (g->early_to <= g->early_from || bends <= g->late_from)
         return;
-    double limit = larger(0.25 * sharpest_bend(y, g->about_from, g->about_to),
-                          1.5 * sharpest_bend(y, g->late_from, bends));
+    Samples blocks = {y, 1};
+    double limit = larger(0.25 * most_bend(blocks, g->about_from + 1, g->about_to + 1, 1),
+                          1.5 * most_bend(blocks, g->late_from + 1, bends + 1, 1));
     for (Index i = g->early_from; i < g->early_to; i++)
-        if (fabs((y[i + 2] - y[i + 1]) - (y[i + 1] - y[i])) > limit)
+        if (bend_of(blocks, i + 1, 1) > limit)
             sharp = i;
     if (sharp < 0)
         return;

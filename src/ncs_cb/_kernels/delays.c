@@ -55,6 +55,12 @@ typedef struct {
     Lanes error[PARTS];           /* what the windowed model leaves of the proximal spectrum */
 } Group;
 
+/* The power of a spectrum at a frequency. */
+static inline double size_at(const double *spectrum, int f)
+{
+    return spectrum[2 * f] * spectrum[2 * f] + spectrum[2 * f + 1] * spectrum[2 * f + 1];
+}
+
 /* -i w a */
 INLINE Complex delayed(Complex a, double w) { return (Complex){a.im * w, -(a.re * w)}; }
 

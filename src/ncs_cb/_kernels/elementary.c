@@ -49,6 +49,8 @@ INLINE Lanes root(Lanes v)
  * bits are the whole number. */
 #define SHIFT 6755399441055744.0
 
+#define LOG_2 0.693147180559945309417
+
 /* e ** x, for x from -700 to 700; what lies beyond is taken for the bound. */
 INLINE Lanes exponential(Lanes x)
 {
@@ -77,7 +79,6 @@ INLINE Lanes power_off(Lanes *v)
 /* Logarithm to the base e of a positive normal number. */
 INLINE Lanes logarithm(Lanes v)
 {
-    const double log_2 = 0.693147180559945309417;
     static const double series[] = {1.0 / 21, 1.0 / 19, 1.0 / 17, 1.0 / 15, 1.0 / 13, 1.0 / 11,
                                     1.0 / 9,  1.0 / 7,  1.0 / 5,  1.0 / 3,  1.0};
     Lanes k = power_off(&v);
@@ -87,8 +88,12 @@ INLINE Lanes logarithm(Lanes v)
     Lanes s = (v - 1.0) / (v + 1.0), square = s * s, sum = alike(1.0 / 23);
     for (int n = 0; n < 11; n++)
         sum = sum * square + series[n];
-    return k * log_2 + 2.0 * s * sum;
+    return k * LOG_2 + 2.0 * s * sum;
 }
+
+/* Logarithm of many numbers multiplied, from the product of what power_off left of each, from 1 to
+ * 2, and the sum of the powers: one series for all. */
+INLINE Lanes logarithm_of(Lanes product, Lanes powers) { return logarithm(product) + LOG_2 * powers; }
 
 /* Complex numbers. */
 typedef struct {

@@ -224,9 +224,8 @@ static int64_t time_phases(Row *w, Phases at, double *out)
 static double moved_by_noise(const Row *w, const double *out)
 {
     double block_ms = (double)w->size * w->step, tenth = 0.1 * out[AMPLITUDE];
-    Index onset = whole(out[ONSET] / block_ms) + w->pre, b = later(0, onset);
-    while (b < w->n_blocks - 1 && w->r[b] < tenth)
-        b++;
+    Index onset = whole(out[ONSET] / block_ms) + w->pre;
+    Index b = first_from(w->r, later(0, onset), w->n_blocks - 1, tenth);
     double rise = ((double)(b * w->size - w->stimulus) * w->step) - out[ONSET];
     double white = w->white * w->white / (double)w->size;
     return sqrt(w->color * w->color + white) * larger(rise, block_ms) / tenth;

@@ -75,12 +75,10 @@ static Lanes expect(const Setting *set, const PairSpectra *pair, const Group *k,
         Lanes re = k->error[2 * f], im = k->error[2 * f + 1];
         inverse[f] = 1.0 / deviation;
         *ratio += (re * re + im * im) * inverse[f];
-        /* One logarithm of the product of what is from 1 to 2. */
         powers += power_off(&deviation);
         product *= deviation;
     }
-    const double log_2 = 0.693147180559945309417;
-    return logarithm(product) + log_2 * powers;
+    return logarithm_of(product, powers);
 }
 
 /* Set the certainty by the grain that suits each distribution best; give its logarithms' sum. */
@@ -360,10 +358,8 @@ EXPORTED void JOIN(ncs_refine_, BUILD)(
         pair.distal_noise = distal_noise + i * FREQUENCIES;
         pair.proximal_noise = proximal_noise + i * FREQUENCIES;
         pair.evidence = evidence[i];
-        for (int f = 0; f < FREQUENCIES; f++) {
-            double re = pair.distal[2 * f], im = pair.distal[2 * f + 1];
-            pair.signal[f] = re * re + im * im;
-        }
+        for (int f = 0; f < FREQUENCIES; f++)
+            pair.signal[f] = size_at(pair.distal, f);
         window_of(window + i * 2 * (PARTS - 1), pair.window);
         refine_pair(&set, &pair, all, i, out);
     }

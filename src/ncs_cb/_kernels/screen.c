@@ -99,7 +99,7 @@ static void compare(const Tried *pair, const double *centered, const double *pow
     }
     top = larger_lanes(top, alike(0.0));
     *scale = top / size;
-    *cost = rest - top * *scale + (logarithm(product) + 0.693147180559945309417 * powers);
+    *cost = rest - top * *scale + logarithm_of(product, powers);
 }
 
 /* Make ready what of a pair is tried; give the coarse delay. */
@@ -113,23 +113,22 @@ static Index make_tried(const Trials *t, const double *distal, const double *ali
         cross[2 * f] = a[0] * p[0] + a[1] * p[1];
         cross[2 * f + 1] = a[0] * p[1] - a[1] * p[0];
         if (f < LOW_BAND) {
-            low_power += a[0] * a[0] + a[1] * a[1];
-            low_sent += p[0] * p[0] + p[1] * p[1];
+            low_power += size_at(aligned, f);
+            low_sent += size_at(proximal, f);
         }
     }
     double scale = smaller(sqrt(low_sent / low_power), t->most);
     Index best = agrees_at(t, cross);
     for (int k = 0; k < TRIED; k++) {
         int f = 2 * k;
-        const double *a = aligned + 2 * f, *p = proximal + 2 * f, *c = cross + 2 * f;
-        const double *back = t->coarse + (best * TRIED + k) * 2;
+        const double *c = cross + 2 * f, *back = t->coarse + (best * TRIED + k) * 2;
         double re = c[0] * back[0] - c[1] * back[1], im = c[0] * back[1] + c[1] * back[0];
-        double signal = distal[2 * f] * distal[2 * f] + distal[2 * f + 1] * distal[2 * f + 1];
+        double signal = size_at(distal, f);
         pair->noise[k] = proximal_noise[f];
         pair->ripple[k] = t->grain * scale * signal;
         pair->arrived[k] = scale * scale * (distal_noise[f] + signal * t->tied[k]);
-        pair->sent[k] = p[0] * p[0] + p[1] * p[1];
-        pair->power[k] = a[0] * a[0] + a[1] * a[1];
+        pair->sent[k] = size_at(proximal, f);
+        pair->power[k] = size_at(aligned, f);
         for (int d = 0; d < DELAYS; d++) {
             const double *more = t->fine + (d * TRIED + k) * 2;
             pair->turns[d][k][0] = re * more[0] - im * more[1];

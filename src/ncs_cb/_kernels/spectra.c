@@ -85,11 +85,6 @@ INLINE void transform(const double *rows, Index stride, const int n, const doubl
     }
 }
 
-static inline double size_at(const double *spectrum, int f)
-{
-    return spectrum[2 * f] * spectrum[2 * f] + spectrum[2 * f + 1] * spectrum[2 * f + 1];
-}
-
 /* Write the noise of a windowed response at every frequency; give the span of the window. */
 static double noise_of(const Windows *set, const Side *side, Index pair, const double *window,
                        Index from, Index to, const double *of_window, double *noise)

@@ -16,11 +16,7 @@ typedef struct {
 } Sweep;
 
 /* The nearest whole number of one that is small; of two the even one, as Python rounds. */
-static inline double rounded(double v)
-{
-    const double shift = 6755399441055744.0; /* 1.5 * 2 ** 52: no place for a fraction */
-    return (v + shift) - shift;
-}
+static inline double rounded(double v) { return (v + SHIFT) - SHIFT; }
 
 /* Samples in so many ms. */
 static inline Index samples_in(double ms, double rate) { return whole(rounded(ms * rate / 1000.0)); }
@@ -416,13 +412,14 @@ EXPORTED void JOIN(ncs_mirror_signs_, BUILD)(const Sweep *sweeps, int64_t n,
     }
     const double *one = work + best * room;
     Index n_one = best < 0 ? 0 : sizes[best], n_open = 0;
+    Index top = n_one ? peak_of(one, n_one) : 0;
     double energy = overlap(one, n_one, one, n_one, 0);
     for (Index i = 0; i < n; i++) {
         const double *other = work + i * room;
         Index m = best < 0 ? 0 : sizes[i];
         if (!m || i == best)
             continue;
-        Index lag = peak_of(one, n_one) - peak_of(other, m);
+        Index lag = top - peak_of(other, m);
         double size = sqrt(energy * overlap(other, m, other, m, 0));
         /* No correlation is above 1: what is so much alike at one lag is no mirror image. */
         n_open += !(overlap(one, n_one, other, m, lag) >= (1.0 + 1e-9 - limits->lead) * size);

@@ -123,6 +123,14 @@ def turned(
     return waves
 
 
+def tied(square: float | Floats) -> Floats:
+    """Give the squared error of the ratio at every frequency, for the square of a grain.
+
+    Several squares need one more axis at their end.
+    """
+    return np.asarray(FLOOR**2 + TILT * square * STEEP)
+
+
 def late_group(
     theta: Floats, shape: Integers, radians_per_ms: Floats, fall: Complexes
 ) -> Complexes:
@@ -155,21 +163,6 @@ def moments(theta: Floats, shape: Integers) -> tuple[Floats, Floats]:
     spread = np.where(even, width**2 / 12.0, width**2)
     variance = theta[..., BLUR] + late * spread + late * (1.0 - late) * center**2
     return theta[..., DELAY] + late * center, np.maximum(variance, 0.0)
-
-
-def expected(
-    scale: Floats, power: Floats, grain: float, pair: Spectra, steep: Floats = STEEP
-) -> Floats:
-    """Give the expected squared deviation of the proximal spectra.
-
-    For scale (n, k) and unit-mass power (n, k, n_frequencies).
-    """
-    a = scale[..., None]
-    signal = np.abs(pair.distal)[:, None] ** 2
-    tied = FLOOR**2 + TILT * grain**2 * steep
-    ripple = grain**2 * a * signal * np.maximum(1.0 - power, 0.0)
-    arrived = a * a * (pair.distal_noise[:, None] + signal * tied)
-    return np.asarray(pair.proximal_noise[:, None] + ripple + arrived * power)
 
 
 def density(fit: Fit, row: int, delays_ms: Floats) -> Floats:

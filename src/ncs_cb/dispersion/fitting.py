@@ -6,16 +6,14 @@ import numpy as np
 
 from ncs_cb import _kernels
 from ncs_cb.dispersion.deconvolution import (
-    FLOOR,
     GRAINS,
     RADIANS_PER_MS,
     SCALE,
-    STEEP,
-    TILT,
     Fit,
     Floats,
     Kinds,
     Spectra,
+    tied,
 )
 
 _LOW = np.array([0.0, -0.15, 0.0, 0.0, 0.05, 0.0])
@@ -29,7 +27,7 @@ EVIDENCE = 0.5
 # After as many rounds it shows which kinds can explain the response; those go on for as many.
 ROUNDS = 2
 _SQUARES = np.array(GRAINS) ** 2
-_TIED = FLOOR**2 + TILT * _SQUARES[:, None] * STEEP
+_TIED = tied(_SQUARES[:, None])
 
 
 def refine(kinds: Kinds, pair: Spectra) -> Fit:
