@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ncs_cb.columns import as_number
-from ncs_cb.knowledge.anatomy import anatomy, nerve_of_muscle, usual_muscle
+from ncs_cb.knowledge.anatomy import anatomy, is_foreign, usual_muscle
 from ncs_cb.knowledge.clauses import NERVE_COLUMNS
 from ncs_cb.model import Details, FWaveValue
 
@@ -73,11 +73,6 @@ def nerve_rows(
                 {**_named(study_id, key), **numbers[key]} for key in sorted(numbers)
             )
     return made
-
-
-def is_foreign(nerve: str, muscle: str) -> bool:
-    """Tell whether a response is recorded from a muscle of another nerve."""
-    return nerve_of_muscle(muscle) not in (None, nerve)
 
 
 def _named(study_id: str, key: Key) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 
 from ncs_cb import flags
-from ncs_cb.judging.nerves import Row, is_foreign, nerve_rows
-from ncs_cb.knowledge.anatomy import Entrapment, entrapment_between
+from ncs_cb.judging.nerves import Row, nerve_rows
+from ncs_cb.knowledge.anatomy import Entrapment, entrapment_between, is_foreign
 from ncs_cb.model import Details
 
 __all__ = [

@@ -16,7 +16,7 @@ from ncs_cb.judging.premises import REST, Array, Premises, Row, arithmetic, evid
 from ncs_cb.judging.rest import reduced
 from ncs_cb.judging.table import Segments
 from ncs_cb.knowledge import thresholds
-from ncs_cb.knowledge.anatomy import anatomy, nerve_of_muscle
+from ncs_cb.knowledge.anatomy import anatomy, is_foreign, nerve_of_muscle
 from ncs_cb.knowledge.criteria import CriteriaSet, leaves
 from ncs_cb.knowledge.reference import LowerLimits
 from ncs_cb.vocabulary import TOLERANCE
@@ -162,8 +162,8 @@ class Standing:
         """Leave out recordings from a muscle of another nerve: they show crossing fibers."""
         pairs = zip(self.table.texts["nerve"], self.table.texts["muscle"], strict=True)
         for at, (nerve, muscle) in enumerate(pairs):
-            owner = None if muscle is None else nerve_of_muscle(muscle)
-            if owner not in (None, nerve):
+            if muscle is not None and is_foreign(nerve or "", muscle):
+                owner = nerve_of_muscle(muscle)
                 self.grade[at] = self.left_open[at] = "not_covered"
                 self.say(at, "foreign_muscle", "not_covered", None, muscle=muscle, owner=owner)
 

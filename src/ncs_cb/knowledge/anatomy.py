@@ -307,6 +307,11 @@ def nerve_of_muscle(muscle: str) -> str | None:
     return owners[0] if len(owners) == 1 else None
 
 
+def is_foreign(nerve: str, muscle: str) -> bool:
+    """Tell whether a response of `nerve` is recorded from a muscle of another nerve."""
+    return nerve_of_muscle(muscle) not in (None, nerve)
+
+
 def routine_nerves() -> tuple[str, ...]:
     """Give the motor nerves that a study of MMN looks at, as the drawing shows them."""
     return tuple(n.id for n in anatomy().nerves.values() if n.muscles and n.course)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ncs_cb import flags
-from ncs_cb.knowledge.anatomy import nerve_of_muscle
+from ncs_cb.knowledge.anatomy import is_foreign
 from ncs_cb.units import unit_of
 from ncs_cb.view.parts import Cell, Head, Table
 from ncs_cb.view.reading import Reading, Row, Series, is_block, is_silent
@@ -81,7 +81,7 @@ def _without_limits(r: Reading, nerves: Sequence[tuple[Series, str, Sequence[Row
         title
         for series, title, rows in nerves
         if rows
-        and nerve_of_muscle(series[2]) in (None, series[0])
+        and not is_foreign(series[0], series[2])
         and not limited.intersection(row["row"] for row in rows)
     ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from ncs_cb import flags
-from ncs_cb.knowledge.anatomy import nerve_of_muscle
+from ncs_cb.knowledge.anatomy import is_foreign
 from ncs_cb.model import TreatmentCourse
 from ncs_cb.review_file import applied
 from ncs_cb.view.parts import Fact, FlagNote
@@ -165,14 +165,9 @@ def _done(rows: Sequence[tuple[str, Row]], raised: Iterable[Row]) -> dict[str, s
             found[str(check["flag"])] = "phrase.crossing_recorded"
     for name in ("response_absent", "response_absent_at_site"):
         mine = [row for _, row in rows if name in flags.split(row.get("quality_flags") or "")]
-        if mine and all(_is_of_another_nerve(row) for row in mine):
+        if mine and all(is_foreign(row["nerve"], str(row.get("muscle") or "")) for row in mine):
             found[name] = "phrase.absent_of_crossing"
     return found
-
-
-def _is_of_another_nerve(row: Row) -> bool:
-    """Tell whether a row is recorded from a muscle of another nerve than was stimulated."""
-    return nerve_of_muscle(str(row.get("muscle") or "")) not in (None, row["nerve"])
 
 
 def _flag_note(

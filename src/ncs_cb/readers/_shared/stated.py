@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from ncs_cb.knowledge.anatomy import nerve_of_muscle
-from ncs_cb.model import Decision, Site, Trace
+from ncs_cb.knowledge.anatomy import is_foreign
+from ncs_cb.model import Decision, Trace
 from ncs_cb.readers._shared.polarity import are_turned
 
 
@@ -30,7 +30,11 @@ def against_stated(
     told = next((d for d in decisions if d.topic == "polarity" and d.reason == "as told"), None)
     if told is None:
         return tuple(traces), []
-    own = [i for i, trace in enumerate(traces) if trace.kind == "motor" and _is_own(trace.site)]
+    own = [
+        i
+        for i, trace in enumerate(traces)
+        if trace.kind == "motor" and not is_foreign(trace.site.nerve, trace.site.muscle)
+    ]
     if not own or not are_turned([traces[i] for i in own]):
         return tuple(traces), []
     made = list(traces)
@@ -40,7 +44,3 @@ def against_stated(
         name, "polarity", "in doubt", f"{told.choice} was told; all responses begin the other way"
     )
     return tuple(made), [said]
-
-
-def _is_own(site: Site) -> bool:
-    return nerve_of_muscle(site.muscle) in (None, site.nerve)
