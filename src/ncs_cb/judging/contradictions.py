@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, compress, pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -89,10 +89,10 @@ def contradictions(
     unread : ndarray of bool
         The proximal response cannot be compared for other reasons.
     """
-    doubted = doubted_sites(table, asked)
-    ends = zip(_nerves(table.texts), _sites(table.texts), strict=True) if doubted else ()
+    ends = _Ends.of(table.texts)
+    doubted = _doubted_sites(ends, asked)
     order = np.zeros(len(table), dtype=bool)
-    for at, (key, sites) in enumerate(ends):
+    for at, (key, sites) in enumerate(zip(*ends, strict=True) if doubted else ()):
         order[at] = not doubted.get(key, frozenset()).isdisjoint(sites)
     amplitude = table.number("amplitude_reduction_pct")[0]
     area = table.number("area_reduction_pct")[0]
@@ -100,7 +100,7 @@ def contradictions(
     with np.errstate(divide="ignore", invalid="ignore"):
         narrow = (100.0 - area) / (100.0 - amplitude) < least
     narrow &= area > amplitude
-    recovered, site = _recovery(table, segments, unread | order)
+    recovered, site = _recovery(table, ends, segments, unread | order)
     return Contradictions(order, narrow, recovered, site)
 
 
@@ -119,25 +119,30 @@ def _nerves(texts: Texts) -> list[Key]:
     return list(zip(*columns, strict=True))
 
 
-def _sites(texts: Texts) -> list[tuple[str, str]]:
-    columns = ([one or "" for one in texts[name]] for name in ("distal_site", "proximal_site"))
-    return list(zip(*columns, strict=True))
+class _Ends(NamedTuple):
+    """The nerve of each segment, and its distal and proximal site."""
+
+    nerves: list[Key]
+    sites: list[tuple[str, str]]
+
+    @classmethod
+    def of(cls, texts: Texts) -> _Ends:
+        """Take them from the columns of text of a table; "" for what is not known."""
+        columns = ([one or "" for one in texts[name]] for name in ("distal_site", "proximal_site"))
+        return cls(_nerves(texts), list(zip(*columns, strict=True)))
 
 
-def _followers(texts: Texts) -> list[int]:
+def _followers(ends: _Ends) -> list[int]:
     """Give the adjacent segment of its nerve that begins where each ends; -1 where none does."""
     begins: dict[tuple[Key, str], int] = {}
-    nerves, sites = _nerves(texts), _sites(texts)
-    for at, (key, (distal, _)) in enumerate(zip(nerves, sites, strict=True)):
+    for at, (key, (distal, _)) in enumerate(zip(*ends, strict=True)):
         begins.setdefault((key, distal), at)
-    return [
-        begins.get((key, proximal), -1) for key, (_, proximal) in zip(nerves, sites, strict=True)
-    ]
+    return [begins.get((key, proximal), -1) for key, (_, proximal) in zip(*ends, strict=True)]
 
 
-def _chains(texts: Texts) -> Iterator[tuple[Key, list[int]]]:
+def _chains(ends: _Ends) -> Iterator[tuple[Key, list[int]]]:
     """Give the adjacent segments of each nerve that follow one another, from distal on."""
-    nerves, follows = _nerves(texts), _followers(texts)
+    nerves, follows = ends.nerves, _followers(ends)
     inner = set(follows)
     for first in (at for at in range(len(follows)) if at not in inner):
         chain = [first]
@@ -149,7 +154,7 @@ def _chains(texts: Texts) -> Iterator[tuple[Key, list[int]]]:
 # ------------------------------------------------------------------ order of the latencies
 
 
-def doubted_sites(table: Segments, asked: Asked) -> dict[Key, frozenset[str]]:
+def _doubted_sites(ends: _Ends, asked: Asked) -> dict[Key, frozenset[str]]:
     """Give the sites of each nerve whose latency contradicts that of another site.
 
     A site is not doubted where it belongs to every largest group of sites whose latencies rise
@@ -158,8 +163,8 @@ def doubted_sites(table: Segments, asked: Asked) -> dict[Key, frozenset[str]]:
     if not asked.has_case("velocity_implausible", "not_later").any():
         return {}
     found: dict[Key, frozenset[str]] = {}
-    sites = _sites(table.texts)
-    for key, chain in _chains(table.texts):
+    sites = ends.sites
+    for key, chain in _chains(ends):
         latency: dict[str, float] = {sites[chain[0]][0]: 0.0}
         for at in chain:
             distal, proximal = sites[at]
@@ -199,7 +204,7 @@ def _out_of_order(known: Sequence[tuple[str, float]]) -> frozenset[str]:
 
 
 def _recovery(
-    table: Segments, segments: pd.DataFrame, unread: Array
+    table: Segments, ends: _Ends, segments: pd.DataFrame, unread: Array
 ) -> tuple[dict[str, Array], list[str]]:
     names = [name for name in REDUCTIONS if name in table.columns]
     where = [""] * len(table)
@@ -207,8 +212,8 @@ def _recovery(
     left = 1.0 - falls.reshape(len(names), len(table)) / 100.0
     found = np.full(left.shape, np.nan)
     spans = _Spans.of(segments, names)
-    nerves, sites = _nerves(table.texts), _sites(table.texts)
-    follows = np.array(_followers(table.texts), dtype=np.intp)
+    nerves, sites = ends
+    follows = np.array(_followers(ends), dtype=np.intp)
     gain = 1.0 + thresholds.value("proximal_larger.maximum_gain_pct") / 100.0
     # All segments look one segment further up, then two, until there is none or it is unread.
     at, further, there = np.arange(len(table)), follows, left
@@ -217,8 +222,8 @@ def _recovery(
         at, further, there = at[goes_on], further[goes_on], there[:, goes_on]
         if not at.size:
             break
-        ends = [(nerves[a], sites[a][0], sites[b][1]) for a, b in zip(at, further, strict=True)]
-        whole = spans.left(ends)
+        apart = [(nerves[a], sites[a][0], sites[b][1]) for a, b in zip(at, further, strict=True)]
+        whole = spans.left(apart)
         there = np.where(np.isnan(whole), there * left[:, further], whole)
         here = left[:, at]
         unknown = np.isnan(there - here)
@@ -252,7 +257,7 @@ class _Spans:
             return cls({}, nothing)
         given = (*_NERVE, "distal_site", "proximal_site")
         texts = {name: list(compress(texts_of(segments[name]), apart)) for name in given}
-        ends = ((key, *sites) for key, sites in zip(_nerves(texts), _sites(texts), strict=True))
+        ends = ((key, *sites) for key, sites in zip(*_Ends.of(texts), strict=True))
         told = (segments[name][apart] for name in names)
         columns = [pd.to_numeric(one, errors="coerce").to_numpy(float) for one in told]
         falls = np.array(columns, dtype=np.float64).reshape(len(names), int(apart.sum()))
@@ -279,7 +284,9 @@ def readable(
     hidden, touched = (_raised(frame, _UNREADABLE) for frame in (traces, segments))
     fast = _raised(segments, ("velocity_implausible",))
     table = read_segments(segments) if fast.any() else None
-    doubted = {} if table is None else doubted_sites(table, answers_of(table, checks))
+    doubted = (
+        {} if table is None else _doubted_sites(_Ends.of(table.texts), answers_of(table, checks))
+    )
     if hidden.any() or doubted:
         names = (*_NERVE, "distal_site", "proximal_site", "stimulation_site")
         told = {name: texts_of(traces[name]) for name in names if name in traces}
@@ -287,7 +294,7 @@ def readable(
         hidden |= np.array([site in doubted.get(key, ()) for key, site in places], dtype=bool)
         gone = {place for place, is_gone in zip(places, hidden, strict=True) if is_gone}
         ends = {name: texts_of(segments[name]) for name in names if name in segments}
-        rows = zip(_nerves(ends), _sites(ends), strict=True)
+        rows = zip(*_Ends.of(ends), strict=True)
         is_at_end = (any((key, site) in gone for site in both) for key, both in rows)
         touched |= np.fromiter(is_at_end, dtype=bool, count=len(segments))
     if not (hidden.any() or fast.any() or touched.any()):
