@@ -45,7 +45,8 @@ def least(run: Callable[[], object], n_studies: int, repeats: int) -> float:
 
 def size_kb(folder: Path, pattern: str, n_studies: int) -> float:
     """Give the kilobytes per study of the files below a folder."""
-    return sum(path.stat().st_size for path in folder.rglob(pattern)) / 1e3 / n_studies
+    files = (path for path in folder.rglob(pattern) if path.is_file())
+    return sum(path.stat().st_size for path in files) / 1e3 / n_studies
 
 
 def measured(folder: Path, n_studies: int, n_reports: int, repeats: int) -> list[tuple[str, str]]:

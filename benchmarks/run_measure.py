@@ -356,8 +356,9 @@ def results_text(rows, times, memory, n, cores) -> str:
         "",
         f"- whole call: {times['all'] * 1e3:.1f} ms, {times['all'] / times['read']:.1f} times the "
         f"{times['read'] * 1e3:.1f} ms that reading the array once takes with {cores} threads "
-        f"(target: 3; 0.2.0: {results_page.earlier('calls', '40000 float32')}; both by the clock "
-        f"of a quiet machine), and {times['all'] / times['read1']:.1f} times the "
+        f"(target: 3, 0.2.0: {results_page.earlier('calls', '40000 float32')}, both by the clock "
+        "of a quiet machine, which is not measured here), and "
+        f"{times['all'] / times['read1']:.1f} times the "
         f"{times['read1'] * 1e3:.1f} ms of one plain `numpy.max`, which uses one",
         f"- beside the SciPy loop: {number(scipy / ours, 0)} times faster (target: 100)",
         f"- one study of 20 traces in a fresh process: {study_ms:.1f} ms after import "

@@ -89,7 +89,9 @@ def drawn():
             is_typed = rng.random() < 0.1
             traces.append(None if is_typed else Study._trace(one | {"quality_flags": "x"}))
             said = rng.choice([True, True, False, None])
-            stimuli.append(Stimulus(is_supramaximal=said, collision_used=True) if said else None)
+            stimuli.append(
+                Stimulus(is_supramaximal=said, collision_used=True) if said is not None else None
+            )
         rows += own
     return conform(pd.DataFrame(rows), "traces"), traces, stimuli, details
 
@@ -139,6 +141,7 @@ def test_all_segments_together_get_the_answers_that_each_gets_alone(drawn):
     # The tables were drawn so that the rare answers come up too.
     anastomoses = {case for flag, case in seen if "gruber" in flag}
     assert len(seen) > 70
+    assert ("submaximal_distal", "denied") in seen
     assert {
         "pattern",
         "no_crossing",

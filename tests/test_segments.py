@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
+import ncs_cb
 from ncs_cb.columns import conform
 from ncs_cb.errors import StudyError
-from ncs_cb.measuring.segments import pair_sites
+from ncs_cb.measuring.segments import pair_sites, used_rows
+from ncs_cb.model import Study
+from test_unlike import sweep
 
 
 def traces(*rows: dict) -> pd.DataFrame:
@@ -165,6 +170,24 @@ def test_responses_kept_beside_another_and_sensory_ones_take_no_part():
         )
     )
     assert table["distal_amplitude_mv"].tolist() == [10.0]
+
+
+@pytest.mark.parametrize(
+    "aside", [{"quality_flags": "not_used"}, {"response": "not_done"}, {"kind": "sensory"}]
+)
+def test_the_row_that_stands_for_a_site_may_come_after_one_that_does_not(aside):
+    series = ("s", "ulnar", "right", "adm")
+    table = traces(site("wrist") | aside, site("wrist"), site("below_elbow"))
+    assert used_rows(table) == {(*series, "wrist"): 1, (*series, "below_elbow"): 2}
+
+
+def test_the_estimate_is_that_of_the_responses_that_the_segment_compares():
+    # The recording of a sensory nerve that was labelled with the muscle comes first.
+    motor = (sweep(1), sweep(2, 5.0, 7.1, site="below_elbow"))
+    sensory = replace(sweep(3, 0.5, 2.5), kind="sensory", recording="s.edf")
+    alone, among = (ncs_cb.analyze(Study("s", own)).segments for own in (motor, (sensory, *motor)))
+    assert alone["blocked_fraction"].notna().all()
+    pd.testing.assert_frame_equal(among, alone)
 
 
 def test_a_site_the_nerve_does_not_have_is_refused_by_name():

@@ -6,7 +6,7 @@ engine takes the same tables before they are split, so that they cannot disagree
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import compress
 from pathlib import Path
@@ -17,7 +17,7 @@ import pandas as pd
 
 import ncs_cb
 from ncs_cb import dispersion, flags, quality
-from ncs_cb.columns import SEGMENT_KEYS, conform, few_texts
+from ncs_cb.columns import SEGMENT_KEYS, conform, keys_of
 from ncs_cb.judging import (
     conclusion_tables,
     contradictions,
@@ -327,14 +327,13 @@ def _estimate(
     pairs: pd.DataFrame, traces: pd.DataFrame, responses: Sequence[Trace | None]
 ) -> tuple[pd.DataFrame, dict[int, dispersion.Fitted]]:
     """Add the block estimate of each adjacent segment; it enters no published criterion."""
-    told = zip(traces["quality_flags"].tolist(), traces["response"].tolist(), strict=True)
-    places = _texts(traces, [*_SERIES, "stimulation_site"])
-    found: dict[tuple[str, ...], Trace | None] = {}
-    for place, trace, (raised, said) in zip(places, responses, told, strict=True):
-        if flags.is_used(raised):
-            found.setdefault(place, None if str(said) == "absent" else trace)  # noise fits, too
+    said = traces["response"].tolist()
+    found = {  # of a response that is absent none: noise fits, too
+        place: None if str(said[row]) == "absent" else responses[row]
+        for place, row in segments.used_rows(traces).items()
+    }
     adjacent = pairs["is_adjacent"].to_numpy(dtype=bool)
-    ends = compress(_texts(pairs, [*_SERIES, "distal_site", "proximal_site"]), adjacent)
+    ends = compress(keys_of(pairs, [*_SERIES, "distal_site", "proximal_site"]), adjacent)
     wanted = [
         (found[(*series, distal)], found[(*series, proximal)]) for *series, distal, proximal in ends
     ]
@@ -347,14 +346,9 @@ def _estimate(
     texts = pairs["quality_flags"].tolist()
     for row, more in zip(rows, estimates["quality_flags"].tolist(), strict=True):
         if more:
-            texts[row] = flags.join([*flags.split(texts[row]), *flags.split(more)])
-    table = pairs.assign(**columns, quality_flags=few_texts(texts))
+            texts[row] = flags.added(texts[row], *flags.split(more))
+    table = pairs.assign(**columns, quality_flags=pd.array(texts, dtype="string"))
     return table, {rows[place]: fit for place, fit in fits.items()}
-
-
-def _texts(frame: pd.DataFrame, names: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    """Give some columns of text row by row; "" for what is not known."""
-    return zip(*(frame[name].fillna("").tolist() for name in names), strict=True)
 
 
 def _f_waves(studies: Sequence[Study]) -> pd.DataFrame:

@@ -178,6 +178,10 @@ def apart(function: Callable[..., Any], *arguments: Any) -> Any:
     return value
 
 
+class _Late(BaseException):
+    """Time is up: no handler of our own errors within the block may keep it."""
+
+
 @contextmanager
 def in_time(seconds: float, what: str) -> Iterator[None]:
     """Bound the processor time of a block in which a pattern of the user's is matched.
@@ -196,12 +200,14 @@ def in_time(seconds: float, what: str) -> Iterator[None]:
         return
 
     def late(*_: object) -> None:
-        raise ReadError(f"{what} takes longer than {seconds:g} s.")
+        raise _Late
 
     before = signal.signal(signal.SIGVTALRM, late)
     signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
     try:
         yield
+    except _Late:
+        raise ReadError(f"{what} takes longer than {seconds:g} s.") from None
     finally:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0.0)
         signal.signal(signal.SIGVTALRM, before)

@@ -63,7 +63,9 @@ _HEADING = re.compile(r"(?:rows? \d+, column|has no column) $")
 _WORD = re.compile(r"[^\W\d_]+")
 # A date, also with the month as a word, or digits in groups, or more of them than a measured
 # number has.
-_PART = r"(?:\d{1,4}|(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6})"
+MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}"
+"""Pattern of a month as a word, in small letters."""
+_PART = rf"(?:\d{{1,4}}|{MONTH})"
 _NUMBER = re.compile(
     rf"\d{{5,}}|(?<![a-z\d.]){_PART}[-./, ]{{1,2}}{_PART}[-./, ]{{1,2}}\d{{1,5}}(?![\d.])", re.I
 )

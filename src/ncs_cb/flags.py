@@ -9,10 +9,10 @@ of a table names those raised, joined by ``;``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Literal
 
 Level = Literal["note", "caution", "invalid"]
 Scope = Literal["trace", "segment", "estimate", "f_wave"]
@@ -135,20 +135,36 @@ def split(text: str) -> list[str]:
     return [name for name in text.split(";") if name]
 
 
+def added(text: str, *more: str) -> str:
+    """Give a ``quality_flags`` cell with more names.
+
+    Examples
+    --------
+    >>> added("sweep_cut", "clipped")
+    'clipped;sweep_cut'
+    """
+    return join([*split(text), *more])
+
+
 def is_used(text: object) -> bool:
     """Tell by its ``quality_flags`` cell whether a response stands for its site."""
     return not isinstance(text, str) or "not_used" not in names(text)
 
 
-def stands(row: Mapping[str, Any]) -> bool:
-    """Tell whether a row of ``traces`` is the answer of its site: stimulated, and not set aside."""
-    return is_done(row) and is_used(row["quality_flags"])
+def stands(response: object, text: object) -> bool:
+    """Tell whether a response is the answer of its site: stimulated, and not set aside.
+
+    Parameters
+    ----------
+    response, text
+        Its cells ``response`` and ``quality_flags``.
+    """
+    return is_done(response) and is_used(text)
 
 
-def is_done(row: Mapping[str, Any]) -> bool:
-    """Tell whether a row of ``traces`` is of a site where somebody stimulated."""
-    said = row.get("response")
-    return not (isinstance(said, str) and said == "not_done")
+def is_done(response: object) -> bool:
+    """Tell by its cell ``response`` whether a row is of a site where somebody stimulated."""
+    return not (isinstance(response, str) and response == "not_done")
 
 
 @lru_cache(maxsize=4096)

@@ -64,6 +64,17 @@ def is_finite(value: object) -> bool:
         return False
 
 
+def is_pair(value: object) -> bool:
+    """Tell whether a value from outside is a list of two numbers that fit a float.
+
+    Examples
+    --------
+    >>> is_pair([-5, 50]), is_pair([1]), is_pair([0, 10**400]), is_pair("ab")
+    (True, False, False, False)
+    """
+    return isinstance(value, list) and len(value) == 2 and all(map(is_finite, value))
+
+
 def millivolts_per(unit: str, *, source: str | None = None) -> float:
     """Give the factor that turns a value in `unit` into mV.
 

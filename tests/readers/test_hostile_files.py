@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import json
 import os
+import signal
 import struct
 import subprocess
 import sys
@@ -18,7 +20,7 @@ import pytest
 import archives
 import ncs_cb
 from ncs_cb import read_study
-from ncs_cb.apart import apart
+from ncs_cb.apart import apart, in_time
 from ncs_cb.batch.identity import Pseudonyms
 from ncs_cb.errors import NcsError, ReadError, StudyError
 from ncs_cb.knowledge.anatomy import anatomy, normalize
@@ -454,6 +456,18 @@ def test_channels_without_end_are_refused_before_room_is_made_for_them(tmp_path,
     header.write_text(text, "utf-8")
     with pytest.raises(ReadError, match="more channels"):
         ncs_cb.read_study(header)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timer on this system")
+def test_the_end_of_the_time_is_no_error_that_a_handler_within_may_keep():
+    def matching():
+        with in_time(0.1, "matching"):
+            while True:
+                with contextlib.suppress(NcsError):
+                    sum(range(100_000))
+
+    with pytest.raises(ReadError, match=r"matching takes longer than 0\.1 s"):
+        matching()
 
 
 @pytest.mark.parametrize("way", ["wide", "group_row"])

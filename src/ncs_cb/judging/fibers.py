@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from ncs_cb.columns import as_number
 from ncs_cb.judging.rows import holds_entrapment, nerve_of
 from ncs_cb.judging.seen import (
     Nerve,
@@ -13,7 +14,6 @@ from ncs_cb.judging.seen import (
     beyond_limit,
     foreign,
     nerve_items,
-    number,
     once,
     segment_item,
     silent,
@@ -118,7 +118,7 @@ def _slow_item(nerve: Nerve, visit: Seen) -> Mapping[str, Any]:
     value, share = visit.slow[nerve]
     item = {"nerve": nerve[0], "side": nerve[1], "value": value, "limit": 100.0 * value / share}
     judged = [row for row in visit.marks if is_velocity_along(row, nerve)]
-    places = [row for row in judged if number(row["conduction_velocity_m_per_s"]) == value]
+    places = [row for row in judged if as_number(row["conduction_velocity_m_per_s"]) == value]
     if not places or all(row["is_outside"] for row in judged if not holds_entrapment(row)):
         return {"kind": "velocity", **item}
     return segment_item("velocity_between", places[0], value=value, limit=item["limit"])

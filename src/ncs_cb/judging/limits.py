@@ -11,7 +11,7 @@ import pandas as pd
 
 from ncs_cb.columns import conform
 from ncs_cb.judging import sensory
-from ncs_cb.judging.rows import ByStudy, Row, by_study
+from ncs_cb.judging.rows import ByStudy, Row, by_study, is_absent
 from ncs_cb.judging.truth import holds
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.knowledge.reference import Limit, ReferenceSet, chain, first_limit
@@ -115,11 +115,7 @@ def other_answers(norm: Norm, value: Any, answer: bool | None) -> tuple[Limit, .
 
 def _is_gone(row: Row, column: str) -> bool:
     """Tell whether a response was looked for and not there: below every lower limit."""
-    return column == "negative_peak_amplitude_mv" and _is_absent(row)
-
-
-def _is_absent(row: Row) -> bool:
-    return "response_absent" in row["raised"]
+    return column == "negative_peak_amplitude_mv" and is_absent(row)
 
 
 def absent_distally(rows: Iterable[Row]) -> tuple[Row, ...]:
@@ -131,9 +127,9 @@ def absent_distally(rows: Iterable[Row]) -> tuple[Row, ...]:
         Rows of the table ``traces`` of one study.
     """
     used = [row for row in rows if row["stands"]]
-    if not any(map(_is_absent, used)):
+    if not any(map(is_absent, used)):
         return ()
-    return tuple(used[place] for place in sorted(_distal_rows(used)) if _is_absent(used[place]))
+    return tuple(used[place] for place in sorted(_distal_rows(used)) if is_absent(used[place]))
 
 
 class Norm(NamedTuple):

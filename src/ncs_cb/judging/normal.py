@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from ncs_cb.columns import as_number
 from ncs_cb.judging.fibers import (
     demyelinating,
     f_waves,
@@ -19,14 +20,12 @@ from ncs_cb.judging.fibers import (
     long_latency,
 )
 from ncs_cb.judging.gates import too_small
-from ncs_cb.judging.rows import holds_entrapment, nerve_of
+from ncs_cb.judging.rows import holds_entrapment, is_absent, nerve_of
 from ncs_cb.judging.seen import (
     Nerve,
     Row,
     Seen,
     foreign,
-    is_absent,
-    number,
     place_of,
     segment_item,
     silent,
@@ -143,7 +142,7 @@ def disagreeing(visit: Seen) -> Iterator[Statement]:
             "kind": f"sets_{_KINDS.get(row['column'], 'velocity')}",
             "nerve": nerve,
             "side": side,
-            "value": number(row[row["column"]]),
+            "value": as_number(row[row["column"]]),
             "limit": row["limit"],
             "other": other.value,
             "other_set": english,
@@ -187,10 +186,10 @@ def _unread_between(row: Row) -> str:
     raised = row["raised"]
     if raised.intersection(("response_absent_at_site", "complete_block")):
         return ""
-    if math.isnan(number(row.get("amplitude_reduction_pct"))):
+    if math.isnan(as_number(row.get("amplitude_reduction_pct"))):
         return "change"
     if raised.intersection(_UNSURE_ONSET):
         return "velocity"
-    if not math.isnan(number(row.get("conduction_velocity_m_per_s"))):
+    if not math.isnan(as_number(row.get("conduction_velocity_m_per_s"))):
         return ""
-    return "unmeasured" if math.isnan(number(row.get("length_mm"))) else "velocity"
+    return "unmeasured" if math.isnan(as_number(row.get("length_mm"))) else "velocity"

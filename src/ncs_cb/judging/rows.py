@@ -20,6 +20,7 @@ __all__ = [
     "by_study",
     "gather",
     "holds_entrapment",
+    "is_absent",
     "nerve_of",
     "visits_of",
 ]
@@ -143,13 +144,12 @@ def _facts(columns: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
         pairs = zip(own, muscle, segments, strict=True)
         found["place"] = [(*nerve, which, segment) for nerve, which, segment in pairs]
         found["trap"] = list(map(trap_within, columns["nerve"], segments))
-    raised = list(map(flags.names, _texts(columns.get("quality_flags", unknown))))
-    found["raised"] = raised
+    texts = columns.get("quality_flags", unknown)
+    found["raised"] = list(map(flags.names, _texts(texts)))
     if "kind" in columns:
-        done = [one != "not_done" for one in _texts(columns.get("response", unknown))]
-        is_used = ("not_used" not in names for names in raised)
-        found["is_done"] = done
-        found["stands"] = [one and used for one, used in zip(done, is_used, strict=True)]
+        responses = columns.get("response", unknown)
+        found["is_done"] = list(map(flags.is_done, responses))
+        found["stands"] = list(map(flags.stands, responses, texts))
     if "evidence" in columns:
         found["premises"] = [_premises(evidence) for evidence in columns["evidence"]]
     return found
@@ -179,6 +179,11 @@ def nerve_of(row: Row) -> tuple[str, str]:
     """Give nerve and side of a row; an unknown side is empty text."""
     nerve: tuple[str, str] = row["nerve_and_side"]
     return nerve
+
+
+def is_absent(row: Row) -> bool:
+    """Tell whether a response was looked for and not there."""
+    return "response_absent" in row["raised"]
 
 
 def holds_entrapment(row: Row) -> bool:

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import Any, TypeVar
 
-import pandas as pd
-
+from ncs_cb.columns import as_number
 from ncs_cb.judging.entrapment import Found, cold_limbs, entrapments
-from ncs_cb.judging.rows import nerve_of
+from ncs_cb.judging.rows import is_absent, nerve_of
 from ncs_cb.judging.sensory import SensoryStudy
 from ncs_cb.judging.truth import holds
 from ncs_cb.knowledge.anatomy import anatomy
@@ -111,7 +110,7 @@ def slowed(visit: Seen, left_out: Collection[Place]) -> dict[Nerve, tuple[float,
         # Slow across an entrapment site, and no slower than beside it: the nerve is slow there.
         if trap is not None and (nerve_of(row) in trapped or place_of(row) not in _limited(visit)):
             continue
-        value = number(row.get("conduction_velocity_m_per_s"))
+        value = as_number(row.get("conduction_velocity_m_per_s"))
         limit = first_limit(
             visit.sets,
             "motor",
@@ -140,7 +139,7 @@ def _small(visit: Seen) -> dict[Nerve, tuple[float, float]]:
     found = dict(beyond_limit(visit, "distal_amplitude_mv", "amplitude_mv", "lt"))
     for row in visit.marks:
         if row["column"] == "negative_peak_amplitude_mv" and row["is_outside"] is True:
-            value = 0.0 if is_absent(row) else number(row[row["column"]])
+            value = 0.0 if is_absent(row) else as_number(row[row["column"]])
             found.setdefault(nerve_of(row), (value, row["limit"]))
     return found
 
@@ -156,7 +155,7 @@ def beyond_limit(
 ) -> Iterator[tuple[Nerve, tuple[float, float]]]:
     """Give the nerves of which a routine value lies beyond its limit, with value and limit."""
     for row in visit.nerves:
-        value = number(row[column])
+        value = as_number(row[column])
         limit = first_limit(
             visit.sets, study, row["nerve"], text(row["muscle"]) or None, item, visit.details
         )
@@ -178,11 +177,6 @@ def place_of(row: Row) -> Place:
 def text(value: Any) -> str:
     """Give a text, empty when there is none."""
     return value if isinstance(value, str) else ""
-
-
-def number(value: Any) -> float:
-    """Give a number, NaN when there is none."""
-    return math.nan if value is None or value is pd.NA else float(value)
 
 
 @once
@@ -209,8 +203,3 @@ def segment_item(kind: str, row: Row, **more: Any) -> Mapping[str, Any]:
         "proximal": row["proximal_site"],
         **more,
     }
-
-
-def is_absent(row: Row) -> bool:
-    """Tell whether a response was looked for and not there."""
-    return "response_absent" in row["raised"]

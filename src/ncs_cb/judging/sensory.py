@@ -249,7 +249,9 @@ def _recorded(
 ) -> Iterator[SensoryStudy]:
     series: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
     for row in recordings:
-        if row["nerve"] in anatomy().nerves and flags.stands(row):
+        if row["nerve"] in anatomy().nerves and flags.stands(
+            row.get("response"), row["quality_flags"]
+        ):
             key = (row["nerve"], _text(row["side"]), _text(row["muscle"]))
             series.setdefault(key, []).append(row)
     for (nerve, side, muscle), rows in series.items():

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ncs_cb.columns import as_number
 from ncs_cb.judging.entrapment import Found
 from ncs_cb.judging.gates import beyond_a_fall, hides_fall, premise, too_small
 from ncs_cb.judging.rows import nerve_of
@@ -15,7 +16,6 @@ from ncs_cb.judging.seen import (
     Seen,
     foreign,
     nerve_items,
-    number,
     once,
     place_of,
     segment_item,
@@ -209,7 +209,7 @@ def _open_item(row: Row, numbers: Mapping[Any, Row]) -> Mapping[str, Any]:
         return segment_item("segment_absent", row)
     measured = numbers.get(place_of(row), {})
     for kind in ("amplitude", "area"):
-        fall = number(measured.get(f"{kind}_reduction_pct"))
+        fall = as_number(measured.get(f"{kind}_reduction_pct"))
         if fall > 0.0:
             return segment_item(f"open_{kind}", row, fall=fall)
     return segment_item("segment", row)
@@ -217,10 +217,10 @@ def _open_item(row: Row, numbers: Mapping[Any, Row]) -> Mapping[str, Any]:
 
 def _blocked_item(row: Row, numbers: Mapping[Any, Row]) -> Mapping[str, Any]:
     measured = numbers.get(place_of(row), {})
-    area = number(measured.get("total_area_reduction_pct"))
+    area = as_number(measured.get("total_area_reduction_pct"))
     if math.isnan(area):
-        area = number(measured.get("area_reduction_pct"))
-    amplitude = number(measured.get("amplitude_reduction_pct"))
+        area = as_number(measured.get("area_reduction_pct"))
+    amplitude = as_number(measured.get("amplitude_reduction_pct"))
     how = "area" if not math.isnan(area) else "amplitude"
     kind = "complete" if premise(row, "complete_block", holds=True) else how
     doubts = [
@@ -239,14 +239,14 @@ def _blocked_item(row: Row, numbers: Mapping[Any, Row]) -> Mapping[str, Any]:
     ]
     falls = {"area": area, "amplitude": amplitude}
     crossing = premise(row, "martin_gruber", holds=True)
-    rest = math.nan if crossing is None else number(crossing.get(f"rest_{kind}_pct"))
+    rest = math.nan if crossing is None else as_number(crossing.get(f"rest_{kind}_pct"))
     if not math.isnan(rest):
         kind, falls["rest"] = f"{kind}_rest", rest
     return segment_item(f"block_{kind}", row, **falls, doubts=tuple(doubts))
 
 
 def _fallen_item(row: Row, numbers: Mapping[Any, Row]) -> Mapping[str, Any]:
-    fall = number(numbers.get(place_of(row), {}).get("amplitude_reduction_pct"))
+    fall = as_number(numbers.get(place_of(row), {}).get("amplitude_reduction_pct"))
     most = anatomy().nerves[row["nerve"]].healthy_fall_pct
     if premise(row, "complete_block", holds=True) or premise(row, "complete_block", holds=None):
         return segment_item("segment_absent", row)

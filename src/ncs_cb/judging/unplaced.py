@@ -6,9 +6,10 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ncs_cb.columns import as_number
 from ncs_cb.judging.entrapment import sites_between
 from ncs_cb.judging.rows import nerve_of
-from ncs_cb.judging.seen import Row, Seen, foreign, number, once, place_of, segment_item
+from ncs_cb.judging.seen import Row, Seen, foreign, once, place_of, segment_item
 from ncs_cb.judging.truth import holds
 from ncs_cb.judging.validity import REFUTED
 from ncs_cb.knowledge.anatomy import Entrapment, anatomy
@@ -44,7 +45,7 @@ def _held(row: Row) -> Entrapment | None:
 
 def _fall(row: Row) -> float:
     """Give a fall of the amplitude that would name an entrapment; NaN where there is none."""
-    fall = number(row.get("amplitude_reduction_pct"))
+    fall = as_number(row.get("amplitude_reduction_pct"))
     least = threshold("entrapment.minimum_drop_pct")
     # The legs' long segments fall by more in health.
     if anatomy().nerves[row["nerve"]].limb == "leg" or holds(fall, "gt", least) is not True:
@@ -69,7 +70,7 @@ def unplaced_said(visit: Seen) -> Iterator[Statement]:
 
 
 def _item(row: Row) -> Mapping[str, Any]:
-    fall, velocity = _fall(row), number(row.get("conduction_velocity_m_per_s"))
+    fall, velocity = _fall(row), as_number(row.get("conduction_velocity_m_per_s"))
     kind = "fall" if math.isnan(velocity) else "velocity" if math.isnan(fall) else "both"
     return segment_item(f"unplaced_{kind}", row, amplitude=fall, value=velocity)
 

@@ -40,6 +40,10 @@ class Standing:
     def _graded(self, words: Array) -> Array:
         return np.isin(words.astype(str), self.made.grades)
 
+    def _judged(self) -> Array:
+        """Tell which segments have an answer that a premise can withhold."""
+        return np.isin(self.grade.astype(str), (*self.made.grades, "none", "undetermined"))
+
     def put(self, mask: Array, grade: Any, left_open: Any) -> None:
         """Set grade and what is left open where `mask` holds."""
         self.grade = np.where(mask, grade, self.grade)
@@ -127,7 +131,7 @@ class Standing:
         grace = TOLERANCE
         below = (size <= least + grace) | (size <= low + grace)
         unknown = ~below & ~(size > high + grace)
-        judged = np.isin(self.grade.astype(str), (*self.made.grades, "none", "undetermined"))
+        judged = self._judged()
         for at in np.flatnonzero(judged & below).tolist():
             edge = least if size[at] <= least + grace else float(low[at])
             self.say(at, "distal_gate", "below", False, amplitude_mv=size[at], limit_mv=edge)
@@ -190,8 +194,7 @@ class Standing:
 
     def technique(self) -> None:
         """Withhold grades whose stimuli or recordings cannot be compared."""
-        found = self.found
-        judged = np.isin(self.grade.astype(str), (*self.made.grades, "none", "undetermined"))
+        found, judged = self.found, self._judged()
         strongest = self.made.grades[0]
         is_open = self._graded(self.left_open)
         self.put(
@@ -207,7 +210,7 @@ class Standing:
         """Withhold what rests on responses that contradict each other."""
         against = self.found.against
         narrow = against.narrow & self._graded(self.left_open) & ~against.order
-        judged = np.isin(self.grade.astype(str), (*self.made.grades, "none", "undetermined"))
+        judged = self._judged()
         for at in np.flatnonzero(against.order | narrow).tolist():
             self.say(at, "order", "refuted" if against.order[at] else "narrow", False)
         self.put(judged & against.order, "undetermined", self.made.grades[0])

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ncs_cb.columns import SEGMENT_KEYS, conform, few_texts
+from ncs_cb.columns import SEGMENT_KEYS, conform
 from ncs_cb.judging import truth
 from ncs_cb.judging.evidence import EvidenceBook, Row
 from ncs_cb.judging.premises import Premises, premises, reasons
@@ -121,10 +121,12 @@ def judge(
         return conform(pd.DataFrame(columns=["criteria"]), "verdicts")
     # Segment by segment: what each set says of it stands together.
     rows = np.repeat(np.arange(len(table)), len(sets))
-    columns: dict[str, Any] = {name: few_texts(table.texts[name]).take(rows) for name in _KEYS}
+    columns: dict[str, Any] = {
+        name: pd.array(table.texts[name], dtype="string").take(rows) for name in _KEYS
+    }
     for name in judged[0]:
         cells = np.stack([one[name] for one in judged], axis=1).ravel()
-        columns[name] = few_texts(cells) if name in _WORDS else cells
+        columns[name] = pd.array(cells, dtype="string") if name in _WORDS else cells
     return conform(pd.DataFrame(columns), "verdicts")
 
 
@@ -132,7 +134,7 @@ def _varied(
     many: Sequence[tuple[float, CriteriaSet]], name: str, facts: _Facts, found: Premises
 ) -> pd.DataFrame:
     """Judge by every variant: a grade depends on a clause by its three answers alone."""
-    keys = pd.DataFrame({name: few_texts(facts.table.texts[name]) for name in _KEYS})
+    keys = pd.DataFrame({name: pd.array(facts.table.texts[name], dtype="string") for name in _KEYS})
     if not many or not len(keys):
         return conform(pd.DataFrame(columns=["criteria"]), "verdicts").assign(varied=np.nan)
     answered: dict[str, list[dict[str, Any]]] = {}

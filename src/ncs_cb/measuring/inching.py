@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ncs_cb.columns import conform
+from ncs_cb.columns import conform, keys_of
 from ncs_cb.knowledge.thresholds import value as limit
 from ncs_cb.measuring.absence import is_absent
 from ncs_cb.vocabulary import TOLERANCE
@@ -61,9 +61,8 @@ def _close_rows(traces: pd.DataFrame) -> list[int]:
     distances = traces["distance_mm"].to_numpy(dtype=np.float64, na_value=np.nan)
     is_placed = (traces["kind"] == "motor").to_numpy(dtype=bool, na_value=False)
     is_placed &= ~np.isnan(distances)
-    nerves: dict[tuple[str | None, ...], list[int]] = {}
-    columns = (traces[name].fillna("").tolist() for name in _SERIES)
-    for row, nerve in enumerate(zip(*columns, strict=True)):
+    nerves: dict[tuple[str, ...], list[int]] = {}
+    for row, nerve in enumerate(keys_of(traces, _SERIES)):
         if is_placed[row]:
             nerves.setdefault(nerve, []).append(row)
     least = limit("sweeps.series_minimum_steps") - 1

@@ -49,7 +49,7 @@ def set_beside(
             _known(row["onset_latency_ms"]), _known(row["negative_peak_amplitude_mv"])
         )
         if _differ(ours, trace.machine):
-            raised[place] = flags.join([*flags.split(raised[place]), "differs_from_machine"])
+            raised[place] = flags.added(raised[place], "differs_from_machine")
         decision = Decision(
             trace.recording,
             "machine values",

@@ -260,7 +260,7 @@ def attest(traces: pd.DataFrame, recruitment: pd.DataFrame) -> pd.DataFrame:
     denied = {(*_key(index), current) for index, current in tops.items()}
     keys = zip(*(traces[name] for name in [*_SERIES, "stimulus_ma"]), strict=True)
     names = [
-        flags.join([*flags.split(text), "supramaximality_denied"]) if _key(key) in denied else text
+        flags.added(text, "supramaximality_denied") if _key(key) in denied else text
         for key, text in zip(keys, traces["quality_flags"], strict=True)
     ]
     return traces.assign(quality_flags=pd.array(names, dtype="string"))

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ncs_cb import flags
-from ncs_cb.columns import conform, few_texts
+from ncs_cb.columns import conform, keys_of
 from ncs_cb.knowledge import thresholds
 from ncs_cb.knowledge.anatomy import anatomy, entrapment_between, position
 from ncs_cb.measuring.absence import is_absent
@@ -73,7 +73,7 @@ def pair_sites(traces: pd.DataFrame, printed: Printed | None = None) -> pd.DataF
         If a row names a site that its nerve does not have.
     """
     ends = _Ends(traces)
-    distal, proximal, is_adjacent = _pairs(_used_rows(traces))
+    distal, proximal, is_adjacent = _pairs(used_rows(traces))
     near, far = ends.at(distal), ends.at(proximal)
     table: Columns = {name: traces[name].array.take(distal) for name in _SERIES}
     sites = traces["stimulation_site"].to_numpy(dtype=object)
@@ -97,7 +97,7 @@ def pair_sites(traces: pd.DataFrame, printed: Printed | None = None) -> pd.DataF
     table["conduction_velocity_m_per_s"] = _stand_in(table, found)
     table["quality_flags"] = _flags(table, near, far, doubts)
     for name in ("segment", "distal_site", "proximal_site", "quality_flags"):
-        table[name] = few_texts(table[name])
+        table[name] = pd.array(table[name], dtype="string")
     return conform(pd.DataFrame(table), "segments")
 
 
@@ -149,19 +149,16 @@ def _stand_in(table: Columns, found: Sequence[PrintedSegment | None]) -> Floats:
     return np.where(is_used, told, own)
 
 
-def _used_rows(traces: pd.DataFrame) -> dict[tuple[str, ...], int]:
+def used_rows(traces: pd.DataFrame) -> dict[tuple[str, ...], int]:
     """Give the row that stands for each site of each series: study, nerve, side and muscle."""
-    columns = (traces[name].fillna("").tolist() for name in (*_SERIES, "stimulation_site"))
-    keys = zip(*columns, strict=True)
-    stands = list(map(flags.is_used, traces["quality_flags"].tolist()))
+    keys = keys_of(traces, (*_SERIES, "stimulation_site"))
+    # Where nobody stimulated there is no end of a segment; its neighbors are each other's.
+    told = traces["response"].tolist() if "response" in traces else [None] * len(traces)
+    stands = list(map(flags.stands, told, traces["quality_flags"].tolist()))
     is_motor = (traces["kind"] == "motor").to_numpy(dtype=bool, na_value=False)
-    is_done = np.ones(len(traces), dtype=bool)
-    if "response" in traces:
-        # Where nobody stimulated there is no end of a segment; its neighbors are each other's.
-        is_done = (traces["response"] != "not_done").to_numpy(dtype=bool, na_value=True)
     found: dict[tuple[str, ...], int] = {}
     for row, key in enumerate(keys):
-        if stands[row] and is_motor[row] and is_done[row]:
+        if stands[row] and is_motor[row]:
             found.setdefault(key, row)
     return found
 

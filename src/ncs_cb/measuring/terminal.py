@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ncs_cb import flags
+from ncs_cb.columns import keys_of
 from ncs_cb.knowledge.thresholds import value
 
 Floats = NDArray[np.float64]
@@ -43,7 +44,7 @@ def with_doubted_times(traces: pd.DataFrame) -> pd.DataFrame:
     is_known &= np.fromiter(map(flags.is_used, texts), dtype=bool, count=len(texts))
     is_known &= ~np.isnan(distance) & ~np.isnan(latency)
     used = np.flatnonzero(is_known)
-    keys = list(zip(*(traces[name].fillna("").tolist() for name in _SERIES), strict=True))
+    keys = list(keys_of(traces, _SERIES))
     numbers: dict[tuple[str, ...], int] = {}
     series = [numbers.setdefault(keys[row], len(numbers)) for row in used.tolist()]
     told = [texts[row] for row in used.tolist()]
@@ -52,7 +53,7 @@ def with_doubted_times(traces: pd.DataFrame) -> pd.DataFrame:
     if not doubted:
         return traces
     names = [
-        flags.join([*flags.split(text), "stimulus_time_uncertain"]) if at in doubted else text
+        flags.added(text, "stimulus_time_uncertain") if at in doubted else text
         for at, text in enumerate(texts)
     ]
     return traces.assign(quality_flags=pd.array(names, dtype="string"))

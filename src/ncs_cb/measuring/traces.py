@@ -158,7 +158,7 @@ def measure_study_traces(traces: Sequence[Trace]) -> pd.DataFrame:
         )
     frame = _frame(out, facts)
     frame["quality_flags"] = [
-        flags.join([*flags.split(found), *trace.flags])
+        flags.added(found, *trace.flags)
         for found, trace in zip(frame["quality_flags"], traces, strict=True)
     ]
     for name, values in _identity(traces).items():

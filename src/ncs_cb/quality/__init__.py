@@ -179,5 +179,5 @@ def with_flags(segments: pd.DataFrame, findings: Findings) -> pd.DataFrame:
     raised = np.array([one.is_raised for one in findings.answers.values()], dtype=bool).T
     for row, found in zip(np.flatnonzero(findings.is_adjacent).tolist(), raised, strict=True):
         more = [names[at] for at in np.flatnonzero(found).tolist()]
-        texts[row] = flags.join([*flags.split(texts[row]), *more])
+        texts[row] = flags.added(texts[row], *more)
     return segments.assign(quality_flags=pd.array(texts, dtype="string"))

@@ -156,7 +156,7 @@ class Findings(NamedTuple):
         at, n_flags = np.flatnonzero(self.is_adjacent), len(self.answers)
         row = np.repeat(at, n_flags)
         made: dict[str, Any] = {name: self.segments[name].array.take(row) for name in SEGMENT_KEYS}
-        made["flag"] = _texts(np.tile(np.array(list(self.answers), dtype=object), at.size))
+        made["flag"] = pd.array([*self.answers] * at.size, dtype="string")
         numbers = np.empty((at.size, n_flags), dtype=object)
         names = ("state", "case", "arithmetic")
         words = {name: np.empty_like(numbers) for name in names}
@@ -167,12 +167,6 @@ class Findings(NamedTuple):
                 for name, cells in zip(names, (state, case, said), strict=True):
                     words[name][rows, place] = cells
                 numbers[rows, place] = own
-        made |= {name: _texts(cells.ravel()) for name, cells in words.items()}
+        made |= {name: pd.array(cells.ravel(), dtype="string") for name, cells in words.items()}
         made["numbers"] = numbers.ravel()
         return conform(pd.DataFrame(made), "checks")
-
-
-def _texts(cells: NDArray[np.object_]) -> Any:
-    """Give a column of texts, most of them alike: to convert them one by one takes far longer."""
-    codes, known = pd.factorize(cells)
-    return pd.array(list(known), dtype="string").take(codes)

@@ -6,7 +6,7 @@ import numpy as np
 
 from ncs_cb.knowledge.anatomy import entrapment_between
 from ncs_cb.knowledge.thresholds import value as limit
-from ncs_cb.quality.answers import Answers, Cells, Floats, Ints
+from ncs_cb.quality.answers import Answers, Bools, Cells, Ints
 from ncs_cb.quality.pairs import Pairs, known
 from ncs_cb.vocabulary import TOLERANCE
 
@@ -55,7 +55,7 @@ def focal_slowing(pairs: Pairs) -> Answers:
     return answers
 
 
-def _segment_beside(pairs: Pairs, is_fit: Floats) -> Ints:
+def _segment_beside(pairs: Pairs, is_fit: Bools) -> Ints:
     """Give the nearest fit segment of the same nerve: below, else above; -1 where there is none."""
     order = np.argsort(pairs.series, kind="stable")
     series, place = pairs.series[order], np.arange(len(pairs))

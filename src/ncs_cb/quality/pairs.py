@@ -40,6 +40,7 @@ class Rows:
         self._frame = frame
         self._where = np.ones(len(frame), dtype=bool) if where is None else where
         self._numbers: dict[str, Floats] = {}
+        self._texts: dict[str, list[Any]] = {}
 
     def number(self, name: str) -> Floats:
         """Values of a column; NaN when unknown."""
@@ -50,6 +51,11 @@ class Rows:
 
     def texts(self, name: str) -> list[Any]:
         """Words of a column; None when unknown, so that they can be compared."""
+        if name not in self._texts:
+            self._texts[name] = self._read_texts(name)
+        return self._texts[name]
+
+    def _read_texts(self, name: str) -> list[Any]:
         if name not in self._frame:
             return [None] * (np.count_nonzero(self._where) + 1)
         given: NDArray[Any] = self._frame[name].to_numpy(dtype=object)

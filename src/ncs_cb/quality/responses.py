@@ -101,7 +101,7 @@ def _used(table: Rows) -> Used:
             continue
         place = found.setdefault((nerve, muscle, site), {})
         limb = limbs.setdefault((study, side), len(limbs))
-        if flags.stands({"response": response, "quality_flags": text}):
+        if flags.stands(response, text):
             place.setdefault(limb, row)
         elif text is not None and "repeats_differ" in flags.names(text):
             aside.append((place, limb, row))

@@ -301,7 +301,7 @@ def _not_tested(r: Reading) -> list[str]:
     """Name the nerves, sides and proximal stretches in which nobody looked."""
     known = anatomy().nerves
     arms = [name for name in routine_nerves() if known[name].limb == "arm"]
-    studied = {series_of(row)[:2] for row in r.traces if flags.is_done(row)}
+    studied = {series_of(row)[:2] for row in r.traces if flags.is_done(row.get("response"))}
     items = []
     for side in ("right", "left"):
         missing = [n for n in arms if (n, side) not in studied]
@@ -331,7 +331,7 @@ def _not_done(r: Reading) -> list[str]:
     """Name the sites of studied nerves that were written down as not stimulated."""
     sites: dict[Series, list[str]] = {}
     for row in r.traces:
-        if not flags.is_done(row):
+        if not flags.is_done(row.get("response")):
             site = r.words.site(str(row["stimulation_site"]))
             sites.setdefault(series_of(row), []).append(site)
     return [

@@ -58,9 +58,9 @@ class Asked:
 
     def put_to(self, source: Input, lab: LabFile | None) -> Input:
         """Give an input with what was said about reading it."""
-        if lab is None and (source.layout, source.keep_identity) == (None, self.keep_identity):
-            return source if self.layout is None else replace(source, layout=self.layout)
         if lab is None:
+            if (source.layout, source.keep_identity) == (self.layout, self.keep_identity):
+                return source
             return replace(source, layout=self.layout, keep_identity=self.keep_identity)
         return replace(
             source,

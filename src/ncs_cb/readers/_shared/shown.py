@@ -6,6 +6,8 @@ import hashlib
 import re
 from functools import lru_cache
 
+from ncs_cb.discreet import MONTH
+
 # A day of this century, as folders of visits are called, with the time of day behind it. Somebody
 # who was born in it is as well described by it as by the age, which is shown.
 _DAY = re.compile(
@@ -15,12 +17,11 @@ _DAY = re.compile(
 )
 # Fewer digits count the patients of a study; a number in groups is a date of birth or the like, and
 # so is a day of the last century with its month as a word, as EDF+ writes it.
-_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}"
 _NUMBER = re.compile(
     r"\d{6,}|(?<!\d)\d{2,4}([-_. /])\d{2,4}\1\d{2,5}(?!\d)"
-    rf"|(?<!\d)\d{{1,2}}[-_. ]{{0,2}}{_MONTH}[-_., ]{{0,2}}19\d\d(?!\d)"
-    rf"|(?<!\d)19\d\d[-_. ]{{0,2}}{_MONTH}[-_. ]{{0,2}}\d{{1,2}}(?!\d)"
-    rf"|(?<![a-z]){_MONTH}[-_. ]{{0,2}}\d{{1,2}}[-_., ]{{1,2}}19\d\d(?!\d)",
+    rf"|(?<!\d)\d{{1,2}}[-_. ]{{0,2}}{MONTH}[-_., ]{{0,2}}19\d\d(?!\d)"
+    rf"|(?<!\d)19\d\d[-_. ]{{0,2}}{MONTH}[-_. ]{{0,2}}\d{{1,2}}(?!\d)"
+    rf"|(?<![a-z]){MONTH}[-_. ]{{0,2}}\d{{1,2}}[-_., ]{{1,2}}19\d\d(?!\d)",
     re.ASCII | re.IGNORECASE,
 )
 _SUFFIX = re.compile(r"(?<=.)\.[A-Za-z]\w{0,7}\Z", re.ASCII)

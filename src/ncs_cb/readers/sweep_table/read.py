@@ -46,7 +46,7 @@ from ncs_cb.readers._shared.tables import (
 from ncs_cb.readers._shared.told import attested
 from ncs_cb.readers.sweep_table import matlab, shapes
 from ncs_cb.readers.sweep_table.shapes import Sweeps
-from ncs_cb.units import FARTHEST_MM, is_finite, millivolts_per
+from ncs_cb.units import FARTHEST_MM, is_pair, millivolts_per
 
 _KEYS = (
     "nerve",
@@ -296,8 +296,7 @@ def _range(sidecar: Sidecar) -> tuple[float, float] | None:
     value = sidecar.values.get("range_mv")
     if value is None:
         return None
-    is_pair = isinstance(value, list) and len(value) == 2
-    if not is_pair or not all(map(is_finite, value)):
+    if not is_pair(value):
         raise StudyError("range_mv: must be [lowest, highest] in mV.", source=sidecar.name)
     low, high = float(value[0]), float(value[1])
     if not -1e6 <= low < high <= 1e6:

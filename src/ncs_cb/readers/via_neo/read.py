@@ -23,7 +23,7 @@ from ncs_cb.readers._shared.unassigned import MOST
 from ncs_cb.readers._shared.words import named
 from ncs_cb.readers.via_neo.formats import FORMATS
 from ncs_cb.readers.via_neo.signals import Signal, Stretch, load
-from ncs_cb.units import FARTHEST_MM, is_finite, millivolts_per
+from ncs_cb.units import FARTHEST_MM, is_finite, is_pair, millivolts_per
 
 _MOST_DIGITS = 18
 _KEYS = (
@@ -361,8 +361,7 @@ def _window(sidecar: Sidecar) -> tuple[float, float]:
     value = sidecar.values.get("window_ms")
     if value is None:
         return _WINDOW_MS
-    is_pair = isinstance(value, list) and len(value) == 2
-    if not is_pair or not all(map(is_finite, value)):
+    if not is_pair(value):
         raise StudyError(
             "window_ms: must be [first, last] around the stimulus, such as [-5, 50].",
             source=sidecar.name,
