@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import naive
 import ncs_cb
 from ncs_cb import _kernels
-from ncs_cb._kernels import build, facts
+from ncs_cb._kernels import build, facts, library
 from ncs_cb.errors import UnitError
 from ncs_cb.measuring import traces as measure
 
@@ -511,3 +511,18 @@ def test_without_a_compiler_building_says_what_to_install(monkeypatch, tmp_path)
     with pytest.raises(build.BuildError, match="SystemExit"):
         build.build(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_function_that_stands_nowhere_is_refused_when_it_is_built(tmp_path):
+    if not build.find_compiler():
+        pytest.skip("no compiler here")
+    source = tmp_path / "nowhere.c"
+    source.write_text("int there(void) { return nowhere(); }\n", "utf-8")
+    with pytest.raises(build.BuildError, match="nowhere"):
+        build.build(tmp_path / "made", source=source)
+
+
+@pytest.mark.parametrize("wrong", [np.int64(1), np.float64(1.0), True, None])
+def test_numbers_that_are_not_what_c_is_told_are_refused(wrong):
+    with pytest.raises(TypeError, match=type(wrong).__name__):
+        library.call("look", "", 0, wrong)

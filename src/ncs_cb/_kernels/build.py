@@ -35,6 +35,8 @@ FLAGS = [
     # These two change no value: sqrt sets no errno, and nobody traps exceptions.
     "-fno-math-errno",
     "-fno-trapping-math",
+    # Else a function that stands nowhere is built into a library that cannot be loaded.
+    "-Werror=implicit-function-declaration",
 ]
 
 

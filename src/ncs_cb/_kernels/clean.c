@@ -29,7 +29,7 @@ typedef struct {
     double level, tail_mv, drift, tail, noise, level_sd, onset_ms, peak, size, end, wander, present;
 } Found;
 
-enum { FOUND = sizeof(Found) / sizeof(double) };
+_Static_assert(sizeof(Found) == FOUND * sizeof(double), "what is found fills its cells");
 
 /* Cover what a long stimulus pulse leaves beyond the blanked time with what follows it. */
 static void cover_pulse(const BlockGrid *g, double *y)

@@ -5,17 +5,16 @@
 #include "row.h"
 
 enum {
-    FREQUENCIES = 36,
     PARTS = 2 * FREQUENCIES, /* real and imaginary parts alternate */
-    PARAMETERS = 6,
-    GRAINS = 3,
-    MOST_KINDS = 16,
-    MOST_GROUPS = MOST_KINDS / LANES,
-    KEPT_KINDS = LANES
+    MOST_GROUPS = MOST_KINDS / LANES
 };
 
 /* Places of the parameters. */
 enum { MASS = 0, BLUR, SHARE, GAP, EXTENT, DELAY };
+
+_Static_assert(PARAMETERS == DELAY + 1, "every parameter has its place");
+_Static_assert(MOST_KINDS % LANES == 0, "kinds fill their groups");
+_Static_assert(KEPT_KINDS == LANES, "the kept kinds are one group");
 
 /* What is the same for all pairs. */
 typedef struct {
@@ -124,6 +123,7 @@ INLINE void cut_columns(const Lanes (*v)[PARTS], const int n, const double (*win
 static void cut_alike(const Lanes *v, const double (*window)[PARTS], Lanes *out)
 {
     enum { AT_ONCE = 9 };
+    _Static_assert(PARTS % (AT_ONCE * LANES) == 0, "columns fill the registers");
     for (int j = 0; j < PARTS; j += AT_ONCE * LANES) {
         Lanes sum[AT_ONCE];
         for (int c = 0; c < AT_ONCE; c++)

@@ -7,7 +7,6 @@
 
 #include "row.h"
 
-enum { LANES = 4 };
 /* They may begin anywhere: gcc for Windows does not keep a stack aligned for wide registers. */
 typedef double Lanes __attribute__((vector_size(8 * LANES), aligned(8)));
 /* All bits of a lane, or none. */

@@ -242,3 +242,18 @@ CURVE_HZ = 5000.0
 UNCLEAR = 2
 # Cells of the largest deflection of a sweep.
 DEFLECTION = 6
+
+# Pairs of responses (elementary.c to shape.c, and pairs.py). So many are computed side by side.
+LANES = 4
+# Cells of what is found in a trace.
+FOUND = 12
+# Of a spectrum; the parameters of a delay distribution; sizes of grain.
+FREQUENCIES, PARAMETERS, GRAINS = 36, 6, 3
+# Kinds of distribution that may be refined, and those that are left of them.
+MOST_KINDS, KEPT_KINDS = 16, 4
+# Every other frequency is tried; the lowest ones tell about which delay to look.
+TRIED, LOW_BAND = 18, 8
+# Delays tried about the one at which the low band agrees best; trials that there is room for.
+DELAYS, MOST_TRIALS = 17, 512
+# Lags that are summed side by side when shapes are compared.
+LAGS_FILLED = 20

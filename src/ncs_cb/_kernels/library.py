@@ -17,6 +17,7 @@ from ncs_cb.errors import KernelError
 _HERE = Path(__file__).parent
 _MOST_SAMPLES = 2**31 - 1
 _POINTER, _WHOLE, _NUMBER = ctypes.c_void_p, ctypes.c_int64, ctypes.c_double
+_KINDS: dict[type, type] = {tuple: _POINTER, int: _WHOLE, float: _NUMBER}
 
 
 @lru_cache(maxsize=1)
@@ -91,14 +92,20 @@ def call(name: str, which: str, *given: Given) -> None:
     which : str
         The build to use; empty for the best.
     *given : tuple, int or float
-        An array that is too small, of another type or not in one piece is refused.
+        An array that is too small, of another type or not in one piece is refused; and a number
+        of another type, since its type alone says how C reads it.
     """
-    kinds = tuple(
-        _POINTER if isinstance(one, tuple) else _WHOLE if isinstance(one, int) else _NUMBER
-        for one in given
-    )
+    kinds = tuple([_kind(one) for one in given])
     handed = [address(*one) if isinstance(one, tuple) else one for one in given]
     _pair_function(name, which, kinds)(*handed)
+
+
+def _kind(one: Given) -> type:
+    """What an argument is in C, by its very type."""
+    kind = _KINDS.get(type(one))
+    if kind is None:
+        raise TypeError(f"needs an int, a float or an array, not {type(one).__name__}")
+    return kind
 
 
 def best_build() -> str:

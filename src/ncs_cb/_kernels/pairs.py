@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ncs_cb._kernels import facts
 from ncs_cb._kernels.library import Given, address, call
 
 Numbers = NDArray[np.float64]
 Wholes = NDArray[np.int64]
 
-_FREQUENCIES, _PARTS, _CUT, _FOUND = 36, 72, 142, 12
-_TRIED, _FINE, _MOST_TRIALS = 18, 17, 512
-_KEPT_KINDS, _MOST_KINDS, _GRAINS = 4, 16, 3
-_LAGS_FILLED = 20
+# Real and imaginary parts alternate; a window is cut off at twice as many frequencies, less one.
+_PARTS = 2 * facts.FREQUENCIES
+_CUT = 2 * _PARTS - 2
 
 
 def _numbers(array: Numbers, size: int) -> Given:
@@ -139,7 +139,7 @@ def clean(
         raise ValueError(f"{blocks} blocks are too few to clean a trace")
     if first + size * blocks > rows.n_samples:
         raise ValueError(f"{blocks} blocks of {size} do not fit into {rows.n_samples} samples")
-    cleaned, found, work = np.empty((n, blocks)), np.empty((n, _FOUND)), np.empty(2 * blocks)
+    cleaned, found, work = np.empty((n, blocks)), np.empty((n, facts.FOUND)), np.empty(2 * blocks)
     call(
         "clean",
         which,
@@ -149,7 +149,7 @@ def clean(
         _numbers(grid.basis, 8 * blocks),
         _numbers(grid.normal, 16 * (blocks + 1)),
         _numbers(grid.tails, 6 * blocks),
-        grid.blanked_ms,
+        float(grid.blanked_ms),
         _numbers(after_ms, n),
         _numbers(work, work.size),
         _numbers(cleaned, cleaned.size),
@@ -200,7 +200,7 @@ def spectra(near: Side, far: Side, windows: Windows, which: str = "") -> tuple[N
         the window of the proximal one (n, 142), and evidence (n,).
     """
     n = len(near.samples)
-    sizes = [_PARTS] * 3 + [_FREQUENCIES] * 2 + [_CUT]
+    sizes = [_PARTS] * 3 + [facts.FREQUENCIES] * 2 + [_CUT]
     out = (*(np.empty((n, size)) for size in sizes), np.empty(n))
     work = np.empty(3 * max(near.time_ms.size, far.time_ms.size))
     sides: list[Given] = []
@@ -208,7 +208,7 @@ def spectra(near: Side, far: Side, windows: Windows, which: str = "") -> tuple[N
         blocks = one.time_ms.size
         sides += [
             blocks,
-            one.step_ms,
+            float(one.step_ms),
             _numbers(one.time_ms, blocks),
             _numbers(one.waves, blocks * 2 * _PARTS),
             _numbers(one.samples, n * blocks),
@@ -220,7 +220,7 @@ def spectra(near: Side, far: Side, windows: Windows, which: str = "") -> tuple[N
         n,
         *sides,
         _numbers(windows.numbers, 7),
-        _numbers(windows.slow, _FREQUENCIES),
+        _numbers(windows.slow, facts.FREQUENCIES),
         _numbers(work, work.size),
         *(_numbers(one, one.size) for one in out),
     )
@@ -269,30 +269,30 @@ def screen(
         and for each kind the fine one (n, n_kinds).
     """
     n, kinds = len(spectra[0]), len(trials.edges) - 1
-    count, coarse = 4 * len(trials.power), len(trials.coarse)
+    count, coarse = facts.LANES * len(trials.power), len(trials.coarse)
     edges = trials.edges
-    if count > _MOST_TRIALS or edges[0] < 0 or edges[-1] > count or (np.diff(edges) < 1).any():
+    if count > facts.MOST_TRIALS or edges[0] < 0 or edges[-1] > count or (np.diff(edges) < 1).any():
         raise ValueError(f"{count} trials, bounded by {edges.tolist()}, cannot be screened")
     pick, fine = np.zeros((2, n, kinds), dtype=np.int64)
     at, mass = np.zeros(n, dtype=np.int64), np.zeros((n, kinds))
-    sizes = [n * _PARTS] * 3 + [n * _FREQUENCIES] * 2
+    sizes = [n * _PARTS] * 3 + [n * facts.FREQUENCIES] * 2
     call(
         "screen",
         which,
         n,
         *map(_numbers, spectra, sizes),
         count,
-        _numbers(trials.centered, count * _TRIED * 2),
-        _numbers(trials.power, count * _TRIED),
+        _numbers(trials.centered, count * facts.TRIED * 2),
+        _numbers(trials.power, count * facts.TRIED),
         kinds,
         _wholes(edges, kinds + 1),
         coarse,
-        _numbers(trials.low, 16 * (coarse + -coarse % 4)),
-        _numbers(trials.coarse, coarse * _TRIED * 2),
-        _numbers(trials.fine, _FINE * _TRIED * 2),
-        _numbers(trials.tied, _TRIED),
-        trials.grain,
-        trials.most,
+        _numbers(trials.low, 2 * facts.LOW_BAND * (coarse + -coarse % facts.LANES)),
+        _numbers(trials.coarse, coarse * facts.TRIED * 2),
+        _numbers(trials.fine, facts.DELAYS * facts.TRIED * 2),
+        _numbers(trials.tied, facts.TRIED),
+        float(trials.grain),
+        float(trials.most),
         _wholes(pick, n * kinds),
         _numbers(mass, n * kinds),
         _wholes(at, n),
@@ -332,22 +332,22 @@ def refine(
         spectrum (n, 4, 72).
     """
     n, k, _ = kinds[0].shape
-    if not _KEPT_KINDS <= k <= _MOST_KINDS:
-        raise ValueError(f"{k} kinds; from {_KEPT_KINDS} to {_MOST_KINDS} can be refined")
+    if not facts.KEPT_KINDS <= k <= facts.MOST_KINDS:
+        raise ValueError(f"{k} kinds; from {facts.KEPT_KINDS} to {facts.MOST_KINDS} can be refined")
     theta, shape, fixed = kinds
-    of_pair = [_PARTS, _PARTS, _FREQUENCIES, _FREQUENCIES, _CUT, 1]
-    of_all = [_FREQUENCIES, 6, 6, 6, 6, _GRAINS, _GRAINS * _FREQUENCIES]
-    kept, place = np.zeros((n, _KEPT_KINDS, 6)), np.zeros((n, _KEPT_KINDS), dtype=np.int64)
-    weighed = np.zeros((3, n, _GRAINS, _KEPT_KINDS))
-    error = np.zeros((n, _KEPT_KINDS, _PARTS))
+    parameters, grains, left = facts.PARAMETERS, facts.GRAINS, facts.KEPT_KINDS
+    of_pair = [_PARTS, _PARTS, facts.FREQUENCIES, facts.FREQUENCIES, _CUT, 1]
+    of_all = [facts.FREQUENCIES, *[parameters] * 4, grains, grains * facts.FREQUENCIES]
+    kept, place = np.zeros((n, left, parameters)), np.zeros((n, left), dtype=np.int64)
+    weighed, error = np.zeros((3, n, grains, left)), np.zeros((n, left, _PARTS))
     call(
         "refine",
         which,
         n,
         k,
-        _numbers(theta, n * k * 6),
+        _numbers(theta, n * k * parameters),
         _wholes(shape, n * k),
-        (np.ascontiguousarray(fixed), np.bool_, n * k * 6),
+        (np.ascontiguousarray(fixed), np.bool_, n * k * parameters),
         *(_numbers(one, n * size) for one, size in zip(spectra, of_pair, strict=True)),
         *map(_numbers, setting, of_all),
         rounds,
@@ -378,7 +378,7 @@ class Lags:
     def filled(self) -> int:
         """Lags, filled up to what is summed side by side."""
         lags = self.n_lags // self.step + 2
-        return lags + -lags % _LAGS_FILLED
+        return lags + -lags % facts.LAGS_FILLED
 
 
 def bins(
@@ -416,7 +416,7 @@ def bins(
         _numbers(baseline_mv, n),
         _numbers(step_ms, n),
         _numbers(first, n),
-        lags.width_ms,
+        float(lags.width_ms),
         length,
         _numbers(work, work.size),
         _numbers(found, found.size),

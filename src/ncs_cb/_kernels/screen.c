@@ -4,12 +4,8 @@
  * Four trials are computed side by side, one in a lane. */
 #include "row.h"
 
-enum {
-    TRIED = FREQUENCIES / 2,      /* every other frequency */
-    LOW_BAND = 8,
-    DELAYS = 17,                  /* about the one at which the low band agrees best */
-    MOST_TRIALS = 512
-};
+_Static_assert(2 * TRIED == FREQUENCIES, "every other frequency is tried");
+_Static_assert(MOST_TRIALS % LANES == 0, "trials fill their lanes");
 
 /* The library, and delays to try it at. */
 typedef struct {
@@ -75,6 +71,7 @@ static void compare(const Tried *pair, const double *centered, const double *pow
 {
     Lanes weighted[TRIED][2], match[DELAYS + 1], size = alike(0.0), rest = alike(0.0);
     Lanes product = alike(1.0), powers = alike(0.0);
+    _Static_assert(DELAYS == 6 + 6 + 5, "the trials are held against every delay");
     for (int f = 0; f < TRIED; f++) {
         Lanes own = lanes_at(power + f * LANES);
         Lanes deviation = pair->noise[f] + pair->ripple[f] * larger_lanes(1.0 - own, alike(0.0))

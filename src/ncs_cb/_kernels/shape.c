@@ -4,10 +4,8 @@
  * numpy. Every pair is computed by itself. */
 #include "row.h"
 
-enum {
-    LAGS_AT_ONCE = 5,             /* registers of lags that are summed side by side */
-    LAGS_FILLED = LAGS_AT_ONCE * LANES
-};
+enum { LAGS_AT_ONCE = LAGS_FILLED / LANES }; /* registers of lags that are summed side by side */
+_Static_assert(LAGS_FILLED % LANES == 0, "lags fill their registers");
 
 /* Means over bins of `width` ms from the sample `first` on, which need not be a whole one; 0 off
  * the sweep. `sums` holds n + 1. */

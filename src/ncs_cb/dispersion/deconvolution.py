@@ -29,6 +29,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ncs_cb._kernels import facts
+
 Floats = npt.NDArray[np.float64]
 Complexes = npt.NDArray[np.complex128]
 Integers = npt.NDArray[np.int64]
@@ -37,7 +39,7 @@ Truths = npt.NDArray[np.bool_]
 # The grid's period (1 / step = 100 ms) must exceed a sweep plus the delays, else late parts
 # wrap around.
 STEP_HZ = 10.0
-N_FREQUENCIES = 36
+N_FREQUENCIES = facts.FREQUENCIES
 """Frequencies 0, 10, ... 350 Hz. Above, a surface CMAP has little power and the ripple rules."""
 FREQUENCY_HZ: Floats = np.arange(N_FREQUENCIES, dtype=np.float64) * STEP_HZ
 STEP_PER_MS = 2e-3 * np.pi * STEP_HZ

@@ -8,6 +8,7 @@ from functools import cache
 import numpy as np
 
 from ncs_cb import _kernels
+from ncs_cb._kernels import facts
 from ncs_cb.dispersion.deconvolution import (
     BLUR,
     DELAY,
@@ -30,15 +31,13 @@ from ncs_cb.dispersion.deconvolution import (
 
 TRIED = slice(0, None, 2)
 """Every other frequency: the trials differ smoothly."""
-LOW_BAND = slice(0, 8)
+LOW_BAND = slice(0, facts.LOW_BAND)
 """Tells about which delay to look."""
 COARSE_MS = np.arange(0.0, 45.0, 0.2)
 FINE_MS = np.arange(-4.0, 4.01, 0.5)
 """Delays that are tried: of all, then about the best of them."""
 GRAIN, MOST = 0.1, 1.3
 """Ripple of a pool, and the mass that counts at most for how sure a spectrum is."""
-# So many trials, and delays, are tried side by side.
-_LANES = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,7 +75,7 @@ def _parts(waves: Complexes) -> Floats:
 
 def _side_by_side(values: Floats) -> Floats:
     """Put what belongs to four trials side by side, (n / 4, ..., 4)."""
-    return np.moveaxis(values.reshape(-1, _LANES, *values.shape[1:]), 1, -1).copy()
+    return np.moveaxis(values.reshape(-1, facts.LANES, *values.shape[1:]), 1, -1).copy()
 
 
 def trials() -> tuple[Floats, Integers, Floats, Integers]:
@@ -108,7 +107,7 @@ def _library() -> _Library:
         _side_by_side(_parts(centered)),
         _side_by_side(np.abs(centered) ** 2),
         edges,
-        np.pad(low.reshape(len(low), -1).T, ((0, 0), (0, -len(low) % _LANES))),
+        np.pad(low.reshape(len(low), -1).T, ((0, 0), (0, -len(low) % facts.LANES))),
         _parts(back[:, TRIED]),
         _parts(more[:, TRIED]),
         tied(GRAIN**2)[TRIED].copy(),
