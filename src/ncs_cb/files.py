@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from io import FileIO
 from pathlib import Path
 
 from ncs_cb.errors import ReadError
@@ -32,7 +33,7 @@ def read_regular(path: Path, name: str | None = None, *, at_most: int | None = N
     try:
         # Without waiting: opening a pipe would last until somebody writes to it.
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _BINARY)
-        with os.fdopen(handle, "rb", buffering=0) as file:
+        with FileIO(handle) as file:
             found = os.fstat(handle)
             if not stat.S_ISREG(found.st_mode):
                 raise ReadError("is not a regular file.", source=shown)

@@ -353,4 +353,6 @@ EXPORTED void JOIN(ncs_correct_row_, BUILD)(
 #include "screen.c"
 #include "refine.c"
 #include "shape.c"
+#include "kth.c"
 #include "sweep.c"
+#include "deflection.c"

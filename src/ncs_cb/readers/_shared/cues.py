@@ -86,7 +86,8 @@ def hear(annotations: Sequence[Annotation], sites: Mapping[str, str]) -> Heard:
         If a stimulus is at a site that the anatomy table does not know, or `sites` names a text
         that the file does not have.
     """
-    notes = {a: parsed for a in annotations if is_note(a.text) and (parsed := note(a.text))}
+    noted = [a for a in annotations if is_note(a.text)]
+    notes = {a: parsed for a in noted if (parsed := note(a.text))}
     defined = _definitions(notes) if notes else {}
     refuse_absent_texts(sites, (a.text for a in annotations), "no annotation reads")
     told = {plain(text): site for text, site in sites.items()}
@@ -114,10 +115,12 @@ def hear(annotations: Sequence[Annotation], sites: Mapping[str, str]) -> Heard:
             if tag.casefold() not in spoken_keys:
                 cues.add(Cue(annotation.record, annotation.onset_s, spoken))
     _settle_unknown(cues.listed, unknown, free)
-    held = {cue.record for cue in cues.listed}
-    # A setting without a stimulus in its record is a stimulus whose site nobody names.
-    free += [a for a, said in late if isinstance(said, Spoken) and a.record not in held]
-    found = _attach(cues.listed, late)
+    found = cues.listed
+    if late:
+        held = {cue.record for cue in found}
+        # A setting without a stimulus in its record is a stimulus whose site nobody names.
+        free += [a for a, said in late if isinstance(said, Spoken) and a.record not in held]
+        found = _attach(found, late)
     warm = [n.temperature_c for n in notes.values() if n.temperature_c is not None]
     return Heard(tuple(found), tuple(free), warm[0] if warm else None)
 
@@ -132,6 +135,8 @@ def _settle_unknown(
     note, is refused, as are all of them where no site is known.
     """
     known = [cue for cue in cues if cue.spoken.site]
+    if known and len(known) == len(cues) and not unknown:
+        return
     moments = {(cue.record, round(cue.onset_s / _SAME_MOMENT_S)) for cue in known}
     lost = [Cue(a.record, a.onset_s, said) for a, said in unknown]
     beside = [c for c in lost if (c.record, round(c.onset_s / _SAME_MOMENT_S)) in moments]
@@ -192,16 +197,15 @@ class _Cues:
     def add(self, cue: Cue) -> None:
         """Append a stimulus, or join it to the one that another text already told of."""
         spoken = cue.spoken
-        keys = [(cue.record, spoken.site, spoken.side)]
-        keys += [(cue.record, spoken.site, None)] if spoken.side else []
-        for key in keys:
+        own = (cue.record, spoken.site, spoken.side)
+        for key in (own, (cue.record, spoken.site, None)) if spoken.side else (own,):
             # The latest ones first: texts about one stimulus stand beside each other.
-            for i in reversed(self._at.get(key, [])[-_LOOKED_BACK:]):
+            for i in reversed(self._at.get(key, ())[-_LOOKED_BACK:]):
                 known = self.listed[i]
                 if abs(known.onset_s - cue.onset_s) < _SAME_MOMENT_S:
                     self.listed[i] = replace(known, spoken=completed(known.spoken, spoken))
                     return
-        self._at.setdefault((cue.record, spoken.site, spoken.side), []).append(len(self.listed))
+        self._at.setdefault(own, []).append(len(self.listed))
         self.listed.append(cue)
 
 
@@ -277,6 +281,9 @@ def refuse_shared_instants(cues: Sequence[Cue], positions: Sequence[int], rate: 
         Naming the two sites.
     """
     near = max(1, round(_SAME_INSTANT_S * rate))
+    placed = sorted(positions)
+    if not [a for a, b in itertools.pairwise(placed) if b - a <= near]:
+        return
     order = sorted(range(len(cues)), key=lambda i: positions[i])
     for one, other in itertools.pairwise(order):
         a, b = cues[one].spoken, cues[other].spoken

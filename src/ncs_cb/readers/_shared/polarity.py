@@ -15,7 +15,7 @@ from functools import cache
 
 import numpy as np
 
-from ncs_cb._kernels.sweeps import deflections, sweeps_of, sweeps_of_block
+from ncs_cb._kernels.sweeps import deflections, rows_of
 from ncs_cb.model import Polarity, Trace
 from ncs_cb.readers._shared.zero import pulse_limits
 
@@ -25,6 +25,8 @@ _ARTIFACT_MS = 0.5
 # A deflection counts as large from this share of the largest one, and is looked at from that.
 _LARGE, _STANDS_OUT = 0.5, 0.3
 _SIGNAL_TO_NOISE = 8.0
+# A response so many times its noise has its full weight.
+_CLEAR = 50.0
 _FITTED_SHARE = 0.6
 # An artefact this many times the response leaves a remainder that may pass for a phase.
 _BURIED = 8.0
@@ -119,14 +121,11 @@ def _votes(
     """
     step = max(1, len(sweeps) // _MOST_SWEEPS)
     chosen, starts = sweeps[::step], indices[::step]
-    rates = [rate] * len(chosen)
-    if isinstance(chosen, np.ndarray):
-        given = sweeps_of_block(chosen, rates, starts)
-    else:
-        given = sweeps_of(chosen, rates, starts)
+    given = rows_of(chosen)
+    found = deflections(given, [rate] * len(chosen), starts, deflection_limits())
     # A pulse that comes beside the marker is no deflection of the response.
-    rows = list(zip(given.rows, deflections(given, deflection_limits()), strict=True))
-    is_block = len({(len(samples), found[-1]) for samples, found in rows}) == 1
+    rows = list(zip(given.samples, found, strict=True))
+    is_block = len({(len(samples), one[-1]) for samples, one in rows}) == 1
     blocks = [rows] if is_block else [[row] for row in rows]
     return [vote for block in blocks for vote in _block_votes(block, rate)]
 
@@ -134,7 +133,7 @@ def _votes(
 @cache
 def deflection_limits() -> tuple[float, ...]:
     """Give the limits of a deflection in the order in which the kernel takes them."""
-    return (*pulse_limits(), _ARTIFACT_MS, _EARLIEST_PEAK_MS, _STANDS_OUT)
+    return (*pulse_limits(), _ARTIFACT_MS, _EARLIEST_PEAK_MS, _STANDS_OUT, _CLEAR)
 
 
 def _block_votes(block: Sequence[_Row], rate: float) -> list[tuple[float, float]]:
@@ -145,7 +144,7 @@ def _block_votes(block: Sequence[_Row], rate: float) -> list[tuple[float, float]
         top = abs(peak)
         if not top > _SIGNAL_TO_NOISE * noise:
             continue  # also where the sweep has no say
-        weight = min(1.0, top / (50.0 * noise)) if noise > 0 else 1.0
+        weight = min(1.0, top / (_CLEAR * noise)) if noise > 0 else 1.0
         sign = math.copysign(1.0, peak)
         # Calm: whatever the artefact left behind is below the first deflection looked at.
         if before < _STANDS_OUT * top and first * sign > 0:

@@ -121,12 +121,12 @@ def _placed(cues: Sequence[Cue], times: Timeline, header: Header) -> tuple[list[
     samples of its own, the writer meant the latter.
     """
     records = [_record_of(cue, times, header) for cue in cues]
+    if len(set(records)) == len(records):
+        return list(cues), records
     own = [cue.record for cue in cues]
-    crowded = len({(r, round(c.onset_s * 1e6)) for r, c in zip(records, cues, strict=True)}) < len(
-        cues
-    )
+    moments = {(r, round(c.onset_s * 1e6)) for r, c in zip(records, cues, strict=True)}
     if (
-        crowded
+        len(moments) < len(cues)
         and all(0 <= c.onset_s < header.record_s for c in cues)
         and len(set(own)) == len(own)
     ):

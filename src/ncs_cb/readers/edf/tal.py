@@ -87,11 +87,13 @@ def _parse(
     Give the record's onset if it keeps time, and with how many digits it is written.
     """
     begins, digits = None, 0
-    for number, (stamp, texts) in enumerate(read_block(block, record)):
-        onset = float(stamp.partition(b"\x15")[0])
-        if keeps_time and number == 0 and texts and not texts[0]:
+    for stamp, texts in read_block(block, record):
+        written = stamp.partition(b"\x15")[0]
+        onset = float(written)
+        if keeps_time and texts and not texts[0]:
             begins = onset
-            digits = len(stamp.partition(b"\x15")[0].partition(b".")[2])
+            digits = len(written.partition(b".")[2])
+        keeps_time = False  # the first list alone does
         for raw in texts:
             if raw:
                 text, encoding = decode_label(raw, _names_a_site)
@@ -143,9 +145,9 @@ def breaks(header: Header, times: Timeline, rate: float) -> list[int]:
         is_long = header.n_records * header.record_s > 2.0 * times.step_s
         is_straight = is_long and all(abs(off) <= step for off in line)
         grace = max(grace, step if is_straight else min(step, _COARSEST_STAMP_S))
-    shift, found = 0.0, []
+    shift, found, record_s = 0.0, [], header.record_s
     for number, begins in enumerate(times.onsets_s):
-        off = begins - first - number * header.record_s
+        off = begins - first - number * record_s
         if abs(off - shift) > grace:
             found.append(number)
             shift = off
