@@ -1,4 +1,4 @@
-"""What readers ask of raw sweeps (``sweep.c``, ``deflection.c``): each of its own length, rate and stimulus."""
+"""What readers ask of raw sweeps, each of its own length: ``sweep.c`` and ``deflection.c``."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from ncs_cb._kernels import facts
 from ncs_cb._kernels.library import exported
 
 _POINTER, _WHOLE = ctypes.c_void_p, ctypes.c_int64
+_NUMBERS = np.dtype(np.float64)
 # No sweep has so many samples: a stimulus farther off says the same.
 _FARTHEST = 2**40
 # Of a sweep the kernel takes address, samples, stimulus, rate, group and what is skipped.
@@ -97,12 +98,12 @@ def rows_of(samples: Sequence[NDArray[Any]] | NDArray[Any]) -> Rows:
 
 
 def _address(row: NDArray[Any]) -> int:
-    return int(row.__array_interface__["data"][0])
+    return int(row.ctypes.data)
 
 
 def _plain(row: NDArray[Any]) -> NDArray[np.float64]:
     flags = row.flags
-    if row.dtype == np.float64 and flags.c_contiguous and flags.aligned:
+    if row.dtype is _NUMBERS and flags.c_contiguous and flags.aligned:
         return row
     return np.require(row, np.float64, ["C", "A"])
 

@@ -483,4 +483,4 @@ def _merged(told: Details, stated: Sequence[Details]) -> Details:
         values = {v for d in stated if (v := getattr(d, field)) is not None}
         if len(values) == 1 or (values and field != "sex"):
             filled[field] = min(values)
-    return replace(told, **filled)
+    return replace(told, **filled) if filled else told

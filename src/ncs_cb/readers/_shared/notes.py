@@ -104,7 +104,7 @@ class Note:
 
 def is_note(text: str) -> bool:
     """Tell whether an annotation is an XML note."""
-    return "<" in text and text.lstrip()[:12].casefold() == "<edf_xmlnote"
+    return text.lstrip()[:12].casefold() == "<edf_xmlnote"
 
 
 @lru_cache(maxsize=1024)

@@ -15,8 +15,8 @@ from ncs_cb.readers.edf.tal import Timeline
 def with_triggers(times: Timeline, header: Header, data: bytes) -> Timeline:
     """Add the triggers of a signal such as BDF's ``Status`` to the annotations, as ``S 1``."""
     added = []
-    for signal in header.signals:
-        if signal.is_annotation or not signal.n_samples or not is_trigger(signal.label):
+    for signal in header.ordinary:
+        if not is_trigger(signal.label):
             continue
         rate = signal.n_samples / header.record_s
         for sample, text in codes(digital(header, signal, data)):

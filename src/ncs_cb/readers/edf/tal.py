@@ -20,7 +20,7 @@ _COARSEST_STAMP_S = 0.010
 # No interrupted file leaves a gap as short as the rounding of stamps that are this fine.
 _FINE_STAMP_S = 0.0011
 
-_STAMP = re.compile(rb"([+-]\d{1,15}(?:\.\d{0,20})?)(?:\x15(\d{0,15}(?:\.\d{0,20})?))?")
+_STAMP = re.compile(rb"[+-]\d{1,15}(?:\.\d{0,20})?(?:\x15\d{0,15}(?:\.\d{0,20})?)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +46,12 @@ def timeline(header: Header, data: bytes) -> Timeline:
         If a list is malformed, or an EDF+ record does not say when it begins: the continuity
         is then in doubt, and a guess could put a stimulus at the wrong site.
     """
-    signals = [s for s in header.signals if s.is_annotation and s.n_samples]
-    if not signals:
+    if not header.lists:
         if header.is_plus:
             raise ReadError("an EDF+ file without annotation signal does not keep time.")
         return Timeline(tuple(i * header.record_s for i in range(header.n_records)), ())
     width, step = header.sample_bytes, header.record_bytes
-    spans = [(s.offset * width, (s.offset + s.n_samples) * width) for s in signals]
+    spans = [(s.offset * width, (s.offset + s.n_samples) * width) for s in header.lists]
     onsets: list[float] = []
     annotations: list[Annotation] = []
     encodings: set[str] = set()
