@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from ncs_cb.columns import conform, table_columns
+from ncs_cb.columns import in_form, table_columns
 from ncs_cb.harmless import no_formula, visible
 from ncs_cb.model import Evidence, Result, Said
 from ncs_cb.reports._shared import Writer, safe_name
@@ -154,14 +154,15 @@ def to_arrow(frame: pd.DataFrame, table: str) -> pa.Table:
     """
     import pyarrow as pa
 
-    tidy = conform(frame, table)
     schema = arrow_schema(table)
-    columns = {}
-    for field in schema:
-        values = tidy[field.name]
-        if values.dtype == object and field.name not in ID_LISTS:
-            values = values.map(_as_json)
-        columns[field.name] = pa.array(values, type=field.type, from_pandas=True)
+    given = in_form(frame, table)
+    columns = []
+    for column, field in zip(table_columns(table), schema, strict=True):
+        cells = given[column.name]
+        if column.dtype == "object":
+            is_list = column.name in ID_LISTS
+            cells = cells.tolist() if is_list else list(map(_as_json, cells))
+        columns.append(pa.array(cells, type=field.type, from_pandas=True))
     return pa.table(columns, schema=schema)
 
 
