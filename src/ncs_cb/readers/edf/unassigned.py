@@ -64,9 +64,8 @@ def find_unassigned(
     in_records = _one_per_record(header, plan, per_record)
     held = {span.start // per_record for span in plan.spans}
     named = [span.start + span.stimulus_index for span in plan.spans]
-    said = told | held
     asks_silent = in_records and header.is_interrupted
-    silent = [r for r in range(header.n_records) if r not in said] if asks_silent else []
+    silent = sorted(set(range(header.n_records)) - told - held) if asks_silent else []
     if not (waiting or silent):
         return ()
     tracks = [(of_signal, n, samples()) for of_signal, n, samples in signals]
