@@ -32,21 +32,6 @@ Answers = tuple[tuple[str, Truth], ...]
 Bools = np.ndarray[Any, np.dtype[np.bool_]]
 Codes = np.ndarray[Any, np.dtype[np.int8]]
 
-# Premises whose next step settles what a grade waits for.
-_SETTLING = (
-    "order",
-    "recovery",
-    "supramaximal",
-    "complete_block",
-    "martin_gruber",
-    "filter_mismatch",
-    "polarity_differs",
-    "polarity_uncertain",
-    "amplitude_implausible",
-    "electrode_shift",
-    "distal_gate",
-)
-
 
 class Judged(NamedTuple):
     """What one set says of one segment, and what its grade waits for, if there is one or may be.
@@ -115,9 +100,8 @@ class Picture:
 
 def as_judged(row: Row) -> Judged:
     """Take from a verdict what a conclusion asks of it."""
-    block, left_open = row["conduction_block"], row["not_excluded"]
+    block, left_open, grounds = row["conduction_block"], row["not_excluded"], row["grounds"]
     is_waiting = block in GRADES or left_open in GRADES
-    steps, unknown = _waits_for(row["evidence"]) if is_waiting else ((), ())
     return Judged(
         row["nerve_and_side"],
         row["distal_site"],
@@ -126,23 +110,9 @@ def as_judged(row: Row) -> Judged:
         str(row["technical_validity"]) if is_waiting else "",
         left_open,
         row["temporal_dispersion"],
-        steps,
-        unknown,
+        grounds.steps if is_waiting else (),
+        grounds.unknown if is_waiting else (),
     )
-
-
-def _waits_for(evidence: Sequence[Row]) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
-    """Give next steps of open premises, and columns of which clauses did not know the number."""
-    steps, unknown = [], []
-    for one in evidence:
-        if one["holds"] is True:
-            continue
-        if one["rule"] == "premise":
-            if one["next_step"] and one["clause"] in _SETTLING:
-                steps.append((one["next_step"], one["next_step_zh"]))
-        elif one["holds"] is None and one["column"]:
-            unknown.append(str(one["column"]))
-    return tuple(steps), tuple(dict.fromkeys(unknown))
 
 
 def months_at_most(details: Details) -> float | None:
