@@ -183,14 +183,8 @@ def analyze_together(
     frames |= _concluded(visits, studies, criteria, reference)
     stood_in = stand_in.decisions(by_key, pairs)
     decisions = tuple(
-        (
-            *study.decisions,
-            *stood_in.get(key, ()),
-            *corrected[number],
-            *chosen[number].decisions,
-            *printed.get(key, ()),
-        )
-        for number, (key, study) in enumerate(by_key.items())
+        (*study.decisions, *stood_in.get(key, ()), *marks, *choice.decisions, *printed.get(key, ()))
+        for (key, study), marks, choice in zip(by_key.items(), corrected, chosen, strict=True)
     )
     return Tables(frames, checks, visits, responses, fits, decisions)
 
