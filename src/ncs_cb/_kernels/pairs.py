@@ -159,17 +159,30 @@ def clean(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Waves:
+    """Waves of 71 frequencies on the n blocks of a grid, as ``spectra.c`` takes them.
+
+    ``waves`` (n + 1, 144) are cosines and negative sines, times the distance of blocks; ``sums``
+    (144,) turns the difference of two of them into the sum of those between; ``turns``
+    (n / 2 + 1, 72) are cosines and sines, at 36 frequencies, of as many blocks.
+    """
+
+    waves: Numbers
+    sums: Numbers
+    turns: Numbers
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Side:
     """Responses of one grid, as ``spectra.c`` takes them.
 
-    Distance and middle of the n blocks, ``waves`` (n, 144) at 71 frequencies, blocks ``samples``
-    of every response, and ``found`` (4, n_pairs): onset, noise, standard deviation of the level,
-    wander.
+    Distance and middle of the n blocks, waves on them, blocks ``samples`` of every response, and
+    ``found`` (4, n_pairs): onset, noise, standard deviation of the level, wander.
     """
 
     step_ms: float
     time_ms: Numbers
-    waves: Numbers
+    waves: Waves
     samples: Numbers
     found: Numbers
 
@@ -202,7 +215,7 @@ def spectra(near: Side, far: Side, windows: Windows, which: str = "") -> tuple[N
     n = len(near.samples)
     sizes = [_PARTS] * 3 + [facts.FREQUENCIES] * 2 + [_CUT]
     out = (*(np.empty((n, size)) for size in sizes), np.empty(n))
-    work = np.empty(3 * max(near.time_ms.size, far.time_ms.size))
+    work = np.empty(3 * max(near.time_ms.size, far.time_ms.size) + 2)
     sides: list[Given] = []
     for one in (near, far):
         blocks = one.time_ms.size
@@ -210,7 +223,9 @@ def spectra(near: Side, far: Side, windows: Windows, which: str = "") -> tuple[N
             blocks,
             float(one.step_ms),
             _numbers(one.time_ms, blocks),
-            _numbers(one.waves, blocks * 2 * _PARTS),
+            _numbers(one.waves.waves, (blocks + 1) * 2 * _PARTS),
+            _numbers(one.waves.sums, 2 * _PARTS),
+            _numbers(one.waves.turns, (blocks // 2 + 1) * _PARTS),
             _numbers(one.samples, n * blocks),
             _numbers(one.found, 4 * n),
         ]
@@ -234,8 +249,8 @@ class Trials:
     ``centered`` (n / 4, 18, 2, 4) and ``power`` (n / 4, 18, 4) of n trials, four of them side by
     side; ``edges`` bound the kinds; ``low`` (16, n_coarse) is what agrees at each coarse delay,
     filled up to a multiple of 4;
-    ``coarse`` (n_coarse, 18, 2) and ``fine`` (17, 18, 2) turn back by each delay; ``tied`` (18,)
-    is the error that ``grain``, a square, allows; no more than ``most`` arrives.
+    ``coarse`` (n_coarse, 18, 2) turns back by each delay, ``fine`` (2, 18, 8) are cosines and
+    sines of those beyond the middle one; ``tied`` (18,) is the error that ``grain``, a square, allows; no more than ``most`` arrives.
     """
 
     centered: Numbers
@@ -289,7 +304,7 @@ def screen(
         coarse,
         _numbers(trials.low, 2 * facts.LOW_BAND * (coarse + -coarse % facts.LANES)),
         _numbers(trials.coarse, coarse * facts.TRIED * 2),
-        _numbers(trials.fine, facts.DELAYS * facts.TRIED * 2),
+        _numbers(trials.fine, facts.DELAYS // 2 * facts.TRIED * 2),
         _numbers(trials.tied, facts.TRIED),
         float(trials.grain),
         float(trials.most),
@@ -449,7 +464,8 @@ def correlate(
             raise IndexError("a row is named that was not binned")
     if n and not 0 <= compared.min() <= compared.max() <= lags.n_bins:
         raise ValueError(f"at most {lags.n_bins} bins can be compared")
-    work = np.empty((lags.n_bins + filled + 4) * filled + length)
+    cells = (filled + 2 * lags.step + 4) * filled
+    work = np.empty(cells + length + 2 * lags.n_bins + lags.rounds)
     found = np.empty((n, 3))
     call(
         "correlate",
