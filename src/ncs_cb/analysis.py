@@ -28,7 +28,7 @@ from ncs_cb.judging import (
     sensory,
 )
 from ncs_cb.judging.rows import Gathered, gather
-from ncs_cb.judging.verdicts import judge
+from ncs_cb.judging.verdicts import judge_in_short, written_out
 from ncs_cb.knowledge import criteria as criteria_sets
 from ncs_cb.knowledge import reference as reference_sets
 from ncs_cb.knowledge import set_words, thresholds
@@ -61,11 +61,12 @@ class Tables:
     """What was found in many studies together, before it is split study by study.
 
     ``frames`` maps names of tables to DataFrames whose ``study_id`` is the running number of the
-    study as text, since two studies may carry the same id; ``checks`` holds what the checks found
-    of each adjacent segment, ``responses`` the response behind each row of ``traces``, ``fits``
-    the fit of each row of ``segments`` that has one, ``decisions`` one tuple per study. ``rows``
-    holds what may be concluded from, by study: ``segments`` and ``traces`` in it lack the numbers
-    that nothing may be concluded from.
+    study as text, since two studies may carry the same id, and whose evidence is in short
+    (:class:`ncs_cb.model.Evidence`); ``checks`` holds what the checks found of each adjacent
+    segment, ``responses`` the response behind each row of ``traces``, ``fits`` the fit of each
+    row of ``segments`` that has one, ``decisions`` one tuple per study. ``rows`` holds what may
+    be concluded from, by study: ``segments`` and ``traces`` in it lack the numbers that nothing
+    may be concluded from.
     """
 
     frames: Mapping[str, pd.DataFrame]
@@ -165,7 +166,8 @@ def analyze_together(
     )
     checks = _checks(pairs, traces, details, responses, reference, recruitment)
     pairs = quality.with_flags(pairs, checks)
-    verdicts = judge(pairs, criteria, reference=reference, details=details, checks=checks)
+    sets = criteria_sets.chosen(criteria)
+    verdicts = judge_in_short(pairs, sets, reference=reference, details=details, checks=checks)
     frames = {
         "traces": traces,
         "segments": pairs,
@@ -431,6 +433,7 @@ def _judgement(
     traces, pairs = tables.frames["traces"], tables.frames["segments"]
     typical, others = features.features_and_differential(tables.rows, details, reference=reference)
     return {
+        "verdicts": written_out(tables.frames["verdicts"]),
         "checks": tables.checks.table(),
         "features": typical,
         "differential": others,

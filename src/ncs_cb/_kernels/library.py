@@ -108,6 +108,7 @@ def _kind(one: Given) -> type:
     return kind
 
 
+@lru_cache(maxsize=1)
 def best_build() -> str:
     """Give the name of the build that suits this processor best: ``avx2`` or ``baseline``."""
     return "avx2" if _library().ncs_has_avx2() else "baseline"

@@ -259,6 +259,9 @@ class _Run:
         self._total, self._done = len(tasks), len(tasks) - self._to_do
         self._progress(self._done, self._total, self._failed)
         if chunks:
+            from ncs_cb.batch import overview
+
+            overview.get_ready()  # while the workers load, not when they are done
             engine.run(team(), chunks, self._take)
 
     def _refuse_empty(self) -> None:

@@ -15,16 +15,7 @@ Row = Mapping[str, Any]
 
 def too_small(row: Row) -> bool:
     """Tell whether a segment is ruled out by its distal response alone."""
-    if row["conduction_block"] != "excluded":
-        return False
-    told = [one for one in row["evidence"] if one["holds"] is False]
-    gate = [
-        one
-        for one in told
-        if one["column"] == "distal_amplitude_mv" or one["clause"] == "distal_gate"
-    ]
-    trap = [one for one in told if one["column"] == "is_entrapment_site"]
-    return bool(gate) and not trap
+    return bool(row["conduction_block"] == "excluded" and row["grounds"].is_too_small)
 
 
 def beyond_a_fall(rows: Sequence[Row]) -> list[Row]:
@@ -55,7 +46,7 @@ def hides_fall(segments: Sequence[Row]) -> bool:
     )
 
 
-def premise(row: Row, name: str, *, holds: bool | None) -> Mapping[str, Any] | None:
+def premise(row: Row, name: str, *, holds: bool | None) -> Row | None:
     """Give the row of evidence of a premise with that answer."""
-    found: Mapping[str, Any] | None = row["premises"].get((name, holds))
+    found: Row | None = row["premises"].get((name, holds))
     return found

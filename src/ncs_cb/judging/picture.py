@@ -23,21 +23,6 @@ from ncs_cb.vocabulary import DAYS_PER_MONTH
 
 Nerve = tuple[str, str]
 
-# Premises whose next step settles what a grade waits for.
-_SETTLING = (
-    "order",
-    "recovery",
-    "supramaximal",
-    "complete_block",
-    "martin_gruber",
-    "filter_mismatch",
-    "polarity_differs",
-    "polarity_uncertain",
-    "amplitude_implausible",
-    "electrode_shift",
-    "distal_gate",
-)
-
 
 class Judged(NamedTuple):
     """What one set says of one segment, and what its grade waits for.
@@ -104,15 +89,6 @@ class Picture:
 
 def as_judged(row: Row) -> Judged:
     """Take from a verdict what a conclusion asks of it."""
-    steps, unknown = [], []
-    for one in row["evidence"]:
-        if one["holds"] is True:
-            continue
-        if one["rule"] == "premise":
-            if one["next_step"] and one["clause"] in _SETTLING:
-                steps.append((one["next_step"], one["next_step_zh"]))
-        elif one["holds"] is None and one["column"]:
-            unknown.append(str(one["column"]))
     return Judged(
         nerve_of(row),
         row["distal_site"],
@@ -121,8 +97,8 @@ def as_judged(row: Row) -> Judged:
         str(row["technical_validity"]),
         row["not_excluded"],
         row["temporal_dispersion"],
-        tuple(steps),
-        tuple(dict.fromkeys(unknown)),
+        row["grounds"].steps,
+        row["grounds"].unknown,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from ncs_cb import flags
+from ncs_cb.judging.grounds import grounds_of
 from ncs_cb.judging.nerves import Row, nerve_rows
 from ncs_cb.knowledge.anatomy import Entrapment, entrapment_between, is_foreign
 from ncs_cb.model import Details
@@ -128,9 +129,9 @@ def _facts(columns: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
 
     ``nerve_and_side`` and ``place`` (with muscle and segment) name a row, with "" for what is not
     known; ``is_foreign`` tells a recording from a muscle of another nerve, ``trap`` is the
-    entrapment site within a segment, ``raised`` the set of its flags, ``premises`` the
-    premises in its evidence by name and answer. ``is_done`` and ``stands`` say of a response what
-    :mod:`ncs_cb.flags` means by it.
+    entrapment site within a segment, ``raised`` the set of its flags, ``grounds`` what its
+    evidence comes to, ``premises`` the premises among them. ``is_done`` and ``stands`` say of a
+    response what :mod:`ncs_cb.flags` means by it.
     """
     if "nerve" not in columns:
         return {}
@@ -151,7 +152,8 @@ def _facts(columns: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
         found["is_done"] = list(map(flags.is_done, responses))
         found["stands"] = list(map(flags.stands, responses, texts))
     if "evidence" in columns:
-        found["premises"] = [_premises(evidence) for evidence in columns["evidence"]]
+        found["grounds"] = grounds_of(columns["evidence"])
+        found["premises"] = [one.premises for one in found["grounds"]]
     return found
 
 
@@ -163,16 +165,6 @@ def _texts(cells: Sequence[Any]) -> list[str]:
 def trap_within(nerve: str, segment: str) -> Entrapment | None:
     """Give the entrapment site that lies within a segment, or None."""
     return entrapment_between(nerve, *segment.split("-"))
-
-
-def _premises(evidence: Sequence[Row]) -> dict[tuple[str, bool | None], Row]:
-    """Give the first premise of each name and answer; they stand behind all clauses."""
-    found: dict[tuple[str, bool | None], Row] = {}
-    for one in reversed(evidence):
-        if one["rule"] != "premise":
-            break
-        found[one["clause"], one["holds"]] = one
-    return found
 
 
 def nerve_of(row: Row) -> tuple[str, str]:

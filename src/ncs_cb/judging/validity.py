@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from ncs_cb.judging.premises import REST, Array, Premises, Row, arithmetic, evidence_row, giver
+from ncs_cb.judging.premises import REST, Array, Premises, arithmetic, evidence_row, giver
 from ncs_cb.judging.rest import reduced
 from ncs_cb.judging.table import Segments
 from ncs_cb.knowledge import thresholds
 from ncs_cb.knowledge.anatomy import anatomy, is_foreign, nerve_of_muscle
 from ncs_cb.knowledge.criteria import CriteriaSet, leaves
 from ncs_cb.knowledge.reference import LowerLimits
+from ncs_cb.model import Said
 from ncs_cb.vocabulary import TOLERANCE
 from ncs_cb.wording.catalog import load as load_words
 
@@ -35,7 +36,7 @@ class Standing:
     grade: Array
     left_open: Array
     refuted: Array
-    rows: list[list[Row]]
+    rows: list[list[Said]]
 
     def _graded(self, words: Array) -> Array:
         return np.isin(words.astype(str), self.made.grades)
@@ -76,10 +77,11 @@ class Standing:
             state += "_at_most" if found.at_most[at] else ""
             one = found.crossings[at]
             assert one is not None
-            more = giver(one, found.places[at]) | arithmetic(one) | self._rests(at)
-            self.say(at, "martin_gruber", state, not whole[at], **more)
-            if not whole[at]:
-                self.rows[at][-1] |= {key: more[key] for key in REST}
+            where = found.places[at]
+            numbers = {**where, **giver(one, where), **arithmetic(one), **self._rests(at)}
+            said = evidence_row("martin_gruber", state, not whole[at], numbers)
+            beside = {} if whole[at] else {key: numbers[key] for key in REST}
+            self.rows[at].append(Said({**said.row, **beside}))
 
     def _falls_at_trap(self, *, without_crossing: bool = False) -> Array:
         """Tell where a segment with an entrapment site falls by more than names the entrapment."""
