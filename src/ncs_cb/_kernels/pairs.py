@@ -22,6 +22,7 @@ Wholes = NDArray[np.int64]
 # Real and imaginary parts alternate; a window is cut off at twice as many frequencies, less one.
 _PARTS = 2 * facts.FREQUENCIES
 _CUT = 2 * _PARTS - 2
+_REAL = np.dtype(np.float32), np.dtype(np.float64)
 
 
 def _numbers(array: Numbers, size: int) -> Given:
@@ -69,7 +70,7 @@ class Rows:
 
 
 def rows_of(samples: Iterable[NDArray[Any]]) -> Rows:
-    """Give traces of one length, float32 or float64, as rows for the kernel."""
+    """Give traces of one length as rows for the kernel."""
     held, places, doubles = _where(samples, fewest=0)
     size = held[0].size
     if any(one.size != size for one in held):
@@ -80,9 +81,15 @@ def rows_of(samples: Iterable[NDArray[Any]]) -> Rows:
 def _where(
     samples: Iterable[NDArray[Any]], *, fewest: int
 ) -> tuple[list[NDArray[Any]], Wholes, Wholes]:
-    """Give traces in one piece each, where they lie, and which of them are float64."""
-    held = [np.ascontiguousarray(one) for one in samples]
-    doubles = [one.dtype == np.float64 for one in held]
+    """Give traces in one piece each, where they lie, and which of them are float64.
+
+    Those that are neither float32 nor float64 are copied.
+    """
+    held = [
+        np.ascontiguousarray(one if one.dtype in _REAL else one.astype(np.float64))
+        for one in samples
+    ]
+    doubles = [one.dtype == _REAL[1] for one in held]
     places = [
         address(one, np.float64 if wide else np.float32, fewest)
         for one, wide in zip(held, doubles, strict=True)
@@ -250,7 +257,8 @@ class Trials:
     side; ``edges`` bound the kinds; ``low`` (16, n_coarse) is what agrees at each coarse delay,
     filled up to a multiple of 4;
     ``coarse`` (n_coarse, 18, 2) turns back by each delay, ``fine`` (2, 18, 8) are cosines and
-    sines of those beyond the middle one; ``tied`` (18,) is the error that ``grain``, a square, allows; no more than ``most`` arrives.
+    sines of those beyond the middle one; ``tied`` (18,) is the error that ``grain``, a square,
+    allows; no more than ``most`` arrives.
     """
 
     centered: Numbers
@@ -408,7 +416,7 @@ def bins(
 
     Parameters
     ----------
-    samples : sequence of ndarray of float32 or float64 [mV]
+    samples : sequence of ndarray [mV]
         Each of its own length.
     baseline_mv, step_ms, first : ndarray of shape (n,)
         What is taken off; from one sample to the next; where the first bin begins, in samples,

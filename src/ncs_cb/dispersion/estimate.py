@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -275,20 +276,24 @@ def estimate_block(
 
 def _sweep_of(trace: Trace) -> Sweep:
     samples = np.asarray(trace.samples_mv)
-    if samples.dtype not in (np.float32, np.float64):
-        samples = samples.astype(np.float64)
     return Sweep(samples, float(trace.sampling_rate_hz), int(trace.stimulus_index), trace.range_mv)
 
 
 def _known_of(distal: Trace, proximal: Trace) -> Known:
-    corners = (
-        (distal.high_pass_hz, proximal.high_pass_hz),
-        (distal.low_pass_hz, proximal.low_pass_hz),
+    differ = _is_other(distal.high_pass_hz, proximal.high_pass_hz) or _is_other(
+        distal.low_pass_hz, proximal.low_pass_hz
     )
-    differ = any(a is not None and b is not None and a != b for a, b in corners)
     near, far = distal.stimulus, proximal.stimulus
     collision = far.collision_used is True
-    return Known(differ, near.is_supramaximal, far.is_supramaximal, collision)
+    return _known(differ, near.is_supramaximal, far.is_supramaximal, collision)
+
+
+def _is_other(corner_hz: float | None, other_hz: float | None) -> bool:
+    return corner_hz is not None and other_hz is not None and corner_hz != other_hz
+
+
+# Of thousands of pairs few differ in what is known of them.
+_known = lru_cache(maxsize=64)(Known)
 
 
 def estimate_segments(pairs: Sequence[tuple[Trace | None, Trace | None]]) -> pd.DataFrame:

@@ -45,7 +45,9 @@ class Rows:
     def number(self, name: str) -> Floats:
         """Values of a column; NaN when unknown."""
         if name not in self._numbers:
-            values = self._frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
+            column = self._frame[name]
+            is_plain = column.dtype == np.float64
+            values = column.to_numpy() if is_plain else column.to_numpy(np.float64, na_value=np.nan)
             self._numbers[name] = np.append(values[self._where], np.nan)
         return self._numbers[name]
 
