@@ -339,14 +339,14 @@ def _estimate(
     wanted = [
         (found[(*series, distal)], found[(*series, proximal)]) for *series, distal, proximal in ends
     ]
-    estimates, fits = dispersion.fit_segments(wanted)
+    estimates, words, fits = dispersion.fit_segments(wanted)
     rows = np.flatnonzero(adjacent).tolist()
     columns: dict[str, Any] = {}
-    for name in {*estimates} & {*pairs} - {"quality_flags"}:
+    for name in estimates.keys() & {*pairs}:
         columns[name] = np.full(len(pairs), np.nan)
-        columns[name][adjacent] = estimates[name].to_numpy()
+        columns[name][adjacent] = estimates[name]
     texts = pairs["quality_flags"].tolist()
-    for row, more in zip(rows, estimates["quality_flags"].tolist(), strict=True):
+    for row, more in zip(rows, words, strict=True):
         if more:
             texts[row] = flags.added(texts[row], *flags.split(more))
     table = pairs.assign(**columns, quality_flags=pd.array(texts, dtype="string"))
