@@ -74,7 +74,7 @@ class Answers:
         if self._n_open == 0:
             return
         here = self.is_open if where is None else where & self.is_open
-        found = np.count_nonzero(here)
+        found = int(np.count_nonzero(here))
         if found == 0:
             return
         self._n_open -= found
