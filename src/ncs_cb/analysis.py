@@ -161,9 +161,9 @@ def analyze_together(
     recruitment = sweeps.recruitment_table(traces, sweep_counts)
     traces = with_doubted_times(sweeps.attest(traces, recruitment))
     traces, printed = machine.set_beside(traces, waveforms)
-    pairs, fits = _estimate(
-        segments.pair_sites(traces, stand_in.printed_by_place(by_key)), traces, waveforms
-    )
+    used = segments.used_rows(traces)
+    pairs = segments.pair_sites(traces, stand_in.printed_by_place(by_key), used=used)
+    pairs, fits = _estimate(pairs, used, traces, waveforms)
     checks = _checks(pairs, traces, details, responses, reference, recruitment)
     pairs = quality.with_flags(pairs, checks)
     sets = criteria_sets.chosen(criteria)
@@ -326,13 +326,15 @@ def _typed_row(row: TypedResponse) -> dict[str, object]:
 
 
 def _estimate(
-    pairs: pd.DataFrame, traces: pd.DataFrame, responses: Sequence[Trace | None]
+    pairs: pd.DataFrame,
+    used: segments.Used,
+    traces: pd.DataFrame,
+    responses: Sequence[Trace | None],
 ) -> tuple[pd.DataFrame, dict[int, dispersion.Fitted]]:
     """Add the block estimate of each adjacent segment; it enters no published criterion."""
     said = traces["response"].tolist()
     found = {  # of a response that is absent none: noise fits, too
-        place: None if str(said[row]) == "absent" else responses[row]
-        for place, row in segments.used_rows(traces).items()
+        place: None if str(said[row]) == "absent" else responses[row] for place, row in used.items()
     }
     adjacent = pairs["is_adjacent"].to_numpy(dtype=bool)
     ends = compress(keys_of(pairs, [*_SERIES, "distal_site", "proximal_site"]), adjacent)
