@@ -162,9 +162,9 @@ def analyze_together(
     recruitment = sweeps.recruitment_table(traces, sweep_counts)
     traces = with_doubted_times(sweeps.attest(traces, recruitment))
     traces, printed = machine.set_beside(traces, waveforms)
-    pairs, fits = _estimate(
-        segments.pair_sites(traces, stand_in.printed_by_place(by_key)), traces, waveforms
-    )
+    used = segments.used_rows(traces)
+    pairs = segments.pair_sites(traces, stand_in.printed_by_place(by_key), used=used)
+    pairs, fits = _estimate(pairs, used, traces, waveforms)
     checks = _checks(pairs, traces, details, responses, reference, recruitment)
     pairs = quality.with_flags(pairs, checks)
     sets = criteria_sets.chosen(criteria)
@@ -320,27 +320,29 @@ def _typed_row(row: TypedResponse) -> dict[str, object]:
 
 
 def _estimate(
-    pairs: pd.DataFrame, traces: pd.DataFrame, responses: Sequence[Trace | None]
+    pairs: pd.DataFrame,
+    used: segments.Used,
+    traces: pd.DataFrame,
+    responses: Sequence[Trace | None],
 ) -> tuple[pd.DataFrame, dict[int, dispersion.Fitted]]:
     """Add the block estimate of each adjacent segment; it enters no published criterion."""
     said = traces["response"].tolist()
     found = {  # of a response that is absent none: noise fits, too
-        place: None if str(said[row]) == "absent" else responses[row]
-        for place, row in segments.used_rows(traces).items()
+        place: None if str(said[row]) == "absent" else responses[row] for place, row in used.items()
     }
     adjacent = pairs["is_adjacent"].to_numpy(dtype=bool)
     ends = compress(keys_of(pairs, [*_SERIES, "distal_site", "proximal_site"]), adjacent)
     wanted = [
         (found[(*series, distal)], found[(*series, proximal)]) for *series, distal, proximal in ends
     ]
-    estimates, fits = dispersion.fit_segments(wanted)
+    estimates, words, fits = dispersion.fit_segments(wanted)
     rows = np.flatnonzero(adjacent).tolist()
     columns: dict[str, Any] = {}
-    for name in {*estimates} & {*pairs} - {"quality_flags"}:
+    for name in estimates.keys() & {*pairs}:
         columns[name] = np.full(len(pairs), np.nan)
-        columns[name][adjacent] = estimates[name].to_numpy()
+        columns[name][adjacent] = estimates[name]
     texts = pairs["quality_flags"].tolist()
-    for row, more in zip(rows, estimates["quality_flags"].tolist(), strict=True):
+    for row, more in zip(rows, words, strict=True):
         if more:
             texts[row] = flags.added(texts[row], *flags.split(more))
     table = pairs.assign(**columns, quality_flags=pd.array(texts, dtype="string"))

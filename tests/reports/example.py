@@ -609,7 +609,7 @@ def _fits(segments: pd.DataFrame, items: list[model.Trace]) -> dict:
         tuple(found.get((*series, site)) for site in segment.split("-"))
         for *series, segment in keys
     ]
-    _, fits = dispersion.fit_segments(pairs)
+    fits = dispersion.fit_segments(pairs).fits
     return {keys[place]: dispersion.curves(fit) for place, fit in fits.items()}
 
 
