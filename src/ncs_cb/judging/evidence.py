@@ -137,13 +137,14 @@ class EvidenceBook:
         of which the set does.
         """
         policies = self._policies(extrapolated, covered)
+        remarks = [(*own, *more) for own, more in zip(policies, premises, strict=True)]
         found: Array = np.full(len(self.table), None, dtype=object)
         for rows, asked in self._asked_alike():
-            said, values, words = (
-                _by_row([one[part] for one in asked], rows) for part in (1, 2, 3)
+            parts = (_by_row([one[part] for one in asked], rows) for part in (1, 2, 3))
+            told = map(
+                Evidence._make, zip(*parts, [remarks[at] for at in rows.tolist()], strict=False)
             )
-            for at, *cells in zip(rows.tolist(), said, values, words, strict=False):
-                found[at] = Evidence._make((*cells, (*policies[at], *premises[at])))
+            found[rows] = np.fromiter(told, dtype=object, count=len(rows))
         return found
 
     def _asked_alike(self) -> Iterator[tuple[Array, list[_Column]]]:

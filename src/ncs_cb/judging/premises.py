@@ -26,6 +26,7 @@ from ncs_cb.judging.answers import (
 )
 from ncs_cb.judging.contradictions import Contradictions, contradictions, none_of
 from ncs_cb.judging.table import Segments
+from ncs_cb.knowledge.anatomy import is_foreign
 from ncs_cb.model import Said
 from ncs_cb.quality import Findings
 from ncs_cb.wording.catalog import load as load_words
@@ -66,6 +67,8 @@ class Premises:
         The proximal response is absent and counts as complete block; absent, and does not.
     silent : ndarray of bool
         Neither site gave a response.
+    foreign : ndarray of bool
+        The muscle is that of another nerve.
     crossing, crossing_area : ndarray of float
         Share of the distal amplitude and area that reaches the muscle through another nerve.
     at_most, balanced : ndarray of bool
@@ -89,6 +92,7 @@ class Premises:
     complete: Array
     absent: Array
     silent: Array
+    foreign: Array
     crossing: Array
     crossing_area: Array
     at_most: Array
@@ -138,6 +142,7 @@ def premises(
         asked.is_("complete_block", "raised"),
         is_absent(asked),
         asked.has_case("response_absent_at_site", "absent_at_both"),
+        _is_foreign(table),
         shares_of(crossing, "crossing_share"),
         shares_of(crossing, "crossing_area_share"),
         np.array([one is not None and one.case.endswith("at_most") for one in crossing], bool),
@@ -148,6 +153,15 @@ def premises(
         # Like every question of technique, asked where the study was looked at, not its numbers.
         contradictions(table, asked, segments, unread) if checks is not None else none_of(table),
     )
+
+
+def _is_foreign(table: Segments) -> Array:
+    pairs = list(zip(table.texts["nerve"], table.texts["muscle"], strict=True))
+    known = {
+        (nerve, muscle): muscle is not None and is_foreign(nerve or "", muscle)
+        for nerve, muscle in dict.fromkeys(pairs)
+    }
+    return np.array([known[pair] for pair in pairs], dtype=bool)
 
 
 def evidence_row(

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import repeat
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ncs_cb import flags
 from ncs_cb.judging.grounds import grounds_of
 from ncs_cb.judging.nerves import Row, nerve_rows
+from ncs_cb.judging.table import is_adjacent
 from ncs_cb.knowledge.anatomy import Entrapment, entrapment_between, is_foreign
 from ncs_cb.model import Details
 
@@ -27,6 +31,7 @@ __all__ = [
 ]
 
 ByStudy = Mapping[str, tuple[Row, ...]]
+Places = NDArray[np.intp]
 
 # What may be concluded from of a response and of a segment: an archive has a million cells more.
 _OF_TRACES = (
@@ -51,7 +56,6 @@ _OF_SEGMENTS = (
     "side",
     "muscle",
     "segment",
-    "is_adjacent",
     "distal_site",
     "proximal_site",
     "length_mm",
@@ -62,11 +66,27 @@ _OF_SEGMENTS = (
     "conduction_velocity_m_per_s",
     "quality_flags",
 )
+_OF_VERDICTS = (
+    "study_id",
+    "nerve",
+    "side",
+    "muscle",
+    "segment",
+    "distal_site",
+    "proximal_site",
+    "criteria",
+    "conduction_block",
+    "grade_by_numbers",
+    "technical_validity",
+    "not_excluded",
+    "temporal_dispersion",
+    "evidence",
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Gathered:
-    """Rows by study id; an absent id is empty text.
+    """Rows by study id; an absent id is empty text. Of segments it holds those judged.
 
     ``nerves`` holds what is known of each motor nerve as a whole, ``sensory`` the sensory rows
     of ``traces``.
@@ -87,13 +107,14 @@ def gather(
     details: Mapping[str, Details],
 ) -> Gathered:
     """Take the tables of those names apart, once for everything that is concluded from them."""
-    measured, recorded = by_study(segments, _OF_SEGMENTS), by_study(traces, _OF_TRACES)
+    recorded = by_study(traces, _OF_TRACES)
+    measured = by_study(segments, _OF_SEGMENTS, np.flatnonzero(is_adjacent(segments)))
     sensory = {
         study_id: tuple(row for row in rows if row["kind"] == "sensory")
         for study_id, rows in recorded.items()
     }
     return Gathered(
-        by_study(verdicts),
+        by_study(verdicts, _OF_VERDICTS),
         measured,
         recorded,
         nerve_rows(measured, recorded, by_study(f_waves), details),
@@ -107,20 +128,23 @@ def visits_of(rows: Gathered, details: Mapping[str, Details]) -> list[str]:
     return list(dict.fromkeys(study_id for table in known for study_id in table))
 
 
-def by_study(frame: pd.DataFrame, names: Sequence[str] | None = None) -> dict[str, tuple[Row, ...]]:
-    """Give the rows of a table by study id; an absent id is empty text.
+def by_study(
+    frame: pd.DataFrame, names: Sequence[str] | None = None, places: Places | None = None
+) -> dict[str, tuple[Row, ...]]:
+    """Give the rows of a table, or those at some places, by study id; an absent id is empty text.
 
     Beside its own cells, or those of some columns, each row holds what is asked of it again and
     again: :func:`_facts`.
     """
     given = frame.columns if names is None else [name for name in names if name in frame]
+    if places is not None:
+        frame = frame.loc[:, given].iloc[places]
     columns = {str(name): frame[name].tolist() for name in given}
+    keys = _texts(columns["study_id"]) if "study_id" in columns else repeat("", len(frame))
     columns |= _facts(columns)
     groups: dict[str, list[Row]] = {}
-    for row in zip(*columns.values(), strict=True):
-        known = dict(zip(columns, row, strict=True))
-        study_id = known.get("study_id")
-        groups.setdefault(study_id if isinstance(study_id, str) else "", []).append(known)
+    for key, row in zip(keys, zip(*columns.values(), strict=True), strict=True):
+        groups.setdefault(key, []).append(dict(zip(columns, row, strict=True)))
     return {key: tuple(rows) for key, rows in groups.items()}
 
 
