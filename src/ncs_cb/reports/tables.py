@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cache, lru_cache
 from itertools import chain
@@ -159,11 +160,24 @@ def to_arrow(frame: pd.DataFrame, table: str) -> pa.Table:
     columns = []
     for column, field in zip(table_columns(table), schema, strict=True):
         cells = given[column.name]
-        if column.dtype == "object":
-            is_list = column.name in ID_LISTS
-            cells = cells.tolist() if is_list else list(map(_as_json, cells))
-        columns.append(pa.array(cells, type=field.type, from_pandas=True))
+        if column.dtype != "object":
+            columns.append(pa.array(cells, type=field.type, from_pandas=True))
+        elif column.name in ID_LISTS:
+            columns.append(pa.array(cells.tolist(), type=field.type))
+        else:
+            columns.append(_as_texts(cells.tolist()))
     return pa.table(columns, schema=schema)
+
+
+def _as_texts(cells: Sequence[object]) -> pa.ChunkedArray:
+    """Give cells as JSON text, made some at a time: all texts at once would take more memory than
+    all else that is known of the studies.
+    """
+    import pyarrow as pa
+
+    pieces = (cells[at : at + _TOGETHER] for at in range(0, len(cells), _TOGETHER))
+    texts = (list(map(_as_json, piece)) for piece in pieces)
+    return pa.chunked_array((pa.array(some, type=pa.string()) for some in texts), type=pa.string())
 
 
 def _as_json(value: object) -> str | None:
@@ -205,6 +219,7 @@ def _exact(word: str, value: float) -> str:
     return repr(value)
 
 
+_TOGETHER = 256
 _ARCHIVED = json.JSONEncoder(ensure_ascii=False, sort_keys=True, default=_scalar)
 
 
