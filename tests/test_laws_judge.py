@@ -11,9 +11,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from ncs_cb.judging import diagnosis
+from ncs_cb.judging.examined import examined
 from ncs_cb.judging.rows import gather
 from ncs_cb.judging.verdicts import judge
 from ncs_cb.knowledge import criteria
+from ncs_cb.knowledge.reference import DEFAULT, chain
 from ncs_cb.model import Details, SensoryValue
 from ncs_cb.wording.conclusions import explain
 
@@ -237,8 +239,9 @@ def concluded(*patients):
     }
     empty = pd.DataFrame()
     rows = gather(judge(segments, WITH_CATEGORIES), segments, empty, empty, people)
-    found = diagnosis.conclusions(rows, people, criteria=WITH_CATEGORIES)
-    return [{one.criteria.id: one for one in found if one.study_id == name} for name in names]
+    visits = examined(rows, people, chain(DEFAULT))
+    found = diagnosis.conclusions(visits, criteria=WITH_CATEGORIES)
+    return [{one.criteria.id: one for of, one in found if of == name} for name in names]
 
 
 @settings(QUICK, max_examples=40)

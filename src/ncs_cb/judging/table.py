@@ -48,8 +48,8 @@ class Segments:
         Kind of each row.
     flags : list of set
         Names of the flags raised for each row.
-    number_cache : dict
-        What :meth:`number` has worked out.
+    number_cache, word_cache : dict
+        What :meth:`number` and :meth:`words` have worked out.
     """
 
     texts: dict[str, list[str | None]]
@@ -58,6 +58,7 @@ class Segments:
     codes: Array
     flags: list[frozenset[str]]
     number_cache: dict[str, tuple[Array, Array | str]] = field(default_factory=dict)
+    word_cache: dict[str, Array] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -83,6 +84,13 @@ class Segments:
         lacking = np.isnan(total)
         used = np.where(lacking, np.where(late, np.nan, first), total)
         return used, np.where(lacking, column, wider)
+
+    def words(self, column: str) -> Array:
+        """Give the numbers of :meth:`number` with one decimal: many clauses ask for them."""
+        if column not in self.word_cache:
+            words = [f"{one:.1f}" for one in self.number(column)[0].tolist()]
+            self.word_cache[column] = np.array(words, dtype=object)
+        return self.word_cache[column]
 
     def _column(self, name: str) -> Array:
         found: Array | None = self.columns.get(name)

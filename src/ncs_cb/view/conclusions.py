@@ -65,7 +65,6 @@ def _conclusion(r: Reading, row: Row) -> Conclusion | None:
         return None
     asks = (one for one in records(r.result.asks) if one["criteria"] == row["criteria"])
     return Conclusion(
-        r.result.study.study_id,
         own,
         str(row["category"]),
         str(row["not_excluded"] or ""),
