@@ -172,9 +172,7 @@ def _without_outputs(
     others = [pair for pair in claimed if pair not in ours]
     if not others:
         return claimed, []
-    return others, [
-        Decision(s.name, "choice", "ignored", _OWN_RESULT) for s, _ in ours
-    ]
+    return others, [Decision(s.name, "choice", "ignored", _OWN_RESULT) for s, _ in ours]
 
 
 def _unknown_format(source: Input) -> ReadError:
