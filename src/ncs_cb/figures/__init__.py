@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from ncs_cb import view as views
+from ncs_cb.errors import ArgumentError
 from ncs_cb.figures import arm, course, curves, measured, traces
 from ncs_cb.figures.drawing import Drawing, to_matplotlib, to_svg
 from ncs_cb.model import Result, Side
@@ -188,7 +189,7 @@ def nerve_figure(
 
     Raises
     ------
-    ValueError
+    ArgumentError
         If the result holds no such nerve, side and muscle, or no waveform of it; the message
         names those it holds.
     """
@@ -229,7 +230,7 @@ def estimate_figure(
                 drawing = _fit(result, view, item, part)
                 if drawing is not None:
                     return to_matplotlib(drawing)
-    raise ValueError(
+    raise ArgumentError(
         f"the result holds no block estimate of {side} {nerve} {segment}; it holds: {_held(view)}"
     )
 
@@ -250,12 +251,12 @@ def timeline_figure(compared: Compared, *, lang: str = "en") -> MatplotlibFigure
 
     Raises
     ------
-    ValueError
+    ArgumentError
         If no visit has a segment that could be measured.
     """
     drawing = course.draw(compared, build_comparison(compared, lang=lang).labels, lang=lang)
     if drawing is None:
-        raise ValueError("no visit has a segment that could be measured")
+        raise ArgumentError("no visit has a segment that could be measured")
     return to_matplotlib(drawing)
 
 
@@ -286,14 +287,16 @@ def plot_traces(
 
     Raises
     ------
-    ValueError
+    ArgumentError
         If the numbers do not fit each other, or rate and stimulus are not known.
     """
     told: dict[str, Any] = {"sampling_rate_hz": sampling_rate_hz, "stimulus_index": stimulus_index}
     for name, value in told.items():
         known = frame.attrs.get(name) if value is None else value
         if known is None or (isinstance(known, tuple) and len(known) != len(frame)):
-            raise ValueError(f"{name} is not known of this table; give it as it was measured with")
+            raise ArgumentError(
+                f"{name} is not known of this table; give it as it was measured with"
+            )
         told[name] = known
     return to_matplotlib(measured.draw(samples_mv, frame, *told.values()))
 
@@ -307,7 +310,7 @@ def _of_nerve(
         if drawing is not None:
             return to_matplotlib(drawing)
     wanted = f"{side} {nerve}" + (f" ({muscle})" if muscle else "")
-    raise ValueError(
+    raise ArgumentError(
         f"the result holds no {_DRAWN_FROM[name]} of {wanted}; it holds: {_held(view)}"
     )
 
