@@ -51,7 +51,7 @@ def print_result(console: Console, result: Result, *, lang: str) -> None:
             console.print(_verdicts(nerve, shown))
         else:  # one site alone: there is nothing to compare it with
             for one in nerve.responses:
-                say(console, plain(f"{one.label}: {one.caption}"))
+                say(console, plain(f"{one.label}{shown.labels['colon']}{one.caption}"))
         for flag in nerve.flags:
             say(console, Text(plain(f"! {flag.heading}"), style="yellow"))
     for conclusion in shown.diagnosis:
