@@ -45,7 +45,8 @@ def visible(text: str) -> str:
     >>> visible("a\x1b[2Jb\u202ec")
     'a [2Jb c'
     """
-    if text.isascii() and text.isprintable():
+    # What can be printed, in any script, steers nothing; to look letter by letter takes long.
+    if text.isprintable():
         return text
     return text.translate(_SHOWN)
 

@@ -151,10 +151,11 @@ def as_number(cell: Any) -> float:
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Give the rows of `frame` by the names of its columns.
 
-    It goes column by column: value by value, text held by Arrow takes ten times as long.
+    It goes through one array of the whole: value by value, text held by Arrow takes ten times as
+    long, and column by column twice.
     """
+    if not len(frame):
+        return []
     names = [str(name) for name in frame.columns]
-    if not names:
-        return [{} for _ in range(len(frame))]
-    cells = (column.tolist() for _, column in frame.items())
-    return [dict(zip(names, row, strict=True)) for row in zip(*cells, strict=True)]
+    rows = frame.to_numpy(dtype=object).tolist()
+    return [dict(zip(names, row, strict=True)) for row in rows]

@@ -109,6 +109,8 @@ def _with_crossings(x: Floats, height: Floats, own: Room) -> tuple[Floats, Float
             at = np.flatnonzero(before * after < 0.0)
         places.append(at + before[at] / (before[at] - after[at]))
         heights.append(np.full(len(at), edge))
+    if len(places[1]) + len(places[2]) == 0:
+        return x, height
     place = np.concatenate(places)
     order = np.argsort(place, kind="stable")
     return np.interp(place[order], places[0], x), np.concatenate(heights)[order]

@@ -6,10 +6,11 @@ import math
 import re
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
-from ncs_cb import flags
+from ncs_cb import columns, flags
 from ncs_cb.figures import style
 from ncs_cb.figures.aligned import moved_ms
 from ncs_cb.figures.drawing import (
@@ -50,6 +51,16 @@ _UNDER_BAR = 14.0
 _BELOW = _UNDER_BAR + 4.0
 # An amplifier is looked at for its limit this near to the stimulus, as in the measuring.
 _RAIL_MS = 12.0
+# What is drawn of a response besides its waveform.
+_VALUES = (
+    "quality_flags",
+    "baseline_mv",
+    "onset_latency_ms",
+    "negative_peak_latency_ms",
+    "negative_peak_amplitude_mv",
+    "negative_peak_duration_ms",
+    "total_negative_duration_ms",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +100,9 @@ class _Place:
 
 def draw(result: Result, view: View, nerve: NerveView) -> Drawing | None:
     """Draw one nerve; None when it has no waveform at all."""
-    used = [s for s in nerve.responses if not is_spare(result, s)]
-    rows = [_row(result, site) for site in used]
+    values = columns.records(result.traces[list(_VALUES)])
+    used = [site for site in nerve.responses if flags.is_used(values[site.row]["quality_flags"])]
+    rows = [_row(response_of(result, site), site, values[site.row]) for site in used]
     if not any(row.has_trace for row in rows):
         return None
     scale, reaches = _scale(rows)
@@ -111,19 +123,12 @@ def draw(result: Result, view: View, nerve: NerveView) -> Drawing | None:
     return sheet
 
 
-def is_spare(result: Result, site: SiteView) -> bool:
-    """Tell whether another response of the site stands for it."""
-    return not flags.is_used(result.traces["quality_flags"].iloc[site.row])
-
-
 def response_of(result: Result, site: SiteView) -> Trace | None:
     """Give the waveform of a response; None for numbers only and for a record read back."""
     return result.responses[site.row].trace if site.row < len(result.responses) else None
 
 
-def _row(result: Result, site: SiteView) -> _Row:
-    values = result.traces.iloc[site.row]
-    trace = response_of(result, site)
+def _row(trace: Trace | None, site: SiteView, values: dict[str, Any]) -> _Row:
     time_ms, samples_mv = _samples(trace, _number(values["baseline_mv"]))
     names = ("negative_peak_latency_ms", "negative_peak_amplitude_mv")
     peak = _number(values[names[0]]), _number(values[names[1]])
