@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -110,7 +109,11 @@ def as_key(name: str) -> str:
     >>> as_key("below_elbow"), as_key("28.06.1981"), as_key("rule[2]")
     ('below_elbow', '"28.06.1981"', 'rule[2]')
     """
-    return name if _PLAIN_KEY.fullmatch(name) else json.dumps(name, ensure_ascii=False)
+    if _PLAIN_KEY.fullmatch(name):
+        return name
+    import json
+
+    return json.dumps(name, ensure_ascii=False)
 
 
 def shortened(name: str, n_bytes: int) -> str:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from html import escape
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +29,7 @@ PAPER = "#ffffff"
 _FONT = "'Helvetica Neue', Arial, 'Liberation Sans', 'Noto Sans CJK SC', 'PingFang SC', sans-serif"
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """A polyline, or a polygon when it has a fill; NaN breaks it."""
 
     x: Floats
@@ -41,8 +40,7 @@ class Line:
     fill: str = "none"
 
 
-@dataclass(frozen=True, slots=True)
-class Disc:
+class Disc(NamedTuple):
     """A filled circle."""
 
     x: float
@@ -53,8 +51,7 @@ class Disc:
     width: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(NamedTuple):
     """One line of text; `y` is its baseline."""
 
     x: float
@@ -66,8 +63,7 @@ class Text:
     is_bold: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """Shapes that lead to an anchor of the page and speak their title."""
 
     shapes: tuple[Line | Disc | Text, ...]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -63,8 +62,7 @@ _VALUES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(NamedTuple):
     """One response ready to be drawn; times from the stimulus, voltages from baseline."""
 
     site: SiteView
@@ -78,8 +76,7 @@ class _Row:
     rail_ms: tuple[float, float]
 
 
-@dataclass(frozen=True, slots=True)
-class _Scale:
+class _Scale(NamedTuple):
     """From ms and mV to points."""
 
     start_ms: float
@@ -90,8 +87,7 @@ class _Scale:
         return np.asarray(_LEFT + (np.asarray(time_ms) - self.start_ms) * self.points_per_ms)
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(NamedTuple):
     """Where the row of one site stands."""
 
     base: float

@@ -7,9 +7,7 @@ that is allowed, or a number.
 
 from __future__ import annotations
 
-import hashlib
 import re
-import tomllib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from functools import cache
@@ -127,6 +125,9 @@ def parse(content: bytes, name: str, error: type[NcsError] = TableError) -> Data
     NcsError
         Of the kind given: if it is not TOML in UTF-8, or its tables are nested without end.
     """
+    import tomllib
+    from hashlib import sha256
+
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -143,7 +144,7 @@ def parse(content: bytes, name: str, error: type[NcsError] = TableError) -> Data
         raise error("a number or date in it is out of range.", source=name) from None
     if is_deep(raw):
         raise error("nested too deeply.", source=name)
-    return DataText(name, hashlib.sha256(content).hexdigest(), raw)
+    return DataText(name, sha256(content).hexdigest(), raw)
 
 
 def text(folder: str, id_or_path: str | Path) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -50,8 +49,8 @@ def render(result: Result, *, lang: str = "en") -> bytes:
     return _compile(
         "report.typ",
         {
-            "view": asdict(v),
-            "figures": asdict(figures.draw_all(result, v)),
+            "view": _by_name(v),
+            "figures": _by_name(figures.draw_all(result, v)),
             "grades": sorted({*SHOWN_GRADES, *(s.grade for s in v.stretches)}),
             "logo": list(_image(v.letterhead.logo)),
             "shorts": _shorts(v.labels) | {s.grade: s.short for s in v.stretches},
@@ -66,12 +65,21 @@ def render_comparison(comparison: Comparison, *, lang: str = "en") -> bytes:
     return _compile(
         "comparison.typ",
         {
-            "view": asdict(v),
+            "view": _by_name(v),
             "timeline": figures.to_svg(drawing) if drawing is not None else "",
             "grades": list(SHOWN_GRADES),
             "shorts": _shorts(v.labels),
         },
     )
+
+
+def _by_name(part: Any) -> Any:
+    """Give what a view is made of as Typst reads it: every part by the name of its field."""
+    if isinstance(part, dict):
+        return {name: _by_name(one) for name, one in part.items()}
+    if hasattr(part, "_asdict"):
+        return _by_name(part._asdict())
+    return [_by_name(one) for one in part] if isinstance(part, tuple) else part
 
 
 def _image(uri: str) -> bytes:

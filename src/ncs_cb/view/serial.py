@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import pandas as pd
 
@@ -68,8 +67,7 @@ class Compared(Protocol):
         """What the comparison cannot know."""
 
 
-@dataclass(frozen=True, slots=True)
-class PairView:
+class PairView(NamedTuple):
     """Two visits side by side."""
 
     title: str
@@ -78,8 +76,7 @@ class PairView:
     events: Table
 
 
-@dataclass(frozen=True, slots=True)
-class ComparisonView:
+class ComparisonView(NamedTuple):
     """A comparison in words and rounded numbers."""
 
     lang: str
