@@ -40,15 +40,14 @@ def indented(value: Any, depth: int = 0) -> str:
         return _listed(_rows(value, depth + 1), depth)
     if not isinstance(value, _NESTED) or not value:
         return _encoder(",").encode(value)
-    is_list = isinstance(value, list)
-    for one in value if is_list else value.values():
+    for one in value if isinstance(value, list) else value.values():
         if isinstance(one, (*_NESTED, Columns)):
             break
     else:
         line = "\n" + " " * (depth + 1)
         text = _encoder("," + line).encode(value)
         return f"{text[0]}{line}{text[1:-1]}{line[:-1]}{text[-1]}"
-    if is_list:
+    if isinstance(value, list):
         return _listed([indented(one, depth + 1) for one in value], depth)
     named = [f"{_encoder(',').encode(name)}: {indented(value[name], depth + 1)}" for name in value]
     return f"{{{_listed(named, depth)[1:-1]}}}"
