@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +50,7 @@ def render(result: Result, *, lang: str = "en") -> bytes:
     return _compile(
         "report.typ",
         {
-            "view": _by_name(v),
+            "view": _by_name(asdict(v)),
             "figures": _by_name(figures.draw_all(result, v)),
             "grades": sorted({*SHOWN_GRADES, *(s.grade for s in v.stretches)}),
             "logo": list(_image(v.letterhead.logo)),
@@ -65,7 +66,7 @@ def render_comparison(comparison: Comparison, *, lang: str = "en") -> bytes:
     return _compile(
         "comparison.typ",
         {
-            "view": _by_name(v),
+            "view": _by_name(asdict(v)),
             "timeline": figures.to_svg(drawing) if drawing is not None else "",
             "grades": list(SHOWN_GRADES),
             "shorts": _shorts(v.labels),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 
@@ -163,7 +164,8 @@ class Legend(NamedTuple):
     word: str
 
 
-class View(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class View:
     """A whole report in words and rounded numbers; each writer only lays it out.
 
     ``labels`` are the fixed words a writer needs (headings, captions), by key.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple, Protocol
 
@@ -76,7 +77,8 @@ class PairView(NamedTuple):
     events: Table
 
 
-class ComparisonView(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class ComparisonView:
     """A comparison in words and rounded numbers."""
 
     lang: str
