@@ -131,6 +131,28 @@ def test_what_became_of_the_block(earlier, after, course, changed):
     assert (None if pd.isna(row["is_changed"]) else bool(row["is_changed"])) is changed
 
 
+def test_a_block_that_becomes_complete_is_another_class_than_a_partial_one():
+    partial = visit(10.0, 4.0)
+    complete = later(10.0, np.nan, flag="response_absent")
+    row = change(partial, complete)
+    assert (row["block_course"], row["interpretation"]) == ("persistent", "more_block")
+    assert row["is_changed"]
+    # As in table segments: a response that is known to be absent is a fall of 100 %.
+    assert complete.segments["area_reduction_pct"].item() == 100.0
+    assert row["later_area_reduction_pct"] == 100.0
+    assert row["area_reduction_change_pct"] == pytest.approx(40.0)
+    assert not row["is_first_phase"]
+    timeline = serial.compare([partial, complete]).timeline
+    assert timeline["area_reduction_pct"].to_list() == pytest.approx([60.0, 100.0])
+    assert change(replace_day(complete, 1), replace_day(partial, 9))["is_changed"]
+    assert not change(replace_day(complete, 1), replace_day(complete, 9))["is_changed"]
+
+
+def replace_day(result, month):
+    details = replace(result.study.details, visit_date=date(2026, month, 2))
+    return replace(result, study=replace(result.study, details=details))
+
+
 @pytest.mark.parametrize(
     ("ratio", "event"),
     [

@@ -10,11 +10,12 @@ import pytest
 from ncs_cb.columns import table_columns
 from ncs_cb.errors import ReportError
 from ncs_cb.judging import diagnosis, features
+from ncs_cb.judging.examined import examined
 from ncs_cb.judging.rows import gather
 from ncs_cb.judging.sensory import all_normal, sensory_studies, through
 from ncs_cb.judging.verdicts import judge
 from ncs_cb.knowledge import criteria
-from ncs_cb.knowledge.reference import chain
+from ncs_cb.knowledge.reference import DEFAULT, chain
 from ncs_cb.model import Details, FWaveValue, SensoryValue
 from ncs_cb.wording.conclusions import explain
 
@@ -74,7 +75,8 @@ def trace(nerve="median", site="wrist", **values):
 def conclude(rows, details, sets="efns_pns_2010", traces=EMPTY, f_waves=EMPTY):
     segments = pd.DataFrame(rows)
     gathered = gather(judge(segments, sets), segments, traces, f_waves, {"p": details})
-    return diagnosis.conclusions(gathered, {"p": details}, criteria=sets)
+    visits = examined(gathered, {"p": details}, chain(DEFAULT))
+    return [one for _, one in diagnosis.conclusions(visits, criteria=sets)]
 
 
 def explanation(rows, details, sets="efns_pns_2010", lang="en"):
@@ -432,7 +434,8 @@ FEATURES, DIFFERENTIAL = 0, 1
 
 
 def bearings(*tables):
-    return features.features_and_differential(gather(*tables), tables[-1], reference="aanem_2016")
+    sets = chain("aanem_2016")
+    return features.features_and_differential(examined(gather(*tables), tables[-1], sets), sets)
 
 
 def listed(rows, details, which=FEATURES):

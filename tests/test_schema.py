@@ -174,7 +174,14 @@ def test_an_unknown_key_is_refused_with_its_path_and_the_nearest_name(text, mess
         ("study = 5", r"study: must be a table"),
         ("[clinical]\nmarked_bulbar_involvement = 1", "must be true or false"),
         ("[clinical]\nweakness_duration_months = true", "must be a number"),
-        ("[laboratory]\ncsf_protein_g_per_l = 4500", "plausible: 0 to 100"),
+        ("[laboratory]\ncsf_protein_g_per_l = 4500", "plausible: 0 to 10"),
+        # mg/dL: normal and raised
+        ("[laboratory]\ncsf_protein_g_per_l = 50", "plausible: 0 to 10"),
+        ("[laboratory]\ncsf_protein_g_per_l = 15", "plausible: 0 to 10"),
+        (
+            "[study]\nvisit_date = 2026-03-02\nsymptom_onset_date = 2026-12-02",
+            "symptom_onset_date: 2026-12-02 lies after the day of the visit, 2026-03-02",
+        ),
         ("[limb_temperature_c]\nleft_arm = 91", "plausible: 10 to 45"),
         ("[limb_temperature_c]\nleft_arm = 'warm'", "must be a number"),
         ("[recordings.'a.edf']\npolarity = 'up'", r"allowed: 'negative_up'"),
@@ -185,6 +192,22 @@ def test_an_unknown_key_is_refused_with_its_path_and_the_nearest_name(text, mess
         ("[[sensory]]\nnerve='median'\nside='left'\nvelocity_m_per_s=580", "plausible: 0 to 150"),
         ("sensory = 5", "must be a list of tables"),
         ("[[f_wave]]\nnerve='median'\nside='left'\npersistence_pct=101", "plausible: 0 to 100"),
+        # in seconds; as an H reflex of nobody; one digit too many
+        *(
+            (f"[[f_wave]]\nnerve='ulnar'\nside='left'\nminimum_latency_ms={ms}", "plausible: 10 to")
+            for ms in (0.0267, 1, 5, 150)
+        ),
+        (
+            "[[f_wave]]\nnerve='ulnar'\nside='left'\nminimum_latency_ms=31\nmaximum_latency_ms=28",
+            r"f_wave\[1\]\.minimum_latency_ms: 31 is above maximum_latency_ms, 28",
+        ),
+        *(
+            (
+                f"[[f_wave]]\nnerve='ulnar'\nside='left'\npersistence_pct={share}",
+                f"persistence_pct: {share} is a fraction; write percent: {pct}",
+            )
+            for share, pct in ((0.9, 90), (0.05, 5), (1, 100))
+        ),
         ("[[f_wave]]\nnerve='median'\nside='left'\nn_stimuli=1.5", "n_stimuli"),
         ("[[treatment.courses]]\ndrug='a'\nstart=2026-01-02\nend=2026-01-01", "ends before"),
         ("[[strength]]\nmovement='grip'\nside='left'\nmrc=6", "plausible: 0 to 5"),

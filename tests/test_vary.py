@@ -118,6 +118,33 @@ def test_a_length_that_no_segment_has_is_refused(length):
         ncs_cb.judge(frame, SET)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("area_reduction_pct", 155.0),
+        ("amplitude_reduction_pct", 100.5),
+        ("total_area_reduction_pct", 1e4),
+        ("duration_increase_pct", -120.0),
+        ("distal_amplitude_mv", -3.0),
+        ("distal_amplitude_mv", 9800.0),
+        ("conduction_velocity_m_per_s", -52.0),
+    ],
+)
+def test_a_number_that_no_segment_has_is_refused(name, value):
+    from ncs_cb.columns import conform
+
+    frame = table(2, **{name: [50.0, value]})
+    whole = conform(table(2, **{name: [50.0, value], "is_adjacent": [True, True]}), "segments")
+    for one in (frame, whole):
+        with pytest.raises(StudyError, match=rf"{name} is .* in row 2; (it is|plausible)"):
+            ncs_cb.judge(one, SET)
+
+
+def test_a_complete_block_and_a_larger_proximal_response_are_no_error():
+    frame = table(2, area_reduction_pct=[100.0, -250.0], amplitude_reduction_pct=[100.0, -250.0])
+    assert len(ncs_cb.judge(frame, SET)) == 2
+
+
 def test_a_length_that_was_not_measured_is_no_error():
     frame = table(2, length_mm=[np.nan, 210.0])
     assert len(ncs_cb.judge(frame, SET)) == 2

@@ -12,9 +12,11 @@ import pytest
 from ncs_cb.columns import table_columns
 from ncs_cb.errors import StudyError, TableError
 from ncs_cb.judging import truth
-from ncs_cb.judging.verdicts import judge, side_by_side
+from ncs_cb.judging.grounds import grounds_of
+from ncs_cb.judging.verdicts import judge, judge_in_short, side_by_side
 from ncs_cb.knowledge import criteria
 from ncs_cb.model import Details
+from ncs_cb.reports.tables import to_arrow
 
 # 100 * (7.15 / 5.5 - 1) is 30.000000000000004, 100 * (1 - 21 / 30) is 30.000000000000004.
 NEAR_30 = 100 * (7.15 / 5.5 - 1)
@@ -283,7 +285,27 @@ def test_evidence_never_prints_a_number_as_its_limit_when_it_is_not():
     ].item()
     texts = [r["text"] for r in rows]
     assert "duration increase 30.18 % > 30 %" in texts
-    assert truth.sentence("x_pct", "ge", 49.99996, 50.0, False) == "x 49.99996 % < 50 %"
+    assert truth.around("x_pct", "ge", 50.0, False)[:2] == ("x ", " % < 50 %")
+    values, limits = np.array([49.99996, 62.14, 50.0]), np.full(3, 50.0)
+    words = truth.numbers_in_words(values, limits, np.array(["50.0", "62.1", "50.0"], dtype=object))
+    assert words.tolist() == ["49.99996", "62.1", "50"]
+    assert words.tolist() == [truth.number(one, 50.0) for one in values]
+
+
+def test_evidence_in_short_comes_to_the_same_as_in_full_and_is_archived_alike():
+    """The archive and the conclusions take it in short; a result holds it row by row."""
+    numbers = [{}, {"distal_amplitude_mv": 0.0}, {"total_area_reduction_pct": math.nan}]
+    numbers += [{"total_area_reduction_pct": one} for one in (-0.0, 0.0, 30.02, 49.99996, 1e-7)]
+    rows = [segment(**one) for one in numbers]
+    rows += [segment(nerve="median", muscle="apb", segment="axilla-erb", supramaximal=False)]
+    segments = pd.DataFrame(rows)
+    sets = criteria.chosen(["efns_pns_2010", "utrecht_2000", "partial_block_20pct"])
+    short, full = judge_in_short(segments, sets), judge(segments, sets)
+    archived = [to_arrow(one, "verdicts")["evidence"].to_pylist() for one in (short, full)]
+    assert archived[0] == archived[1]
+    assert json.loads(archived[0][0]) == full["evidence"][0]
+    grounds = [grounds_of(one["evidence"].tolist()) for one in (short, full)]
+    assert grounds[0] == grounds[1]
 
 
 def test_evidence_says_what_is_unknown():

@@ -24,6 +24,7 @@ from ncs_cb.errors import ReportError
 from ncs_cb.judging.limits import limits_table
 from ncs_cb.knowledge import criteria
 from ncs_cb.knowledge.anatomy import anatomy
+from ncs_cb.knowledge.reference import chain
 from ncs_cb.view.reading import overall
 from ncs_cb.view.rounding import NOTHING, number, plain, signed
 from ncs_cb.wording.catalog import load, read_catalog, registry_texts
@@ -402,7 +403,7 @@ def test_the_estimate_is_called_research_wherever_it_is_shown(built):
 def test_a_value_outside_its_normal_limit_is_marked_with_the_set(result):
     weak = result.traces.copy()
     weak.loc[weak.index[4], "negative_peak_amplitude_mv"] = 3.0
-    marks = limits_table(weak, result.segments, {}, reference="aanem_2016")
+    marks = limits_table(weak, result.segments, {}, (), chain("aanem_2016"))
     built = view.build(replace(result, traces=weak, limits=marks))
     median = next(n for n in built.nerves if n.id == "median-right-apb")
     cells = [c for c in median.sites.rows[0] if c.tone == "outside"]

@@ -27,8 +27,9 @@ from ncs_cb.judging import (
     limits,
     sensory,
 )
-from ncs_cb.judging.rows import Gathered, gather
-from ncs_cb.judging.verdicts import judge
+from ncs_cb.judging.examined import Examined, examined
+from ncs_cb.judging.rows import gather
+from ncs_cb.judging.verdicts import judge_in_short, written_out
 from ncs_cb.knowledge import criteria as criteria_sets
 from ncs_cb.knowledge import reference as reference_sets
 from ncs_cb.knowledge import set_words, thresholds
@@ -61,16 +62,17 @@ class Tables:
     """What was found in many studies together, before it is split study by study.
 
     ``frames`` maps names of tables to DataFrames whose ``study_id`` is the running number of the
-    study as text, since two studies may carry the same id; ``checks`` holds what the checks found
-    of each adjacent segment, ``responses`` the response behind each row of ``traces``, ``fits``
-    the fit of each row of ``segments`` that has one, ``decisions`` one tuple per study. ``rows``
-    holds what may be concluded from, by study: ``segments`` and ``traces`` in it lack the numbers
-    that nothing may be concluded from.
+    study as text, since two studies may carry the same id, and whose evidence is in short
+    (:class:`ncs_cb.model.Evidence`); ``checks`` holds what the checks found of each adjacent
+    segment, ``responses`` the response behind each row of ``traces``, ``fits`` the fit of each
+    row of ``segments`` that has one, ``decisions`` one tuple per study. ``visits`` holds what may
+    be concluded from, by study: their segments and traces lack the numbers that nothing may be
+    concluded from.
     """
 
     frames: Mapping[str, pd.DataFrame]
     checks: quality.Findings
-    rows: Gathered
+    visits: tuple[Examined, ...]
     responses: tuple[Response, ...]
     fits: Mapping[int, dispersion.Fitted]
     decisions: tuple[tuple[Decision, ...], ...]
@@ -160,12 +162,13 @@ def analyze_together(
     recruitment = sweeps.recruitment_table(traces, sweep_counts)
     traces = with_doubted_times(sweeps.attest(traces, recruitment))
     traces, printed = machine.set_beside(traces, waveforms)
-    pairs, fits = _estimate(
-        segments.pair_sites(traces, stand_in.printed_by_place(by_key)), traces, waveforms
-    )
+    used = segments.used_rows(traces)
+    pairs = segments.pair_sites(traces, stand_in.printed_by_place(by_key), used=used)
+    pairs, fits = _estimate(pairs, used, traces, waveforms)
     checks = _checks(pairs, traces, details, responses, reference, recruitment)
     pairs = quality.with_flags(pairs, checks)
-    verdicts = judge(pairs, criteria, reference=reference, details=details, checks=checks)
+    sets = criteria_sets.chosen(criteria)
+    verdicts = judge_in_short(pairs, sets, reference=reference, details=details, checks=checks)
     frames = {
         "traces": traces,
         "segments": pairs,
@@ -176,19 +179,14 @@ def analyze_together(
     }
     readable = contradictions.readable(pairs, traces, checks)
     rows = gather(verdicts, *readable, frames["f_waves"], details)
-    frames |= _concluded(rows, studies, criteria, reference)
+    visits = examined(rows, details, reference_sets.chain(reference))
+    frames |= _concluded(visits, studies, criteria, reference)
     stood_in = stand_in.decisions(by_key, pairs)
     decisions = tuple(
-        (
-            *study.decisions,
-            *stood_in.get(key, ()),
-            *corrected[number],
-            *chosen[number].decisions,
-            *printed.get(key, ()),
-        )
-        for number, (key, study) in enumerate(by_key.items())
+        (*study.decisions, *stood_in.get(key, ()), *marks, *choice.decisions, *printed.get(key, ()))
+        for (key, study), marks, choice in zip(by_key.items(), corrected, chosen, strict=True)
     )
-    return Tables(frames, checks, rows, responses, fits, decisions)
+    return Tables(frames, checks, visits, responses, fits, decisions)
 
 
 def _checks(
@@ -211,19 +209,17 @@ def _checks(
 
 
 def _concluded(
-    rows: Gathered,
+    visits: Sequence[Examined],
     studies: Sequence[Study],
     criteria: Sequence[str] | None,
     reference: str,
 ) -> dict[str, pd.DataFrame]:
     """Give the tables that say what the numbers come to."""
-    details = _details(studies)
-    made = diagnosis.conclusions(rows, details, criteria=criteria, reference=reference)
+    made = diagnosis.conclusions(visits, criteria=criteria)
     said = impression.impressions(
-        rows,
-        details,
+        visits,
         made,
-        reference=reference,
+        reference_sets.chain(reference),
         unassigned=_unassigned(studies),
         left_out=_left_out(studies),
     )
@@ -324,27 +320,29 @@ def _typed_row(row: TypedResponse) -> dict[str, object]:
 
 
 def _estimate(
-    pairs: pd.DataFrame, traces: pd.DataFrame, responses: Sequence[Trace | None]
+    pairs: pd.DataFrame,
+    used: segments.Used,
+    traces: pd.DataFrame,
+    responses: Sequence[Trace | None],
 ) -> tuple[pd.DataFrame, dict[int, dispersion.Fitted]]:
     """Add the block estimate of each adjacent segment; it enters no published criterion."""
     said = traces["response"].tolist()
     found = {  # of a response that is absent none: noise fits, too
-        place: None if str(said[row]) == "absent" else responses[row]
-        for place, row in segments.used_rows(traces).items()
+        place: None if str(said[row]) == "absent" else responses[row] for place, row in used.items()
     }
     adjacent = pairs["is_adjacent"].to_numpy(dtype=bool)
     ends = compress(keys_of(pairs, [*_SERIES, "distal_site", "proximal_site"]), adjacent)
     wanted = [
         (found[(*series, distal)], found[(*series, proximal)]) for *series, distal, proximal in ends
     ]
-    estimates, fits = dispersion.fit_segments(wanted)
+    estimates, words, fits = dispersion.fit_segments(wanted)
     rows = np.flatnonzero(adjacent).tolist()
     columns: dict[str, Any] = {}
-    for name in {*estimates} & {*pairs} - {"quality_flags"}:
+    for name in estimates.keys() & {*pairs}:
         columns[name] = np.full(len(pairs), np.nan)
-        columns[name][adjacent] = estimates[name].to_numpy()
+        columns[name][adjacent] = estimates[name]
     texts = pairs["quality_flags"].tolist()
-    for row, more in zip(rows, estimates["quality_flags"].tolist(), strict=True):
+    for row, more in zip(rows, words, strict=True):
         if more:
             texts[row] = flags.added(texts[row], *flags.split(more))
     table = pairs.assign(**columns, quality_flags=pd.array(texts, dtype="string"))
@@ -390,7 +388,8 @@ def results(
         One per study, in order.
     """
     frames = {**tables.frames, **_judgement(tables, _details(studies), reference)}
-    parts = {name: _cut(frame) for name, frame in frames.items()}
+    names = {_key(number): study.study_id for number, study in enumerate(studies)}
+    parts = {name: _cut(frames[name], names) for name in RESULT_TABLES}
     responses, fits = _responses_by_study(tables), _fits_by_study(tables)
     files, sets = _data_files(criteria, reference), _set_words(criteria, reference)
     studies = [attest_in_general(study, supramaximal=supramaximal) for study in studies]
@@ -400,10 +399,7 @@ def results(
     made = []
     for number, study in enumerate(studies):
         key = _key(number)
-        own: dict[str, Any] = {
-            name: _own_part(parts[name].get(key), frames[name], study.study_id)
-            for name in RESULT_TABLES
-        }
+        own: dict[str, Any] = {name: part[key] for name, part in parts.items()}
         provenance = Provenance(
             version=ncs_cb.__version__,
             **files,
@@ -429,13 +425,16 @@ def _judgement(
 ) -> dict[str, pd.DataFrame]:
     """Say what the numbers mean for whoever reads the report of one study."""
     traces, pairs = tables.frames["traces"], tables.frames["segments"]
-    typical, others = features.features_and_differential(tables.rows, details, reference=reference)
+    sets = reference_sets.chain(reference)
+    typical, others = features.features_and_differential(tables.visits, sets)
+    studies = sensory.judged(traces, details, sets)
     return {
+        "verdicts": written_out(tables.frames["verdicts"]),
         "checks": tables.checks.table(),
         "features": typical,
         "differential": others,
-        "sensory": sensory.sensory_table(traces, details, reference=reference),
-        "limits": limits.limits_table(traces, pairs, details, reference=reference),
+        "sensory": sensory.sensory_table(studies),
+        "limits": limits.limits_table(traces, pairs, details, studies, sets),
     }
 
 
@@ -469,20 +468,19 @@ def _fits_by_study(tables: Tables) -> dict[str, dict[tuple[str, str, str, str], 
     return found
 
 
-def _cut(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Cut a table study by study."""
-    places: dict[str, list[int]] = {}
-    for place, key in enumerate(frame["study_id"].tolist()):
-        places.setdefault(key, []).append(place)
-    return {key: frame.iloc[rows] for key, rows in places.items()}
-
-
-def _own_part(part: pd.DataFrame | None, whole: pd.DataFrame, study_id: str) -> pd.DataFrame:
-    if part is None:
-        return whole.iloc[:0].reset_index(drop=True)
-    named = part.reset_index(drop=True)
-    named["study_id"] = pd.array([study_id] * len(named), dtype="string")
-    return named
+def _cut(frame: pd.DataFrame, names: Mapping[str, str]) -> dict[str, pd.DataFrame]:
+    """Cut a table study by study, in the order of `names`: of keys, and the ids put for them."""
+    keys = frame["study_id"].to_numpy(dtype=str)
+    order = np.argsort(keys, kind="stable")
+    # All rows are taken at once; a study is a stretch of them.
+    whole = frame.iloc[order]
+    whole["study_id"] = pd.array([names[key] for key in keys[order].tolist()], dtype="string")
+    ends = np.searchsorted(keys[order], [*names], side="right").tolist()
+    parts = {}
+    for key, start, end in zip(names, [0, *ends], ends, strict=False):
+        parts[key] = whole.iloc[start:end]
+        parts[key].index = pd.RangeIndex(end - start)
+    return parts
 
 
 def _responses_by_study(tables: Tables) -> dict[str, tuple[Response, ...]]:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,7 @@ from ncs_cb.vocabulary import GRADES, TOLERANCE
 from ncs_cb.wording.checks import say
 
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 
 _SEGMENT = ["nerve", "side", "muscle", "segment", "distal_site", "proximal_site"]
 _ENDS = ("distal", "proximal")
@@ -229,18 +231,36 @@ def _visit_rows(visit: Visit) -> pd.DataFrame:
     ].reset_index(drop=True)
     for end in _ENDS:
         table = _with_response(table, visit.result.traces, end)
-    is_total = table[["distal_total", "proximal_total"]].notna().all(axis=1)
+    is_complete = _is_complete(table["amplitude_reduction_pct"])
+    is_total = _has_totals(table, is_complete)
     for end in _ENDS:
         area = table[f"{end}_total"].where(is_total, table[f"{end}_first"])
         table[f"{end}_area_mv_ms"] = area
-    ratio = table["proximal_area_mv_ms"] / table["distal_area_mv_ms"]
     return table.assign(
-        area_reduction_pct=100.0 * (1.0 - ratio),
+        area_reduction_pct=_area_fall(table, "", is_complete),
         is_first_phase=(~is_total).astype("boolean").mask(table["distal_area_mv_ms"].isna()),
         visit=visit.number,
         study_id=visit.result.study.study_id,
         visit_date=visit.visit_date.isoformat() if visit.visit_date else None,
     )
+
+
+def _is_complete(amplitude_reduction_pct: pd.Series) -> Bools:
+    """Tell where nothing comes through, of which table ``segments`` says 100 %."""
+    fall = amplitude_reduction_pct.to_numpy(dtype=np.float64, na_value=np.nan)
+    return fall >= 100.0 - TOLERANCE
+
+
+def _has_totals(table: pd.DataFrame, is_complete: Bools, suffix: str = "") -> pd.Series:
+    """Tell where areas over all phases are known; of a response that is absent there is none."""
+    distal, proximal = (table[f"{end}_total{suffix}"].notna() for end in _ENDS)
+    return distal & (proximal | is_complete)
+
+
+def _area_fall(table: pd.DataFrame, when: str, is_complete: Bools) -> pd.Series:
+    """Fall of the area; 100 % where nothing comes through, as in table ``segments``."""
+    ratio = table[f"{when}proximal_area_mv_ms"] / table[f"{when}distal_area_mv_ms"]
+    return (100.0 * (1.0 - ratio)).mask(is_complete, 100.0)
 
 
 def _with_response(table: pd.DataFrame, traces: pd.DataFrame, end: str) -> pd.DataFrame:
@@ -298,14 +318,14 @@ def _in_order_of(both: pd.DataFrame, tables: Sequence[pd.DataFrame]) -> list[int
 def _add_areas(table: pd.DataFrame, both: pd.DataFrame) -> None:
     """Areas over all phases where all four responses have them, else of the first phase."""
     whens = (("earlier", "_a"), ("later", "_b"))
-    totals = both[[f"{end}_total{suffix}" for _, suffix in whens for end in _ENDS]]
-    is_total = totals.notna().all(axis=1)
+    complete = {when: _is_complete(table[f"{when}_amplitude_reduction_pct"]) for when, _ in whens}
+    has_totals = [_has_totals(both, complete[when], suffix) for when, suffix in whens]
+    is_total = has_totals[0] & has_totals[1]
     for when, suffix in whens:
         for end in _ENDS:
             area = both[f"{end}_total{suffix}"].where(is_total, both[f"{end}_first{suffix}"])
             table[f"{when}_{end}_area_mv_ms"] = area
-        ratio = table[f"{when}_proximal_area_mv_ms"] / table[f"{when}_distal_area_mv_ms"]
-        table[f"{when}_area_reduction_pct"] = 100.0 * (1.0 - ratio)
+        table[f"{when}_area_reduction_pct"] = _area_fall(table, f"{when}_", complete[when])
     table["is_first_phase"] = (~is_total).astype("boolean")
     for end in _ENDS:
         for what in ("amplitude_mv", "area_mv_ms"):
@@ -421,11 +441,17 @@ def _with_grades(table: pd.DataFrame, earlier: Result, later: Result) -> pd.Data
     judged = pd.concat(parts, ignore_index=True)
     order = np.arange(len(judged)).reshape(len(parts), -1).T.ravel()  # segment by segment
     judged = judged.iloc[order].reset_index(drop=True)
-    grades = judged[["earlier_conduction_block", "later_conduction_block", "segment_event"]]
-    rows = list(grades.itertuples(index=False, name=None))
+    earlier_class, later_class = (_classes(judged, when) for when in ("earlier", "later"))
+    rows = list(zip(earlier_class, later_class, judged["segment_event"], strict=True))
     judged["block_course"] = [_course(*row) for row in rows]
     judged["is_changed"] = pd.array([_is_changed(*row) for row in rows], dtype="boolean")
     return judged
+
+
+def _classes(judged: pd.DataFrame, when: str) -> list[BlockClass]:
+    """Give grade and extent: one grade holds partial block and complete block."""
+    is_complete = _is_complete(judged[f"{when}_amplitude_reduction_pct"]).tolist()
+    return list(map(BlockClass, judged[f"{when}_conduction_block"], is_complete))
 
 
 def _grades(table: pd.DataFrame, verdicts: pd.DataFrame, criteria: str) -> list[str | None]:
@@ -437,15 +463,22 @@ def _grades(table: pd.DataFrame, verdicts: pd.DataFrame, criteria: str) -> list[
     return [found.get(key) for key in table[keys].itertuples(index=False, name=None)]
 
 
-def _class(grade: str | None) -> str:
-    """Block, none, or open: nothing else reads as "no block"."""
-    if grade in GRADES:
-        return "block"
-    return "none" if grade == "none" else "open"
+class BlockClass(NamedTuple):
+    """What block there is at a visit."""
+
+    grade: str | None
+    is_complete: bool
+
+    @property
+    def kind(self) -> str:
+        """Block, none, or open: nothing else reads as "no block"."""
+        if self.grade in GRADES:
+            return "block"
+        return "none" if self.grade == "none" else "open"
 
 
-def _course(earlier: str | None, later: str | None, segment_event: str) -> str:
-    before, after = _class(earlier), _class(later)
+def _course(earlier: BlockClass, later: BlockClass, segment_event: str) -> str:
+    before, after = earlier.kind, later.kind
     if "open" in (before, after):
         return "undetermined"
     if before == after:
@@ -457,9 +490,9 @@ def _course(earlier: str | None, later: str | None, segment_event: str) -> str:
     return "resolved" if segment_event == "rise" else "undetermined"
 
 
-def _is_changed(earlier: str | None, later: str | None, segment_event: str) -> bool | None:
-    """The grade changes and the change exceeds repeatability; None when that is open."""
-    if "open" in (_class(earlier), _class(later)):
+def _is_changed(earlier: BlockClass, later: BlockClass, segment_event: str) -> bool | None:
+    """The class changes and the change exceeds repeatability; None when that is open."""
+    if "open" in (earlier.kind, later.kind):
         return None
     if earlier == later or segment_event == "within_repeatability":
         return False

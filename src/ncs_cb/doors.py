@@ -8,6 +8,7 @@ a laboratory's habits hold where the caller says nothing.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,8 @@ import numpy as np
 import pandas as pd
 
 from ncs_cb import analysis
-from ncs_cb.errors import NcsError, StudyError
+from ncs_cb.errors import NcsError, NcsWarning, StudyError
+from ncs_cb.harmless import visible
 from ncs_cb.judging import verdicts
 from ncs_cb.knowledge import lab as labs
 from ncs_cb.knowledge import reference as reference_sets
@@ -94,14 +96,15 @@ def analyze_many(
     Parameters
     ----------
     studies : iterable of Study, str or Path; or str or Path
-        Studies, or paths of one study each. One path alone may be a table with many studies.
+        Studies, or paths of one study each. One path alone may be a table with many studies; one
+        of them that cannot be read is left out with a warning.
     criteria, reference, supramaximal
         As in :func:`analyze`; what is not given is taken from each study's laboratory.
 
     Returns
     -------
     list of Result
-        One per study, in order; the same as analyzing each study alone.
+        One per study read, in order; the same as analyzing each study alone.
     """
     read = _read_all(studies)
     groups: dict[tuple[Any, str], list[int]] = {}
@@ -206,8 +209,16 @@ def studies_from_table(
     list of Study
         In order of first appearance. A missing value is unknown, never absent or normal.
 
+    Warns
+    -----
+    NcsWarning
+        Of each study that is left out because something is wrong with it, with its study id and
+        the reason; `ncs_cb.readers.read_studies` gives the errors themselves, by study id.
+
     Raises
     ------
+    NcsError
+        If the table as a whole, or each of its studies, cannot be read; of these:
     UnitError
         If a unit is missing or unknown.
     StudyError
@@ -227,15 +238,26 @@ def studies_from_table(
     if isinstance(frame_or_path, str | Path):
         return _good(read_studies(frame_or_path, layout=layout, lab=lab))
     own = None if lab is None else labs.load(lab)
-    studies = studies_of_frame(frame_or_path, layout, own)
+    studies = _good(studies_of_frame(frame_or_path, layout, own))
     return studies if own is None else [with_lab(study, own) for study in studies]
 
 
 def _good(read: Mapping[str, Study | NcsError]) -> list[Study]:
-    for one in read.values():
+    """Give the studies that could be read, and warn of each other one of the same table.
+
+    Raises
+    ------
+    NcsError
+        What is wrong with the first one, if none could be read.
+    """
+    good = [one for one in read.values() if isinstance(one, Study)]
+    for name, one in read.items():
         if isinstance(one, NcsError):
-            raise one
-    return [one for one in read.values() if isinstance(one, Study)]
+            if not good:
+                raise one
+            told = f"study '{visible(name)}' is left out: {one}"
+            warnings.warn(told, NcsWarning, stacklevel=3)
+    return good
 
 
 class Measured(pd.DataFrame):

@@ -146,11 +146,14 @@ def added(text: str, *more: str) -> str:
     return join([*split(text), *more])
 
 
+# Few cells differ, so that what they say is remembered.
+@lru_cache(maxsize=4096)
 def is_used(text: object) -> bool:
     """Tell by its ``quality_flags`` cell whether a response stands for its site."""
     return not isinstance(text, str) or "not_used" not in names(text)
 
 
+@lru_cache(maxsize=4096)
 def stands(response: object, text: object) -> bool:
     """Tell whether a response is the answer of its site: stimulated, and not set aside.
 
@@ -162,6 +165,7 @@ def stands(response: object, text: object) -> bool:
     return is_done(response) and is_used(text)
 
 
+@lru_cache(maxsize=4096)
 def is_done(response: object) -> bool:
     """Tell by its cell ``response`` whether a row is of a site where somebody stimulated."""
     return not (isinstance(response, str) and response == "not_done")
@@ -169,5 +173,5 @@ def is_done(response: object) -> bool:
 
 @lru_cache(maxsize=4096)
 def names(text: str) -> frozenset[str]:
-    """Give the set of names in a ``quality_flags`` cell; few cells differ, so it is remembered."""
+    """Give the set of names in a ``quality_flags`` cell."""
     return frozenset(split(text))

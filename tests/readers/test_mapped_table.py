@@ -17,6 +17,7 @@ from ncs_cb import (
     view,
 )
 from ncs_cb.cli.validate import warnings_of
+from ncs_cb.errors import NcsWarning
 from ncs_cb.readers import read_studies
 from ncs_cb.readers._shared.grid import read_grid
 
@@ -504,5 +505,37 @@ def test_marks_beside_a_number_and_the_unit_of_its_column_are_taken_off(
 def test_a_cell_in_a_unit_of_its_own_is_never_scaled_as_its_column(tmp_path, cell, unit):
     text = GERMAN.replace("8,2", cell)
     layout = put(tmp_path, "de.toml", GERMAN_LAYOUT.replace('unit = "mV"', f'unit = "{unit}"'))
-    with pytest.raises(ReadError, match=r"unit of its own|its column in mv"):
-        studies_from_table(put(tmp_path, "t.csv", text, "cp1252"), layout)
+    with pytest.warns(NcsWarning, match=r"'A1' is .* row 2.*(unit of its own|its column in mv)"):
+        (other,) = studies_from_table(put(tmp_path, "t.csv", text, "cp1252"), layout)
+    assert other.study_id == "B2"
+
+
+@pytest.mark.parametrize("kind", ["csv", "frame"])
+def test_one_faulty_study_of_a_table_is_left_out_aloud_and_the_others_are_read(tmp_path, kind):
+    frame = pd.DataFrame(
+        {
+            "study_id": [name for name in ("p1", "p2", "p3") for _ in range(2)],
+            "nerve": "ulnar",
+            "side": "right",
+            "muscle": "adm",
+            "stimulation_site": ["wrist", "below_elbow"] * 3,
+            "negative_peak_amplitude_mv": [9.1, 3.0, 9100, 8.8, 7.2, 7.0],
+        }
+    )
+
+    def table(rows):
+        path = tmp_path / f"{len(rows)}.csv"
+        rows.to_csv(path, index=False)
+        return rows if kind == "frame" else path
+
+    told = r"study 'p2' is left out: .*row .*negative_peak_amplitude_mv.*9100; plausible: 0 to 100"
+    with pytest.warns(NcsWarning, match=told):
+        studies = studies_from_table(table(frame))
+    assert [study.study_id for study in studies] == ["p1", "p3"]
+    if kind == "csv":
+        with pytest.warns(NcsWarning, match="study 'p2'"):
+            results = ncs_cb.analyze_many(table(frame))
+        assert [result.study.study_id for result in results] == ["p1", "p3"]
+    # Where none is left, that is no list of studies.
+    with pytest.raises(UnitError, match="9100; plausible"):
+        studies_from_table(table(frame[2:4]))

@@ -505,3 +505,11 @@ def test_a_damaged_or_newer_record_is_refused(tmp_path, text):
     path.write_text(text)
     with pytest.raises(ncs_cb.NcsError):
         read_study(path)
+
+
+def test_symptoms_that_begin_after_the_day_a_recording_was_made_are_refused(visit):
+    assert read_study(visit).details.visit_date is not None
+    (visit / "study.toml").write_text("[study]\nsymptom_onset_date = 2199-01-01\n")
+    with pytest.raises(StudyError, match="2199-01-01 lies after the day of the visit") as caught:
+        read_study(visit)
+    assert "visit_date, which wins over the clock" in str(caught.value)

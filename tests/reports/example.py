@@ -16,8 +16,9 @@ import pandas as pd
 from ncs_cb import dispersion, flags, model
 from ncs_cb.columns import conform, table_columns
 from ncs_cb.judging import features, impression, limits, sensory
+from ncs_cb.judging.examined import examined
 from ncs_cb.judging.rows import gather
-from ncs_cb.knowledge import criteria, set_words
+from ncs_cb.knowledge import criteria, reference, set_words
 from ncs_cb.reports import pdf
 from ncs_cb.vocabulary import RESULT_TABLES
 
@@ -561,8 +562,11 @@ def result(study_id: str = "p014-2026-03", arm=ARM, *, with_typed: bool = True) 
     people = {study_id: study.details}
     verdicts, f_waves = verdicts_of(segments), _f_waves(study_id)
     rows = gather(verdicts, segments, traces, f_waves, people)
-    typical, others = features.features_and_differential(rows, people, reference="aanem_2016")
-    statements = impression.impressions(rows, people, ())
+    sets = reference.chain("aanem_2016")
+    visits = examined(rows, people, sets)
+    typical, others = features.features_and_differential(visits, sets)
+    statements = impression.impressions(visits, (), sets)
+    studies = sensory.judged(traces, people, sets)
     return model.Result(
         study,
         traces,
@@ -576,8 +580,8 @@ def result(study_id: str = "p014-2026-03", arm=ARM, *, with_typed: bool = True) 
         statements,
         typical,
         others,
-        sensory.sensory_table(traces, people, reference="aanem_2016"),
-        limits.limits_table(traces, segments, people, reference="aanem_2016"),
+        sensory.sensory_table(studies),
+        limits.limits_table(traces, segments, people, studies, sets),
         empty("asks"),
         empty("reasons"),
         responses=tuple(_response(row, items) for row in traces.to_dict("records")),
@@ -605,7 +609,7 @@ def _fits(segments: pd.DataFrame, items: list[model.Trace]) -> dict:
         tuple(found.get((*series, site)) for site in segment.split("-"))
         for *series, segment in keys
     ]
-    _, fits = dispersion.fit_segments(pairs)
+    fits = dispersion.fit_segments(pairs).fits
     return {keys[place]: dispersion.curves(fit) for place, fit in fits.items()}
 
 

@@ -46,23 +46,63 @@ def test_a_format_without_comparison_says_which_have_one(comparison, tmp_path, m
         reports.write_comparison(comparison, tmp_path, formats=["alone"])
 
 
-def test_a_block_that_goes_with_the_distal_response_is_not_called_resolved(tmp_path, lang):
+def typed(folder, month, distal, proximal):
+    """One left ulnar forearm typed in; an amplitude of 0 is a response that is absent."""
     head = (
         "nerve,side,muscle,stimulation_site,distance_mm,onset_latency_ms,"
         "negative_peak_amplitude_mv,negative_peak_area_mv_ms,negative_peak_duration_ms,supramaximal"
     )
-    results = []
+    folder = folder / f"{month}-{distal}-{proximal}"
+    folder.mkdir()
+    far = f"6.6,{proximal},{3 * proximal:.2f},5.8" if proximal else ",0,,"
+    rows = (
+        f"ulnar,left,adm,wrist,72,3.1,{distal},{3 * distal:.2f},5.5,true",
+        f"ulnar,left,adm,below_elbow,280,{far},true",
+    )
+    (folder / "sites.csv").write_text("\n".join((head, *rows)) + "\n", "utf-8")
+    (folder / "study.toml").write_text(f"[study]\nvisit_date = 2026-{month}-05\n", "utf-8")
+    return analyze(read_study(folder))
+
+
+SEGMENT = {"en": "left ulnar nerve, wrist to below elbow", "zh": "左侧尺神经腕至肘下"}
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later", "sentence", "word", "fall"),
+    [
+        # definite to probable, and back: the grade changes, and the share let through
+        (2.2, 6.0, {"en": "Improved block", "zh": "减轻的阻滞"}, 0, "76 → 35"),
+        (6.0, 2.2, {"en": "Worsened block", "zh": "加重的阻滞"}, 1, "35 → 76"),
+        # from partial to complete; both are definite
+        (3.7, 0.0, {"en": "Worsened block", "zh": "加重的阻滞"}, 1, "60 → 100"),
+        (0.0, 3.7, {"en": "Improved block", "zh": "减轻的阻滞"}, 0, "100 → 60"),
+        # of one grade, and yet the response to treatment is not kept back
+        (0.5, 3.7, {"en": "Persistent block", "zh": "持续的阻滞"}, 2, "95 → 60"),
+        # within repeatability
+        (2.2, 2.4, {"en": "Persistent block", "zh": "持续的阻滞"}, 3, "76 → 74"),
+    ],
+)
+def test_what_treatment_did_to_a_block_that_stays_is_said(
+    tmp_path, lang, earlier, later, sentence, word, fall
+):
+    visits = [typed(tmp_path, "01", 9.2, earlier), typed(tmp_path, "02", 9.2, later)]
+    pair = build_comparison(compare(visits), lang=lang).pairs[0]
+    words = {
+        "en": ("improved", "worsened", "persistent, unblocking", "persistent"),
+        "zh": ("减轻", "加重", "持续，阻滞解除", "持续"),
+    }[lang]
+    (row,) = pair.changes.rows
+    assert [row[3].text, row[4].text] == [words[word], fall]
+    beside = {"en": " (unblocking)", "zh": "（阻滞解除）"}[lang] if word == 2 else ""
+    end = {"en": ": {}{}.", "zh": "：{}{}。"}[lang].format(SEGMENT[lang], beside)
+    assert pair.finding == f"{sentence[lang]}{end}"
+
+
+def test_a_block_that_goes_with_the_distal_response_is_not_called_resolved(tmp_path, lang):
     # The proximal response stays as it is; treated, it rises.
-    for day, distal, proximal in (("01", 9.2, 2.9), ("02", 3.4, 3.1), ("03", 9.2, 8.4)):
-        folder = tmp_path / day
-        folder.mkdir()
-        rows = (
-            f"ulnar,left,adm,wrist,72,3.1,{distal},{3 * distal:.2f},5.5,true",
-            f"ulnar,left,adm,below_elbow,280,6.6,{proximal},{3 * proximal:.2f},5.8,true",
-        )
-        (folder / "sites.csv").write_text("\n".join((head, *rows)) + "\n", "utf-8")
-        (folder / "study.toml").write_text(f"[study]\nvisit_date = 2026-{day}-05\n", "utf-8")
-        results.append(analyze(read_study(folder)))
+    results = [
+        typed(tmp_path, *one) for one in (("01", 9.2, 2.9), ("02", 3.4, 3.1), ("03", 9.2, 8.4))
+    ]
     lost, recovered = (
         build_comparison(compare([results[0], later]), lang=lang).pairs[0] for later in results[1:]
     )

@@ -25,8 +25,8 @@ Files: ``row.h`` the state of a row; ``reduce.c`` passes over samples; ``correct
 over rows; ``facts.py`` the constants of both languages.
 
 Pairs of responses, for the estimate of block: ``elementary.c`` functions of four numbers at once;
-``delays.c`` the model; ``clean.c``, ``spectra.c``, ``screen.c``, ``refine.c`` the steps, which
-:mod:`ncs_cb.dispersion` tells; ``shape.c`` what :mod:`ncs_cb.quality.shape` asks.
+``window.c`` and ``delays.c`` the model; ``clean.c``, ``spectra.c``, ``screen.c``, ``refine.c`` the
+steps, which :mod:`ncs_cb.dispersion` tells; ``shape.c`` what :mod:`ncs_cb.quality.shape` asks.
 
 What readers ask of raw sweeps is in ``sweep.c``.
 """
@@ -41,6 +41,7 @@ from ncs_cb._kernels.pairs import (
     Rows,
     Side,
     Trials,
+    Waves,
     Windows,
     bins,
     clean,
@@ -61,6 +62,7 @@ __all__ = [
     "Scale",
     "Side",
     "Trials",
+    "Waves",
     "Windows",
     "best_build",
     "bins",

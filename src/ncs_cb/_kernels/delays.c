@@ -4,10 +4,7 @@
  * Four distributions of a pair are computed side by side, one in a lane. */
 #include "row.h"
 
-enum {
-    PARTS = 2 * FREQUENCIES, /* real and imaginary parts alternate */
-    MOST_GROUPS = MOST_KINDS / LANES
-};
+enum { MOST_GROUPS = MOST_KINDS / LANES };
 
 /* Places of the parameters. */
 enum { MASS = 0, BLUR, SHARE, GAP, EXTENT, DELAY };
@@ -24,6 +21,7 @@ typedef struct {
     const double *grains;         /* squares of the sizes of grain ... */
     const double *tied;           /* ... and the error each allows, GRAINS x FREQUENCIES */
     Index rounds;                 /* steps before some kinds are dropped, and after */
+    int cell[PERIOD];             /* of every frequency */
 } Setting;
 
 typedef struct {
@@ -31,14 +29,13 @@ typedef struct {
     const double *distal_noise, *proximal_noise;
     double evidence;
     double signal[FREQUENCIES];   /* power of the distal spectrum */
-    double window[PARTS][PARTS];  /* cuts a spectrum off as the proximal trace was */
+    double window[PERIOD];        /* cuts a spectrum off as the proximal trace was */
 } PairSpectra;
 
 /* Distributions, one in a lane, and what their parameters give. */
 typedef struct {
     int fitted[PARAMETERS];       /* whether a parameter is fitted in any lane */
     int has_late;                 /* whether any lane has a late group */
-    int alike;                    /* whether one distribution stands in all lanes */
     /* From here on all are lanes. */
     Lanes theta[PARAMETERS];
     Choice is_even;               /* the late group is spread evenly, else exponentially */
@@ -51,6 +48,7 @@ typedef struct {
     Complex slope[FREQUENCIES];   /* its derivative by its width */
     Lanes power[FREQUENCIES];     /* of the transfer function of unit mass */
     Lanes unit[PARTS];            /* the windowed model of unit mass */
+    Lanes by_share[PARTS];        /* its derivative by the share, where there is a late group */
     Lanes error[PARTS];           /* what the windowed model leaves of the proximal spectrum */
 } Group;
 
@@ -69,91 +67,6 @@ INLINE int any_lane(Choice c)
     for (int i = 0; i < LANES; i++)
         bits |= c[i];
     return bits != 0;
-}
-
-/* Make the matrix of a window from its transform at frequencies 0 to PARTS - 2: what lies at one
- * frequency is moved to all others, and from its mirror image. */
-static void window_of(const double *transform, double (*restrict window)[PARTS])
-{
-    /* Frequencies from -(PARTS - 2) on; and times i. */
-    double both[4 * PARTS - 6], turned[4 * PARTS - 6];
-    const double *middle = both + 2 * (PARTS - 2), *turned_middle = turned + 2 * (PARTS - 2);
-    for (int k = 0; k <= PARTS - 2; k++) {
-        double *above = both + 2 * (PARTS - 2 + k), *below = both + 2 * (PARTS - 2 - k);
-        below[0] = transform[2 * k];
-        below[1] = -transform[2 * k + 1];
-        above[0] = transform[2 * k];
-        above[1] = transform[2 * k + 1];
-    }
-    for (int k = 0; k < 4 * PARTS - 6; k += 2) {
-        turned[k] = -both[k + 1];
-        turned[k + 1] = both[k];
-    }
-    for (int g = 0; g < FREQUENCIES; g++) {
-        /* The mean value is its own mirror image and must not count twice. */
-        double twice = g > 0 ? 1.0 : 0.0;
-        for (int j = 0; j < PARTS; j++) {
-            window[2 * g][j] = middle[j - 2 * g] + twice * middle[j + 2 * g];
-            window[2 * g + 1][j] = turned_middle[j - 2 * g] - twice * turned_middle[j + 2 * g];
-        }
-    }
-}
-
-/* Cut `n` spectra of every lane off: some columns at a time, which stay in registers. `n` and
- * `columns` are known where it is used. */
-INLINE void cut_columns(const Lanes (*v)[PARTS], const int n, const double (*window)[PARTS],
-                        Lanes (*out)[PARTS], const int columns)
-{
-    for (int j = 0; j < PARTS; j += columns) {
-        Lanes sum[PARAMETERS][12];
-        for (int i = 0; i < n; i++)
-            for (int c = 0; c < columns; c++)
-                sum[i][c] = alike(0.0);
-        for (int k = 0; k < PARTS; k++)
-            for (int i = 0; i < n; i++)
-                for (int c = 0; c < columns; c++)
-                    sum[i][c] += v[i][k] * window[k][j + c];
-        for (int i = 0; i < n; i++)
-            for (int c = 0; c < columns; c++)
-                out[i][j + c] = sum[i][c];
-    }
-}
-
-/* The same of one spectrum that stands in all lanes: they hold neighboring columns meanwhile. */
-static void cut_alike(const Lanes *v, const double (*window)[PARTS], Lanes *out)
-{
-    enum { AT_ONCE = 9 };
-    _Static_assert(PARTS % (AT_ONCE * LANES) == 0, "columns fill the registers");
-    for (int j = 0; j < PARTS; j += AT_ONCE * LANES) {
-        Lanes sum[AT_ONCE];
-        for (int c = 0; c < AT_ONCE; c++)
-            sum[c] = alike(0.0);
-        for (int k = 0; k < PARTS; k++)
-            for (int c = 0; c < AT_ONCE; c++)
-                sum[c] += v[k][0] * lanes_at(window[k] + j + c * LANES);
-        for (int c = 0; c < AT_ONCE * LANES; c++)
-            out[j + c] = alike(sum[c / LANES][c % LANES]);
-    }
-}
-
-static void cut_one(const Lanes *v, const double (*window)[PARTS], Lanes *out)
-{
-    cut_columns((const Lanes (*)[PARTS])v, 1, window, (Lanes (*)[PARTS])out, 12);
-}
-
-static void cut_off(const Lanes (*v)[PARTS], int n, int are_alike, const double (*window)[PARTS],
-                    Lanes (*out)[PARTS])
-{
-    for (; n > 0 && are_alike; n--, v++, out++)
-        cut_alike(*v, window, *out);
-    for (; n >= 5; n -= 5, v += 5, out += 5)
-        cut_columns(v, 5, window, out, 2);
-    for (; n >= 4; n -= 4, v += 4, out += 4)
-        cut_columns(v, 4, window, out, 3);
-    for (; n >= 2; n -= 2, v += 2, out += 2)
-        cut_columns(v, 2, window, out, 6);
-    for (; n > 0; n--, v++, out++)
-        cut_one(*v, window, *out);
 }
 
 /* exp(-w w blur / 2) at every frequency w: from one to the next it falls by an odd power. */
@@ -201,8 +114,8 @@ static void hold_late(const Setting *set, Group *k)
 /* Compute what the parameters of distributions give. */
 static void evaluate(const Setting *set, const PairSpectra *pair, Group *k)
 {
-    Complex delay[FREQUENCIES];
-    Lanes blur[FREQUENCIES], model[PARTS];
+    Complex delay[FREQUENCIES], unit[FREQUENCIES], by_share[FREQUENCIES];
+    Lanes blur[FREQUENCIES];
     double step = set->radians[1];
     Lanes share = k->theta[SHARE], first = -0.5 * step * step * k->theta[BLUR];
     turn_all(k->theta[DELAY] * step, delay, FREQUENCIES);
@@ -217,15 +130,11 @@ static void evaluate(const Setting *set, const PairSpectra *pair, Group *k)
             mixed = (Complex){1.0 - share + share * k->held[f].re, share * k->held[f].im};
         Complex sent = {alike(pair->distal[2 * f]), alike(pair->distal[2 * f + 1])};
         k->path[f] = times(scaled(delay[f], blur[f]), sent);
-        Complex unit = times(k->path[f], mixed);
-        model[2 * f] = unit.re;
-        model[2 * f + 1] = unit.im;
+        unit[f] = times(k->path[f], mixed);
+        by_share[f] = times(k->path[f], (Complex){k->held[f].re - 1.0, k->held[f].im});
         k->power[f] = blur[f] * blur[f] * (mixed.re * mixed.re + mixed.im * mixed.im);
     }
-    if (k->alike)
-        cut_alike(model, pair->window, k->unit);
-    else
-        cut_one(model, pair->window, k->unit);
+    cut_off(unit, k->has_late ? by_share : NULL, pair->window, set->cell, k->unit, k->by_share);
     for (int j = 0; j < PARTS; j++)
         k->error[j] = pair->proximal[j] - k->theta[MASS] * k->unit[j];
 }
@@ -234,35 +143,32 @@ static void evaluate(const Setting *set, const PairSpectra *pair, Group *k)
 static void derive(const Setting *set, const PairSpectra *pair, const Group *k,
                    Lanes (*jacobian)[PARTS])
 {
-    Lanes rows[PARAMETERS][PARTS], made[PARAMETERS][PARTS];
+    Complex by[PARAMETERS][FREQUENCIES];
     Lanes mass = k->theta[MASS], share = k->theta[SHARE];
-    int place[PARAMETERS] = {0}, n = 0;
-    for (int p = BLUR; p < PARAMETERS; p++)
-        if (k->fitted[p])
-            place[p] = n++;
     for (int f = 0; f < FREQUENCIES; f++) {
         double w = set->radians[f];
-        Complex arrived = scaled(k->path[f], mass), unit = arrived, by[PARAMETERS];
+        Complex arrived = scaled(k->path[f], mass), unit = arrived;
         if (k->has_late) {
-            Complex held = k->held[f], late = scaled(times(arrived, held), share);
+            Complex late = scaled(times(arrived, k->held[f]), share);
             unit.re = arrived.re * (1.0 - share) + late.re;
             unit.im = arrived.im * (1.0 - share) + late.im;
-            by[SHARE] = times(arrived, (Complex){held.re - 1.0, held.im});
-            by[GAP] = delayed(late, w);
-            by[EXTENT] = scaled(times(arrived, k->slope[f]), share);
+            by[GAP][f] = delayed(late, w);
+            by[EXTENT][f] = scaled(times(arrived, k->slope[f]), share);
         }
-        by[BLUR] = scaled(unit, alike(-0.5 * w * w));
-        by[DELAY] = delayed(unit, w);
-        for (int p = BLUR; p < PARAMETERS; p++)
-            if (k->fitted[p]) {
-                rows[place[p]][2 * f] = by[p].re;
-                rows[place[p]][2 * f + 1] = by[p].im;
-            }
+        by[BLUR][f] = scaled(unit, alike(-0.5 * w * w));
+        by[DELAY][f] = delayed(unit, w);
     }
-    cut_off((const Lanes (*)[PARTS])rows, n, k->alike, pair->window, made);
+    cut_off(by[BLUR], by[DELAY], pair->window, set->cell, jacobian[BLUR], jacobian[DELAY]);
+    if (k->fitted[EXTENT])
+        cut_off(by[EXTENT], k->fitted[GAP] ? by[GAP] : NULL, pair->window, set->cell,
+                jacobian[EXTENT], jacobian[GAP]);
+    for (int j = 0; j < PARTS; j++) {
+        jacobian[MASS][j] = k->unit[j];
+        if (k->has_late)
+            jacobian[SHARE][j] = mass * k->by_share[j];
+    }
     for (int p = 0; p < PARAMETERS; p++)
-        for (int j = 0; j < PARTS; j++) {
-            Lanes own = p == MASS ? k->unit[j] : k->fitted[p] ? made[place[p]][j] : alike(0.0);
-            jacobian[p][j] = chosen(k->fixed[p], alike(0.0), own);
-        }
+        for (int j = 0; j < PARTS; j++)
+            jacobian[p][j] = k->fitted[p] ? chosen(k->fixed[p], alike(0.0), jacobian[p][j])
+                                          : alike(0.0);
 }

@@ -24,6 +24,13 @@ INLINE Lanes lanes_at(const double *v)
     return (Lanes) * (const Loose *)v;
 }
 
+/* Write them there. */
+INLINE void put_lanes(double *v, Lanes a)
+{
+    for (int i = 0; i < LANES; i++)
+        v[i] = a[i];
+}
+
 INLINE Lanes chosen(Choice where, Lanes a, Lanes b)
 {
     return (Lanes)(((Choice)a & where) | ((Choice)b & ~where));

@@ -347,6 +347,7 @@ EXPORTED void JOIN(ncs_correct_row_, BUILD)(
 
 /* Pairs of responses. */
 #include "elementary.c"
+#include "window.c"
 #include "delays.c"
 #include "clean.c"
 #include "spectra.c"

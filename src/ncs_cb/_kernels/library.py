@@ -108,18 +108,16 @@ def _kind(one: Given) -> type:
     return kind
 
 
+@lru_cache(maxsize=1)
 def best_build() -> str:
     """Give the name of the build that suits this processor best: ``avx2`` or ``baseline``."""
     return "avx2" if _library().ncs_has_avx2() else "baseline"
 
 
-def _carray(array: NDArray[Any]) -> bool:
-    return bool(array.flags.c_contiguous and array.flags.aligned)
-
-
 def address(array: NDArray[Any], dtype: type, size: int) -> int:
     """Where an array begins, after a look at what C could not refuse."""
-    if array.dtype != dtype or array.size < size or not _carray(array):
+    lies = array.flags
+    if array.dtype != dtype or array.size < size or not (lies.c_contiguous and lies.aligned):
         raise TypeError(f"needs {size} values of {dtype.__name__} in one piece, aligned")
     return int(array.__array_interface__["data"][0])
 

@@ -22,6 +22,7 @@ Wholes = NDArray[np.int64]
 # Real and imaginary parts alternate; a window is cut off at twice as many frequencies, less one.
 _PARTS = 2 * facts.FREQUENCIES
 _CUT = 2 * _PARTS - 2
+_REAL = np.dtype(np.float32), np.dtype(np.float64)
 
 
 def _numbers(array: Numbers, size: int) -> Given:
@@ -69,7 +70,7 @@ class Rows:
 
 
 def rows_of(samples: Iterable[NDArray[Any]]) -> Rows:
-    """Give traces of one length, float32 or float64, as rows for the kernel."""
+    """Give traces of one length as rows for the kernel."""
     held, places, doubles = _where(samples, fewest=0)
     size = held[0].size
     if any(one.size != size for one in held):
@@ -80,9 +81,15 @@ def rows_of(samples: Iterable[NDArray[Any]]) -> Rows:
 def _where(
     samples: Iterable[NDArray[Any]], *, fewest: int
 ) -> tuple[list[NDArray[Any]], Wholes, Wholes]:
-    """Give traces in one piece each, where they lie, and which of them are float64."""
-    held = [np.ascontiguousarray(one) for one in samples]
-    doubles = [one.dtype == np.float64 for one in held]
+    """Give traces in one piece each, where they lie, and which of them are float64.
+
+    Those that are neither float32 nor float64 are copied.
+    """
+    held = [
+        np.ascontiguousarray(one if one.dtype in _REAL else one.astype(np.float64))
+        for one in samples
+    ]
+    doubles = [one.dtype == _REAL[1] for one in held]
     places = [
         address(one, np.float64 if wide else np.float32, fewest)
         for one, wide in zip(held, doubles, strict=True)
@@ -159,17 +166,30 @@ def clean(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Waves:
+    """Waves of 71 frequencies on the n blocks of a grid, as ``spectra.c`` takes them.
+
+    ``waves`` (n + 1, 144) are cosines and negative sines, times the distance of blocks; ``sums``
+    (144,) turns the difference of two of them into the sum of those between; ``turns``
+    (n / 2 + 1, 72) are cosines and sines, at 36 frequencies, of as many blocks.
+    """
+
+    waves: Numbers
+    sums: Numbers
+    turns: Numbers
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Side:
     """Responses of one grid, as ``spectra.c`` takes them.
 
-    Distance and middle of the n blocks, ``waves`` (n, 144) at 71 frequencies, blocks ``samples``
-    of every response, and ``found`` (4, n_pairs): onset, noise, standard deviation of the level,
-    wander.
+    Distance and middle of the n blocks, waves on them, blocks ``samples`` of every response, and
+    ``found`` (4, n_pairs): onset, noise, standard deviation of the level, wander.
     """
 
     step_ms: float
     time_ms: Numbers
-    waves: Numbers
+    waves: Waves
     samples: Numbers
     found: Numbers
 
@@ -202,7 +222,7 @@ def spectra(near: Side, far: Side, windows: Windows, which: str = "") -> tuple[N
     n = len(near.samples)
     sizes = [_PARTS] * 3 + [facts.FREQUENCIES] * 2 + [_CUT]
     out = (*(np.empty((n, size)) for size in sizes), np.empty(n))
-    work = np.empty(3 * max(near.time_ms.size, far.time_ms.size))
+    work = np.empty(3 * max(near.time_ms.size, far.time_ms.size) + 2)
     sides: list[Given] = []
     for one in (near, far):
         blocks = one.time_ms.size
@@ -210,7 +230,9 @@ def spectra(near: Side, far: Side, windows: Windows, which: str = "") -> tuple[N
             blocks,
             float(one.step_ms),
             _numbers(one.time_ms, blocks),
-            _numbers(one.waves, blocks * 2 * _PARTS),
+            _numbers(one.waves.waves, (blocks + 1) * 2 * _PARTS),
+            _numbers(one.waves.sums, 2 * _PARTS),
+            _numbers(one.waves.turns, (blocks // 2 + 1) * _PARTS),
             _numbers(one.samples, n * blocks),
             _numbers(one.found, 4 * n),
         ]
@@ -234,8 +256,9 @@ class Trials:
     ``centered`` (n / 4, 18, 2, 4) and ``power`` (n / 4, 18, 4) of n trials, four of them side by
     side; ``edges`` bound the kinds; ``low`` (16, n_coarse) is what agrees at each coarse delay,
     filled up to a multiple of 4;
-    ``coarse`` (n_coarse, 18, 2) and ``fine`` (17, 18, 2) turn back by each delay; ``tied`` (18,)
-    is the error that ``grain``, a square, allows; no more than ``most`` arrives.
+    ``coarse`` (n_coarse, 18, 2) turns back by each delay, ``fine`` (2, 18, 8) are cosines and
+    sines of those beyond the middle one; ``tied`` (18,) is the error that ``grain``, a square,
+    allows; no more than ``most`` arrives.
     """
 
     centered: Numbers
@@ -289,7 +312,7 @@ def screen(
         coarse,
         _numbers(trials.low, 2 * facts.LOW_BAND * (coarse + -coarse % facts.LANES)),
         _numbers(trials.coarse, coarse * facts.TRIED * 2),
-        _numbers(trials.fine, facts.DELAYS * facts.TRIED * 2),
+        _numbers(trials.fine, facts.DELAYS // 2 * facts.TRIED * 2),
         _numbers(trials.tied, facts.TRIED),
         float(trials.grain),
         float(trials.most),
@@ -393,7 +416,7 @@ def bins(
 
     Parameters
     ----------
-    samples : sequence of ndarray of float32 or float64 [mV]
+    samples : sequence of ndarray [mV]
         Each of its own length.
     baseline_mv, step_ms, first : ndarray of shape (n,)
         What is taken off; from one sample to the next; where the first bin begins, in samples,
@@ -449,7 +472,8 @@ def correlate(
             raise IndexError("a row is named that was not binned")
     if n and not 0 <= compared.min() <= compared.max() <= lags.n_bins:
         raise ValueError(f"at most {lags.n_bins} bins can be compared")
-    work = np.empty((lags.n_bins + filled + 4) * filled + length)
+    cells = (filled + 2 * lags.step + 4) * filled
+    work = np.empty(cells + length + 2 * lags.n_bins + lags.rounds)
     found = np.empty((n, 3))
     call(
         "correlate",

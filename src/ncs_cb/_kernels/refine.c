@@ -26,14 +26,18 @@ INLINE void products_of(const Lanes (*jacobian)[PARTS], const Lanes *certainty,
 }
 
 /* Write the normal matrix with the priors, and the products with the errors. */
-static void normal_of(const Setting *set, const Lanes (*jacobian)[PARTS], const Lanes *certainty,
-                      const Lanes *error, Lanes (*normal)[PARAMETERS], Lanes *right)
+static void normal_of(const Setting *set, const Group *k, const Lanes (*jacobian)[PARTS],
+                      const Lanes *certainty, Lanes (*normal)[PARAMETERS], Lanes *right)
 {
+    const Lanes *error = k->error;
     products_of(jacobian, certainty, error, MASS, normal[MASS], right + MASS);
     products_of(jacobian, certainty, error, BLUR, normal[BLUR], right + BLUR);
-    products_of(jacobian, certainty, error, SHARE, normal[SHARE], right + SHARE);
-    products_of(jacobian, certainty, error, GAP, normal[GAP], right + GAP);
-    products_of(jacobian, certainty, error, EXTENT, normal[EXTENT], right + EXTENT);
+    if (k->fitted[SHARE])
+        products_of(jacobian, certainty, error, SHARE, normal[SHARE], right + SHARE);
+    if (k->fitted[GAP])
+        products_of(jacobian, certainty, error, GAP, normal[GAP], right + GAP);
+    if (k->fitted[EXTENT])
+        products_of(jacobian, certainty, error, EXTENT, normal[EXTENT], right + EXTENT);
     products_of(jacobian, certainty, error, DELAY, normal[DELAY], right + DELAY);
     for (int p = 0; p < PARAMETERS; p++) {
         normal[p][p] += set->precision[p];
@@ -119,11 +123,11 @@ static void count_cost(const Setting *set, Group *k)
 /* Take one damped step to `next`; parameters held fixed or at a bound stay. */
 static void step_of(const Setting *set, const PairSpectra *pair, const Group *k, Lanes *next)
 {
-    Lanes jacobian[PARAMETERS][PARTS], normal[PARAMETERS][PARAMETERS], right[PARAMETERS];
-    Lanes triangle[PARAMETERS][PARAMETERS];
+    Lanes jacobian[PARAMETERS][PARTS], normal[PARAMETERS][PARAMETERS] = {{{0}}};
+    Lanes right[PARAMETERS] = {{0}}, triangle[PARAMETERS][PARAMETERS];
     Choice is_free[PARAMETERS];
     derive(set, pair, k, jacobian);
-    normal_of(set, (const Lanes (*)[PARTS])jacobian, k->certainty, k->error, normal, right);
+    normal_of(set, k, (const Lanes (*)[PARTS])jacobian, k->certainty, normal, right);
     for (int p = 0; p < PARAMETERS; p++) {
         Lanes theta = k->theta[p];
         right[p] -= (theta - set->mean[p]) * set->precision[p];
@@ -203,13 +207,13 @@ static void weigh(const Setting *set, const PairSpectra *pair, const Group *k, L
     Lanes jacobian[PARAMETERS][PARTS];
     derive(set, pair, k, jacobian);
     for (int g = 0; g < GRAINS; g++) {
-        Lanes certainty[FREQUENCIES], ratio, right[PARAMETERS];
-        Lanes normal[PARAMETERS][PARAMETERS], turned_round[PARAMETERS][PARAMETERS];
+        Lanes certainty[FREQUENCIES], ratio, right[PARAMETERS] = {{0}};
+        Lanes normal[PARAMETERS][PARAMETERS] = {{{0}}}, turned_round[PARAMETERS][PARAMETERS];
         Lanes triangle[PARAMETERS][PARAMETERS], pivots = alike(0.0);
         Lanes logs = expect(set, pair, k, g, certainty, &ratio);
         for (int f = 0; f < FREQUENCIES; f++)
             certainty[f] *= pair->evidence;
-        normal_of(set, (const Lanes (*)[PARTS])jacobian, certainty, k->error, normal, right);
+        normal_of(set, k, (const Lanes (*)[PARTS])jacobian, certainty, normal, right);
         /* The mass comes last, so that its variance is the last pivot's alone. */
         for (int p = 0; p < PARAMETERS; p++)
             for (int q = 0; q < PARAMETERS; q++)
@@ -223,10 +227,9 @@ static void weigh(const Setting *set, const PairSpectra *pair, const Group *k, L
     }
 }
 
-/* Tell what is fitted in any lane; `are_alike` where one distribution stands in all of them. */
-static void begin(Group *k, int are_alike)
+/* Tell what is fitted in any lane. */
+static void begin(Group *k)
 {
-    k->alike = are_alike;
     for (int p = 0; p < PARAMETERS; p++)
         k->fitted[p] = any_lane(~k->fixed[p]);
     k->has_late = k->fitted[SHARE] || k->fitted[GAP] || k->fitted[EXTENT]
@@ -305,7 +308,7 @@ static void refine_pair(const Setting *set, const PairSpectra *pair, Kinds all, 
     for (int g = 0; g < count; g++) {
         Group *k = groups + g;
         Lanes logs;
-        begin(k, all.n % LANES == 1 && g == count - 1);
+        begin(k);
         evaluate(set, pair, k);
         be_certain(set, pair, k, &logs);
         improve(set, pair, k);
@@ -316,7 +319,7 @@ static void refine_pair(const Setting *set, const PairSpectra *pair, Kinds all, 
     choose_kinds(score, place, (int)all.n, kept, lanes);
     for (int j = 0; j < KEPT_KINDS; j++)
         copy_lane(&best, j, groups + lanes[j] / LANES, lanes[j] % LANES);
-    begin(&best, 0);
+    begin(&best);
     improve(set, pair, &best);
     weigh(set, pair, &best, of_kind[0], of_kind[1], of_kind[2]);
     for (int j = 0; j < KEPT_KINDS; j++) {
@@ -346,11 +349,13 @@ EXPORTED void JOIN(ncs_refine_, BUILD)(
     double *kept_theta, int64_t *kept_place, double *kept_evidence, double *kept_pivot,
     double *kept_misfit, double *kept_error)
 {
-    const Setting set = {radians, low, high, mean, precision, grains, tied, rounds};
+    Setting set = {radians, low, high, mean, precision, grains, tied, rounds, {0}};
     const Kept out = {kept_theta, kept_place, kept_evidence, kept_pivot, kept_misfit, kept_error};
     const Kinds all = {n_kinds, theta, shape, fixed};
     if (n_kinds < KEPT_KINDS || n_kinds > MOST_KINDS)
         return;
+    for (int k = 0; k < PERIOD; k++)
+        set.cell[k] = cell_of(k);
     for (int64_t i = 0; i < n; i++) {
         PairSpectra pair;
         pair.distal = distal + i * PARTS;

@@ -6,6 +6,9 @@
 
 _Static_assert(2 * TRIED == FREQUENCIES, "every other frequency is tried");
 _Static_assert(MOST_TRIALS % LANES == 0, "trials fill their lanes");
+_Static_assert(DELAYS % 2 == 1, "as many delays are tried before the middle one as after it");
+
+enum { AFTER = DELAYS / 2 };
 
 /* The library, and delays to try it at. */
 typedef struct {
@@ -17,7 +20,7 @@ typedef struct {
     Index n_coarse;               /* coarse delays */
     const double *low;            /* 2 LOW_BAND x n_coarse, filled up to LANES: what agrees */
     const double *coarse;         /* n_coarse x TRIED x 2: turned back by each */
-    const double *fine;           /* DELAYS x TRIED x 2: and by so much more or less */
+    const double *fine;           /* 2 x TRIED x AFTER: cosines and sines of by how much more */
     double grain;                 /* square of the size of grain ... */
     const double *tied;           /* ... and the error it allows, TRIED */
     double most;                  /* no more arrives than this */
@@ -42,19 +45,16 @@ static Index agrees_at(const Trials *t, const double *cross)
     return best;
 }
 
-/* Add up how well trials agree at some delays. `n` is known where it is used. */
-INLINE void agree(const Lanes (*weighted)[2], const double (*turns)[TRIED][2], const int n,
-                  Lanes *match)
+/* Add up values times the cosines, or the sines, of every delay after the middle one. */
+INLINE void add_delays(const Lanes *values, const double *turns, Lanes *match)
 {
-    Lanes sum[6];
-    for (int d = 0; d < n; d++)
+    Lanes sum[AFTER];
+    for (int d = 0; d < AFTER; d++)
         sum[d] = alike(0.0);
     for (int f = 0; f < TRIED; f++)
-        for (int d = 0; d < n; d++) {
-            sum[d] += weighted[f][0] * turns[d][f][0];
-            sum[d] += weighted[f][1] * turns[d][f][1];
-        }
-    for (int d = 0; d < n; d++)
+        for (int d = 0; d < AFTER; d++)
+            sum[d] += values[f] * turns[f * AFTER + d];
+    for (int d = 0; d < AFTER; d++)
         match[d] = sum[d];
 }
 
@@ -62,31 +62,38 @@ INLINE void agree(const Lanes (*weighted)[2], const double (*turns)[TRIED][2], c
 typedef struct {
     double noise[TRIED], ripple[TRIED], arrived[TRIED]; /* of the expected squared deviation */
     double sent[TRIED], power[TRIED]; /* proximal and aligned distal power */
-    double turns[DELAYS][TRIED][2]; /* cross spectrum, turned back by every delay */
+    double cross[TRIED][2];       /* cross spectrum, turned back by the coarse delay */
 } Tried;
 
-/* Compare trials; give what they cost, the mass that suits them, and at which delay. */
-static void compare(const Tried *pair, const double *centered, const double *power,
-                    Lanes *cost, Lanes *scale, Lanes *at)
+/* Compare trials; give what they cost, the mass that suits them, and at which delay. What agrees
+ * is a sum of cosines, alike for a delay more or less, and of sines, which change sign. */
+static void compare(const Trials *t, const Tried *pair, const double *centered,
+                    const double *power, Lanes *cost, Lanes *scale, Lanes *at)
 {
-    Lanes weighted[TRIED][2], match[DELAYS + 1], size = alike(0.0), rest = alike(0.0);
-    Lanes product = alike(1.0), powers = alike(0.0);
-    _Static_assert(DELAYS == 6 + 6 + 5, "the trials are held against every delay");
+    Lanes even[TRIED], odd[TRIED], of_even[AFTER], of_odd[AFTER], match[DELAYS];
+    Lanes size = alike(0.0), rest = alike(0.0), product = alike(1.0), powers = alike(0.0);
+    match[AFTER] = alike(0.0);
     for (int f = 0; f < TRIED; f++) {
         Lanes own = lanes_at(power + f * LANES);
         Lanes deviation = pair->noise[f] + pair->ripple[f] * larger_lanes(1.0 - own, alike(0.0))
                           + pair->arrived[f] * own;
         Lanes certainty = 1.0 / deviation;
-        weighted[f][0] = lanes_at(centered + 2 * f * LANES) * certainty;
-        weighted[f][1] = lanes_at(centered + (2 * f + 1) * LANES) * certainty;
+        Lanes re = lanes_at(centered + 2 * f * LANES) * certainty;
+        Lanes im = lanes_at(centered + (2 * f + 1) * LANES) * certainty;
+        even[f] = re * pair->cross[f][0] + im * pair->cross[f][1];
+        odd[f] = im * pair->cross[f][0] - re * pair->cross[f][1];
+        match[AFTER] += even[f];
         size += own * certainty * pair->power[f];
         rest += certainty * pair->sent[f];
         powers += power_off(&deviation);
         product *= deviation;
     }
-    agree((const Lanes (*)[2])weighted, pair->turns, 6, match);
-    agree((const Lanes (*)[2])weighted, pair->turns + 6, 6, match + 6);
-    agree((const Lanes (*)[2])weighted, pair->turns + 12, 5, match + 12);
+    add_delays(even, t->fine, of_even);
+    add_delays(odd, t->fine + TRIED * AFTER, of_odd);
+    for (int d = 0; d < AFTER; d++) {
+        match[AFTER - 1 - d] = of_even[d] - of_odd[d];
+        match[AFTER + 1 + d] = of_even[d] + of_odd[d];
+    }
     Lanes top = match[0];
     *at = alike(0.0);
     for (int d = 1; d < DELAYS; d++) {
@@ -119,18 +126,14 @@ static Index make_tried(const Trials *t, const double *distal, const double *ali
     for (int k = 0; k < TRIED; k++) {
         int f = 2 * k;
         const double *c = cross + 2 * f, *back = t->coarse + (best * TRIED + k) * 2;
-        double re = c[0] * back[0] - c[1] * back[1], im = c[0] * back[1] + c[1] * back[0];
         double signal = size_at(distal, f);
         pair->noise[k] = proximal_noise[f];
         pair->ripple[k] = t->grain * scale * signal;
         pair->arrived[k] = scale * scale * (distal_noise[f] + signal * t->tied[k]);
         pair->sent[k] = size_at(proximal, f);
         pair->power[k] = size_at(aligned, f);
-        for (int d = 0; d < DELAYS; d++) {
-            const double *more = t->fine + (d * TRIED + k) * 2;
-            pair->turns[d][k][0] = re * more[0] - im * more[1];
-            pair->turns[d][k][1] = re * more[1] + im * more[0];
-        }
+        pair->cross[k][0] = c[0] * back[0] - c[1] * back[1];
+        pair->cross[k][1] = c[0] * back[1] + c[1] * back[0];
     }
     return best;
 }
@@ -156,8 +159,8 @@ EXPORTED void JOIN(ncs_screen_, BUILD)(
                                   distal_noise + i * FREQUENCIES,
                                   proximal_noise + i * FREQUENCIES, &pair);
         for (Index g = 0; g < n_trials / LANES; g++)
-            compare(&pair, centered + g * 2 * TRIED * LANES, power + g * TRIED * LANES, cost + g,
-                    mass + g, at + g);
+            compare(&t, &pair, centered + g * 2 * TRIED * LANES, power + g * TRIED * LANES,
+                    cost + g, mass + g, at + g);
         for (Index k = 0; k < n_kinds; k++) {
             Index best = edges[k];
             for (Index j = best + 1; j < edges[k + 1]; j++)

@@ -6,15 +6,22 @@
 
 enum {
     WAVES = 2 * PARTS,            /* numbers of a block: PARTS - 1 frequencies, and two zeros */
-    CUT_PARTS = WAVES - 2
+    CUT_PARTS = WAVES - 2,
+    AT_ONCE = FREQUENCIES / LANES /* registers of cosines or sines that are summed side by side */
 };
+
+_Static_assert(FREQUENCIES % LANES == 0, "frequencies fill their registers");
+_Static_assert(PARTS % (6 * LANES) == 0, "waves are summed in six registers");
 
 /* Responses of one grid. */
 typedef struct {
     Index n;                      /* blocks */
     double step_ms;
     const double *time;           /* of each block */
-    const double *waves;          /* n x WAVES: cosines and negative sines, times the step */
+    const double *waves;          /* (n + 1) x WAVES: cosines and negative sines, times the step;
+                                   * one row more, of the block behind the last */
+    const double *sums;           /* WAVES: times what a wave is less than one block ago, its sum */
+    const double *turns;          /* (n / 2 + 1) x PARTS: cosines and sines of so many blocks */
     const double *samples;        /* of each response, n */
     const double *onset_ms, *noise, *level_sd, *wander;
 } Side;
@@ -48,49 +55,106 @@ static void bend_window(const Side *side, Index a, Index b, double start, double
     }
 }
 
-/* Write a window that rises after `start` and falls to zero at `end`; give the blocks that lie
- * within. */
-static void gate(const Side *side, double start, double end, double rise_ms, double fall_ms,
-                 double *window, Index *from, Index *to)
+/* The blocks that lie within a window; it is 1 from `risen` to where it falls. */
+typedef struct {
+    Index from, risen, falls, to;
+} Gate;
+
+/* Write a window that rises after `start` and falls to zero at `end`. */
+static Gate gate(const Side *side, double start, double end, double rise_ms, double fall_ms,
+                 double *window)
 {
-    *from = reach_of(side->time, side->n, start, 0);
-    *to = later(reach_of(side->time, side->n, end, 1), *from);
-    Index risen = earlier(reach_of(side->time, side->n, start + rise_ms, 1), *to);
-    Index falls = later(earlier(reach_of(side->time, side->n, end - fall_ms, 0), *to), risen);
+    Gate g;
+    g.from = reach_of(side->time, side->n, start, 0);
+    g.to = later(reach_of(side->time, side->n, end, 1), g.from);
+    g.risen = earlier(reach_of(side->time, side->n, start + rise_ms, 1), g.to);
+    g.falls = later(earlier(reach_of(side->time, side->n, end - fall_ms, 0), g.to), g.risen);
     for (Index i = 0; i < side->n; i++)
-        window[i] = i >= risen && i < falls ? 1.0 : 0.0;
-    bend_window(side, *from, risen, start, end, rise_ms, fall_ms, window);
-    bend_window(side, falls, *to, start, end, rise_ms, fall_ms, window);
+        window[i] = i >= g.risen && i < g.falls ? 1.0 : 0.0;
+    bend_window(side, g.from, g.risen, start, end, rise_ms, fall_ms, window);
+    bend_window(side, g.falls, g.to, start, end, rise_ms, fall_ms, window);
+    return g;
 }
 
-/* Fourier integrals of `n` rows of blocks, which begin each `stride` after the other, over some
- * columns of the waves at a time. `n` is known where it is used. */
-INLINE void transform(const double *rows, Index stride, const int n, const double *waves,
-                      Index from, Index to, int columns, double *const *out)
+/* Add blocks of a window, each times the first `columns` numbers of its waves. */
+static void add_waves(const Side *side, const double *window, Index from, Index to, int columns,
+                      double *out)
 {
-    for (int j = 0; j < columns; j += 4 * LANES) {
-        Lanes sum[3][4];
-        for (int r = 0; r < n; r++)
-            for (int c = 0; c < 4; c++)
-                sum[r][c] = alike(0.0);
-        for (Index i = from; i < to; i++) {
-            const double *wave = waves + i * WAVES + j;
-            for (int r = 0; r < n; r++)
-                for (int c = 0; c < 4; c++)
-                    sum[r][c] += rows[r * stride + i] * lanes_at(wave + c * LANES);
-        }
-        for (int r = 0; r < n; r++)
-            for (int c = 0; c < 4 * LANES && j + c < columns; c++)
-                out[r][j + c] = sum[r][c / LANES][c % LANES];
+    for (int j = 0; j < columns; j += 6 * LANES) {
+        Lanes sum[6];
+        for (int c = 0; c < 6; c++)
+            sum[c] = lanes_at(out + j + c * LANES);
+        for (Index i = from; i < to; i++)
+            for (int c = 0; c < 6; c++)
+                sum[c] += window[i] * lanes_at(side->waves + i * WAVES + j + c * LANES);
+        for (int c = 0; c < 6; c++)
+            put_lanes(out + j + c * LANES, sum[c]);
+    }
+}
+
+/* Fourier integrals of a window. Where it is 1 the waves are a geometric series. */
+static void transform_window(const Side *side, const double *window, Gate g, int columns,
+                             double *out)
+{
+    const double *first = side->waves + g.risen * WAVES, *behind = side->waves + g.falls * WAVES;
+    for (int k = 0; k < columns; k += 2) {
+        const double *sum = side->sums + k;
+        double re = first[k] - behind[k], im = first[k + 1] - behind[k + 1];
+        out[k] = re * sum[0] - im * sum[1];
+        out[k + 1] = re * sum[1] + im * sum[0];
+    }
+    out[0] = (double)(g.falls - g.risen) * side->waves[0];
+    add_waves(side, window, g.from, g.risen, columns, out);
+    add_waves(side, window, g.falls, g.to, columns, out);
+}
+
+/* Sums of values times the cosines, or the sines, of as many blocks. */
+INLINE void add_turns(const double *values, const double *turns, Index n, double *out)
+{
+    Lanes sum[AT_ONCE];
+    for (int c = 0; c < AT_ONCE; c++)
+        sum[c] = alike(0.0);
+    for (Index j = 0; j < n; j++)
+        for (int c = 0; c < AT_ONCE; c++)
+            sum[c] += values[j] * lanes_at(turns + j * PARTS + c * LANES);
+    for (int c = 0; c < AT_ONCE; c++)
+        put_lanes(out + c * LANES, sum[c]);
+}
+
+/* Fourier integrals of some blocks, folded about the middle one: what is alike on both sides goes
+ * with the cosines, what differs with the sines. `folded` holds as many numbers as there are
+ * blocks, and two. */
+static void transform(const Side *side, const double *row, Index from, Index to, double *folded,
+                      double *out)
+{
+    Index middle = from + (to - from) / 2, n = middle - from + 1;
+    double cosines[FREQUENCIES], sines[FREQUENCIES], *apart = folded + n;
+    for (int k = 0; k < PARTS; k++)
+        out[k] = 0.0;
+    if (to <= from)
+        return;
+    folded[0] = row[middle];
+    apart[0] = 0.0;
+    for (Index j = 1; j < n; j++) {
+        double above = middle + j < to ? row[middle + j] : 0.0, below = row[middle - j];
+        folded[j] = above + below;
+        apart[j] = above - below;
+    }
+    add_turns(folded, side->turns, n, cosines);
+    add_turns(apart, side->turns + FREQUENCIES, n, sines);
+    for (int f = 0; f < FREQUENCIES; f++) {
+        const double *wave = side->waves + middle * WAVES + 2 * f;
+        out[2 * f] = cosines[f] * wave[0] + sines[f] * wave[1];
+        out[2 * f + 1] = cosines[f] * wave[1] - sines[f] * wave[0];
     }
 }
 
 /* Write the noise of a windowed response at every frequency; give the span of the window. */
 static double noise_of(const Windows *set, const Side *side, Index pair, const double *window,
-                       Index from, Index to, const double *of_window, double *noise)
+                       Gate g, const double *of_window, double *noise)
 {
     double span = 0.0, sd = side->noise[pair], level = side->level_sd[pair];
-    for (Index i = from; i < to; i++)
+    for (Index i = g.from; i < g.to; i++)
         span += window[i] * window[i];
     span *= side->step_ms;
     double white = sd * sd * side->step_ms * span;
@@ -108,40 +172,55 @@ typedef struct {
     double *evidence;
 } OfPair;
 
-/* `work` holds three times the blocks of the side that has more. */
+/* Spectra of the distal response, as far as the proximal window looks, and cut off at the same
+ * distance from the response: what lies between is taken from the former. */
+static void spectra_near(const Windows *set, const Side *near, Index i, double lag, double end,
+                         double *work, OfPair out)
+{
+    double of_window[PARTS], between[PARTS], *window = work, *cut = work + near->n;
+    double *row = cut, *folded = row + near->n;
+    const double *samples = near->samples + i * near->n;
+    double start = near->onset_ms[i] - set->foot_ms;
+    double end_near = smaller(end, near->time[near->n - 1]);
+    gate(near, start, smaller(end - lag, end_near), set->rise_ms, set->fall_ms, cut);
+    Gate g = gate(near, start, end_near, set->rise_ms, larger(lag, 1.0), window);
+    Index differ = g.from;
+    while (differ < g.to && cut[differ] == window[differ])
+        differ++;
+    for (Index b = g.from; b < g.to; b++)
+        row[b] = samples[b] * (window[b] - cut[b]);
+    transform(near, row, differ, g.to, folded, between);
+    for (Index b = g.from; b < g.to; b++)
+        row[b] = samples[b] * window[b];
+    transform(near, row, g.from, g.to, folded, out.distal);
+    for (int k = 0; k < PARTS; k++)
+        out.aligned[k] = out.distal[k] - between[k];
+    transform_window(near, window, g, PARTS, of_window);
+    noise_of(set, near, i, window, g, of_window, out.distal_noise);
+}
+
+/* `work` holds three times the blocks of the side that has more, and two numbers. */
 static void spectra_of(const Windows *set, const Side *near, const Side *far, Index i, double *work,
                        OfPair out)
 {
-    double of_window[PARTS], last = far->time[far->n - 1], most = 0.0;
-    double end = smaller(last, far->onset_ms[i] + set->longest_ms);
-    double end_near = smaller(end, near->time[near->n - 1]);
+    double of_window[WAVES], most = 0.0, *window = work, *row = work + far->n;
+    const double *samples = far->samples + i * far->n;
+    double end = smaller(far->time[far->n - 1], far->onset_ms[i] + set->longest_ms);
     double lag = larger(far->onset_ms[i] - near->onset_ms[i], 0.3);
-    double start = near->onset_ms[i] - set->foot_ms;
-    const double *d = near->samples + i * near->n, *p = far->samples + i * far->n;
-    Index from, to, cut_from, cut_to;
-    gate(near, start, smaller(end - lag, end_near), set->rise_ms, set->fall_ms, work + near->n,
-         &cut_from, &cut_to);
-    gate(near, start, end_near, set->rise_ms, larger(lag, 1.0), work, &from, &to);
-    double *both[] = {of_window, out.distal, out.aligned};
-    for (Index b = 0; b < near->n; b++) {
-        work[2 * near->n + b] = d[b] * work[near->n + b];
-        work[near->n + b] = d[b] * work[b];
-    }
-    transform(work, near->n, 3, near->waves, from, to, PARTS, both);
-    noise_of(set, near, i, work, from, to, of_window, out.distal_noise);
-    gate(far, far->onset_ms[i] - set->foot_ms, end, set->rise_ms, set->fall_ms, work, &from, &to);
-    for (Index b = 0; b < far->n; b++)
-        work[far->n + b] = p[b] * work[b];
-    transform(work + far->n, 0, 1, far->waves, from, to, PARTS, &out.proximal);
-    transform(work, 0, 1, far->waves, from, to, CUT_PARTS, &out.cut);
-    double span = noise_of(set, far, i, work, from, to, out.cut, out.proximal_noise);
+    spectra_near(set, near, i, lag, end, work, out);
+    Gate g = gate(far, far->onset_ms[i] - set->foot_ms, end, set->rise_ms, set->fall_ms, window);
+    for (Index b = g.from; b < g.to; b++)
+        row[b] = samples[b] * window[b];
+    transform(far, row, g.from, g.to, row + far->n, out.proximal);
+    transform_window(far, window, g, WAVES, of_window);
+    double span = noise_of(set, far, i, window, g, of_window, out.proximal_noise);
     for (int f = 0; f < FREQUENCIES; f++)
         most = larger(most, size_at(out.distal, f));
     /* Without any noise the fit would trust the last bits of what leaks between frequencies. */
     for (int f = 0; f < FREQUENCIES; f++)
         out.proximal_noise[f] += set->rounding * most;
     for (int k = 0; k < CUT_PARTS; k++)
-        out.cut[k] *= set->per_ms;
+        out.cut[k] = of_window[k] * set->per_ms;
     *out.evidence = smaller(1.0, set->per_ms * span);
 }
 
@@ -149,18 +228,20 @@ static void spectra_of(const Windows *set, const Side *near, const Side *far, In
  * noise, standard deviation of the level, wander. */
 EXPORTED void JOIN(ncs_spectra_, BUILD)(
     int64_t n, int64_t near_blocks, double near_step, const double *near_time,
-    const double *near_waves, const double *near_samples, const double *near_found,
-    int64_t far_blocks, double far_step, const double *far_time, const double *far_waves,
-    const double *far_samples, const double *far_found, const double *windows, const double *slow,
+    const double *near_waves, const double *near_sums, const double *near_turns,
+    const double *near_samples, const double *near_found, int64_t far_blocks, double far_step,
+    const double *far_time, const double *far_waves, const double *far_sums,
+    const double *far_turns, const double *far_samples, const double *far_found,
+    const double *windows, const double *slow,
     double *work, double *distal, double *aligned, double *proximal, double *distal_noise,
     double *proximal_noise, double *cut, double *evidence)
 {
     const double *w = windows, *a = near_found, *b = far_found;
     const Windows set = {w[0], w[1], w[2], w[3], w[4], slow, w[5], w[6]};
-    const Side near = {near_blocks, near_step, near_time, near_waves,  near_samples,
-                       a,           a + n,     a + 2 * n, a + 3 * n};
-    const Side far = {far_blocks, far_step, far_time,  far_waves, far_samples,
-                      b,          b + n,    b + 2 * n, b + 3 * n};
+    const Side near = {near_blocks, near_step,    near_time, near_waves, near_sums,
+                       near_turns,  near_samples, a,         a + n,      a + 2 * n, a + 3 * n};
+    const Side far = {far_blocks, far_step,    far_time, far_waves, far_sums,
+                      far_turns,  far_samples, b,        b + n,     b + 2 * n, b + 3 * n};
     for (int64_t i = 0; i < n; i++) {
         OfPair out = {distal + i * PARTS, aligned + i * PARTS, proximal + i * PARTS,
                       distal_noise + i * FREQUENCIES, proximal_noise + i * FREQUENCIES,

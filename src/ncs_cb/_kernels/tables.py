@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
@@ -46,6 +46,8 @@ class Scale:
         Each decay from one sample to the next.
     head : ndarray
         The first sample of a block over its mean, for each decay.
+    addresses : tuple of int
+        Where the tables begin, in the order in which the kernel takes them.
     """
 
     step_ms: float
@@ -57,12 +59,13 @@ class Scale:
     turns: _Numbers
     ratio: _Numbers
     head: _Numbers
+    addresses: tuple[int, ...] = field(init=False)
 
-    @property
-    def addresses(self) -> list[int]:
-        """Where the tables begin, in the order in which the kernel takes them."""
+    def __post_init__(self) -> None:
+        """Look once where the tables begin: as long as the scale holds them they stay there."""
         tables = (self.means, self.sums, self.squares, self.turns, self.ratio, self.head)
-        return [int(table.__array_interface__["data"][0]) for table in tables]
+        where = tuple(int(table.__array_interface__["data"][0]) for table in tables)
+        object.__setattr__(self, "addresses", where)
 
 
 def scale_of(rate_hz: float, n_samples: int) -> Scale:

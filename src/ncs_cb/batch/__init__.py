@@ -28,14 +28,14 @@ __all__ = ["Settings", "Summary", "run_batch"]
 Progress = Callable[[int, int, int], None]
 
 # The size of a slot depends on the number of studies alone, never on workers, so that the same
-# archive gives the same files everywhere. Large enough for the vectorized pass, small enough
-# that little is lost when the machine is switched off.
-_LARGEST_SLOT = 128
+# archive gives the same files everywhere. Large enough for the vectorized pass, small enough for
+# memory, and that little is lost when the machine is switched off.
+_LARGEST_SLOT = 100
 _LARGEST_SLOT_WITH_REPORTS = 16
-_FEWEST_SLOTS = 8
-# The vectorized pass takes a tenth of a second beside what its studies take, as long as five of
-# them: a small archive is cut into few slots, until they hold this many. A report takes longer.
-_FEW_SLOTS, _ENOUGH_IN_A_SLOT = 4, 32
+_FEWEST_SLOTS_WITH_REPORTS = 8
+# The vectorized pass takes a tenth of a second beside what its studies take, as long as ten of
+# them: a small archive is cut into few slots, and into an even number, for two workers.
+_FEWEST_SLOTS, _FEW_SLOTS, _ENOUGH_IN_A_SLOT = 2, 4, 20
 # Beyond this many slots they grow instead: a data set of 100 000 files is slow to open.
 _MOST_SLOTS = 8192
 _LARGEST_SLOT_OF_ALL = 1024
@@ -259,6 +259,9 @@ class _Run:
         self._total, self._done = len(tasks), len(tasks) - self._to_do
         self._progress(self._done, self._total, self._failed)
         if chunks:
+            from ncs_cb.batch import overview
+
+            overview.get_ready()  # while the workers load, not when they are done
             engine.run(team(), chunks, self._take)
 
     def _refuse_empty(self) -> None:
@@ -337,7 +340,11 @@ _LIMIT_ERRORS = frozenset({"MemoryError", "TimeoutError", "ProcessDied"})
 
 
 def _slot_size(n_studies: int, reports: bool) -> int:
-    largest = _LARGEST_SLOT_WITH_REPORTS if reports else _LARGEST_SLOT
-    worth = 1 if reports else min(n_studies // _FEW_SLOTS, _ENOUGH_IN_A_SLOT)
-    usual = min(max(-(-n_studies // _FEWEST_SLOTS), worth, 1), largest)
-    return min(max(usual, -(-n_studies // _MOST_SLOTS)), _LARGEST_SLOT_OF_ALL)
+    if reports:
+        usual = min(-(-n_studies // _FEWEST_SLOTS_WITH_REPORTS), _LARGEST_SLOT_WITH_REPORTS)
+    else:
+        is_small = n_studies <= _FEWEST_SLOTS * _ENOUGH_IN_A_SLOT
+        pairs = -(-n_studies // (2 * _LARGEST_SLOT))
+        n_slots = max(2 * pairs, _FEWEST_SLOTS if is_small else _FEW_SLOTS)
+        usual = -(-n_studies // n_slots)
+    return min(max(usual, -(-n_studies // _MOST_SLOTS), 1), _LARGEST_SLOT_OF_ALL)

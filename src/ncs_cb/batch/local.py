@@ -30,6 +30,8 @@ _ENVIRONMENT = {
     # One chunk needs as much memory as the next: what it frees is kept for that.
     "MALLOC_TRIM_THRESHOLD_": "268435456",
     "MALLOC_MMAP_THRESHOLD_": "33554432",
+    # Arrow keeps what it frees from all others, unless it takes it where they do.
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
 }
 FORKS = sys.platform == "linux"
 """Whether workers are forked from a process that is ready."""

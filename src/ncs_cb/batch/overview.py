@@ -11,8 +11,9 @@ import io
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import astuple, dataclass, field, fields
+from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ncs_cb.batch.measures import BINS, SPANS, Span
@@ -22,6 +23,9 @@ from ncs_cb.harmless import no_formula, visible
 from ncs_cb.reports import named
 from ncs_cb.vocabulary import GRADES, NO_GRADE
 from ncs_cb.wording.catalog import load
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 # More rows than this no browser sorts at ease; the Parquet files answer for the rest.
 MOST_ROWS = 20_000
@@ -120,15 +124,26 @@ def _csv(failures: Iterable[Failure]) -> Iterator[str]:
     yield buffer.getvalue()
 
 
-def _page(store: Store, totals: _Totals) -> Iterator[str]:
+def get_ready() -> None:
+    """Load what the page is made with, which otherwise :func:`write` does."""
+    _template()
+    for lang in _LANGUAGES:
+        load(lang)
+
+
+@cache
+def _template() -> Template:
     from jinja2 import Environment, StrictUndefined
 
     source = files("ncs_cb").joinpath("batch/index.html.j2").read_text("utf-8")
-    template = Environment(
+    return Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     ).from_string(source)
+
+
+def _page(store: Store, totals: _Totals) -> Iterator[str]:
     criteria = sorted(totals.categories)
-    return template.generate(
+    return _template().generate(
         totals=totals,
         criteria=criteria,
         titles={

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,7 +30,7 @@ def keep(path: Path, table: str, study_ids: Collection[str]) -> pa.Table:
 
 
 def write(rows: pa.Table, path: Path) -> None:
-    """Write one file of a data set and have it on the disk.
+    """Write one file of a data set.
 
     Raises
     ------
@@ -42,5 +41,3 @@ def write(rows: pa.Table, path: Path) -> None:
 
     with path.open("wb") as file:
         pq.write_table(rows, file, compression="zstd")
-        file.flush()
-        os.fsync(file.fileno())

@@ -4,6 +4,7 @@ A study belongs to one *slot*. A slot is one Parquet file per table, the reports
 and one record (JSON) that says which inputs it was made from. A slot is written like this::
 
     _batch/staging/<token>/     a worker writes all files of the slot here
+                                they, and the record, are had on the disk
     _batch/ready/<slot>/        one rename: from here on the slot is done
     traces/part-00007.parquet   each file is renamed into its place
 
@@ -248,13 +249,16 @@ class Store:
         OSError
             If the disk is full; then the slot is as it was before.
         """
-        sizes = {table: _size(staged_part(staged, table)) for table in TABLES}
+        parts = {table: staged_part(staged, table) for table in TABLES}
+        sizes = {table: _size(part) for table, part in parts.items()}
         place = staged / _MOVED_DATA / f"{record.slot:05d}.json"
         _write(place, [replace(record, sizes=sizes).to_json()])
-        sync(place.parent)
+        # Here and not by the worker, which would wait for the disk in place of doing the next slot.
+        for path in (*parts.values(), place.parent):
+            _sync(path)
         ready = self._hidden / "ready" / f"{record.slot:05d}"
         staged.rename(ready)
-        sync(ready.parent)
+        _sync(ready.parent)
         self._settle(ready)
 
     def remove(self, slot: int) -> None:
@@ -337,11 +341,12 @@ def _write(path: Path, pieces: Iterable[str]) -> None:
         os.fsync(file.fileno())
 
 
-def sync(folder: Path) -> None:
-    """Have a folder's entries written to the disk, where the system offers it."""
-    if os.name == "nt":
+def _sync(path: Path) -> None:
+    """Have a file, or the entries of a folder, on the disk, where the system offers it."""
+    is_folder = path.is_dir()
+    if is_folder and os.name == "nt":
         return
-    handle = os.open(folder, os.O_RDONLY)
+    handle = os.open(path, os.O_RDONLY if is_folder else os.O_RDWR)
     try:
         os.fsync(handle)
     finally:

@@ -7,7 +7,7 @@ import os
 import shutil
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -27,11 +27,11 @@ from ncs_cb.batch.store import (
     part_path,
     staged_part,
     staged_reports,
-    sync,
 )
 from ncs_cb.errors import NcsError
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     import pyarrow as pa
 
@@ -314,76 +314,96 @@ def _studies(studies: Sequence[Study], summaries: Sequence[Mapping[str, Any]]) -
 
 def _named(frame: pd.DataFrame, ids: Sequence[str]) -> pd.DataFrame:
     """Put the studies' ids in place of their running numbers."""
+    import pandas as pd
+
+    names = pd.array(ids, dtype="string")
+    return frame.assign(study_id=names.take(_numbers(frame)))
+
+
+def _numbers(frame: pd.DataFrame) -> np.ndarray[Any, Any]:
+    """Give the running number of the study of each row."""
     import numpy as np
 
-    numbers = frame["study_id"].to_numpy().astype(np.intp)
-    return frame.assign(study_id=np.asarray(ids, dtype=object)[numbers])
+    numbers: np.ndarray[Any, Any] = frame["study_id"].to_numpy().astype(np.intp)
+    return numbers
 
 
 def _summaries(frames: Mapping[str, pd.DataFrame], ids: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Give, per study, what the index page shows."""
-    made: dict[str, dict[str, Any]] = {
-        name: {
-            "traces": 0,
-            "segments": 0,
-            "flagged": 0,
+    import numpy as np
+
+    numbers = {name: _numbers(frame) for name, frame in frames.items()}
+    flagged = (frames["segments"]["quality_flags"] != "").to_numpy(bool)
+    counts = (
+        np.bincount(rows, minlength=len(ids)).tolist()
+        for rows in (numbers["traces"], numbers["segments"], numbers["segments"][flagged])
+    )
+    made: list[dict[str, Any]] = [
+        {
+            "traces": n_traces,
+            "segments": n_segments,
+            "flagged": n_flagged,
             "categories": {},
             "grades": {},
             "impression": [],
             "impression_zh": [],
             "is_healthy": False,
         }
-        for name in ids
-    }
-    for number in frames["traces"]["study_id"].tolist():
-        made[ids[int(number)]]["traces"] += 1
-    segments = frames["segments"]
-    cells = (segments[name].tolist() for name in ("study_id", "quality_flags"))
-    for number, flags in zip(*cells, strict=True):
-        made[ids[int(number)]]["segments"] += 1
-        made[ids[int(number)]]["flagged"] += bool(flags)
-    said = frames["statements"]
-    cells = (said[name].tolist() for name in ("study_id", "text", "text_zh"))
-    for number, text, chinese in zip(*cells, strict=True):
-        made[ids[int(number)]]["impression"].append(text)
-        made[ids[int(number)]]["impression_zh"].append(chinese)
-    reasons = frames["reasons"]
-    suspected = set(reasons.loc[reasons["is_suspected"].fillna(True).to_numpy(bool), "study_id"])
-    normal = said.loc[((said["topic"] == "normal") & (said["case"] == "study")).to_numpy(bool)]
-    for number in set(normal["study_id"]) - suspected:
-        made[ids[int(number)]]["is_healthy"] = True
-    concluded = frames["diagnosis"]
-    columns = (concluded[c].tolist() for c in ("study_id", "criteria", "category"))
-    for number, criteria, category in zip(*columns, strict=True):
-        made[ids[int(number)]]["categories"][criteria] = category
-    for number, criteria, grade in _grades(frames["verdicts"], segments):
-        grades = made[ids[number]]["grades"].setdefault(criteria, {})
+        for n_traces, n_segments, n_flagged in zip(*counts, strict=True)
+    ]
+
+    def rows(table: str, *columns: str) -> Iterator[tuple[Any, ...]]:
+        cells = (frames[table][name].tolist() for name in columns)
+        return zip(numbers[table].tolist(), *cells, strict=True)
+
+    for number, text, chinese in rows("statements", "text", "text_zh"):
+        made[number]["impression"].append(text)
+        made[number]["impression_zh"].append(chinese)
+    for number in _healthy(frames, numbers):
+        made[number]["is_healthy"] = True
+    for number, criteria, category in rows("diagnosis", "criteria", "category"):
+        made[number]["categories"][criteria] = category
+    judged = rows("verdicts", *_KEYS, "criteria", "conduction_block", "grade_by_numbers")
+    for number, criteria, grade in _grades(judged, rows("segments", *_KEYS, *_OF_A_SITE)):
+        grades = made[number]["grades"].setdefault(criteria, {})
         grades[grade] = grades.get(grade, 0) + 1
-    return made
+    return dict(zip(ids, made, strict=True))
 
 
-_KEYS = ("study_id", "nerve", "side", "muscle", "segment")
+def _healthy(
+    frames: Mapping[str, pd.DataFrame], numbers: Mapping[str, np.ndarray[Any, Any]]
+) -> set[int]:
+    """Give the studies of which it is said that all is normal, and nothing that is suspected."""
+    said, suspected = frames["statements"], frames["reasons"]["is_suspected"]
+    normal = ((said["topic"] == "normal") & (said["case"] == "study")).to_numpy(bool)
+    found: set[int] = set(numbers["statements"][normal].tolist())
+    return found - set(numbers["reasons"][suspected.fillna(True).to_numpy(bool)].tolist())
 
 
-def _grades(judged: pd.DataFrame, segments: pd.DataFrame) -> Iterator[tuple[int, str, str]]:
+_KEYS = ("nerve", "side", "muscle", "segment")
+_OF_A_SITE = ("is_entrapment_site", "quality_flags")
+
+
+def _grades(
+    judged: Iterable[tuple[Any, ...]], segments: Iterable[tuple[Any, ...]]
+) -> Iterator[tuple[int, str, str]]:
     """Give study, set and grade of every verdict that a report shows.
 
     Of an entrapment site at which nothing was found a report says nothing.
     """
     from ncs_cb.view.reading import nothing_found
 
-    columns = ("is_entrapment_site", "quality_flags")
-    is_site = segments["is_entrapment_site"].fillna(False).to_numpy(dtype=bool)
-    sites = segments.loc[is_site]
-    places = zip(*(sites[c].tolist() for c in (*_KEYS, *columns)), strict=True)
-    free = {tuple(map(str, key)): told for *key, site, told in places if site is True}
-    names = (*_KEYS, "criteria", "conduction_block", "grade_by_numbers")
-    for *key, criteria, grade, by_numbers in zip(*(judged[c].tolist() for c in names), strict=True):
-        told = free.get(tuple(map(str, key)))
-        row = {"is_entrapment_site": told is not None, "quality_flags": told or ""}
-        if grade == "excluded" and nothing_found(row, by_numbers):
-            continue
-        yield int(key[0]), criteria, grade
+    sites = {
+        tuple(map(str, key)): dict(zip(_OF_A_SITE, (site, told), strict=True))
+        for *key, site, told in segments
+        if site is True
+    }
+    for *key, criteria, grade, by_numbers in judged:
+        if grade == "excluded":
+            site = sites.get(tuple(map(str, key)))
+            if site is not None and nothing_found(site, by_numbers):
+                continue
+        yield key[0], criteria, grade
 
 
 def _write(chunk: Chunk, found: Found, staged: Path) -> Done:
@@ -394,14 +414,13 @@ def _write(chunk: Chunk, found: Found, staged: Path) -> Done:
     kept_ids = {entry.study_id for entry in chunk.kept if entry.summary}
     counted: dict[str, list[int]] = {}
     for table in TABLES:
-        rows = [parquet.empty(table), *found.rows[table]]
-        old = part_path(Path(chunk.out), table, chunk.slot)
+        rows = found.rows[table] or [parquet.empty(table)]
         if kept_ids:
-            rows.append(parquet.keep(old, table, kept_ids))
-        whole = pa.concat_tables(rows)
+            old = part_path(Path(chunk.out), table, chunk.slot)
+            rows = [*rows, parquet.keep(old, table, kept_ids)]
+        whole = rows[0] if len(rows) == 1 else pa.concat_tables(rows)
         parquet.write(whole, staged_part(staged, table))
         counted |= histograms(table, whole)
-    sync(staged)
     fresh = (_entry(task, found, chunk.settings) for task in chunk.tasks)
     # By the name that is shown: the order of hidden names would tell them from each other.
     entries = sorted((*fresh, *chunk.kept), key=lambda entry: entry.input)

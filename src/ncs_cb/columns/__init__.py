@@ -7,7 +7,7 @@ A column's unit is read from its name's suffix, so that the two cannot disagree.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,9 @@ __all__ = [
     "SEGMENT_KEYS",
     "Column",
     "as_number",
+    "by_column",
     "conform",
+    "in_form",
     "keys_of",
     "records",
     "table_columns",
@@ -74,32 +76,55 @@ def table_columns(table: str) -> tuple[Column, ...]:
     return found
 
 
-def conform(frame: pd.DataFrame, table: str) -> pd.DataFrame:
-    """Give `frame` with the declared columns of `table`, in order and dtype.
+def conform(found: pd.DataFrame | Mapping[str, list[Any]], table: str) -> pd.DataFrame:
+    """Give what was found with the declared columns of `table`, in order and dtype.
 
-    Every step ends with this. Columns that `frame` lacks are added as unknown.
+    Every step ends with this. Columns that were not found are added as unknown.
+
+    Parameters
+    ----------
+    found : DataFrame, or mapping of column to list
+        Lists take the declared dtype as they are; a frame of them would first guess another.
+    table : str
 
     Raises
     ------
     ValueError
-        If `frame` has a column that is not declared.
+        If a column was found that is not declared.
     """
     import pandas as pd
 
-    if frame.columns.empty and not len(frame):
+    if not len(found) and not len(found.keys()):
         return _nothing(table).copy()
+    cells = in_form(found, table)
+    return pd.DataFrame(cells, index=pd.RangeIndex(len(next(iter(cells.values())))))
+
+
+def in_form(found: pd.DataFrame | Mapping[str, list[Any]], table: str) -> dict[str, Any]:
+    """Give the cells of the declared columns of `table`, in order and dtype; see :func:`conform`.
+
+    For whoever goes on column by column: to make a frame of them takes longer than all the rest.
+
+    Raises
+    ------
+    ValueError
+        If a column was found that is not declared.
+    """
+    import pandas as pd
+
+    # Column by column: to reorder, complete and convert whole frames takes five times as long.
+    given: dict[Any, Any] = dict(found.items())
+    n_rows = len(found) if isinstance(found, pd.DataFrame) else len(next(iter(given.values()), ()))
     declared = table_columns(table)
-    given = dict(frame.items())
     extra = given.keys() - {c.name for c in declared}
     if extra:
         raise ValueError(
             f"undeclared columns of table '{table}': {', '.join(sorted(map(str, extra)))}"
         )
-    # Column by column: to reorder, complete and convert whole frames takes five times as long.
-    cells = {c.name: _cells(given.get(c.name), c.dtype, len(frame)) for c in declared}
+    cells = {c.name: _cells(given.get(c.name), c.dtype, n_rows) for c in declared}
     if "quality_flags" in cells:
         cells["quality_flags"] = cells["quality_flags"].fillna("")
-    return pd.DataFrame(cells, index=pd.RangeIndex(len(frame)))
+    return cells
 
 
 @cache
@@ -111,12 +136,17 @@ def _nothing(table: str) -> pd.DataFrame:
     return pd.DataFrame(cells, index=pd.RangeIndex(0))
 
 
-def _cells(given: pd.Series | None, dtype: str, n_rows: int) -> Any:
+def _cells(given: pd.Series | list[Any] | None, dtype: str, n_rows: int) -> Any:
     """Give a column in its dtype; unknown throughout where it was not given."""
     import pandas as pd
 
     wanted = _dtype(dtype)
-    cells = pd.Series(float("nan"), index=range(n_rows)) if given is None else given
+    cells = [math.nan] * n_rows if given is None else given
+    if isinstance(cells, list):
+        # An array of lists would take their cells for a second dimension.
+        return (
+            pd.Series(cells, dtype=wanted).array if dtype == "object" else pd.array(cells, wanted)
+        )
     return (cells if cells.dtype == wanted else cells.astype(wanted)).array
 
 
@@ -159,3 +189,15 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     names = [str(name) for name in frame.columns]
     rows = frame.to_numpy(dtype=object).tolist()
     return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def by_column(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Give the columns of rows, NaN for what a row lacks: :func:`records` the other way round.
+
+    Examples
+    --------
+    >>> by_column([{"line": 1}, {"line": 2, "text": "a"}])
+    {'line': [1, 2], 'text': [nan, 'a']}
+    """
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: [row.get(name, math.nan) for row in rows] for name in names}

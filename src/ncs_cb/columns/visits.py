@@ -122,7 +122,8 @@ CHANGES: tuple[Column, ...] = (
         "changes",
         "is_changed",
         "Changed",
-        "The grade changes and the change exceeds repeatability.",
+        "The grade changes, or partial block becomes complete or complete block partial, and the "
+        "change exceeds repeatability.",
     ),
     *_two_visits("distal_amplitude_mv", "Distal amplitude", "Amplitude at the distal site"),
     _relative("distal_amplitude_change_pct", "Distal amplitude change", "the distal amplitude"),

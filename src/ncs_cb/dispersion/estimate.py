@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -115,9 +117,12 @@ def _fit(
     return reason.tolist(), Pairs(place, near, far, fit, hidden, strange)
 
 
-def _table(numbers: Floats, words: Sequence[str]) -> pd.DataFrame:
-    columns: dict[str, object] = dict(zip(NAMES, numbers.T, strict=True))
+def _table(columns: Mapping[str, Floats], words: Sequence[str]) -> pd.DataFrame:
     return conform(pd.DataFrame({**columns, "quality_flags": list(words)}), "estimates")
+
+
+def _columns(numbers: Floats) -> dict[str, Floats]:
+    return dict(zip(NAMES, numbers.T, strict=True))
 
 
 # ------------------------------------------------------------------ arrays
@@ -267,7 +272,7 @@ def estimate_block(
     pairs = _sweeps(distal_mv, proximal_mv, sampling_rate_hz, stimulus_index)
     known = Known(supramaximal_distal=supramaximal, supramaximal_proximal=supramaximal)
     found = _estimate_arrays(pairs, known)
-    return _table(found.numbers, found.flags)
+    return _table(_columns(found.numbers), found.flags)
 
 
 # ------------------------------------------------------------------ traces
@@ -275,20 +280,24 @@ def estimate_block(
 
 def _sweep_of(trace: Trace) -> Sweep:
     samples = np.asarray(trace.samples_mv)
-    if samples.dtype not in (np.float32, np.float64):
-        samples = samples.astype(np.float64)
     return Sweep(samples, float(trace.sampling_rate_hz), int(trace.stimulus_index), trace.range_mv)
 
 
 def _known_of(distal: Trace, proximal: Trace) -> Known:
-    corners = (
-        (distal.high_pass_hz, proximal.high_pass_hz),
-        (distal.low_pass_hz, proximal.low_pass_hz),
+    differ = _is_other(distal.high_pass_hz, proximal.high_pass_hz) or _is_other(
+        distal.low_pass_hz, proximal.low_pass_hz
     )
-    differ = any(a is not None and b is not None and a != b for a, b in corners)
     near, far = distal.stimulus, proximal.stimulus
     collision = far.collision_used is True
-    return Known(differ, near.is_supramaximal, far.is_supramaximal, collision)
+    return _known(differ, near.is_supramaximal, far.is_supramaximal, collision)
+
+
+def _is_other(corner_hz: float | None, other_hz: float | None) -> bool:
+    return corner_hz is not None and other_hz is not None and corner_hz != other_hz
+
+
+# Of thousands of pairs few differ in what is known of them.
+_known = lru_cache(maxsize=64)(Known)
 
 
 def estimate_segments(pairs: Sequence[tuple[Trace | None, Trace | None]]) -> pd.DataFrame:
@@ -310,20 +319,36 @@ def estimate_segments(pairs: Sequence[tuple[Trace | None, Trace | None]]) -> pd.
     """
     traces = {id(one): one for pair in pairs for one in pair if one is not None}
     if not traces:
-        return fit_segments(pairs)[0]
+        return _table(*fit_segments(pairs)[:2])
     texts = measure_study_traces(list(traces.values()))["quality_flags"].tolist()
     told = dict(zip(traces, texts, strict=True))
 
     def seen(one: Trace | None) -> Trace | None:
         return None if one is None or _is_absent(told[id(one)]) else one
 
-    return fit_segments([(seen(distal), seen(proximal)) for distal, proximal in pairs])[0]
+    return _table(*fit_segments([(seen(near), seen(far)) for near, far in pairs])[:2])
 
 
-def fit_segments(
-    pairs: Sequence[tuple[Trace | None, Trace | None]],
-) -> tuple[pd.DataFrame, dict[int, Fitted]]:
-    """Give :func:`estimate_segments` with the fit of each pair that has one, by its place.
+class Fits(NamedTuple):
+    """What :func:`fit_segments` finds.
+
+    Attributes
+    ----------
+    columns : dict of str to ndarray
+        The numbers of table ``estimates``, one of each pair.
+    flags : list of str
+        Its ``quality_flags``.
+    fits : dict of int to Fitted
+        The fit of each pair that has one, by its place.
+    """
+
+    columns: dict[str, Floats]
+    flags: list[str]
+    fits: dict[int, Fitted]
+
+
+def fit_segments(pairs: Sequence[tuple[Trace | None, Trace | None]]) -> Fits:
+    """Give the columns of :func:`estimate_segments`, and the fits behind them.
 
     None stands for a response that is not there, too: who calls has measured.
     """
@@ -349,7 +374,7 @@ def fit_segments(
             distal, proximal = sweeps[place]
             own = found.numbers[place], found.flags[place]
             fits[places[place]] = Fitted(*own, distal, proximal, some, row)
-    return _table(numbers, words), fits
+    return Fits(_columns(numbers), words, fits)
 
 
 def fit_details(

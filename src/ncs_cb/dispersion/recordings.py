@@ -228,16 +228,25 @@ def clean(rows: _kernels.Rows, grid: Grid, after_ms: Floats) -> Responses:
 
 
 @lru_cache(maxsize=32)
-def _waves(grid: Grid) -> Floats:
-    """Give cosines and negative sines, (n_blocks, 144): 71 frequencies, interleaved, and zeros."""
+def _waves(grid: Grid) -> _kernels.Waves:
+    """Give cosines and negative sines at 71 frequencies, interleaved, and two zeros."""
     count = 2 * N_FREQUENCIES - 1
-    angle = 2e-3 * np.pi * STEP_HZ * grid.time_ms[:, None] * np.arange(count)
+    time = np.append(grid.time_ms, grid.time_ms[-1] + grid.step_ms)
+    angle = 2e-3 * np.pi * STEP_HZ * np.arange(count)
     # The mean over a block has lost a little at high frequency.
     turn = np.pi * STEP_HZ * np.arange(count) / grid.rate_hz
     lost = np.ones(count)
     lost[1:] = np.sin(grid.size * turn[1:]) / (grid.size * np.sin(turn[1:]))
-    waves = np.stack((np.cos(angle), -np.sin(angle)), axis=2) * (grid.step_ms / lost)[:, None]
-    return np.pad(waves.reshape(len(angle), 2 * count), ((0, 0), (0, 2)))
+    waves = np.exp(-1j * time[:, None] * angle) * (grid.step_ms / lost)
+    # What lies between two blocks is a geometric series.
+    sums = np.zeros(count, dtype=np.complex128)
+    sums[1:] = 1.0 / (1.0 - np.exp(-1j * grid.step_ms * angle[1:]))
+    turns = np.arange(grid.time_ms.size // 2 + 1)[:, None] * grid.step_ms * angle[:N_FREQUENCIES]
+    return _kernels.Waves(
+        np.pad(waves.view(np.float64), ((0, 0), (0, 2))),
+        np.pad(sums.view(np.float64), (0, 2)),
+        np.concatenate((np.cos(turns), np.sin(turns)), axis=1),
+    )
 
 
 # Of noise that stays alike for a while, the share at each frequency.

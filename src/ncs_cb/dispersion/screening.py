@@ -35,7 +35,7 @@ LOW_BAND = slice(0, facts.LOW_BAND)
 """Tells about which delay to look."""
 COARSE_MS = np.arange(0.0, 45.0, 0.2)
 FINE_MS = np.arange(-4.0, 4.01, 0.5)
-"""Delays that are tried: of all, then about the best of them."""
+"""Delays that are tried: of all, then about the best of them, as far before it as after."""
 GRAIN, MOST = 0.1, 1.3
 """Ripple of a pool, and the mass that counts at most for how sure a spectrum is."""
 
@@ -101,7 +101,8 @@ def _library() -> _Library:
     """Give the trial distributions, made once: coarse, because the best are refined."""
     theta, shape, mean, edges = trials()
     centered = (transfer(theta, shape) * np.conj(turned(mean)))[:, TRIED]
-    back, more = (np.conj(turned(delays)) for delays in (COARSE_MS, FINE_MS))
+    back = np.conj(turned(COARSE_MS))
+    more = np.conj(turned(FINE_MS[FINE_MS > 0.0]))[:, TRIED].T
     low = _parts(back[:, LOW_BAND]) * (1.0, -1.0)
     given = _kernels.Trials(
         _side_by_side(_parts(centered)),
@@ -109,7 +110,7 @@ def _library() -> _Library:
         edges,
         np.pad(low.reshape(len(low), -1).T, ((0, 0), (0, -len(low) % facts.LANES))),
         _parts(back[:, TRIED]),
-        _parts(more[:, TRIED]),
+        np.stack((more.real, more.imag)),
         tied(GRAIN**2)[TRIED].copy(),
         GRAIN**2,
         MOST,

@@ -15,8 +15,8 @@ from typing import Any
 
 import pandas as pd
 
-from ncs_cb.judging.conclusion_tables import table
-from ncs_cb.judging.entrapment import entrapments
+from ncs_cb.judging.conclusion_tables import Concluded, table
+from ncs_cb.judging.examined import Examined, examined
 from ncs_cb.judging.picture import (
     Judged,
     Nerve,
@@ -27,11 +27,10 @@ from ncs_cb.judging.picture import (
     months_at_most,
     without_values,
 )
-from ncs_cb.judging.rows import Gathered, gather, visits_of
+from ncs_cb.judging.rows import gather
 from ncs_cb.judging.sensory import (
     all_normal,
     routine,
-    sensory_studies,
     through,
 )
 from ncs_cb.judging.truth import Truth, count, holds
@@ -81,44 +80,33 @@ def conclude(
         The ``diagnosis`` table, study by study.
     """
     rows = gather(verdicts, segments, traces, f_waves, details)
-    return table(conclusions(rows, details, criteria=criteria, reference=reference))
+    return table(conclusions(examined(rows, details, chain(reference)), criteria=criteria))
 
 
-def conclusions(
-    rows: Gathered,
-    details: Mapping[str, Details],
-    *,
-    criteria: Criteria = None,
-    reference: str | Path | ReferenceSet = DEFAULT_REFERENCE,
-) -> tuple[Conclusion, ...]:
-    """Give what :func:`conclude` tables as objects, to be explained in any language."""
-    sets = tuple(one for one in chosen(criteria) if one.categories)
-    limits = chain(reference)
-    rules = [NerveRules(made, limits) for made in sets]
-    found: list[Conclusion] = []
+def conclusions(visits: Sequence[Examined], *, criteria: Criteria = None) -> Concluded:
+    """Give what :func:`conclude` tables as objects, to be explained in any language.
+
+    Most visits of an archive look like others to a set: these share one conclusion.
+    """
+    sets = [one for one in chosen(criteria) if one.categories]
+    signs = [NerveRules(made).signs(visits) for made in sets]
+    found: list[tuple[str, Conclusion]] = []
     known: dict[tuple[int, Picture], Conclusion] = {}
-    for study_id in visits_of(rows, details):
-        person = details.get(study_id, Details())
-        studies = sensory_studies(person, rows.sensory.get(study_id, ()), limits)
-        tables = (rows.segments, rows.verdicts, rows.nerves)
-        measured, judged, nerves = (of.get(study_id, ()) for of in tables)
-        traps = entrapments(measured, judged, nerves, studies, person, limits)
+    for number, visit in enumerate(visits):
+        told = tuple(visit.details.findings.items())
+        months, studies = months_at_most(visit.details), without_values(visit.studies)
+        trapped = frozenset((one.nerve, one.side) for one in visit.traps)
         for place, made in enumerate(sets):
-            picture = Picture(
-                tuple(person.findings.items()),
-                months_at_most(person),
-                tuple(as_judged(row) for row in judged if row["criteria"] == made.id),
-                rules[place].signs(nerves, traps, person),
-                without_values(studies),
-                frozenset((one.nerve, one.side) for one in traps),
-            )
-            if (place, picture) not in known:
-                known[place, picture] = _conclude_one(study_id, made, picture)
-            found.append(replace(known[place, picture], study_id=study_id))
+            verdicts = tuple(map(as_judged, visit.verdicts.get(made.id, ())))
+            nerves = signs[place][number]
+            key = place, Picture(told, months, verdicts, nerves, studies, trapped)
+            if key not in known:
+                known[key] = _conclude_one(made, key[1])
+            found.append((visit.study_id, known[key]))
     return tuple(found)
 
 
-def _conclude_one(study_id: str, made: CriteriaSet, visit: Picture) -> Conclusion:
+def _conclude_one(made: CriteriaSet, visit: Picture) -> Conclusion:
     answers = {c.id: _answer(c, made, visit) for c in made.category_leaves()}
     where = _unexamined(made, visit.verdicts)
     # Nerves and segments that nobody examined may carry what the examined ones do not.
@@ -136,7 +124,6 @@ def _conclude_one(study_id: str, made: CriteriaSet, visit: Picture) -> Conclusio
     grades = [row.block for row in visit.verdicts]
     seen = [grade for grade in grades if grade in _JUDGED]
     return Conclusion(
-        study_id,
         set_words.of_criteria(made),
         category,
         not_excluded,
@@ -148,21 +135,23 @@ def _conclude_one(study_id: str, made: CriteriaSet, visit: Picture) -> Conclusio
         any(grade in made.grades for grade in seen) if seen else None,
         where,
         _is_suspected(made, visit),
-        *_granted(made, visit, not_excluded),
+        *_granted(made, visit, answers, not_excluded),
         exempt=_exempt(made, visit),
     )
 
 
-def _granted(made: CriteriaSet, visit: Picture, not_excluded: str) -> tuple[str, tuple[str, ...]]:
+def _granted(
+    made: CriteriaSet, visit: Picture, found: Mapping[str, Truth], not_excluded: str
+) -> tuple[str, tuple[str, ...]]:
     """Give the category if every stimulus were attested, and what else is lacking then."""
-    rows = tuple(
-        row._replace(validity=ATTESTED) if row.validity == NOT_ATTESTED else row
-        for row in visit.verdicts
-    )
-    # Only signs of block depend on the stimuli; the others are as they were found.
-    signs = {name: seen for name, seen in visit.signs.items() if name not in _OF_BLOCK}
-    granted = replace(visit, verdicts=rows, signs=signs)
-    answers = {c.id: _answer(c, made, granted) for c in made.category_leaves()}
+    answers, granted = found, visit
+    if any(row.validity == NOT_ATTESTED and row.block in made.grades for row in visit.verdicts):
+        rows = tuple(row._replace(validity=ATTESTED) for row in visit.verdicts)
+        # Only block and its signs depend on the stimuli; the others are as they were found.
+        signs = {name: seen for name, seen in visit.signs.items() if name not in _OF_BLOCK}
+        granted = replace(visit, verdicts=rows, signs=signs)
+        of_block = (c for c in made.category_leaves() if c.kind in ("block", "signs"))
+        answers = {**found, **{c.id: _answer(c, made, granted) for c in of_block}}
     routes = [route for route in made.category_routes if route.id == not_excluded]
     wanted = [c for r in routes for c in leaves(r.term)]
     lacking = {word for c in wanted if answers[c.id] is pd.NA for word in _lacking(c, granted)}

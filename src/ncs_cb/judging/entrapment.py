@@ -10,16 +10,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import pandas as pd
 
 from ncs_cb.columns import as_number
+from ncs_cb.judging.rows import trap_within
 from ncs_cb.judging.sensory import SensoryStudy, routine
-from ncs_cb.judging.truth import holds
+from ncs_cb.judging.truth import Truth, holds
 from ncs_cb.judging.validity import REFUTED
 from ncs_cb.knowledge.anatomy import Entrapment, anatomy, position
-from ncs_cb.knowledge.reference import ReferenceSet, first_limit
 from ncs_cb.knowledge.thresholds import value as threshold
 from ncs_cb.model import Details
 
@@ -67,44 +68,37 @@ def cold_limbs(details: Details) -> frozenset[Limb]:
 
 
 def entrapments(
-    segments: Iterable[Row],
-    verdicts: Iterable[Row],
+    segments: Sequence[Row],
+    verdicts: Sequence[Row],
     nerves: Sequence[Row],
     studies: Sequence[SensoryStudy],
     details: Details,
-    sets: tuple[ReferenceSet, ...],
 ) -> tuple[Found, ...]:
     """Name the entrapments of one visit.
 
     Parameters
     ----------
-    segments, verdicts : iterable of mapping
+    segments, verdicts : sequence of mapping
         Rows of those tables; a fall whose stimuli are refuted shows nothing.
     nerves : sequence of mapping
-        Rows of :func:`ncs_cb.judging.nerves.nerve_rows`.
+        Rows of :func:`ncs_cb.judging.nerves.nerve_rows`, each with its ``limits`` of normal.
     studies : sequence of SensoryStudy
     details : Details
-    sets : tuple of ReferenceSet
-        Limits of the distal latency and of velocity, in the order in which they answer.
     """
-    verdicts = tuple(verdicts)
-    refuted = {_key(row) for row in verdicts if str(row["technical_validity"]) == REFUTED}
-    rests = dict(_without_crossing(verdicts))
+    beside = [row for row in verdicts if row["trap"] is not None]
+    refuted = {row["place"] for row in beside if str(row["technical_validity"]) == REFUTED}
+    rests = dict(_without_crossing(beside))
     along = [
         one
         for row in segments
         if row["trap"] is not None
-        and (one := _along(row, _key(row) in refuted, rests.get(_key(row)))) is not None
+        and (one := _along(row, row["place"] in refuted, rests.get(row["place"]))) is not None
     ]
-    carpal = list(_carpal(nerves, studies, details, sets))
+    carpal = list(_carpal(nerves, studies, details))
     found: dict[tuple[str, str, str], Found] = {}
     for one in (*along, *carpal):
         found.setdefault((one.nerve, one.side, one.trap.name), one)
     return tuple(found.values())
-
-
-def _key(row: Row) -> tuple[Any, ...]:
-    return row["nerve"], row.get("side"), row.get("muscle"), row["segment"]
 
 
 def _without_crossing(verdicts: Iterable[Row]) -> Iterator[tuple[tuple[Any, ...], float]]:
@@ -112,23 +106,22 @@ def _without_crossing(verdicts: Iterable[Row]) -> Iterator[tuple[tuple[Any, ...]
     for row in verdicts:
         one = row["premises"].get(("martin_gruber", True))
         if one is not None and one["value"] == "part":
-            yield _key(row), as_number(one["rest_amplitude_pct"])
+            yield row["place"], as_number(one["rest_amplitude_pct"])
 
 
-def sites_between(nerve: str, trap: Entrapment, distal: str, proximal: str) -> tuple[str, ...]:
+@lru_cache(maxsize=4096)
+def sites_between(nerve: str, segment: str) -> tuple[str, ...]:
     """Give the ends of an entrapment site that lie inside a segment: it reaches farther there."""
-    low, high = position(nerve, distal), position(nerve, proximal)
-    ends = (trap.distal_site, trap.proximal_site)
+    low, high = (position(nerve, site) for site in segment.split("-"))
+    trap = trap_within(nerve, segment)
+    ends = () if trap is None else (trap.distal_site, trap.proximal_site)
     return tuple(site for site in ends if low < position(nerve, site) < high)
 
 
 def _along(row: Row, is_refuted: bool, rest: float | None) -> Found | None:
     """Find slowing or a fall in a segment that lies across an entrapment site and no more."""
-    if row.get("is_adjacent") is False:
-        return None
-    nerve, trap = row["nerve"], row["trap"]
     # A longer segment cannot say that the change lies at the site.
-    if sites_between(nerve, trap, *row["segment"].split("-")):
+    if row.get("is_adjacent") is False or sites_between(row["nerve"], row["segment"]):
         return None
     flags = row["raised"]
     velocity = as_number(row.get("conduction_velocity_m_per_s"))
@@ -143,9 +136,9 @@ def _along(row: Row, is_refuted: bool, rest: float | None) -> Found | None:
     if not slowed and not fallen:
         return None
     return Found(
-        nerve,
+        row["nerve"],
         _text(row.get("side")),
-        trap,
+        row["trap"],
         velocity if slowed else math.nan,
         fall if fallen else math.nan,
     )
@@ -155,7 +148,6 @@ def _carpal(
     nerves: Sequence[Row],
     studies: Sequence[SensoryStudy],
     details: Details,
-    sets: tuple[ReferenceSet, ...],
 ) -> Iterator[Found]:
     """Find median nerves whose distal latency is long while what lies around is not slowed."""
     own = anatomy().nerves[_CARPAL_NERVE]
@@ -168,16 +160,16 @@ def _carpal(
             or row["muscle"] not in own.routine_muscles
         ):
             continue
-        limit, is_long = _latency(row, details, sets)
+        limit, is_long = _latency(row)
         if is_long is not True or (side, own.limb) in cold_limbs(details):
             continue
-        forearm = _velocity_share(row, details, sets)
+        velocity, normal = row["slowest_velocity_m_per_s"], row["limits"]["motor.velocity_m_per_s"]
         beside = [
-            _latency(one, details, sets)[1]
+            _latency(one)[1]
             for one in nerves
             if one["nerve"] == _BESIDE and _text(one["side"]) == side
         ]
-        kept = holds(forearm, "ge", threshold("entrapment.kept_velocity_pct"))
+        kept = holds(100.0 * velocity / normal, "ge", threshold("entrapment.kept_velocity_pct"))
         compared = [
             one for one in (kept, *(not b for b in beside if b is not pd.NA)) if one is not pd.NA
         ]
@@ -188,21 +180,10 @@ def _carpal(
         )
 
 
-def _latency(row: Row, details: Details, sets: tuple[ReferenceSet, ...]) -> tuple[float, Any]:
-    limit = first_limit(
-        sets, "motor", row["nerve"], row["muscle"] or None, "distal_latency_ms", details
-    )
-    if limit is None:
-        return math.nan, pd.NA
-    return limit.value, holds(as_number(row["distal_latency_ms"]), "gt", limit.value)
-
-
-def _velocity_share(row: Row, details: Details, sets: tuple[ReferenceSet, ...]) -> float:
-    limit = first_limit(
-        sets, "motor", row["nerve"], row["muscle"] or None, "velocity_m_per_s", details
-    )
-    value = as_number(row["slowest_velocity_m_per_s"])
-    return math.nan if limit is None else 100.0 * value / limit.value
+def _latency(row: Row) -> tuple[float, Truth]:
+    """Give the limit of the distal latency of a nerve, and whether it is beyond it."""
+    limit = row["limits"]["motor.distal_latency_ms"]
+    return limit, holds(row["distal_latency_ms"], "gt", limit)
 
 
 def _text(value: Any) -> str:

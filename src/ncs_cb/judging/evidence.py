@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import compress, repeat
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from ncs_cb.judging.table import FALLBACKS, Segments
-from ncs_cb.judging.truth import number, sentence, words_of
+from ncs_cb.judging.truth import around, number, numbers_in_words, words_of
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.knowledge.criteria import Clause, CriteriaSet, Rule, leaves
 from ncs_cb.knowledge.reference import LowerLimits
+from ncs_cb.model import Evidence, Said
 
 Array = np.ndarray[Any, Any]
 Row = dict[str, Any]
+
+# Answers by their code.
+_ANSWERS = (False, True, None)
+_NO, _UNKNOWN = 0, 2
+
+
+class _Column(NamedTuple):
+    """What came of one clause, a cell per segment; `mask` tells of which it was asked."""
+
+    mask: Array
+    said: Array
+    values: Array
+    words: Array
 
 
 @dataclass(slots=True)
@@ -30,10 +46,7 @@ class EvidenceBook:
     criteria: CriteriaSet
     table: Segments
     limits: LowerLimits
-    rows: list[list[Row]] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.rows = [[] for _ in range(len(self.table))]
+    columns: list[_Column] = field(default_factory=list)
 
     def add(
         self,
@@ -58,145 +71,195 @@ class EvidenceBook:
             "verified": clause.verified,
             "text": "",
         }
-        positions = np.flatnonzero(mask).tolist()
-        answers: list[bool | None] = [
-            None if missing else answer
-            for answer, missing in zip(
-                holds.to_numpy(bool, na_value=False).tolist(), holds.isna().tolist(), strict=True
-            )
-        ]
+        answers = np.where(holds.isna(), _UNKNOWN, holds.to_numpy(bool, na_value=False))
         if clause.op == "is":
-            self._truths(base, clause, positions, answers)
+            said = np.array([_truth(base, clause, one) for one in _ANSWERS], dtype=object)
+            nothing = np.full(len(mask), None, dtype=object)
+            self.columns.append(_Column(mask, said[answers], nothing, nothing))
         else:
-            self._numbers(base, clause, positions, answers, low, high)
-
-    def _truths(
-        self, base: Row, clause: Clause, positions: list[int], answers: list[bool | None]
-    ) -> None:
-        words = {answer: _fact(clause, answer) for answer in (True, False, None)}
-        for at in positions:
-            holds = answers[at]
-            value = None if holds is None else holds == clause.value
-            row = base.copy()
-            row["limit"], row["value"] = clause.value, value
-            row["holds"], row["text"] = holds, words[holds]
-            self.rows[at].append(row)
+            self.columns.append(self._numbers(base, clause, mask, answers, low, high))
 
     def _numbers(
         self,
         base: Row,
         clause: Clause,
-        positions: list[int],
-        answers: list[bool | None],
+        mask: Array,
+        answers: Array,
         low: float | Array,
         high: float | Array,
-    ) -> None:
-        values, columns = self.table.number(clause.subject)
-        size = len(values)
-        numbers = values.tolist()
-        edges = np.broadcast_to(np.asarray(high, dtype=np.float64), size).tolist()
-        others = np.broadcast_to(np.asarray(low, dtype=np.float64), size).tolist()
-        names = [columns] * size if isinstance(columns, str) else columns.tolist()
-        additions = self._additions(clause, positions)
-        rows, op = self.rows, clause.op
-        for at in positions:
-            value, holds, name = numbers[at], answers[at], names[at]
-            # Between two possible limits, show the one that settles the question.
-            edge = others[at] if holds is False else edges[at]
-            text = (
-                f"{words_of(name)[0]} not asked: the proximal response is absent"
-                if math.isnan(value) and holds is not None
-                else sentence(name, op, value, edge, holds, additions[at])
+    ) -> _Column:
+        values, names = self.table.number(clause.subject)
+        # Between two possible limits, show the one that settles the question.
+        edges = np.where(answers == _NO, low, high)
+        lacking = np.isnan(values)
+        is_wider = np.broadcast_to(names != clause.subject, mask.shape)
+        # Segments of one code are told the same, but for the number: one speaks for all of them.
+        code = ((self._limit_codes(clause) * 3 + answers) * 2 + lacking) * 2 + is_wider
+        said = np.empty(int(code.max(initial=0)) + 1, dtype=object)
+        for one in np.flatnonzero(np.bincount(code[mask])).tolist():
+            at = int(np.argmax(code == one))
+            name = FALLBACKS[clause.subject] if is_wider[at] else clause.subject
+            row = base | {"column": name, "holds": _ANSWERS[answers[at]]}
+            said[one] = _number(row, float(edges[at]), self._addition(clause, at), lacking[at])
+        cells = values.astype(object)
+        cells[lacking] = None
+        words = numbers_in_words(values, edges, self.table.words(clause.subject))
+        return _Column(mask, said[code], cells, words)
+
+    def _limit_codes(self, clause: Clause) -> Array:
+        """Number the different limits of a clause, segment by segment."""
+        if not clause.percent_of:
+            return np.zeros(len(self.table), dtype=np.intp)
+        numbers: dict[tuple[float, float, str], int] = {}
+        limits = zip(
+            self.limits.low.tolist(), self.limits.high.tolist(), self.limits.set_id, strict=True
+        )
+        return np.array([numbers.setdefault(one, len(numbers)) for one in limits], dtype=np.intp)
+
+    def _addition(self, clause: Clause, at: int) -> str:
+        """Give what stands in brackets behind the sentence of a segment."""
+        if clause.value is None:
+            return ""
+        if clause.percent_of:
+            low, high, set_id = (one[at] for one in self.limits)
+            return _share(number(float(clause.value)), float(low), float(high), set_id)
+        if clause.uncertain_from is None:
+            return ""
+        between = sorted((clause.uncertain_from, float(clause.value)))
+        return f" (published limit between {number(between[0])} and {number(between[1])})"
+
+    def evidence(
+        self, extrapolated: Array, covered: Array, premises: Sequence[Sequence[Said]]
+    ) -> Array:
+        """Give the :class:`Evidence` of every segment: clauses, policies, premises.
+
+        `extrapolated` and `covered` tell of which segments the publication does not speak, and
+        of which the set does.
+        """
+        policies = self._policies(extrapolated, covered)
+        remarks = [(*own, *more) for own, more in zip(policies, premises, strict=True)]
+        found: Array = np.full(len(self.table), None, dtype=object)
+        for rows, asked in self._asked_alike():
+            parts = (_by_row([one[part] for one in asked], rows) for part in (1, 2, 3))
+            told = map(
+                Evidence._make, zip(*parts, [remarks[at] for at in rows.tolist()], strict=False)
             )
-            row = base.copy()
-            row["column"], row["holds"], row["text"] = name, holds, text
-            row["limit"] = None if math.isnan(edge) else edge
-            row["value"] = None if math.isnan(value) else value
-            rows[at].append(row)
+            found[rows] = np.fromiter(told, dtype=object, count=len(rows))
+        return found
 
-    def _additions(self, clause: Clause, positions: list[int]) -> dict[int, str] | list[str]:
-        """Give what stands in brackets behind the sentence of each segment."""
-        if clause.percent_of and clause.value is not None:
-            share = number(float(clause.value))
-            lows, highs = self.limits.low.tolist(), self.limits.high.tolist()
-            sets = self.limits.set_id
-            return {at: _share(share, lows[at], highs[at], sets[at]) for at in positions}
-        note = ""
-        if clause.uncertain_from is not None and clause.value is not None:
-            between = sorted((clause.uncertain_from, float(clause.value)))
-            note = f" (published limit between {number(between[0])} and {number(between[1])})"
-        return dict.fromkeys(positions, note)
+    def _asked_alike(self) -> Iterator[tuple[Array, list[_Column]]]:
+        """Give segments that are asked the same clauses, with these: their kind decides it."""
+        _, of_kind = np.unique(self.table.codes, return_index=True)
+        masks = [one.mask[of_kind] for one in self.columns]
+        patterns = list(zip(*masks, strict=True)) if masks else [()] * len(of_kind)
+        for pattern in dict.fromkeys(patterns):
+            alike = np.array([one == pattern for one in patterns], dtype=bool)
+            rows = np.flatnonzero(alike[self.table.codes])
+            yield rows, list(compress(self.columns, pattern))
 
-    def policies(self, extrapolated: Array, covered: Array) -> None:
-        """Add what the project, not the publication, decided about a segment."""
-        one = self.criteria
+    def _policies(self, extrapolated: Array, covered: Array) -> list[tuple[Said, ...]]:
+        """Say what the project, not the publication, decided about each segment."""
         nerves, segments = self.table.texts["nerve"], self.table.texts["segment"]
-        for at in np.flatnonzero(~covered).tolist():
-            self.rows[at].append(
-                _policy(
-                    "not_covered",
-                    f"this set has no rule for {nerves[at]} {segments[at]}",
-                )
-            )
-        if not one.enabled:
-            self._everywhere("not_enabled", one.why_not_enabled)
-        for at in np.flatnonzero(extrapolated).tolist():
-            self.rows[at].append(
-                _policy(
-                    "extrapolated",
-                    f"the publication does not name {anatomy().nerves[str(nerves[at])].label} "
-                    f"{segments[at]}: the same numbers are used",
-                )
-            )
-        self._first_phase(covered)
-
-    def _everywhere(self, clause: str, text: str) -> None:
-        for row in self.rows:
-            row.append(_policy(clause, text))
-
-    def _first_phase(self, covered: Array) -> None:
-        asked = {c.subject for r in self.criteria.rules for c in _leaves(r) if c.kind == "column"}
-        for column in FALLBACKS:
-            if column not in asked:
-                continue
-            values, names = self.table.number(column)
-            first = covered & ~np.isnan(values) & (names == column)
-            for at in np.flatnonzero(first).tolist():
-                if all(row["clause"] != "first_phase_only" for row in self.rows[at]):
-                    self.rows[at].append(
-                        _policy(
-                            "first_phase_only",
-                            "area or duration over all phases is unknown: the first negative phase "
-                            "is used",
-                        )
+        _, of_kind = np.unique(self.table.codes, return_index=True)
+        told = []
+        for at in of_kind.tolist():
+            nerve, segment = str(nerves[at]), segments[at]
+            rows = []
+            if not covered[at]:
+                rows.append(_policy("not_covered", f"this set has no rule for {nerve} {segment}"))
+            if not self.criteria.enabled:
+                rows.append(_policy("not_enabled", self.criteria.why_not_enabled))
+            if extrapolated[at]:
+                label = anatomy().nerves[nerve].label
+                rows.append(
+                    _policy(
+                        "extrapolated",
+                        f"the publication does not name {label} {segment}: the same numbers are "
+                        "used",
                     )
+                )
+            told.append(tuple(rows))
+        first = _policy(
+            "first_phase_only",
+            "area or duration over all phases is unknown: the first negative phase is used",
+        )
+        is_first = (covered & self._first_phase()).tolist()
+        codes = self.table.codes.tolist()
+        return [(*told[code], *([first] * one)) for code, one in zip(codes, is_first, strict=True)]
+
+    def _first_phase(self) -> Array:
+        """Tell where a rule asks for a number that only the first phase gives."""
+        found: Array = np.zeros(len(self.table), dtype=bool)
+        asked = {
+            c.subject for r in self.criteria.rules for c in leaves(r.term) if c.kind == "column"
+        }
+        for column in asked & FALLBACKS.keys():
+            values, names = self.table.number(column)
+            found |= ~np.isnan(values) & (names == column)
+        return found
 
 
-def _leaves(rule: Rule) -> list[Clause]:
-    return list(leaves(rule.term))
+def _by_row(columns: Sequence[Array], rows: Array) -> Iterable[tuple[Any, ...]]:
+    """Give the cells of some rows, row by row."""
+    if not columns:
+        return repeat(())
+    return zip(*(cells[rows].tolist() for cells in columns), strict=True)
 
 
-def _policy(clause: str, text: str, source: str = "ncs_cb, project policy") -> Row:
-    return {
-        "rule": "policy",
-        "grade": None,
-        "clause": clause,
-        "column": None,
-        "op": None,
-        "limit": None,
-        "value": None,
-        "holds": None,
-        "source": source,
-        "verified": None,
-        "text": text,
-    }
+def in_full(evidence: Evidence) -> list[Row]:
+    """Write evidence out, row by row, as a result holds it."""
+    told = zip(evidence.clauses, evidence.values, evidence.words, strict=True)
+    clauses = [_filled(said, value, word) for said, value, word in told]
+    return [*clauses, *(dict(said.row) for said in evidence.remarks)]
 
 
-def _fact(clause: Clause, holds: bool | None) -> str:
+def _filled(said: Said, value: float | None, word: str) -> Row:
+    row = dict(said.row)
+    if said.around is not None:
+        before, behind = said.around
+        row["value"], row["text"] = value, f"{before}{word}{behind}"
+    return row
+
+
+def _truth(base: Row, clause: Clause, holds: bool | None) -> Said:
     words = clause.subject.removeprefix("is_").replace("_", " ")
     if holds is None:
-        return f"{words}: not examined"
-    return f"{words}: {'yes' if holds == clause.value else 'no'}"
+        return Said(base | {"limit": clause.value, "text": f"{words}: not examined"})
+    value = holds == clause.value
+    text = f"{words}: {'yes' if value else 'no'}"
+    return Said(base | {"limit": clause.value, "value": value, "holds": holds, "text": text})
+
+
+def _number(row: Row, limit: float, addition: str, lacking: bool) -> Said:
+    """Say of a comparison with a limit what all numbers share that are compared with it."""
+    name, holds = row["column"], row["holds"]
+    row["limit"] = None if math.isnan(limit) else limit
+    if lacking and holds is not None:
+        row["text"] = f"{words_of(name)[0]} not asked: the proximal response is absent"
+        return Said(row)
+    before, behind, unknown = around(name, row["op"], limit, holds)
+    if lacking:
+        row["text"] = f"{unknown}{addition}"
+        return Said(row)
+    return Said(row, (before, f"{behind}{addition}"))
+
+
+def _policy(clause: str, text: str) -> Said:
+    return Said(
+        {
+            "rule": "policy",
+            "grade": None,
+            "clause": clause,
+            "column": None,
+            "op": None,
+            "limit": None,
+            "value": None,
+            "holds": None,
+            "source": "ncs_cb, project policy",
+            "verified": None,
+            "text": text,
+        }
+    )
 
 
 def _share(share: str, low: float, high: float, set_id: str) -> str:

@@ -7,18 +7,17 @@ often it is seen and who says so. Nothing is added up to a score.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from ncs_cb.columns import conform
-from ncs_cb.judging.rows import Gathered
+from ncs_cb.columns import by_column, conform
+from ncs_cb.judging.examined import Examined
 from ncs_cb.judging.truth import Truth, holds
-from ncs_cb.judging.visit import FACTS, Facts, facts_of_visits
+from ncs_cb.judging.visit import FACTS, Facts, facts_of
 from ncs_cb.knowledge import datafile
 from ncs_cb.knowledge.clauses import OPERATORS
 from ncs_cb.knowledge.datafile import VERIFIED, Block
@@ -136,21 +135,16 @@ def _observed(feature: Feature, facts: Facts, details: Details) -> tuple[Truth, 
 
 
 def features_and_differential(
-    rows: Gathered,
-    details: Mapping[str, Details],
-    *,
-    reference: str | Path | ReferenceSet,
+    visits: Sequence[Examined], sets: tuple[ReferenceSet, ...]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """List what the literature calls typical of MMN and of the diseases it is mistaken for.
 
     Parameters
     ----------
-    rows : Gathered
-        The rows of all tables. Block is that of any set for MMN among the verdicts.
-    details : mapping of study id to Details
-        What ``study.toml`` says; absent is unknown.
-    reference
-        Normal limits, as in :func:`ncs_cb.judging.verdicts.judge`.
+    visits : sequence of Examined
+        Block is that of the leading set for MMN among the verdicts.
+    sets : tuple of ReferenceSet
+        Limits of normal, in the order in which they answer.
 
     Returns
     -------
@@ -160,15 +154,14 @@ def features_and_differential(
         disease and feature that speaks for or against it.
     """
     typical, others = [], []
-    visits = facts_of_visits(rows, details, reference)
-    for study_id, facts in visits.items():
-        person = details.get(study_id, Details())
-        seen = [(feature, *_observed(feature, facts, person)) for feature in catalog()]
-        typical += [{**_row(*one, "mmn"), "study_id": study_id} for one in seen]
+    for visit in visits:
+        facts = facts_of(visit, sets)
+        seen = [(feature, *_observed(feature, facts, visit.details)) for feature in catalog()]
+        typical += [{**_row(*one, "mmn"), "study_id": visit.study_id} for one in seen]
         for entity, names in entities().items():
             against = [] if entity == "mmn" else [_row(*one, entity) for one in seen]
             more = {
-                "study_id": study_id,
+                "study_id": visit.study_id,
                 "entity": entity,
                 "entity_text": names["text"],
                 "entity_text_zh": names["text_zh"],
@@ -178,7 +171,7 @@ def features_and_differential(
                 for row in against
                 if row["bearing"] in ("supportive", "against")
             ]
-    return conform(pd.DataFrame(typical), "features"), conform(pd.DataFrame(others), "differential")
+    return conform(by_column(typical), "features"), conform(by_column(others), "differential")
 
 
 _OF_MMN = ("value", "frequency", "frequency_zh")

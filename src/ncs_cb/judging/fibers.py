@@ -5,19 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ncs_cb.columns import as_number
+from ncs_cb.judging.limits import VELOCITY, Limited
 from ncs_cb.judging.rows import holds_entrapment, nerve_of
 from ncs_cb.judging.seen import (
     Nerve,
     Row,
     Seen,
     beyond_limit,
+    cold,
     foreign,
     nerve_items,
     once,
     segment_item,
     silent,
+    slow,
     slowed,
+    small,
+    trapped,
+    velocities,
 )
 from ncs_cb.judging.statements import dispersed
 from ncs_cb.judging.truth import holds
@@ -30,42 +35,42 @@ from ncs_cb.wording.impression import Statement
 @once
 def demyelinating(visit: Seen) -> list[Nerve]:
     """Give nerves whose velocity lies in the demyelinating range, in limbs that are warm."""
-    return list(_in_range(visit.slow, visit))
+    return list(_in_range(slow(visit), visit))
 
 
 def demyelinating_somewhere(visit: Seen) -> list[Mapping[str, Any]]:
     """Name the nerves with a velocity in the demyelinating range, one through a block too."""
-    slow = slowed(visit, ())
+    found = slowed(visit, ())
     return [
         {"kind": "velocity", "nerve": nerve, "side": side, "value": value, "limit": limit}
-        for nerve, side in _in_range(slow, visit)
-        for value, share in [slow[nerve, side]]
+        for nerve, side in _in_range(found, visit)
+        for value, share in [found[nerve, side]]
         for limit in [100.0 * value / share]
     ]
 
 
-def _in_range(slow: Mapping[Nerve, tuple[float, float]], visit: Seen) -> Iterator[Nerve]:
+def _in_range(found: Mapping[Nerve, tuple[float, float]], visit: Seen) -> Iterator[Nerve]:
     least = threshold("impression.demyelinating_velocity_pct")
-    for nerve, (_, share) in slow.items():
+    for nerve, (_, share) in found.items():
         if holds(share, "lt", least) is True and not is_cold(nerve, visit):
             yield nerve
 
 
 def is_cold(nerve: Nerve, visit: Seen) -> bool:
     """Tell whether a nerve lies in a cold limb, whose latencies and velocities say nothing."""
-    return (nerve[1], anatomy().nerves[nerve[0]].limb) in visit.cold
+    return (nerve[1], anatomy().nerves[nerve[0]].limb) in cold(visit)
 
 
 @once
 def axonal(visit: Seen) -> list[Nerve]:
     """Give nerves with a small distal response whose velocity is kept."""
-    slow = demyelinating(visit)
-    return [nerve for nerve in visit.small if nerve not in slow]
+    bare = demyelinating(visit)
+    return [nerve for nerve in small(visit) if nerve not in bare]
 
 
 def is_firm(lost: Iterable[Nerve], visit: Seen) -> bool:
     """Tell whether small responses are more than one value just below its limit."""
-    shares = [100.0 * value / limit for nerve in lost for value, limit in [visit.small[nerve]]]
+    shares = [100.0 * value / limit for nerve in lost for value, limit in [small(visit)[nerve]]]
     least = threshold("impression.one_small_response_pct")
     return len(shares) > 1 or any(holds(share, "lt", least) is True for share in shares)
 
@@ -82,7 +87,7 @@ def has_normal_sensation(nerves: Iterable[Nerve], visit: Seen) -> bool:
 @once
 def long_latency(visit: Seen) -> tuple[Nerve, ...]:
     """Give nerves whose distal latency is beyond its limit."""
-    found = beyond_limit(visit, "distal_latency_ms", "distal_latency_ms", "gt")
+    found = beyond_limit(visit, "distal_latency_ms", "motor.distal_latency_ms", "gt")
     return tuple(nerve for nerve, _ in found)
 
 
@@ -98,7 +103,7 @@ def f_waves(visit: Seen) -> tuple[Statement, ...]:
 
 
 def _f_waves(visit: Seen) -> Iterator[Statement]:
-    found = beyond_limit(visit, "f_minimum_latency_ms", "minimum_latency_ms", "gt", study="f_wave")
+    found = beyond_limit(visit, "f_minimum_latency_ms", "f_wave.minimum_latency_ms", "gt")
     late = tuple(
         {"kind": "f_wave", "nerve": nerve, "side": side, "value": value, "limit": limit}
         for (nerve, side), (value, limit) in found
@@ -115,34 +120,33 @@ def _f_waves(visit: Seen) -> Iterator[Statement]:
 
 def _slow_item(nerve: Nerve, visit: Seen) -> Mapping[str, Any]:
     """Name a slow nerve with its slowest velocity, and the segment where others are not slow."""
-    value, share = visit.slow[nerve]
+    value, share = slow(visit)[nerve]
     item = {"nerve": nerve[0], "side": nerve[1], "value": value, "limit": 100.0 * value / share}
-    judged = [row for row in visit.marks if is_velocity_along(row, nerve)]
-    places = [row for row in judged if as_number(row["conduction_velocity_m_per_s"]) == value]
-    if not places or all(row["is_outside"] for row in judged if not holds_entrapment(row)):
+    judged = along(nerve, visit)
+    places = [one.row for one in judged if one.row[VELOCITY] == value]
+    if not places or all(one.is_outside for one in judged if not holds_entrapment(one.row)):
         return {"kind": "velocity", **item}
     return segment_item("velocity_between", places[0], value=value, limit=item["limit"])
 
 
-def is_velocity_along(row: Row, nerve: Nerve) -> bool:
-    """Tell whether a value with a limit is the velocity of a segment of that nerve."""
-    return (
-        "segment" in row
-        and nerve_of(row) == nerve
-        and row.get("is_adjacent") is not False
-        and not foreign(row)
-        and row["is_outside"] is not None
-    )
+def along(nerve: Nerve, visit: Seen) -> list[Limited]:
+    """Give the known velocities of the segments of a nerve that have a limit."""
+    return [
+        one
+        for one in velocities(visit)
+        if nerve_of(one.row) == nerve
+        and one.row.get("is_adjacent") is not False
+        and not foreign(one.row)
+        and one.is_outside is not None
+    ]
 
 
 def _is_slow_throughout(nerve: Nerve, visit: Seen) -> bool:
     """Tell whether a nerve is slow in every segment off entrapments, and not for a block."""
     if any(nerve_of(row) == nerve for row in (*visit.graded(), *visit.open_())):
         return False
-    judged = [
-        row for row in visit.marks if is_velocity_along(row, nerve) and not holds_entrapment(row)
-    ]
-    return bool(judged) and all(row["is_outside"] for row in judged)
+    judged = [one for one in along(nerve, visit) if not holds_entrapment(one.row)]
+    return bool(judged) and all(one.is_outside for one in judged)
 
 
 @once
@@ -161,18 +165,17 @@ def _fibers(visit: Seen) -> Iterator[Statement]:
         sizes = (
             {"kind": "amplitude", "nerve": nerve, "side": side, "value": value, "limit": limit}
             for nerve, side in kept
-            for value, limit in [visit.small[nerve, side][:2]]
+            for value, limit in [small(visit)[nerve, side]]
         )
         yield Statement("fibers", "axonal" if is_firm(lost, visit) else "small", tuple(sizes))
     # A nerve that lost fibers conducts a little slower too.
-    said = {*lost, *(nerve_of(row) for row, _ in unplaced(visit))}
-    slow = [nerve for nerve in visit.slow if nerve not in said and not is_cold(nerve, visit)]
-    if slow:
-        whole = len(slow) > 1 and all(_is_slow_throughout(nerve, visit) for nerve in slow)
-        items = tuple(_slow_item(nerve, visit) for nerve in slow)
+    said = {*lost, *map(nerve_of, unplaced(visit))}
+    found = [nerve for nerve in slow(visit) if nerve not in said and not is_cold(nerve, visit)]
+    if found:
+        whole = len(found) > 1 and all(_is_slow_throughout(nerve, visit) for nerve in found)
+        items = tuple(_slow_item(nerve, visit) for nerve in found)
         yield Statement("fibers", "diffuse" if whole else "slow", items)
-    trapped = {(one.nerve, one.side) for one in visit.traps}
-    told = {*slow, *said, *trapped}
+    told = {*found, *said, *trapped(visit)}
     late = [one for one in long_latency(visit) if one not in told and not is_cold(one, visit)]
     if late:
         yield Statement("fibers", "late", tuple(nerve_items(late)))

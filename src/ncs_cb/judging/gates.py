@@ -13,36 +13,32 @@ from ncs_cb.knowledge.thresholds import value as threshold
 Row = Mapping[str, Any]
 
 
-def too_small(row: Row) -> bool:
+def is_too_small(row: Row) -> bool:
     """Tell whether a segment is ruled out by its distal response alone."""
-    if row["conduction_block"] != "excluded":
-        return False
-    told = [one for one in row["evidence"] if one["holds"] is False]
-    gate = [
-        one
-        for one in told
-        if one["column"] == "distal_amplitude_mv" or one["clause"] == "distal_gate"
-    ]
-    trap = [one for one in told if one["column"] == "is_entrapment_site"]
-    return bool(gate) and not trap
+    return bool(row["conduction_block"] == "excluded" and row["grounds"].is_too_small)
 
 
-def beyond_a_fall(rows: Sequence[Row]) -> list[Row]:
-    """Give the segments whose distal end is small although the nerve answers well further down.
+def beyond_a_fall(small: Sequence[Row], rows: Sequence[Row]) -> list[Row]:
+    """Give the small segments whose nerve answers well further down: among others of one visit.
 
     Their small response is the fall of another segment; the distal response of the nerve is not
     what keeps them from being judged.
     """
-    return [row for row in rows if too_small(row) and any(_feeds(one, row) for one in rows)]
+    if not small:
+        return []
+    places = {row["place"] for row in small}
+    rest = [row for row in rows if row["place"] not in places]
+    return [row for row in small if any(_feeds(one, row) for one in rest)]
 
 
 def _feeds(one: Row, row: Row) -> bool:
-    """Tell whether a segment lies distal of another in one nerve, and has a response to judge."""
-    same = nerve_of(one) == nerve_of(row) and one["muscle"] == row["muscle"]
-    if not same or too_small(one):
-        return False
+    """Tell whether a segment lies distal of another in one nerve."""
     nerve = row["nerve"]
-    return position(nerve, one["distal_site"]) < position(nerve, row["distal_site"])
+    return (
+        nerve_of(one) == nerve_of(row)
+        and one["muscle"] == row["muscle"]
+        and position(nerve, one["distal_site"]) < position(nerve, row["distal_site"])
+    )
 
 
 def hides_fall(segments: Sequence[Row]) -> bool:
@@ -55,7 +51,7 @@ def hides_fall(segments: Sequence[Row]) -> bool:
     )
 
 
-def premise(row: Row, name: str, *, holds: bool | None) -> Mapping[str, Any] | None:
+def premise(row: Row, name: str, *, holds: bool | None) -> Row | None:
     """Give the row of evidence of a premise with that answer."""
-    found: Mapping[str, Any] | None = row["premises"].get((name, holds))
+    found: Row | None = row["premises"].get((name, holds))
     return found

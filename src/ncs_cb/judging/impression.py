@@ -8,12 +8,14 @@ says which statement holds, of what, and on which numbers.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from ncs_cb.columns import conform
+from ncs_cb.judging.conclusion_tables import Concluded
+from ncs_cb.judging.entrapment import entrapments
+from ncs_cb.judging.examined import Examined
 from ncs_cb.judging.fibers import (
     axonal,
     demyelinating,
@@ -24,11 +26,10 @@ from ncs_cb.judging.fibers import (
 )
 from ncs_cb.judging.gates import premise
 from ncs_cb.judging.leading import leading_set
-from ncs_cb.judging.limits import Norms, absent_distally, limited, other_answers
+from ncs_cb.judging.limits import Limited, Norms, absent_distally, limited
 from ncs_cb.judging.normal import disagreeing, is_clear, unread
-from ncs_cb.judging.rows import Gathered, nerve_of, visits_of
-from ncs_cb.judging.seen import Row, Seen, looked_at, nerve_items, once, silent, studied
-from ncs_cb.judging.sensory import sensory_studies
+from ncs_cb.judging.rows import nerve_of
+from ncs_cb.judging.seen import Seen, cold, nerve_items, once, silent, studied, trapped
 from ncs_cb.judging.statements import (
     block,
     entrapment,
@@ -42,9 +43,7 @@ from ncs_cb.judging.statements import (
 from ncs_cb.judging.unplaced import between_step, unplaced, unplaced_said
 from ncs_cb.judging.validity import ATTESTED, NOT_ATTESTED, REFUTED
 from ncs_cb.knowledge.anatomy import anatomy
-from ncs_cb.knowledge.reference import DEFAULT as DEFAULT_REFERENCE
-from ncs_cb.knowledge.reference import ReferenceSet, chain
-from ncs_cb.model import Details
+from ncs_cb.knowledge.reference import ReferenceSet
 from ncs_cb.wording.conclusions import Conclusion
 from ncs_cb.wording.impression import Statement, statement_words
 
@@ -54,11 +53,10 @@ _UPPER = "clinical.upper_motor_neuron_signs"
 
 
 def impressions(
-    rows: Gathered,
-    details: Mapping[str, Details],
-    concluded: Sequence[Conclusion],
+    visits: Sequence[Examined],
+    concluded: Concluded,
+    sets: tuple[ReferenceSet, ...],
     *,
-    reference: str | Path | ReferenceSet = DEFAULT_REFERENCE,
     unassigned: Mapping[str, tuple[str, ...]] | None = None,
     left_out: Mapping[str, tuple[str, ...]] | None = None,
 ) -> pd.DataFrame:
@@ -66,13 +64,11 @@ def impressions(
 
     Parameters
     ----------
-    rows : Gathered
-        The rows of all tables.
-    details : mapping of study id to Details
-    concluded : sequence of Conclusion
+    visits : sequence of Examined
+    concluded : sequence of study id and Conclusion
         As :func:`ncs_cb.judging.diagnosis.conclusions` gives them.
-    reference
-        As in :func:`ncs_cb.judging.verdicts.judge`.
+    sets : tuple of ReferenceSet
+        Limits of normal, in the order in which they answer.
     unassigned : mapping of study id to tuple of str, optional
         Texts of stimuli that name no site.
     left_out : mapping of study id to tuple of str, optional
@@ -84,52 +80,51 @@ def impressions(
         Table ``statements``: at most eight lines per study, in the order in which they are said,
         in English and Chinese.
     """
-    sets = chain(reference)
-    norms, lines = Norms(sets), []
-    by_visit = {(one.study_id, one.criteria.id): one for one in reversed(concluded)}
-    for study_id in visits_of(rows, details):
-        person, own = details.get(study_id, Details()), rows.verdicts.get(study_id, ())
-        lead = leading_set(own)
-        visit = Seen(
-            person,
-            tuple(row for row in own if row["criteria"] == lead),
-            rows.segments.get(study_id, ()),
-            rows.nerves.get(study_id, ()),
-            sensory_studies(person, rows.sensory.get(study_id, ()), sets),
+    by_visit = {(study_id, one.criteria.id): one for study_id, one in reversed(concluded)}
+    marks, lines = _marks(visits, sets), []
+    for visit in visits:
+        lead = leading_set(visit.verdicts)
+        own = visit.verdicts.get(lead, ())
+        seen = Seen(
+            visit.details,
+            own,
+            visit.segments,
+            visit.nerves,
+            visit.studies,
             sets,
-            by_visit.get((study_id, lead)),
-            (unassigned or {}).get(study_id, ()),
-            tuple(_marks(study_id, rows, person, norms)),
-            absent_distally(rows.traces.get(study_id, ())),
-            left_out=(left_out or {}).get(study_id, ()),
+            by_visit.get((visit.study_id, lead)),
+            (unassigned or {}).get(visit.study_id, ()),
+            (left_out or {}).get(visit.study_id, ()),
+            marks[visit.study_id],
+            absent_distally(visit.traces),
+            entrapments(visit.segments, own, visit.nerves, visit.studies, visit.details),
         )
-        for line, said in enumerate(statements(looked_at(visit)), start=1):
-            lines.append(
-                {
-                    "study_id": study_id,
-                    "line": line,
-                    "topic": said.topic,
-                    "case": said.case,
-                    "text": statement_words(said, "en"),
-                    "text_zh": statement_words(said, "zh"),
-                }
-            )
-    return conform(pd.DataFrame(lines), "statements")
+        lines += [
+            (visit.study_id, line, said) for line, said in enumerate(statements(seen), start=1)
+        ]
+    return conform(
+        {
+            "study_id": [study_id for study_id, _, _ in lines],
+            "line": [line for _, line, _ in lines],
+            "topic": [said.topic for *_, said in lines],
+            "case": [said.case for *_, said in lines],
+            "text": [statement_words(said, "en") for *_, said in lines],
+            "text_zh": [statement_words(said, "zh") for *_, said in lines],
+        },
+        "statements",
+    )
 
 
-def _marks(study_id: str, rows: Gathered, person: Details, norms: Norms) -> Iterator[Row]:
-    """Give the motor values of a visit that have a limit of normal, with where they lie."""
-    for name, table in (("traces", rows.traces), ("segments", rows.segments)):
-        own = table.get(study_id, ())
-        for place, column, norm, answer in limited(name, own, person, norms):
-            yield {
-                **own[place],
-                "column": column,
-                "limit": norm.limit.value,
-                "set_id": norm.limit.set_id,
-                "is_outside": answer,
-                "others": other_answers(norm, own[place][column], answer),
-            }
+def _marks(
+    visits: Sequence[Examined], sets: tuple[ReferenceSet, ...]
+) -> dict[str, tuple[Limited, ...]]:
+    """Give the motor values of every visit that have a limit of normal."""
+    norms, people = Norms(sets), {visit.study_id: visit.details for visit in visits}
+    at_sites = {visit.study_id: visit.traces for visit in visits}
+    between = {visit.study_id: visit.segments for visit in visits}
+    sites = limited("traces", at_sites, people, norms)
+    along = limited("segments", between, people, norms)
+    return {key: (*sites.get(key, ()), *along.get(key, ())) for key in people}
 
 
 # ------------------------------------------------------------------ the statements
@@ -160,8 +155,8 @@ def statements(visit: Seen) -> tuple[Statement, ...]:
 
 
 def _normal(visit: Seen) -> Iterator[Statement]:
-    limited = {nerve_of(row) for row in visit.marks}
-    told = [nerve for nerve in studied(visit) if nerve in limited]
+    known = {nerve_of(one.row) for one in visit.marks}
+    told = [nerve for nerve in studied(visit) if nerve in known]
     yield Statement("normal", "study", tuple(nerve_items(told)))
     yield from _unlimited(visit)
     yield from disagreeing(visit)
@@ -174,8 +169,8 @@ def _normal(visit: Seen) -> Iterator[Statement]:
 
 def _unlimited(visit: Seen) -> Iterator[Statement]:
     """Name the nerves that no reference set limits: nobody can call them normal."""
-    limited = {nerve_of(row) for row in visit.marks}
-    rest = [nerve for nerve in studied(visit) if nerve not in limited]
+    known = {nerve_of(one.row) for one in visit.marks}
+    rest = [nerve for nerve in studied(visit) if nerve not in known]
     if rest:
         yield Statement("normal", "no_limits", tuple(nerve_items(rest)))
 
@@ -197,8 +192,7 @@ def _pattern(visit: Seen) -> str:
     if visit.details.findings.get(_UPPER) is True:
         return "upper"
     if not blocked and not visit.open_() and axonal(visit) and not odd:
-        trapped = {(one.nerve, one.side) for one in visit.traps}
-        lost = [nerve for nerve in axonal(visit) if nerve not in trapped]
+        lost = [nerve for nerve in axonal(visit) if nerve not in trapped(visit)]
         # One nerve that does not answer is a lesion of its own, or a stimulus off the nerve.
         if lost != silent(visit) and is_firm(lost, visit) and has_normal_sensation(lost, visit):
             return "motor_neuron" if len(lost) > 1 else "motor_neuron_one"
@@ -294,12 +288,13 @@ def _step(visit: Seen, lacking: tuple[Statement, ...]) -> Iterator[Statement]:
     if visit.unassigned:
         yield Statement("step", "assign")
         return
-    if visit.cold:
+    if cold(visit):
         yield Statement(
             "step",
             "warm",
             tuple(
-                {"kind": "limb_only", "limb": f"{side}_{limb}"} for side, limb in sorted(visit.cold)
+                {"kind": "limb_only", "limb": f"{side}_{limb}"}
+                for side, limb in sorted(cold(visit))
             ),
         )
         return
@@ -388,13 +383,8 @@ def _premise_step(
     visit: Seen, wanted: tuple[tuple[str, tuple[bool | None, ...]], ...]
 ) -> Statement | None:
     """Give the next steps of the first premise that segments with block, open, or withheld have."""
-    rows = [
-        row
-        for row in (*visit.open_(), *visit.graded(), *visit.verdicts)
-        if str(row["technical_validity"]) == REFUTED
-        or row in visit.graded()
-        or row in visit.open_()
-    ]
+    refuted = (row for row in visit.verdicts if str(row["technical_validity"]) == REFUTED)
+    rows = (*visit.open_(), *visit.graded(), *refuted)
     for clause, answers in wanted:
         found = [premise(row, clause, holds=answer) for row in rows for answer in answers]
         steps = {one["next_step"]: one["next_step_zh"] for one in found if one is not None}

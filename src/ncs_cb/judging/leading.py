@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import cache
-from typing import Any
 
 from ncs_cb.knowledge.criteria import load
 from ncs_cb.knowledge.datafile import is_path, shipped
-
-Row = Mapping[str, Any]
 
 
 @cache
@@ -25,12 +22,12 @@ def _leads(criteria: str) -> bool:
     return not known or (load(criteria).leads and load(criteria).enabled)
 
 
-def leading_set(verdicts: Iterable[Row]) -> str:
+def leading_set(ids: Iterable[str]) -> str:
     """Give the id of the set that leads: the first for MMN, and never one that must not lead.
 
-    Where there is no such set, the first for MMN, then the first at all; empty without verdicts.
+    Where there is no such set, the first for MMN, then the first at all; empty where none judged.
     """
-    return _leader(tuple(dict.fromkeys(str(row["criteria"]) for row in verdicts)))
+    return _leader(tuple(ids))
 
 
 @cache

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
-from ncs_cb.columns import conform
+from ncs_cb.columns import by_column, conform
 from ncs_cb.judging import sensory
 from ncs_cb.judging.rows import ByStudy, Row, by_study, is_absent
-from ncs_cb.judging.truth import holds
+from ncs_cb.judging.truth import compared
 from ncs_cb.knowledge.anatomy import anatomy
-from ncs_cb.knowledge.reference import Limit, ReferenceSet, chain, first_limit
+from ncs_cb.knowledge.clauses import PERCENT_OF
+from ncs_cb.knowledge.reference import Limit, ReferenceSet, first_limit
 from ncs_cb.knowledge.thresholds import is_same_distance
 from ncs_cb.model import Details
 
@@ -25,15 +27,19 @@ _ITEMS = {
 }
 _LATENCY = "onset_latency_ms"
 _AT_SITES = (_LATENCY, "negative_peak_amplitude_mv")
-_ALONG_SEGMENTS = ("conduction_velocity_m_per_s",)
+VELOCITY = "conduction_velocity_m_per_s"
+_NAMES = ("study_id", "nerve", "side", "muscle", "quality_flags")
+_OF_TRACES = (*_NAMES, "kind", "stimulation_site", "distance_mm", "response", *_AT_SITES)
+_OF_SEGMENTS = (*_NAMES, "segment", VELOCITY)
+_COLUMNS = {"traces": _AT_SITES, "segments": (VELOCITY,)}
 
 
 def limits_table(
     traces: pd.DataFrame,
     segments: pd.DataFrame,
     details: Mapping[str, Details],
-    *,
-    reference: str | Path | ReferenceSet,
+    studies: sensory.Judged,
+    sets: tuple[ReferenceSet, ...],
 ) -> pd.DataFrame:
     """Give the limit of normal of every motor and sensory value that has one.
 
@@ -47,18 +53,19 @@ def limits_table(
         The tables of those names, of one study or of many.
     details : mapping of study id to Details
         For limits by age, sex and height.
-    reference
-        As in :func:`ncs_cb.judging.verdicts.judge`.
+    studies : list of (dict, SensoryStudy)
+        As :func:`ncs_cb.judging.sensory.judged` gives them.
+    sets : tuple of ReferenceSet
+        In the order in which they answer.
 
     Returns
     -------
     DataFrame
         Table ``limits``; ``row`` counts within the study's own table.
     """
-    norms = Norms(chain(reference))
-    found = limit_rows(by_study(traces), by_study(segments), details, norms)
-    found += sensory.limit_rows(traces, details, reference=reference)
-    return conform(pd.DataFrame(found), "limits")
+    at_sites, between = by_study(traces, _OF_TRACES), by_study(segments, _OF_SEGMENTS)
+    found = limit_rows(at_sites, between, details, Norms(sets))
+    return conform(by_column([*found, *sensory.limit_rows(studies)]), "limits")
 
 
 def limit_rows(
@@ -67,50 +74,78 @@ def limit_rows(
     """Give the motor part of :func:`limits_table` as rows, of rows by study."""
     return [
         {
-            "study_id": rows[place]["study_id"],
+            "study_id": one.row["study_id"],
             "table": name,
-            "row": place,
-            "column": column,
-            "limit": norm.limit.value,
-            "direction": norm.limit.direction,
-            "is_outside": answer,
-            "set_id": norm.limit.set_id,
-            "source": norm.limit.source,
-            "verified": norm.limit.verified,
+            "row": one.place,
+            "column": one.column,
+            "limit": one.limit.value,
+            "direction": one.limit.direction,
+            "is_outside": one.is_outside,
+            "set_id": one.limit.set_id,
+            "source": one.limit.source,
+            "verified": one.limit.verified,
         }
         for name, table in (("traces", traces), ("segments", segments))
-        for study_id, rows in table.items()
-        for place, column, norm, answer in limited(
-            name, rows, details.get(study_id, Details()), norms
-        )
+        for own in limited(name, table, details, norms).values()
+        for one in own
     ]
 
 
+class Limited(NamedTuple):
+    """A motor value that has a limit of normal.
+
+    Attributes
+    ----------
+    row : Row
+        The row that it stands in.
+    place : int
+        Of that row among those of its study.
+    is_outside : bool or None
+        Whether the value lies beyond its limit; None when it is not known.
+    others : tuple of Limit
+        The limits of other sets by which it falls on the other side.
+    """
+
+    row: Row
+    place: int
+    column: str
+    limit: Limit
+    is_outside: bool | None
+    others: tuple[Limit, ...]
+
+
 def limited(
-    table: str, rows: Sequence[Row], person: Details, norms: Norms
-) -> Iterator[tuple[int, str, Norm, bool | None]]:
-    """Give the motor values of one study that have a limit of normal, and their answers."""
-    distal = _distal_rows(rows) if table == "traces" else set()
-    columns = _AT_SITES if table == "traces" else _ALONG_SEGMENTS
-    for place, row in enumerate(rows):
-        if row.get("kind") == "sensory":
-            continue
-        for column in columns:
-            norm = norms.norm(row, column, person, is_distal=place in distal)
-            if norm is not None:
-                yield (
-                    place,
-                    column,
-                    norm,
-                    _is_gone(row, column) or is_outside(row[column], norm.limit),
-                )
+    table: str, rows: ByStudy, details: Mapping[str, Details], norms: Norms
+) -> dict[str, list[Limited]]:
+    """Give the motor values of every study that have a limit of normal, all compared at once."""
+    known = [
+        (study_id, place, row, column, norm)
+        for study_id, own in rows.items()
+        for place, row, column, norm in norms.of(table, own, details.get(study_id, Details()))
+    ]
+    values = [row[column] for _, _, row, column, _ in known]
+    answers = _outside(values, [norm.limit for *_, norm in known])
+    asked = [(at, one) for at, (*_, norm) in enumerate(known) for one in norm.others]
+    told = _outside([values[at] for at, _ in asked], [one for _, one in asked])
+    others: dict[int, tuple[Limit, ...]] = {}
+    for (at, one), answer in zip(asked, told, strict=True):
+        if answer is not None and answer is not answers[at]:
+            others[at] = (*others.get(at, ()), one)
+    found: dict[str, list[Limited]] = {}
+    for at, (study_id, place, row, column, norm) in enumerate(known):
+        answer = _is_gone(row, column) or answers[at]
+        found.setdefault(study_id, []).append(
+            Limited(row, place, column, norm.limit, answer, others.get(at, ()))
+        )
+    return found
 
 
-def other_answers(norm: Norm, value: Any, answer: bool | None) -> tuple[Limit, ...]:
-    """Give the limits of other sets by which a value falls on the other side."""
-    if not norm.others or pd.isna(value):
-        return ()
-    return tuple(one for one in norm.others if is_outside(value, one) is not answer)
+def _outside(values: Sequence[float], limits: Sequence[Limit]) -> list[bool | None]:
+    """Tell of each value whether it lies beyond its limit; None when the value is not known."""
+    numbers = np.array([one.value for one in limits], dtype=np.float64)
+    low, high = (compared(values, op, numbers) for op in ("lt", "gt"))
+    is_lower = np.array([one.direction == "lower" for one in limits], dtype=bool)
+    return [None if one is pd.NA else one for one in np.where(is_lower, low, high)]
 
 
 def _is_gone(row: Row, column: str) -> bool:
@@ -130,6 +165,33 @@ def absent_distally(rows: Iterable[Row]) -> tuple[Row, ...]:
     if not any(map(is_absent, used)):
         return ()
     return tuple(used[place] for place in sorted(_distal_rows(used)) if is_absent(used[place]))
+
+
+class NerveLimits:
+    """Limits of what is known of a nerve as a whole: each is looked up once.
+
+    Parameters
+    ----------
+    sets : tuple of ReferenceSet
+        In the order in which they answer.
+    """
+
+    def __init__(self, sets: tuple[ReferenceSet, ...]) -> None:
+        self._sets = sets
+        self._known: dict[tuple[Any, ...], dict[str, float]] = {}
+
+    def beside(self, row: Row, person: Details) -> Row:
+        """Give a row of a nerve with its ``limits``, by kind of study and item; NaN for none."""
+        who = (person.age_years, person.sex, person.height_cm)
+        key = (row["nerve"], row["muscle"], who)
+        if key not in self._known:
+            self._known[key] = {name: self._find(name, row, person) for name in PERCENT_OF}
+        return {**row, "limits": self._known[key]}
+
+    def _find(self, name: str, row: Row, person: Details) -> float:
+        study, _, item = name.partition(".")
+        found = first_limit(self._sets, study, row["nerve"], row["muscle"] or None, item, person)
+        return math.nan if found is None else found.value
 
 
 class Norm(NamedTuple):
@@ -152,21 +214,34 @@ class Norms:
 
     def __init__(self, sets: tuple[ReferenceSet, ...]) -> None:
         self._sets = sets
-        self._known: dict[tuple[Any, ...], Norm | None] = {}
+        self._known: dict[tuple[Any, ...], tuple[tuple[str, Norm], ...]] = {}
 
-    def norm(self, row: Row, column: str, person: Details, *, is_distal: bool) -> Norm | None:
-        """Give the limit of one value; None where it has none."""
-        at_site = column in _AT_SITES
-        if at_site and not row["stands"]:
-            return None
-        where = row.get("stimulation_site" if at_site else "segment")
-        key = (column, row["nerve"], row["muscle"], where, is_distal)
+    def of(
+        self, table: str, rows: Sequence[Row], person: Details
+    ) -> Iterator[tuple[int, Row, str, Norm]]:
+        """Give the values of one study that have a limit, with place, row, column and limit."""
+        distal = _distal_rows(rows) if table == "traces" else set()
         who = (person.age_years, person.sex, person.height_cm)
-        if (key, who) not in self._known:
-            what = (column, str(row["nerve"]), str(row["muscle"]), str(where))
-            self._known[key, who] = self._find(what, is_distal, person)
-        found = self._known[key, who]
-        return found if found is None or found.is_anywhere or _at_place(row, found.limit) else None
+        at_sites = table == "traces"
+        for place, row in enumerate(rows):
+            if at_sites and (row["kind"] == "sensory" or not row["stands"]):
+                continue
+            where = row.get("stimulation_site" if at_sites else "segment")
+            key = (table, row["nerve"], row["muscle"], where, place in distal, who)
+            if key not in self._known:
+                self._known[key] = tuple(self._all(table, row, str(where), key[4], person))
+            for column, norm in self._known[key]:
+                if norm.is_anywhere or _at_place(row, norm.limit):
+                    yield place, row, column, norm
+
+    def _all(
+        self, table: str, row: Row, where: str, is_distal: bool, person: Details
+    ) -> Iterator[tuple[str, Norm]]:
+        for column in _COLUMNS[table]:
+            what = (column, str(row["nerve"]), str(row["muscle"]), where)
+            norm = self._find(what, is_distal, person)
+            if norm is not None:
+                yield column, norm
 
     def _find(
         self, what: tuple[str, str, str, str], is_distal: bool, person: Details
@@ -229,9 +304,3 @@ def _at_place(row: Row, limit: Limit) -> bool:
         return same_site
     # A latency limit belongs to its distance; farther away it says nothing.
     return is_same_distance(float(row["distance_mm"]), limit.distance_mm)
-
-
-def is_outside(value: Any, limit: Limit) -> bool | None:
-    """Tell whether a value lies beyond its limit; None when the value is not known."""
-    found = holds(value, "lt" if limit.direction == "lower" else "gt", limit.value)
-    return None if found is pd.NA else bool(found)

@@ -9,28 +9,30 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import pandas as pd
-
 from ncs_cb.columns import as_number
 from ncs_cb.judging.fibers import (
+    along,
     demyelinating,
     f_waves,
     is_cold,
-    is_velocity_along,
     long_latency,
 )
-from ncs_cb.judging.gates import too_small
+from ncs_cb.judging.limits import VELOCITY, Limited
 from ncs_cb.judging.rows import holds_entrapment, is_absent, nerve_of
 from ncs_cb.judging.seen import (
     Nerve,
     Row,
     Seen,
+    cold,
     foreign,
     place_of,
     segment_item,
     silent,
+    slow,
+    small,
+    trapped,
 )
-from ncs_cb.judging.statements import dispersed, explained, fallen, larger
+from ncs_cb.judging.statements import dispersed, explained, fallen, larger, too_small
 from ncs_cb.judging.unplaced import unplaced
 from ncs_cb.judging.validity import REFUTED
 from ncs_cb.knowledge.anatomy import anatomy
@@ -51,6 +53,7 @@ _WHY = (
     "length_implausible",
     "velocity_implausible",
 )
+_CROSSED = ("martin_gruber", "velocity_implausible")
 _KINDS = {"onset_latency_ms": "latency", "negative_peak_amplitude_mv": "amplitude"}
 
 
@@ -60,16 +63,16 @@ def is_clear(visit: Seen) -> bool:
     return bool(looked) and not (
         visit.graded()
         or visit.traps
-        or visit.slow
-        or visit.small
+        or slow(visit)
+        or small(visit)
         or silent(visit)
-        or visit.cold
+        or cold(visit)
         or visit.unassigned
         or visit.left_out
         or dispersed(visit)
-        or any(too_small(row) for row in visit.verdicts)
+        or too_small(visit)
         or any(row["conduction_block"] == "undetermined" for row in visit.verdicts)
-        or any(row["is_outside"] is True for row in visit.marks)
+        or any(one.is_outside for one in visit.marks)
         or explained(visit)
         or fallen(visit)
         or larger(visit)
@@ -95,18 +98,19 @@ def unread(visit: Seen, *, flagged: bool) -> Iterator[Statement]:
         yield Statement("technique", "fast_by_crossing", named)
     told.update(map(place_of, fast))
     for row in visit.segments:
-        if row.get("is_adjacent") is False or foreign(row) or place_of(row) in told:
+        if flagged and row["raised"].isdisjoint(_WHY):
             continue
-        if flagged and not row["raised"].intersection(_WHY):
+        if row.get("is_adjacent") is False or foreign(row) or place_of(row) in told:
             continue
         kind = _unread_between(row)
         if kind:
             items[*nerve_of(row), row["segment"]] = segment_item(f"unread_{kind}", row)
-    for row in visit.marks:
-        if (kind := _KINDS.get(row["column"], "")) and not foreign(row):
+    for one in visit.marks:
+        row, kind = one.row, _KINDS.get(one.column, "")
+        if kind and not foreign(row):
             raised = row["raised"]
             unsure = kind == "latency" and raised.intersection(_UNSURE_ONSET)
-            if is_absent(row) or not (unsure or pd.isna(row["is_outside"])):
+            if is_absent(row) or not (unsure or one.is_outside is None):
                 continue
             if not flagged or raised.intersection(_WHY):
                 nerve, side = nerve_of(row)
@@ -123,61 +127,61 @@ def unread(visit: Seen, *, flagged: bool) -> Iterator[Statement]:
 
 def _is_fast_by_crossing(row: Row, visit: Seen) -> bool:
     """Tell whether crossing fibers that bypass an entrapment make a velocity too fast to be one."""
-    raised = row["raised"]
-    trapped = any((one.nerve, one.side) == nerve_of(row) for one in visit.traps)
     is_between_sites = row.get("is_adjacent") is not False and not foreign(row)
-    return is_between_sites and trapped and {"martin_gruber", "velocity_implausible"} <= raised
+    return (
+        row["raised"].issuperset(_CROSSED) and is_between_sites and nerve_of(row) in trapped(visit)
+    )
 
 
 def disagreeing(visit: Seen) -> Iterator[Statement]:
     """Say which values another set of limits would call otherwise, and whose limit is used."""
     titles = {one.id: (one.title, one.title_zh) for one in visit.sets}
     by_set: dict[str, dict[Any, Mapping[str, Any]]] = {}
-    for row in visit.marks:
-        if not row["others"] or not _bears_on(row, visit):
+    for one in visit.marks:
+        if not one.others or not _bears_on(one, visit):
             continue
-        other, (nerve, side) = row["others"][0], nerve_of(row)
+        other, (nerve, side) = one.others[0], nerve_of(one.row)
         english, chinese = titles[other.set_id]
         item = {
-            "kind": f"sets_{_KINDS.get(row['column'], 'velocity')}",
+            "kind": f"sets_{_KINDS.get(one.column, 'velocity')}",
             "nerve": nerve,
             "side": side,
-            "value": as_number(row[row["column"]]),
-            "limit": row["limit"],
+            "value": as_number(one.row[one.column]),
+            "limit": one.limit.value,
             "other": other.value,
             "other_set": english,
             "other_set_zh": chinese or english,
         }
-        by_set.setdefault(row["set_id"], {})[nerve, side, row["column"]] = item
+        by_set.setdefault(one.limit.set_id, {})[nerve, side, one.column] = item
     for set_id, items in by_set.items():
         english, chinese = titles[set_id]
         values = {"made": english, "made_zh": chinese or english}
         yield Statement("fibers", "sets_disagree", tuple(items.values()), values)
 
 
-def _bears_on(row: Row, visit: Seen) -> bool:
+def _bears_on(one: Limited, visit: Seen) -> bool:
     """Tell whether it matters what another set says of a value."""
-    segment = str(row.get("segment") or "")
+    row, is_velocity = one.row, one.column == VELOCITY
     if foreign(row) or row.get("is_adjacent") is False:
         return False
     # One limit for all ages is wrong in the legs, and one for all segments at an entrapment site.
     if anatomy().nerves[row["nerve"]].limb == "leg":
         return False
-    if segment and holds_entrapment(row):
+    if is_velocity and holds_entrapment(row):
         return False
-    if segment and (is_cold(nerve_of(row), visit) or _is_slow_by_all(nerve_of(row), visit)):
+    if is_velocity and (is_cold(nerve_of(row), visit) or _is_slow_by_all(nerve_of(row), visit)):
         return False
     # Where fibers were lost the velocity is not spoken of, in a slow nerve not the amplitude.
-    untold = visit.small if segment else demyelinating(visit)
-    return not (row["is_outside"] is True and nerve_of(row) in untold)
+    untold = small(visit) if is_velocity else demyelinating(visit)
+    return not (one.is_outside and nerve_of(row) in untold)
 
 
 def _is_slow_by_all(nerve: Nerve, visit: Seen) -> bool:
     """Tell whether a nerve is slow by every set, whatever one of its segments is by another."""
     return any(
-        row["is_outside"] is True and not row["others"]
-        for row in visit.marks
-        if is_velocity_along(row, nerve) and not holds_entrapment(row)
+        one.is_outside and not one.others
+        for one in along(nerve, visit)
+        if not holds_entrapment(one.row)
     )
 
 

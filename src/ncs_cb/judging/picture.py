@@ -6,46 +6,42 @@ most visits of an archive look like others of it.
 
 from __future__ import annotations
 
+import math
 import operator
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
+from itertools import islice
+from operator import itemgetter
 from typing import Any, NamedTuple
 
-from ncs_cb.judging.entrapment import Found
+import numpy as np
+import pandas as pd
+
+from ncs_cb.judging.examined import Examined
 from ncs_cb.judging.rows import Row, nerve_of
 from ncs_cb.judging.sensory import SensoryStudy
-from ncs_cb.judging.truth import Truth, count, holds
+from ncs_cb.judging.truth import Truth, compared, count
+from ncs_cb.knowledge.clauses import NERVE_COLUMNS, OPERATORS, PERCENT_OF
 from ncs_cb.knowledge.criteria import Clause, CriteriaSet, Term, leaves
-from ncs_cb.knowledge.reference import ReferenceSet, first_limit
 from ncs_cb.model import Details
-from ncs_cb.vocabulary import DAYS_PER_MONTH
+from ncs_cb.vocabulary import DAYS_PER_MONTH, GRADES
 
 Nerve = tuple[str, str]
-
-# Premises whose next step settles what a grade waits for.
-_SETTLING = (
-    "order",
-    "recovery",
-    "supramaximal",
-    "complete_block",
-    "martin_gruber",
-    "filter_mismatch",
-    "polarity_differs",
-    "polarity_uncertain",
-    "amplitude_implausible",
-    "electrode_shift",
-    "distal_gate",
-)
+Answers = tuple[tuple[str, Truth], ...]
+Bools = np.ndarray[Any, np.dtype[np.bool_]]
+Codes = np.ndarray[Any, np.dtype[np.int8]]
 
 
 class Judged(NamedTuple):
-    """What one set says of one segment, and what its grade waits for.
+    """What one set says of one segment, and what its grade waits for, if there is one or may be.
 
     Attributes
     ----------
     nerve : tuple of str
         With its side.
+    validity : str
+        Of the grade; empty where there is none and none is left open.
     steps : tuple of (str, str)
         Next steps of its open premises, in English and Chinese.
     unknown : tuple of str
@@ -67,7 +63,7 @@ class NerveSigns(NamedTuple):
     """What the nerve rules of one set come to in one nerve, by the id of the rule."""
 
     nerve: Nerve
-    answers: tuple[tuple[str, Truth], ...]
+    answers: Answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,25 +100,18 @@ class Picture:
 
 def as_judged(row: Row) -> Judged:
     """Take from a verdict what a conclusion asks of it."""
-    steps, unknown = [], []
-    for one in row["evidence"]:
-        if one["holds"] is True:
-            continue
-        if one["rule"] == "premise":
-            if one["next_step"] and one["clause"] in _SETTLING:
-                steps.append((one["next_step"], one["next_step_zh"]))
-        elif one["holds"] is None and one["column"]:
-            unknown.append(str(one["column"]))
+    block, left_open, grounds = row["conduction_block"], row["not_excluded"], row["grounds"]
+    is_waiting = block in GRADES or left_open in GRADES
     return Judged(
-        nerve_of(row),
+        row["nerve_and_side"],
         row["distal_site"],
         row["proximal_site"],
-        row["conduction_block"],
-        str(row["technical_validity"]),
-        row["not_excluded"],
+        block,
+        str(row["technical_validity"]) if is_waiting else "",
+        left_open,
         row["temporal_dispersion"],
-        tuple(steps),
-        tuple(dict.fromkeys(unknown)),
+        grounds.steps if is_waiting else (),
+        grounds.unknown if is_waiting else (),
     )
 
 
@@ -138,70 +127,85 @@ def without_values(studies: Iterable[SensoryStudy]) -> tuple[SensoryStudy, ...]:
 
 
 class NerveRules:
-    """The nerve rules of one set, asked of nerve after nerve of many visits.
+    """The nerve rules of one set, asked of all nerves of many visits at once.
 
     Parameters
     ----------
     made : CriteriaSet
-    sets : tuple of ReferenceSet
-        Limits of normal, in the order in which they answer.
     """
 
-    def __init__(self, made: CriteriaSet, sets: tuple[ReferenceSet, ...]) -> None:
+    def __init__(self, made: CriteriaSet) -> None:
         self._rules = [(rule, tuple(leaves(rule.term))) for rule in made.nerve_rules]
-        self._sets = sets
-        self._limits: dict[tuple[Any, ...], float | None] = {}
-        self._combined: dict[tuple[str, tuple[Truth, ...]], Truth] = {}
+        clauses = [clause for _, of in self._rules for clause in of]
+        self._ops = np.array([one.op for one in clauses], dtype=object)
+        self._columns = [NERVE_COLUMNS.index(one.subject) for one in clauses]
+        self._limits = np.array([_number(one.value) for one in clauses])
+        self._is_share = np.array([bool(one.percent_of) for one in clauses], dtype=bool)
+        self._shares_of = [PERCENT_OF.index(one.percent_of or PERCENT_OF[0]) for one in clauses]
+        # A latency that an entrapment lengthens is no sign of a neuropathy.
+        self._is_latency = np.array([one.subject in _LENGTHENED for one in clauses], dtype=bool)
+        self._combined: dict[tuple[str, bytes], Answers] = {}
 
-    def signs(
-        self, nerves: Sequence[Row], traps: Sequence[Found], details: Details
-    ) -> tuple[NerveSigns, ...]:
-        """Ask every rule of every nerve of a visit that it is for."""
-        return tuple(
-            NerveSigns(nerve_of(row), tuple(self._answers(row, _lengthened(row, traps), details)))
-            for row in nerves
+    def signs(self, visits: Sequence[Examined]) -> list[tuple[NerveSigns, ...]]:
+        """Ask every rule of every nerve that it is for, visit by visit."""
+        rows = [row for visit in visits for row in visit.nerves]
+        lengthened = [is_so for visit in visits for is_so in _are_lengthened(visit)]
+        truths = self._truths(rows, np.array(lengthened, dtype=bool))
+        signs = iter(
+            [
+                NerveSigns(nerve_of(row), self._answers(row["nerve"], own))
+                for row, own in zip(rows, truths, strict=True)
+            ]
         )
+        return [tuple(islice(signs, len(visit.nerves))) for visit in visits]
 
-    def _answers(
-        self, row: Row, lengthened: tuple[str, ...], details: Details
-    ) -> Iterator[tuple[str, Truth]]:
-        for rule, clauses in self._rules:
-            if rule.nerves and row["nerve"] not in rule.nerves:
-                continue
-            # A latency that an entrapment lengthens is no sign of a neuropathy.
-            truths = tuple(
-                holds(row[one.subject], one.op, self._limit(one, row, details))
-                & (one.subject not in lengthened)
-                for one in clauses
+    def _truths(self, rows: Sequence[Row], lengthened: Bools) -> Codes:
+        """Answer every clause for every row, by the place of the answer in :data:`_TRUTHS`."""
+        found = np.empty((len(rows), len(self._limits)), dtype=np.int8)
+        if not found.size:
+            return found
+        values = np.array([itemgetter(*NERVE_COLUMNS)(row) for row in rows])[:, self._columns]
+        normal = np.array([itemgetter(*PERCENT_OF)(row["limits"]) for row in rows])
+        shares = self._limits / 100.0 * normal[:, self._shares_of]
+        limits = np.where(self._is_share, shares, self._limits)
+        for op in OPERATORS:
+            asked = self._ops == op
+            answers = compared(values[:, asked].ravel(), op, limits[:, asked].ravel())
+            codes = np.where(answers.isna(), _UNKNOWN, answers.to_numpy(np.int8, na_value=0))
+            found[:, asked] = codes.reshape(len(rows), -1)
+        found[np.outer(lengthened, self._is_latency)] = _TRUTHS.index(False)
+        return found
+
+    def _answers(self, nerve: str, truths: Codes) -> Answers:
+        """Combine the answers of the clauses of the rules that are for a nerve."""
+        key = (nerve, truths.tobytes())
+        if key not in self._combined:
+            rest = (_TRUTHS[code] for code in truths.tolist())
+            known = [(rule, {one.id: next(rest) for one in of}) for rule, of in self._rules]
+            self._combined[key] = tuple(
+                (rule.id, combine(rule.term, answers))
+                for rule, answers in known
+                if not rule.nerves or nerve in rule.nerves
             )
-            key = (rule.id, truths)
-            if key not in self._combined:
-                ids = (one.id for one in clauses)
-                self._combined[key] = combine(rule.term, dict(zip(ids, truths, strict=True)))
-            yield rule.id, self._combined[key]
-
-    def _limit(self, clause: Clause, row: Row, details: Details) -> float | None:
-        limit = None if clause.value is None else float(clause.value)
-        if limit is None or not clause.percent_of:
-            return limit
-        who = (details.age_years, details.sex, details.height_cm)
-        key = (clause.percent_of, row["nerve"], row["muscle"], who)
-        if key not in self._limits:
-            study, _, item = clause.percent_of.partition(".")
-            asked = (study, row["nerve"], row["muscle"] or None, item, details)
-            normal = first_limit(self._sets, *asked)
-            self._limits[key] = None if normal is None else normal.value
-        normal_value = self._limits[key]
-        return None if normal_value is None else limit / 100.0 * normal_value
+        return self._combined[key]
 
 
-def _lengthened(row: Row, traps: Sequence[Found]) -> tuple[str, ...]:
-    """Give the columns of a nerve that an entrapment at its distal site lengthens."""
-    at_wrist = any(
-        (one.nerve, one.side) == nerve_of(row) and one.trap.proximal_site == row["distal_site"]
-        for one in traps
-    )
-    return ("distal_latency_ms", "f_minimum_latency_ms") if at_wrist else ()
+_TRUTHS: tuple[Truth, ...] = (False, True, pd.NA)
+_UNKNOWN = 2
+
+
+def _number(value: float | bool | None) -> float:
+    return math.nan if value is None else float(value)
+
+
+# What an entrapment at the distal site of a nerve lengthens.
+_LENGTHENED = ("distal_latency_ms", "f_minimum_latency_ms")
+
+
+def _are_lengthened(visit: Examined) -> list[bool]:
+    """Tell which nerves have latencies that an entrapment at their distal site lengthens."""
+    sites = {((one.nerve, one.side), one.trap.proximal_site) for one in visit.traps}
+    return [(row["nerve_and_side"], row["distal_site"]) in sites for row in visit.nerves]
 
 
 def combine(term: Term, answers: Mapping[str, Truth]) -> Truth:

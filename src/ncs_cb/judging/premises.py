@@ -26,6 +26,8 @@ from ncs_cb.judging.answers import (
 )
 from ncs_cb.judging.contradictions import Contradictions, contradictions, none_of
 from ncs_cb.judging.table import Segments
+from ncs_cb.knowledge.anatomy import is_foreign
+from ncs_cb.model import Said
 from ncs_cb.quality import Findings
 from ncs_cb.wording.catalog import load as load_words
 from ncs_cb.wording.checks import say
@@ -33,9 +35,6 @@ from ncs_cb.wording.conclusions import nerve_words, site_words
 from ncs_cb.wording.premises import words_of
 
 Array = np.ndarray[Any, Any]
-
-
-Row = dict[str, Any]
 
 
 # Endings of keys that hold the words of a language.
@@ -68,6 +67,8 @@ class Premises:
         The proximal response is absent and counts as complete block; absent, and does not.
     silent : ndarray of bool
         Neither site gave a response.
+    foreign : ndarray of bool
+        The muscle is that of another nerve.
     crossing, crossing_area : ndarray of float
         Share of the distal amplitude and area that reaches the muscle through another nerve.
     at_most, balanced : ndarray of bool
@@ -91,6 +92,7 @@ class Premises:
     complete: Array
     absent: Array
     silent: Array
+    foreign: Array
     crossing: Array
     crossing_area: Array
     at_most: Array
@@ -140,6 +142,7 @@ def premises(
         asked.is_("complete_block", "raised"),
         is_absent(asked),
         asked.has_case("response_absent_at_site", "absent_at_both"),
+        _is_foreign(table),
         shares_of(crossing, "crossing_share"),
         shares_of(crossing, "crossing_area_share"),
         np.array([one is not None and one.case.endswith("at_most") for one in crossing], bool),
@@ -152,10 +155,35 @@ def premises(
     )
 
 
-def evidence_row(premise: str, state: str, holds: bool | None, numbers: Mapping[str, Any]) -> Row:
-    """Write one premise as a row of evidence, with its source and next step."""
-    words = words_of(premise, state, numbers)
-    return {
+def _is_foreign(table: Segments) -> Array:
+    pairs = list(zip(table.texts["nerve"], table.texts["muscle"], strict=True))
+    known = {
+        (nerve, muscle): muscle is not None and is_foreign(nerve or "", muscle)
+        for nerve, muscle in dict.fromkeys(pairs)
+    }
+    return np.array([known[pair] for pair in pairs], dtype=bool)
+
+
+def evidence_row(
+    premise: str, state: str, holds: bool | None, numbers: Mapping[str, Any], **more: Any
+) -> Said:
+    """Write one premise as a row of evidence, with its source and next step.
+
+    `numbers` are those that its words take, `more` stands behind them in the row.
+    """
+    return _row(premise, state, holds, tuple(numbers.items()), tuple(more.items()))
+
+
+# Most segments of an archive say the same of their stimuli.
+@lru_cache(maxsize=4096)
+def _row(
+    premise: str,
+    state: str,
+    holds: bool | None,
+    numbers: tuple[tuple[str, Any], ...],
+    more: tuple[tuple[str, Any], ...],
+) -> Said:
+    row = {
         "rule": "premise",
         "grade": None,
         "clause": premise,
@@ -165,8 +193,8 @@ def evidence_row(premise: str, state: str, holds: bool | None, numbers: Mapping[
         "value": state,
         "holds": holds,
         "verified": None,
-        **words,
     }
+    return Said(row | words_of(premise, state, dict(numbers)) | dict(more))
 
 
 def places(table: Segments) -> list[Mapping[str, str]]:
@@ -189,12 +217,12 @@ def _place(nerve: str, side: str, distal: str, proximal: str) -> Mapping[str, st
     }
 
 
-def reasons(found: Premises, *, looked: bool) -> list[list[Row]]:
+def reasons(found: Premises, *, looked: bool) -> list[list[Said]]:
     """Give the evidence of each segment that is the same for every criteria set.
 
     `looked` tells whether the checks were made.
     """
-    rows: list[list[Row]] = [[] for _ in found.places]
+    rows: list[list[Said]] = [[] for _ in found.places]
 
     def add(where: Array, premise: str, state: str, holds: bool | None) -> None:
         for at in np.flatnonzero(where).tolist():
@@ -211,27 +239,33 @@ def reasons(found: Premises, *, looked: bool) -> list[list[Row]]:
     return rows
 
 
-def _add_stimuli(rows: list[list[Row]], found: Premises, looked: bool) -> None:
+def _add_stimuli(rows: list[list[Said]], found: Premises, looked: bool) -> None:
     """Say who attested the stimuli, or which of them nobody did."""
     name = "supramaximality_not_attested"
     for at in np.flatnonzero(found.attested).tolist():
         by = _sayers(found.asked.at(name, at))
         told = {key: _sayer_words(by, lang) for key, lang in (("by", "en"), ("by_zh", "zh"))}
-        row = evidence_row("supramaximal", "attested", True, {**found.places[at], **told})
-        rows[at].append(row | {"supramaximal_by": by or None})
+        numbers = {**found.places[at], **told}
+        rows[at].append(
+            evidence_row("supramaximal", "attested", True, numbers, supramaximal_by=by or None)
+        )
     if not looked:
         return
     known = found.attested | found.denied_proximal | found.denied_distal
     for at in np.flatnonzero(~known).tolist():
         one, where = found.asked.at(name, at), found.places[at]
-        numbers = {} if one is None else one.numbers
-        sites = [str(numbers[key]) for key in ("site", "distal", "proximal") if key in numbers]
-        sites = sites or [where["distal"], where["proximal"]]
-        named = {"sites": site_words(sites, "en"), "sites_zh": site_words(sites, "zh")}
-        rows[at].append(evidence_row("supramaximal", "not_attested", None, {**where, **named}))
+        asked = {} if one is None else dict(one.numbers)
+        sites = [str(asked[key]) for key in ("site", "distal", "proximal") if key in asked]
+        told = _named(*(sites or [where["distal"], where["proximal"]]))
+        rows[at].append(evidence_row("supramaximal", "not_attested", None, {**where, **told}))
 
 
-def _add_absent(rows: list[list[Row]], found: Premises, looked: bool) -> None:
+@lru_cache(maxsize=4096)
+def _named(*sites: str) -> dict[str, str]:
+    return {"sites": site_words(sites, "en"), "sites_zh": site_words(sites, "zh")}
+
+
+def _add_absent(rows: list[list[Said]], found: Premises, looked: bool) -> None:
     """Say where a response is not there, or not known, and where axons were lost of late."""
     asked, rest = found.asked, ~found.complete
     for at in np.flatnonzero(rest & found.absent).tolist():
@@ -252,7 +286,7 @@ def _add_absent(rows: list[list[Row]], found: Premises, looked: bool) -> None:
         rows[at].append(evidence_row("recent", "note", None, told))
 
 
-def _add_crossings(rows: list[list[Row]], found: Premises) -> None:
+def _add_crossings(rows: list[list[Said]], found: Premises) -> None:
     """Say where an anastomosis was not looked for, and where the other nerve points to one."""
     asked = found.asked
     for name in CROSSINGS:
@@ -267,7 +301,7 @@ def _add_crossings(rows: list[list[Row]], found: Premises) -> None:
             rows[at].append(evidence_row("martin_gruber", state, None, told))
 
 
-def _unread_row(one: Answer, where: Mapping[str, str]) -> Row:
+def _unread_row(one: Answer, where: Mapping[str, str]) -> Said:
     """Say that a response is not known: nobody gave it, or what was recorded cannot be read."""
     numbers = {**where, "site": str(one.numbers["site"])}
     if "why" not in one.numbers:

@@ -48,7 +48,7 @@ def without_crossing(table: Segments, crossing: Array, crossing_area: Array) -> 
 
 def _with(table: Segments, **columns: Array) -> Segments:
     """Give the segments with some numbers changed."""
-    return replace(table, columns={**table.columns, **columns}, number_cache={})
+    return replace(table, columns={**table.columns, **columns}, number_cache={}, word_cache={})
 
 
 def recovered(table: Segments, against: Contradictions) -> Segments | None:

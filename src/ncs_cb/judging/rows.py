@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import repeat
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ncs_cb import flags
+from ncs_cb.judging.grounds import grounds_of
 from ncs_cb.judging.nerves import Row, nerve_rows
+from ncs_cb.judging.table import is_adjacent
 from ncs_cb.knowledge.anatomy import Entrapment, entrapment_between, is_foreign
 from ncs_cb.model import Details
 
@@ -26,6 +31,7 @@ __all__ = [
 ]
 
 ByStudy = Mapping[str, tuple[Row, ...]]
+Places = NDArray[np.intp]
 
 # What may be concluded from of a response and of a segment: an archive has a million cells more.
 _OF_TRACES = (
@@ -50,7 +56,6 @@ _OF_SEGMENTS = (
     "side",
     "muscle",
     "segment",
-    "is_adjacent",
     "distal_site",
     "proximal_site",
     "length_mm",
@@ -61,11 +66,27 @@ _OF_SEGMENTS = (
     "conduction_velocity_m_per_s",
     "quality_flags",
 )
+_OF_VERDICTS = (
+    "study_id",
+    "nerve",
+    "side",
+    "muscle",
+    "segment",
+    "distal_site",
+    "proximal_site",
+    "criteria",
+    "conduction_block",
+    "grade_by_numbers",
+    "technical_validity",
+    "not_excluded",
+    "temporal_dispersion",
+    "evidence",
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Gathered:
-    """Rows by study id; an absent id is empty text.
+    """Rows by study id; an absent id is empty text. Of segments it holds those judged.
 
     ``nerves`` holds what is known of each motor nerve as a whole, ``sensory`` the sensory rows
     of ``traces``.
@@ -86,13 +107,14 @@ def gather(
     details: Mapping[str, Details],
 ) -> Gathered:
     """Take the tables of those names apart, once for everything that is concluded from them."""
-    measured, recorded = by_study(segments, _OF_SEGMENTS), by_study(traces, _OF_TRACES)
+    recorded = by_study(traces, _OF_TRACES)
+    measured = by_study(segments, _OF_SEGMENTS, np.flatnonzero(is_adjacent(segments)))
     sensory = {
         study_id: tuple(row for row in rows if row["kind"] == "sensory")
         for study_id, rows in recorded.items()
     }
     return Gathered(
-        by_study(verdicts),
+        by_study(verdicts, _OF_VERDICTS),
         measured,
         recorded,
         nerve_rows(measured, recorded, by_study(f_waves), details),
@@ -106,20 +128,23 @@ def visits_of(rows: Gathered, details: Mapping[str, Details]) -> list[str]:
     return list(dict.fromkeys(study_id for table in known for study_id in table))
 
 
-def by_study(frame: pd.DataFrame, names: Sequence[str] | None = None) -> dict[str, tuple[Row, ...]]:
-    """Give the rows of a table by study id; an absent id is empty text.
+def by_study(
+    frame: pd.DataFrame, names: Sequence[str] | None = None, places: Places | None = None
+) -> dict[str, tuple[Row, ...]]:
+    """Give the rows of a table, or those at some places, by study id; an absent id is empty text.
 
     Beside its own cells, or those of some columns, each row holds what is asked of it again and
     again: :func:`_facts`.
     """
     given = frame.columns if names is None else [name for name in names if name in frame]
+    if places is not None:
+        frame = frame.loc[:, given].iloc[places]
     columns = {str(name): frame[name].tolist() for name in given}
+    keys = _texts(columns["study_id"]) if "study_id" in columns else repeat("", len(frame))
     columns |= _facts(columns)
     groups: dict[str, list[Row]] = {}
-    for row in zip(*columns.values(), strict=True):
-        known = dict(zip(columns, row, strict=True))
-        study_id = known.get("study_id")
-        groups.setdefault(study_id if isinstance(study_id, str) else "", []).append(known)
+    for key, row in zip(keys, zip(*columns.values(), strict=True), strict=True):
+        groups.setdefault(key, []).append(dict(zip(columns, row, strict=True)))
     return {key: tuple(rows) for key, rows in groups.items()}
 
 
@@ -128,9 +153,9 @@ def _facts(columns: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
 
     ``nerve_and_side`` and ``place`` (with muscle and segment) name a row, with "" for what is not
     known; ``is_foreign`` tells a recording from a muscle of another nerve, ``trap`` is the
-    entrapment site within a segment, ``raised`` the set of its flags, ``premises`` the
-    premises in its evidence by name and answer. ``is_done`` and ``stands`` say of a response what
-    :mod:`ncs_cb.flags` means by it.
+    entrapment site within a segment, ``raised`` the set of its flags, ``grounds`` what its
+    evidence comes to, ``premises`` the premises among them. ``is_done`` and ``stands`` say of a
+    response what :mod:`ncs_cb.flags` means by it.
     """
     if "nerve" not in columns:
         return {}
@@ -151,7 +176,8 @@ def _facts(columns: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
         found["is_done"] = list(map(flags.is_done, responses))
         found["stands"] = list(map(flags.stands, responses, texts))
     if "evidence" in columns:
-        found["premises"] = [_premises(evidence) for evidence in columns["evidence"]]
+        found["grounds"] = grounds_of(columns["evidence"])
+        found["premises"] = [one.premises for one in found["grounds"]]
     return found
 
 
@@ -163,16 +189,6 @@ def _texts(cells: Sequence[Any]) -> list[str]:
 def trap_within(nerve: str, segment: str) -> Entrapment | None:
     """Give the entrapment site that lies within a segment, or None."""
     return entrapment_between(nerve, *segment.split("-"))
-
-
-def _premises(evidence: Sequence[Row]) -> dict[tuple[str, bool | None], Row]:
-    """Give the first premise of each name and answer; they stand behind all clauses."""
-    found: dict[tuple[str, bool | None], Row] = {}
-    for one in reversed(evidence):
-        if one["rule"] != "premise":
-            break
-        found[one["clause"], one["holds"]] = one
-    return found
 
 
 def nerve_of(row: Row) -> tuple[str, str]:

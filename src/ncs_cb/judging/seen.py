@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, TypeVar
 
 from ncs_cb.columns import as_number
-from ncs_cb.judging.entrapment import Found, cold_limbs, entrapments
+from ncs_cb.judging.entrapment import Found, Limb, cold_limbs
+from ncs_cb.judging.limits import VELOCITY, Limited
 from ncs_cb.judging.rows import is_absent, nerve_of
 from ncs_cb.judging.sensory import SensoryStudy
 from ncs_cb.judging.truth import holds
 from ncs_cb.knowledge.anatomy import anatomy
-from ncs_cb.knowledge.reference import ReferenceSet, first_limit
+from ncs_cb.knowledge.reference import ReferenceSet
 from ncs_cb.model import Details
 from ncs_cb.vocabulary import GRADES
 from ncs_cb.wording.conclusions import Conclusion
@@ -44,23 +45,19 @@ class Seen:
 
     details: Details
     verdicts: tuple[Row, ...]
+    """Those of the leading set."""
     segments: tuple[Row, ...]
     nerves: tuple[Row, ...]
     studies: tuple[SensoryStudy, ...]
     sets: tuple[ReferenceSet, ...]
     conclusion: Conclusion | None
     unassigned: tuple[str, ...]
-    marks: tuple[Row, ...] = ()
-    """Motor values that have a limit of normal: the row they stand in, and that limit."""
-    absent: tuple[Row, ...] = ()
+    left_out: tuple[str, ...]
+    marks: tuple[Limited, ...]
+    """Motor values that have a limit of normal."""
+    absent: tuple[Row, ...]
     """Most distal motor responses that were looked for and not there."""
-    left_out: tuple[str, ...] = ()
-    traps: tuple[Found, ...] = ()
-    cold: frozenset[tuple[str, str]] = frozenset()
-    slow: dict[Nerve, tuple[float, float]] = field(default_factory=dict)
-    """Slowest velocity of each nerve below its limit, and its share of the limit in percent."""
-    small: dict[Nerve, tuple[float, float]] = field(default_factory=dict)
-    """Distal amplitude below its limit, and the limit."""
+    traps: tuple[Found, ...]
     known: dict[Any, Any] = field(default_factory=dict)
     """What :func:`once` has worked out."""
 
@@ -79,68 +76,61 @@ class Seen:
         ]
 
 
-def looked_at(visit: Seen) -> Seen:
-    """Work out what several statements need."""
-    traps = entrapments(
-        visit.segments, visit.verdicts, visit.nerves, visit.studies, visit.details, visit.sets
-    )
+@once
+def trapped(visit: Seen) -> frozenset[Nerve]:
+    """Give the nerves with an entrapment."""
+    return frozenset((one.nerve, one.side) for one in visit.traps)
+
+
+@once
+def cold(visit: Seen) -> frozenset[Limb]:
+    """Give the limbs, as (side, limb), that were studied and were too cold."""
+    found = cold_limbs(visit.details)
+    if not found:
+        return found
     nerves = [*studied(visit), *((one.nerve, one.side) for one in visit.studies)]
-    limbs = {(side, anatomy().nerves[nerve].limb) for nerve, side in nerves}
-    return replace(
-        visit,
-        known={},
-        traps=traps,
-        cold=cold_limbs(visit.details) & limbs,
-        slow=slowed(
-            replace(visit, known={}, traps=traps),
-            {place_of(row) for row in (*visit.graded(), *visit.open_())},
-        ),
-        small=_small(visit),
-    )
+    return found & {(side, anatomy().nerves[nerve].limb) for nerve, side in nerves}
+
+
+@once
+def velocities(visit: Seen) -> list[Limited]:
+    """Give the velocities that have a limit of normal."""
+    return [one for one in visit.marks if one.column == VELOCITY]
+
+
+@once
+def slow(visit: Seen) -> dict[Nerve, tuple[float, float]]:
+    """Give the slowest velocity of each nerve below its limit, and its share of it in percent.
+
+    Segments with block, or with what may be block, are left out.
+    """
+    return slowed(visit, {place_of(row) for row in (*visit.graded(), *visit.open_())})
 
 
 def slowed(visit: Seen, left_out: Collection[Place]) -> dict[Nerve, tuple[float, float]]:
     """Give nerves slower than their limit outside entrapments and the segments left out."""
-    trapped = {(one.nerve, one.side) for one in visit.traps}
     worst: dict[Nerve, tuple[float, float]] = {}
-    for row in visit.segments:
-        trap = row["trap"]
-        if row.get("is_adjacent") is False or place_of(row) in left_out or foreign(row):
+    for one in velocities(visit):
+        row, nerve = one.row, nerve_of(one.row)
+        if not one.is_outside or row.get("is_adjacent") is False or foreign(row):
             continue
         # Slow across an entrapment site, and no slower than beside it: the nerve is slow there.
-        if trap is not None and (nerve_of(row) in trapped or place_of(row) not in _limited(visit)):
+        if place_of(row) in left_out or (row["trap"] is not None and nerve in trapped(visit)):
             continue
-        value = as_number(row.get("conduction_velocity_m_per_s"))
-        limit = first_limit(
-            visit.sets,
-            "motor",
-            row["nerve"],
-            text(row.get("muscle")) or None,
-            "velocity_m_per_s",
-            visit.details,
-            segment=row["segment"],
-        )
-        if limit is None or holds(value, "lt", limit.value) is not True:
-            continue
-        share = 100.0 * value / limit.value
-        if share < worst.get(nerve_of(row), (0.0, math.inf))[1]:
-            worst[nerve_of(row)] = (value, share)
+        share = 100.0 * row[VELOCITY] / one.limit.value
+        if share < worst.get(nerve, (0.0, math.inf))[1]:
+            worst[nerve] = (row[VELOCITY], share)
     return worst
 
 
 @once
-def _limited(visit: Seen) -> frozenset[Place]:
-    """Give the segments whose velocity has a limit of its own."""
-    return frozenset(place_of(one) for one in visit.marks if "segment" in one)
-
-
-def _small(visit: Seen) -> dict[Nerve, tuple[float, float]]:
-    """Give nerves whose distal response is below its lower limit, and that limit."""
-    found = dict(beyond_limit(visit, "distal_amplitude_mv", "amplitude_mv", "lt"))
-    for row in visit.marks:
-        if row["column"] == "negative_peak_amplitude_mv" and row["is_outside"] is True:
-            value = 0.0 if is_absent(row) else as_number(row[row["column"]])
-            found.setdefault(nerve_of(row), (value, row["limit"]))
+def small(visit: Seen) -> dict[Nerve, tuple[float, float]]:
+    """Give nerves whose distal response is below its lower limit: its amplitude, and that limit."""
+    found = dict(beyond_limit(visit, "distal_amplitude_mv", "motor.amplitude_mv", "lt"))
+    for one in visit.marks:
+        if one.is_outside and one.column == "negative_peak_amplitude_mv":
+            value = 0.0 if is_absent(one.row) else as_number(one.row[one.column])
+            found.setdefault(nerve_of(one.row), (value, one.limit.value))
     return found
 
 
@@ -151,16 +141,13 @@ def silent(visit: Seen) -> list[Nerve]:
 
 
 def beyond_limit(
-    visit: Seen, column: str, item: str, op: str, *, study: str = "motor"
+    visit: Seen, column: str, limited: str, op: str
 ) -> Iterator[tuple[Nerve, tuple[float, float]]]:
     """Give the nerves of which a routine value lies beyond its limit, with value and limit."""
     for row in visit.nerves:
-        value = as_number(row[column])
-        limit = first_limit(
-            visit.sets, study, row["nerve"], text(row["muscle"]) or None, item, visit.details
-        )
-        if not foreign(row) and limit is not None and holds(value, op, limit.value) is True:
-            yield nerve_of(row), (value, limit.value)
+        value, limit = row[column], row["limits"][limited]
+        if holds(value, op, limit) is True and not foreign(row):
+            yield nerve_of(row), (value, limit)
 
 
 def foreign(row: Row) -> bool:

@@ -14,17 +14,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from ncs_cb import flags
-from ncs_cb.columns import as_number, conform, records
+from ncs_cb.columns import as_number, by_column, conform, records
 from ncs_cb.judging.truth import Truth, holds
 from ncs_cb.knowledge.anatomy import anatomy, find
-from ncs_cb.knowledge.reference import Limit, ReferenceSet, chain, first_limit
+from ncs_cb.knowledge.reference import Limit, ReferenceSet, first_limit
 from ncs_cb.knowledge.thresholds import is_same_distance
 from ncs_cb.measuring import sensory as measured
 from ncs_cb.model import Details, SensoryValue
@@ -102,15 +100,16 @@ def sensory_studies(
     )
 
 
-def sensory_table(
-    traces: pd.DataFrame,
-    details: Mapping[str, Details],
-    *,
-    reference: str | Path | ReferenceSet,
-) -> pd.DataFrame:
-    """Give every sensory study, typed in or recorded, with what is known of its normality.
+Judged = Sequence[tuple[dict[str, Any], SensoryStudy]]
+"""Sensory studies as they are shown, each with what is known of its normality."""
 
-    Each is judged by itself: the physician's own reading, else the limits of normal.
+
+def judged(
+    traces: pd.DataFrame, details: Mapping[str, Details], sets: tuple[ReferenceSet, ...]
+) -> Judged:
+    """Judge every sensory study, typed in or recorded, by itself.
+
+    By the physician's own reading, else by the limits of normal.
 
     Parameters
     ----------
@@ -118,33 +117,62 @@ def sensory_table(
         Table ``traces``; its sensory rows are taken.
     details : mapping of study id to Details
         With the typed-in values, and age and sex for the limits.
-    reference
-        As in :func:`ncs_cb.judging.verdicts.judge`.
+    sets : tuple of ReferenceSet
+        Normal limits, in the order in which they answer.
 
     Returns
     -------
-    DataFrame
-        Table ``sensory``: study by study, typed-in values first.
+    list of (dict, SensoryStudy)
+        Study by study, typed-in values first.
     """
+    typed = [
+        (_typed_row(study_id, value), _alone(replace(person, sensory=(value,)), (), sets))
+        for study_id, person in details.items()
+        for value in person.sensory
+    ]
+    recorded = []
+    is_sensory = [kind == "sensory" for kind in traces["kind"].tolist()]
+    if any(is_sensory):
+        as_measured = traces[is_sensory]
+        told = records(measured.sensory_table(as_measured))
+        for row, shown in zip(records(as_measured[list(_OF_TRACES)]), told, strict=True):
+            person = replace(details.get(str(row["study_id"]), Details()), sensory=())
+            recorded.append((shown, _alone(person, [row], sets)))
+    return sorted([*typed, *recorded], key=lambda one: str(one[0]["study_id"]))
+
+
+# What of a recording a study is judged by.
+_OF_TRACES = (
+    "study_id",
+    "nerve",
+    "side",
+    "muscle",
+    "stimulation_site",
+    "distance_mm",
+    "response",
+    "onset_latency_ms",
+    "negative_peak_latency_ms",
+    "negative_peak_amplitude_mv",
+    "quality_flags",
+)
+
+
+def sensory_table(studies: Judged) -> pd.DataFrame:
+    """Give studies as the table ``sensory``."""
     rows = [
         row | {"is_normal": one.is_normal, "judged_by": one.by, "reason": one.reason}
-        for row, one in _each(traces, details, chain(reference))
+        for row, one in studies
     ]
-    return conform(pd.DataFrame(rows), "sensory")
+    return conform(by_column(rows), "sensory")
 
 
-def limit_rows(
-    traces: pd.DataFrame,
-    details: Mapping[str, Details],
-    *,
-    reference: str | Path | ReferenceSet,
-) -> list[dict[str, Any]]:
+def limit_rows(studies: Judged) -> list[dict[str, Any]]:
     """Give the limit of normal of every sensory value that was compared with one.
 
     As rows of the table ``limits``; ``row`` is the place in the study's own table ``sensory``.
     """
     found, places = [], Counter[str]()
-    for row, one in _each(traces, details, chain(reference)):
+    for row, one in studies:
         study_id = str(row["study_id"])
         found += [
             {
@@ -164,26 +192,6 @@ def limit_rows(
         ]
         places[study_id] += 1
     return found
-
-
-def _each(
-    traces: pd.DataFrame, details: Mapping[str, Details], sets: tuple[ReferenceSet, ...]
-) -> list[tuple[dict[str, Any], SensoryStudy]]:
-    """Judge every sensory study by itself: study by study, typed-in values first."""
-    typed = [
-        (_typed_row(study_id, value), _alone(replace(person, sensory=(value,)), (), sets))
-        for study_id, person in details.items()
-        for value in person.sensory
-    ]
-    recorded = []
-    is_sensory = [kind == "sensory" for kind in traces["kind"].tolist()]
-    if any(is_sensory):
-        as_measured = traces[np.array(is_sensory)]
-        told = records(measured.sensory_table(as_measured))
-        for row, shown in zip(records(as_measured), told, strict=True):
-            person = replace(details.get(str(row["study_id"]), Details()), sensory=())
-            recorded.append((shown, _alone(person, [row], sets)))
-    return sorted([*typed, *recorded], key=lambda one: str(one[0]["study_id"]))
 
 
 def _alone(

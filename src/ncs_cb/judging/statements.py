@@ -8,18 +8,20 @@ from typing import Any
 
 from ncs_cb.columns import as_number
 from ncs_cb.judging.entrapment import Found
-from ncs_cb.judging.gates import beyond_a_fall, hides_fall, premise, too_small
+from ncs_cb.judging.gates import beyond_a_fall, hides_fall, is_too_small, premise
 from ncs_cb.judging.rows import nerve_of
 from ncs_cb.judging.seen import (
     Nerve,
     Row,
     Seen,
+    cold,
     foreign,
     nerve_items,
     once,
     place_of,
     segment_item,
     silent,
+    trapped,
 )
 from ncs_cb.judging.validity import NOT_ATTESTED
 from ncs_cb.knowledge.anatomy import anatomy
@@ -49,14 +51,14 @@ def technical(visit: Seen) -> Iterator[Statement]:
         yield Statement("technique", "unassigned", values={"count": len(visit.unassigned)})
     if visit.left_out:
         yield Statement("technique", "left_out", values={"rows": "; ".join(visit.left_out)})
-    if visit.cold:
+    if cold(visit):
         limbs = [
             {
                 "kind": "limb",
                 "limb": f"{side}_{limb}",
                 "celsius": visit.details.limb_temperature_c[f"{side}_{limb}"],
             }
-            for side, limb in sorted(visit.cold)
+            for side, limb in sorted(cold(visit))
         ]
         yield Statement("technique", "cold", tuple(limbs))
     denied = [row for row in visit.verdicts if premise(row, "supramaximal", holds=False)]
@@ -112,11 +114,11 @@ def block(visit: Seen) -> Iterator[Statement]:
         yield Statement("block", "open", tuple(_open_item(row, numbers) for row in open_))
     yield from explained(visit)
     told = {nerve_of(row) for row in (*graded, *visit.open_())}.union(silent(visit))
-    beyond = [row for row in beyond_a_fall(visit.verdicts) if nerve_of(row) not in told]
+    beyond = [
+        row for row in beyond_a_fall(too_small(visit), visit.verdicts) if nerve_of(row) not in told
+    ]
     small = [
-        nerve_of(row)
-        for row in visit.verdicts
-        if too_small(row) and nerve_of(row) not in told and row not in beyond
+        nerve_of(row) for row in too_small(visit) if nerve_of(row) not in told and row not in beyond
     ]
     if small:
         yield Statement("block", "too_small", tuple(nerve_items(small)))
@@ -159,6 +161,12 @@ def dispersed(visit: Seen) -> list[Nerve]:
         for row in visit.verdicts
         if row["temporal_dispersion"] is True and row["conduction_block"] != "excluded"
     ]
+
+
+@once
+def too_small(visit: Seen) -> list[Row]:
+    """Give segments that are ruled out by their distal response alone."""
+    return [row for row in visit.verdicts if is_too_small(row)]
 
 
 @once
@@ -311,8 +319,7 @@ def abnormal(visit: Seen) -> list[Nerve]:
 @once
 def unexplained(visit: Seen) -> list[Nerve]:
     """Give nerves with abnormal sensory conduction that no entrapment of theirs explains."""
-    trapped = {(one.nerve, one.side) for one in visit.traps}
-    return [nerve for nerve in abnormal(visit) if nerve not in trapped]
+    return [nerve for nerve in abnormal(visit) if nerve not in trapped(visit)]
 
 
 def sensory(visit: Seen) -> Iterator[Statement]:

@@ -17,6 +17,8 @@ from ncs_cb.errors import StudyError, did_you_mean
 from ncs_cb.judging.truth import unknown
 from ncs_cb.knowledge.anatomy import SIDES, anatomy, entrapment_between, find, position
 from ncs_cb.quality import Findings
+from ncs_cb.units import LARGEST_PLAUSIBLE_RESPONSE_MV
+from ncs_cb.vocabulary import TOLERANCE
 
 FALLBACKS = {
     "area_reduction_pct": "total_area_reduction_pct",
@@ -46,8 +48,8 @@ class Segments:
         Kind of each row.
     flags : list of set
         Names of the flags raised for each row.
-    number_cache : dict
-        What :meth:`number` has worked out.
+    number_cache, word_cache : dict
+        What :meth:`number` and :meth:`words` have worked out.
     """
 
     texts: dict[str, list[str | None]]
@@ -56,6 +58,7 @@ class Segments:
     codes: Array
     flags: list[frozenset[str]]
     number_cache: dict[str, tuple[Array, Array | str]] = field(default_factory=dict)
+    word_cache: dict[str, Array] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -81,6 +84,13 @@ class Segments:
         lacking = np.isnan(total)
         used = np.where(lacking, np.where(late, np.nan, first), total)
         return used, np.where(lacking, column, wider)
+
+    def words(self, column: str) -> Array:
+        """Give the numbers of :meth:`number` with one decimal: many clauses ask for them."""
+        if column not in self.word_cache:
+            words = [f"{one:.1f}" for one in self.number(column)[0].tolist()]
+            self.word_cache[column] = np.array(words, dtype=object)
+        return self.word_cache[column]
 
     def _column(self, name: str) -> Array:
         found: Array | None = self.columns.get(name)
@@ -238,6 +248,33 @@ def _refuse_lengths(segments: pd.DataFrame) -> None:
             )
 
 
+# A response cannot lose more than all of itself. Lowest and highest, and the same in words.
+_POSSIBLE = {
+    "_reduction_pct": (-np.inf, 100.0, "it is at most 100 %"),
+    "_increase_pct": (-100.0, np.inf, "it is at least -100 %"),
+    "distal_amplitude_mv": (
+        0.0,
+        LARGEST_PLAUSIBLE_RESPONSE_MV,
+        f"plausible: 0 to {LARGEST_PLAUSIBLE_RESPONSE_MV:g}",
+    ),
+    "conduction_velocity_m_per_s": (0.0, np.inf, "it is above 0 m/s"),
+}
+
+
+def _refuse_impossible(name: str, values: Array, rows: Array) -> None:
+    """Refuse a number that no two responses give, such as a fall of 155 %."""
+    limits = next((of for end, of in _POSSIBLE.items() if name.endswith(end)), None)
+    if limits is None:
+        return
+    low, high, told = limits
+    wrong = (values < low - TOLERANCE) | (values > high + TOLERANCE)
+    for at in np.flatnonzero(wrong & np.isfinite(values))[:1].tolist():
+        raise StudyError(
+            f"{name} is {values[at]:g} in row {np.flatnonzero(rows)[at] + 1}; {told}.",
+            hint="Correct the cell, or leave it empty where the value is not known.",
+        )
+
+
 def _kind(nerve: str | None, segment: str | None) -> tuple[str, str, str]:
     if nerve is None or segment is None:
         raise StudyError("a row of the segments table names no nerve or no segment")
@@ -286,6 +323,7 @@ def _columns(table: pd.DataFrame, adjacent: Array) -> dict[str, Any]:
     for name in table.columns:
         if name in _NUMBERS:
             plain = _plain(table[name], adjacent)
+            _refuse_impossible(name, plain, adjacent)
             columns[name] = np.where(np.isfinite(plain), plain, np.nan)
         elif name in ("is_entrapment_site", "supramaximal"):
             columns[name] = table[name].astype("boolean").array[adjacent]

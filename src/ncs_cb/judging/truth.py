@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache, lru_cache
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -143,6 +143,19 @@ def number(value: float, limit: float | None = None) -> str:
     return f"{value:.{decimals}f}"
 
 
+def numbers_in_words(values: Numbers, limits: Numbers, plain: NDArray[Any]) -> NDArray[Any]:
+    """Write numbers as :func:`number` does, each beside its limit.
+
+    `plain` holds them with one decimal, as all are written that lie far from their limit.
+    """
+    near = np.flatnonzero(~(np.abs(values - limits) >= _NEAR))
+    words = plain.copy()
+    for at in near.tolist():
+        limit = float(limits[at])
+        words[at] = number(float(values[at]), limit if math.isfinite(limit) else None)
+    return words
+
+
 @cache
 def words_of(column: str) -> tuple[str, str]:
     """Give the words for a column in lower case, and its unit with a blank before it."""
@@ -151,40 +164,30 @@ def words_of(column: str) -> tuple[str, str]:
     return _LABELS.get(column, plain), f" {unit}" if unit else ""
 
 
-def sentence(
-    column: str, op: str, value: float, limit: float, holds: bool | None, addition: str = ""
-) -> str:
-    """Write the arithmetic of one comparison as a true statement.
+def around(column: str, op: str, limit: float, holds: bool | None) -> tuple[str, str, str]:
+    """Give the arithmetic of a comparison as a true statement without its number.
+
+    Returns
+    -------
+    tuple of str
+        What stands before the number and behind it, and the whole where it is unknown.
 
     Examples
     --------
-    >>> sentence("total_area_reduction_pct", "ge", 62.14, 50.0, True)
-    'area reduction 62.1 % >= 50 %'
-    >>> sentence("total_area_reduction_pct", "ge", 41.0, 50.0, False)
-    'area reduction 41.0 % < 50 %'
-    >>> sentence("total_area_reduction_pct", "ge", float("nan"), 50.0, None)
+    >>> around("total_area_reduction_pct", "ge", 50.0, True)[:2]
+    ('area reduction ', ' % >= 50 %')
+    >>> around("total_area_reduction_pct", "ge", 50.0, False)[:2]
+    ('area reduction ', ' % < 50 %')
+    >>> around("total_area_reduction_pct", "ge", 50.0, None)[2]
     'area reduction unknown (asked: >= 50 %)'
-    """
-    asked = limit if math.isfinite(limit) else None
-    before, after, unknown = _around(column, op, asked, holds)
-    if not math.isfinite(value):
-        return f"{unknown}{addition}"
-    return f"{before}{number(value, asked)}{after}{addition}"
-
-
-@lru_cache(maxsize=4096)
-def _around(column: str, op: str, limit: float | None, holds: bool | None) -> tuple[str, str, str]:
-    """Write what stands before and after a number, and what stands for an unknown one.
-
-    Few limits are asked, of many numbers.
     """
     label, unit = words_of(column)
     asked = _comparison(op, limit, holds, unit)
     return f"{label} ", f"{unit}{asked}", f"{label} unknown{asked}"
 
 
-def _comparison(op: str, limit: float | None, holds: bool | None, unit: str) -> str:
-    if limit is None:
+def _comparison(op: str, limit: float, holds: bool | None, unit: str) -> str:
+    if not math.isfinite(limit):
         return ", limit not known or not enabled"
     edge = f"{limit:.4f}".rstrip("0").rstrip(".") + unit
     if holds is None:

@@ -9,38 +9,40 @@ from typing import Any
 from ncs_cb.columns import as_number
 from ncs_cb.judging.entrapment import sites_between
 from ncs_cb.judging.rows import nerve_of
-from ncs_cb.judging.seen import Row, Seen, foreign, once, place_of, segment_item
+from ncs_cb.judging.seen import (
+    Row,
+    Seen,
+    cold,
+    foreign,
+    once,
+    place_of,
+    segment_item,
+    trapped,
+    velocities,
+)
 from ncs_cb.judging.truth import holds
 from ncs_cb.judging.validity import REFUTED
-from ncs_cb.knowledge.anatomy import Entrapment, anatomy
+from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.knowledge.thresholds import value as threshold
 from ncs_cb.wording.impression import Statement
 
 
 @once
-def unplaced(visit: Seen) -> list[tuple[Row, Entrapment]]:
+def unplaced(visit: Seen) -> list[Row]:
     """Give the segments with a fall or slowing that reach farther than their entrapment site."""
     told = {place_of(row) for row in (*visit.graded(), *visit.open_())}
     told |= {place_of(row) for row in visit.verdicts if str(row["technical_validity"]) == REFUTED}
-    trapped = {(one.nerve, one.side) for one in visit.traps}
     return [
-        (row, trap)
+        row
         for row in visit.segments
-        if row.get("is_adjacent") is not False
+        if row["trap"] is not None
+        and sites_between(row["nerve"], row["segment"])
+        and row.get("is_adjacent") is not False
         and not foreign(row)
-        and nerve_of(row) not in trapped
+        and nerve_of(row) not in trapped(visit)
         and place_of(row) not in told
-        and (trap := _held(row)) is not None
         and (not math.isnan(_fall(row)) or _is_slowed(row, visit))
     ]
-
-
-def _held(row: Row) -> Entrapment | None:
-    """Give the entrapment site of a segment that reaches farther than it."""
-    trap: Entrapment | None = row["trap"]
-    if trap is None or not sites_between(row["nerve"], trap, *row["segment"].split("-")):
-        return None
-    return trap
 
 
 def _fall(row: Row) -> float:
@@ -56,15 +58,15 @@ def _fall(row: Row) -> float:
 
 def _is_slowed(row: Row, visit: Seen) -> bool:
     """Tell whether a segment is slow in a nerve and a limb that are not slow elsewhere."""
-    if (nerve_of(row)[1], anatomy().nerves[row["nerve"]].limb) in visit.cold:
+    if (nerve_of(row)[1], anatomy().nerves[row["nerve"]].limb) in cold(visit):
         return False
-    slow = [one for one in visit.marks if "segment" in one and one["is_outside"] is True]
-    return len(slow) == 1 and place_of(slow[0]) == place_of(row)
+    slow = [place_of(one.row) for one in velocities(visit) if one.is_outside]
+    return slow == [place_of(row)]
 
 
 def unplaced_said(visit: Seen) -> Iterator[Statement]:
     """Name them, with what was found of each."""
-    items = tuple(_item(row) for row, _ in unplaced(visit))
+    items = tuple(map(_item, unplaced(visit)))
     if items:
         yield Statement("entrapment", "unplaced", items)
 
@@ -79,8 +81,8 @@ def between_step(visit: Seen) -> Iterator[Statement]:
     """Ask for the stimuli that tell the site from what lies beside it."""
     items = tuple(
         {"kind": "absent", "nerve": row["nerve"], "side": nerve_of(row)[1], "distal": site}
-        for row, trap in unplaced(visit)
-        for site in sites_between(row["nerve"], trap, *row["segment"].split("-"))
+        for row in unplaced(visit)
+        for site in sites_between(row["nerve"], row["segment"])
     )
     if items:
         yield Statement("step", "between", items)

@@ -7,18 +7,20 @@ words and next steps stand in the catalogs, sources in ``tables/validity.toml``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ncs_cb.judging.premises import REST, Array, Premises, Row, arithmetic, evidence_row, giver
+from ncs_cb.judging.premises import REST, Array, Premises, arithmetic, evidence_row, giver
 from ncs_cb.judging.rest import reduced
 from ncs_cb.judging.table import Segments
 from ncs_cb.knowledge import thresholds
-from ncs_cb.knowledge.anatomy import anatomy, is_foreign, nerve_of_muscle
+from ncs_cb.knowledge.anatomy import anatomy, nerve_of_muscle
 from ncs_cb.knowledge.criteria import CriteriaSet, leaves
 from ncs_cb.knowledge.reference import LowerLimits
+from ncs_cb.model import Said
 from ncs_cb.vocabulary import TOLERANCE
 from ncs_cb.wording.catalog import load as load_words
 
@@ -35,14 +37,14 @@ class Standing:
     grade: Array
     left_open: Array
     refuted: Array
-    rows: list[list[Row]]
+    rows: list[list[Said]]
 
     def _graded(self, words: Array) -> Array:
-        return np.isin(words.astype(str), self.made.grades)
+        return _is_one_of(words, self.made.grades)
 
     def _judged(self) -> Array:
         """Tell which segments have an answer that a premise can withhold."""
-        return np.isin(self.grade.astype(str), (*self.made.grades, "none", "undetermined"))
+        return _is_one_of(self.grade, (*self.made.grades, "none", "undetermined"))
 
     def put(self, mask: Array, grade: Any, left_open: Any) -> None:
         """Set grade and what is left open where `mask` holds."""
@@ -76,10 +78,11 @@ class Standing:
             state += "_at_most" if found.at_most[at] else ""
             one = found.crossings[at]
             assert one is not None
-            more = giver(one, found.places[at]) | arithmetic(one) | self._rests(at)
-            self.say(at, "martin_gruber", state, not whole[at], **more)
-            if not whole[at]:
-                self.rows[at][-1] |= {key: more[key] for key in REST}
+            where = found.places[at]
+            numbers = {**where, **giver(one, where), **arithmetic(one), **self._rests(at)}
+            said = evidence_row("martin_gruber", state, not whole[at], numbers)
+            beside = {} if whole[at] else {key: numbers[key] for key in REST}
+            self.rows[at].append(Said({**said.row, **beside}))
 
     def _falls_at_trap(self, *, without_crossing: bool = False) -> Array:
         """Tell where a segment with an entrapment site falls by more than names the entrapment."""
@@ -160,12 +163,11 @@ class Standing:
 
     def foreign_muscle(self) -> None:
         """Leave out recordings from a muscle of another nerve: they show crossing fibers."""
-        pairs = zip(self.table.texts["nerve"], self.table.texts["muscle"], strict=True)
-        for at, (nerve, muscle) in enumerate(pairs):
-            if muscle is not None and is_foreign(nerve or "", muscle):
-                owner = nerve_of_muscle(muscle)
-                self.grade[at] = self.left_open[at] = "not_covered"
-                self.say(at, "foreign_muscle", "not_covered", None, muscle=muscle, owner=owner)
+        for at in np.flatnonzero(self.found.foreign).tolist():
+            muscle = str(self.table.texts["muscle"][at])
+            owner = nerve_of_muscle(muscle)
+            self.grade[at] = self.left_open[at] = "not_covered"
+            self.say(at, "foreign_muscle", "not_covered", None, muscle=muscle, owner=owner)
 
     def erb(self) -> None:
         """Cap segments that end at Erb's point, unless collision and stimulus are attested."""
@@ -188,8 +190,8 @@ class Standing:
                 )
             else:
                 self.say(at, "erb", "attested", True)
-        self.put(capped & np.isin(self.grade.astype(str), stronger), cap, self.left_open)
-        open_ = capped & np.isin(self.left_open.astype(str), stronger)
+        self.put(capped & _is_one_of(self.grade, stronger), cap, self.left_open)
+        open_ = capped & _is_one_of(self.left_open, stronger)
         self.left_open = np.where(open_, cap, self.left_open)
 
     def technique(self) -> None:
@@ -235,6 +237,12 @@ class Standing:
         return np.where(
             self.refuted, REFUTED, np.where(self.found.attested, ATTESTED, NOT_ATTESTED)
         )
+
+
+def _is_one_of(words: Array, some: Sequence[str]) -> Array:
+    # To look for words in numpy takes longer: it sorts them.
+    found: Array = np.array([one in some for one in words.tolist()], dtype=bool)
+    return found
 
 
 def _has_gate(made: CriteriaSet) -> bool:

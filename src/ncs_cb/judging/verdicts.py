@@ -16,7 +16,7 @@ import pandas as pd
 
 from ncs_cb.columns import SEGMENT_KEYS, conform
 from ncs_cb.judging import truth
-from ncs_cb.judging.evidence import EvidenceBook, Row
+from ncs_cb.judging.evidence import EvidenceBook, in_full
 from ncs_cb.judging.premises import Premises, premises, reasons
 from ncs_cb.judging.rest import answering, recovered, without_crossing
 from ncs_cb.judging.table import Segments, read_segments
@@ -35,7 +35,7 @@ from ncs_cb.knowledge.criteria import (
 )
 from ncs_cb.knowledge.reference import DEFAULT as DEFAULT_REFERENCE
 from ncs_cb.knowledge.reference import LowerLimits, ReferenceSet, lower_amplitude_limits
-from ncs_cb.model import Details
+from ncs_cb.model import Details, Said
 from ncs_cb.quality import Findings
 
 __all__ = ["evaluate", "judge", "side_by_side"]
@@ -108,13 +108,35 @@ def judge(
     'definite'
     """
     sets = chosen(criteria)
-    table = read_segments(segments)
-    limits = lower_amplitude_limits(table.texts, reference, details)
-    found = premises(table, checks, segments)
-    table = answering(table, found.silent)
-    facts = _Facts(table, limits, checks, found.complete)
     if vary is not None:
+        facts, found = _read(segments, reference, details, checks)
         return _varied(variants(sets, vary), next(iter(vary)), facts, found)
+    told = judge_in_short(segments, sets, reference=reference, details=details, checks=checks)
+    return written_out(told)
+
+
+def written_out(verdicts: pd.DataFrame) -> pd.DataFrame:
+    """Give verdicts with their evidence in full, as a result holds it."""
+    cells = np.full(len(verdicts), None, dtype=object)
+    for at, one in enumerate(verdicts["evidence"].tolist()):
+        cells[at] = in_full(one)
+    return verdicts.assign(evidence=cells)
+
+
+def judge_in_short(
+    segments: pd.DataFrame,
+    sets: Sequence[CriteriaSet],
+    *,
+    reference: str | Path | ReferenceSet = DEFAULT_REFERENCE,
+    details: Mapping[str, Details] | None = None,
+    checks: pd.DataFrame | Findings | None = None,
+) -> pd.DataFrame:
+    """Judge as :func:`judge` does; each cell of evidence is an :class:`~ncs_cb.model.Evidence`.
+
+    An archive has hundreds of rows of evidence per study; only of a result are they read.
+    """
+    facts, found = _read(segments, reference, details, checks)
+    table = facts.table
     told = reasons(found, looked=checks is not None)
     judged = [_judge_by(one, facts, found, told) for one in sets]
     if not judged or not len(table):
@@ -128,6 +150,20 @@ def judge(
         cells = np.stack([one[name] for one in judged], axis=1).ravel()
         columns[name] = pd.array(cells, dtype="string") if name in _WORDS else cells
     return conform(pd.DataFrame(columns), "verdicts")
+
+
+def _read(
+    segments: pd.DataFrame,
+    reference: str | Path | ReferenceSet,
+    details: Mapping[str, Details] | None,
+    checks: pd.DataFrame | Findings | None,
+) -> tuple[_Facts, Premises]:
+    """Read what clauses ask about, and what is known of the technique."""
+    table = read_segments(segments)
+    limits = lower_amplitude_limits(table.texts, reference, details)
+    found = premises(table, checks, segments)
+    table = answering(table, found.silent)
+    return _Facts(table, limits, checks, found.complete), found
 
 
 def _varied(
@@ -253,7 +289,7 @@ def limits_of(
 
 
 def _standing(
-    one: CriteriaSet, facts: _Facts, found: Premises, told: Sequence[Sequence[Row]]
+    one: CriteriaSet, facts: _Facts, found: Premises, told: Sequence[Sequence[Said]]
 ) -> tuple[Standing, np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """Give what stands of the grades, the grades by numbers alone, and where the set has a rule."""
     table = facts.table
@@ -284,7 +320,7 @@ def _standing(
 
 
 def _judge_by(
-    one: CriteriaSet, facts: _Facts, found: Premises, told: Sequence[Sequence[Row]]
+    one: CriteriaSet, facts: _Facts, found: Premises, told: Sequence[Sequence[Said]]
 ) -> dict[str, np.ndarray[Any, Any]]:
     """Give the columns of one set's verdicts, a value per segment."""
     table = facts.table
@@ -292,9 +328,6 @@ def _judge_by(
     extrapolated = _extrapolated(one, table)
     book = EvidenceBook(one, table, facts.limits)
     _write_rules(book, one, facts, covered)
-    book.policies(extrapolated, covered)
-    evidence = np.empty(len(facts), dtype=object)
-    evidence[:] = [[*rules, *rows] for rules, rows in zip(book.rows, stands.rows, strict=True)]
     return {
         "criteria": np.full(len(facts), one.id, dtype=object),
         "conduction_block": stands.grade,
@@ -303,7 +336,7 @@ def _judge_by(
         "not_excluded": stands.left_open,
         "temporal_dispersion": np.asarray(_dispersion(one, facts, found), dtype=object),
         "extrapolated": extrapolated,
-        "evidence": evidence,
+        "evidence": book.evidence(extrapolated, covered, stands.rows),
     }
 
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
 
+from ncs_cb.judging.examined import Examined
 from ncs_cb.judging.leading import is_for_mmn, leading_set
-from ncs_cb.judging.rows import Gathered, Row, holds_entrapment, nerve_of, visits_of
-from ncs_cb.judging.sensory import SensoryStudy, all_normal, sensory_studies, through
+from ncs_cb.judging.rows import Row, holds_entrapment, nerve_of
+from ncs_cb.judging.sensory import SensoryStudy, all_normal, through
 from ncs_cb.judging.validity import NOT_ATTESTED, REFUTED
 from ncs_cb.knowledge.anatomy import position
-from ncs_cb.knowledge.reference import ReferenceSet, chain, first_limit
+from ncs_cb.knowledge.reference import ReferenceSet, first_limit
 from ncs_cb.model import Details
 from ncs_cb.vocabulary import GRADES
 
@@ -38,31 +38,25 @@ Facts = dict[str, Any]
 Place = tuple[str, str, str]
 
 
-def facts_of_visits(
-    rows: Gathered,
-    details: Mapping[str, Details],
-    reference: str | Path | ReferenceSet,
-) -> dict[str, Facts]:
-    """Work out :data:`FACTS` for every study; what is not known is NA or NaN."""
-    sets = chain(reference)
-    found = {}
-    for study_id in visits_of(rows, details):
-        person = details.get(study_id, Details())
-        studies = sensory_studies(person, rows.sensory.get(study_id, ()), sets)
-        judged, measured = (of.get(study_id, ()) for of in (rows.verdicts, rows.segments))
-        found[study_id] = {
-            **_block_facts(judged, studies),
-            "sensory_studies_are_normal": all_normal(studies, 1),
-            **_velocity_facts(judged, measured, person, sets),
-            "distal_latency_pct_of_upper_limit": max(
-                (_latency_share(row, person, sets) for row in rows.nerves.get(study_id, ())),
-                default=math.nan,
-                key=lambda x: -math.inf if math.isnan(x) else x,
-            ),
-            **_entrapment_facts(judged, measured),
-            "is_male": pd.NA if person.sex is None else person.sex == "male",
-        }
-    return found
+def facts_of(visit: Examined, sets: tuple[ReferenceSet, ...]) -> Facts:
+    """Work out :data:`FACTS` for a visit; what is not known is NA or NaN."""
+    person, lead = visit.details, leading_set(visit.verdicts)
+    judged = [row for rows in visit.verdicts.values() for row in rows]
+    leading = visit.verdicts.get(lead, ()) if is_for_mmn(lead) else ()
+    latencies = (
+        100.0 * row["distal_latency_ms"] / row["limits"]["motor.distal_latency_ms"]
+        for row in visit.nerves
+    )
+    return {
+        **_block_facts(judged, leading, visit.studies),
+        "sensory_studies_are_normal": all_normal(visit.studies, 1),
+        **_velocity_facts(leading, visit.segments, person, sets),
+        "distal_latency_pct_of_upper_limit": max(
+            (one for one in latencies if not math.isnan(one)), default=math.nan
+        ),
+        **_entrapment_facts(judged, visit.segments),
+        "is_male": pd.NA if person.sex is None else person.sex == "male",
+    }
 
 
 def _blocked(rows: Iterable[Row], *, attested: bool = False) -> set[Place]:
@@ -75,13 +69,9 @@ def _blocked(rows: Iterable[Row], *, attested: bool = False) -> set[Place]:
     }
 
 
-def _leading(rows: tuple[Row, ...]) -> tuple[Row, ...]:
-    lead = leading_set(rows)
-    return tuple(row for row in rows if row["criteria"] == lead and is_for_mmn(lead))
-
-
-def _block_facts(rows: tuple[Row, ...], studies: tuple[SensoryStudy, ...]) -> Facts:
-    judged = _leading(rows)
+def _block_facts(
+    rows: Sequence[Row], judged: Sequence[Row], studies: tuple[SensoryStudy, ...]
+) -> Facts:
     looked = any(row["conduction_block"] in (*GRADES, "none") for row in judged)
     blocked = _blocked(judged)
     certain = _blocked(judged, attested=True)
@@ -105,12 +95,12 @@ def _block_facts(rows: tuple[Row, ...], studies: tuple[SensoryStudy, ...]) -> Fa
 
 
 def _velocity_facts(
-    verdict_rows: tuple[Row, ...],
-    rows: tuple[Row, ...],
+    judged: Sequence[Row],
+    rows: Sequence[Row],
     person: Details,
     sets: tuple[ReferenceSet, ...],
 ) -> Facts:
-    blocked = _blocked(_leading(verdict_rows))
+    blocked = _blocked(judged)
     shares: dict[bool, list[float]] = {True: [], False: []}
     for row in rows:
         if row.get("is_adjacent") is False or holds_entrapment(row):
@@ -139,17 +129,11 @@ def velocity_share(row: Row, person: Details, sets: tuple[ReferenceSet, ...]) ->
     return math.nan if value is None or limit is None else 100.0 * float(value) / limit.value
 
 
-def _latency_share(row: Row, person: Details, sets: tuple[ReferenceSet, ...]) -> float:
-    value, muscle = row["distal_latency_ms"], _text(row["muscle"])
-    limit = first_limit(sets, "motor", row["nerve"], muscle, "distal_latency_ms", person)
-    return math.nan if limit is None else 100.0 * float(value) / limit.value
-
-
 def _text(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _entrapment_facts(verdict_rows: tuple[Row, ...], rows: tuple[Row, ...]) -> Facts:
+def _entrapment_facts(verdict_rows: Sequence[Row], rows: Sequence[Row]) -> Facts:
     # A fall that crossing fibers explain, or that a weak stimulus made, is none at the site.
     untrue = {
         (*nerve_of(row), row["segment"])

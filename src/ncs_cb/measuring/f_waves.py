@@ -476,13 +476,15 @@ def with_typed(measured: pd.DataFrame, studies: Sequence[Study]) -> pd.DataFrame
     DataFrame
         Table ``f_waves``. Where no muscle was typed in, it is the usual one of the nerve.
     """
-    series = ["study_id", "nerve", "side", "muscle"]
-    recorded = set(measured[series].itertuples(index=False, name=None))
     typed = [
         (study.study_id, replace(one, muscle=one.muscle or usual_muscle(one.nerve)))
         for study in studies
         for one in study.details.f_waves
     ]
+    if not typed:
+        return measured
+    series = ["study_id", "nerve", "side", "muscle"]
+    recorded = set(measured[series].itertuples(index=False, name=None))
     added = [(i, v) for i, v in typed if (i, v.nerve, v.side, v.muscle) not in recorded]
     if not added:
         return measured

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -221,13 +222,19 @@ def still_growing(traces: pd.DataFrame) -> frozenset[tuple[Hashable, ...]]:
 
 def _runs(traces: pd.DataFrame) -> dict[tuple[Hashable, ...], list[int]]:
     """Give the rows of each site, recording, kind and distance, unknown ones as None."""
-    nothing = np.array(None, dtype=object)
-    given = [traces[name] for name in _RUN if name in traces]
-    columns = [np.where(one.isna(), nothing, one.to_numpy(object)).tolist() for one in given]
+    columns = [_or_none(traces[name]) for name in _RUN if name in traces]
     runs: dict[tuple[Hashable, ...], list[int]] = {}
     for row, place in enumerate(zip(*columns, strict=True)):
         runs.setdefault(place, []).append(row)
     return runs
+
+
+def _or_none(column: pd.Series) -> list[Any]:
+    """Give the values of a column, those that are missing as None."""
+    return [
+        None if one is pd.NA or (isinstance(one, float) and math.isnan(one)) else one
+        for one in column.to_numpy(object).tolist()
+    ]
 
 
 def _ends_growing(height_mv: Floats, *, is_one: bool) -> bool:

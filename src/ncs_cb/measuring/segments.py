@@ -42,7 +42,13 @@ Printed = Mapping[tuple[str, str, str, str, str, str], PrintedSegment]
 """What machines printed of segments, by study id, nerve, side, muscle and both sites."""
 
 
-def pair_sites(traces: pd.DataFrame, printed: Printed | None = None) -> pd.DataFrame:
+Used = Mapping[tuple[str, ...], int]
+"""The row that stands for each site of each series: study, nerve, side, muscle, site."""
+
+
+def pair_sites(
+    traces: pd.DataFrame, printed: Printed | None = None, *, used: Used | None = None
+) -> pd.DataFrame:
     """Give one row per pair of stimulated sites, from a ``traces`` table of any number of studies.
 
     Neighboring sites of one study, nerve, side and muscle make an adjacent segment; in addition
@@ -57,6 +63,8 @@ def pair_sites(traces: pd.DataFrame, printed: Printed | None = None) -> pd.DataF
         Table ``traces``; it is not changed.
     printed : mapping, optional
         Lengths and velocities as machines printed them, where the distances are unknown.
+    used : mapping, optional
+        :func:`used_rows` of `traces`, where it is known already.
 
     Returns
     -------
@@ -73,7 +81,7 @@ def pair_sites(traces: pd.DataFrame, printed: Printed | None = None) -> pd.DataF
         If a row names a site that its nerve does not have.
     """
     ends = _Ends(traces)
-    distal, proximal, is_adjacent = _pairs(used_rows(traces))
+    distal, proximal, is_adjacent = _pairs(used_rows(traces) if used is None else used)
     near, far = ends.at(distal), ends.at(proximal)
     table: Columns = {name: traces[name].array.take(distal) for name in _SERIES}
     sites = traces["stimulation_site"].to_numpy(dtype=object)
@@ -149,21 +157,21 @@ def _stand_in(table: Columns, found: Sequence[PrintedSegment | None]) -> Floats:
     return np.where(is_used, told, own)
 
 
-def used_rows(traces: pd.DataFrame) -> dict[tuple[str, ...], int]:
-    """Give the row that stands for each site of each series: study, nerve, side and muscle."""
+def used_rows(traces: pd.DataFrame) -> Used:
+    """Give :data:`Used` rows: the first response of each site that somebody stimulated."""
     keys = keys_of(traces, (*_SERIES, "stimulation_site"))
     # Where nobody stimulated there is no end of a segment; its neighbors are each other's.
     told = traces["response"].tolist() if "response" in traces else [None] * len(traces)
-    stands = list(map(flags.stands, told, traces["quality_flags"].tolist()))
-    is_motor = (traces["kind"] == "motor").to_numpy(dtype=bool, na_value=False)
+    kinds = traces["kind"].fillna("").tolist()
+    stands = map(flags.stands, told, traces["quality_flags"].tolist())
     found: dict[tuple[str, ...], int] = {}
-    for row, key in enumerate(keys):
-        if stands[row] and is_motor[row]:
+    for row, (key, kind, is_answer) in enumerate(zip(keys, kinds, stands, strict=True)):
+        if is_answer and kind == "motor":
             found.setdefault(key, row)
     return found
 
 
-def _pairs(used: dict[tuple[str, ...], int]) -> tuple[Ints, Ints, Bools]:
+def _pairs(used: Used) -> tuple[Ints, Ints, Bools]:
     """Give the rows of both ends of each pair, distal ones first within each series."""
     numbers: dict[tuple[str, ...], int] = {}
     series = np.array([numbers.setdefault(key[:-1], len(numbers)) for key in used], dtype=np.intp)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -87,8 +88,9 @@ def choose_responses(study: Study) -> Chosen:
     responses = [
         response for group in _grouped(sweeps, _setting) for response in _averaged(group, decisions)
     ]
-    _number_series(responses)
-    _mark_steps(responses)
+    several = _of_long_recordings(responses)
+    _number_series(several)
+    _mark_steps(several)
     for group in _grouped(responses, lambda response: (response.trace.site, response.trace.kind)):
         if len(group) > 1 or group[0].step == "inner":
             _choose(group, decisions)
@@ -111,6 +113,13 @@ def _grouped(items: Iterable[_Item], key: Callable[[_Item], Hashable]) -> list[l
     for item in items:
         groups.setdefault(key(item), []).append(item)
     return list(groups.values())
+
+
+def _of_long_recordings(responses: Sequence[_Response]) -> list[_Response]:
+    """Give the responses of recordings that hold enough of them for a series; most hold none."""
+    sizes = Counter(response.trace.recording for response in responses)
+    least = thresholds.value("sweeps.series_minimum_steps")
+    return [response for response in responses if sizes[response.trace.recording] >= least]
 
 
 def _flagged(response: _Response) -> Trace:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from pandas.api.extensions import ExtensionArray
 
 from ncs_cb import _kernels, flags
 from ncs_cb._kernels import facts as fact
@@ -50,6 +52,7 @@ FACTS: dict[int, str] = {
 
 _NOT_MEASURABLE = frozenset(name for name in FACTS.values() if flags.FLAGS[name].level == "invalid")
 _NUMBERS = [c.name for c in MEASURES if c.dtype == "float64"]
+_COLUMNS = pd.Index([*_NUMBERS, "quality_flags"])
 
 
 def measure_traces(
@@ -220,7 +223,7 @@ def _per_trace(values: ArrayLike, n: int, name: str) -> NDArray[Any]:
         raise ValueError(
             f"{name} has shape {array.shape}; give a scalar or one value for each of {n} traces"
         )
-    return np.broadcast_to(array, (n,))
+    return np.full(n, array) if array.ndim == 0 else array
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,12 +342,16 @@ def _frame(out: NDArray[np.float64], facts: NDArray[np.int64]) -> pd.DataFrame:
             "samples must be in mV.",
             hint="Check the unit: a recording in uV read as mV is 1000 times too large.",
         )
-    # There are few patterns of facts, so each is worded once.
-    words = np.flatnonzero(np.bincount(facts, minlength=1))
-    place = np.zeros(words[-1] + 1 if words.size else 1, dtype=np.intp)
-    place[words] = np.arange(words.size)
+    words, place = np.unique(facts, return_inverse=True)
+    frame = pd.DataFrame(out, copy=False)
+    # Named when it is whole: to add a column to named ones takes longer than to make them all.
+    frame[len(_NUMBERS)] = _worded(tuple(words.tolist())).take(place)
+    frame.columns = _COLUMNS
+    return frame
+
+
+@lru_cache(maxsize=64)
+def _worded(words: tuple[int, ...]) -> ExtensionArray:
+    """Word patterns of facts; there are few, and many calls find the same ones."""
     texts = [flags.join(name for bit, name in FACTS.items() if word & bit) for word in words]
-    # All columns at once: to add one to a frame takes longer than to make it.
-    columns: dict[str, Any] = dict(zip(_NUMBERS, out.T, strict=True))
-    columns["quality_flags"] = pd.array(texts, dtype="string").take(place[facts])
-    return pd.DataFrame(columns, copy=False)
+    return pd.array(texts, dtype="string")

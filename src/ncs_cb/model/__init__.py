@@ -24,6 +24,7 @@ from ncs_cb.model.details import (
     StrengthValue,
     TreatmentCourse,
 )
+from ncs_cb.model.evidence import Evidence, Said
 from ncs_cb.model.words import SetWords, Wording
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "DataFile",
     "Decision",
     "Details",
+    "Evidence",
     "FWaveValue",
     "Kind",
     "Lab",
@@ -45,6 +47,7 @@ __all__ = [
     "ResponseOverride",
     "ResponseStatus",
     "Result",
+    "Said",
     "Sayer",
     "SensoryValue",
     "SetWords",

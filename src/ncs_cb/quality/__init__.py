@@ -156,7 +156,7 @@ def ask(
 def _answered(name: str, check: Check, pairs: Pairs) -> Answers:
     """Ask one check; a flag that a segment has already stays raised."""
     answers = check(pairs)
-    if answers.is_open.any():
+    if not answers.are_complete:
         raise ValueError(
             f"check '{name}' leaves segments without an answer: what if no case holds?"
         )

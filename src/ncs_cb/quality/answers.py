@@ -49,11 +49,12 @@ class Answers:
     only those of its own segments are ever read.
     """
 
-    __slots__ = ("_case", "_cases")
+    __slots__ = ("_case", "_cases", "_n_open")
 
     def __init__(self, n_segments: int) -> None:
         self._case: Ints = np.full(n_segments, _OPEN, dtype=np.intp)
         self._cases: list[_Case] = []
+        self._n_open = n_segments
 
     def raised(self, case: str, where: Bools | None = None, /, **numbers: Cells) -> None:
         """The doubt holds (of all segments that are still open, if not told where)."""
@@ -70,9 +71,13 @@ class Answers:
     def _give(
         self, state: State, case: str, where: Bools | None, numbers: Mapping[str, Cells]
     ) -> None:
-        here = self.is_open if where is None else where & self.is_open
-        if not np.count_nonzero(here):
+        if self._n_open == 0:
             return
+        here = self.is_open if where is None else where & self.is_open
+        found = int(np.count_nonzero(here))
+        if found == 0:
+            return
+        self._n_open -= found
         self._case[here] = len(self._cases)
         self._cases.append(_Case(state, case, numbers))
 
@@ -82,6 +87,11 @@ class Answers:
         if np.count_nonzero(lost):
             self._case[lost] = len(self._cases)
             self._cases.append(_Case("raised", "already", {}))
+
+    @property
+    def are_complete(self) -> bool:
+        """Whether every segment has an answer."""
+        return self._n_open == 0
 
     @property
     def is_open(self) -> Bools:

@@ -41,11 +41,14 @@ class Rows:
         self._where = np.ones(len(frame), dtype=bool) if where is None else where
         self._numbers: dict[str, Floats] = {}
         self._texts: dict[str, list[Any]] = {}
+        self._has: dict[tuple[str, ...], Bools] = {}
 
     def number(self, name: str) -> Floats:
         """Values of a column; NaN when unknown."""
         if name not in self._numbers:
-            values = self._frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
+            column = self._frame[name]
+            is_plain = column.dtype == np.float64
+            values = column.to_numpy() if is_plain else column.to_numpy(np.float64, na_value=np.nan)
             self._numbers[name] = np.append(values[self._where], np.nan)
         return self._numbers[name]
 
@@ -63,10 +66,11 @@ class Rows:
 
     def has(self, *names: str) -> Bools:
         """Tell which rows have one of these flags."""
-        codes, texts = self._flags
-        wanted = frozenset(names)
-        found: Bools = np.array([not wanted.isdisjoint(one) for one in texts], dtype=bool)[codes]
-        return found
+        if names not in self._has:
+            codes, texts = self._flags
+            found = np.array([not one.isdisjoint(names) for one in texts], dtype=bool)
+            self._has[names] = found[codes]
+        return self._has[names]
 
     @cached_property
     def _flags(self) -> tuple[Ints, list[frozenset[str]]]:

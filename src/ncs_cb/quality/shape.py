@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,14 +62,15 @@ def correlations(pairs: Sequence[tuple[Measured, Measured] | None]) -> Floats:
     for row, pair in enumerate(pairs):
         if pair is None:
             continue
+        asked.append(row)
         # Most responses are the distal one of a pair and the proximal one of another.
         for one in pair:
-            if id(one.trace) not in places:
-                places[id(one.trace)] = len(responses)
+            place = places.setdefault(id(one.trace), len(responses))
+            if place == len(responses):
                 responses.append(one)
-        asked.append((row, *(places[id(one.trace)] for one in pair)))
+            asked.append(place)
     if asked:
-        rows, near, far = np.array(asked, dtype=np.int64).T
+        rows, near, far = np.array(asked, dtype=np.int64).reshape(-1, 3).T
         out[rows] = _correlate(responses, near, far)
     return out
 
@@ -101,7 +101,7 @@ def _correlate(responses: Sequence[Measured], near: Integers, far: Integers) -> 
     compared = np.clip(np.trunc(last) + _BEFORE, 0, lags.n_bins).astype(np.int64)
     # A sample stands for the step around it, so that the first edge lies half a step earlier.
     first = (onset - (lags.n_lags + _BEFORE) * _BIN_MS) / step + stimulus + 0.5
-    samples = [_as_number(one.trace.samples_mv) for one in responses]
+    samples = [one.trace.samples_mv for one in responses]
     binned = _kernels.bins(samples, baseline, step, first, lags)
     left, shared, energy = _kernels.correlate(binned, lags, near, far, compared).T
     variance = noise**2 / np.maximum(_BIN_MS / step, 1.0)
@@ -112,8 +112,3 @@ def _correlate(responses: Sequence[Measured], near: Integers, far: Integers) -> 
     clear = energy > thresholds.value("shape.minimum_energy_ratio") * noise_energy
     correlation = np.sqrt(1.0 - np.minimum(share, 1.0))
     return np.where(is_long & clear & (energy > 0.0), correlation, np.nan)
-
-
-def _as_number(samples: NDArray[Any]) -> NDArray[Any]:
-    known = samples.dtype in (np.float32, np.float64)
-    return samples if known else samples.astype(np.float64)

@@ -472,4 +472,8 @@ def _merged(told: Details, stated: Sequence[Details]) -> Details:
         values = {v for d in stated if (v := getattr(d, field)) is not None}
         if len(values) == 1 or (values and field != "sex"):
             filled[field] = min(values)
+    if told.symptom_onset_date and "visit_date" in filled:
+        from ncs_cb.study_file import refuse_onset_after_visit
+
+        refuse_onset_after_visit(told.symptom_onset_date, filled["visit_date"])
     return replace(told, **filled)

@@ -6,15 +6,17 @@ import csv
 import io
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
-from functools import cache
+from functools import cache, lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from ncs_cb.columns import conform, table_columns
+from ncs_cb.columns import in_form, table_columns
 from ncs_cb.harmless import no_formula, visible
-from ncs_cb.model import Result
+from ncs_cb.model import Evidence, Result, Said
 from ncs_cb.reports._shared import Writer, safe_name
 from ncs_cb.vocabulary import ID_LISTS, MAIN_TABLES, SERIES_TABLES
 
@@ -153,23 +155,71 @@ def to_arrow(frame: pd.DataFrame, table: str) -> pa.Table:
     """
     import pyarrow as pa
 
-    tidy = conform(frame, table)
     schema = arrow_schema(table)
-    columns = {}
-    for field in schema:
-        values = tidy[field.name]
-        if values.dtype == object and field.name not in ID_LISTS:
-            values = values.map(_as_json)
-        columns[field.name] = pa.array(values, type=field.type, from_pandas=True)
+    given = in_form(frame, table)
+    columns = []
+    for column, field in zip(table_columns(table), schema, strict=True):
+        cells = given[column.name]
+        if column.dtype != "object":
+            columns.append(pa.array(cells, type=field.type, from_pandas=True))
+        elif column.name in ID_LISTS:
+            columns.append(pa.array(cells.tolist(), type=field.type))
+        else:
+            columns.append(_as_texts(cells.tolist()))
     return pa.table(columns, schema=schema)
+
+
+def _as_texts(cells: Sequence[object]) -> pa.ChunkedArray:
+    """Give cells as JSON text, made some at a time: all texts at once would take more memory than
+    all else that is known of the studies.
+    """
+    import pyarrow as pa
+
+    pieces = (cells[at : at + _TOGETHER] for at in range(0, len(cells), _TOGETHER))
+    texts = (list(map(_as_json, piece)) for piece in pieces)
+    return pa.chunked_array((pa.array(some, type=pa.string()) for some in texts), type=pa.string())
 
 
 def _as_json(value: object) -> str | None:
     if value is None or value is pd.NA:
         return None
-    return _ARCHIVED.encode(value)
+    if not isinstance(value, Evidence):
+        return _ARCHIVED.encode(value)
+    told = zip(value.words, value.values, strict=True)
+    numbers = [(word, _exact(word, one)) for word, one in told if one is not None]
+    return _pattern((*value.clauses, *value.remarks)) % tuple(chain.from_iterable(numbers))
 
 
+# Letters that no text has, in place of a number.
+_WORDS, _VALUE = "\0", "\1"
+
+
+@lru_cache(maxsize=4096)
+def _pattern(evidence: tuple[Said, ...]) -> str:
+    """Write evidence with a place for each of its numbers, in words and in full."""
+    rows = [
+        said.row
+        if said.around is None
+        else {**said.row, "text": _WORDS.join(said.around), "value": _VALUE}
+        for said in evidence
+    ]
+    text = _ARCHIVED.encode(rows).replace("%", "%%")
+    # The keys of a row are sorted: "text" stands before "value".
+    words, value = _ARCHIVED.encode(_WORDS)[1:-1], _ARCHIVED.encode(_VALUE)
+    return text.replace(words, "%s").replace(value, "%s")
+
+
+@lru_cache(maxsize=64)
+def _exact(word: str, value: float) -> str:
+    """Write a number in full; every set asks of a segment for the same few.
+
+    Its words tell -0 from 0, which are equal.
+    """
+    del word
+    return repr(value)
+
+
+_TOGETHER = 256
 _ARCHIVED = json.JSONEncoder(ensure_ascii=False, sort_keys=True, default=_scalar)
 
 

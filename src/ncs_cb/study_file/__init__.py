@@ -7,7 +7,7 @@ name a person and is not told, nor is any text of the file.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -28,7 +28,7 @@ from ncs_cb.model import (
     TreatmentCourse,
 )
 from ncs_cb.study_file._overrides import overrides
-from ncs_cb.study_file._ranges import RANGES, ranged, within
+from ncs_cb.study_file._ranges import RANGES, ranged, ranged_f_wave, within
 from ncs_cb.study_file.schema import LIMBS, LONGEST_ID, LONGEST_QUESTION, json_schema
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "load_study_toml",
     "own_id",
     "parse_study_toml",
+    "refuse_onset_after_visit",
     "template",
 ]
 
@@ -133,9 +134,11 @@ def _study(top: Block) -> StudyFile:
     study.only(*_STUDY_KEYS)
     person.only(*_PERSON_KEYS)
     ranged(person)
+    dates = {key: _dated(study, key) for key in _DATES if key in study.raw}
+    refuse_onset_after_visit(dates.get("symptom_onset_date"), dates.get("visit_date"), top.file)
     study_id = _said(study, "id", LONGEST_ID)
     said: dict[str, Any] = {
-        **{key: _dated(study, key) for key in _DATES if key in study.raw},
+        **dates,
         **{key: records.field_value(Details, person, key) for key in person.raw},
     }
     details = Details(
@@ -145,7 +148,7 @@ def _study(top: Block) -> StudyFile:
         findings=dict(_found(top)),
         courses=_courses(top.block("treatment")),
         sensory=_rows(top, "sensory", SensoryValue),
-        f_waves=_rows(top, "f_wave", FWaveValue),
+        f_waves=_rows(top, "f_wave", FWaveValue, ranged_f_wave),
         strength=_rows(top, "strength", StrengthValue),
         needle_emg=_rows(top, "needle_emg", NeedleValue),
         clinical_question=_said(study, "clinical_question", LONGEST_QUESTION, strip=True),
@@ -174,6 +177,22 @@ def _dated(block: Block, name: str) -> date:
     return value
 
 
+def refuse_onset_after_visit(onset: date | None, visit: date | None, source: str = "") -> None:
+    """Refuse a first symptom on a day after the visit.
+
+    Raises
+    ------
+    StudyError
+        Where both days are known and one of them must be wrong.
+    """
+    if onset is not None and visit is not None and onset > visit:
+        raise StudyError(
+            f"study.symptom_onset_date: {onset} lies after the day of the visit, {visit}.",
+            source=source,
+            hint="Correct it, or visit_date, which wins over the clock of the machine.",
+        )
+
+
 def _temperatures(block: Block) -> dict[str, float]:
     block.only(*LIMBS)
     for limb, value in block.raw.items():
@@ -183,10 +202,12 @@ def _temperatures(block: Block) -> dict[str, float]:
     return {limb: float(value) for limb, value in block.raw.items()}
 
 
-def _rows(block: Block, key: str, kind: type[T]) -> tuple[T, ...]:
+def _rows(
+    block: Block, key: str, kind: type[T], refuse: Callable[[Block], None] = ranged
+) -> tuple[T, ...]:
     made = []
     for one in block.blocks(key):
-        ranged(one)
+        refuse(one)
         made.append(records.make(kind, one, as_text=("side",)))
     return tuple(made)
 

@@ -64,7 +64,6 @@ def _conclusion(r: Reading, row: Row) -> Conclusion | None:
         return None
     asks = (one for one in r.tables["asks"] if one["criteria"] == row["criteria"])
     return Conclusion(
-        r.result.study.study_id,
         own,
         str(row["category"]),
         str(row["not_excluded"] or ""),

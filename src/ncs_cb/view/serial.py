@@ -16,7 +16,11 @@ from ncs_cb.view.reading import Reading, Row, is_silent, read, records, series_o
 from ncs_cb.view.rounding import NOTHING, is_known, number, signed, with_unit
 from ncs_cb.wording.catalog import capital, load
 
-_COURSES = ("new", "persistent", "resolved", "faded", "undetermined", "unchanged", "not_judged")
+# What changed comes before what did not.
+_CHANGED = ("new", "worsened", "improved", "persistent", "resolved", "faded")
+_COURSES = (*_CHANGED, "undetermined", "unchanged", "not_judged")
+# What a change of block that stays block is called, by what the two responses say.
+_OF_PERSISTENT = {"unblocking": "improved", "more_block": "worsened"}
 _ENDS = ("distal", "proximal")
 _WHENS = ("earlier", "later")
 
@@ -184,14 +188,13 @@ def _pair(r: Reading, rows: Sequence[Row], courses: Sequence[TreatmentCourse]) -
     given = _given(first, courses)
     drugs = w.join((notes.course_text(r, one) for one in given), weight="heavy")
     sentences = [w("finding.treatment_between", drugs=drugs)] if drugs else []
-    # What changed comes before what did not.
     told = dict.fromkeys(_COURSES, "")
     for course in _COURSES:
         found = [row for row in rows if _course_of(row) == course]
         if found:
-            names = w.join((_in_text(r, row) for row in found), weight="heavy")
+            names = w.join((_with_event(r, row) for row in found), weight="heavy")
             told[course] = w(f"finding.course_{course}", segments=names)
-    changed = [told.pop(course) for course in ("new", "persistent", "resolved", "faded")]
+    changed = [told.pop(course) for course in _CHANGED]
     sentences += filter(None, [*changed, *_fibers(r, rows), *told.values()])
     return PairView(title, w.sentences(sentences), _changes(r, rows), _events(r, rows))
 
@@ -219,7 +222,7 @@ def _fibers(r: Reading, rows: Sequence[Row]) -> list[str]:
                 },
             )
             for row in rows
-            if event in str(row["interpretation"] or "").split(";")
+            if event in _events_of(row)
         ]
         if items:
             lines.append(
@@ -233,22 +236,39 @@ def _course_of(row: Row) -> str:
     grades = {row["earlier_conduction_block"], row["later_conduction_block"]}
     if row["block_course"] == "undetermined" and grades & {"excluded", "not_covered", None}:
         return "not_judged"
-    events = str(row["interpretation"] or "").split(";")
+    events = _events_of(row)
+    if row["block_course"] == "persistent" and row["is_changed"]:
+        return next((_OF_PERSISTENT[e] for e in events if e in _OF_PERSISTENT), "persistent")
     # A smaller distal response brings the ratio back too: that is loss of axons, no recovery.
     if row["block_course"] == "resolved" and "axonal_loss" in events and "unblocking" not in events:
         return "faded"
     return str(row["block_course"])
 
 
-def _course_word(row: Row) -> str:
+def _events_of(row: Row) -> list[str]:
+    return [event for event in str(row["interpretation"] or "").split(";") if event]
+
+
+def _unsaid(r: Reading, row: Row) -> list[str]:
+    """Name what became of block that stays of one grade: of that no course has a word."""
+    if _course_of(row) != "persistent":
+        return []
+    return [r.words.term("meaning", e) for e in _events_of(row) if e in _OF_PERSISTENT]
+
+
+def _course_word(r: Reading, row: Row) -> str:
     """Name a course in a table, where what is not judged is undetermined."""
     course = _course_of(row)
-    return str(row["block_course"]) if course == "not_judged" else course
+    course = str(row["block_course"]) if course == "not_judged" else course
+    return r.words.join([r.words.term("course", course), *_unsaid(r, row)], weight="comma")
 
 
-def _in_text(r: Reading, row: Row) -> str:
+def _with_event(r: Reading, row: Row) -> str:
     nerve = r.nerve_title(series_of(row))
-    return r.words("phrase.place", nerve=nerve, segment=r.segment_title(row))
+    place = r.words("phrase.place", nerve=nerve, segment=r.segment_title(row))
+    if unsaid := _unsaid(r, row):
+        return r.words("finding.course_item", place=place, events=r.words.join(unsaid))
+    return place
 
 
 def _when(r: Reading, row: Row, which: str) -> str:
@@ -273,7 +293,7 @@ def _changes(r: Reading, rows: Sequence[Row]) -> Table:
     for row in rows:
         cells = [Cell(segment_name(r, row))]
         cells += [_grade(r, row[f"{when}_conduction_block"]) for when in ("earlier", "later")]
-        cells.append(Cell(w.term("course", _course_word(row))))
+        cells.append(Cell(_course_word(r, row)))
         for name in ("area", "amplitude"):
             cells.append(Cell(_two(r, row, f"{name}_reduction_pct")))
             change = number(row[f"{name}_reduction_change_pct"], "%")
@@ -319,8 +339,7 @@ def _events(r: Reading, rows: Sequence[Row]) -> Table:
             ]
             cells.append(Cell(w("phrase.from_to", earlier=pair[0], later=pair[1])))
             cells.append(Cell(w.term("event", str(row[f"{end}_event"]))))
-        meanings = str(row["interpretation"] or "").split(";")
-        text = w.join((w.term("meaning", m) for m in meanings if m), weight="comma")
+        text = w.join((w.term("meaning", event) for event in _events_of(row)), weight="comma")
         cells.append(Cell(text or NOTHING))
         body.append(tuple(cells))
     return Table(tuple(heads), tuple(body))
@@ -333,8 +352,8 @@ def _by_set(r: Reading, rows: Sequence[Row]) -> Table:
     sets = list(dict.fromkeys(str(row["criteria"]) for row in chosen))
     lines: dict[str, dict[str, str]] = {}
     for row in chosen:
-        course = r.words.term("course", _course_word(row))
-        lines.setdefault(segment_name(r, row), {})[str(row["criteria"])] = course
+        found = lines.setdefault(segment_name(r, row), {})
+        found[str(row["criteria"])] = _course_word(r, row)
     heads = [*tables.word_heads(r, "segment"), *(Head(r.set_title(s)) for s in sets)]
     body = [
         (Cell(name), *(Cell(found.get(s, NOTHING)) for s in sets)) for name, found in lines.items()

@@ -45,11 +45,10 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Conclusion:
-    """What one criteria set says of one visit.
+    """What one criteria set says of every visit that looks the same to it.
 
     Attributes
     ----------
-    study_id : str
     criteria : SetWords
         The words of the set.
     category : str
@@ -78,7 +77,6 @@ class Conclusion:
         Nerves of the legs whose block counts without sensory conduction through it.
     """
 
-    study_id: str
     criteria: SetWords
     category: str
     not_excluded: str

@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ncs_cb.discreet import discreet
 from ncs_cb.errors import NcsError, StudyError
 from ncs_cb.knowledge import layouts
 from ncs_cb.knowledge.layouts import Layout
@@ -25,8 +26,11 @@ _NAME = "DataFrame"
 
 def studies_of_frame(
     frame: pd.DataFrame, layout: str | Path | Layout | None, lab: LabFile | None
-) -> list[Study]:
-    """Make one study per visit from a DataFrame; see :func:`ncs_cb.studies_from_table`."""
+) -> dict[str, Study | NcsError]:
+    """Make one study per visit of a DataFrame, or what is wrong with it, by study id.
+
+    See :func:`ncs_cb.studies_from_table`.
+    """
     if not hasattr(frame, "columns"):
         raise StudyError(f"a DataFrame or a path is needed, not {type(frame).__name__}.")
     grid = of_frame(frame)
@@ -45,11 +49,12 @@ def studies_of_frame(
         words={} if lab is None else lab.words,
     )
     digest = hashlib.sha256(content).hexdigest()
-    studies = []
+    studies: dict[str, Study | NcsError] = {}
     for name, found in recordings(source, grid, layout).items():
         if isinstance(found, NcsError):
-            raise found
-        study = Study(
+            studies[name] = discreet(found)
+            continue
+        studies[name] = Study(
             name or "table",
             typed_responses=found.typed_responses,
             details=found.details,
@@ -57,7 +62,6 @@ def studies_of_frame(
             decisions=found.decisions,
             printed_segments=found.printed_segments,
         )
-        studies.append(study)
     return studies
 
 
