@@ -265,9 +265,8 @@ def _measure(
     counts = [count for choice in chosen for count in choice.sweep_counts]
     waveforms = [trace for choice in chosen for trace in choice.responses]
     measured = measuring.measure_study_traces(waveforms)
-    measured["study_id"] = [
-        _key(number) for number, choice in enumerate(chosen) for _ in choice.responses
-    ]
+    keys = [_key(number) for number, choice in enumerate(chosen) for _ in choice.responses]
+    measured["study_id"] = pd.array(keys, dtype="string")
     printed = [edits.choose_rows(study) for study in studies]
     typed = [
         {"study_id": _key(number), **_typed_row(row)}
@@ -278,7 +277,6 @@ def _measure(
         _of_trace(trace, status)
         for trace, status in zip(waveforms, measured["response"].tolist(), strict=True)
     ]
-    measured = conform(measured, "traces")
     if not typed:
         return measured, tuple(responses), counts
     responses += [_of_row(row) for rows in printed for row in rows]

@@ -106,6 +106,8 @@ def _never_without_columns(store: Store, table: str) -> None:
 
 
 def _failures(store: Store, totals: _Totals) -> Iterator[Failure]:
+    if not totals.failed:
+        return
     for record in store.records(totals.in_order()):
         for entry in record.entries:
             if entry.failure is not None:
@@ -134,11 +136,19 @@ def get_ready() -> None:
 @cache
 def _template() -> Template:
     from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup, escape
+
+    def both(texts: Mapping[str, str]) -> Markup:
+        spans = (f'<span lang="{lang}">{escape(texts[lang])}</span>' for lang in _LANGUAGES)
+        return Markup("".join(spans))
 
     source = files("ncs_cb").joinpath("batch/index.html.j2").read_text("utf-8")
-    return Environment(
+    page = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    ).from_string(source)
+    )
+    # Not a macro: seven of them per study take as long as all else on the page.
+    page.globals["both"] = both
+    return page.from_string(source)
 
 
 def _page(store: Store, totals: _Totals) -> Iterator[str]:
