@@ -244,8 +244,11 @@ HELD_INTO_RESPONSE, STRAY = 1, 2
 # Responses are held against each other at this rate, or at less than twice as much.
 CURVE_HZ = 5000.0
 UNCLEAR = 2
-# Cells of the largest deflection of a sweep.
-DEFLECTION = 6
+# Cells of the largest deflection of a sweep, and of the answers to what is asked of it.
+DEFLECTION, ANSWERS = 6, 4
+# So many of many numbers tell where the k-th smallest of them lies: between those that stand so far
+# from its place. After so many rounds without an end the numbers are sorted by their bytes.
+FEW_KEYS, NEAR_KEYS, MOST_ROUNDS = 33, 4, 8
 
 # Pairs of responses (elementary.c to shape.c, and pairs.py). So many are computed side by side.
 LANES = 4

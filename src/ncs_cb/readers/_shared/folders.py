@@ -123,10 +123,18 @@ def describe(path: Path) -> StudyInput:
     if not stat.S_ISDIR(mode):
         raise ReadError("is neither a file nor a folder.", source=str(path))
     below, skipped = _walk(path)
-    nested = [f for f in below if is_study_file(f) and f.parent != path]
-    if nested and not any(is_study_file(f) and f.parent == path for f in below):
+    tomls = [f for f in below if is_study_file(f)]
+    nested = [f for f in tomls if f.parent != path]
+    if nested and len(nested) == len(tomls):
         _refuse_several(path, nested)
-    return _study(path, path.resolve().name or "study", below, skipped)
+    return _study(path, _real_name(path) or "study", below, skipped)
+
+
+def _real_name(folder: Path) -> str:
+    """Give the name of a folder itself: of what a link or ``.`` leads to."""
+    # Windows knows one folder by several names.
+    is_own = os.name != "nt" and folder.name not in ("", "..") and not folder.is_symlink()
+    return folder.name if is_own else folder.resolve().name
 
 
 def _refuse_several(path: Path, nested: Sequence[Path]) -> None:
