@@ -12,14 +12,11 @@ import jsonschema
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 import ncs_cb
 from ncs_cb import view
 from ncs_cb.errors import ReadError
 from ncs_cb.reports import record
-from ncs_cb.reports._json import Columns, indented
 from ncs_cb.vocabulary import JUDGEMENT_TABLES, RESULT_TABLES
 from reports import example
 
@@ -205,32 +202,13 @@ def test_a_record_says_in_either_language_what_its_result_says(sample, tmp_path)
         assert said[0] == said[1]
 
 
-_PLAIN = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(max_size=8),
-    lambda one: st.lists(one, max_size=3) | st.dictionaries(st.text(max_size=4), one, max_size=3),
-    max_leaves=20,
+@pytest.mark.parametrize(
+    "build",
+    [example.result, example.empty_result, example.hostile_result],
+    ids=lambda f: f.__name__,
 )
-
-
-@given(_PLAIN)
-def test_the_record_is_laid_out_as_the_standard_library_does_it(value: object) -> None:
-    expected = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1)
-    assert indented(value) == expected
-
-
-@given(st.lists(st.fixed_dictionaries({"a": _PLAIN, "b %s": _PLAIN}), max_size=4))
-def test_a_table_held_by_columns_is_written_by_rows(rows: list[dict[str, object]]) -> None:
-    names = ["a", "b %s"]
-    table = Columns(names, [[row[name] for row in rows] for name in names])
-    in_order = [{name: row[name] for name in names} for row in rows]
-    expected = json.dumps({"table": in_order}, ensure_ascii=False, allow_nan=False, indent=1)
-    assert indented({"table": table}) == expected
-
-
-def test_a_number_that_is_not_finite_is_no_json() -> None:
-    with pytest.raises(ValueError, match="JSON compliant"):
-        indented({"value": math.inf})
+def test_the_text_is_the_record_as_the_standard_library_lays_it_out(build):
+    made = build()
+    plain = record.to_record(made)
+    expected = json.dumps(plain, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+    assert record.to_json(made) == expected
