@@ -120,6 +120,13 @@ static int64_t place_pulse(Row *w)
     return facts;
 }
 
+/* Whether the level before the stimulus wanders more than noise does, and enough beside a response
+ * of that height to be taken for its beginning: a crest of hum has no slope before the response. */
+static int wanders_before(const Row *w, double height)
+{
+    return w->spread > WANDERS * w->white && w->spread > WANDERS_SHARE * height;
+}
+
 /* Find baseline, artefact and hum, in up to three attempts; give the blocks without response. */
 static Index find_baseline(Row *w, int64_t *facts)
 {
@@ -129,7 +136,8 @@ static Index find_baseline(Row *w, int64_t *facts)
         end = attempt == 0 ? settle_again(w) : settle(w);
         double hum_like = fabs(w->slope) * SLOPE_MS * w->per_ms;
         int weak = w->r[w->top] < larger(80.0 * larger(w->white, w->spread), 150.0 * hum_like)
-                   || (double)(w->top - w->quiet_to) * size * w->step > SLOW_RISE_MS;
+                   || (double)(w->top - w->quiet_to) * size * w->step > SLOW_RISE_MS
+                   || wanders_before(w, w->r[w->top]);
         if (attempt == 2 || (attempt == 0 && !weak))
             break;
         if (attempt == 1) {
