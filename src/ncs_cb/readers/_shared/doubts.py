@@ -127,7 +127,7 @@ def questioned(
     rows = rows_of([t.samples_mv for t in traces])
     found = _answers(rows, made, groups)
     if delay_ms is None:
-        seen = [one.pulse for one in found]
+        seen: Sequence[int] = [one.pulse for one in found]
         if may_lie_farther(traces, seen):
             # Far from every marker what looks like an artefact is one only where all sweeps agree.
             far = _answers(rows, made, groups, is_far=True)

@@ -8,7 +8,7 @@ from functools import cache
 
 from ncs_cb._kernels.facts import DOUBTED, NOT_SEEN
 from ncs_cb.knowledge.thresholds import value
-from ncs_cb.model import Decision, Trace
+from ncs_cb.model import Decision, Site, Trace
 
 
 def counted_from_pulse(
@@ -91,11 +91,11 @@ def agreed(traces: Sequence[Trace], far: Sequence[int], seen: Sequence[int]) -> 
     far, seen : sequence of int
         Sample at which the artefact of each begins, as looked for far from the marker and about it.
     """
-    found = {}
+    found: dict[Site, list[float]] = {}
     for trace, at in zip(traces, far, strict=True):
         shift = _shift_ms(trace, at) if trace.kind == "motor" else None
         if shift is not None:
-            found[trace.site] = {*found.get(trace.site, ()), shift}
+            found.setdefault(trace.site, []).append(shift)
     shifts = [shift for of_site in found.values() for shift in of_site]
     within = value("stimulus_time.edge_ms")
     return far if len(found) > 1 and max(shifts) - min(shifts) <= within else seen
