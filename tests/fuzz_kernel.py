@@ -43,7 +43,8 @@ def run(function, samples, rate, stimulus, limit=np.inf):
     """Measure samples; give numbers and facts."""
     m, n = samples.shape
     scale = _kernels.scale_of(rate, n)
-    tables = (scale.means, scale.sums, scale.squares, scale.turns, scale.ratio, scale.head)
+    tables = (scale.means, scale.courses, scale.sums, scale.squares)
+    tables = (*tables, scale.turns, scale.ratio, scale.head)
     held = [
         Watched(a)
         for a in (
@@ -121,31 +122,25 @@ def random_row(rng):
 
 def look_at(loaded, which, row, rate, stimulus):
     """Ask what readers ask of raw sweeps, of one that lies in memory of its own, twice."""
-    n, longest = row.shape[1], row.shape[1]
+    n, room = row.shape[1], 452
     held = Watched(row[0].astype(np.float64))
-    table = struct.pack("Pqqd" * 2, *[held.place, n, stimulus, rate] * 2)
-    given, room = ctypes.create_string_buffer(table, len(table)), 452
+    table = struct.pack(sweeps.SWEEP * 2, *[held.place, n, stimulus, rate, 0, 3.0] * 2)
+    given = ctypes.create_string_buffer(table, len(table))
+    odd = (*zero.pulse_limits(), *doubts.odd_limits(), *doubts.mirror_limits())
     found = []
-    for name, limits, size, cells in (
-        ("find_pulses", zero.pulse_limits(), 3 * longest, 1),
-        ("find_odd", doubts.odd_limits(), 2 * longest, 1),
-        ("mirror_signs", doubts.mirror_limits(), 4 * room, 1),
-        ("deflections", polarity.deflection_limits(), 3 * longest, facts.DEFLECTION),
+    for name, limits, more, size, cells in (
+        ("answers", odd, [1, n, room], 3 * n + 4 * room + 14, facts.ANSWERS),
+        ("deflections", polarity.deflection_limits(), [n], 3 * n, facts.DEFLECTION),
     ):
         work, out = Watched(np.zeros(size)), Watched(np.zeros(2 * cells, dtype=np.int64))
         packed = struct.pack(f"{len(limits)}d", *limits)
         function = getattr(loaded, f"ncs_{name}_{which}")
-        function.restype, function.argtypes = None, sweeps.argument_types(name)
-        last = room if name == "mirror_signs" else longest
-        function(given, 2, packed, last, work.place, out.place)
+        function.restype, function.argtypes = None, sweeps.KINDS[name]
+        function(given, 2, packed, *more, work.place, out.place)
         work.back()
         found.append(out.back())
-    starts, out = struct.pack("2q", *[max(stimulus, 0)] * 2), Watched(np.zeros(2))
-    function = getattr(loaded, f"ncs_extents_{which}")
-    function.restype, function.argtypes = None, sweeps.argument_types("extents")
-    function(given, 2, starts, out.place)
     held.back()
-    return np.concatenate([*found, out.back().view(np.int64)])
+    return np.concatenate(found)
 
 
 def main() -> None:

@@ -180,7 +180,10 @@ def sign(one: np.ndarray, other: np.ndarray) -> int:
 
 
 def deflection(sweep: np.ndarray, rate: float, start: int) -> tuple[float, ...] | None:
-    """Give peak, largest size before it can come, noise, first value that stands out, and level."""
+    """Give peak, largest size before it can come, noise, first value that stands out, and level.
+
+    The noise is 0 beside a calm response that is more than 50 times as large.
+    """
     begin = start + int(0.5 * rate / 1000.0) + 1
     missed = max(-begin, 0)
     begin += missed
@@ -197,4 +200,7 @@ def deflection(sweep: np.ndarray, rate: float, start: int) -> tuple[float, ...] 
     peak = float(away[size[skip:].argmax() + skip])
     steps = np.sort(np.abs(np.diff(away)))
     first = float(away[(size >= 0.3 * abs(peak)).argmax()])
-    return peak, float(size[:skip].max()), 1.05 * float(steps[len(steps) // 2]), first, level
+    before, noise = float(size[:skip].max()), 1.05 * float(steps[len(steps) // 2])
+    is_calm = before < 0.3 * abs(peak) and first * peak > 0
+    is_small = abs(peak) > 0 and noise / 1.05 <= abs(peak) / (1.06 * 50.0)
+    return peak, before, 0.0 if is_calm and is_small else noise, first, level

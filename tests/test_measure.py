@@ -180,6 +180,21 @@ def test_an_artefact_with_noise_and_hum_is_no_response(size, tau, stimulus):
         assert "response_absent" in flags_of(row, stimulus=stimulus)
 
 
+@pytest.mark.parametrize("hertz", [50, 60])
+@pytest.mark.parametrize("hum_mv", [0.05, 0.1, 0.2])
+def test_hum_whose_crest_lies_before_a_large_response_does_not_move_its_onset(hum_mv, hertz):
+    # The crest has no slope there, and 1 % of the response is no weak response.
+    t = (np.arange(2000) - 400) / 20
+    x = (t - 6.6) / 5.5
+    response = 11 * np.where((x > 0) & (x < 1), np.sin(np.pi * np.clip(x, 0, 1)) ** 1.5, 0)
+    response += naive.artifact(t, 0.3, 0.25)
+    response += 0.004 * np.random.default_rng(1).standard_normal(t.size)
+    phases = np.radians(np.arange(0, 360, 6))[:, None]
+    rows = response + hum_mv * np.sin(2 * np.pi * hertz * t / 1000 + phases)
+    onsets = measured(rows, stimulus=400)["onset_latency_ms"]
+    assert (onsets - measured(response, stimulus=400)["onset_latency_ms"].iloc[0]).abs().max() < 0.2
+
+
 def test_a_cut_sweep_gives_no_duration_but_keeps_what_was_seen():
     row = measured(naive.cmap(T)[: 20 + 20 * 9]).iloc[0]
     assert row["quality_flags"] == "sweep_cut"

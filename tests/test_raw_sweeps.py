@@ -11,7 +11,7 @@ import naive
 import naive_sweeps
 from ncs_cb import _kernels
 from ncs_cb._kernels import facts, sweeps
-from ncs_cb.readers._shared import doubts, polarity, zero
+from ncs_cb.readers._shared import doubts, polarity
 
 RATES = (2_500.0, 4_800.0, 10_000.0, 20_000.0, 48_000.0, 50_000.0)
 
@@ -50,15 +50,23 @@ def a_sweep(number):
     return row.astype(rng.choice([np.float32, np.float64])), rate, index
 
 
+def answered(rows, rates, indices, groups=None, which=""):
+    """What the kernel answers of sweeps that are given together; 3 samples are skipped."""
+    skipped = [3 * 1000.0 / rate for rate in rates]
+    groups = [-1] * len(rows) if groups is None else groups
+    given = sweeps.rows_of(rows)
+    return sweeps.answers(given, rates, indices, groups, skipped, doubts.limits(), which)
+
+
 def asked(rows, rates, indices, which=""):
     """Everything the kernel says of sweeps that are given together, but of one by itself."""
-    given = sweeps.sweeps_of(rows, rates, indices)
-    starts = [max(i, 0) + 3 for i in indices]
+    found = answered(rows, rates, indices, which=which)
+    limits = polarity.deflection_limits()
     return (
-        sweeps.find_pulses(given, zero.pulse_limits(), which),
-        sweeps.find_odd(given, doubts.odd_limits(), which),
-        np.array(sweeps.extents(given, starts, which)).tolist(),
-        np.array(sweeps.deflections(given, polarity.deflection_limits(), which)).tolist(),
+        [one.pulse for one in found],
+        [one.odd for one in found],
+        [one.reach_mv for one in found],
+        sweeps.deflections(sweeps.rows_of(rows), rates, indices, limits, which),
     )
 
 
@@ -99,8 +107,7 @@ def test_signs_are_those_of_the_definition(numbers, is_like):
             rows.append(size * rows[0] + rng.normal(0, 0.001, len(rows[0])))
             rates.append(rates[0])
             indices.append(indices[0])
-    given = sweeps.sweeps_of(rows, rates, indices)
-    found = sweeps.mirror_signs(given, doubts.mirror_limits())
+    found = [one.sign for one in answered(rows, rates, indices, [0] * len(rows))]
     expected = naive_sweeps.signs([r.astype(np.float64) for r in rows], rates, indices)
     assert [s == -1 for s in found] == [s == -1 for s in expected]
     if -1 in expected:
@@ -114,6 +121,31 @@ def test_every_build_says_the_same_of_raw_sweeps(which):
         asked(rows, rates, indices, which), asked(rows, rates, indices), strict=True
     ):
         assert np.array_equal(one, other, equal_nan=True)
-    given = sweeps.sweeps_of(rows, rates, indices)
-    limits = doubts.mirror_limits()
-    assert sweeps.mirror_signs(given, limits, which) == sweeps.mirror_signs(given, limits)
+    groups = [number % 7 - 1 for number in range(300)]
+    found = [one.sign for one in answered(rows, rates, indices, groups, which)]
+    assert found == [one.sign for one in answered(rows, rates, indices, groups)]
+    for group in range(6):
+        own = [
+            (*of, 0) for *of, at in zip(rows, rates, indices, groups, strict=True) if at == group
+        ]
+        alone = [one.sign for one in answered(*zip(*own, strict=True), which)]
+        assert alone == [sign for sign, at in zip(found, groups, strict=True) if at == group]
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.integers(0, 10**6))
+def test_a_level_is_the_median_whatever_the_order_and_however_many_are_equal(number):
+    rng = np.random.default_rng(number)
+    n = int(rng.choice([40, 100, 1000, 5000]))
+    row = np.round(rng.normal(0, 10.0 ** rng.uniform(-6, 3), n), int(rng.integers(0, 4)))
+    row[rng.random(n) < rng.choice([0.0, 0.5, 0.99])] = 0.0
+    row = {0: row, 1: np.sort(row), 2: np.sort(row)[::-1]}[number % 3]
+    (found,) = sweeps.deflections(
+        sweeps.rows_of([row]), [1000.0], [0], polarity.deflection_limits()
+    )
+    start = int(found[5])
+    quiet, after = row[: max(start - 1, 1)] if start > 1 else row[start + 1 :], row[start + 1 :]
+    if not np.isnan(found[0]):
+        assert found[4] == np.sort(quiet)[len(quiet) // 2]
+        steps = np.abs(np.diff(after - found[4]))
+        assert found[2] in (0.0, 1.05 * np.sort(steps)[len(steps) // 2])

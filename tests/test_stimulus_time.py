@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ncs_cb
+from ncs_cb._kernels.facts import DOUBTED, NOT_SEEN
+from ncs_cb._kernels.sweeps import answers, rows_of
 from ncs_cb.model import Site, Stimulus, Study, Trace
 from ncs_cb.readers._shared import doubts, level
-from ncs_cb.readers._shared.zero import pulses_in, sweeps_of_traces
 from readers.handmade import cmap
 
 SITES = {"wrist": (3.2, 8.4, 70.0), "below_elbow": (7.0, 2.9, 280.0)}
@@ -37,11 +38,13 @@ def sweep(
 
 
 def find_pulse(trace):
-    return pulses_in(sweeps_of_traces([trace]))[0]
+    rate, index = [trace.sampling_rate_hz], [trace.stimulus_index]
+    (found,) = answers(rows_of([trace.samples_mv]), rate, index, [-1], [0.0], doubts.limits())
+    return found.pulse
 
 
 def questioned(traces, *given, **told):
-    return doubts.questioned(traces, sweeps_of_traces(traces), *given, **told)
+    return doubts.questioned(traces, *given, **told)[:2]
 
 
 def study(**given):
@@ -55,7 +58,7 @@ def study(**given):
 @pytest.mark.parametrize("artefact_mv", [0.4, -3.0, 15.0])
 def test_a_pulse_beside_the_marker_is_found(rate, delay_ms, artefact_mv):
     trace = sweep(delay_ms=delay_ms, artefact_mv=artefact_mv, rate=rate)
-    at = find_pulse(trace).index
+    at = find_pulse(trace)
     assert (at - trace.stimulus_index) * 1000 / rate == pytest.approx(delay_ms, abs=0.3)
 
 
@@ -71,8 +74,8 @@ def test_a_response_without_artefact_is_no_pulse():
     for rate in (5_000.0, 20_000.0):
         for site in SITES:
             found = find_pulse(sweep(site, artefact_mv=0.0, rate=rate))
-            assert not found.is_doubtful
-            assert found.index is None or abs(found.index - round(9 * rate / 1000)) < 12
+            assert found != DOUBTED
+            assert found == NOT_SEEN or abs(found - round(9 * rate / 1000)) < 12
 
 
 def test_two_pulses_leave_the_time_uncertain():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -32,15 +33,19 @@ def read_regular(path: Path, name: str | None = None, *, at_most: int | None = N
     try:
         # Without waiting: opening a pipe would last until somebody writes to it.
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _BINARY)
-        with os.fdopen(handle, "rb", buffering=0) as file:
+        try:
             found = os.fstat(handle)
+            if stat.S_ISDIR(found.st_mode):
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
             if not stat.S_ISREG(found.st_mode):
                 raise ReadError("is not a regular file.", source=shown)
             if at_most is not None:
-                return file.read(at_most)
+                return os.read(handle, at_most)
             if found.st_size <= LARGEST_FILE_BYTES:
                 # As much room is made as is asked for: the size, not the limit of all files.
-                return file.read(found.st_size)
+                return os.read(handle, found.st_size)
+        finally:
+            os.close(handle)
     except OSError as problem:
         raise ReadError(f"cannot be read: {problem.strerror}.", source=shown) from None
     except ValueError:  # a zero letter in it

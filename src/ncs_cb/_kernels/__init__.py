@@ -28,7 +28,7 @@ Pairs of responses, for the estimate of block: ``elementary.c`` functions of fou
 ``window.c`` and ``delays.c`` the model; ``clean.c``, ``spectra.c``, ``screen.c``, ``refine.c`` the
 steps, which :mod:`ncs_cb.dispersion` tells; ``shape.c`` what :mod:`ncs_cb.quality.shape` asks.
 
-What readers ask of raw sweeps is in ``sweep.c``.
+What readers ask of raw sweeps is in ``sweep.c`` and ``deflection.c``.
 """
 
 from __future__ import annotations

@@ -13,6 +13,8 @@ typedef struct {
     int64_t n;          /* samples */
     int64_t stimulus;   /* sample of the stimulus; negative where the sweep begins after it */
     double rate;        /* samples per second */
+    int64_t group;      /* those it is held against; negative for none */
+    double skipped_ms;  /* behind the stimulus, before a response is looked for */
 } Sweep;
 
 /* The nearest whole number of one that is small; of two the even one, as Python rounds. */
@@ -22,52 +24,6 @@ static inline double rounded(double v) { return (v + SHIFT) - SHIFT; }
 static inline Index samples_in(double ms, double rate) { return whole(rounded(ms * rate / 1000.0)); }
 
 static inline int is_finite(const double *v, Index n) { return all_within(v, n, DBL_MAX); }
-
-/* The k-th smallest of n numbers, NaN beyond all; `keys` holds n. By the bytes of the numbers, from
- * the highest on, so that no order of them makes it slow. */
-static double kth_of(const double *v, Index n, Index k, uint64_t *keys)
-{
-    const uint64_t sign = (uint64_t)1 << 63;
-    for (Index i = 0; i < n; i++) {
-        uint64_t bits;
-        memcpy(&bits, v + i, sizeof bits);
-        keys[i] = v[i] != v[i] ? UINT64_MAX : bits & sign ? ~bits : bits | sign;
-    }
-    for (int shift = 56; shift >= 0 && n > 1; shift -= 8) {
-        Index counts[256] = {0}, kept = 0;
-        for (Index i = 0; i < n; i++)
-            counts[keys[i] >> shift & 255]++;
-        uint64_t digit = 0;
-        while (k >= counts[digit])
-            k -= counts[digit++];
-        for (Index i = 0; i < n; i++) {
-            uint64_t key = keys[i];
-            keys[kept] = key;
-            kept += (key >> shift & 255) == digit;
-        }
-        n = kept;
-    }
-    uint64_t bits = keys[0] & sign ? keys[0] ^ sign : ~keys[0];
-    double value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-/* The median of n > 0 finite numbers, as numpy defines it; `keys` holds n. */
-static double median_of(const double *v, Index n, uint64_t *keys)
-{
-    double upper = kth_of(v, n, n / 2, keys);
-    if (n % 2)
-        return upper;
-    double lower = -INFINITY;
-    Index n_below = 0;
-    for (Index i = 0; i < n; i++)
-        if (v[i] < upper) {
-            lower = larger(lower, v[i]);
-            n_below++;
-        }
-    return ((n_below == n / 2 ? lower : upper) + upper) / 2.0;
-}
 
 /* Write the sizes of the n - 1 steps between n samples. */
 static void step_sizes(const double *s, Index n, double *steps)
@@ -117,7 +73,7 @@ static int is_jump(const Window *w, Index i, Index lag, Index before, Index afte
 
 /* Mark the samples at which the trace jumps as no muscle's response does; whether there are any.
  * `keys` holds as many numbers as the window. */
-static int mark_edges(const Window *w, const PulseLimits *limits, uint8_t *edge, uint64_t *keys)
+static int mark_edges(const Window *w, const PulseLimits *limits, uint8_t *edge, int64_t *keys)
 {
     Index n = w->n, n_steps = n - 1;
     double per_ms = w->rate / 1000.0, extent = extent_of(w->s, 0, n);
@@ -157,7 +113,7 @@ static int mark_edges(const Window *w, const PulseLimits *limits, uint8_t *edge,
 
 /* Sample at which the artefact begins, or NOT_SEEN, or DOUBTED where another one is as likely.
  * `steps`, `keys` and `edge` hold n. */
-static Index pulse_at(const Sweep *sweep, const PulseLimits *limits, double *steps, uint64_t *keys,
+static Index pulse_at(const Sweep *sweep, const PulseLimits *limits, double *steps, int64_t *keys,
                       uint8_t *edge)
 {
     double rate = sweep->rate;
@@ -214,16 +170,6 @@ static Index pulse_at(const Sweep *sweep, const PulseLimits *limits, double *ste
     return only;
 }
 
-/* Find the artefact of each of n sweeps; `work` holds three times the longest. */
-EXPORTED void JOIN(ncs_find_pulses_, BUILD)(const Sweep *sweeps, int64_t n,
-                                            const PulseLimits *limits, int64_t longest,
-                                            double *work, int64_t *found)
-{
-    for (int64_t i = 0; i < n; i++)
-        found[i] = pulse_at(sweeps + i, limits, work, (uint64_t *)(work + longest),
-                            (uint8_t *)(work + 2 * longest));
-}
-
 /* --- what stands out --------------------------------------------------------------------------- */
 
 typedef struct {
@@ -232,7 +178,7 @@ typedef struct {
 } OddLimits;
 
 /* Whether a response is under way when the amplifier is let go: its onset is not seen. */
-static int is_blanked(const Sweep *sweep, const OddLimits *limits, double *away, uint64_t *keys)
+static int is_blanked(const Sweep *sweep, const OddLimits *limits, double *away, int64_t *keys)
 {
     Index start = later(sweep->stimulus, 0) + 1, n = sweep->n - start;
     if (n < 2)
@@ -252,8 +198,32 @@ static int is_blanked(const Sweep *sweep, const OddLimits *limits, double *away,
     return step > limits->step_share * largest(away, 0, n_free);
 }
 
+/* By how much the sample that stands farthest from both its neighbors does so, on one side. */
+static double most_alone(const double *s, Index n)
+{
+    Wide most = {0.0};
+    Index i = 0;
+    for (; i + WIDE + 2 <= n; i += WIDE) {
+        Wide middle = *(const Wide *)(s + i + 1);
+        Wide there = middle - *(const Wide *)(s + i), back = middle - *(const Wide *)(s + i + 2);
+        Wide one = size_of(there), other = size_of(back);
+        Masks less = one < other, same = there * back > 0.0;
+        Masks both = ((Masks)one & less) | ((Masks)other & ~less);
+        most = larger_of((Wide)(both & same), most);
+    }
+    double alone = 0.0;
+    for (int k = 0; k < WIDE; k++)
+        alone = larger(alone, most[k]);
+    for (; i + 2 < n; i++) {
+        double there = s[i + 1] - s[i], back = s[i + 1] - s[i + 2];
+        double both = smaller(fabs(there), fabs(back));
+        alone = larger(alone, there * back > 0.0 ? both : 0.0);
+    }
+    return alone;
+}
+
 /* Whether one sample alone stands out, as no muscle's response does. */
-static int has_stray(const Sweep *sweep, const OddLimits *limits, double *steps, uint64_t *keys)
+static int has_stray(const Sweep *sweep, const OddLimits *limits, double *steps, int64_t *keys)
 {
     if (sweep->rate < limits->lowest_rate)
         return 0;
@@ -262,12 +232,7 @@ static int has_stray(const Sweep *sweep, const OddLimits *limits, double *steps,
     if (n < FEWEST_SAMPLES || !is_finite(sweep->x + start, n))
         return 0;
     const double *s = sweep->x + start;
-    double alone = 0.0;
-    for (Index i = 0; i + 2 < n; i++) {
-        double there = s[i + 1] - s[i], back = s[i + 1] - s[i + 2];
-        double both = smaller(fabs(there), fabs(back));
-        alone = larger(alone, there * back > 0.0 ? both : 0.0);
-    }
+    double alone = most_alone(s, n);
     if (alone <= limits->stray_share * extent_of(s, 0, n))
         return 0;
     step_sizes(s, n, steps);
@@ -275,27 +240,15 @@ static int has_stray(const Sweep *sweep, const OddLimits *limits, double *steps,
     return usual > 0.0 && alone > limits->stray_ratio * usual;
 }
 
-/* Give what is odd about each of n sweeps, as bits; `work` holds twice the longest. */
-EXPORTED void JOIN(ncs_find_odd_, BUILD)(const Sweep *sweeps, int64_t n, const OddLimits *limits,
-                                         int64_t longest, double *work, int64_t *found)
+/* How far the samples of a sweep reach behind what is skipped; NaN where these are few or no
+ * numbers. */
+static double extent_behind(const Sweep *sweep)
 {
-    uint64_t *keys = (uint64_t *)(work + longest);
-    for (int64_t i = 0; i < n; i++)
-        found[i] = (is_blanked(sweeps + i, limits, work, keys) ? HELD_INTO_RESPONSE : 0)
-                   | (has_stray(sweeps + i, limits, work, keys) ? STRAY : 0);
-}
-
-/* Give how far the samples of each of n sweeps reach from one sample on; NaN where these are few
- * or no numbers. */
-EXPORTED void JOIN(ncs_extents_, BUILD)(const Sweep *sweeps, int64_t n, const int64_t *from,
-                                        double *found)
-{
-    for (int64_t i = 0; i < n; i++) {
-        Index left = sweeps[i].n - from[i];
-        found[i] = NAN;
-        if (left >= FEWEST_OF_RESPONSE && is_finite(sweeps[i].x + from[i], left))
-            found[i] = extent_of(sweeps[i].x, from[i], sweeps[i].n);
-    }
+    Index from = later(sweep->stimulus, 0) + samples_in(sweep->skipped_ms, sweep->rate);
+    Index left = sweep->n - from;
+    if (left < FEWEST_OF_RESPONSE || !is_finite(sweep->x + from, left))
+        return NAN;
+    return extent_of(sweep->x, from, sweep->n);
 }
 
 /* --- which way is up --------------------------------------------------------------------------- */
@@ -309,7 +262,7 @@ typedef struct {
 /* Write the response of a sweep at 10 kHz or less, without artefact and level, to `curve`, which
  * has room; give its samples, 0 where these are few or no numbers. */
 static Index curve_of(const Sweep *sweep, const MirrorLimits *limits, Index room, double *curve,
-                      uint64_t *keys)
+                      int64_t *keys)
 {
     double rate = sweep->rate;
     Index step = whole(rate / CURVE_HZ);
@@ -366,7 +319,7 @@ static int64_t sign_of(const double *one, Index n, const double *other, Index m,
 }
 
 /* Whether a response stands clear of the noise. */
-static int is_clear(const double *curve, Index n, double ratio, double *steps, uint64_t *keys)
+static int is_clear(const double *curve, Index n, double ratio, double *steps, int64_t *keys)
 {
     if (!n)
         return 0;
@@ -394,12 +347,11 @@ static Index largest_of(const double *curves, Index room, const Index *sizes, In
  * clear, UNCLEAR for others. Where none can be a mirror image all signs are 0.
  *
  * `room` is for the samples of one curve; `work` holds n + 2 times that. */
-EXPORTED void JOIN(ncs_mirror_signs_, BUILD)(const Sweep *sweeps, int64_t n,
-                                             const MirrorLimits *limits, int64_t room,
-                                             double *work, int64_t *signs)
+static void mirror_signs(const Sweep *sweeps, Index n, const MirrorLimits *limits, Index room,
+                         double *work, Index *signs)
 {
     double *steps = work + n * room;
-    uint64_t *keys = (uint64_t *)(steps + room);
+    int64_t *keys = (int64_t *)(steps + room);
     Index *sizes = signs; /* samples of each curve, until its sign is known */
     for (Index i = 0; i < n; i++)
         sizes[i] = curve_of(sweeps + i, limits, room, work + i * room, keys);
@@ -440,57 +392,50 @@ EXPORTED void JOIN(ncs_mirror_signs_, BUILD)(const Sweep *sweeps, int64_t n,
 
 typedef struct {
     PulseLimits pulse;
-    double artifact_ms, earliest_ms; /* what is artefact; when a response peaks at the earliest */
-    double stands_out;               /* from this share of the largest a deflection is looked at */
-} DeflectionLimits;
+    OddLimits odd;
+    MirrorLimits mirror;
+} Questions;
 
-/* Describe the largest deflection behind the artefact of each of n sweeps, or behind the stimulus
- * where none is seen, in six cells: its signed peak; the largest size before a response can peak;
- * the noise; the first value that stands out beside the peak; the level; the sample of artefact or
- * stimulus. NaN, but for the last, where a sweep has no say. `work` holds three times the longest
- * sweep. */
-EXPORTED void JOIN(ncs_deflections_, BUILD)(const Sweep *sweeps, int64_t n,
-                                            const DeflectionLimits *limits, int64_t longest,
-                                            double *work, double *found)
+/* Write the signs of those of n sweeps that belong to one group; `members` and `signs` hold n. */
+static void answer_group(const Sweep *sweeps, Index n, int64_t group, const MirrorLimits *limits,
+                         Index room, double *work, Sweep *members, Index *signs, double *found)
 {
-    uint64_t *keys = (uint64_t *)(work + longest);
+    Index m = 0;
+    for (Index i = 0; i < n; i++)
+        if (sweeps[i].group == group)
+            members[m++] = sweeps[i];
+    if (m < 2)
+        return; /* nothing to hold it against */
+    mirror_signs(members, m, limits, room, work, signs);
+    m = 0;
+    for (Index i = 0; i < n; i++)
+        if (sweeps[i].group == group)
+            found[ANSWERS * i + 2] = (double)signs[m++];
+}
+
+/* Answer what is asked of each of n sweeps, in four cells: the sample of its artefact; what is odd
+ * about it, as bits; its sign beside the others of its group, of `n_groups`; how far it reaches.
+ *
+ * `room` is for the samples of one curve. `work` holds three times the longest sweep and n + 2
+ * curves; and seven cells for each sweep. */
+EXPORTED void JOIN(ncs_answers_, BUILD)(const Sweep *sweeps, int64_t n, const Questions *limits,
+                                        int64_t n_groups, int64_t longest, int64_t room,
+                                        double *work, double *found)
+{
+    int64_t *keys = (int64_t *)(work + longest);
     uint8_t *edge = (uint8_t *)(work + 2 * longest);
-    for (int64_t row = 0; row < n; row++) {
-        double per_ms = sweeps[row].rate, *out = found + DEFLECTION * row;
-        Index start = pulse_at(sweeps + row, &limits->pulse, work, keys, edge);
-        if (start < 0)
-            start = sweeps[row].stimulus;
-        Index begin = start + whole(limits->artifact_ms * per_ms / 1000.0) + 1;
-        /* What a sweep that begins after its stimulus has missed need not be skipped. */
-        Index missed = later(-begin, 0);
-        begin += missed;
-        double early_ms = limits->earliest_ms - limits->artifact_ms;
-        Index skip = later(1, whole(early_ms * per_ms / 1000.0) - missed);
-        Index m = sweeps[row].n - begin;
-        for (int j = 0; j < DEFLECTION; j++)
-            out[j] = NAN;
-        out[5] = (double)start;
-        if ((double)start < -LATEST_START_MS * per_ms / 1000.0
-            || m < skip + FEWEST_OF_RESPONSE)
-            continue;
-        const double *after = sweeps[row].x + begin;
-        int has_before = (double)start > per_ms / 1000.0;
-        Index n_quiet = has_before ? later(start - 1, 1) : m;
-        double level = kth_of(has_before ? sweeps[row].x : after, n_quiet, n_quiet / 2, keys);
-        for (Index i = 0; i < m; i++)
-            work[i] = after[i] - level;
-        if (!is_finite(work, m))
-            continue;
-        Index at = skip + peak_of(work + skip, m - skip), first = 0;
-        double top = fabs(work[at]);
-        while (fabs(work[first]) < limits->stands_out * top)
-            first++;
-        out[0] = work[at];
-        out[1] = largest_size(work, 0, skip);
-        out[3] = work[first];
-        out[4] = level;
-        /* White noise from the differences: the response itself changes slowly beside them. */
-        step_sizes(work, m, work);
-        out[2] = 1.05 * kth_of(work, m - 1, (m - 1) / 2, keys);
+    for (int64_t i = 0; i < n; i++) {
+        const Sweep *sweep = sweeps + i;
+        double *out = found + ANSWERS * i;
+        out[0] = (double)pulse_at(sweep, &limits->pulse, work, keys, edge);
+        out[1] = (is_blanked(sweep, &limits->odd, work, keys) ? HELD_INTO_RESPONSE : 0)
+                 | (has_stray(sweep, &limits->odd, work, keys) ? STRAY : 0);
+        out[2] = UNCLEAR;
+        out[3] = extent_behind(sweep);
     }
+    double *curves = work + 3 * longest;
+    Sweep *members = (Sweep *)(curves + (n + 2) * room);
+    Index *signs = (Index *)(members + n);
+    for (int64_t group = 0; group < n_groups; group++)
+        answer_group(sweeps, n, group, &limits->mirror, room, curves, members, signs, found);
 }

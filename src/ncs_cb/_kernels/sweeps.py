@@ -1,4 +1,4 @@
-"""What readers ask of raw sweeps (``sweep.c``): each of its own length, rate and stimulus."""
+"""What readers ask of raw sweeps, each of its own length: ``sweep.c`` and ``deflection.c``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,205 +16,208 @@ from ncs_cb._kernels import facts
 from ncs_cb._kernels.library import exported
 
 _POINTER, _WHOLE = ctypes.c_void_p, ctypes.c_int64
+_NUMBERS = np.dtype(np.float64)
 # No sweep has so many samples: a stimulus farther off says the same.
 _FARTHEST = 2**40
+# Of a sweep the kernel takes address, samples, stimulus, rate, group and what is skipped.
+SWEEP = "Pqqdqd"
+KINDS = {
+    "deflections": [_POINTER, _WHOLE, _POINTER, _WHOLE, _POINTER, _POINTER],
+    "answers": [_POINTER, _WHOLE, _POINTER, *[_WHOLE] * 3, _POINTER, _POINTER],
+}
+"""What the arguments of the functions are."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sweeps:
-    """Sweeps with their rate and stimulus, as the kernel takes them.
+class Rows:
+    """Samples of sweeps where the kernel finds them.
 
     Parameters
     ----------
-    rows : tuple of ndarray of float64
+    samples : sequence of ndarray of float64, or ndarray (n_sweeps, n_samples)
         Held as long as their addresses are.
-    addresses : tuple of int
-    table : bytes
-        Of each sweep address, samples, stimulus and rate.
+    addresses : sequence of int
     longest : int
         Samples of the longest one.
     """
 
-    rows: tuple[NDArray[np.float64], ...]
-    addresses: tuple[int, ...]
-    table: bytes
+    samples: Sequence[NDArray[np.float64]] | NDArray[np.float64]
+    addresses: Sequence[int]
     longest: int
 
 
-def sweeps_of(
-    samples: Sequence[NDArray[Any]], rates_hz: Sequence[float], stimuli: Sequence[int]
-) -> Sweeps:
+class Answer(NamedTuple):
+    """What the kernel says of one sweep.
+
+    Parameters
+    ----------
+    pulse : int
+        Sample at which the artefact begins; ``facts.NOT_SEEN`` where there is none,
+        ``facts.DOUBTED`` where another one is as likely.
+    odd : int
+        As bits whether it is held into its response (``facts.HELD_INTO_RESPONSE``), and has a stray
+        sample (``facts.STRAY``).
+    sign : int
+        Beside the largest response of its group: -1 for a mirror image of it, 1 for its like, 0 for
+        neither, ``facts.UNCLEAR`` where no response stands clear; 0 for all clear ones where none
+        can be a mirror image.
+    reach_mv : float
+        How far its samples reach behind what is skipped. NaN where these are fewer than
+        ``facts.FEWEST_OF_RESPONSE`` or not all finite.
+    """
+
+    pulse: int
+    odd: int
+    sign: int
+    reach_mv: float
+
+
+class Limits(NamedTuple):
+    """By what the questions are answered, as ``PulseLimits`` and so on of ``sweep.c`` have them."""
+
+    pulse: tuple[float, ...]
+    odd: tuple[float, ...]
+    mirror: tuple[float, ...]
+
+
+def rows_of(samples: Sequence[NDArray[Any]] | NDArray[Any]) -> Rows:
     """Give sweeps as the kernel takes them.
 
     Parameters
     ----------
-    samples : sequence of ndarray of shape (n_samples,) [mV]
+    samples : sequence of ndarray of shape (n_samples,), or ndarray (n_sweeps, n_samples) [mV]
         Of any lengths; copied where they are no float64 in one piece.
-    rates_hz : sequence of float
-    stimuli : sequence of int
-        Sample of the stimulus in each; negative where the sweep begins after it.
     """
-    rows = tuple([_plain(row) for row in samples])
-    return _sweeps(rows, [_address(row) for row in rows], rates_hz, stimuli)
-
-
-def sweeps_of_block(
-    block: NDArray[Any], rates_hz: Sequence[float], stimuli: Sequence[int]
-) -> Sweeps:
-    """Give the rows of a block as :func:`sweeps_of` does; its address is asked for once.
-
-    Parameters
-    ----------
-    block : ndarray of shape (n_sweeps, n_samples) [mV]
-    rates_hz : sequence of float
-    stimuli : sequence of int
-    """
-    if block.dtype != np.float64 or not (block.flags.aligned and block.flags.c_contiguous):
-        return sweeps_of(list(block), rates_hz, stimuli)
-    start, step = _address(block), block.strides[0]
-    rows = tuple(block)
-    return _sweeps(rows, [start + i * step for i in range(len(rows))], rates_hz, stimuli)
-
-
-def _sweeps(
-    rows: tuple[NDArray[np.float64], ...],
-    addresses: Sequence[int],
-    rates_hz: Sequence[float],
-    stimuli: Sequence[int],
-) -> Sweeps:
-    cells: list[float] = []
-    longest = 0
-    for row, address, rate, stimulus in zip(rows, addresses, rates_hz, stimuli, strict=True):
-        n = len(row)
-        longest = max(longest, n)
-        cells += (address, n, min(max(stimulus, -_FARTHEST), _FARTHEST), rate)
-    return Sweeps(rows, tuple(addresses), struct.pack("Pqqd" * len(rows), *cells), longest)
-
-
-def moved(sweeps: Sweeps, rates_hz: Sequence[float], stimuli: Sequence[int]) -> Sweeps:
-    """Give the same sweeps with other stimuli."""
-    return _sweeps(sweeps.rows, sweeps.addresses, rates_hz, stimuli)
+    if isinstance(samples, np.ndarray):
+        block = _plain(samples)
+        start, step = _address(block), block.strides[0]
+        n, longest = block.shape
+        return Rows(block, range(start, start + n * step, step) if step else [start] * n, longest)
+    rows = [_plain(row) for row in samples]
+    return Rows(rows, [_address(row) for row in rows], max(map(len, rows), default=0))
 
 
 def _address(row: NDArray[Any]) -> int:
-    return int(row.__array_interface__["data"][0])
+    return int(row.ctypes.data)
 
 
 def _plain(row: NDArray[Any]) -> NDArray[np.float64]:
-    if row.dtype == np.float64 and row.flags.c_contiguous and row.flags.aligned:
+    flags = row.flags
+    if row.dtype is _NUMBERS and flags.c_contiguous and flags.aligned:
         return row
     return np.require(row, np.float64, ["C", "A"])
 
 
-def find_pulses(sweeps: Sweeps, limits: tuple[float, ...], which: str = "") -> list[int]:
-    """Give the sample at which the artefact of each sweep begins.
-
-    ``facts.NOT_SEEN`` where there is none, ``facts.DOUBTED`` where another one is as likely.
-
-    Parameters
-    ----------
-    sweeps : Sweeps
-    limits : tuple of float
-        As ``PulseLimits`` of ``sweep.c`` has them.
-    which : str, optional
-        The build to use.
-    """
-    return _whole_numbers("find_pulses", sweeps, limits, 3, which)
-
-
-def find_odd(sweeps: Sweeps, limits: tuple[float, ...], which: str = "") -> list[int]:
-    """Give as bits whether a sweep is held into its response, and has a stray sample.
-
-    ``facts.HELD_INTO_RESPONSE`` and ``facts.STRAY``.
-
-    Parameters
-    ----------
-    sweeps : Sweeps
-    limits : tuple of float
-        As ``OddLimits`` of ``sweep.c`` has them.
-    which : str, optional
-        The build to use.
-    """
-    return _whole_numbers("find_odd", sweeps, limits, 2, which)
+def _table(
+    rows: Rows,
+    rates_hz: Sequence[float],
+    stimuli: Sequence[int],
+    groups: Sequence[int],
+    skipped_ms: Sequence[float],
+) -> bytes:
+    cells: list[float] = []
+    for place, row, at, rate, group, skipped in zip(
+        rows.addresses, rows.samples, stimuli, rates_hz, groups, skipped_ms, strict=True
+    ):
+        near = at if -_FARTHEST <= at <= _FARTHEST else _FARTHEST if at > 0 else -_FARTHEST
+        cells += (place, len(row), near, rate, group, skipped)
+    return _layout(len(rows.addresses)).pack(*cells)
 
 
-def _whole_numbers(
-    name: str, sweeps: Sweeps, limits: tuple[float, ...], times: int, which: str
-) -> list[int]:
-    n = len(sweeps.rows)
-    found = (_WHOLE * n)()
-    work = np.empty(times * sweeps.longest)
-    _function(name, which)(sweeps.table, n, _packed(limits), sweeps.longest, _address(work), found)
-    return list(found)
+@lru_cache(maxsize=32)
+def _layout(n: int) -> struct.Struct:
+    return struct.Struct(SWEEP * n)
 
 
-def extents(sweeps: Sweeps, starts: Sequence[int], which: str = "") -> list[float]:
-    """Give how far the samples of each sweep reach from one sample on, in mV.
-
-    NaN where these are fewer than ``facts.FEWEST_OF_RESPONSE`` or not all finite.
+def answers(
+    rows: Rows,
+    rates_hz: Sequence[float],
+    stimuli: Sequence[int],
+    groups: Sequence[int],
+    skipped_ms: Sequence[float],
+    limits: Limits,
+    which: str = "",
+) -> list[Answer]:
+    """Answer everything that is asked of the sweeps of one recording.
 
     Parameters
     ----------
-    sweeps : Sweeps
-    starts : sequence of int
-        Not negative.
+    rows : Rows
+    rates_hz : sequence of float
+    stimuli : sequence of int
+        Sample of the stimulus in each; negative where the sweep begins after it.
+    groups : sequence of int
+        The sweeps that are held against each other, counted from 0; negative for none.
+    skipped_ms : sequence of float
+        Behind the stimulus, before how far the samples reach is looked at.
+    limits : Limits
     which : str, optional
         The build to use.
     """
-    n = len(sweeps.rows)
-    found = (ctypes.c_double * n)()
-    _function("extents", which)(sweeps.table, n, struct.pack(f"{n}q", *starts), found)
-    return list(found)
+    n, longest = len(rows.addresses), rows.longest
+    packed, longest_curve = _questions(limits)
+    room, begin = min(longest_curve, max(longest, 1)), facts.ANSWERS * n
+    found = np.empty(begin + 3 * longest + (n + 2) * room + 7 * n)
+    place = _address(found)
+    _function("answers", which)(
+        _table(rows, rates_hz, stimuli, groups, skipped_ms),
+        n,
+        packed,
+        max(groups, default=-1) + 1,
+        longest,
+        room,
+        place + 8 * begin,
+        place,
+    )
+    told = iter(found[:begin].tolist())
+    return [
+        Answer(int(pulse), int(odd), int(sign), reach)
+        for pulse, odd, sign, reach in zip(told, told, told, told, strict=True)
+    ]
 
 
-def mirror_signs(sweeps: Sweeps, limits: tuple[float, ...], which: str = "") -> list[int]:
-    """Hold sweeps against the one with the largest response.
-
-    -1 for a mirror image of it, 1 for its like, 0 for neither, ``facts.UNCLEAR`` where no response
-    stands clear; 0 for all clear ones where none can be a mirror image.
-
-    Parameters
-    ----------
-    sweeps : Sweeps
-    limits : tuple of float
-        As ``MirrorLimits`` of ``sweep.c`` has them.
-    which : str, optional
-        The build to use.
-    """
-    n = len(sweeps.rows)
-    compared_ms = limits[1]
-    room = min(int(compared_ms * 2.0 * facts.CURVE_HZ / 1000.0) + 2, max(sweeps.longest, 1))
-    found = (_WHOLE * n)()
-    work = np.empty((n + 2) * room)
-    _function("mirror_signs", which)(sweeps.table, n, _packed(limits), room, _address(work), found)
-    return list(found)
+@lru_cache(maxsize=4)
+def _questions(limits: Limits) -> tuple[bytes, int]:
+    """Give the limits as the kernel takes them, and the samples of the longest curve."""
+    compared_ms = limits.mirror[1]
+    packed = b"".join(map(_packed, limits))
+    return packed, int(compared_ms * 2.0 * facts.CURVE_HZ / 1000.0) + 2
 
 
 def deflections(
-    sweeps: Sweeps, limits: tuple[float, ...], which: str = ""
+    rows: Rows,
+    rates_hz: Sequence[float],
+    stimuli: Sequence[int],
+    limits: tuple[float, ...],
+    which: str = "",
 ) -> list[tuple[float, ...]]:
     """Describe the largest deflection of each sweep behind its artefact, or its stimulus.
 
-    Peak with its sign, largest size before a response can peak, noise, first value that stands out
-    beside the peak, level, all in mV and NaN where a sweep has no say; and the sample of the
-    artefact, or of the stimulus where none is seen.
+    Peak with its sign, largest size before a response can peak, noise (0 where a clear and calm
+    response makes it of no account), first value that stands out beside the peak, level, all in mV
+    and NaN where a sweep has no say; and the sample of the artefact, or of the stimulus where none
+    is seen.
 
     Parameters
     ----------
-    sweeps : Sweeps
+    rows : Rows
+    rates_hz : sequence of float
+    stimuli : sequence of int
     limits : tuple of float
-        As ``DeflectionLimits`` of ``sweep.c`` has them.
+        As ``DeflectionLimits`` of ``deflection.c`` has them.
     which : str, optional
         The build to use.
     """
-    n, width = len(sweeps.rows), facts.DEFLECTION
-    found = (ctypes.c_double * (n * width))()
-    work = np.empty(3 * sweeps.longest)
+    n = len(rows.addresses)
+    begin, none = facts.DEFLECTION * n, (0,) * n
+    found = np.empty(begin + 3 * rows.longest)
+    place = _address(found)
+    table = _table(rows, rates_hz, stimuli, none, none)
     _function("deflections", which)(
-        sweeps.table, n, _packed(limits), sweeps.longest, _address(work), found
+        table, n, _packed(limits), rows.longest, place + 8 * begin, place
     )
-    cells = list(found)
-    return [tuple(cells[at : at + width]) for at in range(0, n * width, width)]
+    told = iter(found[:begin].tolist())
+    return list(zip(*[told] * facts.DEFLECTION, strict=True))
 
 
 @lru_cache(maxsize=32)
@@ -222,13 +225,6 @@ def _packed(limits: tuple[float, ...]) -> bytes:
     return struct.pack(f"{len(limits)}d", *limits)
 
 
-def argument_types(name: str) -> list[Any]:
-    """Give what the arguments of one of these functions are."""
-    if name == "extents":
-        return [_POINTER, _WHOLE, _POINTER, _POINTER]
-    return [_POINTER, _WHOLE, _POINTER, _WHOLE, _POINTER, _POINTER]
-
-
 @lru_cache(maxsize=16)
 def _function(name: str, which: str) -> Any:
-    return exported(name, which, argument_types(name))
+    return exported(name, which, KINDS[name])

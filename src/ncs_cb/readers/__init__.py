@@ -45,6 +45,8 @@ from ncs_cb.readers._shared.reader import Input, Reader, Recording
 from ncs_cb.readers._shared.reviewed import with_assigned, with_review
 from ncs_cb.readers._shared.shown import open_name
 from ncs_cb.readers._shared.stimuli import nearly_site
+from ncs_cb.review_file import Log, log_path
+from ncs_cb.review_file import load as load_log
 
 __all__ = [
     "READERS",
@@ -123,8 +125,11 @@ def read_study(
         If there is no stimulus, a nerve or site is unknown, or ``study.toml`` is faulty.
     """
     found = path if isinstance(path, StudyInput) else _as_input(Path(path))
-    with discreetly(found.names | _as_called(details, layout, lab)):
+    try:
         return _read(found, *asked_for(found.path, layout, lab, root, keep_identity), details)
+    except NcsError as problem:
+        names = found.names | _as_called(details, layout, lab)
+        raise discreet(problem, names) from problem.__cause__
 
 
 def read_studies(
@@ -175,7 +180,9 @@ def _read(
     sources: tuple[Source, ...] = ()
     if toml is not None:
         study_id, told, sources = _read_details(toml, study_id)
-    told = with_assigned(told, found)
+    log_file = log_path(found.path)
+    log = load_log(log_file)
+    told = with_assigned(told, found, log)
     if found.part:
         _refuse_one_for_all(told)
         study_id = found.part
@@ -192,7 +199,7 @@ def _read(
         ignored.append(Decision(study_id, "identity", "hidden", _NUMBERED))
     study = _assemble(study_id, told, sources, recordings, (*decisions, *ignored))
     study = study if lab is None else with_lab(study, lab)
-    return study if found.part else with_review(study, found)
+    return study if found.part else with_review(study, found, log_file, log)
 
 
 def _taken_together(found: StudyInput, recordings: Sequence[Path]) -> list[Decision]:
@@ -241,15 +248,17 @@ def problems(
     with collected(failed):
         if found.study_file is not None:
             study_id, told, _ = _read_details(found.study_file, found.name)
+    log_file, log = log_path(found.path), Log()
     with collected(failed):
-        told = with_assigned(told, found)
+        log = load_log(log_file)
+        told = with_assigned(told, found, log)
     inputs, _ = open_all(found, False, failed)
     inputs = [asked.put_to(source, lab_file) for source in inputs]
     lone = not found.path.is_dir()
     read, ignored, told = _read_all(inputs, told, lone=lone, part=found.part, failed=failed)
     if not failed:
         with collected(failed):
-            with_review(_assemble(study_id, told, (), read, ()), found)
+            with_review(_assemble(study_id, told, (), read, ()), found, log_file, log)
     if failed:
         failed += left_unread(ignored)
     return [discreet(problem, names) for problem in failed]
@@ -322,13 +331,15 @@ def _read_all(
     claimed, decisions = claim_all(inputs, lone=lone, failed=failed)
     overrides: Mapping[str, RecordingOverride] = {}
     sources = [source for source, _ in claimed]
-    with collected(failed):
-        read_paths = {source.path for source in sources}
-        unread = [one for one in inputs if one.path not in read_paths]
-        overrides = told_of.by_recording(told.recordings, sources, unread, lone=lone)
+    if told.recordings:
+        with collected(failed):
+            read_paths = {source.path for source in sources}
+            unread = [one for one in inputs if one.path not in read_paths]
+            overrides = told_of.by_recording(told.recordings, sources, unread, lone=lone)
     claimed = [(_shown(source, reader, overrides), reader) for source, reader in claimed]
-    shown = {before.name: now.name for before, (now, _) in zip(sources, claimed, strict=True)}
-    told = _told_openly(told, {**{s.path.name: s.name for s, _ in claimed}, **shown})
+    if told.recordings:
+        shown = {before.name: now.name for before, (now, _) in zip(sources, claimed, strict=True)}
+        told = _told_openly(told, {**{s.path.name: s.name for s, _ in claimed}, **shown})
     seen: dict[str, str] = {}
     read: list[_Read] = []
     for source, reader in claimed:
@@ -356,7 +367,7 @@ def _shown(source: Input, reader: Reader, overrides: Mapping[str, RecordingOverr
 def _told_openly(told: Details, shown: Mapping[str, str]) -> Details:
     """Call the recordings in what was told of them as they are shown: by no patient's number."""
     recordings = {shown.get(name, open_name(name)): one for name, one in told.recordings.items()}
-    return replace(told, recordings=recordings) if recordings else told
+    return replace(told, recordings=recordings)
 
 
 def _read_one(source: Input, reader: Reader, part: str) -> Recording:
@@ -476,4 +487,4 @@ def _merged(told: Details, stated: Sequence[Details]) -> Details:
         from ncs_cb.study_file import refuse_onset_after_visit
 
         refuse_onset_after_visit(told.symptom_onset_date, filled["visit_date"])
-    return replace(told, **filled)
+    return replace(told, **filled) if filled else told

@@ -23,7 +23,6 @@ from ncs_cb.readers._shared.stated import against_stated
 from ncs_cb.readers._shared.tables import is_identity
 from ncs_cb.readers._shared.told import attested
 from ncs_cb.readers._shared.truth import is_missing, truth
-from ncs_cb.readers._shared.zero import sweeps_of_traces
 from ncs_cb.units import FARTHEST_MM, is_finite
 
 if TYPE_CHECKING:
@@ -119,12 +118,11 @@ def study_from_arrays(
         for i, row in enumerate(rows)
     ]
     traces, decisions = _oriented(traces, polarity, study_id)
-    sweeps = sweeps_of_traces(traces)
-    asked, doubts = questioned(
-        traces, sweeps, study_id, delay_ms=None, is_polarity_told=polarity is not None
+    asked, doubts, reach_mv = questioned(
+        traces, study_id, delay_ms=None, is_polarity_told=polarity is not None
     )
     asked, against = against_stated(asked, decisions, study_id)
-    asked, _ = checked_scale(asked, sweeps, (), study_id)
+    asked, _ = checked_scale(asked, reach_mv, (), study_id)
     refuse_twins(asked)
     if left_out:
         listed = ", ".join(left_out)

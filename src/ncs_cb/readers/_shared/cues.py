@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 from bisect import bisect_right
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from ncs_cb.errors import StudyError
 from ncs_cb.knowledge.anatomy import anatomy
@@ -42,8 +43,7 @@ _HINT = (
 Late = MachineValues | Spoken | tuple[str, bool]
 
 
-@dataclass(frozen=True, slots=True)
-class Annotation:
+class Annotation(NamedTuple):
     """One text, the record it stands in and its onset in seconds from the start of the file."""
 
     record: int
@@ -51,8 +51,7 @@ class Annotation:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Cue:
+class Cue(NamedTuple):
     """One stimulus: the record it stands in, its time, what is said of it and of the response."""
 
     record: int
@@ -86,9 +85,11 @@ def hear(annotations: Sequence[Annotation], sites: Mapping[str, str]) -> Heard:
         If a stimulus is at a site that the anatomy table does not know, or `sites` names a text
         that the file does not have.
     """
-    notes = {a: parsed for a in annotations if is_note(a.text) and (parsed := note(a.text))}
+    noted = [a for a in annotations if "<" in a.text and is_note(a.text)]
+    notes = {a: parsed for a in noted if (parsed := note(a.text))}
     defined = _definitions(notes) if notes else {}
-    refuse_absent_texts(sites, (a.text for a in annotations), "no annotation reads")
+    if sites:
+        refuse_absent_texts(sites, [a.text for a in annotations], "no annotation reads")
     told = {plain(text): site for text, site in sites.items()}
     cues = _Cues()
     late: list[tuple[Annotation, Late]] = []
@@ -114,10 +115,12 @@ def hear(annotations: Sequence[Annotation], sites: Mapping[str, str]) -> Heard:
             if tag.casefold() not in spoken_keys:
                 cues.add(Cue(annotation.record, annotation.onset_s, spoken))
     _settle_unknown(cues.listed, unknown, free)
-    held = {cue.record for cue in cues.listed}
-    # A setting without a stimulus in its record is a stimulus whose site nobody names.
-    free += [a for a, said in late if isinstance(said, Spoken) and a.record not in held]
-    found = _attach(cues.listed, late)
+    found = cues.listed
+    if late:
+        held = {cue.record for cue in found}
+        # A setting without a stimulus in its record is a stimulus whose site nobody names.
+        free += [a for a, said in late if isinstance(said, Spoken) and a.record not in held]
+        found = _attach(found, late)
     warm = [n.temperature_c for n in notes.values() if n.temperature_c is not None]
     return Heard(tuple(found), tuple(free), warm[0] if warm else None)
 
@@ -132,6 +135,8 @@ def _settle_unknown(
     note, is refused, as are all of them where no site is known.
     """
     known = [cue for cue in cues if cue.spoken.site]
+    if known and len(known) == len(cues) and not unknown:
+        return
     moments = {(cue.record, round(cue.onset_s / _SAME_MOMENT_S)) for cue in known}
     lost = [Cue(a.record, a.onset_s, said) for a, said in unknown]
     beside = [c for c in lost if (c.record, round(c.onset_s / _SAME_MOMENT_S)) in moments]
@@ -187,21 +192,22 @@ class _Cues:
 
     def __init__(self) -> None:
         self.listed: list[Cue] = []
-        self._at: dict[tuple[int, str | None, str | None], list[int]] = {}
+        # Where the last ones of a record, site and side stand.
+        self._at: dict[tuple[int, str | None, str | None], deque[int]] = {}
 
     def add(self, cue: Cue) -> None:
         """Append a stimulus, or join it to the one that another text already told of."""
         spoken = cue.spoken
-        keys = [(cue.record, spoken.site, spoken.side)]
-        keys += [(cue.record, spoken.site, None)] if spoken.side else []
-        for key in keys:
-            # The latest ones first: texts about one stimulus stand beside each other.
-            for i in reversed(self._at.get(key, [])[-_LOOKED_BACK:]):
-                known = self.listed[i]
-                if abs(known.onset_s - cue.onset_s) < _SAME_MOMENT_S:
-                    self.listed[i] = replace(known, spoken=completed(known.spoken, spoken))
-                    return
-        self._at.setdefault((cue.record, spoken.site, spoken.side), []).append(len(self.listed))
+        own = (cue.record, spoken.site, spoken.side)
+        keys = (own, (cue.record, spoken.site, None)) if spoken.side else (own,)
+        beside = [i for key in keys if key in self._at for i in reversed(self._at[key])]
+        # The latest ones first: texts about one stimulus stand beside each other.
+        for i in beside:
+            known = self.listed[i]
+            if abs(known.onset_s - cue.onset_s) < _SAME_MOMENT_S:
+                self.listed[i] = known._replace(spoken=completed(known.spoken, spoken))
+                return
+        self._at.setdefault(own, deque(maxlen=_LOOKED_BACK)).append(len(self.listed))
         self.listed.append(cue)
 
 
@@ -228,10 +234,10 @@ def _attach(cues: list[Cue], late: Iterable[tuple[Annotation, Late]]) -> list[Cu
 
 def _with(cue: Cue, said: Late) -> Cue:
     if isinstance(said, MachineValues):
-        return replace(cue, machine=said) if cue.machine == NO_VALUES else cue
+        return cue._replace(machine=said) if cue.machine == NO_VALUES else cue
     if isinstance(said, Spoken):
-        return replace(cue, spoken=completed(cue.spoken, said))
-    return replace(cue, spoken=with_attribute(cue.spoken, said))
+        return cue._replace(spoken=completed(cue.spoken, said))
+    return cue._replace(spoken=with_attribute(cue.spoken, said))
 
 
 def _refuse_unknown_sites(cues: list[Cue], free: list[Annotation]) -> None:
@@ -277,6 +283,9 @@ def refuse_shared_instants(cues: Sequence[Cue], positions: Sequence[int], rate: 
         Naming the two sites.
     """
     near = max(1, round(_SAME_INSTANT_S * rate))
+    placed = sorted(positions)
+    if not [a for a, b in itertools.pairwise(placed) if b - a <= near]:
+        return
     order = sorted(range(len(cues)), key=lambda i: positions[i])
     for one, other in itertools.pairwise(order):
         a, b = cues[one].spoken, cues[other].spoken

@@ -10,11 +10,14 @@ from functools import cache
 import numpy as np
 
 from ncs_cb._kernels.facts import HELD_INTO_RESPONSE, STRAY, UNCLEAR
-from ncs_cb._kernels.sweeps import Sweeps, find_odd, mirror_signs, moved
+from ncs_cb._kernels.sweeps import Answer, Limits, Rows, answers, rows_of
 from ncs_cb.errors import StudyError
 from ncs_cb.knowledge.thresholds import value
-from ncs_cb.model import Decision, Trace
-from ncs_cb.readers._shared.zero import counted_from_pulse, sweeps_of_traces
+from ncs_cb.model import Decision, RecordingOverride, Trace
+from ncs_cb.readers._shared.reader import Recording
+from ncs_cb.readers._shared.scale import checked_scale, skipped_ms
+from ncs_cb.readers._shared.stated import against_stated
+from ncs_cb.readers._shared.zero import counted_from_pulse, pulse_limits
 
 # So many samples of each sweep tell whether it may be the twin of another.
 _COMPARED_AT_FIRST = 16
@@ -58,53 +61,106 @@ def _refuse_twins_of(traces: Sequence[Trace]) -> None:
             )
 
 
+def asked(recording: Recording, told: RecordingOverride, name: str) -> Recording:
+    """Give a recording with what its samples and sizes say against it.
+
+    Parameters
+    ----------
+    recording : Recording
+        As its reader gave it.
+    told : RecordingOverride
+        What ``study.toml`` says of it: what is told is not asked.
+    name : str
+        What the recording is called.
+    """
+    traces, rows, decisions = recording.traces, recording.typed_responses, recording.decisions
+    reach_mv: list[float] = []
+    if traces:
+        traces, doubts, reach_mv = questioned(
+            traces,
+            name,
+            delay_ms=told.stimulus_delay_ms,
+            is_polarity_told=told.polarity in ("negative_up", "negative_down"),
+        )
+        traces, against = against_stated(traces, decisions, name)
+        if doubts or against:
+            decisions = (*decisions, *doubts, *against)
+        if recording.unassigned:
+            traces = tuple(replace(t, flags=(*t.flags, "unassigned_stimulus")) for t in traces)
+    if told.unit is None:
+        traces, rows = checked_scale(traces, reach_mv, rows, name)
+    if traces is recording.traces and rows is recording.typed_responses:
+        return (
+            recording
+            if decisions is recording.decisions
+            else replace(recording, decisions=decisions)
+        )
+    return replace(recording, traces=traces, typed_responses=rows, decisions=decisions)
+
+
 def questioned(
-    traces: Sequence[Trace],
-    sweeps: Sweeps,
-    name: str,
-    *,
-    delay_ms: float | None,
-    is_polarity_told: bool,
-) -> tuple[tuple[Trace, ...], list[Decision]]:
+    traces: Sequence[Trace], name: str, *, delay_ms: float | None, is_polarity_told: bool
+) -> tuple[tuple[Trace, ...], list[Decision], list[float]]:
     """Give the traces of one recording with the time of their stimulus and their doubts.
 
     Parameters
     ----------
     traces : sequence of Trace
-    sweeps : Sweeps
-        Of these traces.
     name : str
         What the recording is called.
     delay_ms : float or None
         As ``study.toml`` says; the artefact is not looked for then.
     is_polarity_told : bool
         Whether ``study.toml`` states the polarity: nothing is doubted then.
+
+    Returns
+    -------
+    tuple of Trace, list of Decision, list of float
+        And how far the samples of each reach behind its stimulus, in mV.
     """
     decisions: list[Decision] = []
-    made = list(traces)
+    made = traces
     if delay_ms is not None:
         made = [_delayed(trace, delay_ms) for trace in traces]
         decisions.append(Decision(name, "stimulus time", f"{delay_ms:g} ms later", "as told"))
-    else:
-        made = counted_from_pulse(traces, sweeps, decisions)
-    if any(one is not other for one, other in zip(made, traces, strict=True)):
-        rates = [t.sampling_rate_hz for t in made]
-        sweeps = moved(sweeps, rates, [t.stimulus_index for t in made])
-    made = _flagged(made, sweeps)
-    return tuple(made if is_polarity_told else _mirrored(made, sweeps)), decisions
+    groups = [-1] * len(traces) if is_polarity_told else _groups(traces)
+    rows = rows_of([t.samples_mv for t in traces])
+    found = _answers(rows, made, groups)
+    if delay_ms is None:
+        made = counted_from_pulse(traces, [one.pulse for one in found], decisions)
+        if made is not traces:
+            found = _answers(rows, made, groups)
+    made = _mirrored(_flagged(made, found), groups, found)
+    return tuple(made), decisions, [one.reach_mv for one in found]
 
 
-def _flagged(traces: list[Trace], sweeps: Sweeps) -> list[Trace]:
+def _answers(rows: Rows, traces: Sequence[Trace], groups: Sequence[int]) -> list[Answer]:
+    return answers(
+        rows,
+        [t.sampling_rate_hz for t in traces],
+        [t.stimulus_index for t in traces],
+        groups,
+        [skipped_ms(t.kind) for t in traces],
+        limits(),
+    )
+
+
+@cache
+def limits() -> Limits:
+    """Give the limits by which sweeps are questioned."""
+    return Limits(pulse_limits(), odd_limits(), mirror_limits())
+
+
+def _flagged(traces: Sequence[Trace], found: Sequence[Answer]) -> Sequence[Trace]:
     """Flag a response that an amplifier is let go into, and one with a sample that stands alone."""
-    found = find_odd(sweeps, odd_limits())
-    if not any(found):
+    if {one.odd for one in found} <= {0}:
         return traces
     made = []
-    for trace, odd in zip(traces, found, strict=True):
+    for trace, one in zip(traces, found, strict=True):
         flags = trace.flags
-        if odd & HELD_INTO_RESPONSE:
+        if one.odd & HELD_INTO_RESPONSE:
             flags = (*flags, "artifact_overlaps_onset")
-        if odd & STRAY and trace.kind == "motor":
+        if one.odd & STRAY and trace.kind == "motor":
             flags = (*flags, "stray_sample")
         made.append(trace if flags is trace.flags else replace(trace, flags=flags))
     return made
@@ -132,20 +188,29 @@ def _delayed(trace: Trace, delay_ms: float) -> Trace:
 # --------------------------------------------------------------------------- polarity
 
 
-def _mirrored(traces: list[Trace], sweeps: Sweeps) -> list[Trace]:
+def _groups(traces: Sequence[Trace]) -> list[int]:
+    """Give each motor response the number of its nerve and muscle: a sign is one beside others."""
+    numbers: dict[tuple[str, str, str], int] = {}
+    groups = []
+    for trace in traces:
+        site = trace.site
+        key = (site.nerve, site.side, site.muscle)
+        is_motor = trace.kind == "motor"
+        groups.append(numbers.setdefault(key, len(numbers)) if is_motor else -1)
+    return groups
+
+
+def _mirrored(
+    traces: Sequence[Trace], groups: Sequence[int], found: Sequence[Answer]
+) -> Sequence[Trace]:
     """Flag the sites whose responses are upside down beside the others of their nerve."""
-    groups: dict[tuple[str, str, str], list[int]] = {}
-    for i, trace in enumerate(traces):
-        if trace.kind == "motor":
-            site = trace.site
-            groups.setdefault((site.nerve, site.side, site.muscle), []).append(i)
+    turned = {group for group, one in zip(groups, found, strict=True) if one.sign == -1}
+    if not turned:
+        return traces
     made = list(traces)
-    for members in groups.values():
-        if len(members) < 2:
-            continue
-        is_all = len(members) == len(traces)
-        own = sweeps if is_all else sweeps_of_traces([traces[i] for i in members])
-        for i in _odd(traces, members, mirror_signs(own, mirror_limits())):
+    for group in turned:
+        members = [i for i, of in enumerate(groups) if of == group]
+        for i in _odd(traces, members, [found[i].sign for i in members]):
             made[i] = replace(made[i], flags=(*made[i].flags, "polarity_differs"))
     return made
 
@@ -165,8 +230,6 @@ def mirror_limits() -> tuple[float, ...]:
 
 def _odd(traces: Sequence[Trace], members: Sequence[int], found: Sequence[int]) -> list[int]:
     """Give the traces whose sign differs from that of most sites; all of them where it is even."""
-    if -1 not in found:
-        return []
     signs = {i: s for i, s in zip(members, found, strict=True) if s != UNCLEAR}
     sites = {traces[i].site.stimulation_site for i in members}
     # Sites are counted; where there is only one, its sweeps are.

@@ -15,7 +15,7 @@ from functools import cache
 
 import numpy as np
 
-from ncs_cb._kernels.sweeps import deflections, sweeps_of, sweeps_of_block
+from ncs_cb._kernels.sweeps import deflections, rows_of
 from ncs_cb.model import Polarity, Trace
 from ncs_cb.readers._shared.zero import pulse_limits
 
@@ -25,12 +25,14 @@ _ARTIFACT_MS = 0.5
 # A deflection counts as large from this share of the largest one, and is looked at from that.
 _LARGE, _STANDS_OUT = 0.5, 0.3
 _SIGNAL_TO_NOISE = 8.0
+# A response so many times its noise has its full weight.
+_CLEAR = 50.0
 _FITTED_SHARE = 0.6
 # An artefact this many times the response leaves a remainder that may pass for a phase.
 _BURIED = 8.0
 _CERTAIN = 0.5
-# A sweep, and what the kernel says of its largest deflection.
-_Row = tuple[np.ndarray, tuple[float, ...]]
+# What the kernel says of the largest deflection of a sweep.
+_Found = tuple[float, ...]
 # The sign does not get surer with the hundredth sweep; reading stays fast.
 _MOST_SWEEPS = 64
 
@@ -119,33 +121,35 @@ def _votes(
     """
     step = max(1, len(sweeps) // _MOST_SWEEPS)
     chosen, starts = sweeps[::step], indices[::step]
-    rates = [rate] * len(chosen)
-    if isinstance(chosen, np.ndarray):
-        given = sweeps_of_block(chosen, rates, starts)
-    else:
-        given = sweeps_of(chosen, rates, starts)
+    n = len(chosen)
     # A pulse that comes beside the marker is no deflection of the response.
-    rows = list(zip(given.rows, deflections(given, deflection_limits()), strict=True))
-    is_block = len({(len(samples), found[-1]) for samples, found in rows}) == 1
-    blocks = [rows] if is_block else [[row] for row in rows]
-    return [vote for block in blocks for vote in _block_votes(block, rate)]
+    found = deflections(rows_of(chosen), [rate] * n, starts, deflection_limits())
+    is_block = len({one[-1] for one in found}) == 1 and (
+        isinstance(chosen, np.ndarray) or len({len(samples) for samples in chosen}) == 1
+    )
+    if is_block:
+        return _block_votes(chosen, found, rate)
+    alone = [slice(i, i + 1) for i in range(n)]
+    return [vote for one in alone for vote in _block_votes(chosen[one], found[one], rate)]
 
 
 @cache
 def deflection_limits() -> tuple[float, ...]:
     """Give the limits of a deflection in the order in which the kernel takes them."""
-    return (*pulse_limits(), _ARTIFACT_MS, _EARLIEST_PEAK_MS, _STANDS_OUT)
+    return (*pulse_limits(), _ARTIFACT_MS, _EARLIEST_PEAK_MS, _STANDS_OUT, _CLEAR)
 
 
-def _block_votes(block: Sequence[_Row], rate: float) -> list[tuple[float, float]]:
-    votes = [(0.0, 0.0)] * len(block)
+def _block_votes(
+    sweeps: Sequence[np.ndarray] | np.ndarray, found: Sequence[_Found], rate: float
+) -> list[tuple[float, float]]:
+    votes = [(0.0, 0.0)] * len(found)
     clean: list[float] = []
     unclear = []
-    for number, (_, (peak, before, noise, first, _, _)) in enumerate(block):
+    for number, (peak, before, noise, first, _, _) in enumerate(found):
         top = abs(peak)
         if not top > _SIGNAL_TO_NOISE * noise:
             continue  # also where the sweep has no say
-        weight = min(1.0, top / (50.0 * noise)) if noise > 0 else 1.0
+        weight = min(1.0, top / (_CLEAR * noise)) if noise > 0 else 1.0
         sign = math.copysign(1.0, peak)
         # Calm: whatever the artefact left behind is below the first deflection looked at.
         if before < _STANDS_OUT * top and first * sign > 0:
@@ -156,13 +160,13 @@ def _block_votes(block: Sequence[_Row], rate: float) -> list[tuple[float, float]
     # A sweep under an artefact is only asked when the clean ones leave it open.
     settled = len(clean) > 1 and len(set(clean)) == 1
     for number, weight in [] if settled else unclear:
-        votes[number] = _phases_vote(block[number], rate), weight
+        votes[number] = _phases_vote(sweeps[number], found[number], rate), weight
     return votes
 
 
-def _phases_vote(row: _Row, rate: float) -> float:
+def _phases_vote(samples: np.ndarray, found: _Found, rate: float) -> float:
     """Judge the order and size of the phases after the artefact."""
-    samples, (_, _, noise, _, level, start) = row
+    _, _, noise, _, level, start = found
     after = int(start) + int(_ARTIFACT_MS * rate / 1000.0) + 1
     skip = max(1, int((_EARLIEST_PEAK_MS - _ARTIFACT_MS) * rate / 1000.0) - max(-after, 0))
     curve, floor = samples[max(after, 0) :] - level, 4.0 * noise

@@ -8,14 +8,21 @@ from pathlib import Path
 
 from ncs_cb.model import Decision, Details, RecordingOverride, Source, Study
 from ncs_cb.readers._shared.folders import StudyInput, unique_names
-from ncs_cb.review_file import LOG_FILE, TornLogWarning, is_log, log_path, still_standing
-from ncs_cb.review_file import load as load_log
+from ncs_cb.review_file import LOG_FILE, Log, TornLogWarning, is_log, still_standing
 
 
-def with_review(study: Study, found: StudyInput) -> Study:
-    """Add the corrections that lie beside the recordings; others' are named, not applied."""
-    path = log_path(found.path)
-    log = load_log(path)
+def with_review(study: Study, found: StudyInput, path: Path, log: Log) -> Study:
+    """Add the corrections that lie beside the recordings; others' are named, not applied.
+
+    Parameters
+    ----------
+    study : Study
+    found : StudyInput
+    path : Path
+        Where the log of its corrections lies.
+    log : Log
+        What stands in it.
+    """
     decisions = [
         Decision(other.name, "review", "not applied", "the corrections of another study")
         for other in _other_logs(found, path)
@@ -35,9 +42,9 @@ def with_review(study: Study, found: StudyInput) -> Study:
     )
 
 
-def with_assigned(told: Details, found: StudyInput) -> Details:
+def with_assigned(told: Details, found: StudyInput, log: Log) -> Details:
     """Add the sites that a review gave to unassigned stimuli to what ``study.toml`` says."""
-    events, _ = still_standing(load_log(log_path(found.path)).corrections)
+    events, _ = still_standing(log.corrections)
     if not events:
         return told
     known = {name for _, name in unique_names(found)} if found.path.is_dir() else {found.path.name}
@@ -53,7 +60,7 @@ def with_assigned(told: Details, found: StudyInput) -> Details:
 def _other_logs(found: StudyInput, own: Path) -> list[Path]:
     """List logs that speak of these recordings but belong to a file or folder by itself."""
     logs = [path for path in found.files if is_log(path) and path != own]
-    folder = found.path.parent / LOG_FILE
-    if found.path in found.files and folder.is_file():
-        logs.append(folder)
+    if found.path in found.files:
+        folder = found.path.parent / LOG_FILE
+        logs += [folder] if folder.is_file() else []
     return logs

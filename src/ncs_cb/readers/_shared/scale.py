@@ -9,7 +9,6 @@ from typing import TypeVar
 
 import numpy as np
 
-from ncs_cb._kernels.sweeps import Sweeps, extents
 from ncs_cb.errors import ReadError, UnitError
 from ncs_cb.knowledge.thresholds import value
 from ncs_cb.model import Trace, TypedResponse
@@ -22,7 +21,10 @@ _AMPLITUDE, _LATENCY = "negative_peak_amplitude_mv", "onset_latency_ms"
 
 
 def checked_scale(
-    traces: Sequence[Trace], sweeps: Sweeps, rows: Sequence[TypedResponse], name: str
+    traces: Sequence[Trace],
+    reach_mv: Sequence[float],
+    rows: Sequence[TypedResponse],
+    name: str,
 ) -> tuple[tuple[Trace, ...], tuple[TypedResponse, ...]]:
     """Refuse a recording none of whose amplitudes its unit can be true of; flag a single such one.
 
@@ -30,8 +32,8 @@ def checked_scale(
     ----------
     traces : sequence of Trace
         Of one recording.
-    sweeps : Sweeps
-        Of these traces.
+    reach_mv : sequence of float
+        How far the samples of each trace reach behind what is skipped; NaN where nobody knows.
     rows : sequence of TypedResponse
         Printed values of one recording.
     name : str
@@ -50,7 +52,7 @@ def checked_scale(
     ReadError
         If the latencies cannot be milliseconds.
     """
-    measured = _measured(traces, sweeps)
+    measured = _measured(traces, reach_mv)
     printed = [(i, r.kind, r.values.get(_AMPLITUDE)) for i, r in enumerate(rows)]
     latencies = [r.values[_LATENCY] for r in rows if r.kind == "motor" and r.values.get(_LATENCY)]
     if latencies and max(latencies) < value("scale.shortest_latency_ms"):
@@ -69,25 +71,27 @@ def checked_scale(
     )
 
 
-def _measured(traces: Sequence[Trace], sweeps: Sweeps) -> list[tuple[int, str, float | None]]:
+def _measured(
+    traces: Sequence[Trace], reach_mv: Sequence[float]
+) -> list[tuple[int, str, float | None]]:
     """Give place, kind and size of the responses; none where every one is of a usual size."""
+    unusual = [1 for t, reach in zip(traces, reach_mv, strict=True) if not _is_usual(t.kind, reach)]
+    if not unusual:
+        return []
     own = [(i, trace) for i, trace in enumerate(traces) if trace.kind in _LIMITS]
-    if not own:
-        return []
-    known = extents(sweeps, [_start(t) if t.kind in _LIMITS else 0 for t in traces])
-    if all(_is_usual(trace.kind, known[i]) for i, trace in own):
-        return []
     return [(i, trace.kind, _response_mv(trace)) for i, trace in own]
 
 
-def _is_usual(kind: str, extent_mv: float) -> bool:
+def _is_usual(kind: str, reach_mv: float) -> bool:
     """Tell whether samples that reach so far can hold no response of a size to be asked about.
 
     What strays farthest from the median reaches over half of it at least, and over all of it at
     most.
     """
+    if kind not in _LIMITS:
+        return True  # an F wave is asked about nowhere
     smallest, largest = _sizes(kind)
-    return 2.0 * smallest < extent_mv * (1.0 - 1e-9) and extent_mv * (1.0 + 1e-9) < largest
+    return 2.0 * smallest < reach_mv * (1.0 - 1e-9) and reach_mv * (1.0 + 1e-9) < largest
 
 
 @cache
@@ -198,5 +202,11 @@ def _after(trace: Trace) -> np.ndarray | None:
 
 
 def _start(trace: Trace) -> int:
-    skipped_ms = value(f"{_LIMITS[trace.kind]}.skipped_ms")
-    return max(trace.stimulus_index, 0) + round(skipped_ms * trace.sampling_rate_hz / 1000.0)
+    skipped = round(skipped_ms(trace.kind) * trace.sampling_rate_hz / 1000.0)
+    return max(trace.stimulus_index, 0) + skipped
+
+
+@cache
+def skipped_ms(kind: str) -> float:
+    """Give how much behind the stimulus is skipped before the response of a kind is looked for."""
+    return value(f"{_LIMITS[kind]}.skipped_ms") if kind in _LIMITS else 0.0

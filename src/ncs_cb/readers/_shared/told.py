@@ -151,7 +151,12 @@ def apply(recording: Recording, told: RecordingOverride, name: str) -> Recording
     StudyError
         If a site is named that the recording does not have.
     """
-    recording = _asked(recording, told, name)
+    if not (recording.traces or recording.typed_responses):
+        return recording
+    # numpy: only where there are samples or numbers
+    from ncs_cb.readers._shared.doubts import asked
+
+    recording = asked(recording, told, name)
     answers: tuple[Trace | TypedResponse, ...] = (*recording.traces, *recording.typed_responses)
     if told == _NOTHING_TOLD or not answers:
         return recording
@@ -164,35 +169,6 @@ def apply(recording: Recording, told: RecordingOverride, name: str) -> Recording
         typed_responses=tuple(_told_of(t, told, distances) for t in recording.typed_responses),
         decisions=(*recording.decisions, *decisions),
     )
-
-
-def _asked(recording: Recording, told: RecordingOverride, name: str) -> Recording:
-    """Give a recording with what its samples and sizes say against it."""
-    if not (recording.traces or recording.typed_responses):
-        return recording
-    # numpy: only where there are samples or numbers
-    from ncs_cb.readers._shared.doubts import questioned
-    from ncs_cb.readers._shared.scale import checked_scale
-    from ncs_cb.readers._shared.stated import against_stated
-    from ncs_cb.readers._shared.zero import sweeps_of_traces
-
-    traces, rows = recording.traces, recording.typed_responses
-    sweeps, decisions = sweeps_of_traces(traces), recording.decisions
-    if traces:
-        traces, doubts = questioned(
-            traces,
-            sweeps,
-            name,
-            delay_ms=told.stimulus_delay_ms,
-            is_polarity_told=told.polarity in ("negative_up", "negative_down"),
-        )
-        traces, against = against_stated(traces, decisions, name)
-        decisions = (*decisions, *doubts, *against)
-        if recording.unassigned:
-            traces = tuple(replace(t, flags=(*t.flags, "unassigned_stimulus")) for t in traces)
-    if told.unit is None:
-        traces, rows = checked_scale(traces, sweeps, rows, name)
-    return replace(recording, traces=traces, typed_responses=rows, decisions=decisions)
 
 
 def _refuse_absent_sites(told: RecordingOverride, held: set[str], name: str) -> None:

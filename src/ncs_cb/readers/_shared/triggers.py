@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 import numpy as np
 
@@ -16,6 +17,7 @@ _NAME = re.compile(
 )
 
 
+@lru_cache(maxsize=512)
 def is_trigger(label: str) -> bool:
     """Tell whether a signal's label says that it holds triggers.
 

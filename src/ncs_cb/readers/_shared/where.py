@@ -57,7 +57,8 @@ def where_of(
             f"{', '.join(sorted(filter(None, voiced)))}.",
             hint="Leave 'nerve' out: each stimulus names its own.",
         )
-    _note_overruled(told.nerve, voiced | {field.nerve}, "nerve", source.name, decisions)
+    if told.nerve is not None:
+        _note_overruled(told.nerve, voiced | {field.nerve}, "nerve", source.name, decisions)
     named = [told.nerve or one.nerve or field.nerve for one in spoken]
     if None in named:
         owners = {nerve_of_muscle(c.muscle) for c in channels}
@@ -71,8 +72,9 @@ def where_of(
         decisions.append(Decision(source.name, "nerve", nerve, reason))
         named = [name or nerve for name in named]
     sides = _sides(field, channels, spoken, source)
-    said = {field.side, *(c.side for c in channels), *(one.side for one in spoken)}
-    _note_overruled(told.side, said, "side", source.name, decisions)
+    if told.side is not None:
+        said = {field.side, *(c.side for c in channels), *(one.side for one in spoken)}
+        _note_overruled(told.side, said, "side", source.name, decisions)
     nerves = tuple(name for name in named if name is not None)
     for nerve, one in zip(nerves, spoken, strict=True):
         position(nerve, one.site or "")
@@ -80,11 +82,11 @@ def where_of(
 
 
 def _note_overruled(
-    told: str | None, said: Iterable[str | None], what: str, name: str, decisions: list[Decision]
+    told: str, said: Iterable[str | None], what: str, name: str, decisions: list[Decision]
 ) -> None:
     """Say where ``study.toml`` wins over what the file says."""
     others = sorted({word for word in said if word is not None and word != told})
-    if told is not None and others:
+    if others:
         reason = f"as study.toml says; the file itself says {', '.join(others)}"
         decisions.append(Decision(name, "overruled", f"{what} {told}", reason))
 

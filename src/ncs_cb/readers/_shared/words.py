@@ -55,7 +55,7 @@ def translated(text: str, words: Mapping[str, Mapping[str, str]]) -> str:
     >>> translated("Reiz Ort II re 8 mA", {"sites": {"ortii": "below_elbow"}})
     'Reiz below elbow re 8 mA'
     """
-    known = [(what, words[what]) for what in _IN_LAB if words.get(what)]
+    known = [(what, words[what]) for what in _IN_LAB if words.get(what)] if words else []
     if not known:
         return text
     parts, made, at = text.split(), list[str](), 0

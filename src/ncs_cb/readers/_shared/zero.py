@@ -3,65 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 
 from ncs_cb._kernels.facts import DOUBTED, NOT_SEEN
-from ncs_cb._kernels.sweeps import Sweeps, find_pulses, sweeps_of
 from ncs_cb.knowledge.thresholds import value
 from ncs_cb.model import Decision, Trace
 
 
-@dataclass(frozen=True, slots=True)
-class Pulse:
-    """Sample at which an artefact begins, or None; and whether another one is as likely."""
-
-    index: int | None = None
-    is_doubtful: bool = False
-
-
 def counted_from_pulse(
-    traces: Sequence[Trace], sweeps: Sweeps, decisions: list[Decision]
-) -> list[Trace]:
+    traces: Sequence[Trace], seen: Sequence[int], decisions: list[Decision]
+) -> Sequence[Trace]:
     """Count from the artefact where it is clear that it lies beside the marker.
 
     Parameters
     ----------
     traces : sequence of Trace
         Of one recording.
-    sweeps : Sweeps
-        Of these traces.
+    seen : sequence of int
+        Sample at which the artefact of each begins, or ``NOT_SEEN`` or ``DOUBTED``.
     decisions : list of Decision
         What was settled is appended.
 
     Returns
     -------
-    list of Trace
-        ``stimulus_realigned`` where the artefact was found beside the marker;
-        ``stimulus_time_uncertain`` where there are two, or none although other sweeps of the
-        recording show theirs beside the marker.
+    sequence of Trace
+        The same where nothing is to be said; else ``stimulus_realigned`` where the artefact was
+        found beside the marker, ``stimulus_time_uncertain`` where there are two, or none although
+        other sweeps of the recording show theirs beside the marker.
     """
     pulses = [
-        pulse if trace.kind == "motor" else _PULSES[NOT_SEEN]
-        for trace, pulse in zip(traces, pulses_in(sweeps), strict=True)
+        at if trace.kind == "motor" else NOT_SEEN for trace, at in zip(traces, seen, strict=True)
     ]
-    shifts = [_shift_ms(trace, pulse) for trace, pulse in zip(traces, pulses, strict=True)]
+    at_markers = [trace.stimulus_index for trace in traces]
+    if pulses == at_markers:
+        return traces
+    shifts = [_shift_ms(trace, at) for trace, at in zip(traces, pulses, strict=True)]
     beside = value("stimulus_time.at_marker_ms")
-    is_late = any(shift is not None and abs(shift) > beside for shift in shifts)
-    if not is_late and not any(pulse.is_doubtful for pulse in pulses):
-        return list(traces)
+    is_late = bool([shift for shift in shifts if shift is not None and abs(shift) > beside])
+    if not is_late and DOUBTED not in pulses:
+        return traces
     made = []
-    for trace, pulse, shift in zip(traces, pulses, shifts, strict=True):
+    for trace, at, shift in zip(traces, pulses, shifts, strict=True):
         where = f"{trace.site.stimulation_site}, sweep {trace.sweep}"
-        if pulse.is_doubtful or (shift is None and is_late and trace.kind == "motor"):
+        if at == DOUBTED or (shift is None and is_late and trace.kind == "motor"):
             why = (
                 "two sharp deflections may be the artefact"
-                if pulse.is_doubtful
+                if at == DOUBTED
                 else "no artefact is seen; in other sweeps it lies beside the marker"
             )
             decisions.append(Decision(trace.recording, "stimulus time", f"{where}: uncertain", why))
             made.append(replace(trace, flags=(*trace.flags, "stimulus_time_uncertain")))
-        elif shift is not None and is_late and pulse.index != trace.stimulus_index:
+        elif shift is not None and is_late and at != trace.stimulus_index:
             decisions.append(
                 Decision(
                     trace.recording,
@@ -71,33 +64,16 @@ def counted_from_pulse(
                 )
             )
             flags = (*trace.flags, "stimulus_realigned")
-            made.append(replace(trace, stimulus_index=pulse.index or 0, flags=flags))
+            made.append(replace(trace, stimulus_index=at, flags=flags))
         else:
             made.append(trace)
     return made
 
 
-def _shift_ms(trace: Trace, pulse: Pulse) -> float | None:
-    if pulse.index is None:
+def _shift_ms(trace: Trace, at: int) -> float | None:
+    if at in (NOT_SEEN, DOUBTED):
         return None
-    return (pulse.index - trace.stimulus_index) * 1000.0 / trace.sampling_rate_hz
-
-
-def sweeps_of_traces(traces: Sequence[Trace]) -> Sweeps:
-    """Give traces as the kernel takes them."""
-    return sweeps_of(
-        [t.samples_mv for t in traces],
-        [t.sampling_rate_hz for t in traces],
-        [t.stimulus_index for t in traces],
-    )
-
-
-def pulses_in(sweeps: Sweeps) -> list[Pulse]:
-    """Find the artefact of the stimulus in each sweep: a jump that goes back at once."""
-    return [_PULSES.get(at) or Pulse(at) for at in find_pulses(sweeps, pulse_limits())]
-
-
-_PULSES = {NOT_SEEN: Pulse(), DOUBTED: Pulse(None, is_doubtful=True)}
+    return (at - trace.stimulus_index) * 1000.0 / trace.sampling_rate_hz
 
 
 @cache

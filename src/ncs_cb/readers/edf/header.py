@@ -62,6 +62,10 @@ class Header:
     record_s: float
     record_s_text: str
     signals: tuple[Signal, ...]
+    ordinary: tuple[Signal, ...]
+    """Those with samples that are no annotations."""
+    lists: tuple[Signal, ...]
+    """Those with annotations."""
     n_bytes: int
     sample_bytes: int
     record_samples: int
@@ -108,10 +112,8 @@ def parse_header(data: bytes) -> Header:
     record_s = number(duration, "data record duration")
     if len(data) < n_bytes:
         raise ReadError(f"truncated: the header alone needs {n_bytes} bytes, got {len(data)}.")
-    padded = data[256:n_bytes].decode("latin-1")
-    columns = padded.replace("\0", " ")
-    salvaged = salvaged if padded == columns else ["fields padded with zero bytes"]
-    signals = _signals(columns, n_signals)
+    signals, ordinary, lists, is_padded = _signals(data[256:n_bytes], n_signals)
+    salvaged = ["fields padded with zero bytes"] if is_padded else salvaged
     sample_bytes = 2 if version == EDF_VERSION else 3
     samples = signals[-1].offset + signals[-1].n_samples
     n_records = _records(stated, len(data) - n_bytes, samples * sample_bytes, salvaged)
@@ -127,6 +129,8 @@ def parse_header(data: bytes) -> Header:
         record_s,
         duration,
         signals,
+        ordinary,
+        lists,
         n_bytes,
         sample_bytes,
         samples,
@@ -186,7 +190,12 @@ def _records(stated: int, n_body: int, record_bytes: int, salvaged: list[str]) -
 
 # The machine of a laboratory writes the same signal headers over and over.
 @lru_cache(maxsize=512)
-def _signals(text: str, n_signals: int) -> tuple[Signal, ...]:
+def _signals(
+    data: bytes, n_signals: int
+) -> tuple[tuple[Signal, ...], tuple[Signal, ...], tuple[Signal, ...], bool]:
+    """Give all signals, the ordinary ones, those with annotations; and whether zeros fill it up."""
+    padded = data.decode("latin-1")
+    text = padded.replace("\0", " ")
     columns: list[list[str]] = []
     at = 0
     for width in _WIDTHS[:-1]:
@@ -200,7 +209,10 @@ def _signals(text: str, n_signals: int) -> tuple[Signal, ...]:
         unit = c.replace("\u00c2\u00b5", "\u00b5").replace("\u00ce\u00bc", "\u00b5")
         signals.append(Signal(a, b, unit, d, e, f, g, h, n_samples, offset))
         offset += n_samples
-    return tuple(signals)
+    held = [s for s in signals if s.n_samples]
+    ordinary = tuple([s for s in held if not s.is_annotation])
+    lists = tuple([s for s in held if s.is_annotation])
+    return tuple(signals), ordinary, lists, text != padded
 
 
 def _integer(text: str, what: str, low: int, high: int) -> int:
@@ -283,10 +295,15 @@ def sampling_rate(header: Header, signal: Signal) -> float:
     ReadError
         If the rate cannot be that of a nerve conduction study.
     """
-    rate = signal.n_samples / header.record_s
+    return _rate(signal.n_samples, header.record_s, header.record_s_text)
+
+
+@lru_cache(maxsize=512)
+def _rate(n_samples: int, record_s: float, record_s_text: str) -> float:
+    rate = n_samples / record_s
     whole = round(rate)
-    digits = len(header.record_s_text.partition(".")[2])
+    digits = len(record_s_text.partition(".")[2])
     step = 10.0**-digits if digits else 1e-9
-    if whole > 0 and abs(signal.n_samples / whole - header.record_s) <= step:
+    if whole > 0 and abs(n_samples / whole - record_s) <= step:
         rate = float(whole)
     return check_rate(rate)

@@ -27,6 +27,7 @@ _MONTH_NAMES = (
 )
 _MONTHS = {name: number for number, name in enumerate(_MONTH_NAMES, start=1)}
 _OLDEST_YEARS = 120
+_NOTHING_SAID = Details()
 _STARTDATE = re.compile(r"Startdate\s+(\S+)")
 _LONG_DAY = re.compile(r"(\d{1,2})-([A-Za-z]{3})-(\d{4})", re.ASCII)
 _SHORT_DAY = re.compile(r"(\d\d)\.(\d\d)\.(\d\d)", re.ASCII)
@@ -59,7 +60,7 @@ def person_of(header: Header, name: str, *, keep_identity: bool) -> Person:
         parts = header.patient.split()
         sex = {"F": "female", "M": "male"}.get(parts[1]) if len(parts) > 1 else None
         born = day(parts[2]) if len(parts) > 2 else None
-        named = any(part != "X" for part in (*parts[:1], *parts[2:]))
+        named = not {*parts[:1], *parts[2:]} <= {"X"}
     age = _age(born, recorded)
     decisions = []
     if disagree:
@@ -84,7 +85,9 @@ def person_of(header: Header, name: str, *, keep_identity: bool) -> Person:
         )
     notes = (header.patient, header.recording) if keep_identity else ()
     return Person(
-        Details(visit_date=recorded, age_years=age, sex=sex),  # type: ignore[arg-type]
+        Details(visit_date=recorded, age_years=age, sex=sex)  # type: ignore[arg-type]
+        if recorded or sex
+        else _NOTHING_SAID,  # there is no age without a date
         hashlib.sha256(born.isoformat().encode()).hexdigest() if born else None,
         tuple(decisions),
         tuple(note for note in notes if note),

@@ -147,7 +147,7 @@ def _in_usual_words(times: Timeline, source: Input) -> Timeline:
     return replace(
         times,
         annotations=tuple(
-            a if plain(a.text) in told else replace(a, text=translated(a.text, source.words))
+            a if plain(a.text) in told else a._replace(text=translated(a.text, source.words))
             for a in times.annotations
         ),
     )
@@ -186,7 +186,7 @@ def _channels(
     header: Header, field: Named, source: Input, decisions: list[Decision]
 ) -> list[Channel]:
     """Choose the signals that hold responses: those whose label names a muscle, or NC or EMG."""
-    ordinary = [s for s in header.signals if not s.is_annotation and s.n_samples]
+    ordinary = header.ordinary
     if not ordinary:
         raise StudyError("the file holds annotations but no signal.")
     named = [(s, from_label(translated(s.label, source.words))) for s in ordinary]
@@ -324,8 +324,9 @@ def _stray(n_samples: int, file: str) -> list[Decision]:
 
 def _of_channel(channel: Channel, where: Where) -> list[int]:
     """Give the stimuli whose answers this channel recorded."""
-    one_sided = len(set(where.sides)) == 1
-    return [i for i, side in enumerate(where.sides) if one_sided or channel.side in (None, side)]
+    if len(set(where.sides)) == 1:
+        return list(range(len(where.sides)))
+    return [i for i, side in enumerate(where.sides) if channel.side in (None, side)]
 
 
 def _traces(
@@ -342,8 +343,9 @@ def _traces(
     mine = _of_channel(channel, where)
     if not mine:
         return []
-    cues = [cues[i] for i in mine]
-    plan = replace(plan, spans=tuple(plan.spans[i] for i in mine))
+    if len(mine) < len(cues):
+        cues = [cues[i] for i in mine]
+        plan = replace(plan, spans=tuple(plan.spans[i] for i in mine))
     places = [(where.nerves[i], where.sides[i]) for i in mine]
     blocks, stray = _in_millivolts(channel, header, source.data, plan)
     decisions += _stray(stray, source.name)
@@ -364,7 +366,7 @@ def _traces(
             samples,
             channel.rate,
             index,
-            Site(place[0], place[1], channel.muscle, cue.spoken.site or ""),
+            _site(*place, channel.muscle, cue.spoken.site or ""),
             source.name,
             where.kind,
             stimulus_of(cue.spoken),
@@ -380,20 +382,24 @@ def _traces(
     ]
 
 
+# A nerve is stimulated at the same few sites in file after file.
+@lru_cache(maxsize=1024)
+def _site(nerve: str, side: Side, muscle: str, stimulated: str) -> Site:
+    return Site(nerve, side, muscle, stimulated)
+
+
 def _in_millivolts(
     channel: Channel, header: Header, data: bytes, plan: Plan
 ) -> tuple[np.ndarray | list[np.ndarray], int]:
     """Cut the signal and scale it to mV, sign as in the file; count what no scale holds for."""
     scale = channel.amplifier.scale
     cuts = cut(header, channel.signal, data, [(span.start, span.stop) for span in plan.spans])
-    if len({len(c) for c in cuts}) == 1:
-        cuts = [np.array(cuts)]
-    stray = _beyond(cuts, scale)
+    stray = _beyond(cuts, scale, header.sample_bytes)
     blocks = [_scaled(cut, channel.amplifier, stray > 0) for cut in cuts]
     return (blocks[0] if blocks[0].ndim == 2 else blocks), stray
 
 
-def _beyond(cuts: list[np.ndarray], scale: Scale) -> int:
+def _beyond(cuts: list[np.ndarray], scale: Scale, sample_bytes: int) -> int:
     """Count the samples outside the digital range; many of them are refused.
 
     Raises
@@ -401,7 +407,15 @@ def _beyond(cuts: list[np.ndarray], scale: Scale) -> int:
     ReadError
         If they are more than spikes of a converter.
     """
-    if all(scale.digital_min <= c.min() and c.max() <= scale.digital_max for c in cuts if c.size):
+    # Nothing lies beyond the least or the greatest number that there is.
+    least, most = 1 - 2 ** (8 * sample_bytes - 1), 2 ** (8 * sample_bytes - 1) - 2
+    is_within = [
+        (scale.digital_min < least or scale.digital_min <= c.item(c.argmin()))
+        and (scale.digital_max > most or c.item(c.argmax()) <= scale.digital_max)
+        for c in cuts
+        if c.size
+    ]
+    if all(is_within):
         return 0
     beyond = sum(
         int(((c < scale.digital_min) | (c > scale.digital_max)).sum()) for c in cuts if c.size
@@ -420,10 +434,11 @@ def _scaled(digital: np.ndarray, amplifier: Amplifier, has_stray: bool) -> np.nd
     physical: np.ndarray = digital.astype(np.float64)
     if has_stray:
         physical[(digital < scale.digital_min) | (digital > scale.digital_max)] = np.nan
-    physical -= scale.digital_min
+    physical -= float(scale.digital_min)
     physical *= scale.gain
     physical += scale.physical_min
-    physical *= amplifier.factor
+    if amplifier.factor != 1.0:
+        physical *= amplifier.factor
     return physical
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,8 +15,8 @@ from ncs_cb.readers.edf.tal import Timeline
 def with_triggers(times: Timeline, header: Header, data: bytes) -> Timeline:
     """Add the triggers of a signal such as BDF's ``Status`` to the annotations, as ``S 1``."""
     added = []
-    for signal in header.signals:
-        if signal.is_annotation or not signal.n_samples or not is_trigger(signal.label):
+    for signal in header.ordinary:
+        if not is_trigger(signal.label):
             continue
         rate = signal.n_samples / header.record_s
         for sample, text in codes(digital(header, signal, data)):
@@ -27,21 +26,27 @@ def with_triggers(times: Timeline, header: Header, data: bytes) -> Timeline:
 
 
 def cut(
-    header: Header, signal: Signal, data: bytes, spans: Sequence[tuple[int, int]]
+    header: Header, signal: Signal, data: bytes, spans: list[tuple[int, int]]
 ) -> list[np.ndarray]:
     """Give stretches of one signal as integers, each from its first sample to before its last.
 
-    Of a long recording only the records that hold them are copied.
+    Those of one length come as one block, with a row each. Of a long recording only the records
+    that hold them are copied.
     """
     n, most = signal.n_samples, header.n_records
     records = [(start // n, min(-(-stop // n), most)) for start, stop in spans]
-    if sum(last - first for first, last in records) >= most:
+    if sum([last - first for first, last in records]) >= most:
         flat = digital(header, signal, data)
-        return [flat[start:stop] for start, stop in spans]
-    return [
-        digital(header, signal, data, slice(first, last))[start - first * n : stop - first * n]
-        for (start, stop), (first, last) in zip(spans, records, strict=True)
-    ]
+        length, rest = divmod(len(flat), len(spans))
+        if length and not rest and spans == [(i, i + length) for i in range(0, len(flat), length)]:
+            return [flat.reshape(len(spans), length)]  # they follow on one another
+        cuts = [flat[start:stop] for start, stop in spans]
+    else:
+        cuts = [
+            digital(header, signal, data, slice(first, last))[start - first * n : stop - first * n]
+            for (start, stop), (first, last) in zip(spans, records, strict=True)
+        ]
+    return [np.array(cuts)] if len({len(one) for one in cuts}) == 1 else cuts
 
 
 def digital(

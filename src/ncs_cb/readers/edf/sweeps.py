@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,8 +24,7 @@ _LEAST_AFTER_S = 0.015
 _MOST_SHARED = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """Samples ``start`` to ``stop`` of a signal, and the stimulus counted from ``start``."""
 
     start: int
@@ -69,7 +69,9 @@ def plan_sweeps(
     stretches = list(itertools.pairwise(ends))
     cues, records = _placed(cues, times, header)
     held = set(records)
-    unused = tuple([r + 1 for r in range(header.n_records) if r not in held])
+    n_records = header.n_records
+    is_whole = len(held) == n_records
+    unused = () if is_whole else tuple([r + 1 for r in range(n_records) if r not in held])
     home = _stretch_of(stretches, header.n_records)
 
     def position(onset_s: float, record: int) -> int:
@@ -77,12 +79,14 @@ def plan_sweeps(
         return first * n_samples + round((onset_s - times.onsets_s[first]) * rate)
 
     positions = [position(c.onset_s, r) for c, r in zip(cues, records, strict=True)]
-    given = [position(a.onset_s, a.record) for a in heard.free if looks_given(a.text)]
-    others = [p for p, far in zip(given, apart(given, positions, rate), strict=True) if far]
+    others: list[int] = []
+    if heard.free:
+        given = [position(a.onset_s, a.record) for a in heard.free if looks_given(a.text)]
+        others = [p for p, far in zip(given, apart(given, positions, rate), strict=True) if far]
     refuse_shared_instants(cues, positions, rate)
     homes = [home[r] for r in records]
     gaps = "" if header.is_interrupted or len(stretches) == 1 else " (the records leave gaps)"
-    longest = max(stretches[h][1] - stretches[h][0] for h in homes) * header.record_s
+    longest = max([stretches[h][1] - stretches[h][0] for h in homes]) * header.record_s
     is_alone = len(set(homes)) == len(homes) and not _held(others, stretches, n_samples, homes)
     if is_alone and longest <= _LONGEST_SWEEP_S:
         edges = [(stretches[h][0] * n_samples, stretches[h][1] * n_samples) for h in homes]
@@ -121,23 +125,23 @@ def _placed(cues: Sequence[Cue], times: Timeline, header: Header) -> tuple[list[
     samples of its own, the writer meant the latter.
     """
     records = [_record_of(cue, times, header) for cue in cues]
+    if len(set(records)) == len(records):
+        return list(cues), records
     own = [cue.record for cue in cues]
-    crowded = len({(r, round(c.onset_s * 1e6)) for r, c in zip(records, cues, strict=True)}) < len(
-        cues
-    )
+    moments = {(r, round(c.onset_s * 1e6)) for r, c in zip(records, cues, strict=True)}
     if (
-        crowded
+        len(moments) < len(cues)
         and all(0 <= c.onset_s < header.record_s for c in cues)
         and len(set(own)) == len(own)
     ):
-        moved = [replace(c, onset_s=times.onsets_s[c.record] + c.onset_s) for c in cues]
+        moved = [c._replace(onset_s=times.onsets_s[c.record] + c.onset_s) for c in cues]
         return moved, own
     return list(cues), records
 
 
 def _refuse_overlaps(edges: Sequence[tuple[int, int]], n_held: int) -> None:
     """Refuse sweeps that share their samples: a small file could ask for any memory so."""
-    asked = sum(stop - start for start, stop in edges)
+    asked = sum([stop - start for start, stop in edges])
     if asked > _MOST_SHARED * n_held:
         raise ReadError(
             f"its {len(edges)} stimuli lie in one another: their sweeps would be "

@@ -20,7 +20,7 @@ _COARSEST_STAMP_S = 0.010
 # No interrupted file leaves a gap as short as the rounding of stamps that are this fine.
 _FINE_STAMP_S = 0.0011
 
-_STAMP = re.compile(rb"([+-]\d{1,15}(?:\.\d{0,20})?)(?:\x15(\d{0,15}(?:\.\d{0,20})?))?")
+_STAMP = re.compile(rb"[+-]\d{1,15}(?:\.\d{0,20})?(?:\x15\d{0,15}(?:\.\d{0,20})?)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +46,12 @@ def timeline(header: Header, data: bytes) -> Timeline:
         If a list is malformed, or an EDF+ record does not say when it begins: the continuity
         is then in doubt, and a guess could put a stimulus at the wrong site.
     """
-    signals = [s for s in header.signals if s.is_annotation and s.n_samples]
-    if not signals:
+    if not header.lists:
         if header.is_plus:
             raise ReadError("an EDF+ file without annotation signal does not keep time.")
         return Timeline(tuple(i * header.record_s for i in range(header.n_records)), ())
     width, step = header.sample_bytes, header.record_bytes
-    spans = [(s.offset * width, (s.offset + s.n_samples) * width) for s in signals]
+    spans = [(s.offset * width, (s.offset + s.n_samples) * width) for s in header.lists]
     onsets: list[float] = []
     annotations: list[Annotation] = []
     encodings: set[str] = set()
@@ -87,11 +86,13 @@ def _parse(
     Give the record's onset if it keeps time, and with how many digits it is written.
     """
     begins, digits = None, 0
-    for number, (stamp, texts) in enumerate(read_block(block, record)):
-        onset = float(stamp.partition(b"\x15")[0])
-        if keeps_time and number == 0 and texts and not texts[0]:
+    for stamp, texts in read_block(block, record):
+        written = stamp.partition(b"\x15")[0]
+        onset = float(written)
+        if keeps_time and texts and not texts[0]:
             begins = onset
-            digits = len(stamp.partition(b"\x15")[0].partition(b".")[2])
+            digits = len(written.partition(b".")[2])
+        keeps_time = False  # the first list alone does
         for raw in texts:
             if raw:
                 text, encoding = decode_label(raw, _names_a_site)
@@ -143,9 +144,9 @@ def breaks(header: Header, times: Timeline, rate: float) -> list[int]:
         is_long = header.n_records * header.record_s > 2.0 * times.step_s
         is_straight = is_long and all(abs(off) <= step for off in line)
         grace = max(grace, step if is_straight else min(step, _COARSEST_STAMP_S))
-    shift, found = 0.0, []
+    shift, found, record_s = 0.0, [], header.record_s
     for number, begins in enumerate(times.onsets_s):
-        off = begins - first - number * header.record_s
+        off = begins - first - number * record_s
         if abs(off - shift) > grace:
             found.append(number)
             shift = off

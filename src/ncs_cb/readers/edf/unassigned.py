@@ -55,15 +55,17 @@ def find_unassigned(
     name : str
         What the file is called.
     """
+    waiting = [a for a in heard.free if not is_note(a.text)]
+    told = {a.record for a in times.annotations}
+    if not waiting and len(told) == header.n_records:
+        return ()
     found = []
     rate, per_record, _ = signals[0]
     in_records = _one_per_record(header, plan, per_record)
     held = {span.start // per_record for span in plan.spans}
     named = [span.start + span.stimulus_index for span in plan.spans]
-    waiting = [a for a in heard.free if not is_note(a.text)]
-    said = {a.record for a in times.annotations} | held
     asks_silent = in_records and header.is_interrupted
-    silent = [r for r in range(header.n_records) if r not in said] if asks_silent else []
+    silent = sorted(set(range(header.n_records)) - told - held) if asks_silent else []
     if not (waiting or silent):
         return ()
     tracks = [(of_signal, n, samples()) for of_signal, n, samples in signals]

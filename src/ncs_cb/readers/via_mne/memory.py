@@ -14,7 +14,6 @@ from ncs_cb.readers._shared.names import from_label
 from ncs_cb.readers._shared.scale import checked_scale
 from ncs_cb.readers._shared.stated import against_stated
 from ncs_cb.readers._shared.told import left_unassigned
-from ncs_cb.readers._shared.zero import sweeps_of_traces
 from ncs_cb.readers.via_mne.continuous import found_in_raw
 from ncs_cb.readers.via_mne.sweeps import (
     Found,
@@ -134,10 +133,11 @@ def study_from_epochs(
         kind,
         RecordingOverride(polarity=polarity),
     )
-    sweeps, is_told = sweeps_of_traces(traces), polarity != "auto"
-    asked, doubts = questioned(traces, sweeps, study_id, delay_ms=None, is_polarity_told=is_told)
+    asked, doubts, reach_mv = questioned(
+        traces, study_id, delay_ms=None, is_polarity_told=polarity != "auto"
+    )
     asked, against = against_stated(asked, decisions, study_id)
-    asked, _ = checked_scale(asked, sweeps, (), study_id)
+    asked, _ = checked_scale(asked, reach_mv, (), study_id)
     kept = tuple(d for d in (*decisions, *doubts, *against) if d.topic != "sweeps")
     if found.unassigned:
         texts = [f"'{u.text}'" for u in found.unassigned]
