@@ -43,7 +43,8 @@ def run(function, samples, rate, stimulus, limit=np.inf):
     """Measure samples; give numbers and facts."""
     m, n = samples.shape
     scale = _kernels.scale_of(rate, n)
-    tables = (scale.means, scale.sums, scale.squares, scale.turns, scale.ratio, scale.head)
+    tables = (scale.means, scale.courses, scale.sums, scale.squares)
+    tables = (*tables, scale.turns, scale.ratio, scale.head)
     held = [
         Watched(a)
         for a in (

@@ -20,9 +20,35 @@ EXPORTED int64_t part_place_of(const double *v, int64_t a, int64_t b, double val
     return place_of(v, a, b, value);
 }
 
-EXPORTED int64_t part_first_from(const double *v, int64_t a, int64_t b, double level)
+EXPORTED int64_t part_first_on(const double *v, int64_t a, int64_t b, int64_t which, double level)
 {
-    return first_from(v, a, b, level);
+    return first_on(v, a, b, (Wanted)which, level);
+}
+
+EXPORTED int64_t part_last_on(const double *v, int64_t a, int64_t b, int64_t which, double level)
+{
+    return last_on(v, a, b, (Wanted)which, level);
+}
+
+EXPORTED int64_t part_last_away(const double *v, int64_t a, int64_t b, double level, double bound)
+{
+    return last_away(v, a, b, level, bound);
+}
+
+EXPORTED double part_farthest(const void *v, int64_t is_double, int64_t a, int64_t b, double base)
+{
+    return farthest(samples_of(v, is_double), a, b, base);
+}
+
+EXPORTED int64_t part_first_bend(const void *v, int64_t is_double, int64_t a, int64_t b, int64_t lag,
+                                 double edge)
+{
+    return first_bend(samples_of(v, is_double), a, b, lag, edge);
+}
+
+EXPORTED int64_t part_ties_in(const void *v, int64_t is_double, int64_t a, int64_t b)
+{
+    return ties_in(samples_of(v, is_double), a, b);
 }
 
 EXPORTED double part_most_bend(const void *v, int64_t is_double, int64_t a, int64_t b, int64_t lag)
@@ -40,19 +66,19 @@ EXPORTED int64_t part_all_equal(const void *v, int64_t is_double, int64_t n)
     return all_equal(samples_of(v, is_double), n);
 }
 
-EXPORTED void part_block_means(const void *v, int64_t is_double, int64_t size, int64_t n, double *y)
+EXPORTED double part_block_means(const void *v, int64_t is_double, int64_t size, int64_t n, double *y)
 {
-    block_means(samples_of(v, is_double), size, n, y);
+    return block_means(samples_of(v, is_double), size, n, y);
 }
 
-EXPORTED double part_white_noise(const void *v, int64_t is_double, int64_t n, double *z)
+EXPORTED double part_white_noise(const void *v, int64_t is_double, int64_t n)
 {
-    return white_noise(samples_of(v, is_double), n, z);
+    return white_noise(samples_of(v, is_double), n);
 }
 
-EXPORTED double part_deviation(const void *v, int64_t is_double, int64_t n, double *z)
+EXPORTED double part_deviation(const void *v, int64_t is_double, int64_t n)
 {
-    return deviation(samples_of(v, is_double), n, z);
+    return deviation(samples_of(v, is_double), n);
 }
 
 /* Level and slope of blocks of `size` samples. */

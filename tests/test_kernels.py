@@ -143,8 +143,6 @@ def test_reductions_give_what_their_names_say(parts, dtype):
             assert parts.whole("highest", v, 0, n) == v.argmax()
             assert parts.whole("lowest", v, 0, n) == v.argmin()
             assert parts.whole("place_of", v, 0, n, 9.0) == n
-            high = np.flatnonzero(v >= 1.0)
-            assert parts.whole("first_from", v, 0, n, 1.0) == (high[0] if high.size else n)
             assert parts.number("mean_of", v, 0, n) == pytest.approx(v.mean(), abs=1e-13)
             assert parts.number("mean_of", v, 1, 1) == 0.0
             assert parts.whole("all_equal", x, wide, n) == (v == v[0]).all()
@@ -155,15 +153,67 @@ def test_reductions_give_what_their_names_say(parts, dtype):
                 assert not parts.whole("within", y, wide, n, 1e100)
 
 
+SIDES = [np.less, np.less_equal, np.equal, np.greater_equal]
+
+
+@pytest.mark.parametrize("side", range(4))
+def test_the_first_and_the_last_on_one_side_of_a_level_are_found(parts, side):
+    rng = np.random.default_rng(side)
+    for n in [0, 1, 2, 3, 4, 5, 8, 9, 15, 16, 17, 31, 33, 64, 100]:
+        for share in (0.0, 0.02, 0.2, 1.0):
+            for a in (0, 1, 5):
+                # The rest would be found if it were looked at.
+                v = np.full(a + n + 20, {0: 0.0, 1: 1.0, 2: 1.0, 3: 1.0}[side])
+                v[a : a + n] = 2.0 if side < 3 else 0.0
+                v[a : a + n][rng.random(n) < share] = v[-1]
+                there = a + np.flatnonzero(SIDES[side](v[a : a + n], 1.0))
+                first, last = (there[0], there[-1]) if there.size else (a + n, a - 1)
+                assert parts.whole("first_on", v, a, a + n, side, 1.0) == first
+                assert parts.whole("last_on", v, a, a + n, side, 1.0) == last
+
+
+def test_the_last_that_strays_from_a_level_is_found(parts):
+    rng = np.random.default_rng(5)
+    for n in [0, 1, 3, 4, 7, 8, 30]:
+        for _ in range(20):
+            v = rng.integers(-3, 4, n + 9) * 0.5
+            there = 2 + np.flatnonzero(np.abs(v[2 : 2 + n] - 0.5) >= 1.5)
+            last = there[-1] if there.size else 1
+            assert parts.whole("last_away", v, 2, 2 + n, 0.5, 1.5) == last
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_samples_are_compared_as_their_names_say(parts, dtype):
+    rng, wide = np.random.default_rng(6), int(dtype == "float64")
+    for n in [0, 1, 3, 4, 5, 8, 9, 24, 31]:
+        for _ in range(20):
+            x = (rng.integers(-4, 5, n + 8) * 0.5).astype(dtype)
+            v = x.astype(np.float64)
+            far = np.abs(v[2 : 2 + n] - 0.25).max(initial=0.0)
+            assert parts.number("farthest", x, wide, 2, 2 + n, 0.25) == far
+            assert parts.whole("ties_in", x, wide, 2, 3 + n) == (np.diff(v[2 : 3 + n]) == 0).sum()
+            bends = np.abs(v[4 : 4 + n] - 2 * v[2 : 2 + n] + v[:n])
+            there = 2 + np.flatnonzero(bends > 2.5)
+            first = there[0] if there.size else 2 + n
+            assert parts.whole("first_bend", x, wide, 2, 2 + n, 2, 2.5) == first
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("size", [1, 3, 4, 20])
 def test_blocks_hold_the_means_of_their_samples(parts, dtype, size):
     x = np.random.default_rng(size).standard_normal(23 * size + size - 1).astype(dtype)
     y = np.full(24, 7.0)
-    parts.call("block_means", x, int(dtype == "float64"), size, 23, y)
+    total = parts.number("block_means", x, int(dtype == "float64"), size, 23, y)
+    assert total == pytest.approx(y[:23].sum())
     expected = x[: 23 * size].reshape(23, size).astype(np.float64).mean(axis=1)
     assert np.allclose(y[:23], expected, rtol=1e-13, atol=1e-14)
     assert y[23] == 7.0
+    for bad in (np.nan, np.inf, -np.inf):
+        spoiled = x.copy()
+        spoiled[: 9 * size : 7 * size] = bad, -bad
+        assert not np.isfinite(
+            parts.number("block_means", spoiled, int(dtype == "float64"), size, 23, y)
+        )
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -179,12 +229,12 @@ def test_the_sharpest_bend_is_the_largest_second_difference(parts, dtype, lag):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_noise_is_that_of_its_definition(parts, dtype):
     x = np.random.default_rng(8).standard_normal(50).astype(dtype)
-    v, z, wide = x.astype(np.float64), np.zeros(50), int(dtype == "float64")
+    v, wide = x.astype(np.float64), int(dtype == "float64")
     second = np.sqrt((np.diff(v, 2) ** 2).sum() / (6 * 48))
-    assert parts.number("white_noise", x, wide, 50, z) == pytest.approx(second, rel=1e-12)
-    assert parts.number("deviation", x, wide, 50, z) == pytest.approx(v.std(ddof=1), rel=1e-12)
-    assert parts.number("white_noise", x, wide, 2, z) == 0.0
-    assert parts.number("deviation", x, wide, 1, z) == 0.0
+    assert parts.number("white_noise", x, wide, 50) == pytest.approx(second, rel=1e-12)
+    assert parts.number("deviation", x, wide, 50) == pytest.approx(v.std(ddof=1), rel=1e-12)
+    assert parts.number("white_noise", x, wide, 2) == 0.0
+    assert parts.number("deviation", x, wide, 1) == 0.0
 
 
 @pytest.mark.parametrize("m", [12, 25])

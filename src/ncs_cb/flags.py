@@ -135,6 +135,8 @@ def split(text: str) -> list[str]:
     return [name for name in text.split(";") if name]
 
 
+# Few cells differ, so that what they say is remembered.
+@lru_cache(maxsize=4096)
 def added(text: str, *more: str) -> str:
     """Give a ``quality_flags`` cell with more names.
 
@@ -146,7 +148,6 @@ def added(text: str, *more: str) -> str:
     return join([*split(text), *more])
 
 
-# Few cells differ, so that what they say is remembered.
 @lru_cache(maxsize=4096)
 def is_used(text: object) -> bool:
     """Tell by its ``quality_flags`` cell whether a response stands for its site."""

@@ -51,22 +51,22 @@ static Index flat_before(Row *w, Index peak, double per_block, Index reach)
     /* The level before the rise: the lowest on the way back from the peak, until nothing lower
      * comes for 1.6 ms or the trace rises again (an artefact, a dip, an earlier phase). */
     Index low = peak, b = peak;
-    double margin = 4.0 * sd;
+    double top = y[peak], margin, lower = top - 0.5 * sd, again = DBL_MAX;
     while (b > start && low - b < 8) {
         b--;
-        if (y[b] < y[low] - larger(0.5 * sd, 0.005 * (y[peak] - y[low]))) {
+        if (y[b] < lower) {
             low = b;
-            margin = larger(0.04 * (y[peak] - y[low]), 4.0 * sd);
-        } else if (y[b] > y[low] + margin && y[low] < y[peak] - 2.0 * margin) {
+            lower = y[b] - larger(0.5 * sd, 0.005 * (top - y[b]));
+            margin = larger(0.04 * (top - y[b]), 4.0 * sd);
+            again = y[b] < top - 2.0 * margin ? y[b] + margin : DBL_MAX;
+        } else if (y[b] > again) {
             break;
         }
     }
     double reference = mean_of(y, later(start, low - 4), low + 1);
     double height = y[peak] - reference;
     double edge = reference + larger(0.04 * height, 4.0 * sd);
-    b = peak;
-    while (b > start && y[b] > edge)
-        b--;
+    b = last_on(y, start + 1, peak + 1, AT_MOST, edge);
     /* Then on, while the trace still rises from about 1 ms before. */
     margin = larger(0.006 * height, 1.5 * sd);
     while (b - 8 > start && y[b] > mean_of(y, b - 8, b - 3) + margin)
@@ -76,8 +76,7 @@ static Index flat_before(Row *w, Index peak, double per_block, Index reach)
         return -1;
     double level = mean_of(y, end - 8, end);
     double bound = larger(4.0 * sd, 0.01 * height);
-    while (b > start && y[b - 1] - level < bound && level - y[b - 1] < bound)
-        b--;
+    b = last_away(y, start, b, level, bound) + 1;
     if (end - b < 8)
         return -1;
     Index flat = b;
@@ -104,11 +103,8 @@ static Index response_start(Row *w, Index peak, Index scan_from, double strong, 
 {
     const double *restrict r = w->r;
     Index start = w->pre + w->first;
-    Index b = scan_from;
-    while (b < peak && r[b] < strong)
-        b++;
-    while (b > start && r[b - 1] >= weak)
-        b--;
+    Index b = first_on(r, scan_from, peak, AT_LEAST, strong);
+    b = last_on(r, start, b, BELOW, weak) + 1;
     double deepest = 0.0;
     Index low = b - 1;
     *dip = b;

@@ -27,7 +27,12 @@ static Index bumps(Row *w, Index a, Index wide, Index lag)
         total += r[a + b + wide - 1] - r[a + b - 1];
         z[b] = total;
     }
-    for (Index b = 0; b < m - 2 * lag; b++)
+    Index b = 0;
+    for (; b + WIDE <= m - 2 * lag; b += WIDE) {
+        Wide middle = wide_at(z, b + lag);
+        *(Wide *)(z + b) = size_of((wide_at(z, b + 2 * lag) - middle) - (middle - wide_at(z, b)));
+    }
+    for (; b < m - 2 * lag; b++)
         z[b] = fabs((z[b + 2 * lag] - z[b + lag]) - (z[b + lag] - z[b]));
     return m - 2 * lag;
 }

@@ -5,10 +5,11 @@
 static void take_decay_blocks(const Row *w, Index n, double *restrict r)
 {
     double w0 = w->decay * w->w0, w1 = w->decay * w->w1, w2 = w->decay * w->w2;
-    const double *restrict e = w->means + w->at;
+    const double *restrict e0 = w->courses + (w->at - 1) * N_TABLE;
+    const double *restrict e1 = e0 + N_TABLE, *restrict e2 = e1 + N_TABLE;
     r += w->pre;
-    for (Index b = 0; b < n; b++, e += N_DECAYS)
-        r[b] -= w0 * e[-1] + w1 * e[0] + w2 * e[1];
+    for (Index b = 0; b < n; b++)
+        r[b] -= w0 * e0[b] + w1 * e1[b] + w2 * e2[b];
 }
 
 /* Write block means less baseline and artefact. */
@@ -18,14 +19,19 @@ static void take_baseline(const Row *w)
     double *restrict r = w->r;
     double slope = w->slope * (double)w->size;
     double base = w->level + w->slope * (0.5 * (double)(w->size - 1) - w->origin);
-    Index bend = earlier(w->n_blocks, later(0, whole(w->bend / (double)w->size)));
-    for (int b = 0; b < bend; b++)
-        r[b] = y[b] - (base + slope * b);
+    Index n = w->n_blocks;
+    Index bend = slope == 0.0 ? 0 : earlier(n, later(0, whole(w->bend / (double)w->size)));
+    Wide count = counted();
+    Index b = 0;
+    for (; b + WIDE <= bend; b += WIDE, count += WIDE)
+        *(Wide *)(r + b) = wide_at(y, b) - (base + slope * count);
+    for (; b < bend; b++)
+        r[b] = y[b] - (base + slope * (double)b);
     base += slope * (double)bend;
-    for (Index b = bend; b < w->n_blocks; b++)
+    for (; b < n; b++)
         r[b] = y[b] - base;
     if (w->decay != 0.0)
-        take_decay_blocks(w, earlier(w->n_blocks - w->pre, N_TABLE), r);
+        take_decay_blocks(w, earlier(n - w->pre, N_TABLE), r);
 }
 
 /* Take the hum from n samples that begin `offset` samples after the first block. */
@@ -70,21 +76,19 @@ static void take_baseline_samples(const Row *w, Index a, Index b)
     double slope = w->slope;
     /* Behind the bend the level is that of the bend, wherever the stretch begins. */
     double base = w->level + slope * (smaller((double)a, w->bend) - w->origin);
-    Index bend = earlier(n, later(0, whole(w->bend - (double)a)));
+    Index bend = slope == 0.0 ? 0 : earlier(n, later(0, whole(w->bend - (double)a)));
     double rest = base + slope * (double)bend;
-    if (w->x.is_double) {
-        const double *restrict x = (const double *)w->x.start + a;
-        for (int i = 0; i < bend; i++)
-            z[i] = x[i] - (base + slope * i);
-        for (Index i = bend; i < n; i++)
-            z[i] = x[i] - rest;
-    } else {
-        const float *restrict x = (const float *)w->x.start + a;
-        for (int i = 0; i < bend; i++)
-            z[i] = x[i] - (base + slope * i);
-        for (Index i = bend; i < n; i++)
-            z[i] = x[i] - rest;
-    }
+    Samples x = part(w->x, a);
+    Wide count = counted();
+    Index i = 0;
+    for (; i + WIDE <= bend; i += WIDE, count += WIDE)
+        *(Wide *)(z + i) = some(x, i) - (base + slope * count);
+    for (; i < bend; i++)
+        z[i] = sample(x, i) - (base + slope * (double)i);
+    for (; i + WIDE <= n; i += WIDE)
+        *(Wide *)(z + i) = some(x, i) - rest;
+    for (; i < n; i++)
+        z[i] = sample(x, i) - rest;
     if (w->hum_state > 0)
         take_hum(w, a, n, z);
     if (w->decay != 0.0)

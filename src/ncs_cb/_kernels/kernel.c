@@ -90,8 +90,8 @@ static void take_noise(Row *w)
     w->spread = 0.0;
     if (w->n_pre > 0) {
         Samples before = w->x;
-        w->white = larger(w->white, white_noise(before, w->n_pre, w->z));
-        w->spread = deviation(before, w->n_pre, w->z);
+        w->white = larger(w->white, white_noise(before, w->n_pre));
+        w->spread = deviation(before, w->n_pre);
     }
 }
 
@@ -102,7 +102,7 @@ static int64_t place_pulse(Row *w)
     int64_t facts = 0;
     Index guard = whole(0.1 * w->per_ms + 0.5);
     Index tail = earlier(64, w->n - w->stimulus);
-    w->white = white_noise(part(w->x, w->n - tail), tail, w->z);
+    w->white = white_noise(part(w->x, w->n - tail), tail);
     look_for_pulse(w);
     Index off = w->pulse_from - w->stimulus;
     if ((off < 0 ? -off : off) > later(1, whole(REALIGN_MS * w->per_ms)))
@@ -163,13 +163,14 @@ static Index find_baseline(Row *w, int64_t *facts)
     return end;
 }
 
-/* Give the fact on samples that cannot be computed with; 0 when all can. */
-static int64_t beyond_numbers(const Row *w, Samples before, Index n_before)
+/* Give the fact on samples that cannot be computed with; 0 when all can. `total` is the sum of the
+ * block means. */
+static int64_t beyond_numbers(const Row *w, Samples before, Index n_before, double total)
 {
     Index stop = w->n_blocks * w->size;
     Samples rest = part(w->x, stop);
-    /* A mean is finite where its samples are: of float32 nothing overflows. */
-    if (!w->x.is_double && all_within(w->y, w->n_blocks, HUGE_MV)
+    /* A sum is finite where its samples are: of float32 nothing overflows. */
+    if (!w->x.is_double && fabs(total) <= DBL_MAX
         && samples_within(before, n_before, HUGE_MV) && samples_within(rest, w->n - stop, HUGE_MV))
         return 0;
     Index n = n_before + w->n;
@@ -237,9 +238,9 @@ static int64_t measure_row(Row *w, Samples x, Index n, Index stimulus, double *o
     w->n = n - start;
     w->stimulus = w->pre * w->size;
     w->n_blocks = w->n / w->size;
-    block_means(w->x, w->size, w->n_blocks, w->y);
+    double total = block_means(w->x, w->size, w->n_blocks, w->y);
     ahead(w->x, w->n, 0);
-    int64_t facts = beyond_numbers(w, x, start);
+    int64_t facts = beyond_numbers(w, x, start, total);
     if (facts)
         return facts;
     Index marker = w->stimulus;
@@ -276,8 +277,8 @@ static int64_t measure_row(Row *w, Samples x, Index n, Index stimulus, double *o
 
 /* Set up a row for traces of n samples of one rate; `work` holds four times n. */
 static Row row_of(Index n, double step, Index size, Index first, const double *means,
-                  const double *sums, const double *squares, const double *turns,
-                  const double *ratio, const double *head, double *work)
+                  const double *courses, const double *sums, const double *squares,
+                  const double *turns, const double *ratio, const double *head, double *work)
 {
     Row w = {0};
     w.step = step;
@@ -285,6 +286,7 @@ static Row row_of(Index n, double step, Index size, Index first, const double *m
     w.size = size;
     w.first = first;
     w.means = means;
+    w.courses = courses;
     w.sums = sums;
     w.squares = squares;
     w.turns = turns;
@@ -305,11 +307,11 @@ EXPORTED void JOIN(ncs_measure_rows_, BUILD)(
     const void *samples, int64_t is_double, const int64_t *rows, int64_t n_rows,
     const int64_t *stimuli, const double *low_mv, const double *high_mv, const double *pulse_ms,
     const double *unit_mv, int64_t n, double step,
-    int64_t size, int64_t first, const double *means, const double *sums, const double *squares,
-    const double *turns, const double *ratio, const double *head, double *work, double *out,
-    int64_t *facts)
+    int64_t size, int64_t first, const double *means, const double *courses, const double *sums,
+    const double *squares, const double *turns, const double *ratio, const double *head,
+    double *work, double *out, int64_t *facts)
 {
-    Row w = row_of(n, step, size, first, means, sums, squares, turns, ratio, head, work);
+    Row w = row_of(n, step, size, first, means, courses, sums, squares, turns, ratio, head, work);
     Samples all = {samples, is_double != 0};
     for (int64_t j = 0; j < n_rows; j++) {
         int64_t i = rows[j];
@@ -326,10 +328,10 @@ EXPORTED void JOIN(ncs_measure_rows_, BUILD)(
 EXPORTED void JOIN(ncs_correct_row_, BUILD)(
     const void *samples, int64_t is_double, int64_t stimulus, double low_mv, double high_mv,
     double pulse_ms, int64_t n, double step, int64_t size, int64_t first, const double *means,
-    const double *sums, const double *squares, const double *turns, const double *ratio,
-    const double *head, double *work, double *corrected, int64_t *zero)
+    const double *courses, const double *sums, const double *squares, const double *turns,
+    const double *ratio, const double *head, double *work, double *corrected, int64_t *zero)
 {
-    Row w = row_of(n, step, size, first, means, sums, squares, turns, ratio, head, work);
+    Row w = row_of(n, step, size, first, means, courses, sums, squares, turns, ratio, head, work);
     Samples x = {samples, is_double != 0};
     double out[WIDTH];
     w.low_mv = low_mv;

@@ -55,7 +55,7 @@ def _measure_rows(which: str) -> Any:
             _NUMBER,
             _WHOLE,
             _WHOLE,
-            *[_POINTER] * 9,
+            *[_POINTER] * 10,
         ],
     )
 
@@ -63,7 +63,7 @@ def _measure_rows(which: str) -> Any:
 @lru_cache(maxsize=4)
 def _correct_row(which: str) -> Any:
     kinds = [_POINTER, *[_WHOLE] * 2, *[_NUMBER] * 3, _WHOLE, _NUMBER, *[_WHOLE] * 2]
-    return exported("correct_row", which, [*kinds, *[_POINTER] * 9])
+    return exported("correct_row", which, [*kinds, *[_POINTER] * 10])
 
 
 def exported(name: str, which: str, kinds: list[Any]) -> Any:

@@ -17,6 +17,11 @@ static double cross_back(const double *restrict z, Index *i, Index h, double lev
     Index at = *i;
     double total = sum_about(z, at, h);
     level *= (double)(2 * h + 1);
+    if (h == 0 && at > 0) {
+        /* Of single samples all but the last step can be left out. */
+        at = later(1, last_on(z, 0, at, BELOW, level) + 1);
+        total = z[at];
+    }
     for (; at > h; at--) {
         double below = total - z[at + h] + z[at - 1 - h];
         if (below < level) {
@@ -144,11 +149,14 @@ static double find_top(Row *w, Index peak, double sign, double *place)
     /* Down to four standard deviations: with fewer, noise chooses the blocks and lifts the top. */
     double drop = share * sign * r[peak] + 4.0 * w->white / sqrt((double)size);
     double bottom = sign * r[peak] - drop;
-    Index a = peak, b = peak + 1;
-    while (a > 0 && sign * r[a - 1] > bottom && peak - a < 12)
-        a--;
-    while (b < w->n_blocks && sign * r[b] > bottom && b - peak < 13)
-        b++;
+    Index a = later(0, peak - 12), b = earlier(w->n_blocks, peak + 13);
+    if (sign > 0.0) {
+        a = last_on(r, a, peak, AT_MOST, bottom) + 1;
+        b = first_on(r, peak + 1, b, AT_MOST, bottom);
+    } else {
+        a = last_on(r, a, peak, AT_LEAST, -bottom) + 1;
+        b = first_on(r, peak + 1, b, AT_LEAST, -bottom);
+    }
     if (b - a >= 5) {
         Vertex top = fit_top(r, a, b);
         if (sign * top.bend < 0.0) {
@@ -233,17 +241,28 @@ static int runs_flat(Samples x, Index lo, Index hi, Index at, double sign)
     return fall > 16.0 * bit;
 }
 
+/* How many of the samples a..b equal the one before. */
+static Index ties_in(Samples x, Index a, Index b)
+{
+    Masks ties = {0};
+    Index i = a + 1, n = 0;
+    for (; i + WIDE <= b; i += WIDE)
+        ties -= some(x, i) == some(x, i - 1);
+    for (int k = 0; k < WIDE; k++)
+        n += ties[k];
+    for (; i < b; i++)
+        n += sample(x, i) == sample(x, i - 1);
+    return n;
+}
+
 /* Whether the raw samples about the extreme `at` run into a limit. */
 static int is_clipped(const Row *w, Index lo, Index hi, Index at, double sign)
 {
     Samples x = w->x;
     Index a = later(lo, at - 12);
     Index b = earlier(hi, at + 13);
-    int ties = 0;
-    for (Index i = a + 1; i < b; i++)
-        ties += sample(x, i) == sample(x, i - 1);
     double limit = sign > 0.0 ? w->high_mv : -w->low_mv;
-    if (ties < 2 && limit > UNLIMITED_MV)
+    if (limit > UNLIMITED_MV && ties_in(x, a, b) < 2)
         return 0;
     double best = sign * sample(x, a);
     for (Index i = a + 1; i < b; i++)

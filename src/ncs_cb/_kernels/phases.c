@@ -11,9 +11,7 @@ typedef struct {
 /* Give the first block from b on that has come down to `low`; n_blocks when none has. */
 static Index phase_end(const Row *w, Index b, double low)
 {
-    while (b < w->n_blocks && w->r[b] > low)
-        b++;
-    return b;
+    return first_on(w->r, b, w->n_blocks, AT_MOST, low);
 }
 
 /* How many blocks before b, and after `end`, the trace lies within `level` of the baseline; b is
@@ -33,7 +31,13 @@ static Index rest_before(const double *r, Index end, Index b, double level)
 static Index behind_early(const Row *w, Index from, Index peak, double strong, double level)
 {
     const double *r = w->r;
-    Index enough = whole(LONG_REST_MS / ((double)w->size * w->step)), run = 0, b = peak;
+    Index enough = whole(LONG_REST_MS / ((double)w->size * w->step)), run = 0, b = peak - enough;
+    /* A rest that long holds one of every `enough` blocks; at low rates that is not even one. */
+    while (enough > 0 && b >= from && !(-level < r[b] && r[b] < level))
+        b -= enough;
+    if (b < from)
+        return from;
+    b = peak;
     while (b > from && run < enough) {
         b--;
         run = -level < r[b] && r[b] < level ? run + 1 : 0;
@@ -86,7 +90,7 @@ static Index before_swing(const Row *w, Index reached, Index end)
 static Index late_response(const Row *w, Index end, Index b, double strong, double level)
 {
     const double *r = w->r;
-    b = first_from(r, b, w->n_blocks, strong);
+    b = first_on(r, b, w->n_blocks, AT_LEAST, strong);
     if (b >= w->n_blocks || phase_end(w, b, level) == w->n_blocks)
         return -1;
     if ((double)(rest_before(r, end, b, level) * w->size) * w->step < LONG_REST_MS)
@@ -184,9 +188,7 @@ static int64_t time_phases(Row *w, Phases at, double *out)
         Index b = earlier(w->n, (end + beyond) * size + half);
         take_baseline_samples(w, a, b);
         if (j == 0) {
-            Index c = at.onset;
-            while (c < at.first_end - 1 && w->r[c] < 0.3 * w->first_top)
-                c++;
+            Index c = first_on(w->r, at.onset, at.first_end - 1, AT_LEAST, 0.3 * w->first_top);
             onset = find_onset(w->z, b - a, c * size + size / 2 - a, amplitude, w->first_top,
                                w->white, half);
             out[ONSET] = (onset + (double)a - (double)w->stimulus) * step;
@@ -225,7 +227,7 @@ static double moved_by_noise(const Row *w, const double *out)
 {
     double block_ms = (double)w->size * w->step, tenth = 0.1 * out[AMPLITUDE];
     Index onset = whole(out[ONSET] / block_ms) + w->pre;
-    Index b = first_from(w->r, later(0, onset), w->n_blocks - 1, tenth);
+    Index b = first_on(w->r, later(0, onset), w->n_blocks - 1, AT_LEAST, tenth);
     double rise = ((double)(b * w->size - w->stimulus) * w->step) - out[ONSET];
     double white = w->white * w->white / (double)w->size;
     return sqrt(w->color * w->color + white) * larger(rise, block_ms) / tenth;

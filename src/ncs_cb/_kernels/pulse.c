@@ -8,21 +8,70 @@ static inline double bend_of(Samples x, Index i, Index lag)
     return fabs((sample(x, i + lag) - middle) - (middle - sample(x, i - lag)));
 }
 
+/* The same about some samples from i on. */
+static inline Wide bends_of(Samples x, Index i, Index lag)
+{
+    Wide middle = some(x, i);
+    return size_of((some(x, i + lag) - middle) - (middle - some(x, i - lag)));
+}
+
 /* The largest second difference about the samples a..b; zero where there is none. */
 static inline double most_bend(Samples x, Index a, Index b, Index lag)
 {
-    Wide most = {0.0};
-    Index i = a;
-    for (; i + WIDE <= b; i += WIDE) {
-        Wide middle = some(x, i);
-        most = larger_of(size_of((some(x, i + lag) - middle) - (middle - some(x, i - lag))), most);
-    }
     double top = 0.0;
-    for (int k = 0; k < WIDE; k++)
-        top = larger(top, most[k]);
-    for (; i < b; i++)
-        top = larger(top, bend_of(x, i, lag));
-    return top;
+    if (b - a < WIDE) {
+        for (Index i = a; i < b; i++)
+            top = larger(top, bend_of(x, i, lag));
+        return top;
+    }
+    Wide p = bends_of(x, b - WIDE, lag), q = p;
+    Index i = a;
+    for (; i + 2 * WIDE <= b; i += 2 * WIDE) {
+        p = larger_of(bends_of(x, i, lag), p);
+        q = larger_of(bends_of(x, i + WIDE, lag), q);
+    }
+    if (i + WIDE <= b)
+        p = larger_of(bends_of(x, i, lag), p);
+    return most_in(larger_of(p, q), top);
+}
+
+/* The first sample from i on that bends by more than `edge`; b where none does. */
+static Index first_bend(Samples x, Index i, Index b, Index lag, double edge)
+{
+    for (; i + WIDE <= b; i += WIDE) {
+        uint32_t bits = bits_of(bends_of(x, i, lag) > edge);
+        if (bits)
+            return i + __builtin_ctz(bits);
+    }
+    while (i < b && !(bend_of(x, i, lag) > edge))
+        i++;
+    return i;
+}
+
+/* How far from `base` a sample may lie, and hold its value, without being held on a rail; and by how
+ * much it may bend without being an edge. */
+typedef struct {
+    double base, off, edge;
+    Index lag;
+} Quiet;
+
+/* The first sample from i on that is an edge, or begins a run of equal ones on a rail; b where none
+ * is. */
+static Index first_event(Samples x, Index i, Index b, Quiet q)
+{
+    for (; i + WIDE <= b; i += WIDE) {
+        Wide v = some(x, i);
+        Masks held = (size_of(v - q.base) > q.off) & (some(x, i + 1) == v);
+        uint32_t bits = bits_of(held | (bends_of(x, i, q.lag) > q.edge));
+        if (bits)
+            return i + __builtin_ctz(bits);
+    }
+    for (; i < b; i++) {
+        double v = sample(x, i);
+        if ((fabs(v - q.base) > q.off && sample(x, i + 1) == v) || bend_of(x, i, q.lag) > q.edge)
+            break;
+    }
+    return i;
 }
 
 /* Follow the edges of a pulse from sample i on; give the first sample after the last edge, or
@@ -36,7 +85,13 @@ static Index follow_edges(Row *w, Index i, Index lag, double edge, double bend, 
     Index last = earlier(w->n - lag - 1, i + whole(RAIL_MS * w->per_ms));
     Index end = i + lag, run = 0, railed = 0;
     Samples x = w->x;
+    const Quiet quiet = {base, 2.0 * bend, edge, lag};
     for (; i < last; i++) {
+        if (run == 0)
+            /* Nothing happens in between. */
+            i = first_event(x, i, earlier(last, later(i, end + wait + 1)), quiet);
+        if (i >= last)
+            break;
         double v = sample(x, i);
         int far = fabs(v - base) > 2.0 * larger(edge, bend);
         int held = fabs(v - base) > 2.0 * bend && sample(x, i + 1) == v;
@@ -54,6 +109,21 @@ static Index follow_edges(Row *w, Index i, Index lag, double edge, double bend, 
     return end;
 }
 
+/* How far the samples a..b stray from `base`; zero where there are none. */
+static double farthest(Samples x, Index a, Index b, double base)
+{
+    double most = 0.0;
+    if (b - a < WIDE) {
+        for (Index i = a; i < b; i++)
+            most = larger(most, fabs(sample(x, i) - base));
+        return most;
+    }
+    Wide far = size_of(some(x, b - WIDE) - base);
+    for (Index i = a; i + WIDE <= b; i += WIDE)
+        far = larger_of(size_of(some(x, i) - base), far);
+    return most_in(far, most);
+}
+
 /* Let the pulse last until the end of a rail that shows noise: a run of samples near the extreme
  * that is longer than any pulse, or that the trace leaves more slowly than a pulse ends. */
 static void follow_rail(Row *w, Index start, double base, Index reach)
@@ -61,15 +131,24 @@ static void follow_rail(Row *w, Index start, double base, Index reach)
     Samples x = w->x;
     double slack = RAIL_NOISE * w->white, rail = base;
     Index last = earlier(w->n, start + whole(RAIL_MS * w->per_ms));
-    for (Index i = start; i < earlier(last, start + reach); i++)
-        if (fabs(sample(x, i) - base) > fabs(rail - base))
+    Index stop = earlier(last, start + reach);
+    double height = farthest(x, start, stop, base);
+    if (slack == 0.0 || !(height > RAIL_CLEAR * slack))
+        return;
+    for (Index i = start; i < stop && rail == base; i++)
+        if (fabs(sample(x, i) - base) == height)
             rail = sample(x, i);
-    double height = fabs(rail - base);
     /* Where the trace begins with the pulse, what it comes back to lies far from `base`, too. */
     double away = fabs(rail - w->y[w->n_blocks - 1]);
-    if (slack == 0.0 || !(height > RAIL_CLEAR * slack) || !(away > 0.5 * height))
+    if (!(away > 0.5 * height))
         return;
     Index enough = later(3, whole(CLIPPED_MS * w->per_ms)), run = 0, length = 0, end = start;
+    /* A run that is long enough holds one of every `enough` samples. */
+    Index held = start + enough - 1;
+    while (held < last && held <= start + reach && !(fabs(sample(x, held) - rail) <= slack))
+        held += enough;
+    if (held >= last || held > start + reach)
+        return;
     for (Index i = start; i < last && i <= later(end, start) + reach; i++) {
         run = fabs(sample(x, i) - rail) <= slack ? run + 1 : 0;
         if (run >= enough) {
@@ -154,6 +233,13 @@ static Index behind_hold(const Row *w, Index reach)
     double rest = w->y[w->n_blocks - 1], far = 15.0 * w->white;
     Index last = earlier(w->n - 1, w->stimulus + whole(RAIL_MS * w->per_ms));
     Index enough = later(2, whole(CLIPPED_MS * w->per_ms)), end = w->stimulus, run = 0;
+    /* A run that is long enough holds one of every `enough` samples. */
+    Index pair = end + enough - 1;
+    while (pair < last && pair <= end + reach + enough
+           && sample(w->x, pair + 1) != sample(w->x, pair))
+        pair += enough;
+    if (pair >= last || pair > end + reach + enough)
+        return end;
     for (Index i = w->stimulus; i < last; i++) {
         double v = sample(w->x, i);
         run = sample(w->x, i + 1) == v && fabs(v - rest) > far ? run + 1 : 0;
@@ -220,9 +306,7 @@ static void look_for_pulse(Row *w)
         clear = 1;
     }
     edge = larger(edge, EDGE_SHARE * top);
-    Index start = lo;
-    while (bend_of(w->x, start, lag) <= edge)
-        start++;
+    Index start = first_bend(w->x, lo, hi, lag, edge);
     /* Of a faint pulse the first edge may be missed; one that begins with the trace has no first
      * edge, and the trace does not come from where it ends. */
     int whole_pulse = (double)w->stimulus * w->step > BEFORE_MS

@@ -39,6 +39,7 @@ typedef struct {
     Index size;         /* samples in a block */
     Index first;        /* first usable block after the stimulus */
     const double *means;   /* block means of decays, N_DECAYS for each block */
+    const double *courses; /* the same, N_TABLE for each decay */
     const double *sums;    /* running sums of them, from the first usable block on */
     const double *squares; /* and of their squares */
     const double *turns;   /* cosine and sine by which 50 and 60 Hz turn from block to block */

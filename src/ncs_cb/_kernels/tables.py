@@ -38,6 +38,8 @@ class Scale:
         First usable block after the stimulus.
     means : ndarray
         Block means of decays.
+    courses : ndarray
+        The same, one decay after the other.
     sums, squares : ndarray
         Their running sums, and those of their squares, from the first usable block on.
     turns : ndarray
@@ -54,6 +56,7 @@ class Scale:
     size: int
     first: int
     means: _Numbers
+    courses: _Numbers
     sums: _Numbers
     squares: _Numbers
     turns: _Numbers
@@ -63,7 +66,8 @@ class Scale:
 
     def __post_init__(self) -> None:
         """Look once where the tables begin: as long as the scale holds them they stay there."""
-        tables = (self.means, self.sums, self.squares, self.turns, self.ratio, self.head)
+        tables = [self.means, self.courses, self.sums, self.squares]
+        tables += [self.turns, self.ratio, self.head]
         where = tuple(int(table.__array_interface__["data"][0]) for table in tables)
         object.__setattr__(self, "addresses", where)
 
@@ -81,7 +85,7 @@ def _first_block(step: float, size: int) -> int:
 
 def _without_tables(step: float, size: int) -> Scale:
     nothing = np.zeros(0)
-    return Scale(step, size, _first_block(step, size), *[nothing] * 6)
+    return Scale(step, size, _first_block(step, size), *[nothing] * 7)
 
 
 @lru_cache(maxsize=16)
@@ -104,5 +108,5 @@ def _scale(rate_hz: float, size: int) -> Scale:
     np.cumsum(fitted**2, axis=0, out=squares[1:])
     turn = 2e-3 * np.pi * size * step * np.array(HUM_HZ)
     turns = np.column_stack([np.cos(turn), np.sin(turn)])
-    tables = (means, sums, squares, turns, np.exp(-step / taus), 1.0 / means[0])
+    tables = (means, means.T, sums, squares, turns, np.exp(-step / taus), 1.0 / means[0])
     return Scale(step, size, first, *(np.ascontiguousarray(a).ravel() for a in tables))

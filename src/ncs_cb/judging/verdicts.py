@@ -149,7 +149,7 @@ def judge_in_short(
     for name in judged[0]:
         cells = np.stack([one[name] for one in judged], axis=1).ravel()
         columns[name] = pd.array(cells, dtype="string") if name in _WORDS else cells
-    return conform(pd.DataFrame(columns), "verdicts")
+    return conform(columns, "verdicts")
 
 
 def _read(
@@ -347,9 +347,9 @@ def _by_rules(
     table = facts.table
     entry = evaluate(one.entry, facts)
     scopes = [_mask(rule.scope, one, table) for rule in one.rules]
-    holds = [evaluate(rule.term, facts) for rule in one.rules]
-    certain = _strongest(one, scopes, [_known(entry & h) for h in holds])
-    possible = _strongest(one, scopes, [_open(entry & h) for h in holds])
+    holds = [entry & evaluate(rule.term, facts) for rule in one.rules]
+    certain = _strongest(one, scopes, [_known(both) for both in holds])
+    possible = _strongest(one, scopes, [_open(both) for both in holds])
     covered = np.logical_or.reduce(scopes) if scopes else np.zeros(len(facts), dtype=bool)
     words = np.array([*one.grades, "none"], dtype=object)
     excluded = ~_open(entry)
@@ -392,12 +392,14 @@ def _strongest(
 
 def _known(term: Truths) -> np.ndarray[Any, Any]:
     """Select what is known to hold."""
-    return np.asarray(term.fillna(False), dtype=bool)
+    found: np.ndarray[Any, Any] = term.to_numpy(bool, na_value=False)
+    return found
 
 
 def _open(term: Truths) -> np.ndarray[Any, Any]:
     """Select what holds or may hold."""
-    return np.asarray(term.fillna(True), dtype=bool)
+    found: np.ndarray[Any, Any] = term.to_numpy(bool, na_value=True)
+    return found
 
 
 def _mask(scope: Scope, one: CriteriaSet, table: Segments) -> np.ndarray[Any, Any]:

@@ -69,7 +69,9 @@ def _close_rows(traces: pd.DataFrame) -> list[int]:
     longest_mm = limit("inching.maximum_step_mm") + TOLERANCE
     close: list[int] = []
     for rows in nerves.values():
-        steps = np.diff(np.sort(distances[rows])) if len(rows) > least else np.zeros(0)
+        if len(rows) <= least:
+            continue
+        steps = np.diff(np.sort(distances[rows]))
         if ((steps > 0.0) & (steps <= longest_mm)).sum() >= least:
             close += rows
     return sorted(close)

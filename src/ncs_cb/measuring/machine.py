@@ -11,6 +11,8 @@ from ncs_cb import flags
 from ncs_cb.knowledge import thresholds
 from ncs_cb.model import Decision, MachineValues, Trace
 
+_COMPARED = ("study_id", "onset_latency_ms", "negative_peak_amplitude_mv")
+
 
 def set_beside(
     traces: pd.DataFrame, responses: Sequence[Trace | None]
@@ -41,13 +43,11 @@ def set_beside(
         return traces, {}
     raised = traces["quality_flags"].to_numpy(dtype=object).copy()
     told: dict[str, list[Decision]] = {}
+    study_ids, latencies, amplitudes = (traces[name].tolist() for name in _COMPARED)
     for place in places:
         trace = responses[place]
         assert trace is not None
-        row = traces.iloc[place]
-        ours = MachineValues(
-            _known(row["onset_latency_ms"]), _known(row["negative_peak_amplitude_mv"])
-        )
+        ours = MachineValues(_known(latencies[place]), _known(amplitudes[place]))
         if _differ(ours, trace.machine):
             raised[place] = flags.added(raised[place], "differs_from_machine")
         decision = Decision(
@@ -56,7 +56,7 @@ def set_beside(
             f"{trace.site.stimulation_site.replace('_', ' ')}: {_words(trace.machine)}",
             f"printed by the machine; measured here: {_words(ours)}",
         )
-        told.setdefault(str(row["study_id"]), []).append(decision)
+        told.setdefault(str(study_ids[place]), []).append(decision)
     return traces.assign(quality_flags=pd.array(raised, dtype="string")), told
 
 

@@ -77,6 +77,8 @@ def _possible_series(traces: pd.DataFrame) -> tuple[list[int], list[int]]:
     currents = traces["stimulus_ma"].to_numpy(dtype=np.float64, na_value=np.nan).tolist()
     told: list[int] = []
     for rows in _runs(traces).values():
+        if len(rows) < least:
+            continue
         known = [row for row in rows if not math.isnan(currents[row])]
         if len({currents[row] for row in known}) >= least:
             told += known

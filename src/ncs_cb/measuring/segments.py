@@ -98,15 +98,17 @@ def pair_sites(
     for name, measure in _INCREASES.items():
         table[name] = np.where(gone, np.nan, 100.0 * (_ratio(near, far, measure) - 1.0))
     lengths = far.number("distance_mm") - near.number("distance_mm")
-    found = _found_printed(table, printed or {})
-    of_machine = np.array([_told(one, "length_mm") for one in found], dtype=np.float64)
-    table["length_mm"] = np.where(np.isnan(lengths), of_machine, lengths)
+    found = _found_printed(table, printed) if printed else None
+    table["length_mm"] = lengths
+    if found:
+        table["length_mm"] = np.where(np.isnan(lengths), _told(found, "length_mm"), lengths)
     table["conduction_velocity_m_per_s"], doubts = _velocity(table, near, far)
-    table["conduction_velocity_m_per_s"] = _stand_in(table, found)
+    if found:
+        table["conduction_velocity_m_per_s"] = _stand_in(table, found)
     table["quality_flags"] = _flags(table, near, far, doubts)
     for name in ("segment", "distal_site", "proximal_site", "quality_flags"):
         table[name] = pd.array(table[name], dtype="string")
-    return conform(pd.DataFrame(table), "segments")
+    return conform(table, "segments")
 
 
 class _Ends:
@@ -135,20 +137,19 @@ class _Ends:
 
 
 def _found_printed(table: Columns, printed: Printed) -> list[PrintedSegment | None]:
-    if not printed:
-        return [None] * len(table["segment"])
     names = [*_SERIES, "distal_site", "proximal_site"]
     return [printed.get(key) for key in zip(*(table[name].tolist() for name in names), strict=True)]
 
 
-def _told(one: PrintedSegment | None, name: str) -> float:
-    value = None if one is None else getattr(one, name)
-    return np.nan if value is None else float(value)
+def _told(found: Sequence[PrintedSegment | None], name: str) -> Floats:
+    """Give a printed number of every segment, NaN where none was printed."""
+    values = [None if one is None else getattr(one, name) for one in found]
+    return np.array(values, dtype=np.float64)
 
 
 def _stand_in(table: Columns, found: Sequence[PrintedSegment | None]) -> Floats:
     """Take the printed velocity of a segment whose length nobody knows, if it is plausible."""
-    told = np.array([_told(one, "velocity_m_per_s") for one in found], dtype=np.float64)
+    told = _told(found, "velocity_m_per_s")
     low, high = (
         thresholds.value(f"velocity_implausible.{end}_m_per_s") for end in ("minimum", "maximum")
     )

@@ -6,6 +6,8 @@ reports of them.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -52,15 +54,18 @@ def sensory_table(traces: pd.DataFrame) -> pd.DataFrame:
     ----------
     Stalberg E et al. Clin Neurophysiol 2019;130:1688-1729, doi:10.1016/j.clinph.2019.05.008
     """
-    is_sensory = (traces["kind"] == "sensory").fillna(False).to_numpy(dtype=bool)
-    rows = traces[is_sensory]
-    table = rows[list(_FROM_TRACES)].rename(columns=_FROM_TRACES)
+    is_sensory = (traces["kind"] == "sensory").to_numpy(dtype=bool, na_value=False)
+    rows = np.flatnonzero(is_sensory)
+    table: dict[str, Any] = {
+        name: traces[source].array.take(rows) for source, name in _FROM_TRACES.items()
+    }
     for source, name in _IN_MICROVOLT.items():
-        table[name] = rows[source].to_numpy(dtype=np.float64) / MILLIVOLTS_PER["uV"]
-    latency_ms = table["onset_latency_ms"].to_numpy(dtype=np.float64)
-    distance_mm = table["distance_mm"].to_numpy(dtype=np.float64)
+        table[name] = traces[source].to_numpy(dtype=np.float64)[rows] / MILLIVOLTS_PER["uV"]
+    latency_ms, distance_mm = (
+        np.asarray(table[name], dtype=np.float64) for name in ("onset_latency_ms", "distance_mm")
+    )
     later = np.where(latency_ms > 0.0, latency_ms, np.nan)
     table["velocity_m_per_s"] = np.where(distance_mm > 0.0, distance_mm, np.nan) / later
     table["segment"] = table["recording_site"] + "-" + table["stimulation_site"]
-    table["origin"] = "recorded"
+    table["origin"] = pd.array(["recorded"] * len(rows), dtype="string")
     return conform(table, "sensory")

@@ -159,15 +159,12 @@ def measure_study_traces(traces: Sequence[Trace]) -> pd.DataFrame:
             np.array([fact.UNIT_MV * (t.kind != "sensory") for t in chosen], dtype=np.float64),
             None,
         )
-    frame = _frame(out, facts)
-    frame["quality_flags"] = [
-        flags.added(found, *trace.flags)
-        for found, trace in zip(frame["quality_flags"], traces, strict=True)
-    ]
-    for name, values in _identity(traces).items():
-        frame[name] = values
-    frame["response"] = [response_status(text) for text in frame["quality_flags"]]
-    return conform(frame, "traces")
+    names = _names(facts).tolist()
+    told = [flags.added(one, *t.flags) for one, t in zip(names, traces, strict=True)]
+    columns: dict[str, Any] = dict(zip(_NUMBERS, out.T, strict=True))
+    columns |= _identity(traces)
+    columns |= {"quality_flags": told, "response": list(map(response_status, told))}
+    return conform(columns, "traces")
 
 
 def response_status(text: str) -> ResponseStatus:
@@ -335,6 +332,22 @@ def _measure_part(
 
 def _frame(out: NDArray[np.float64], facts: NDArray[np.int64]) -> pd.DataFrame:
     """Name what the kernel found."""
+    names = _names(facts)
+    frame = pd.DataFrame(out, copy=False)
+    # Named when it is whole: to add a column to named ones takes longer than to make them all.
+    frame[len(_NUMBERS)] = names
+    frame.columns = _COLUMNS
+    return frame
+
+
+def _names(facts: NDArray[np.int64]) -> ExtensionArray:
+    """Give the flags of each trace, joined.
+
+    Raises
+    ------
+    UnitError
+        If a response exceeds 100 mV.
+    """
     beyond = np.flatnonzero(facts & fact.IMPLAUSIBLE)
     if beyond.size:
         raise UnitError(
@@ -343,11 +356,7 @@ def _frame(out: NDArray[np.float64], facts: NDArray[np.int64]) -> pd.DataFrame:
             hint="Check the unit: a recording in uV read as mV is 1000 times too large.",
         )
     words, place = np.unique(facts, return_inverse=True)
-    frame = pd.DataFrame(out, copy=False)
-    # Named when it is whole: to add a column to named ones takes longer than to make them all.
-    frame[len(_NUMBERS)] = _worded(tuple(words.tolist())).take(place)
-    frame.columns = _COLUMNS
-    return frame
+    return _worded(tuple(words.tolist())).take(place)
 
 
 @lru_cache(maxsize=64)
