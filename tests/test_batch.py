@@ -5,6 +5,7 @@ import csv
 import html
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -201,6 +202,11 @@ def test_the_index_page_words_grades_as_the_reports_do_in_both_languages(tmp_pat
     assert '<span lang="zh">1 肯定阻滞，1 未见阻滞</span>' in page
     assert "excluded" not in page
     assert "肯定的运动传导阻滞：左侧尺神经" in page
+    # A category in its set's own words: "possible" alone would be read as possible CIDP.
+    for weak in ("motor conduction weakly supportive of demyelination", "运动传导弱支持脱髓鞘"):
+        assert page.count(weak) >= 3, "in the count, in the filter and in the row of the study"
+    (place,) = re.findall(r'<td data-v="possible"><span class="g possible">(.*?)</span>', page)
+    assert place.startswith('<span lang="en">motor conduction weakly supportive')
     (row,) = table(tmp_path / "out", "studies")
     assert row["impression"].splitlines()[0].startswith("Definite motor conduction block")
     assert row["impression_zh"].splitlines()[0].startswith("肯定的运动传导阻滞")

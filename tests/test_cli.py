@@ -431,3 +431,19 @@ def test_an_interrupt_while_the_program_loads_is_no_traceback():
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (run.returncode, run.stdout, run.stderr) == (130, "", "")
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_nerve_with_one_site_prints_what_was_measured_and_no_empty_table(tmp_path, run, lang):
+    (tmp_path / "v").mkdir()
+    (tmp_path / "v" / "sites.csv").write_text(
+        "nerve,side,muscle,stimulation_site,onset_latency_ms,negative_peak_amplitude_mv\n"
+        "ulnar,right,adm,wrist,3.0,11.0\n"
+    )
+    status, out, _ = run("analyze", tmp_path / "v", "--out", tmp_path / "out", "--lang", lang)
+    assert status == 0
+    heading, said = {"en": ("Segment", "wrist: 11.0 mV, 3.0 ms"), "zh": ("节段", "腕：11.0 mV")}[
+        lang
+    ]
+    assert said in out
+    assert heading not in [line.split()[0] for line in out.splitlines() if line.split()]

@@ -454,6 +454,14 @@ def test_every_feature_has_words_in_both_languages_and_a_source():
         assert bool(one.frequency) == bool(one.frequency_zh), one.id
 
 
+@pytest.mark.parametrize("details", [Details(), Details(sex="male")], ids=["numbers", "truths"])
+def test_a_value_that_is_not_known_is_none_whatever_the_other_values_are(details):
+    table = listed([segment()], details)
+    unknown = table.loc[table["observed"].isna(), "value"].tolist()
+    assert unknown
+    assert all(value is None for value in unknown)
+
+
 def test_features_bear_for_against_or_not_at_all_and_carry_no_score():
     details = Details(
         findings={

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import ncs_cb
-from ncs_cb import StudyError, UnitError
+from ncs_cb import NcsError, StudyError, UnitError
 from ncs_cb.readers.sweep_table import write_sweep_table
 from readers.handmade import cmap
 from readers.studies import arm
@@ -296,3 +296,45 @@ def test_traces_are_drawn_with_their_markers():
         ncs_cb.plot_traces(flat, from_file)
     ncs_cb.plot_traces(flat, from_file, **AT)
     plt.close("all")
+
+
+RAGGED = [[0.0] * 400, [0.0] * 390]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda samples: ncs_cb.measure_traces(samples, **AT),
+        lambda samples: ncs_cb.measure_f_waves(samples, **AT),
+        lambda samples: ncs_cb.estimate_block(samples, samples, **AT),
+        lambda samples: ncs_cb.study_from_arrays(samples, LABELS[:2], **AT),
+        lambda samples: ncs_cb.plot_traces(samples, ncs_cb.measure_traces(SAMPLES[:2], **AT)),
+    ],
+)
+def test_rows_of_unequal_length_are_refused_in_our_own_words(call):
+    with pytest.raises(NcsError, match=r"_mv has rows of 390 to 400 samples.*one length"):
+        call(RAGGED)
+    with pytest.raises(NcsError, match=r"_mv (holds|must be numbers)"):
+        call([["a", "b"], ["c", "d"]])
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: ncs_cb.measure_traces(SAMPLES, sampling_rate_hz=0, stimulus_index=20),
+        lambda: ncs_cb.measure_traces(SAMPLES, sampling_rate_hz="fast", stimulus_index=20),
+        lambda: ncs_cb.measure_traces(SAMPLES, sampling_rate_hz=20_000, stimulus_index=1.5),
+        lambda: ncs_cb.measure_traces(SAMPLES[None], **AT),
+        lambda: ncs_cb.measure_f_waves(SAMPLES, sampling_rate_hz=20_000, stimulus_index=-1),
+        lambda: ncs_cb.estimate_block(SAMPLES[:2], SAMPLES, **AT),
+        lambda: ncs_cb.estimate_block(SAMPLES, SAMPLES, sampling_rate_hz="x", stimulus_index=20),
+        lambda: ncs_cb.study_from_arrays(SAMPLES, LABELS, polarity="up", **AT),
+        lambda: ncs_cb.plot_traces(SAMPLES, ncs_cb.measure_traces(SAMPLES[:2], **AT)),
+        lambda: ncs_cb.simulate.pairs(2, rng=np.random.default_rng(0), scenario="no such"),
+    ],
+)
+def test_what_a_call_cannot_use_is_an_error_of_ours_and_a_value_error_as_before(call):
+    with pytest.raises(NcsError) as caught:
+        call()
+    assert isinstance(caught.value, ValueError)
+    assert len(caught.value.message) > 20

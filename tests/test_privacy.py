@@ -243,6 +243,28 @@ def test_a_message_loses_every_known_name_and_nothing_else():
     )
 
 
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("empty.edf: the file is empty.", "xb.edf: the file is empty."),
+        ("empty: the file is empty.", "xa: the file is empty."),
+        (
+            "unit.edf: export it with its unit (mV or uV).",
+            "xd.edf: export it with its unit (mV or uV).",
+        ),
+        (
+            "no study 'unit'; it is in empty/unit or \"empty\"",
+            "no study 'xc'; it is in xa/xc or \"xa\"",
+        ),
+        # A name that is no word of ours is one wherever it stands; so is a word with a capital.
+        ("the visit of muster, or of Palm, is empty", "the visit of xe, or of xf, is empty"),
+    ],
+)
+def test_a_file_called_like_a_word_of_ours_does_not_garble_our_sentences(message, told):
+    names = {"empty": "xa", "empty.edf": "xb.edf", "unit": "xc", "unit.edf": "xd.edf"}
+    assert scrub(message, names | {"muster": "xe", "Palm": "xf"}) == told
+
+
 def test_two_runs_with_one_key_agree_and_another_key_is_another_archive(archive, tmp_path, capfd):
     for name in ("a.key", "b.key"):
         (tmp_path / name).write_bytes(name.encode() * 8)
@@ -372,7 +394,11 @@ def test_marks_and_blanks_inside_a_name_bring_no_part_of_it_out(tmp_path, place,
 def test_our_own_messages_are_not_taken_for_names():
     """What a text of ours says around its quotation marks is shown, whatever stands in them."""
     home = Path(ncs_cb.__file__).parent
-    rooms = [path for room in ("readers", "study_file") for path in (home / room).rglob("*.py")]
+    rooms = [
+        path
+        for room in ("readers", "study_file", "knowledge")
+        for path in (home / room).rglob("*.py")
+    ]
     nodes = [node for path in rooms for node in ast.walk(ast.parse(path.read_text("utf-8")))]
     documented = ast.Module | ast.ClassDef | ast.FunctionDef
     first = [n.body[0] for n in nodes if isinstance(n, documented) and n.body]
@@ -384,6 +410,8 @@ def test_our_own_messages_are_not_taken_for_names():
             n_texts += 1
             told = without_quotes(re.sub(r"(?<!\w)'.*?'(?!\w)", "'wrist'", text))
             assert "may name a person" not in told, text
+            # Nor is a word of ours that stands in the quotes; a piece of a sentence has no start.
+            assert text.startswith("'") or without_quotes(text) == text
     assert n_texts > 80
 
 

@@ -470,9 +470,10 @@ def _cut(frame: pd.DataFrame, names: Mapping[str, str]) -> dict[str, pd.DataFram
     """Cut a table study by study, in the order of `names`: of keys, and the ids put for them."""
     keys = frame["study_id"].to_numpy(dtype=str)
     order = np.argsort(keys, kind="stable")
-    # All rows are taken at once; a study is a stretch of them.
-    whole = frame.iloc[order]
-    whole["study_id"] = pd.array([names[key] for key in keys[order].tolist()], dtype="string")
+    # All rows are put in order at once, where they are not; a study is a stretch of them.
+    whole = frame if np.all(order[1:] > order[:-1]) else frame.iloc[order]
+    own = [names[key] for key in keys[order].tolist()]
+    whole = whole.assign(study_id=pd.array(own, dtype="string"))
     ends = np.searchsorted(keys[order], [*names], side="right").tolist()
     parts = {}
     for key, start, end in zip(names, [0, *ends], ends, strict=False):

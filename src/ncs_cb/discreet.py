@@ -38,7 +38,7 @@ _KEYS = (
     "revision category clause coverage enabled entry least leads purpose primary unchecked "
     "doubtful patient boolean integer frequency brainvision eeglab natus mapped "
     "position current voltage text known via mne neo csv edf bdf fif json toml xlsx lab ncs khz "
-    "msec eeg vhdr vmrk dat"
+    "msec eeg vhdr vmrk dat female none acute rows measure"
 )
 # Quotes around a text, not an apostrophe inside it; the last may have been cut off.
 _QUOTED = re.compile(r"(?<!\w)'(.*?)(?:'(?!\w)|\Z)|(?<!\w)\"(.*?)(?:\"(?!\w)|\Z)", re.DOTALL)
@@ -69,7 +69,8 @@ _PART = rf"(?:\d{{1,4}}|{MONTH})"
 _NUMBER = re.compile(
     rf"\d{{5,}}|(?<![a-z\d.]){_PART}[-./, ]{{1,2}}{_PART}[-./, ]{{1,2}}\d{{1,5}}(?![\d.])", re.I
 )
-# A value of which a message says that it cannot be true: it may be a number of another kind.
+# A value of which a message says that it cannot be true: it may be a number of another kind, such
+# as a hospital's. Its size is told, by which a wrong unit is seen; that names nobody.
 _IMPLAUSIBLE = re.compile(
     r"(?<![\d.])(?=\d{5}|[\d.]++e)\d[\d.]*+(?:e[+-]?\d++)?"
     r"(?= ?\w{0,4}; plausible:| \w{2} at \S{1,99} is implausible)"
@@ -120,6 +121,17 @@ def is_telling(text: str) -> bool:
     return any(not _is_ours(word) for word in _words_of(text))
 
 
+def is_usual(text: str) -> bool:
+    """Tell whether a text is, letter for letter, a word that our own sentences use.
+
+    Examples
+    --------
+    >>> is_usual("empty"), is_usual("unit"), is_usual("Unit"), is_usual("muster")
+    (True, True, False, False)
+    """
+    return text in _words() or text in _AROUND.split()
+
+
 def without_quotes(message: str, names: Collection[str] = ()) -> str:
     """Give a message with every quoted text hidden that may name a person."""
     told = {*names, *_keys_in(message)}
@@ -131,9 +143,25 @@ def without_quotes(message: str, names: Collection[str] = ()) -> str:
         is_open = text in told or not is_telling(text) or _is_slip_of(text, told)
         return found[0] if is_open else HIDDEN
 
-    return _quoted_by(shown, _IMPLAUSIBLE.sub("...", _cut(visible(message))), names).replace(
+    return _quoted_by(shown, _IMPLAUSIBLE.sub(_size, _cut(visible(message))), names).replace(
         _NO_GUESS, ""
     )
+
+
+def _size(found: re.Match[str]) -> str:
+    """Give a number to two digits.
+
+    Examples
+    --------
+    >>> [_IMPLAUSIBLE.sub(_size, f"{n}; plausible: 0 to 100.")[:12] for n in (10000, 50069)]
+    ['10000; plaus', 'about 50000;']
+    """
+    try:
+        rounded = float(f"{float(found[0]):.1e}")
+    except ValueError:
+        return "..."
+    text = f"{rounded:.12g}"
+    return text if rounded == float(found[0]) else f"about {text}"
 
 
 def _keys_in(message: str) -> set[str]:

@@ -41,7 +41,7 @@ def _plot(self: Result, nerve: str, side: Side, *, muscle: str | None = None) ->
 
     Raises
     ------
-    ValueError
+    ArgumentError
         If the result holds no such nerve and side; the message names those it holds.
     """
     from ncs_cb.figures import nerve_figure

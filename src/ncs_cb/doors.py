@@ -310,7 +310,7 @@ def measure_traces(
 
     Raises
     ------
-    ValueError
+    ArgumentError
         If a shape, a rate or an index cannot be used.
     UnitError
         If a response exceeds 100 mV.

@@ -58,6 +58,10 @@ class StudyError(NcsError):
     """Read, but not a usable study: no stimulus, unknown nerve or site, faulty ``study.toml``."""
 
 
+class ArgumentError(NcsError, ValueError):
+    """What a call in Python was given cannot be used: a shape, a rate, a word that is not known."""
+
+
 class NcsWarning(UserWarning):
     """What whoever started the program should know although the work goes on."""
 

@@ -8,8 +8,13 @@ from __future__ import annotations
 
 import math
 import re
+from typing import TYPE_CHECKING, Any
 
-from ncs_cb.errors import UnitError
+from ncs_cb.errors import ArgumentError, UnitError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import ArrayLike
 
 # Spelling is exact on purpose: "mv" or "MV" could be milli- or megavolt, so they are refused.
 # U+00B5 is the micro sign, U+03BC the Greek letter mu; both occur in EDF+ and BrainVision files.
@@ -62,6 +67,33 @@ def is_finite(value: object) -> bool:
         return math.isfinite(value)
     except OverflowError:
         return False
+
+
+def as_array(values: ArrayLike, name: str, dtype: type | None = None) -> np.ndarray[Any, Any]:
+    """Give samples as an array, without a copy where possible.
+
+    Raises
+    ------
+    ArgumentError
+        If rows differ in length, or something is no number; `name` says of which argument.
+    """
+    import numpy as np  # only here: listing the formats must stay light
+
+    try:
+        return np.asarray(values, dtype=dtype)
+    except (ValueError, TypeError):
+        pass
+    try:
+        lengths = {len(row) for row in values}  # type: ignore[union-attr, arg-type]
+    except TypeError:
+        lengths = set()
+    if len(lengths) > 1:
+        raise ArgumentError(
+            f"{name} has rows of {min(lengths)} to {max(lengths)} samples; the rows of an array "
+            "are of one length.",
+            hint="Give rows of another length in a call of their own.",
+        )
+    raise ArgumentError(f"{name} holds what is no number; give an array of numbers.")
 
 
 def is_pair(value: object) -> bool:

@@ -173,3 +173,36 @@ def test_limits_of_a_signal_that_is_no_response_say_nothing(tmp_path):
     edf.signals.append(Signal(np.zeros((2, 4)), label="Ward", dimension="%", limits=(0, 719450)))
     after = anonymize(edf.write(tmp_path / "in.edf"), tmp_path / "out.edf").read_bytes()
     assert b"719450" not in after
+
+
+@pytest.mark.parametrize(
+    ("name", "is_told"),
+    [
+        ("Fictional_Person_1950.edf", True),
+        ("ulnarFICTIONAL.edf", True),
+        ("Fictional/median.edf", True),
+        ("90417/median.edf", True),
+        ("median.edf", False),
+        # Of the date of birth and the sex nothing is looked for.
+        ("visit-1950/jan.edf", False),
+    ],
+)
+@pytest.mark.parametrize("is_lone", [False, True])
+def test_a_copy_whose_name_tells_what_its_header_told_is_warned_of(
+    tmp_path, run, name, is_told, is_lone
+):
+    root, out = tmp_path / "in", tmp_path / "out"
+    median_mnc(patient="90417 F 01-JAN-1950 Fictional_Person").write(root / name)
+    if is_lone and "/" in name:
+        pytest.skip("the folder of a single copy is the caller's choice")
+    if is_lone:
+        status, _, said = run("anonymize", root / name, out / name)
+    else:
+        status, _, said = run("anonymize", root, out)
+    assert status == 0
+    assert (out / name).exists()
+    assert ("warning: the name of this copy" in said) is is_told
+    if not is_lone:
+        (tmp_path / "key").write_text("an invented secret of this laboratory")
+        _, _, said = run("anonymize", root, tmp_path / "hashed", "--key", tmp_path / "key")
+        assert "warning" not in said

@@ -223,6 +223,32 @@ def test_a_table_that_nobody_understands_is_told_of_in_a_folder(archive, run):
     assert "export.csv: warning: no reader claims it: it is not read" in out
 
 
+def test_our_own_output_in_a_study_is_passed_over_whatever_it_was_written_as(tmp_path, run):
+    visits = [tmp_path / "v1", tmp_path / "v2"]
+    for visit in visits:
+        visit.mkdir()
+        (visit / "sites.csv").write_text(SITES)
+        told = "[[strength]]\nmovement = 'grip'\nside = 'right'\nmrc = 4\n"
+        (visit / "study.toml").write_text(told)
+    formats = ("--format", "html,csv,json,txt")
+    # Into the folder of the study, into the study itself, and as csv alone.
+    assert run("analyze", visits[0], "--out", visits[0], *formats)[0] == 0
+    assert run("analyze", visits[0], "--out", tmp_path, "--format", "csv")[0] == 0
+    assert run("compare", *visits, "--out", visits[0], *formats)[0] == 0
+    assert {"traces.csv", "checks.csv", "timeline.csv", "strength.csv"} <= {
+        path.name for path in visits[0].iterdir()
+    }
+    status, out, _ = run("validate", visits[0])
+    assert status == 0
+    assert "warning" not in out
+    assert "good; study 'v1'" in out
+    # The same name elsewhere is somebody's own table.
+    (visits[1] / "segments.csv").write_text("a;b\nx;y\n")
+    status, out, _ = run("validate", visits[1])
+    assert status == 1
+    assert "segments.csv: warning: no reader claims it" in out
+
+
 def test_a_stimulus_that_names_no_site_is_exit_status_1(tmp_path, run):
     from readers.handmade import WRIST, tal
 

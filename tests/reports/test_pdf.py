@@ -50,6 +50,16 @@ def test_the_pdf_says_what_the_view_says(result, tmp_path):
         assert all(cell.text in text for cell in row)
 
 
+def test_a_short_grade_stands_in_one_line_so_that_no_row_is_twice_as_high(result, tmp_path):
+    text = read(pdf.render(result), tmp_path)
+    # Between the numbers of one row nothing of the next line stands.
+    rows = view.build(result).motor.rows
+    row = next(row for row in rows if row[0].text == "Below elbow")
+    shown = [("D " if cell.tone == "definite" else "") + cell.text for cell in row]
+    assert any(one == "D definite block" for one in shown)
+    assert " ".join(filter(None, shown)) in text
+
+
 def test_chinese_text_is_held_by_an_installed_font(result, tmp_path):
     if not example.has_chinese_font():
         with pytest.raises(ReportError, match="Chinese"):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ncs_cb._kernels import facts
 from ncs_cb._kernels.tables import Scale
-from ncs_cb.errors import KernelError
+from ncs_cb.errors import ArgumentError, KernelError
 
 _HERE = Path(__file__).parent
 _MOST_SAMPLES = 2**31 - 1
@@ -156,7 +156,7 @@ def measure_rows(
     """
     m, n = samples.shape
     if n > _MOST_SAMPLES:
-        raise ValueError(f"a trace of {n} samples; at most {_MOST_SAMPLES} can be measured")
+        raise ArgumentError(f"a trace of {n} samples; at most {_MOST_SAMPLES} can be measured")
     is_double = samples.dtype == np.float64
     kind = np.float64 if is_double else np.float32
     if rows.size and not (rows.min() >= 0 and rows.max() < m):
@@ -217,7 +217,7 @@ def corrected_row(
     """
     n = len(samples)
     if samples.ndim != 1 or n > _MOST_SAMPLES:
-        raise ValueError(f"a trace of {n} samples; at most {_MOST_SAMPLES} can be measured")
+        raise ArgumentError(f"a trace of {n} samples; at most {_MOST_SAMPLES} can be measured")
     is_double = samples.dtype == np.float64
     work, made, zero = np.empty(4 * max(n, 1)), np.empty(n), np.zeros(1, dtype=np.int64)
     _correct_row(which)(

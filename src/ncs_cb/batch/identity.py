@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ncs_cb.discreet import is_telling, without_quotes
+from ncs_cb.discreet import is_telling, is_usual, without_quotes
 from ncs_cb.errors import NcsError
 from ncs_cb.model import Correction, Decision, Source, Study
 from ncs_cb.readers import available
@@ -137,12 +137,23 @@ def names_of(pseudonyms: Pseudonyms, key: str, files: tuple[str, ...]) -> dict[s
 
 
 def scrub(text: str, names: Mapping[str, str]) -> str:
-    """Put pseudonyms in place of every known name in `text`, longest names first."""
+    """Put pseudonyms in place of every known name in `text`, longest names first.
+
+    A name that is a word of our sentences too is one only where it stands as a name does.
+    """
     if not names:
         return text
     longest_first = sorted(names, key=len, reverse=True)
-    whole = rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)"
+    whole = rf"(?<!\w)(?:{'|'.join(map(_as_named, longest_first))})(?!\w)"
     return re.sub(whole, lambda found: names[found[0]], text)
+
+
+def _as_named(name: str) -> str:
+    """Give the pattern of a name: of a usual word in quotes, in a path, or before a colon."""
+    pattern = re.escape(name)
+    if not is_usual(name):
+        return pattern
+    return rf"(?:(?<=['\"/]){pattern}|\A{pattern}(?=:)|{pattern}(?=['\"/]))"
 
 
 def pseudonymize(study: Study, study_id: str, names: Mapping[str, str]) -> Study:

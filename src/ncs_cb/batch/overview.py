@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ncs_cb.batch.measures import BINS, SPANS, Span
+from ncs_cb.batch.set_names import Texts, shipped_categories
 from ncs_cb.batch.store import TABLES, Entry, Failure, Store
 from ncs_cb.columns import table_columns
 from ncs_cb.harmless import no_formula, visible
@@ -47,7 +48,8 @@ class _Totals:
     has_reports: bool = False
     categories: dict[str, Counter[str]] = field(default_factory=dict)
     histograms: dict[str, list[int]] = field(default_factory=dict)
-    titles: dict[str, dict[str, str]] = field(default_factory=dict)
+    titles: dict[str, Texts] = field(default_factory=dict)
+    own_words: dict[str, dict[str, Texts]] = field(default_factory=dict)
     reports: set[str] = field(default_factory=set)
     first_keys: list[tuple[str, int]] = field(default_factory=list)
 
@@ -87,6 +89,7 @@ def _totals(store: Store) -> _Totals:
             if entry.report:
                 totals.reports.add(entry.report)
             totals.titles |= entry.summary.get("titles", {})
+            totals.own_words |= entry.summary.get("category_words", {})
             for criteria, category in entry.summary.get("categories", {}).items():
                 totals.categories.setdefault(criteria, Counter())[category] += 1
     return totals
@@ -153,6 +156,7 @@ def _template() -> Template:
 
 def _page(store: Store, totals: _Totals) -> Iterator[str]:
     criteria = sorted(totals.categories)
+    named_by_set = {name: _category_words(totals, name) for name in criteria}
     return _template().generate(
         totals=totals,
         criteria=criteria,
@@ -163,12 +167,13 @@ def _page(store: Store, totals: _Totals) -> Iterator[str]:
         },
         words={lang: load(lang).section("archive") for lang in _LANGUAGES},
         category_words={
-            name: {lang: _category(lang, name) for lang in _LANGUAGES}
-            for name in _categories(totals.categories)
+            category: {lang: load(lang).term("category", category) for lang in _LANGUAGES}
+            for category in _categories(totals.categories)
         },
+        named_by_set=named_by_set,
         shown_first=SHOWN_FIRST,
         categories=_categories(totals.categories),
-        rows=_rows(store, totals, criteria),
+        rows=_rows(store, totals, named_by_set),
         not_listed=max(totals.studies - MOST_ROWS, 0),
         measures=[_measure(span, totals.histograms.get(span.column, [])) for span in SPANS],
     )
@@ -180,7 +185,19 @@ def _categories(counted: Mapping[str, Counter[str]]) -> list[str]:
     return [n for n in known if n in found] + sorted(found - set(known))
 
 
-def _rows(store: Store, totals: _Totals, criteria: list[str]) -> Iterator[dict[str, Any]]:
+def _category_words(totals: _Totals, name: str) -> dict[str, Texts]:
+    """Name the categories of a set in its own words, as reports do."""
+    own = totals.own_words.get(name) or shipped_categories(name)
+    return {
+        category: own.get(category)
+        or {lang: load(lang).term("category", category) for lang in _LANGUAGES}
+        for category in totals.categories[name]
+    }
+
+
+def _rows(
+    store: Store, totals: _Totals, criteria: Mapping[str, Mapping[str, Texts]]
+) -> Iterator[dict[str, Any]]:
     left = MOST_ROWS
     for record in store.records(totals.in_order()):
         for entry in record.entries:
@@ -190,7 +207,7 @@ def _rows(store: Store, totals: _Totals, criteria: list[str]) -> Iterator[dict[s
             yield _row(entry, criteria)
 
 
-def _row(entry: Entry, criteria: list[str]) -> dict[str, Any]:
+def _row(entry: Entry, criteria: Mapping[str, Mapping[str, Texts]]) -> dict[str, Any]:
     summary = entry.summary
     return {
         "study_id": entry.study_id,
@@ -212,12 +229,12 @@ def _row(entry: Entry, criteria: list[str]) -> dict[str, Any]:
                 category := summary.get("categories", {}).get(name, ""),
                 # Of a healthy person without complaint a report speaks of no disease.
                 {
-                    lang: "" if summary.get("is_healthy") else _category(lang, category)
+                    lang: "" if summary.get("is_healthy") or not category else told[category][lang]
                     for lang in _LANGUAGES
                 },
                 {lang: _grades(summary, name, lang) for lang in _LANGUAGES},
             )
-            for name in criteria
+            for name, told in criteria.items()
         ],
         "failure": entry.failure,
     }
@@ -229,10 +246,6 @@ def _grades(summary: Mapping[str, Any], criteria: str, lang: str) -> str:
     ordered = [g for g in _ORDER if g in grades] + sorted(set(grades) - set(_ORDER))
     told = (f"{grades[grade]} {words.term('grade', grade)}" for grade in ordered)
     return words.join(told, weight="comma")
-
-
-def _category(lang: str, category: str) -> str:
-    return load(lang).term("category", category) if category else ""
 
 
 def _measure(span: Span, counts: list[int]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from ncs_cb.batch.identity import pseudonymize, scrub
 from ncs_cb.batch.inputs import Task, program_digest
 from ncs_cb.batch.limits import limited
 from ncs_cb.batch.order import Chunk, Done, Settings
+from ncs_cb.batch.set_names import own_names
 from ncs_cb.batch.store import (
     TABLES,
     Entry,
@@ -264,9 +265,9 @@ def _tables(studies: Sequence[tuple[Task, Study]], settings: Settings) -> tuple[
     ids = [task.study_id for task, _ in studies]
     frames = {name: _named(tables.frames[name], ids) for name in TABLES if name in tables.frames}
     summaries = _summaries(tables.frames, ids)
-    titles = _own_titles(settings)
+    own = own_names(settings.criteria)
     for one in summaries.values():
-        one["titles"] = titles
+        one.update(own)
     frames["studies"] = _studies([study for _, study in studies], [summaries[i] for i in ids])
     frames["f_waves"] = with_typed(frames["f_waves"], [study for _, study in studies])
     frames["reviews"] = reviews_table([study for _, study in studies])
@@ -274,22 +275,6 @@ def _tables(studies: Sequence[tuple[Task, Study]], settings: Settings) -> tuple[
         found.rows[table].append(parquet.to_arrow(frame, table))
     found.summaries = {task.key: summaries[task.study_id] for task, _ in studies}
     return found, tables
-
-
-def _own_titles(settings: Settings) -> dict[str, dict[str, str]]:
-    """Give what a laboratory's own sets are called: the catalogs know the shipped ones only."""
-    from ncs_cb.knowledge import criteria, set_words
-    from ncs_cb.wording.catalog import languages, load
-
-    own = (set_words.of_criteria(made) for made in criteria.chosen(settings.criteria))
-    return {
-        one.id: {
-            lang: load(lang).set_title(one.id, one.title, one.title_zh, is_shipped=False)
-            for lang in languages()
-        }
-        for one in own
-        if not one.is_shipped
-    }
 
 
 def _studies(studies: Sequence[Study], summaries: Sequence[Mapping[str, Any]]) -> pd.DataFrame:

@@ -9,20 +9,31 @@ from ncs_cb.cli.console import explain, note, tell, wrong_usage
 from ncs_cb.errors import ReadError
 
 
-def one(source: Path, target: Path) -> None:
-    """Write the copy of one file.
+def one(source: Path, target: Path, name: PurePath | None = None) -> None:
+    """Write the copy of one file, and warn where its name still tells whose it is.
+
+    Parameters
+    ----------
+    source, target : Path
+    name : PurePath, optional
+        What of the path of the copy was not there before: the name of the file by default.
 
     Raises
     ------
     ReadError
         If the target exists, or the source is no sound EDF file.
     """
-    from ncs_cb.readers.edf import anonymize
+    from ncs_cb.readers.edf import anonymize, names_patient
 
     if target.exists():
         raise ReadError("exists already; nothing is overwritten.", source=str(target))
     target.parent.mkdir(parents=True, exist_ok=True)
     anonymize(source, target)
+    if names_patient(source, str(name or target.name)):
+        tell(
+            f"{target}: warning: the name of this copy holds what its header said of the patient. "
+            "Rename it, or copy the folder with --key, which hashes the names."
+        )
 
 
 def copies(source: Path, target: Path, key: Path | None) -> int:
@@ -52,7 +63,8 @@ def copies(source: Path, target: Path, key: Path | None) -> int:
             continue
         relative = path.relative_to(source)
         try:
-            one(path, target / (hidden(relative, key) if key else relative))
+            name = hidden(relative, key) if key else relative
+            one(path, target / name, name)
             done += 1
         except Exception as error:  # a failed file is reported, the others are still copied
             failed += 1

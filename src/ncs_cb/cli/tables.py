@@ -29,6 +29,8 @@ _STYLES = {
     "outside": "yellow",
     "new": "bold red",
     "persistent": "red",
+    "worsened": "bold red",
+    "improved": "green",
     "resolved": "green",
 }
 
@@ -45,7 +47,11 @@ def print_result(console: Console, result: Result, *, lang: str) -> None:
         say(console, Text(plain(f"{number}. {said.text}")))
     for nerve in shown.nerves:
         console.print(Text(plain(nerve.title), style="bold"))
-        console.print(_verdicts(nerve, shown))
+        if nerve.segments:
+            console.print(_verdicts(nerve, shown))
+        else:  # one site alone: there is nothing to compare it with
+            for one in nerve.responses:
+                say(console, plain(f"{one.label}{shown.labels['colon']}{one.caption}"))
         for flag in nerve.flags:
             say(console, Text(plain(f"! {flag.heading}"), style="yellow"))
     for conclusion in shown.diagnosis:
@@ -58,7 +64,7 @@ def print_result(console: Console, result: Result, *, lang: str) -> None:
 def _verdicts(nerve: NerveView, shown: View) -> Glued:
     """Lay out the adjacent segments of one nerve: its numbers, and what each set says."""
     segment, change = nerve.changes.heads[0].label, shown.labels["change"]
-    titles = [plain(one.title) for one in nerve.segments[0].sets] if nerve.segments else []
+    titles = [plain(one.title) for one in nerve.segments[0].sets]
     rows = (
         [
             Text(plain(one.title)),

@@ -19,9 +19,11 @@ from ncs_cb.dispersion.recordings import EARLIEST_ONSET_MS, Sweep, clean, spectr
 from ncs_cb.dispersion.rows import NAMES, Known, Pairs, Row, limit, row_of, worded
 from ncs_cb.dispersion.screening import screen
 from ncs_cb.dispersion.usable import usable
+from ncs_cb.errors import ArgumentError
 from ncs_cb.knowledge import thresholds
 from ncs_cb.measuring.traces import measure_study_traces, measure_traces
 from ncs_cb.model import BlockFit, Trace
+from ncs_cb.units import as_array
 
 Floats = npt.NDArray[np.float64]
 
@@ -131,18 +133,18 @@ def _columns(numbers: Floats) -> dict[str, Floats]:
 def _rows_of(samples_mv: npt.ArrayLike, name: str) -> Floats:
     if isinstance(samples_mv, np.ma.MaskedArray):
         samples_mv = np.ma.filled(np.ma.asarray(samples_mv, dtype=np.float64), np.nan)
-    rows = np.atleast_2d(np.asarray(samples_mv, dtype=np.float64))
+    rows = np.atleast_2d(as_array(samples_mv, name, np.float64))
     if rows.ndim != 2:
-        raise ValueError(
+        raise ArgumentError(
             f"{name} has {rows.ndim} dimensions; give (n_pairs, n_samples) or one trace."
         )
     return rows
 
 
 def _per_pair(value: npt.ArrayLike, count: int, name: str) -> npt.NDArray[np.float64]:
-    values = np.asarray(value, dtype=np.float64)
+    values = as_array(value, name, np.float64)
     if values.ndim > 1 or (values.ndim == 1 and values.size != count):
-        raise ValueError(
+        raise ArgumentError(
             f"{name} has shape {values.shape}; give one number, or one for each of {count} pairs."
         )
     return np.broadcast_to(values, (count,))
@@ -156,16 +158,16 @@ def _sweeps(
 ) -> list[tuple[Sweep, Sweep]]:
     distal, proximal = _rows_of(distal_mv, "distal_mv"), _rows_of(proximal_mv, "proximal_mv")
     if distal.shape != proximal.shape:
-        raise ValueError(
+        raise ArgumentError(
             f"distal_mv has shape {distal.shape} and proximal_mv {proximal.shape}; "
             "they must be alike, one row per pair."
         )
     rates = _per_pair(sampling_rate_hz, len(distal), "sampling_rate_hz")
     if not (np.isfinite(rates) & (rates > 0)).all():
-        raise ValueError("sampling_rate_hz must be positive and finite.")
+        raise ArgumentError("sampling_rate_hz must be positive and finite.")
     stimuli = _per_pair(stimulus_index, len(distal), "stimulus_index")
     if not (stimuli == np.round(stimuli)).all():
-        raise ValueError("stimulus_index must be a whole number of samples.")
+        raise ArgumentError("stimulus_index must be a whole number of samples.")
     return [
         (Sweep(d, float(rate), int(at)), Sweep(p, float(rate), int(at)))
         for d, p, rate, at in zip(distal, proximal, rates, stimuli, strict=True)
@@ -241,7 +243,7 @@ def estimate_block(
 
     Raises
     ------
-    ValueError
+    ArgumentError
         If the shapes do not fit, a rate is not positive or a stimulus index not whole.
     UnitError
         If a response is larger than 100 mV.
@@ -390,7 +392,7 @@ def fit_details(
     """
     pairs = _sweeps(distal_mv, proximal_mv, sampling_rate_hz, stimulus_index)
     if len(pairs) != 1:
-        raise ValueError(f"{len(pairs)} pairs were given; fit_details takes one.")
+        raise ArgumentError(f"{len(pairs)} pairs were given; fit_details takes one.")
     found = _estimate_arrays(pairs, Known())
     distal, proximal = pairs[0]
     if not np.isnan(found.numbers[0, 0]):

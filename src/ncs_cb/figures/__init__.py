@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ncs_cb import view as views
+from ncs_cb.errors import ArgumentError
 from ncs_cb.figures import arm, course, curves, measured, traces
 from ncs_cb.figures.drawing import Drawing, to_matplotlib, to_svg
 from ncs_cb.model import Result, Side
@@ -38,8 +38,7 @@ Per = Literal["study", "nerve", "segment"]
 _PER: tuple[Per, ...] = ("study", "nerve", "segment")
 
 
-@dataclass(frozen=True, slots=True)
-class FigureKind:
+class FigureKind(NamedTuple):
     """One figure a report may ask for: `draw` gives its shapes, or None without data."""
 
     name: str
@@ -53,8 +52,7 @@ FIGURES: dict[str, FigureKind] = {}
 """Every figure by name, in the order in which a report shows them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Drawn:
+class Drawn(NamedTuple):
     """One figure ready for a page: its SVG escapes every text it holds."""
 
     name: str
@@ -63,8 +61,7 @@ class Drawn:
     svg: str
 
 
-@dataclass(frozen=True, slots=True)
-class AllDrawn:
+class AllDrawn(NamedTuple):
     """The figures of one report: of the study, and of nerves and segments by their id."""
 
     study: tuple[Drawn, ...]
@@ -188,7 +185,7 @@ def nerve_figure(
 
     Raises
     ------
-    ValueError
+    ArgumentError
         If the result holds no such nerve, side and muscle, or no waveform of it; the message
         names those it holds.
     """
@@ -229,7 +226,7 @@ def estimate_figure(
                 drawing = _fit(result, view, item, part)
                 if drawing is not None:
                     return to_matplotlib(drawing)
-    raise ValueError(
+    raise ArgumentError(
         f"the result holds no block estimate of {side} {nerve} {segment}; it holds: {_held(view)}"
     )
 
@@ -250,12 +247,12 @@ def timeline_figure(compared: Compared, *, lang: str = "en") -> MatplotlibFigure
 
     Raises
     ------
-    ValueError
+    ArgumentError
         If no visit has a segment that could be measured.
     """
     drawing = course.draw(compared, build_comparison(compared, lang=lang).labels, lang=lang)
     if drawing is None:
-        raise ValueError("no visit has a segment that could be measured")
+        raise ArgumentError("no visit has a segment that could be measured")
     return to_matplotlib(drawing)
 
 
@@ -286,14 +283,16 @@ def plot_traces(
 
     Raises
     ------
-    ValueError
+    ArgumentError
         If the numbers do not fit each other, or rate and stimulus are not known.
     """
     told: dict[str, Any] = {"sampling_rate_hz": sampling_rate_hz, "stimulus_index": stimulus_index}
     for name, value in told.items():
         known = frame.attrs.get(name) if value is None else value
         if known is None or (isinstance(known, tuple) and len(known) != len(frame)):
-            raise ValueError(f"{name} is not known of this table; give it as it was measured with")
+            raise ArgumentError(
+                f"{name} is not known of this table; give it as it was measured with"
+            )
         told[name] = known
     return to_matplotlib(measured.draw(samples_mv, frame, *told.values()))
 
@@ -307,7 +306,7 @@ def _of_nerve(
         if drawing is not None:
             return to_matplotlib(drawing)
     wanted = f"{side} {nerve}" + (f" ({muscle})" if muscle else "")
-    raise ValueError(
+    raise ArgumentError(
         f"the result holds no {_DRAWN_FROM[name]} of {wanted}; it holds: {_held(view)}"
     )
 

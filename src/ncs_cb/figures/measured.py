@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ncs_cb import flags
+from ncs_cb.errors import ArgumentError
 from ncs_cb.figures.aligned import moved_ms
 from ncs_cb.figures.drawing import (
     FAINT,
@@ -23,6 +24,7 @@ from ncs_cb.figures.drawing import (
     nice_step,
 )
 from ncs_cb.figures.room import PITCH, Room, add_trace, baselines, points_per_mv, reach, room
+from ncs_cb.units import as_array
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,15 +43,19 @@ def draw(
 
     Raises
     ------
-    ValueError
+    ArgumentError
         If there are no traces, too many, or not one row of `frame` for each.
     """
-    samples = np.atleast_2d(np.asarray(samples_mv, dtype=np.float64))
+    samples = np.atleast_2d(as_array(samples_mv, "samples_mv", np.float64))
     n = len(samples)
     if len(frame) != n:
-        raise ValueError(f"there are {n} traces and {len(frame)} rows of measures; give one each")
+        raise ArgumentError(
+            f"there are {n} traces and {len(frame)} rows of measures; give one each"
+        )
     if not 0 < n <= _MOST_ROWS:
-        raise ValueError(f"{n} traces; between 1 and {_MOST_ROWS} can be drawn: choose some rows")
+        raise ArgumentError(
+            f"{n} traces; between 1 and {_MOST_ROWS} can be drawn: choose some rows"
+        )
     rates = np.broadcast_to(np.asarray(rate_hz, dtype=np.float64), (n,))
     starts = np.broadcast_to(np.asarray(stimulus, dtype=np.float64), (n,))
     rows = frame.reset_index(drop=True).to_dict("records")

@@ -23,11 +23,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from ncs_cb import flags
 from ncs_cb.columns import conform
-from ncs_cb.errors import UnitError
+from ncs_cb.errors import ArgumentError, UnitError
 from ncs_cb.knowledge.anatomy import usual_muscle
 from ncs_cb.knowledge.thresholds import value as limit
 from ncs_cb.model import FWaveValue, Study, Trace
-from ncs_cb.units import LARGEST_PLAUSIBLE_RESPONSE_MV
+from ncs_cb.units import LARGEST_PLAUSIBLE_RESPONSE_MV, as_array
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -80,7 +80,7 @@ def measure_f_waves(
 
     Raises
     ------
-    ValueError
+    ArgumentError
         If the array is not two-dimensional, or stimulus or search lie outside the sweep.
     UnitError
         If a sample exceeds 100 mV after the stimulus artefact.
@@ -143,7 +143,7 @@ def f_latencies_ms(
     if end_ms - start_ms < limit("f_waves.phase_gap_ms"):
         if search_from_ms is None and search_to_ms is None:
             return np.full(len(sweeps), np.nan)  # the sweep ends before any F wave
-        raise ValueError(
+        raise ArgumentError(
             f"nothing to search between {start_ms:.1f} and {end_ms:.1f} ms; "
             f"the sweep ends at {time_ms[-1]:.1f} ms"
         )
@@ -160,11 +160,11 @@ def f_latencies_ms(
 
 
 def _checked(samples_mv: ArrayLike, stimulus_index: int) -> Floats:
-    sweeps = np.asarray(samples_mv, dtype=np.float64)
+    sweeps = as_array(samples_mv, "samples_mv", np.float64)
     if sweeps.ndim != 2:
-        raise ValueError(f"samples_mv must have shape (n_sweeps, n_samples), not {sweeps.shape}")
+        raise ArgumentError(f"samples_mv must have shape (n_sweeps, n_samples), not {sweeps.shape}")
     if not 0 <= stimulus_index < max(sweeps.shape[1], 1):
-        raise ValueError(f"stimulus_index {stimulus_index} lies outside the sweep")
+        raise ArgumentError(f"stimulus_index {stimulus_index} lies outside the sweep")
     return sweeps
 
 

@@ -16,11 +16,11 @@ from pandas.api.extensions import ExtensionArray
 from ncs_cb import _kernels, flags
 from ncs_cb._kernels import facts as fact
 from ncs_cb.columns import MEASURES, conform
-from ncs_cb.errors import UnitError
+from ncs_cb.errors import ArgumentError, UnitError
 from ncs_cb.knowledge import thresholds
 from ncs_cb.model import ResponseStatus, Trace
 from ncs_cb.system import usable_cores
-from ncs_cb.units import LARGEST_PLAUSIBLE_RESPONSE_MV
+from ncs_cb.units import LARGEST_PLAUSIBLE_RESPONSE_MV, as_array
 
 # Rows that must be copied are, so many at a time; those that need not be are shared out among
 # the threads, in a few tasks for each, so that none waits long for another. Fewer rows than this
@@ -84,7 +84,7 @@ def measure_traces(
 
     Raises
     ------
-    ValueError
+    ArgumentError
         If a shape, a rate or an index cannot be used.
     UnitError
         If a response exceeds 100 mV.
@@ -95,11 +95,11 @@ def measure_traces(
     with np.errstate(divide="ignore", over="ignore"):
         usable = np.isfinite(rates) & (rates > 0) & np.isfinite(1000.0 / rates)
     if not usable.all():
-        raise ValueError("sampling_rate_hz must be positive and finite, in Hz")
+        raise ArgumentError("sampling_rate_hz must be positive and finite, in Hz")
     _refuse_other_shape(samples, rates)
     stimuli = _per_trace(stimulus_index, n, "stimulus_index")
     if stimuli.dtype.kind == "f" and not np.array_equal(stimuli, np.floor(stimuli)):
-        raise ValueError("stimulus_index must be whole numbers: the index of a sample")
+        raise ArgumentError("stimulus_index must be whole numbers: the index of a sample")
     stimuli = np.clip(stimuli, -_kernels.FAR_BEFORE, samples.shape[1]).astype(np.int64)
     limits, pulses, units = (np.full(n, v) for v in (np.inf, np.nan, fact.UNIT_MV))
     out, facts = _run(samples, rates, stimuli, -limits, limits, pulses, units, threads)
@@ -109,12 +109,12 @@ def measure_traces(
 def _refuse_other_shape(samples: NDArray[Any], rates: NDArray[np.float64]) -> None:
     """Refuse rates in kHz, and arrays whose traces are columns."""
     if rates.size and float(rates.max()) <= thresholds.value("scale.largest_rate_khz"):
-        raise ValueError(
+        raise ArgumentError(
             f"sampling_rate_hz is {rates.max():g}: it looks like kHz; 20 kHz are 20000 Hz"
         )
     n, length = samples.shape
     if length < thresholds.value("scale.fewest_samples") and n > 8 * length > 0:
-        raise ValueError(
+        raise ArgumentError(
             f"samples_mv has {n} rows of {length} samples: it looks transposed; each row is one "
             "trace, shape (n_traces, n_samples)"
         )
@@ -164,7 +164,7 @@ def measure_study_traces(traces: Sequence[Trace]) -> pd.DataFrame:
     columns: dict[str, Any] = dict(zip(_NUMBERS, out.T, strict=True))
     columns |= _identity(traces)
     columns |= {"quality_flags": told, "response": list(map(response_status, told))}
-    return conform(pd.DataFrame(columns), "traces")
+    return conform(columns, "traces")
 
 
 def response_status(text: str) -> ResponseStatus:
@@ -197,27 +197,27 @@ def _samples(samples_mv: ArrayLike) -> NDArray[Any]:
     if isinstance(samples_mv, np.ma.MaskedArray):
         # What is masked is not known; the numbers below a mask are nobody's samples.
         samples_mv = np.ma.filled(np.ma.asarray(samples_mv, dtype=np.float64), np.nan)
-    samples = np.asarray(samples_mv)
+    samples = as_array(samples_mv, "samples_mv")
     if samples.ndim == 1:
         samples = samples[None, :]
     if samples.ndim != 2:
-        raise ValueError(
+        raise ArgumentError(
             f"samples_mv has {samples.ndim} dimensions; give (n_traces, n_samples) or (n_samples,)"
         )
     if samples.dtype in (np.float32, np.float64) and samples.dtype.isnative:
         return samples
     if samples.dtype.kind not in "iuf":
-        raise ValueError(f"samples_mv holds {samples.dtype}; give real numbers in mV")
+        raise ArgumentError(f"samples_mv holds {samples.dtype}; give real numbers in mV")
     return samples.astype(np.float32 if samples.dtype.itemsize <= 2 else np.float64)
 
 
 def _per_trace(values: ArrayLike, n: int, name: str) -> NDArray[Any]:
     """Give one value per trace from a scalar or one value per trace."""
-    array = np.asarray(values)
+    array = as_array(values, name)
     if array.dtype.kind not in "iuf":
-        raise ValueError(f"{name} holds {array.dtype}; give numbers")
+        raise ArgumentError(f"{name} holds {array.dtype}; give numbers")
     if array.ndim > 1 or (array.ndim == 1 and array.shape[0] != n):
-        raise ValueError(
+        raise ArgumentError(
             f"{name} has shape {array.shape}; give a scalar or one value for each of {n} traces"
         )
     return np.full(n, array) if array.ndim == 0 else array

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ncs_cb.errors import did_you_mean
+from ncs_cb.errors import ArgumentError, did_you_mean
 from ncs_cb.simulate.lesions import (
     CHOICES,
     DELAY_SHAPES,
@@ -99,7 +99,7 @@ class Traces(NamedTuple):
 
 def _refuse_unknown(scenario: str) -> None:
     if scenario not in SCENARIOS:
-        raise ValueError(
+        raise ArgumentError(
             f"unknown scenario '{scenario}'; known: {', '.join(SCENARIOS)}."
             + did_you_mean(scenario, SCENARIOS)
         )
@@ -187,7 +187,7 @@ def pairs(
 
     Raises
     ------
-    ValueError
+    ArgumentError
         If `scenario` is unknown.
 
     Examples
@@ -314,7 +314,7 @@ def _drawn_words(
 ) -> NDArray[np.str_]:
     if word != "any":
         if word not in words:
-            raise ValueError(f"unknown '{word}'; known: any, {', '.join(words)}")
+            raise ArgumentError(f"unknown '{word}'; known: any, {', '.join(words)}")
         return np.full(n, word)
     # Random choice of units is what lesions mostly do; the ordered ones are the hard tests.
     weights = np.ones(len(words))

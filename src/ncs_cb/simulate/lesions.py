@@ -8,6 +8,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ncs_cb.errors import ArgumentError
 from ncs_cb.simulate.pool import Pool
 
 Floats = NDArray[np.float64]
@@ -49,12 +50,14 @@ def choose_units(
 
     Raises
     ------
-    ValueError
+    ArgumentError
         If `choice` is unknown or a share lies outside 0 to 1.
     """
     portion = _column(share, pool.n_pools)
     if np.any((portion < 0.0) | (portion > 1.0)):
-        raise ValueError(f"a share must lie between 0 and 1, not {portion.min()}..{portion.max()}")
+        raise ArgumentError(
+            f"a share must lie between 0 and 1, not {portion.min()}..{portion.max()}"
+        )
     chance = rng.random(pool.size.shape)
     keys: dict[str, Floats] = {
         "random": chance,
@@ -64,7 +67,7 @@ def choose_units(
         "slowest": -pool.slowness,
     }
     if choice not in keys:
-        raise ValueError(f"unknown choice '{choice}'; known: {', '.join(keys)}")
+        raise ArgumentError(f"unknown choice '{choice}'; known: {', '.join(keys)}")
     exists = pool.size > 0.0
     order = np.argsort(np.where(exists, keys[choice], np.inf), axis=1)
     amount = pool.size if of == "signal" else exists.astype(np.float64)
@@ -107,7 +110,7 @@ def draw_delays(
 
     Raises
     ------
-    ValueError
+    ArgumentError
         If `shape` is unknown.
     """
     form = pool.size.shape
@@ -124,7 +127,7 @@ def draw_delays(
         late = np.maximum(1.0 + 0.1 * score, 0.0)
         relative = np.where(place < 0.5, late, 0.1 * (2.0 * place - 1.0))
     else:
-        raise ValueError(f"unknown shape of delays '{shape}'; known: {', '.join(DELAY_SHAPES)}")
+        raise ArgumentError(f"unknown shape of delays '{shape}'; known: {', '.join(DELAY_SHAPES)}")
     delays: Floats = _column(delay_ms, form[0]) * relative
     return np.where(affected < _column(share, form[0]), delays, 0.0)
 

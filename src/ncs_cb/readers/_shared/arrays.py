@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ncs_cb.errors import StudyError, did_you_mean
+from ncs_cb.errors import ArgumentError, StudyError, did_you_mean
 from ncs_cb.knowledge.anatomy import position, resolve
 from ncs_cb.model import Decision, Details, Kind, Polarity, Site, Stimulus, Study, Trace
 from ncs_cb.readers._shared.doubts import questioned, refuse_twins
@@ -23,7 +23,7 @@ from ncs_cb.readers._shared.stated import against_stated
 from ncs_cb.readers._shared.tables import is_identity
 from ncs_cb.readers._shared.told import attested
 from ncs_cb.readers._shared.truth import is_missing, truth
-from ncs_cb.units import FARTHEST_MM, is_finite
+from ncs_cb.units import FARTHEST_MM, as_array, is_finite
 
 if TYPE_CHECKING:
     import numpy as np
@@ -87,7 +87,7 @@ def study_from_arrays(
         unknown, a value is not plausible, or two sites have the same samples.
     UnitError
         If a response is above 100 mV.
-    ValueError
+    ArgumentError
         If the samples are no array of numbers of one or two dimensions, or `polarity` is none
         of the words above.
 
@@ -101,7 +101,7 @@ def study_from_arrays(
     Site(nerve='ulnar', side='right', muscle='adm', stimulation_site='below_elbow')
     """
     if polarity is not None and polarity not in _POLARITIES:
-        raise ValueError(f"polarity: {polarity!r}; allowed: {', '.join(_POLARITIES)}")
+        raise ArgumentError(f"polarity: {polarity!r}; allowed: {', '.join(_POLARITIES)}")
     samples = _samples(samples_mv)
     columns, left_out = _columns(labels)
     n = len(samples)
@@ -140,11 +140,12 @@ def _samples(samples_mv: ArrayLike) -> np.ndarray:
 
     if isinstance(samples_mv, np.ma.MaskedArray):
         samples_mv = np.ma.filled(samples_mv.astype(np.float64), np.nan)
-    samples = np.array(samples_mv)  # a copy: what the caller does to his own later is his
+    # A copy: what the caller does to his own later is his.
+    samples = np.array(as_array(samples_mv, "samples_mv"))
     if samples.ndim == 1 and samples.dtype.kind in "iuf":
         samples = samples[None, :]
     if samples.ndim != 2 or samples.dtype.kind not in "iuf":
-        raise ValueError(
+        raise ArgumentError(
             "samples_mv must be numbers of shape (n_traces, n_samples) or (n_samples,), in mV"
         )
     if samples.dtype not in (np.float32, np.float64):
@@ -156,15 +157,15 @@ def _samples(samples_mv: ArrayLike) -> np.ndarray:
 def _per_trace(values: ArrayLike, n: int, name: str) -> np.ndarray:
     import numpy as np
 
-    array = np.asarray(values)
+    array = as_array(values, name)
     if array.dtype.kind not in "iuf" or array.shape not in ((), (n,)):
-        raise ValueError(f"{name} must be a number, or one for each of {n} traces")
+        raise ArgumentError(f"{name} must be a number, or one for each of {n} traces")
     return np.broadcast_to(array, (n,))
 
 
 def _whole(value: Any, i: int) -> int:
     if not float(value).is_integer():
-        raise ValueError(f"stimulus_index of trace {i} is {value}; give the index of a sample")
+        raise ArgumentError(f"stimulus_index of trace {i} is {value}; give the index of a sample")
     return int(value)
 
 

@@ -13,7 +13,9 @@ from pathlib import Path
 
 from ncs_cb.errors import ReadError, StudyError
 from ncs_cb.harmless import visible
+from ncs_cb.readers._shared.files import head
 from ncs_cb.review_file import log_path
+from ncs_cb.vocabulary import RESULT_TABLES
 
 STUDY_FILE = "study.toml"
 # Windows hides a last suffix and ignores case: these are meant to be a study.toml.
@@ -29,9 +31,14 @@ _FOLDERS_OF_SYSTEMS = frozenset(
     {"__macosx", "@eadir", "#recycle", "#snapshot", "$recycle.bin", "system volume information"}
 )
 _ABOUT = ("readme", "license", "licence", "notice", "changelog", "copying")
+# What reports and comparisons write as tables, and how the one begins that each comparison has.
+_OWN_TABLES = frozenset(
+    {*RESULT_TABLES, "timeline", "changes", "courses", "strength", "needle_emg"}
+)
+_COMPARISON = b'"ncs_cb/comparison/'
+_TIMELINE = b"visit,study_id,visit_date,nerve,"
 # A report in another language than English carries that in its name.
-_OWN_TABLES = frozenset({"traces", "segments", "verdicts", "diagnosis", "checks"})
-_OWN_FILES = re.compile(r"report(\.[a-z]{2})?\.(html|pdf)|index\.html|failures\.csv")
+_OWN_PAGES = re.compile(r"report(\.[a-z]{2})?\.(html|pdf)|index\.html|failures\.csv")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +81,7 @@ def is_study_file(path: Path) -> bool:
 
 def is_passed_over(name: str) -> bool:
     """Tell whether a file is hidden, one of our own pages, or what a system leaves behind."""
-    is_ours = _OWN_FILES.fullmatch(name) is not None
+    is_ours = _OWN_PAGES.fullmatch(name) is not None
     return name.startswith((".", "~$")) or is_ours or name.casefold() in _LEFT_BY_SYSTEMS
 
 
@@ -258,8 +265,23 @@ def is_own_table(data: bytes) -> bool:
 
 
 def is_own(path: Path) -> bool:
-    """Tell whether a file is called like a table of ours, and lies beside our ``result.json``."""
-    return path.stem in _OWN_TABLES and path.with_name("result.json").is_file()
+    """Tell whether a file is called like a table that a report writes, and lies beside our own.
+
+    Each report as tables has a ``traces.csv``, each comparison a ``timeline.csv``.
+    """
+    if path.stem not in _OWN_TABLES and not path.stem.startswith("scan_"):
+        return False
+    return (
+        path.with_name("result.json").is_file()
+        or is_own_table(head(path.with_name("traces.csv")))
+        or head(path.with_name("timeline.csv")).startswith(_TIMELINE)
+    )
+
+
+def is_own_comparison(path: Path) -> bool:
+    """Tell whether a file is a comparison of ours as text, or lies beside one and is called so."""
+    is_called_so = path.name.partition(".")[0] == "comparison"
+    return is_called_so and _COMPARISON in head(path.with_name("comparison.json"))
 
 
 def find(root: Path, is_recording: Callable[[Path], bool]) -> Iterator[StudyInput]:

@@ -21,6 +21,7 @@ from ncs_cb.review_file import is_log
 # Files with these suffixes may be notes or settings; an empty one is no lost recording.
 _ALSO_NOTES = (".txt", ".json")
 _NOT_READ = "no reader claims it: it is not read"
+_OWN_RESULT = "a result of ncs_cb, not a recording"
 _WITH_LAYOUT = (
     "; a table is read with --layout: 'ncs-cb validate FILE --layout' prints one guessed from it"
 )
@@ -118,6 +119,8 @@ def _unclaimed(source: Input, *, lone: bool) -> list[Decision]:
     """Say that a file is left out; aloud where it may well be somebody's recording."""
     if lone:
         raise _unknown_format(source)
+    if folders.is_own(source.path):
+        return [Decision(source.name, "choice", "ignored", _OWN_RESULT)]
     is_note = source.path.suffix.lower() in _ALSO_NOTES
     if not source.data and not is_note:
         raise ReadError("the file is empty.", source=source.name)
@@ -155,22 +158,21 @@ def nothing_found(study_id: str, decisions: Sequence[Decision]) -> StudyError:
     )
 
 
+def _is_output(source: Input, reader: Reader) -> bool:
+    if reader.name == "site_table":
+        return folders.is_own_table(source.data)
+    return reader.name == "record" or folders.is_own_comparison(source.path)
+
+
 def _without_outputs(
     claimed: list[tuple[Input, Reader]],
 ) -> tuple[list[tuple[Input, Reader]], list[Decision]]:
     """Leave our own results out when there is anything else: they would count twice."""
-    ours = [
-        (s, r)
-        for s, r in claimed
-        if r.name == "record" or (r.name == "site_table" and folders.is_own_table(s.data))
-    ]
+    ours = [(s, r) for s, r in claimed if _is_output(s, r)]
     others = [pair for pair in claimed if pair not in ours]
     if not others:
         return claimed, []
-    return others, [
-        Decision(s.name, "choice", "ignored", "a result of ncs_cb, not a recording")
-        for s, _ in ours
-    ]
+    return others, [Decision(s.name, "choice", "ignored", _OWN_RESULT) for s, _ in ours]
 
 
 def _unknown_format(source: Input) -> ReadError:

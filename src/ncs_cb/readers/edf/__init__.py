@@ -16,13 +16,13 @@ from ncs_cb.readers._shared.files import head
 from ncs_cb.readers._shared.reader import Input, Reader, Recording
 
 if TYPE_CHECKING:
-    from ncs_cb.readers.edf.scrub import anonymize
+    from ncs_cb.readers.edf.scrub import anonymize, names_patient
     from ncs_cb.readers.edf.writer import write_edf
 
-__all__ = ["READER", "anonymize", "is_edf", "write_edf"]
+__all__ = ["READER", "anonymize", "is_edf", "names_patient", "write_edf"]
 
 # The parts that need numpy are loaded with the first file, so that listing formats is light.
-_HOMES = {"anonymize": "scrub", "write_edf": "writer"}
+_HOMES = {"anonymize": "scrub", "names_patient": "scrub", "write_edf": "writer"}
 _SUFFIXES = (".edf", ".bdf")
 _VERSIONS = (b"0       ", b"\xffBIOSEMI")
 

@@ -11,10 +11,11 @@ import re
 from decimal import Context, Decimal
 from pathlib import Path
 
+from ncs_cb.discreet import is_usual
 from ncs_cb.errors import ReadError
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.readers._shared.cues import Annotation
-from ncs_cb.readers._shared.files import read_regular
+from ncs_cb.readers._shared.files import head, read_regular
 from ncs_cb.readers._shared.names import LABEL_TYPES, Named, from_label, from_recording_field
 from ncs_cb.readers._shared.notes import is_note, note, numeric_note
 from ncs_cb.readers._shared.stimuli import (
@@ -31,6 +32,9 @@ from ncs_cb.units import MILLIVOLTS_PER
 
 _DATE_FIELD = re.compile(r"Startdate\s+(\d{2}-[A-Z]{3}-\d{4})\b", re.IGNORECASE)
 _OTHER_DIMENSIONS = frozenset({"", "degC", "degree C", "%", "mA", "A", "Ohm", "kOhm", "bpm", "Hz"})
+# In the header of every EDF and BDF file; of a date of birth the year alone says little.
+_PATIENT = slice(8, 88)
+_TOLD = re.compile(r"(?<!\w-)(?:[^\W\d_]{3,}|\d{5,})(?!-\d{4})")
 # Milliseconds, millivolts, milliamperes and centimeters have three digits at most.
 _LONG_NUMBER = re.compile(r"\d{4,}", re.ASCII)
 # What XML notes say of a unit is a word; anything else in an attribute was not asked for.
@@ -105,6 +109,25 @@ def anonymous_bytes(data: bytes, *, keep_dates: bool = False) -> bytes:
                 # A second list of annotations under a label of its own is no waveform.
                 body[at : at + size] = bytes(size)
     return _clean_header(header, data, keep_dates=keep_dates) + bytes(body)
+
+
+def names_patient(source: str | Path, name: str) -> bool:
+    """Tell whether a name of a file or folder holds a word or number of the patient field.
+
+    What the field says is no part of the copy, but a name is what the caller makes it.
+
+    Parameters
+    ----------
+    source : str or Path
+        The file whose header is asked.
+    name : str
+        What the copy is called.
+    """
+    field = head(Path(source))[_PATIENT].decode("latin-1").casefold()
+    told = {word for word in _TOLD.findall(field) if not is_usual(word)}
+    parts = frozenset(_TOLD.findall(name.casefold()))
+    # A short name may lie in a longer word by chance.
+    return any(w in parts or (len(w) > 3 and w in name.casefold()) for w in told)
 
 
 # --------------------------------------------------------------------------- annotations

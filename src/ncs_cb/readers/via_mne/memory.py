@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ncs_cb.errors import StudyError, did_you_mean
+from ncs_cb.errors import ArgumentError, StudyError, did_you_mean
 from ncs_cb.knowledge.anatomy import resolve
 from ncs_cb.model import Details, Kind, Polarity, RecordingOverride, Side, Site, Study
 from ncs_cb.readers._shared.doubts import questioned
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
 def _refuse_other_words(side: str, polarity: str, kind: str) -> None:
     if side not in ("left", "right") or kind not in ("motor", "sensory", "f_wave"):
-        raise ValueError("side is 'left' or 'right'; kind is 'motor', 'sensory' or 'f_wave'")
+        raise ArgumentError("side is 'left' or 'right'; kind is 'motor', 'sensory' or 'f_wave'")
     if polarity not in ("negative_up", "negative_down", "auto"):
-        raise ValueError("polarity is 'negative_up', 'negative_down' or 'auto'")
+        raise ArgumentError("polarity is 'negative_up', 'negative_down' or 'auto'")
 
 
 def _at_distances(sweeps: Sequence[Sweep], distances_mm: Mapping[str, float]) -> list[Sweep]:
@@ -105,7 +105,7 @@ def study_from_epochs(
         If nerve, muscle, site or channel are unknown, or there is no epoch.
     UnitError
         If a response is above 0.1 V.
-    ValueError
+    ArgumentError
         If `side`, `polarity` or `kind` is none of the words above.
 
     Examples
