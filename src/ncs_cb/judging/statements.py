@@ -141,9 +141,7 @@ def _free(visit: Seen, small: list[Nerve], beyond: list[Row]) -> Iterator[Statem
     clear = [
         row
         for row in visit.verdicts
-        if row["conduction_block"] == "none"
-        and nerve_of(row) not in spread
-        and row not in doubtful
+        if row["conduction_block"] == "none" and nerve_of(row) not in spread and row not in doubtful
     ]
     seen = [nerve_of(row) for row in clear if nerve_of(row) not in held]
     rest = tuple(segment_item("segment", row) for row in clear if nerve_of(row) in held)
