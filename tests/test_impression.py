@@ -172,3 +172,10 @@ def test_a_study_of_nothing_but_unassigned_stimuli_says_so(tmp_path):
     study = Study("lost", (), unassigned=(UnassignedStimulus("night.edf", "Mark 3", 0),))
     said = ncs_cb.analyze(study).impression
     assert "Stimuli that name no site: 1" in said[0]
+
+
+def test_a_fall_over_more_than_the_elbow_is_named_in_the_findings(results, tmp_path):
+    write_report(results["fall_to_above_the_elbow_only"], tmp_path, formats=["txt"])
+    (page,) = tmp_path.rglob("*.txt")
+    findings = page.read_text("utf-8").split("Findings in full")[1]
+    assert "wrist to above elbow" in " ".join(findings.split("\n\n")[0].split())

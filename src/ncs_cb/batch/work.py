@@ -366,7 +366,7 @@ def _healthy(
 
 
 _KEYS = ("nerve", "side", "muscle", "segment")
-_OF_A_SITE = ("is_entrapment_site", "quality_flags")
+_OF_A_SITE = ("is_entrapment_site", "quality_flags", "amplitude_reduction_pct")
 
 
 def _grades(
@@ -379,8 +379,8 @@ def _grades(
     from ncs_cb.view.reading import nothing_found
 
     sites = {
-        tuple(map(str, key)): dict(zip(_OF_A_SITE, (site, told), strict=True))
-        for *key, site, told in segments
+        tuple(map(str, key)): dict(zip(_OF_A_SITE, (site, told, fall), strict=True))
+        for *key, site, told, fall in segments
         if site is True
     }
     for *key, criteria, grade, by_numbers in judged:

@@ -26,6 +26,7 @@ from ncs_cb.judging.fibers import (
     is_firm,
 )
 from ncs_cb.judging.gates import premise
+from ncs_cb.judging.labels import label_step, mislabeled, mislabeled_said
 from ncs_cb.judging.leading import leading_set
 from ncs_cb.judging.limits import Limited, Norms, absent_distally, limited
 from ncs_cb.judging.normal import disagreeing, is_clear, unread
@@ -42,7 +43,7 @@ from ncs_cb.judging.statements import (
     technical,
     unexplained,
 )
-from ncs_cb.judging.unplaced import between_step, unplaced, unplaced_said
+from ncs_cb.judging.unplaced import between_step, fallen_unplaced, unplaced, unplaced_said
 from ncs_cb.judging.validity import ATTESTED, NOT_ATTESTED, REFUTED
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.knowledge.reference import ReferenceSet
@@ -142,6 +143,7 @@ def statements(visit: Seen) -> tuple[Statement, ...]:
     if clear and not lacking:
         return tuple(_normal(visit))
     found = [
+        *mislabeled_said(visit),
         *technical(visit),
         *lacking,
         *block(visit),
@@ -161,7 +163,10 @@ def statements(visit: Seen) -> tuple[Statement, ...]:
 def _normal(visit: Seen) -> Iterator[Statement]:
     known = {nerve_of(one.row) for one in visit.marks}
     told = [nerve for nerve in studied(visit) if nerve in known]
-    yield Statement("normal", "study", tuple(nerve_items(told)))
+    between = set(map(nerve_of, visit.verdicts))
+    yield Statement("normal", "study", tuple(nerve_items(n for n in told if n in between)))
+    if single := [nerve for nerve in told if nerve not in between]:
+        yield Statement("normal", "one_site", tuple(nerve_items(single)))
     yield from _unlimited(visit)
     yield from disagreeing(visit)
     if any(one.is_normal is True for one in visit.studies):
@@ -273,7 +278,9 @@ def _waits(visit: Seen) -> bool:
 
 def _is_doubtful(visit: Seen) -> bool:
     """Tell whether a fall stands that is no block by the leading set, and may be block."""
-    return bool(disputed(visit) or left_open(visit) or beyond_health(visit))
+    return bool(
+        disputed(visit) or left_open(visit) or beyond_health(visit) or fallen_unplaced(visit)
+    )
 
 
 def _undecided(visit: Seen, found: Conclusion, values: Mapping[str, Any]) -> Statement:
@@ -296,6 +303,9 @@ def _step(visit: Seen, lacking: tuple[Statement, ...]) -> Iterator[Statement]:
     """Give the one step that decides most: what spoils the technique comes first."""
     if visit.unassigned:
         yield Statement("step", "assign")
+        return
+    if mislabeled(visit):
+        yield label_step(visit)
         return
     if cold(visit):
         yield Statement(

@@ -18,6 +18,7 @@ from ncs_cb.judging.fibers import (
     is_cold,
     long_latency,
 )
+from ncs_cb.judging.labels import mislabeled
 from ncs_cb.judging.limits import VELOCITY, Limited
 from ncs_cb.judging.rows import holds_entrapment, is_absent, nerve_of
 from ncs_cb.judging.seen import (
@@ -70,6 +71,7 @@ def is_clear(visit: Seen) -> bool:
         or cold(visit)
         or visit.unassigned
         or visit.left_out
+        or mislabeled(visit)
         or dispersed(visit)
         or too_small(visit)
         or any(row["conduction_block"] == "undetermined" for row in visit.verdicts)

@@ -24,6 +24,7 @@ from ncs_cb.judging.seen import (
     silent,
     trapped,
 )
+from ncs_cb.judging.unplaced import fallen_unplaced
 from ncs_cb.judging.validity import NOT_ATTESTED
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.vocabulary import GRADES
@@ -137,7 +138,8 @@ def _free(visit: Seen, small: list[Nerve], beyond: list[Row]) -> Iterator[Statem
     spread = dispersed(visit)
     weak = [row for row in visit.verdicts if premise(row, "supramaximal", holds=False)]
     doubtful = [*disputed(visit), *left_open(visit), *beyond_health(visit)]
-    held = {nerve_of(row) for row in (*visit.open_(), *weak, *beyond, *doubtful)}
+    unplaced = fallen_unplaced(visit)
+    held = {nerve_of(row) for row in (*visit.open_(), *weak, *beyond, *doubtful, *unplaced)}
     clear = [
         row
         for row in visit.verdicts

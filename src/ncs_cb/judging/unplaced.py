@@ -45,6 +45,11 @@ def unplaced(visit: Seen) -> list[Row]:
     ]
 
 
+def fallen_unplaced(visit: Seen) -> list[Row]:
+    """Give those of them that fall: block may lie beside the entrapment site."""
+    return [row for row in unplaced(visit) if not math.isnan(_fall(row))]
+
+
 def _fall(row: Row) -> float:
     """Give a fall of the amplitude that would name an entrapment; NaN where there is none."""
     fall = as_number(row.get("amplitude_reduction_pct"))

@@ -12,6 +12,7 @@ import pandas as pd
 
 from ncs_cb import columns, flags
 from ncs_cb.knowledge.anatomy import anatomy
+from ncs_cb.knowledge.thresholds import value as threshold
 from ncs_cb.model import Result, SetWords
 from ncs_cb.units import unit_of
 from ncs_cb.view.rounding import is_known, number, with_unit
@@ -249,7 +250,9 @@ def nothing_found(segment: Row, grade_by_numbers: object) -> bool:
     if segment["is_entrapment_site"] is not True:
         return False
     slowed = "focal_slowing" in flags.split(segment["quality_flags"] or "")
-    return not slowed and not is_block(str(grade_by_numbers or "none"))
+    fall = columns.as_number(segment.get("amplitude_reduction_pct"))
+    fallen = fall > threshold("entrapment.minimum_drop_pct")
+    return not slowed and not fallen and not is_block(str(grade_by_numbers or "none"))
 
 
 def is_normal(r: Reading) -> bool:

@@ -78,6 +78,8 @@ def _filled(values: Mapping[str, Any], words: Words) -> dict[str, Any]:
     for end in ("distal", "proximal"):
         if end in filled:
             filled[end] = words.site(str(filled[end]))
+    if "muscle" in filled:
+        filled["muscle"] = words.muscle(str(filled["muscle"]))
     if "limb" in filled:
         filled["limb"] = words.term("limb", str(filled["limb"]))
     if "criteria" in filled:
