@@ -143,6 +143,15 @@ def test_the_command_line_knows_its_options_without_model_or_metadata():
     assert not loaded & {"ncs_cb.model", "ncs_cb.readers", "importlib.metadata"}
 
 
+def test_help_needs_no_library_but_that_of_the_command_line():
+    code = (
+        "import contextlib, io\nfrom ncs_cb.cli import main\n"
+        "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n"
+        "    main(['--help'])"
+    )
+    assert not modules_after(code) & {"rich.console", "tomllib"}
+
+
 # typer loads pydantic by itself to read its options.
 LIGHT = {"numpy", "pandas", *HOMES} - {"typer", "rich", "pydantic"}
 

@@ -335,7 +335,8 @@ def test_every_site_of_every_nerve_has_a_place_on_the_map():
 
 def test_legs_are_drawn_only_when_they_were_tested(result, built):
     leg = (built.stretches[0],)
-    tested = replace(leg[0], nerve="tibial", distal_site="ankle", proximal_site="popliteal_fossa")
+    knee = {"distal_site": "ankle", "proximal_site": "popliteal_fossa"}
+    tested = leg[0]._replace(nerve="tibial", **knee)
     assert arm.draw(replace(built, stretches=(tested,))).height > arm.draw(built).height
 
 

@@ -114,6 +114,39 @@ def test_times_that_start_at_the_window_are_noticed():
     assert all("stimulus_time_uncertain" in names for names in unseen["quality_flags"])
 
 
+@pytest.mark.parametrize("delay_ms", [-15.0, -9.5, 7.5, 10.0, 20.0])
+def test_a_pulse_far_from_the_markers_of_all_sites_is_the_stimulus(delay_ms):
+    result = ncs_cb.analyze(study(delay_ms=delay_ms, before_ms=24.0))
+    assert list(result.traces["onset_latency_ms"]) == pytest.approx([3.2, 7.0], abs=0.15)
+    assert all("stimulus_realigned" in names for names in result.traces["quality_flags"])
+
+
+def test_what_is_sharp_at_another_distance_from_each_marker_is_no_stimulus():
+    both = [sweep(s, 11.0 + n, number=n, before_ms=24.0) for n, s in enumerate(SITES)]
+    made, decisions = questioned(both, "u", delay_ms=None, is_polarity_told=True)
+    assert [t.stimulus_index for t in made] == [t.stimulus_index for t in both]
+    assert not decisions
+
+
+def test_the_site_whose_pulse_is_not_seen_among_far_ones_is_uncertain():
+    three = [sweep(s, 11.0, number=n, before_ms=24.0) for n, s in enumerate(SITES)]
+    silent = replace(
+        sweep("wrist", 11.0, 0.0, number=4), site=Site("ulnar", "right", "adm", "axilla")
+    )
+    made, _ = questioned([*three, silent], "u", delay_ms=None, is_polarity_told=True)
+    assert ["stimulus_realigned" in t.flags for t in made] == [True, True, False]
+    assert "stimulus_time_uncertain" in made[2].flags
+
+
+@pytest.mark.parametrize("delay_ms", [-20.0, 20.0])
+def test_an_unseen_pulse_far_from_the_marker_is_noticed(delay_ms):
+    # 20 ms early the latencies are negative or those of no nerve, 20 ms late those of no disease.
+    result = ncs_cb.analyze(study(delay_ms=delay_ms, artefact_mv=0.0, before_ms=30.0))
+    seen = result.traces.dropna(subset="onset_latency_ms")
+    assert all("stimulus_time_uncertain" in names for names in seen["quality_flags"])
+    assert len(seen) or delay_ms < 0
+
+
 def test_a_delay_that_is_told_is_believed():
     both = [sweep(s, 2.5, number=n) for n, s in enumerate(SITES)]
     made, _ = questioned(both, "u", delay_ms=2.5, is_polarity_told=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -45,7 +44,8 @@ def visible(text: str) -> str:
     >>> visible("a\x1b[2Jb\u202ec")
     'a [2Jb c'
     """
-    if text.isascii() and text.isprintable():
+    # What can be printed, in any script, steers nothing; to look letter by letter takes long.
+    if text.isprintable():
         return text
     return text.translate(_SHOWN)
 
@@ -109,7 +109,11 @@ def as_key(name: str) -> str:
     >>> as_key("below_elbow"), as_key("28.06.1981"), as_key("rule[2]")
     ('below_elbow', '"28.06.1981"', 'rule[2]')
     """
-    return name if _PLAIN_KEY.fullmatch(name) else json.dumps(name, ensure_ascii=False)
+    if _PLAIN_KEY.fullmatch(name):
+        return name
+    import json
+
+    return json.dumps(name, ensure_ascii=False)
 
 
 def shortened(name: str, n_bytes: int) -> str:

@@ -200,3 +200,15 @@ def test_a_record_says_in_either_language_what_its_result_says(sample, tmp_path)
             for name, one in (("live", result), ("stored", stored))
         ]
         assert said[0] == said[1]
+
+
+@pytest.mark.parametrize(
+    "build",
+    [example.result, example.empty_result, example.hostile_result],
+    ids=lambda f: f.__name__,
+)
+def test_the_text_is_the_record_as_the_standard_library_lays_it_out(build):
+    made = build()
+    plain = record.to_record(made)
+    expected = json.dumps(plain, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+    assert record.to_json(made) == expected

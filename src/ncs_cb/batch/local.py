@@ -7,6 +7,7 @@ itself. A worker ends when this process does.
 
 from __future__ import annotations
 
+import gc
 import os
 import queue
 import signal
@@ -229,3 +230,4 @@ def _work(line: _Line) -> None:
             send(line.to, answer)
         except OSError:  # the process that asked is gone
             return
+        gc.collect()  # here, where little is held: within a slot it is hardly ever due

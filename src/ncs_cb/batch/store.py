@@ -21,7 +21,7 @@ import os
 import re
 import shutil
 from collections.abc import Container, Iterable, Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +110,8 @@ class Record:
 
     def to_json(self) -> str:
         """Give the record as JSON, the same bytes for the same record."""
-        return json.dumps({"layout": LAYOUT, **asdict(self)}, sort_keys=True)
+        # Not asdict: it would copy all that stands in the summaries.
+        return json.dumps({"layout": LAYOUT, **_fields(self)}, sort_keys=True, default=_fields)
 
     @classmethod
     def from_json(cls, text: str) -> Record:
@@ -132,6 +133,11 @@ class Record:
             for e in raw["entries"]
         )
         return cls(raw["slot"], entries, raw["histograms"], raw["sizes"])
+
+
+def _fields(one: Record | Entry | Failure) -> dict[str, Any]:
+    """Give the fields of a part of a record by their names."""
+    return {known.name: getattr(one, known.name) for known in fields(one)}
 
 
 class Store:

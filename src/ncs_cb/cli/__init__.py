@@ -3,7 +3,7 @@
 Exit status: 0 all inputs done, 1 some inputs failed (the rest are done), 2 wrong usage, 3 a batch
 had to stop (disk full, output in use, workers lost; what is done is kept).
 Results go to standard output or to files; progress and messages go to standard error.
-Only typer and rich are imported here; each command imports what it needs when it runs, so that
+Only typer is imported here; each command imports what it needs when it runs, so that
 ``ncs-cb --help`` answers at once.
 """
 

@@ -12,16 +12,17 @@ from contextvars import ContextVar
 from functools import wraps
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, Literal, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar
 
 import typer
-from rich.cells import cell_len
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from ncs_cb.cli.folding import Glued, fold, glued
 from ncs_cb.errors import NcsError, NcsWarning, StoppedError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+    from ncs_cb.cli.folding import Glued
 
 SOME_FAILED = 1
 WRONG_USAGE = 2
@@ -88,6 +89,8 @@ def err() -> Console:
 
 
 def _console(*, stderr: bool) -> Console:
+    from rich.console import Console
+
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else _WIDTH_OF_A_PIPE
     return Console(
@@ -98,11 +101,21 @@ def _console(*, stderr: bool) -> Console:
 def tell(message: str) -> None:
     """Print one message on standard error; only a terminal folds it, at blanks."""
     line = plain(message)
-    typer.echo(fold(Text(line), err().width).plain if sys.stderr.isatty() else line, err=True)
+    if sys.stderr.isatty():
+        from rich.text import Text
+
+        from ncs_cb.cli.folding import fold
+
+        line = fold(Text(line), err().width).plain
+    typer.echo(line, err=True)
 
 
 def say(console: Console, line: Text | str) -> None:
     """Print one line; only a terminal folds it, at blanks."""
+    from rich.text import Text
+
+    from ncs_cb.cli.folding import fold
+
     text = line if isinstance(line, Text) else Text(plain(line))
     console.print(fold(text, console.width) if console.is_terminal else text, soft_wrap=True)
 
@@ -201,6 +214,11 @@ def table(
     Where `width` (by default that of the terminal) does not hold every column's longest word, the
     rows stand one below the other, a line for each cell: no word is broken.
     """
+    from rich.table import Table
+    from rich.text import Text
+
+    from ncs_cb.cli.folding import Glued, glued
+
     heads = list(headings)
     cells = [[glued(c if isinstance(c, Text) else Text(plain(c))) for c in row] for row in rows]
     made = Table(
@@ -234,4 +252,6 @@ def _fits(heads: list[str], cells: list[list[Text]], width: int) -> bool:
 
 
 def _longest_word(texts: list[str]) -> int:
+    from rich.cells import cell_len
+
     return max((cell_len(word) for text in texts for word in text.split()), default=0)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ncs_cb import view as views
 from ncs_cb.errors import ArgumentError
@@ -39,8 +38,7 @@ Per = Literal["study", "nerve", "segment"]
 _PER: tuple[Per, ...] = ("study", "nerve", "segment")
 
 
-@dataclass(frozen=True, slots=True)
-class FigureKind:
+class FigureKind(NamedTuple):
     """One figure a report may ask for: `draw` gives its shapes, or None without data."""
 
     name: str
@@ -54,8 +52,7 @@ FIGURES: dict[str, FigureKind] = {}
 """Every figure by name, in the order in which a report shows them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Drawn:
+class Drawn(NamedTuple):
     """One figure ready for a page: its SVG escapes every text it holds."""
 
     name: str
@@ -64,8 +61,7 @@ class Drawn:
     svg: str
 
 
-@dataclass(frozen=True, slots=True)
-class AllDrawn:
+class AllDrawn(NamedTuple):
     """The figures of one report: of the study, and of nerves and segments by their id."""
 
     study: tuple[Drawn, ...]

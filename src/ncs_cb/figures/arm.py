@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,8 +19,7 @@ _SKIN, _EDGE = "#f5f6f8", "#c9cfd6"
 _Points = tuple[tuple[float, float], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Limb:
+class _Limb(NamedTuple):
     id: str
     outline: _Points
     levels: dict[str, float]

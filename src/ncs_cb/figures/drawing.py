@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from html import escape
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +29,7 @@ PAPER = "#ffffff"
 _FONT = "'Helvetica Neue', Arial, 'Liberation Sans', 'Noto Sans CJK SC', 'PingFang SC', sans-serif"
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """A polyline, or a polygon when it has a fill; NaN breaks it."""
 
     x: Floats
@@ -41,8 +40,7 @@ class Line:
     fill: str = "none"
 
 
-@dataclass(frozen=True, slots=True)
-class Disc:
+class Disc(NamedTuple):
     """A filled circle."""
 
     x: float
@@ -53,8 +51,7 @@ class Disc:
     width: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(NamedTuple):
     """One line of text; `y` is its baseline."""
 
     x: float
@@ -66,8 +63,7 @@ class Text:
     is_bold: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """Shapes that lead to an anchor of the page and speak their title."""
 
     shapes: tuple[Line | Disc | Text, ...]
@@ -171,29 +167,33 @@ def _svg_line(line: Line) -> str:
 def _path(x: Floats, y: Floats) -> str:
     """Write a path in steps of a tenth of a point; relative steps keep it short."""
     parts = []
-    for start, stop in _runs(x, y):
-        steps_x = np.rint(x[start:stop] * 10.0).astype(np.int64)
-        steps_y = np.rint(y[start:stop] * 10.0).astype(np.int64)
-        moves = np.column_stack([np.diff(steps_x), np.diff(steps_y)]).tolist()
-        relative = " ".join(f"{_tenths(dx)} {_tenths(dy)}" for dx, dy in moves if dx or dy)
-        first = f"M{_tenths(int(steps_x[0]))} {_tenths(int(steps_y[0]))}"
+    tenths = np.rint(np.array([x, y]).T * 10.0)
+    for start, stop in _runs(np.isnan(x + y)):
+        steps = tenths[start:stop].astype(np.int64)
+        moves = steps[1:] - steps[:-1]
+        # Most of the shapes are tiny, and a page has hundreds: no call of numpy more than needed.
+        moves = moves[(moves[:, 0] | moves[:, 1]) != 0]
+        relative = " ".join(map(_TENTHS.__getitem__, moves.ravel().tolist()))
+        first = f"M{_TENTHS[int(steps[0, 0])]} {_TENTHS[int(steps[0, 1])]}"
         parts.append(f"{first}l{relative}" if relative else f"{first}l0 0")
     return "".join(parts)
 
 
-def _tenths(value: int) -> str:
-    return _TENTHS.get(value) or f"{value / 10:g}"
+class _Tenths(dict[int, str]):
+    """The text of a number of tenths: the same few stand in every path, and are kept."""
+
+    def __missing__(self, value: int) -> str:
+        self[value] = text = f"{value / 10:g}"
+        return text
 
 
-# Most steps are short; looking them up is what makes a page of traces cheap.
-_TENTHS = {value: f"{value / 10:g}" for value in range(-1500, 1501)}
+_TENTHS = _Tenths()
 
 
-def _runs(x: Floats, y: Floats) -> list[tuple[int, int]]:
+def _runs(is_gap: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """Give the stretches without a gap."""
-    is_gap = np.isnan(x) | np.isnan(y)
     if not is_gap.any():
-        return [(0, len(x))] if len(x) else []
+        return [(0, len(is_gap))] if len(is_gap) else []
     edges = np.flatnonzero(np.diff(np.concatenate([[True], is_gap, [True]]).astype(np.int8)))
     return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,8 +22,7 @@ _UNMARKED_RISE, _UNMARKED_DEPTH, _ARTEFACT_MS = 1.4 * PITCH, 0.8 * PITCH, 3.0
 _MARK = 3.2
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
+class Reach(NamedTuple):
     """How far a trace goes from its baseline once the artefact is over, in mV."""
 
     lowest_mv: float
@@ -36,8 +35,7 @@ class Reach:
         return Reach(low, high, self.is_response or other.is_response)
 
 
-@dataclass(frozen=True, slots=True)
-class Room:
+class Room(NamedTuple):
     """What a row holds above and below its baseline, in points."""
 
     rise: float
@@ -109,6 +107,8 @@ def _with_crossings(x: Floats, height: Floats, own: Room) -> tuple[Floats, Float
             at = np.flatnonzero(before * after < 0.0)
         places.append(at + before[at] / (before[at] - after[at]))
         heights.append(np.full(len(at), edge))
+    if len(places[1]) + len(places[2]) == 0:
+        return x, height
     place = np.concatenate(places)
     order = np.argsort(place, kind="stable")
     return np.interp(place[order], places[0], x), np.concatenate(heights)[order]

@@ -6,13 +6,12 @@ palette for color-blind readers; in gray the stroke pattern and the letter remai
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ncs_cb.figures.drawing import INK, PAPER, Disc, Floats, Line, Shape, Text
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(NamedTuple):
     """Color, stroke and dash of one grade; ``core`` is a second, thinner stroke on top."""
 
     color: str

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ncs_cb import flags
+from ncs_cb import columns, flags
 from ncs_cb.figures import style
 from ncs_cb.figures.aligned import moved_ms
 from ncs_cb.figures.drawing import (
@@ -50,10 +50,19 @@ _UNDER_BAR = 14.0
 _BELOW = _UNDER_BAR + 4.0
 # An amplifier is looked at for its limit this near to the stimulus, as in the measuring.
 _RAIL_MS = 12.0
+# What is drawn of a response besides its waveform.
+_VALUES = (
+    "quality_flags",
+    "baseline_mv",
+    "onset_latency_ms",
+    "negative_peak_latency_ms",
+    "negative_peak_amplitude_mv",
+    "negative_peak_duration_ms",
+    "total_negative_duration_ms",
+)
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(NamedTuple):
     """One response ready to be drawn; times from the stimulus, voltages from baseline."""
 
     site: SiteView
@@ -67,8 +76,7 @@ class _Row:
     rail_ms: tuple[float, float]
 
 
-@dataclass(frozen=True, slots=True)
-class _Scale:
+class _Scale(NamedTuple):
     """From ms and mV to points."""
 
     start_ms: float
@@ -79,8 +87,7 @@ class _Scale:
         return np.asarray(_LEFT + (np.asarray(time_ms) - self.start_ms) * self.points_per_ms)
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(NamedTuple):
     """Where the row of one site stands."""
 
     base: float
@@ -89,8 +96,9 @@ class _Place:
 
 def draw(result: Result, view: View, nerve: NerveView) -> Drawing | None:
     """Draw one nerve; None when it has no waveform at all."""
-    used = [s for s in nerve.responses if not is_spare(result, s)]
-    rows = [_row(result, site) for site in used]
+    values = columns.records(result.traces[list(_VALUES)])
+    used = [site for site in nerve.responses if flags.is_used(values[site.row]["quality_flags"])]
+    rows = [_row(response_of(result, site), site, values[site.row]) for site in used]
     if not any(row.has_trace for row in rows):
         return None
     scale, reaches = _scale(rows)
@@ -111,19 +119,12 @@ def draw(result: Result, view: View, nerve: NerveView) -> Drawing | None:
     return sheet
 
 
-def is_spare(result: Result, site: SiteView) -> bool:
-    """Tell whether another response of the site stands for it."""
-    return not flags.is_used(result.traces["quality_flags"].iloc[site.row])
-
-
 def response_of(result: Result, site: SiteView) -> Trace | None:
     """Give the waveform of a response; None for numbers only and for a record read back."""
     return result.responses[site.row].trace if site.row < len(result.responses) else None
 
 
-def _row(result: Result, site: SiteView) -> _Row:
-    values = result.traces.iloc[site.row]
-    trace = response_of(result, site)
+def _row(trace: Trace | None, site: SiteView, values: dict[str, Any]) -> _Row:
     time_ms, samples_mv = _samples(trace, _number(values["baseline_mv"]))
     names = ("negative_peak_latency_ms", "negative_peak_amplitude_mv")
     peak = _number(values[names[0]]), _number(values[names[1]])

@@ -149,7 +149,7 @@ def judge_in_short(
     for name in judged[0]:
         cells = np.stack([one[name] for one in judged], axis=1).ravel()
         columns[name] = pd.array(cells, dtype="string") if name in _WORDS else cells
-    return conform(pd.DataFrame(columns), "verdicts")
+    return conform(columns, "verdicts")
 
 
 def _read(

@@ -8,9 +8,8 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from ncs_cb.errors import StudyError, TableError, did_you_mean
 from ncs_cb.knowledge import datafile
@@ -40,8 +39,7 @@ SIDES: dict[str, Side] = {
 """Every spelling of a side."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A stimulation site or a recording site (muscle or skin area)."""
 
     id: str
@@ -53,8 +51,7 @@ class Place:
     """One stimulus here reaches median and ulnar nerve, or the whole plexus."""
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """A stretch of a limb that has a name of its own; without distal sites it begins anywhere."""
 
     name: str
@@ -62,8 +59,7 @@ class Span:
     proximal: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Entrapment:
+class Entrapment(NamedTuple):
     """A stretch of nerve in which entrapment or compression is common."""
 
     distal_site: str
@@ -74,8 +70,7 @@ class Entrapment:
     name_zh: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Nerve:
+class Nerve(NamedTuple):
     """One nerve: its sites are listed distal first.
 
     Attributes
@@ -112,8 +107,7 @@ class Nerve:
     """Of a sensory nerve, the mixed nerve whose fibers it carries."""
 
 
-@dataclass(frozen=True, slots=True)
-class Anatomy:
+class Anatomy(NamedTuple):
     """The whole anatomy table."""
 
     nerves: dict[str, Nerve]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from ncs_cb.knowledge.anatomy import anatomy, position
 from ncs_cb.knowledge.clauses import (
@@ -76,8 +76,7 @@ _SCOPE = ("nerves", "limb", "segments", "proximal_sites", "long", "ends_at_erb")
 _TERM = ("all", "any", "at_least")
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(NamedTuple):
     """Which segments a rule speaks about; an empty condition holds for all.
 
     Attributes
@@ -114,8 +113,7 @@ class Rule:
     text_zh: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class NerveRule:
+class NerveRule(NamedTuple):
     """One sign of a nerve as a whole (slow velocity, late F wave), for the categories."""
 
     id: str
@@ -125,8 +123,7 @@ class NerveRule:
     text_zh: str
 
 
-@dataclass(frozen=True, slots=True)
-class Category:
+class Category(NamedTuple):
     """One way to reach one category; a category with several routes needs one of them."""
 
     id: str

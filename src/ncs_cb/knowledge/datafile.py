@@ -7,15 +7,12 @@ that is allowed, or a number.
 
 from __future__ import annotations
 
-import hashlib
 import re
-import tomllib
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ncs_cb.errors import NcsError, ReadError, TableError, did_you_mean
 from ncs_cb.files import read_regular
@@ -31,15 +28,15 @@ UNSET = "unset"
 
 # Keys that nest without end: the parser notes the beginnings of each, and so needs the square of
 # their length. Nothing is tried twice, so that no file keeps this busy either.
+_MANY = 50
 _KEY_OF_MANY = re.compile(
-    r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){50}"""
+    rf"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){{{_MANY}}}"""
 )
 _WORDED = ("nerves", "findings", "features", "criteria", "reference")
 _TEXTS = ("text", "label", "title", "ask", "absent_text", "frequency", "neuropathy", "name")
 
 
-@dataclass(frozen=True, slots=True)
-class DataText:
+class DataText(NamedTuple):
     """The text of one data file: its name for messages, its bytes' SHA-256, and what it says."""
 
     name: str
@@ -101,6 +98,7 @@ def _in_two_languages(data: DataText) -> DataText:
 
     So a set of one's own keeps the words it shares with a shipped one, and may bring its own.
     """
+    known = chinese()
 
     def woven(value: Any) -> Any:
         if isinstance(value, list):
@@ -108,15 +106,13 @@ def _in_two_languages(data: DataText) -> DataText:
         if not isinstance(value, dict):
             return value
         more = {
-            f"{key}_zh": chinese()[value[key]]
+            f"{key}_zh": known[value[key]]
             for key in _TEXTS
-            if f"{key}_zh" not in value
-            and isinstance(value.get(key), str)
-            and value[key] in chinese()
+            if isinstance(value.get(key), str) and f"{key}_zh" not in value and value[key] in known
         }
         return {key: woven(one) for key, one in value.items()} | more
 
-    return replace(data, raw=woven(data.raw))
+    return data._replace(raw=woven(data.raw))
 
 
 def parse(content: bytes, name: str, error: type[NcsError] = TableError) -> DataText:
@@ -127,11 +123,15 @@ def parse(content: bytes, name: str, error: type[NcsError] = TableError) -> Data
     NcsError
         Of the kind given: if it is not TOML in UTF-8, or its tables are nested without end.
     """
+    import tomllib
+    from hashlib import sha256
+
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise error("not UTF-8 text.", source=name) from None
-    if _KEY_OF_MANY.search(text):
+    # Only where a line has the points for it: to search a whole catalog takes as long as a page.
+    if any(line.count(".") >= _MANY and _KEY_OF_MANY.search(line) for line in text.split("\n")):
         raise error("nested too deeply.", source=name)
     try:
         raw = tomllib.loads(text)
@@ -143,7 +143,7 @@ def parse(content: bytes, name: str, error: type[NcsError] = TableError) -> Data
         raise error("a number or date in it is out of range.", source=name) from None
     if is_deep(raw):
         raise error("nested too deeply.", source=name)
-    return DataText(name, hashlib.sha256(content).hexdigest(), raw)
+    return DataText(name, sha256(content).hexdigest(), raw)
 
 
 def text(folder: str, id_or_path: str | Path) -> str:
@@ -183,8 +183,7 @@ def unknown_key(
     return f"unknown key {shown}; known: {', '.join(known)}.{nearest}"
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """One TOML table with the words to blame it by.
 
     Attributes
@@ -217,7 +216,7 @@ class Block:
 
     def below(self, raw: dict[str, Any], key: str) -> Block:
         """Give a table of this one as a block, named by its whole path."""
-        return replace(self, raw=raw, key=key)
+        return self._replace(raw=raw, key=key)
 
     def shown(self, value: Any) -> str:
         """Give a value as a message may tell it."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from ncs_cb.knowledge import datafile
 from ncs_cb.knowledge.datafile import Block
@@ -17,8 +16,7 @@ _TYPES: tuple[Literal["boolean", "number"], ...] = ("boolean", "number")
 _TEXTS = ("label", "description", "source")
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """One clinical, laboratory, imaging or treatment finding.
 
     Attributes

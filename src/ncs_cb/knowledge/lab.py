@@ -9,10 +9,9 @@ from __future__ import annotations
 import os
 from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ncs_cb.errors import StudyError, TableError, did_you_mean
 from ncs_cb.files import read_regular
@@ -33,8 +32,7 @@ _HIGHEST = 64
 _LARGEST_LOGO = 1 << 19
 
 
-@dataclass(frozen=True, slots=True)
-class LabFile:
+class LabFile(NamedTuple):
     """A ``lab.toml`` as read.
 
     Attributes

@@ -70,8 +70,7 @@ _KEYS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(NamedTuple):
     """One limit of normal: a value is outside when it lies beyond it.
 
     Attributes
@@ -101,8 +100,7 @@ class Limit:
     site: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Norm:
+class Norm(NamedTuple):
     """A published mean and standard deviation: context for a reader, never used as a limit."""
 
     study: str
@@ -116,8 +114,7 @@ class Norm:
     note: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(NamedTuple):
     study: str
     nerve: str
     muscle: str

@@ -7,9 +7,8 @@ one before. A number is added or corrected there, never in code.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from ncs_cb.errors import TableError, did_you_mean
 from ncs_cb.knowledge import datafile
@@ -22,8 +21,7 @@ LEVELS = (*VERIFIED, "project")
 """How sure a number is; ``project`` marks a figure of our own, never a published one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Threshold:
+class Threshold(NamedTuple):
     """One limit of one check.
 
     Attributes

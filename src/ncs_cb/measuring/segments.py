@@ -108,7 +108,7 @@ def pair_sites(
     table["quality_flags"] = _flags(table, near, far, doubts)
     for name in ("segment", "distal_site", "proximal_site", "quality_flags"):
         table[name] = pd.array(table[name], dtype="string")
-    return conform(pd.DataFrame(table), "segments")
+    return conform(table, "segments")
 
 
 class _Ends:

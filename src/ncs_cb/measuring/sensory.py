@@ -68,4 +68,4 @@ def sensory_table(traces: pd.DataFrame) -> pd.DataFrame:
     table["velocity_m_per_s"] = np.where(distance_mm > 0.0, distance_mm, np.nan) / later
     table["segment"] = table["recording_site"] + "-" + table["stimulation_site"]
     table["origin"] = pd.array(["recorded"] * len(rows), dtype="string")
-    return conform(pd.DataFrame(table), "sensory")
+    return conform(table, "sensory")

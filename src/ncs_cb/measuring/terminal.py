@@ -22,8 +22,9 @@ def with_doubted_times(traces: pd.DataFrame) -> pd.DataFrame:
     """Flag the series whose latencies leave no time for the nerve's end and the synapse.
 
     The residual latency is that of the most distal site less the time that its distance takes at
-    the velocity of the next segment. A trigger that comes after the pulse makes it too short; a
-    sweep whose times count from the beginning of its window makes it too long.
+    the velocity of the next segment. A trigger that comes after the pulse makes it too short, or
+    every latency shorter than any nerve's; a trigger that comes long before it, or a sweep whose
+    times count from the beginning of its window, makes it too long.
 
     Parameters
     ----------
@@ -60,14 +61,33 @@ def with_doubted_times(traces: pd.DataFrame) -> pd.DataFrame:
 
 
 def _doubted(series: Ints, distance: Floats, latency: Floats, texts: Sequence[str]) -> list[int]:
-    """Give the places of the rows of every series whose two most distal sites are impossible."""
+    """Give the places of the rows of every series whose latencies are impossible."""
     if not series.size:
         return []
     order = np.lexsort((distance, series))
     starts = np.flatnonzero(np.diff(series[order], prepend=-1))
     sizes = np.diff(starts, append=len(order))
-    starts, sizes = starts[sizes > 1], sizes[sizes > 1]
-    nearest, second = order[starts], order[starts + 1]
+    # No nerve is so fast to any of the sites: all were counted from too late.
+    spare_ms = latency - distance / value("stimulus_time.fastest_m_per_s")
+    is_impossible = np.maximum.reduceat(spare_ms[order], starts) < 0.0
+    residual_ms = _residual_ms(order, starts, sizes, distance, latency)
+    with np.errstate(invalid="ignore"):
+        is_impossible |= residual_ms < value("stimulus_time.least_residual_ms")
+        is_long = residual_ms > value("stimulus_time.most_residual_ms")
+        is_impossible |= residual_ms > value("stimulus_time.impossible_residual_ms")
+    found: list[int] = []
+    for at in np.flatnonzero(is_impossible | is_long).tolist():
+        members = order[starts[at] : starts[at] + sizes[at]]
+        if is_impossible[at] or _counts_from_window([texts[row] for row in members.tolist()]):
+            found += members.tolist()
+    return found
+
+
+def _residual_ms(
+    order: Ints, starts: Ints, sizes: Ints, distance: Floats, latency: Floats
+) -> Floats:
+    """Give the residual latency of each series; NaN where nothing usual tells it."""
+    nearest, second = order[starts], order[starts + (sizes > 1)]
     far, late = distance[second] - distance[nearest], latency[second] - latency[nearest]
     with np.errstate(divide="ignore", invalid="ignore"):
         velocity = far / late
@@ -75,14 +95,7 @@ def _doubted(series: Ints, distance: Floats, latency: Floats, texts: Sequence[st
     low, high = value("stimulus_time.usual_low_m_per_s"), value("stimulus_time.usual_high_m_per_s")
     # Where the velocity is odd, what is wrong is not the time of the stimulus.
     is_usual = (far > 0.0) & (late > 0.0) & (low <= velocity) & (velocity <= high)
-    is_short = is_usual & (residual_ms < value("stimulus_time.least_residual_ms"))
-    is_long = is_usual & (residual_ms > value("stimulus_time.most_residual_ms"))
-    found: list[int] = []
-    for at in np.flatnonzero(is_short | is_long).tolist():
-        members = order[starts[at] : starts[at] + sizes[at]]
-        if is_short[at] or _counts_from_window([texts[row] for row in members.tolist()]):
-            found += members.tolist()
-    return found
+    return np.where(is_usual, residual_ms, np.nan)
 
 
 def _counts_from_window(texts: list[str]) -> bool:

@@ -164,7 +164,7 @@ def measure_study_traces(traces: Sequence[Trace]) -> pd.DataFrame:
     columns: dict[str, Any] = dict(zip(_NUMBERS, out.T, strict=True))
     columns |= _identity(traces)
     columns |= {"quality_flags": told, "response": list(map(response_status, told))}
-    return conform(pd.DataFrame(columns), "traces")
+    return conform(columns, "traces")
 
 
 def response_status(text: str) -> ResponseStatus:

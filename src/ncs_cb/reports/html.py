@@ -112,6 +112,7 @@ def _environment() -> Environment:
     )
     environment.filters["tone"] = _tone
     environment.tests["grade"] = _is_grade
+    environment.globals["zip"] = zip
     return environment
 
 

@@ -50,8 +50,8 @@ def render(result: Result, *, lang: str = "en") -> bytes:
     return _compile(
         "report.typ",
         {
-            "view": asdict(v),
-            "figures": asdict(figures.draw_all(result, v)),
+            "view": _by_name(asdict(v)),
+            "figures": _by_name(figures.draw_all(result, v)),
             "grades": sorted({*SHOWN_GRADES, *(s.grade for s in v.stretches)}),
             "logo": list(_image(v.letterhead.logo)),
             "shorts": _shorts(v.labels) | {s.grade: s.short for s in v.stretches},
@@ -66,12 +66,21 @@ def render_comparison(comparison: Comparison, *, lang: str = "en") -> bytes:
     return _compile(
         "comparison.typ",
         {
-            "view": asdict(v),
+            "view": _by_name(asdict(v)),
             "timeline": figures.to_svg(drawing) if drawing is not None else "",
             "grades": list(SHOWN_GRADES),
             "shorts": _shorts(v.labels),
         },
     )
+
+
+def _by_name(part: Any) -> Any:
+    """Give what a view is made of as Typst reads it: every part by the name of its field."""
+    if isinstance(part, dict):
+        return {name: _by_name(one) for name, one in part.items()}
+    if hasattr(part, "_asdict"):
+        return _by_name(part._asdict())
+    return [_by_name(one) for one in part] if isinstance(part, tuple) else part
 
 
 def _image(uri: str) -> bytes:

@@ -10,22 +10,24 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import date
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
 
+import numpy as np
 import pandas as pd
 
-from ncs_cb.columns import Column, conform, records, table_columns
+from ncs_cb.columns import Column, conform, table_columns
 from ncs_cb.discreet import discreetly
 from ncs_cb.errors import NcsError, ReadError
 from ncs_cb.files import read_regular
 from ncs_cb.harmless import is_deep
 from ncs_cb.knowledge import set_words
 from ncs_cb.model import Details, Provenance, Response, Result, SetWords, Site, Stimulus, Study
+from ncs_cb.reports._json import Columns, indented
 from ncs_cb.reports._shared import Writer
 from ncs_cb.vocabulary import ID_LISTS, JUDGEMENT_TABLES, RESULT_TABLES
 
@@ -52,19 +54,24 @@ def to_record(result: Result) -> dict[str, Any]:
         ``{"schema", "study", <every table>, "responses", "sets", "provenance"}``. NaN and NA are
         None; numbers keep full precision. The waveforms are left out.
     """
+    return _record(result, _rows)
+
+
+def to_json(result: Result) -> str:
+    """Give the record as JSON text, the same bytes for the same result."""
+    return indented(_record(result, _columns)) + "\n"
+
+
+def _record(result: Result, as_table: Callable[[pd.DataFrame], Any]) -> dict[str, Any]:
+    """Give a record whose tables are held in one way or another."""
     study = {name: _plain(getattr(result.study, name)) for name in _STUDY_FIELDS}
-    tables = {name: _rows(getattr(result, name)) for name in RESULT_TABLES}
+    tables = {name: as_table(getattr(result, name)) for name in RESULT_TABLES}
     responses = [
         {name: _plain(getattr(one, name)) for name in _RESPONSE_FIELDS} for one in result.responses
     ]
     rest = {"responses": responses, "sets": _plain(result.sets)}
     rest["provenance"] = _plain(result.provenance)
     return {"schema": SCHEMA, "study": study, **tables, **rest}
-
-
-def to_json(result: Result) -> str:
-    """Give the record as JSON text, the same bytes for the same result."""
-    return json.dumps(to_record(result), ensure_ascii=False, allow_nan=False, indent=1) + "\n"
 
 
 def from_record(record: Mapping[str, Any]) -> Result:
@@ -173,7 +180,22 @@ def load_result(path: str | Path) -> Result:
 
 
 def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{name: _plain(value) for name, value in row.items()} for row in records(table)]
+    names, cells = _columns(table)
+    return [dict(zip(names, row, strict=True)) for row in zip(*cells, strict=True)]
+
+
+def _columns(table: pd.DataFrame) -> Columns:
+    held = zip(table.to_numpy(dtype=object).T.tolist(), table.dtypes, strict=True)
+    return Columns([str(name) for name in table.columns], [_plain_cells(*one) for one in held])
+
+
+def _plain_cells(cells: list[Any], dtype: Any) -> list[Any]:
+    """Give the cells of a column as :func:`_plain` gives each of them."""
+    if isinstance(dtype, pd.StringDtype):
+        return [cell if isinstance(cell, str) else None for cell in cells]
+    if dtype == np.float64:
+        return [cell if math.isfinite(cell) else None for cell in cells]
+    return [_plain(cell) for cell in cells]
 
 
 def _plain(value: Any) -> Any:
@@ -369,9 +391,7 @@ def write_comparison(comparison: Comparison, *, lang: str = "en") -> dict[str, s
     """Give ``comparison.json``."""
     del lang
     record = comparison_to_record(comparison)
-    return {
-        "comparison.json": json.dumps(record, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
-    }
+    return {"comparison.json": indented(record) + "\n"}
 
 
 WRITER = Writer(

@@ -194,7 +194,7 @@ def _as_json(value: object) -> str | None:
 _WORDS, _VALUE = "\0", "\1"
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)
 def _pattern(evidence: tuple[Said, ...]) -> str:
     """Write evidence with a place for each of its numbers, in words and in full."""
     rows = [

@@ -12,7 +12,6 @@ from ncs_cb.view.reading import (
     Row,
     is_healthy,
     is_normal,
-    records,
 )
 from ncs_cb.wording.conclusions import Ask, Conclusion, Stretch, ask_text, explain
 
@@ -22,7 +21,7 @@ def diagnosis(r: Reading) -> tuple[DiagnosisView, ...]:
     views: list[DiagnosisView] = []
     if is_healthy(r):
         return ()
-    for row in records(r.result.diagnosis):
+    for row in r.tables["diagnosis"]:
         set_id, category, stronger = (
             str(row["criteria"]),
             str(row["category"]),
@@ -60,10 +59,10 @@ def diagnosis(r: Reading) -> tuple[DiagnosisView, ...]:
 def _conclusion(r: Reading, row: Row) -> Conclusion | None:
     """Put a conclusion together from the tables; None where the record holds no reasons."""
     own = r.set_words(str(row["criteria"]))
-    reasons = [one for one in records(r.result.reasons) if one["criteria"] == row["criteria"]]
+    reasons = [one for one in r.tables["reasons"] if one["criteria"] == row["criteria"]]
     if own is None or not reasons:
         return None
-    asks = (one for one in records(r.result.asks) if one["criteria"] == row["criteria"])
+    asks = (one for one in r.tables["asks"] if one["criteria"] == row["criteria"])
     return Conclusion(
         own,
         str(row["category"]),
@@ -138,15 +137,14 @@ def features(r: Reading) -> tuple[Table, tuple[FeatureList, ...]]:
     """
     if is_healthy(r):
         return tables.empty(), ()
-    own, rest = records(r.result.features), records(r.result.differential)
     order = {bearing: n for n, bearing in enumerate(_BEARINGS)}
-    own.sort(key=lambda row: order[str(row["bearing"])])
+    own = sorted(r.tables["features"], key=lambda row: order[str(row["bearing"])])
     heads = tables.word_heads(r, "bearing", "feature", "frequency", "source", "level")
     rows = tuple(_feature(r, row) for row in own if row["bearing"] != "unknown")
     unknown = [_own_words(r, row, "text") for row in own if row["bearing"] == "unknown"]
     names = r.words.join(unknown, weight="heavy")
     others: dict[str, list[Fact]] = {}
-    for row in rest:
+    for row in r.tables["differential"]:
         entity = r.words("features.other", entity=_own_words(r, row, "entity_text"))
         others.setdefault(entity, []).append(_for_or_against(r, row))
     lists = tuple(FeatureList(name, tuple(found)) for name, found in others.items())

@@ -16,7 +16,6 @@ from ncs_cb.view.reading import (
     is_healthy,
     is_normal,
     is_silent,
-    records,
     series_of,
     strength,
 )
@@ -235,7 +234,7 @@ def _named(r: Reading, key: str, names: Iterable[str]) -> list[str]:
 
 def _sensory(r: Reading) -> list[str]:
     """Say which sensory studies are normal, as read by the physician or by the limits."""
-    studies = records(r.result.sensory)
+    studies = r.tables["sensory"]
     judged = [
         (
             r.nerve_title((str(one["nerve"]), str(one["side"]), "")),
@@ -266,7 +265,7 @@ def _categories(r: Reading) -> list[str]:
     lines: list[str] = []
     if is_healthy(r):
         return lines
-    for row in records(r.result.diagnosis):
+    for row in r.tables["diagnosis"]:
         category = str(row["category"])
         stronger = row["not_excluded"]
         if row["criteria"] != r.lead and category in ("not_met", "undetermined"):

@@ -9,15 +9,14 @@ from ncs_cb import flags, review_file
 from ncs_cb.model import Correction
 from ncs_cb.view.finding import sentences
 from ncs_cb.view.parts import Cell, Fact, Letterhead, Table
-from ncs_cb.view.reading import Reading, Row, records
+from ncs_cb.view.reading import Reading, Row
 from ncs_cb.view.rounding import NOTHING, is_known, plain, with_unit
 from ncs_cb.view.tables import empty, word_heads
 
 
 def impression(r: Reading) -> tuple[Fact, ...]:
     """Give the impression line by line; what was found is labelled ``block``, all else not."""
-    statements = getattr(r.result, "statements", None)
-    rows = [] if statements is None else records(statements)
+    rows = r.tables["statements"]
     if not rows:
         return sentences(r)
     return tuple(

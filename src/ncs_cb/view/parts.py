@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """One column heading of a table."""
 
     label: str
@@ -14,8 +14,7 @@ class Head:
     is_number: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(NamedTuple):
     """One cell: its text and, where it has one, a tone (a grade, ``outside``, ``minor`` ...).
 
     ``group`` in the first cell makes its row a heading across the table.
@@ -25,8 +24,7 @@ class Cell:
     tone: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(NamedTuple):
     """A table ready to be laid out; without rows it is left out."""
 
     heads: tuple[Head, ...]
@@ -34,16 +32,14 @@ class Table:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(NamedTuple):
     """One labelled line of a header."""
 
     label: str
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Letterhead:
+class Letterhead(NamedTuple):
     """The laboratory as it wants to be named, or nothing; ``logo`` is an image as a data URI."""
 
     name: str
@@ -52,8 +48,7 @@ class Letterhead:
     logo: str
 
 
-@dataclass(frozen=True, slots=True)
-class FlagNote:
+class FlagNote(NamedTuple):
     """One quality flag in words: where, what was seen, what it does and what to do next."""
 
     flag: str
@@ -64,8 +59,7 @@ class FlagNote:
     arithmetic: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class SetVerdict:
+class SetVerdict(NamedTuple):
     """What one criteria set says of one segment, with its evidence clause by clause."""
 
     criteria: str
@@ -76,8 +70,7 @@ class SetVerdict:
     clauses: Table
 
 
-@dataclass(frozen=True, slots=True)
-class SegmentView:
+class SegmentView(NamedTuple):
     """One adjacent segment: the leading set's grade, all sets' verdicts, the block estimate.
 
     ``is_silent``: an entrapment site at which nothing was found; there is nothing to be said.
@@ -98,8 +91,7 @@ class SegmentView:
     sets: tuple[SetVerdict, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class SiteView:
+class SiteView(NamedTuple):
     """One response of a nerve; ``row`` is its place in ``result.traces``."""
 
     row: int
@@ -108,8 +100,7 @@ class SiteView:
     caption: str
 
 
-@dataclass(frozen=True, slots=True)
-class NerveView:
+class NerveView(NamedTuple):
     """Everything about one nerve, side and muscle; responses run from distal to proximal."""
 
     id: str
@@ -129,8 +120,7 @@ class NerveView:
     inching: Table
 
 
-@dataclass(frozen=True, slots=True)
-class DiagnosisView:
+class DiagnosisView(NamedTuple):
     """One criteria set's category with what is met, not met and missing, in words."""
 
     criteria: str
@@ -145,16 +135,14 @@ class DiagnosisView:
     explanation: str
 
 
-@dataclass(frozen=True, slots=True)
-class FeatureList:
+class FeatureList(NamedTuple):
     """A disease of the differential with what speaks for and against it."""
 
     heading: str
     items: tuple[Fact, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
+class Stretch(NamedTuple):
     """One stretch of nerve on the map of the limb."""
 
     nerve: str
@@ -168,8 +156,7 @@ class Stretch:
     is_silent: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Legend:
+class Legend(NamedTuple):
     """One grade as the report draws it."""
 
     grade: str

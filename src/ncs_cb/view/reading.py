@@ -15,7 +15,7 @@ from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.model import Result, SetWords
 from ncs_cb.units import unit_of
 from ncs_cb.view.rounding import is_known, number, with_unit
-from ncs_cb.vocabulary import GRADES, NO_GRADE
+from ncs_cb.vocabulary import GRADES, NO_GRADE, RESULT_TABLES
 from ncs_cb.wording.catalog import Words, load
 
 Row = dict[str, Any]
@@ -27,12 +27,14 @@ SegmentKey = tuple[str, str, str, str]
 class Reading:
     """The rows of a result, grouped.
 
+    ``tables`` holds the rows of every table; those of motor nerves are numbered besides.
     ``limits`` are those its verdicts were compared with; ``normal`` holds the row of the table
     ``limits`` for each value that has a limit of normal, by table, row and column.
     """
 
     result: Result
     words: Words
+    tables: Mapping[str, tuple[Row, ...]]
     traces: tuple[Row, ...]
     segments: tuple[Row, ...]
     verdicts: Mapping[SegmentKey, tuple[Row, ...]]
@@ -177,10 +179,8 @@ def overall(grades: Iterable[str]) -> str:
 
 def read(result: Result, words: Words) -> Reading:
     """Lay a result open; nothing in it is changed."""
-    traces, segments, verdicts, checks, normal = (
-        records(table)
-        for table in (result.traces, result.segments, result.verdicts, result.checks, result.limits)
-    )
+    tables = {name: tuple(records(getattr(result, name))) for name in RESULT_TABLES}
+    traces, segments, verdicts = (tables[name] for name in ("traces", "segments", "verdicts"))
     sets = tuple(dict.fromkeys(str(v["criteria"]) for v in verdicts))
     ordered = [f.id for f in result.provenance.criteria if f.id in sets]
     motor = [row for row in traces if row["kind"] != "sensory"]
@@ -188,14 +188,15 @@ def read(result: Result, words: Words) -> Reading:
     return Reading(
         result,
         words,
+        tables,
         _numbered(traces),
         _numbered(segments),
         _grouped(verdicts),
-        _grouped(checks),
+        _grouped(tables["checks"]),
         sets,
         (ordered or [*sets, ""])[0],
         _limits(verdicts),
-        {(str(n["table"]), int(n["row"]), str(n["column"])): n for n in normal},
+        {(str(n["table"]), int(n["row"]), str(n["column"])): n for n in tables["limits"]},
         tuple(sorted(series, key=_anatomical)),
     )
 
@@ -206,19 +207,19 @@ def records(table: pd.DataFrame) -> list[Row]:
     return [{k: None if v is pd.NA else v for k, v in row.items()} for row in rows]
 
 
-def _numbered(rows: list[Row]) -> tuple[Row, ...]:
+def _numbered(rows: Iterable[Row]) -> tuple[Row, ...]:
     """Keep each row's place in its table, by which its limits of normal are found."""
     return tuple(row | {"row": place} for place, row in enumerate(rows))
 
 
-def _grouped(rows: list[Row]) -> dict[SegmentKey, tuple[Row, ...]]:
+def _grouped(rows: Iterable[Row]) -> dict[SegmentKey, tuple[Row, ...]]:
     groups: dict[SegmentKey, list[Row]] = {}
     for row in rows:
         groups.setdefault(segment_key(row), []).append(row)
     return {key: tuple(group) for key, group in groups.items()}
 
 
-def _limits(verdicts: list[Row]) -> dict[str, tuple[float, ...]]:
+def _limits(verdicts: Iterable[Row]) -> dict[str, tuple[float, ...]]:
     """Gather the limits by column; all percentages share theirs, so that they read alike."""
     found: dict[str, set[float]] = {}
     for verdict in verdicts:
@@ -254,13 +255,13 @@ def nothing_found(segment: Row, grade_by_numbers: object) -> bool:
 def is_normal(r: Reading) -> bool:
     """Tell whether the impression calls the whole study normal."""
     return any(
-        row["topic"] == "normal" and row["case"] == "study" for row in records(r.result.statements)
+        row["topic"] == "normal" and row["case"] == "study" for row in r.tables["statements"]
     )
 
 
 def is_healthy(r: Reading) -> bool:
     """Tell whether a study is normal and nobody complains: then no disease is spoken of."""
-    suspected = [row["is_suspected"] is not False for row in records(r.result.reasons)]
+    suspected = [row["is_suspected"] is not False for row in r.tables["reasons"]]
     return is_normal(r) and bool(suspected) and not any(suspected)
 
 

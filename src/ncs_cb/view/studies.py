@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-import pandas as pd
-
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.view.parts import Cell, Table
-from ncs_cb.view.reading import Reading, Row, Series, records, series_of
+from ncs_cb.view.reading import Reading, Row, Series, series_of
 from ncs_cb.view.rounding import NOTHING, is_known
 from ncs_cb.view.tables import (
     column_head,
@@ -43,9 +41,9 @@ def from_rows(
     return Table(tuple(heads), tuple(body), note=note)
 
 
-def rows_of(table: pd.DataFrame, series: Series) -> list[Row]:
+def rows_of(rows: Iterable[Row], series: Series) -> list[Row]:
     """Give the rows of one nerve, side and muscle."""
-    return [row for row in records(table) if series_of(row) == series]
+    return [row for row in rows if series_of(row) == series]
 
 
 def f_waves(r: Reading) -> Table:
@@ -65,7 +63,7 @@ def f_waves(r: Reading) -> Table:
             "origin": r.words("origin.recorded"),
             "flags": flag_names(r, row),
         }
-        for row in records(r.result.f_waves)
+        for row in r.tables["f_waves"]
     ]
     for f in r.result.study.details.f_waves:
         values = {n: getattr(f, n, None) for n in names}
@@ -90,7 +88,7 @@ def sensory(r: Reading) -> Table:
             "reading": _reading(r, row),
             "origin": r.words(f"origin.{row['origin']}"),
         }
-        for row in records(r.result.sensory)
+        for row in r.tables["sensory"]
     ]
     words = ("nerve", "segment", "reading", "origin")
     return from_rows(r, rows, words, (*_SENSORY, "peak_latency_ms"), limits="sensory")
@@ -128,7 +126,7 @@ def recruitment(r: Reading, series: Series) -> Table:
             "site": r.words.site(str(row["stimulation_site"])),
             "supramaximal": yes_no(r, row["is_supramaximal"]),
         }
-        for row in rows_of(r.result.recruitment, series)
+        for row in rows_of(r.tables["recruitment"], series)
     ]
     names = ("stimulus_ma", "negative_peak_amplitude_mv", "relative_amplitude_pct")
     return from_rows(r, rows, ("site", "supramaximal"), names)
@@ -138,7 +136,7 @@ def inching(r: Reading, series: Series) -> Table:
     """Lay out the short steps of one nerve."""
     rows = [
         row | {"step": row["step"], "focal": yes_no(r, row["is_focal"])}
-        for row in rows_of(r.result.inching, series)
+        for row in rows_of(r.tables["inching"], series)
     ]
     names = (
         "distal_distance_mm",

@@ -17,7 +17,7 @@ from ncs_cb.model import Decision, RecordingOverride, Trace
 from ncs_cb.readers._shared.reader import Recording
 from ncs_cb.readers._shared.scale import checked_scale, skipped_ms
 from ncs_cb.readers._shared.stated import against_stated
-from ncs_cb.readers._shared.zero import counted_from_pulse, pulse_limits
+from ncs_cb.readers._shared.zero import agreed, counted_from_pulse, may_lie_farther, pulse_limits
 
 # So many samples of each sweep tell whether it may be the twin of another.
 _COMPARED_AT_FIRST = 16
@@ -127,28 +127,35 @@ def questioned(
     rows = rows_of([t.samples_mv for t in traces])
     found = _answers(rows, made, groups)
     if delay_ms is None:
-        made = counted_from_pulse(traces, [one.pulse for one in found], decisions)
+        seen: Sequence[int] = [one.pulse for one in found]
+        if may_lie_farther(traces, seen):
+            # Far from every marker what looks like an artefact is one only where all sweeps agree.
+            far = _answers(rows, made, groups, is_far=True)
+            seen = agreed(traces, [one.pulse for one in far], seen)
+        made = counted_from_pulse(traces, seen, decisions)
         if made is not traces:
             found = _answers(rows, made, groups)
     made = _mirrored(_flagged(made, found), groups, found)
     return tuple(made), decisions, [one.reach_mv for one in found]
 
 
-def _answers(rows: Rows, traces: Sequence[Trace], groups: Sequence[int]) -> list[Answer]:
+def _answers(
+    rows: Rows, traces: Sequence[Trace], groups: Sequence[int], *, is_far: bool = False
+) -> list[Answer]:
     return answers(
         rows,
         [t.sampling_rate_hz for t in traces],
         [t.stimulus_index for t in traces],
         groups,
         [skipped_ms(t.kind) for t in traces],
-        limits(),
+        limits(is_far=is_far),
     )
 
 
 @cache
-def limits() -> Limits:
-    """Give the limits by which sweeps are questioned."""
-    return Limits(pulse_limits(), odd_limits(), mirror_limits())
+def limits(*, is_far: bool = False) -> Limits:
+    """Give the limits by which sweeps are questioned, also for a pulse far from the marker."""
+    return Limits(pulse_limits(is_far=is_far), odd_limits(), mirror_limits())
 
 
 def _flagged(traces: Sequence[Trace], found: Sequence[Answer]) -> Sequence[Trace]:

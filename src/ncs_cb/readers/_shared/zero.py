@@ -8,7 +8,7 @@ from functools import cache
 
 from ncs_cb._kernels.facts import DOUBTED, NOT_SEEN
 from ncs_cb.knowledge.thresholds import value
-from ncs_cb.model import Decision, Trace
+from ncs_cb.model import Decision, Site, Trace
 
 
 def counted_from_pulse(
@@ -70,6 +70,37 @@ def counted_from_pulse(
     return made
 
 
+def may_lie_farther(traces: Sequence[Trace], seen: Sequence[int]) -> bool:
+    """Tell whether stimuli of several sites show no artefact about the marker, or not all do."""
+    motor = [at for trace, at in zip(traces, seen, strict=True) if trace.kind == "motor"]
+    sites = {trace.site for trace in traces if trace.kind == "motor"}
+    # At the marker the steepest part of a response may lie, too, where that is no stimulus.
+    return NOT_SEEN in motor and DOUBTED not in motor and len(sites) > 1
+
+
+def agreed(traces: Sequence[Trace], far: Sequence[int], seen: Sequence[int]) -> Sequence[int]:
+    """Give the artefacts found far from the markers where they lie at one distance from them.
+
+    A response comes later the farther away its site is stimulated; what lies at one distance from
+    the markers of several sites is how late, or early, the trigger was.
+
+    Parameters
+    ----------
+    traces : sequence of Trace
+        Of one recording, stimulated at several sites.
+    far, seen : sequence of int
+        Sample at which the artefact of each begins, as looked for far from the marker and about it.
+    """
+    found: dict[Site, list[float]] = {}
+    for trace, at in zip(traces, far, strict=True):
+        shift = _shift_ms(trace, at) if trace.kind == "motor" else None
+        if shift is not None:
+            found.setdefault(trace.site, []).append(shift)
+    shifts = [shift for of_site in found.values() for shift in of_site]
+    within = value("stimulus_time.edge_ms")
+    return far if len(found) > 1 and max(shifts) - min(shifts) <= within else seen
+
+
 def _shift_ms(trace: Trace, at: int) -> float | None:
     if at in (NOT_SEEN, DOUBTED):
         return None
@@ -77,7 +108,7 @@ def _shift_ms(trace: Trace, at: int) -> float | None:
 
 
 @cache
-def pulse_limits() -> tuple[float, ...]:
+def pulse_limits(*, is_far: bool = False) -> tuple[float, ...]:
     """Give the limits of a pulse in the order in which the kernel takes them."""
     names = (
         "looked_before_ms",
@@ -91,4 +122,8 @@ def pulse_limits() -> tuple[float, ...]:
         "longest_pulse_ms",
         "larger_pulse_ratio",
     )
-    return tuple(value(f"stimulus_time.{name}") for name in names)
+    before, after, latest, *others = (value(f"stimulus_time.{name}") for name in names)
+    if is_far:
+        before = latest = value("stimulus_time.looked_far_ms")
+        after += latest
+    return (before, after, latest, *others)
