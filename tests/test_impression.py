@@ -33,17 +33,19 @@ def read(visit, folder):
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
-    """Every visit, analyzed together with all others that are read by the same limits."""
+    """Every visit, analyzed together with all others that are read by the same limits and sets."""
     root = tmp_path_factory.mktemp("visits")
-    by_limits = {}
+    by_call = {}
     for name, visit in VISITS.items():
-        studies = by_limits.setdefault(visit.get("reference", "aanem_2016"), {})
-        studies[name] = read(visit, root / name)
+        call = (visit.get("reference", "aanem_2016"), tuple(visit.get("criteria", ())))
+        by_call.setdefault(call, {})[name] = read(visit, root / name)
     return {
         name: result
-        for limits, studies in by_limits.items()
+        for (limits, sets), studies in by_call.items()
         for name, result in zip(
-            studies, ncs_cb.analyze_many(list(studies.values()), reference=limits), strict=True
+            studies,
+            ncs_cb.analyze_many(list(studies.values()), sets or None, reference=limits),
+            strict=True,
         )
     }
 

@@ -9,6 +9,7 @@ from ncs_cb.judging.rows import nerve_of
 from ncs_cb.judging.truth import holds
 from ncs_cb.knowledge.anatomy import position
 from ncs_cb.knowledge.thresholds import value as threshold
+from ncs_cb.model import Evidence
 
 Row = Mapping[str, Any]
 
@@ -49,6 +50,30 @@ def hides_fall(segments: Sequence[Row]) -> bool:
         for row in segments
         if row.get("is_entrapment_site") is True and row.get("is_adjacent") is not False
     )
+
+
+def nearest_limit(row: Row) -> tuple[str, str, float, float] | None:
+    """Give the clause that keeps a segment from a grade: column, operator, number and limit.
+
+    That of the rule that fails in the fewest clauses, the weakest of them; None where a number
+    is not known.
+    """
+    told = row["evidence"]
+    asked = (
+        zip((one.row for one in told.clauses), told.values, strict=True)
+        if isinstance(told, Evidence)
+        else ((one, one["value"]) for one in told if one["rule"] != "premise")
+    )
+    failed: dict[str, list[tuple[Row, Any]]] = {}
+    for one, value in asked:
+        if one["holds"] is False and one["grade"] is not None:
+            failed.setdefault(one["rule"], []).append((one, value))
+    if not failed:
+        return None
+    one, value = min(reversed(failed.values()), key=len)[0]
+    if value is None or one["limit"] is None:
+        return None
+    return one["column"], one["op"], float(value), float(one["limit"])
 
 
 def premise(row: Row, name: str, *, holds: bool | None) -> Row | None:

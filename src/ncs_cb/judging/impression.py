@@ -16,6 +16,7 @@ from ncs_cb.columns import conform
 from ncs_cb.judging.conclusion_tables import Concluded
 from ncs_cb.judging.entrapment import entrapments
 from ncs_cb.judging.examined import Examined
+from ncs_cb.judging.falls import beyond_health, disputed, falls, left_open
 from ncs_cb.judging.fibers import (
     axonal,
     demyelinating,
@@ -32,6 +33,7 @@ from ncs_cb.judging.rows import nerve_of
 from ncs_cb.judging.seen import Seen, cold, nerve_items, once, silent, studied, trapped
 from ncs_cb.judging.statements import (
     block,
+    dispersed,
     entrapment,
     fallen,
     is_crossing_open,
@@ -88,6 +90,7 @@ def impressions(
         seen = Seen(
             visit.details,
             own,
+            tuple(r for made, rows in visit.verdicts.items() if made != lead for r in rows),
             visit.segments,
             visit.nerves,
             visit.studies,
@@ -142,6 +145,7 @@ def statements(visit: Seen) -> tuple[Statement, ...]:
         *technical(visit),
         *lacking,
         *block(visit),
+        *falls(visit),
         *entrapment(visit),
         *unplaced_said(visit),
         *fibers(visit),
@@ -267,9 +271,14 @@ def _waits(visit: Seen) -> bool:
     return any(str(row["technical_validity"]) == NOT_ATTESTED for row in visit.graded())
 
 
+def _is_doubtful(visit: Seen) -> bool:
+    """Tell whether a fall stands that is no block by the leading set, and may be block."""
+    return bool(disputed(visit) or left_open(visit) or beyond_health(visit))
+
+
 def _undecided(visit: Seen, found: Conclusion, values: Mapping[str, Any]) -> Statement:
     """Say that no category can be given, which one is left open, and what it waits for."""
-    if not (visit.graded() or visit.open_()):
+    if not (visit.graded() or visit.open_() or _is_doubtful(visit)):
         return Statement("disease", "unsupported", values=values)
     if found.not_excluded not in found.criteria.categories:
         return Statement("disease", "undetermined", values=values)
@@ -331,7 +340,9 @@ def _step_of_findings(visit: Seen, lacking: tuple[Statement, ...]) -> Iterator[S
 
 def _step_of_the_rest(visit: Seen, lacking: tuple[Statement, ...]) -> Iterator[Statement]:
     """Give the step of findings that are neither block nor entrapment nor loss of fibers."""
-    if rows := fallen(visit):
+    doubtful = [*disputed(visit), *beyond_health(visit)]
+    spread = dispersed(visit)
+    if rows := [*fallen(visit), *(row for row in doubtful if nerve_of(row) not in spread)]:
         weak = any(str(row["technical_validity"]) != ATTESTED for row in rows)
         items = tuple(nerve_items(map(nerve_of, rows)))
         yield Statement("step", "fallen" if weak else "compare", items)

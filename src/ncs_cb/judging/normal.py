@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ncs_cb.columns import as_number
+from ncs_cb.judging.falls import beyond_health, disputed, left_open
 from ncs_cb.judging.fibers import (
     along,
     demyelinating,
@@ -75,6 +76,9 @@ def is_clear(visit: Seen) -> bool:
         or any(one.is_outside for one in visit.marks)
         or explained(visit)
         or fallen(visit)
+        or disputed(visit)
+        or left_open(visit)
+        or beyond_health(visit)
         or larger(visit)
         or unplaced(visit)
         or long_latency(visit)

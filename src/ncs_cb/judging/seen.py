@@ -46,6 +46,8 @@ class Seen:
     details: Details
     verdicts: tuple[Row, ...]
     """Those of the leading set."""
+    others: tuple[Row, ...]
+    """Those of the other sets."""
     segments: tuple[Row, ...]
     nerves: tuple[Row, ...]
     studies: tuple[SensoryStudy, ...]

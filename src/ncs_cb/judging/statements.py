@@ -8,6 +8,7 @@ from typing import Any
 
 from ncs_cb.columns import as_number
 from ncs_cb.judging.entrapment import Found
+from ncs_cb.judging.falls import beyond_health, disputed, left_open
 from ncs_cb.judging.gates import beyond_a_fall, hides_fall, is_too_small, premise
 from ncs_cb.judging.rows import nerve_of
 from ncs_cb.judging.seen import (
@@ -135,11 +136,12 @@ def _free(visit: Seen, small: list[Nerve], beyond: list[Row]) -> Iterator[Statem
     """Say where there is no block; of a nerve only where nothing of it is left open."""
     spread = dispersed(visit)
     weak = [row for row in visit.verdicts if premise(row, "supramaximal", holds=False)]
-    held = {nerve_of(row) for row in (*visit.open_(), *weak, *beyond)}
+    doubtful = [*disputed(visit), *left_open(visit), *beyond_health(visit)]
+    held = {nerve_of(row) for row in (*visit.open_(), *weak, *beyond, *doubtful)}
     clear = [
         row
         for row in visit.verdicts
-        if row["conduction_block"] == "none" and nerve_of(row) not in spread
+        if row["conduction_block"] == "none" and nerve_of(row) not in spread and row not in doubtful
     ]
     seen = [nerve_of(row) for row in clear if nerve_of(row) not in held]
     rest = tuple(segment_item("segment", row) for row in clear if nerve_of(row) in held)
@@ -148,7 +150,7 @@ def _free(visit: Seen, small: list[Nerve], beyond: list[Row]) -> Iterator[Statem
         yield Statement("block", case, tuple(nerve_items(seen)))
     if rest:
         yield Statement("block", "none_judged", rest)
-    told = small or spread or explained(visit) or fallen(visit) or silent(visit)
+    told = small or spread or explained(visit) or fallen(visit) or silent(visit) or doubtful
     if not clear and not told:
         yield Statement("block", "not_judged")
 
