@@ -350,9 +350,9 @@ def kinds(home: Path) -> dict[str, Kind]:
     visit = ulnar_visit(home / "visit")
     about = {"recording": "ulnar_right.csv", "site": "below_elbow"}
     review.append(visit, who="mt", action="move", trace=about, marker="onset", to_ms=7.4, why="x")
-    review.append(visit, who="mt", action="set", trace=about, key="distance_mm", to=280)
-    event = review.append(visit, who="mt", action="exclude", trace=about)
-    review.append(visit, who="mt", action="undo", undoes=event["id"])
+    review.append(visit, who="mt", action="set", trace=about, key="distance_mm", to=280, why="x")
+    event = review.append(visit, who="mt", action="exclude", trace=about, why="x")
+    review.append(visit, who="mt", action="undo", undoes=event["id"], why="x")
     log = (visit / "review.jsonl").read_bytes()
     sweeps = {n: (visit / n).read_bytes() for n in ("ulnar_right.csv", "ulnar_right.json")}
     (record,) = write_report(analyze(read_study(visit)), home / "out", formats=["json"])

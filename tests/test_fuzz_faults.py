@@ -50,7 +50,7 @@ def test_half_a_letter_in_the_schema_of_a_record_can_be_said(record, tmp_path):
 def test_a_number_that_json_does_not_have_is_a_damaged_line(tmp_path, text):
     visit = ulnar_visit(tmp_path / "visit")
     about = {"recording": "ulnar_right.csv", "site": "below_elbow"}
-    review.append(visit, who="mt", action="exclude", trace=about)
+    review.append(visit, who="mt", action="exclude", trace=about, why="a test")
     log = visit / "review.jsonl"
     event = json.loads(log.read_text())
     log.write_text(json.dumps(event | {"at": "when"}).replace('"when"', text) + "\n")

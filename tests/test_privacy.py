@@ -434,7 +434,7 @@ def _log_with_names(folder: Path, *names: str) -> None:
     first, second, third, fourth, fifth = names
     append(folder, who=first, action="move", trace=_ELBOW, marker="onset", to_ms=7.2, why=second)
     # Another one moves it on: who had set it before stands in that event too.
-    append(folder, who=third, action="move", trace=_ELBOW, marker="onset", to_ms=7.4)
+    append(folder, who=third, action="move", trace=_ELBOW, marker="onset", to_ms=7.4, why="a test")
     strange = {"id": fourth, "at": "2026-03-02T10:11:12Z", "who": "mt", "action": "accept"}
     strange |= {"ncs_cb": "0.3.0", "from_by": fifth}
     strange["trace"] = {"recording": fourth, "site": fifth, "samples": fifth, "sweep": 0}

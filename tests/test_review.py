@@ -52,7 +52,8 @@ def unreviewed(tmp_path_factory):
 
 
 def review(visit, action, trace=ELBOW, **more):
-    return append(visit, who="mt", action=action, trace=trace, **more)
+    reason = {} if action == "accept" else {"why": "a test"}
+    return append(visit, who="mt", action=action, trace=trace, **(reason | more))
 
 
 # ------------------------------------------------------------------ the measure between markers
@@ -251,14 +252,14 @@ def test_a_moved_marker_stands_in_every_table_with_the_automatic_value_beside_it
 def test_an_edit_and_its_undo_give_the_first_tables_back_byte_for_byte(visit, unreviewed, edit):
     event = review(visit, **edit)
     assert in_bytes(found(visit)) != unreviewed
-    append(visit, who="mt", action="undo", undoes=event["id"])
+    append(visit, who="mt", action="undo", undoes=event["id"], why="a test")
     assert in_bytes(found(visit)) == unreviewed
 
 
 def test_an_undo_that_is_undone_takes_nothing_back(visit):
     event = review(visit, "move", marker="onset", to_ms=7.6)
-    undo = append(visit, who="mt", action="undo", undoes=event["id"])
-    append(visit, who="mt", action="undo", undoes=undo["id"])
+    undo = append(visit, who="mt", action="undo", undoes=event["id"], why="a test")
+    append(visit, who="mt", action="undo", undoes=undo["id"], why="a test")
     assert row(found(visit), "below_elbow")["onset_latency_ms"] == 7.6
 
 
@@ -335,7 +336,7 @@ def test_a_marker_can_turn_a_block_into_none_and_back(tmp_path):
     assert grade(found(visit), "wrist-below_elbow") == "definite"
     event = review(visit, "move", {"site": "wrist"}, marker="end", to_ms=4.2)
     assert grade(found(visit), "wrist-below_elbow") != "definite"
-    append(visit, who="mt", action="undo", undoes=event["id"])
+    append(visit, who="mt", action="undo", undoes=event["id"], why="a test")
     assert grade(found(visit), "wrist-below_elbow") == "definite"
 
 
@@ -382,7 +383,7 @@ def test_the_record_holds_the_events_and_reads_them_back(visit, tmp_path):
     result = found(visit)
     write_report(result, tmp_path / "out", formats=["html", "json"])
     record = json.loads((tmp_path / "out" / "visit" / "result.json").read_text("utf-8"))
-    assert [e["why"] for e in record["study"]["corrections"]] == [why, ""]
+    assert [e["why"] for e in record["study"]["corrections"]] == [why, "a test"]
     assert [e["to_value"] for e in record["study"]["corrections"]] == [7.6, False]
     from ncs_cb.reports.record import from_record
 
@@ -491,14 +492,14 @@ def test_an_onset_may_be_set_behind_the_end_of_what_the_program_took_for_the_res
         review(visit, "move", place, marker="end", to_ms=12.0)
     review(visit, "move", place, marker="end", to_ms=18.5)
     assert row(found(visit), "axilla")["total_negative_duration_ms"] == pytest.approx(5.5)
-    append(visit, who="mt", action="undo", undoes=event["id"])
+    append(visit, who="mt", action="undo", undoes=event["id"], why="a test")
     assert row(found(visit), "axilla")["onset_latency_ms"] == wrong["onset_latency_ms"]
 
 
 def test_markers_that_an_undo_puts_in_the_other_order_give_no_duration(visit):
     first = review(visit, "move", marker="onset", to_ms=5.0)
     review(visit, "move", marker="end", to_ms=6.5)
-    append(visit, who="mt", action="undo", undoes=first["id"])
+    append(visit, who="mt", action="undo", undoes=first["id"], why="a test")
     told = row(found(visit), "below_elbow")
     assert told["onset_latency_ms"] > 6.5
     for name in ("total_negative_duration_ms", "total_negative_area_mv_ms"):

@@ -48,7 +48,7 @@ def test_each_line_carries_the_hash_of_the_line_before(visit):
 
 def test_the_log_of_a_single_file_lies_beside_it(visit):
     recording = visit / "ulnar_right.csv"
-    append(recording, who="mt", action="exclude", trace={"site": "axilla"})
+    append(recording, who="mt", action="exclude", trace={"site": "axilla"}, why="a test")
     assert (visit / "ulnar_right.review.jsonl").is_file()
     assert len(read_study(recording).corrections) == 1
     folder = read_study(visit)
@@ -171,12 +171,30 @@ def test_a_log_that_is_a_link_is_not_written_through(visit, tmp_path):
 def test_numbers_of_an_array_and_every_spelling_of_a_side_are_taken(visit):
     moved = move(visit, to_ms=np.float32(7.25))
     assert (moved["to_ms"], type(moved["to_ms"])) == (7.25, float)
-    far = append(visit, who="mt", action="set", trace=ELBOW, key="distance_mm", to=np.int64(300))
+    far = append(
+        visit,
+        who="mt",
+        action="set",
+        trace=ELBOW,
+        key="distance_mm",
+        to=np.int64(300),
+        why="a test",
+    )
     assert (far["to"], type(far["to"])) == (300.0, float)
-    told = append(visit, who="mt", action="set", trace=ELBOW, key="supramaximal", to=np.bool_(True))
+    told = append(
+        visit,
+        who="mt",
+        action="set",
+        trace=ELBOW,
+        key="supramaximal",
+        to=np.bool_(True),
+        why="a test",
+    )
     assert told["to"] is True
     for spelled in ("L", "Links", "\u5de6"):
-        side = append(visit, who="mt", action="set", trace=ELBOW, key="side", to=spelled)
+        side = append(
+            visit, who="mt", action="set", trace=ELBOW, key="side", to=spelled, why="a test"
+        )
         assert side["to"] == "left"
 
 
@@ -219,3 +237,19 @@ def test_a_log_without_any_sums_is_read_and_carried_on(visit):
     assert len(events(visit)) == 1
     move(visit, 7.4)
     assert [("sha256" in event) for event in events(visit)] == [False, True]
+
+
+def test_what_changes_a_grade_needs_a_reason_in_python_as_on_the_page(visit):
+    asked = {"who": "mt", "action": "exclude", "trace": ELBOW}
+    for why in ("", "  "):
+        with pytest.raises(StudyError, match=r"a grade changes; give the reason\. right, ulnar"):
+            append(visit, **asked, why=why)
+    assert not (visit / "review.jsonl").exists()
+    event = append(visit, **asked, why="electrode came off")
+    with pytest.raises(StudyError, match="a grade changes"):
+        append(visit, who="mt", action="undo", undoes=event["id"])
+    append(visit, who="mt", action="undo", undoes=event["id"], why="it had not")
+    # Where no grade changes none is asked for.
+    append(visit, who="mt", action="accept", trace=ELBOW)
+    move(visit, to_ms=7.15)
+    assert [one["action"] for one in events(visit)] == ["exclude", "undo", "accept", "move"]

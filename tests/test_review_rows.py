@@ -42,7 +42,7 @@ def row(result, site):
 def test_the_setting_of_a_printed_row_is_corrected_and_undone(visit):
     before = analyze(visit)
     for key, to in (("supramaximal", True), ("collision_used", True), ("distance_mm", 300)):
-        append(visit, who="mt", action="set", trace=ELBOW, key=key, to=to)
+        append(visit, who="mt", action="set", trace=ELBOW, key=key, to=to, why="a test")
     append(visit, who="mt", action="set", trace=ELBOW, key="site", to="upper arm", why="typo")
     after = analyze(visit)
     moved = row(after, "upper_arm")
@@ -53,7 +53,7 @@ def test_the_setting_of_a_printed_row_is_corrected_and_undone(visit):
     assert (stimulus.is_supramaximal, stimulus.supramaximal_by) == (True, "review")
     assert any("typo" in d.reason for d in after.provenance.decisions if d.topic == "review")
     for event in events(visit):
-        append(visit, who="mt", action="undo", undoes=event["id"])
+        append(visit, who="mt", action="undo", undoes=event["id"], why="a test")
     assert analyze(visit).traces.equals(before.traces)
 
 
@@ -62,13 +62,19 @@ def test_a_printed_row_left_out_is_kept_and_used_for_nothing(visit):
     after = analyze(visit)
     assert {"not_used", "reviewed"} <= set(row(after, "elbow")["quality_flags"].split(";"))
     assert set(after.segments["segment"]) == {"wrist-axilla"}
-    append(visit, who="mt", action="choose", trace=ELBOW)
+    append(visit, who="mt", action="choose", trace=ELBOW, why="a test")
     assert "wrist-elbow" in set(analyze(visit).segments["segment"])
 
 
 def test_of_two_rows_of_a_site_the_chosen_one_is_used(visit):
     (visit / "again.csv").write_text(HEAD + "median,right,apb,elbow,290,7.4,9.5,28.0,5.6\n")
-    append(visit, who="mt", action="choose", trace={"recording": "again.csv", "site": "elbow"})
+    append(
+        visit,
+        who="mt",
+        action="choose",
+        trace={"recording": "again.csv", "site": "elbow"},
+        why="a test",
+    )
     after = analyze(visit)
     segment = after.segments.set_index("segment").loc["wrist-elbow"]
     assert segment["amplitude_reduction_pct"] == pytest.approx(5.0)
@@ -86,7 +92,7 @@ def test_what_only_a_waveform_has_is_refused_of_a_printed_row(visit):
 
 
 def test_a_correction_of_a_row_that_was_printed_anew_is_refused_and_told(visit):
-    append(visit, who="mt", action="exclude", trace=ELBOW)
+    append(visit, who="mt", action="exclude", trace=ELBOW, why="a test")
     table = visit / "median.csv"
     table.write_text(table.read_text().replace("7.4,3.0", "7.4,8.9"))
     after = analyze(visit)
@@ -162,7 +168,7 @@ def test_a_visit_that_cannot_be_read_is_named_beside_the_agreement(tmp_path, run
 def test_a_marker_that_a_person_set_like_the_machine_is_no_difference_any_more(tmp_path):
     folder = machine_visit(tmp_path / "v1", 7.5, 9.5)
     place = {"recording": "ulnar_right.csv", "site": "below_elbow"}
-    append(folder, who="mt", action="move", trace=place, marker="onset", to_ms=7.5)
+    append(folder, who="mt", action="move", trace=place, marker="onset", to_ms=7.5, why="a test")
     assert "onset_latency_ms" not in set(agreement(folder)[0]["measure"])
 
 

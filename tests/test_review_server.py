@@ -164,7 +164,7 @@ def test_a_correction_answers_with_the_new_state_and_a_change_of_grade_asks_why(
     (nerve,) = state["nerves"]
     assert nerve["segments"][0]["is_changed"]
     assert nerve["grade"] != "definite"
-    append(visit, who="xy", action="undo", undoes=state["events"][0]["id"])
+    append(visit, who="xy", action="undo", undoes=state["events"][0]["id"], why="a test")
     later = json.loads(ask(served, "/TOKEN/state")[2])
     assert later["nerves"][0]["grade"] == "definite"
     assert later["version"] > state["version"]

@@ -52,7 +52,7 @@ def test_a_comparison_lists_what_was_corrected_at_which_visit(tmp_path, lang):
 def test_a_correction_that_was_refused_is_never_told_as_made(tmp_path, run):
     visit = ulnar_visit(tmp_path / "a")
     place = {"recording": "ulnar_right.csv", "site": "below_elbow"}
-    append(visit, who="dr-lin", action="move", trace=place, marker="onset", to_ms=7.6)
+    append(visit, who="dr-lin", action="move", trace=place, marker="onset", to_ms=7.6, why="a test")
     append(visit, who="mt", action="accept", trace={**place, "site": "wrist"})
     # The response is recorded anew; the wrist stays what it was.
     ulnar_visit(visit, heights=(10.0, 9.4, 9.0))
@@ -73,10 +73,12 @@ def test_a_correction_that_was_refused_is_never_told_as_made(tmp_path, run):
 def test_a_report_knows_that_an_undo_was_undone(tmp_path):
     visit = ulnar_visit(tmp_path / "a")
     place = {"recording": "ulnar_right.csv", "site": "below_elbow"}
-    event = append(visit, who="mt", action="move", trace=place, marker="onset", to_ms=7.6)
-    undo = append(visit, who="mt", action="undo", undoes=event["id"])
+    event = append(
+        visit, who="mt", action="move", trace=place, marker="onset", to_ms=7.6, why="a test"
+    )
+    undo = append(visit, who="mt", action="undo", undoes=event["id"], why="a test")
     assert "Not reviewed" in view.build(analyze(visit)).status
-    append(visit, who="mt", action="undo", undoes=undo["id"])
+    append(visit, who="mt", action="undo", undoes=undo["id"], why="a test")
     built = view.build(analyze(visit))
     assert "Reviewed by mt; corrections: 1" in built.status
     assert len(built.corrections.rows) == 1

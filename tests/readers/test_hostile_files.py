@@ -401,7 +401,11 @@ def test_keys_within_keys_without_end_are_an_error_of_ours(tmp_path, name, depth
         (folder / name).write_text(f"layouts.{text}" if name == "lab.toml" else text)
     elif name == "review.jsonl":
         ncs_cb.review.append(
-            folder, who="mt", action="exclude", trace={"recording": "ulnar_right.csv", "sweep": 0}
+            folder,
+            who="mt",
+            action="exclude",
+            trace={"recording": "ulnar_right.csv", "sweep": 0},
+            why="a test",
         )
         log = (folder / name).read_text().rstrip().removesuffix("}")
         (folder / name).write_text(f'{log},"a":{"[" * depth}{"]" * depth}}}\n')

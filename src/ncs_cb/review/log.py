@@ -14,7 +14,7 @@ import numpy as np
 
 import ncs_cb
 from ncs_cb import review_file
-from ncs_cb.errors import StudyError, did_you_mean
+from ncs_cb.errors import NcsError, StudyError, did_you_mean
 from ncs_cb.knowledge.anatomy import SIDES
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def append(
     undoes : str, optional
         Id of the event that is taken back.
     why : str
-        The reason.
+        The reason; it may be left out only where no grade and no category changes.
 
     Returns
     -------
@@ -102,19 +102,29 @@ def append(
     Raises
     ------
     StudyError
-        If the event is not as it should be, names no response of the study, or the log is
-        damaged or cannot be written.
+        If the event is not as it should be, names no response of the study, changes a grade or a
+        category without a reason, or the log is damaged or cannot be written.
     """
+    from ncs_cb.readers import read_study
+    from ncs_cb.review import reasons
+
     path = Path(study)
     told = {"trace": trace, "marker": marker, "to_ms": _bare(to_ms), "key": key, "to": _bare(to)}
-    if action != "undo":
-        from ncs_cb.readers import read_study
-
-        visit = read_study(path)
-    else:
-        visit = None
+    visit = _readable(path) if action == "undo" else read_study(path)
     event = prepare(visit, who=who, action=action, undoes=undoes, why=why, **told)
+    if visit is not None:
+        reasons.demand_of(visit, review_file.to_correction(event))
     return review_file.append(review_file.log_path(path), event)
+
+
+def _readable(path: Path) -> Study | None:
+    """Give the study, if it can be read: what keeps it from being read may be taken back."""
+    from ncs_cb.readers import read_study
+
+    try:
+        return read_study(path)
+    except NcsError:
+        return None
 
 
 def _bare(value: Any) -> Any:

@@ -14,7 +14,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from ncs_cb.errors import NcsError
-from ncs_cb.review.session import NeedsReasonError, Session
+from ncs_cb.review.reasons import NeedsReasonError
+from ncs_cb.review.session import Session
 
 _HOST = "127.0.0.1"
 _LARGEST_BODY = 64 * 2**10

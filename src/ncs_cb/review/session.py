@@ -13,18 +13,10 @@ from ncs_cb.analysis import analyze, judged_by
 from ncs_cb.errors import NcsError, StudyError
 from ncs_cb.model import Result, Source, Study
 from ncs_cb.readers import read_study
-from ncs_cb.review import log
-from ncs_cb.review.state import change_text, describe, grades_of, samples_of
+from ncs_cb.review import log, reasons
+from ncs_cb.review.state import describe, grades_of, samples_of
 
 _EVENT_KEYS = ("action", "trace", "marker", "to_ms", "key", "to", "undoes", "why")
-
-
-class NeedsReasonError(NcsError):
-    """A correction would change a grade or a category, and no reason was given."""
-
-    def __init__(self, changed: list[dict[str, str]]) -> None:
-        super().__init__("a grade changes; give the reason.")
-        self.changed = changed
 
 
 class Session:
@@ -137,25 +129,20 @@ class Session:
             told = {"action": None, "why": "", **asked}
             if told["action"] == "undo" and not told.get("undoes"):
                 told["undoes"] = self._last()
-            if trace.get("text") or self._undoes_assignment(told):
+            undone = told.get("undoes")
+            if trace.get("text") or reasons.is_of_assignment(undone, self._read.corrections):
                 self._assign(told)
                 return
             event = log.prepare(self._study, who=self.who, **told)
             correction = review_file.to_correction(event)
             result = self._analyzed(self._with((*self._study.corrections, correction)))
-            changed = self._changes(result, lang)
-            if changed and not str(told["why"]).strip():
-                raise NeedsReasonError(changed)
+            reasons.demand(told["why"], self._result, result, lang)
             review_file.append(self._log, event)
             self._take(review_file.load(self._log), result)
 
-    def _undoes_assignment(self, told: Mapping[str, Any]) -> bool:
-        return any(e.id == told.get("undoes") and e.text for e in self._read.corrections)
-
     def _assign(self, told: Mapping[str, Any]) -> None:
         """Give an unassigned stimulus its site: the recordings are read again with it."""
-        if not str(told["why"]).strip():
-            raise NeedsReasonError([])
+        reasons.demand_of_assignment(told["why"])
         event = log.prepare(self._study, who=self.who, **told)
         review_file.append(self._log, event)
         try:
@@ -180,15 +167,3 @@ class Session:
         if not standing:
             raise StudyError("there is nothing to undo.")
         return standing[-1].id
-
-    def _changes(self, result: Result, lang: str) -> list[dict[str, str]]:
-        before, after = grades_of(self._result), grades_of(result)
-        return [
-            {
-                "text": change_text(key, before.get(key, ""), after.get(key, ""), lang),
-                "from": before.get(key, ""),
-                "to": after.get(key, ""),
-            }
-            for key in dict.fromkeys((*before, *after))
-            if before.get(key, "") != after.get(key, "")
-        ]
