@@ -179,3 +179,19 @@ def test_a_fall_over_more_than_the_elbow_is_named_in_the_findings(results, tmp_p
     (page,) = tmp_path.rglob("*.txt")
     findings = page.read_text("utf-8").split("Findings in full")[1]
     assert "wrist to above elbow" in " ".join(findings.split("\n\n")[0].split())
+
+
+@pytest.mark.parametrize(("celsius", "category"), [(34.0, "probable"), (26.0, "undetermined")])
+def test_slow_nerves_of_a_cold_limb_meet_no_criteria_of_cidp(celsius, category, tmp_path):
+    rows = """
+    median,right,apb,wrist,80,9.0,10,30,5.5,true,
+    median,right,apb,elbow,300,17.0,9.9,29.8,5.6,true,
+    ulnar,right,adm,wrist,80,7.5,11,33,5.5,true,
+    ulnar,right,adm,below_elbow,285,15.0,10.9,32.8,5.6,true,
+    """
+    study = read(
+        {"sites": rows, "study": f"[limb_temperature_c]\nright_arm = {celsius}\n"},
+        tmp_path / "visit",
+    )
+    found = ncs_cb.analyze(study).diagnosis.query("criteria == 'ean_pns_cidp_2021'")
+    assert found["category"].item() == category

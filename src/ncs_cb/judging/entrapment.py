@@ -16,6 +16,7 @@ from typing import Any
 import pandas as pd
 
 from ncs_cb.columns import as_number
+from ncs_cb.judging.cold import cold_limbs
 from ncs_cb.judging.rows import trap_within
 from ncs_cb.judging.sensory import SensoryStudy, routine
 from ncs_cb.judging.truth import Truth, holds
@@ -25,7 +26,6 @@ from ncs_cb.knowledge.thresholds import value as threshold
 from ncs_cb.model import Details
 
 Row = Mapping[str, Any]
-Limb = tuple[str, str]
 
 _CARPAL_NERVE, _BESIDE = "median", "ulnar"
 # Where the routine distal response is taken, just above the carpal tunnel.
@@ -56,15 +56,6 @@ class Found:
     drop_pct: float = math.nan
     latency_ms: float = math.nan
     limit_ms: float = math.nan
-
-
-def cold_limbs(details: Details) -> frozenset[Limb]:
-    """Give the limbs, as (side, limb), that were colder than their limit."""
-    return frozenset(
-        (name.partition("_")[0], name.partition("_")[2])
-        for name, celsius in details.limb_temperature_c.items()
-        if celsius < threshold(f"cold_limb.minimum_{name.partition('_')[2]}_c")
-    )
 
 
 def entrapments(

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from ncs_cb.judging.cold import lies_in_cold
 from ncs_cb.judging.examined import Examined
 from ncs_cb.judging.rows import Row, nerve_of
 from ncs_cb.judging.sensory import SensoryStudy
@@ -144,6 +145,7 @@ class NerveRules:
         self._shares_of = [PERCENT_OF.index(one.percent_of or PERCENT_OF[0]) for one in clauses]
         # A latency that an entrapment lengthens is no sign of a neuropathy.
         self._is_latency = np.array([one.subject in _LENGTHENED for one in clauses], dtype=bool)
+        self._is_of_cold = np.array([one.subject in _SLOWED for one in clauses], dtype=bool)
         self._combined: dict[tuple[str, bytes], Answers] = {}
 
     def signs(self, visits: Sequence[Examined]) -> list[tuple[NerveSigns, ...]]:
@@ -151,6 +153,10 @@ class NerveRules:
         rows = [row for visit in visits for row in visit.nerves]
         lengthened = [is_so for visit in visits for is_so in _are_lengthened(visit)]
         truths = self._truths(rows, np.array(lengthened, dtype=bool))
+        # What is late, slow or wide in a cold limb says nothing.
+        chilled = [lies_in_cold(nerve_of(row), v.details) for v in visits for row in v.nerves]
+        found = np.outer(np.array(chilled, dtype=bool), self._is_of_cold) & (truths == _HOLDS)
+        truths[found] = _UNKNOWN
         signs = iter(
             [
                 NerveSigns(nerve_of(row), self._answers(row["nerve"], own))
@@ -191,7 +197,7 @@ class NerveRules:
 
 
 _TRUTHS: tuple[Truth, ...] = (False, True, pd.NA)
-_UNKNOWN = 2
+_HOLDS, _UNKNOWN = 1, 2
 
 
 def _number(value: float | bool | None) -> float:
@@ -200,6 +206,9 @@ def _number(value: float | bool | None) -> float:
 
 # What an entrapment at the distal site of a nerve lengthens.
 _LENGTHENED = ("distal_latency_ms", "f_minimum_latency_ms")
+
+# What cold slows, delays or widens.
+_SLOWED = (*_LENGTHENED, "slowest_velocity_m_per_s", "distal_duration_ms")
 
 
 def _are_lengthened(visit: Examined) -> list[bool]:

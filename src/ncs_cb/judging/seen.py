@@ -9,7 +9,8 @@ from functools import wraps
 from typing import Any, TypeVar
 
 from ncs_cb.columns import as_number
-from ncs_cb.judging.entrapment import Found, Limb, cold_limbs
+from ncs_cb.judging.cold import Limb, cold_limbs
+from ncs_cb.judging.entrapment import Found
 from ncs_cb.judging.limits import VELOCITY, Limited
 from ncs_cb.judging.rows import is_absent, nerve_of
 from ncs_cb.judging.sensory import SensoryStudy

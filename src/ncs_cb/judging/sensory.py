@@ -20,6 +20,7 @@ import pandas as pd
 
 from ncs_cb import flags
 from ncs_cb.columns import as_number, by_column, conform, records
+from ncs_cb.judging.cold import lies_in_cold
 from ncs_cb.judging.truth import Truth, holds
 from ncs_cb.knowledge.anatomy import anatomy, find
 from ncs_cb.knowledge.reference import Limit, ReferenceSet, first_limit
@@ -248,7 +249,7 @@ def _typed(value: SensoryValue, details: Details, sets: tuple[ReferenceSet, ...]
         "onset_latency_ms": value.onset_latency_ms,
         "peak_latency_ms": value.peak_latency_ms,
     }
-    judged = _judged(value.nerve, digit, measured, routine, None, details, sets)
+    judged = _judged((nerve, side), digit, measured, routine, None, details, sets)
     return SensoryStudy(nerve, side, stretch, *judged)
 
 
@@ -275,19 +276,19 @@ def _recorded(
                 "peak_latency_ms": as_number(row["negative_peak_latency_ms"]),
             }
             routine = _text(row["stimulation_site"]) in anatomy().nerves[nerve].routine_sites
-            judged = _judged(nerve, muscle, measured, routine, distance, details, sets)
+            judged = _judged((nerve, side), muscle, measured, routine, distance, details, sets)
             yield SensoryStudy(nerve, side, (_BEYOND, place), *judged)
         for low, high in pairwise(known):
             one, other = places[low], places[high]
             time = as_number(other["onset_latency_ms"]) - as_number(one["onset_latency_ms"])
             way = as_number(other["distance_mm"]) - as_number(one["distance_mm"])
             speed = {"velocity_m_per_s": way / time if time > 0 else math.nan}
-            judged = _judged(nerve, muscle, speed, False, None, details, sets)
+            judged = _judged((nerve, side), muscle, speed, False, None, details, sets)
             yield SensoryStudy(nerve, side, (low, high), *judged)
 
 
 def _judged(
-    nerve: str,
+    nerve: tuple[str, str],
     digit: str | None,
     measured: Mapping[str, float | None],
     routine: bool,
@@ -297,15 +298,18 @@ def _judged(
 ) -> tuple[Truth, str, str, tuple[Compared, ...]]:
     """Compare values with their limits: is it normal, by what, and on which numbers."""
     sizes = ("amplitude_uv",) if routine else ()
-    size = _compared(sizes, measured, None, nerve, digit, details, sets)
+    size = _compared(sizes, measured, None, nerve[0], digit, details, sets)
     times = _TIMES if routine else ("velocity_m_per_s",)
     # Latency and velocity of one response are the same fact: one set judges it, the first that
     # can, since the latency limit of one set and the velocity limit of another may contradict.
     time: list[Compared] = []
     for made in sets:
-        time = _compared(times, measured, distance_mm, nerve, digit, details, (made,))
+        time = _compared(times, measured, distance_mm, nerve[0], digit, details, (made,))
         if any(isinstance(one.is_inside, bool) for one in time):
             break
+    if lies_in_cold(nerve, details):
+        # A cold nerve is slow: only that it is not slow can be read.
+        time = [replace(one, is_inside=pd.NA) if one.is_inside is False else one for one in time]
     told = (*size, *time)
     reason = "; ".join(one.reason() for one in told)
     if any(one.is_inside is False for one in told):
