@@ -195,3 +195,16 @@ def test_slow_nerves_of_a_cold_limb_meet_no_criteria_of_cidp(celsius, category, 
     )
     found = ncs_cb.analyze(study).diagnosis.query("criteria == 'ean_pns_cidp_2021'")
     assert found["category"].item() == category
+
+
+def test_nothing_is_called_late_or_slow_by_a_response_of_unknown_time(tmp_path):
+    study = read(VISITS["long_latencies_and_slow"], tmp_path / "visit")
+    unsure = replace(
+        study,
+        typed_responses=tuple(
+            replace(one, flags=("stimulus_time_uncertain",)) for one in study.typed_responses
+        ),
+    )
+    said = "\n".join(ncs_cb.analyze(unsure).impression)
+    assert "Could not be read" in said
+    assert not any(word in said for word in ("Slowed", "slowing", "Long distal", "carpal")), said

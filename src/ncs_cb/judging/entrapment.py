@@ -17,9 +17,10 @@ import pandas as pd
 
 from ncs_cb.columns import as_number
 from ncs_cb.judging.cold import cold_limbs
+from ncs_cb.judging.limits import UNSURE_ONSET, is_late
 from ncs_cb.judging.rows import trap_within
 from ncs_cb.judging.sensory import SensoryStudy, routine
-from ncs_cb.judging.truth import Truth, holds
+from ncs_cb.judging.truth import holds
 from ncs_cb.judging.validity import REFUTED
 from ncs_cb.knowledge.anatomy import Entrapment, anatomy, position
 from ncs_cb.knowledge.thresholds import value as threshold
@@ -118,6 +119,7 @@ def _along(row: Row, is_refuted: bool, rest: float | None) -> Found | None:
     velocity = as_number(row.get("conduction_velocity_m_per_s"))
     # A velocity that may not be read is none, whatever was found of it before.
     slowed = "focal_slowing" in flags and not math.isnan(velocity)
+    slowed = slowed and flags.isdisjoint(UNSURE_ONSET)
     fall = as_number(row.get("amplitude_reduction_pct")) if rest is None else rest
     fallen = (
         holds(fall, "gt", threshold("entrapment.minimum_drop_pct")) is True
@@ -151,14 +153,12 @@ def _carpal(
             or row["muscle"] not in own.routine_muscles
         ):
             continue
-        limit, is_long = _latency(row)
-        if is_long is not True or (side, own.limb) in cold_limbs(details):
+        limit = row["limits"]["motor.distal_latency_ms"]
+        if is_late(row) is not True or (side, own.limb) in cold_limbs(details):
             continue
         velocity, normal = row["slowest_velocity_m_per_s"], row["limits"]["motor.velocity_m_per_s"]
         beside = [
-            _latency(one)[1]
-            for one in nerves
-            if one["nerve"] == _BESIDE and _text(one["side"]) == side
+            is_late(one) for one in nerves if one["nerve"] == _BESIDE and _text(one["side"]) == side
         ]
         kept = holds(100.0 * velocity / normal, "ge", threshold("entrapment.kept_velocity_pct"))
         compared = [
@@ -169,12 +169,6 @@ def _carpal(
         yield Found(
             _CARPAL_NERVE, side, trap, latency_ms=float(row["distal_latency_ms"]), limit_ms=limit
         )
-
-
-def _latency(row: Row) -> tuple[float, Truth]:
-    """Give the limit of the distal latency of a nerve, and whether it is beyond it."""
-    limit = row["limits"]["motor.distal_latency_ms"]
-    return limit, holds(row["distal_latency_ms"], "gt", limit)
 
 
 def _text(value: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ncs_cb.judging.limits import VELOCITY, Limited
+from ncs_cb.judging.limits import VELOCITY, Limited, is_late
 from ncs_cb.judging.rows import holds_entrapment, nerve_of
 from ncs_cb.judging.seen import (
     Nerve,
@@ -85,10 +85,13 @@ def has_normal_sensation(nerves: Iterable[Nerve], visit: Seen) -> bool:
 
 
 @once
-def long_latency(visit: Seen) -> tuple[Nerve, ...]:
-    """Give nerves whose distal latency is beyond its limit."""
-    found = beyond_limit(visit, "distal_latency_ms", "motor.distal_latency_ms", "gt")
-    return tuple(nerve for nerve, _ in found)
+def long_latency(visit: Seen) -> dict[Nerve, tuple[float, float]]:
+    """Give nerves whose distal latency is beyond its limit: the latency, and that limit."""
+    return {
+        nerve_of(row): (row["distal_latency_ms"], row["limits"]["motor.distal_latency_ms"])
+        for row in visit.nerves
+        if is_late(row) is True and not foreign(row)
+    }
 
 
 def _absent_item(row: Row) -> Mapping[str, Any]:
@@ -105,7 +108,14 @@ def f_waves(visit: Seen) -> tuple[Statement, ...]:
 def _f_waves(visit: Seen) -> Iterator[Statement]:
     found = beyond_limit(visit, "f_minimum_latency_ms", "f_wave.minimum_latency_ms", "gt")
     late = tuple(
-        {"kind": "f_wave", "nerve": nerve, "side": side, "value": value, "limit": limit}
+        {
+            "kind": "f_wave",
+            "nerve": nerve,
+            "side": side,
+            "value": value,
+            "limit": limit,
+            "doubts": ("height",),
+        }
         for (nerve, side), (value, limit) in found
         if not is_cold((nerve, side), visit)
     )
@@ -149,6 +159,13 @@ def _is_slow_throughout(nerve: Nerve, visit: Seen) -> bool:
     return bool(judged) and all(one.is_outside for one in judged)
 
 
+def _is_very_late(nerve: Nerve, visit: Seen) -> bool:
+    """Tell whether a distal latency is longer than loss of fibers makes it, and is untold."""
+    value, limit = long_latency(visit)[nerve]
+    least = threshold("impression.demyelinating_latency_pct")
+    return nerve not in trapped(visit) and holds(100.0 * value / limit, "ge", least) is True
+
+
 @once
 def fibers(visit: Seen) -> tuple[Statement, ...]:
     """Say where fibers were lost, and where they conduct slowly."""
@@ -175,10 +192,15 @@ def _fibers(visit: Seen) -> Iterator[Statement]:
         whole = len(found) > 1 and all(_is_slow_throughout(nerve, visit) for nerve in found)
         items = tuple(_slow_item(nerve, visit) for nerve in found)
         yield Statement("fibers", "diffuse" if whole else "slow", items)
-    told = {*found, *said, *trapped(visit)}
-    late = [one for one in long_latency(visit) if one not in told and not is_cold(one, visit)]
+    told = {*said, *trapped(visit)}
+    late = tuple(
+        {"kind": "latency", "nerve": nerve, "side": side, "value": value, "limit": limit}
+        for (nerve, side), (value, limit) in long_latency(visit).items()
+        if ((nerve, side) not in told or _is_very_late((nerve, side), visit))
+        and not is_cold((nerve, side), visit)
+    )
     if late:
-        yield Statement("fibers", "late", tuple(nerve_items(late)))
+        yield Statement("fibers", "late", late)
     yield from f_waves(visit)
     spread = dispersed(visit)
     if spread:

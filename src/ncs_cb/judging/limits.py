@@ -13,7 +13,7 @@ import pandas as pd
 from ncs_cb.columns import by_column, conform
 from ncs_cb.judging import sensory
 from ncs_cb.judging.rows import ByStudy, Row, by_study, is_absent
-from ncs_cb.judging.truth import compared
+from ncs_cb.judging.truth import Truth, compared, holds
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.knowledge.clauses import PERCENT_OF
 from ncs_cb.knowledge.reference import Limit, ReferenceSet, first_limit
@@ -31,6 +31,7 @@ VELOCITY = "conduction_velocity_m_per_s"
 _NAMES = ("study_id", "nerve", "side", "muscle", "quality_flags")
 _OF_TRACES = (*_NAMES, "kind", "stimulation_site", "distance_mm", "response", *_AT_SITES)
 _OF_SEGMENTS = (*_NAMES, "segment", VELOCITY)
+LATENCY_AT = "distal_latency_at_mm"
 _COLUMNS = {"traces": _AT_SITES, "segments": (VELOCITY,)}
 
 
@@ -185,13 +186,52 @@ class NerveLimits:
         who = (person.age_years, person.sex, person.height_cm)
         key = (row["nerve"], row["muscle"], who)
         if key not in self._known:
-            self._known[key] = {name: self._find(name, row, person) for name in PERCENT_OF}
+            found = {name: self._find(name, row, person) for name in PERCENT_OF}
+            self._known[key] = found | {LATENCY_AT: self._latency_distance_mm(row, person)}
         return {**row, "limits": self._known[key]}
 
     def _find(self, name: str, row: Row, person: Details) -> float:
         study, _, item = name.partition(".")
         found = first_limit(self._sets, study, row["nerve"], row["muscle"] or None, item, person)
         return math.nan if found is None else found.value
+
+    def _latency_distance_mm(self, row: Row, person: Details) -> float:
+        """Give the distance to which the limit of the distal latency belongs; NaN for any."""
+        asked = (self._sets, "motor", row["nerve"], row["muscle"] or None)
+        found = first_limit(*asked, "distal_latency_ms", person)
+        at_mm = None if found is None else found.distance_mm
+        return math.nan if at_mm is None else at_mm
+
+
+# Flags of a response whose time nobody knows: nothing is called late or slow by it.
+UNSURE_ONSET = ("artifact_overlaps_onset", "stimulus_time_uncertain")
+
+
+def is_late(row: Row) -> Truth:
+    """Tell whether the distal latency of a nerve is beyond its limit.
+
+    Unknown where it was measured farther away than its limit, at no known distance, or where its
+    onset or stimulus is not sure. Nearer the muscle it is long all the more.
+
+    Parameters
+    ----------
+    row : mapping
+        A row of a nerve as :meth:`NerveLimits.beside` gives it.
+    """
+    found = holds(row["distal_latency_ms"], "gt", row["limits"]["motor.distal_latency_ms"])
+    is_sure = row["distal_flags"].isdisjoint(UNSURE_ONSET)
+    return pd.NA if found is True and not (is_sure and _is_near(row)) else found
+
+
+def is_far(row: Row) -> bool:
+    """Tell whether a distal latency is longer than its limit, but not at the distance of that."""
+    value, limit = row["distal_latency_ms"], row["limits"]["motor.distal_latency_ms"]
+    return holds(value, "gt", limit) is True and not _is_near(row)
+
+
+def _is_near(row: Row) -> bool:
+    own, given = row["distal_distance_mm"], row["limits"][LATENCY_AT]
+    return math.isnan(given) or own <= given or is_same_distance(own, given)
 
 
 class Norm(NamedTuple):

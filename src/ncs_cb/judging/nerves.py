@@ -31,6 +31,12 @@ _F_WAVES = {
     "n_stimuli": "f_stimuli",
 }
 _VELOCITY = "conduction_velocity_m_per_s"
+# Of the response at its distal site, where there is none.
+_NOTHING: dict[str, Any] = {
+    "distal_site": None,
+    "distal_distance_mm": math.nan,
+    "distal_flags": frozenset(),
+}
 _UNKNOWN = dict.fromkeys(NERVE_COLUMNS, math.nan)
 
 
@@ -53,8 +59,9 @@ def nerve_rows(
     -------
     dict of study id to rows
         In order of nerve, side and muscle: these, ``distal_site`` (None when no response was
-        recorded at one) and :data:`~ncs_cb.knowledge.clauses.NERVE_COLUMNS`; what is not known
-        is NaN. The slowest velocity is that of adjacent segments that contain no entrapment site.
+        recorded at one) with distance and flags of its response, and
+        :data:`~ncs_cb.knowledge.clauses.NERVE_COLUMNS`; what is not known is NaN. The slowest
+        velocity is that of adjacent segments that contain no entrapment site.
     """
     typed = {study_id for study_id, one in details.items() if one.f_waves}
     made: dict[str, tuple[Row, ...]] = {}
@@ -67,7 +74,7 @@ def nerve_rows(
         )
         for part in parts:
             for key, known in part:
-                numbers.setdefault(key, {"distal_site": None, **_UNKNOWN}).update(known)
+                numbers.setdefault(key, {**_NOTHING, **_UNKNOWN}).update(known)
         if numbers:
             made[study_id] = tuple(
                 {**_named(study_id, key), **numbers[key]} for key in sorted(numbers)
@@ -94,7 +101,15 @@ def _distal(rows: Iterable[Row]) -> Iterator[tuple[Key, dict[str, Any]]]:
         if rank >= 0 and (key not in found or rank < found[key][0]):
             found[key] = rank, row
     for key, (_, row) in found.items():
-        yield key, {"distal_site": row["stimulation_site"], **_numbers(row, _DISTAL)}
+        yield (
+            key,
+            {
+                "distal_site": row["stimulation_site"],
+                "distal_distance_mm": as_number(row.get("distance_mm")),
+                "distal_flags": row["raised"],
+                **_numbers(row, _DISTAL),
+            },
+        )
 
 
 def _rank(nerve: Any, site: Any) -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from operator import itemgetter
 from typing import Any
 
 from ncs_cb.columns import as_number
@@ -19,7 +20,7 @@ from ncs_cb.judging.fibers import (
     long_latency,
 )
 from ncs_cb.judging.labels import mislabeled
-from ncs_cb.judging.limits import VELOCITY, Limited
+from ncs_cb.judging.limits import LATENCY_AT, UNSURE_ONSET, VELOCITY, Limited, is_far
 from ncs_cb.judging.rows import holds_entrapment, is_absent, nerve_of
 from ncs_cb.judging.seen import (
     Nerve,
@@ -40,11 +41,9 @@ from ncs_cb.judging.validity import REFUTED
 from ncs_cb.knowledge.anatomy import anatomy
 from ncs_cb.wording.impression import Statement
 
-# Flags of a response that stands, although its onset cannot be trusted.
-_UNSURE_ONSET = ("artifact_overlaps_onset", "stimulus_time_uncertain")
 # Flags that say why something is not known, beside what was never written down.
 _WHY = (
-    *_UNSURE_ONSET,
+    *UNSURE_ONSET,
     "clipped",
     "response_begun_before_sweep",
     "non_finite_samples",
@@ -84,6 +83,7 @@ def is_clear(visit: Seen) -> bool:
         or larger(visit)
         or unplaced(visit)
         or long_latency(visit)
+        or any(is_far(row) and not foreign(row) for row in visit.nerves)
         or f_waves(visit)
         or not all(one.is_normal is True for one in visit.studies)
         or any(str(row["technical_validity"]) == REFUTED for row in visit.verdicts)
@@ -115,7 +115,7 @@ def unread(visit: Seen, *, flagged: bool) -> Iterator[Statement]:
         row, kind = one.row, _KINDS.get(one.column, "")
         if kind and not foreign(row):
             raised = row["raised"]
-            unsure = kind == "latency" and raised.intersection(_UNSURE_ONSET)
+            unsure = kind == "latency" and raised.intersection(UNSURE_ONSET)
             if is_absent(row) or not (unsure or one.is_outside is None):
                 continue
             if not flagged or raised.intersection(_WHY):
@@ -127,8 +127,27 @@ def unread(visit: Seen, *, flagged: bool) -> Iterator[Statement]:
                     "side": side,
                     "distal": at,
                 }
+    items |= dict(_far_latencies(visit))
     if items:
         yield Statement("technique", "unread", tuple(items.values()))
+
+
+def _far_latencies(visit: Seen) -> Iterator[tuple[Any, Mapping[str, Any]]]:
+    """Name the long distal latencies that were not measured at the distance of their limit."""
+    for row in visit.nerves:
+        if is_far(row) and not foreign(row) and not is_cold(nerve_of(row), visit):
+            (nerve, side), at = nerve_of(row), row["distal_site"]
+            yield (
+                (nerve, side, at, "latency"),
+                {
+                    "kind": "unread_far",
+                    "nerve": nerve,
+                    "side": side,
+                    "distal": at,
+                    "value": row["distal_latency_ms"],
+                    "given": row["limits"][LATENCY_AT],
+                },
+            )
 
 
 def _is_fast_by_crossing(row: Row, visit: Seen) -> bool:
@@ -146,19 +165,23 @@ def disagreeing(visit: Seen) -> Iterator[Statement]:
     for one in visit.marks:
         if not one.others or not _bears_on(one, visit):
             continue
-        other, (nerve, side) = one.others[0], nerve_of(one.row)
-        english, chinese = titles[other.set_id]
-        item = {
-            "kind": f"sets_{_KINDS.get(one.column, 'velocity')}",
-            "nerve": nerve,
-            "side": side,
-            "value": as_number(one.row[one.column]),
-            "limit": one.limit.value,
-            "other": other.value,
-            "other_set": english,
-            "other_set_zh": chinese or english,
-        }
-        by_set.setdefault(one.limit.set_id, {})[nerve, side, one.column] = item
+        nerve, side = nerve_of(one.row)
+        for other in one.others:
+            english, chinese = titles[other.set_id]
+            item = {
+                "kind": f"sets_{_KINDS.get(one.column, 'velocity')}",
+                "nerve": nerve,
+                "side": side,
+                "value": as_number(one.row[one.column]),
+                "limit": one.limit.value,
+                "other": other.value,
+                "other_set": english,
+                "other_set_zh": chinese or english,
+            }
+            own = by_set.setdefault(one.limit.set_id, {})
+            key = (nerve, side, one.column, other.set_id)
+            # Of several segments the slowest, which is the one that is spoken of.
+            own[key] = min(own.get(key, item), item, key=itemgetter("value"))
     for set_id, items in by_set.items():
         english, chinese = titles[set_id]
         values = {"made": english, "made_zh": chinese or english}
@@ -198,7 +221,7 @@ def _unread_between(row: Row) -> str:
         return ""
     if math.isnan(as_number(row.get("amplitude_reduction_pct"))):
         return "change"
-    if raised.intersection(_UNSURE_ONSET):
+    if raised.intersection(UNSURE_ONSET):
         return "velocity"
     if not math.isnan(as_number(row.get("conduction_velocity_m_per_s"))):
         return ""

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from ncs_cb.columns import as_number
 from ncs_cb.judging.cold import Limb, cold_limbs
 from ncs_cb.judging.entrapment import Found
-from ncs_cb.judging.limits import VELOCITY, Limited
+from ncs_cb.judging.limits import UNSURE_ONSET, VELOCITY, Limited
 from ncs_cb.judging.rows import is_absent, nerve_of
 from ncs_cb.judging.sensory import SensoryStudy
 from ncs_cb.judging.truth import holds
@@ -97,8 +97,12 @@ def cold(visit: Seen) -> frozenset[Limb]:
 
 @once
 def velocities(visit: Seen) -> list[Limited]:
-    """Give the velocities that have a limit of normal."""
-    return [one for one in visit.marks if one.column == VELOCITY]
+    """Give the velocities that have a limit of normal, between responses of known time."""
+    return [
+        one
+        for one in visit.marks
+        if one.column == VELOCITY and one.row["raised"].isdisjoint(UNSURE_ONSET)
+    ]
 
 
 @once
