@@ -36,6 +36,7 @@ _ASKED = (
     "axonal_loss_recent",
     "velocity_implausible",
     "length_implausible",
+    "proximal_larger",
     *CROSSINGS,
     *REFUTING,
 )

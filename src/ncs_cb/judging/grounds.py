@@ -21,6 +21,7 @@ _SETTLING = (
     "polarity_uncertain",
     "amplitude_implausible",
     "electrode_shift",
+    "larger",
     "distal_gate",
 )
 

@@ -31,14 +31,13 @@ from ncs_cb.judging.leading import leading_set
 from ncs_cb.judging.limits import Limited, Norms, absent_distally, limited
 from ncs_cb.judging.normal import disagreeing, is_clear, unread
 from ncs_cb.judging.rows import nerve_of
-from ncs_cb.judging.seen import Seen, cold, nerve_items, once, silent, studied, trapped
+from ncs_cb.judging.seen import Seen, cold, larger, nerve_items, once, silent, studied, trapped
 from ncs_cb.judging.statements import (
     block,
     dispersed,
     entrapment,
     fallen,
     is_crossing_open,
-    larger,
     sensory,
     technical,
     unexplained,
@@ -394,6 +393,7 @@ _SPOILING = (
     ("electrode_shift", (False,)),
     ("complete_block", (None,)),
     ("response", (None,)),
+    ("larger", (None,)),
     ("supramaximal", (None,)),
     ("recent", (None,)),
 )

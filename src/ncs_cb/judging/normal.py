@@ -28,6 +28,7 @@ from ncs_cb.judging.seen import (
     Seen,
     cold,
     foreign,
+    larger,
     place_of,
     segment_item,
     silent,
@@ -35,7 +36,7 @@ from ncs_cb.judging.seen import (
     small,
     trapped,
 )
-from ncs_cb.judging.statements import dispersed, explained, fallen, larger, too_small
+from ncs_cb.judging.statements import dispersed, explained, fallen, too_small
 from ncs_cb.judging.unplaced import unplaced
 from ncs_cb.judging.validity import REFUTED
 from ncs_cb.knowledge.anatomy import anatomy

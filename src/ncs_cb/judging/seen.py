@@ -133,12 +133,27 @@ def slowed(visit: Seen, left_out: Collection[Place]) -> dict[Nerve, tuple[float,
 @once
 def small(visit: Seen) -> dict[Nerve, tuple[float, float]]:
     """Give nerves whose distal response is below its lower limit: its amplitude, and that limit."""
+    # A response that is larger from further up is small for its stimulus, not for its fibers.
+    grown = {(nerve_of(row), row["distal_site"]) for row in larger(visit)}
+    weak = {nerve_of(row) for row in visit.nerves if (nerve_of(row), row["distal_site"]) in grown}
     found = dict(beyond_limit(visit, "distal_amplitude_mv", "motor.amplitude_mv", "lt"))
     for one in visit.marks:
         if one.is_outside and one.column == "negative_peak_amplitude_mv":
             value = 0.0 if is_absent(one.row) else as_number(one.row[one.column])
             found.setdefault(nerve_of(one.row), (value, one.limit.value))
-    return found
+    return {nerve: told for nerve, told in found.items() if nerve not in weak}
+
+
+@once
+def larger(visit: Seen) -> list[Row]:
+    """Give segments whose proximal response is larger than fibers of the nerve can make it."""
+    return [
+        row
+        for row in visit.segments
+        if "proximal_larger" in row["raised"]
+        and row.get("is_adjacent") is not False
+        and not foreign(row)
+    ]
 
 
 @once

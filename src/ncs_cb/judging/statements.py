@@ -16,7 +16,7 @@ from ncs_cb.judging.seen import (
     Row,
     Seen,
     cold,
-    foreign,
+    larger,
     nerve_items,
     once,
     place_of,
@@ -82,18 +82,6 @@ def technical(visit: Seen) -> Iterator[Statement]:
     grown = [row for row in larger(visit) if nerve_of(row) not in map(nerve_of, told)]
     if grown:
         yield Statement("technique", "larger", tuple(segment_item("segment", r) for r in grown))
-
-
-@once
-def larger(visit: Seen) -> list[Row]:
-    """Give segments whose proximal response is larger than fibers of the nerve can make it."""
-    return [
-        row
-        for row in visit.segments
-        if "proximal_larger" in row["raised"]
-        and row.get("is_adjacent") is not False
-        and not foreign(row)
-    ]
 
 
 # ---- 2 block

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ncs_cb.judging.answers import CROSSINGS
 from ncs_cb.judging.premises import REST, Array, Premises, arithmetic, evidence_row, giver
 from ncs_cb.judging.rest import reduced
 from ncs_cb.judging.table import Segments
@@ -231,6 +232,19 @@ class Standing:
             self.say(at, "recovery", "refuted", False, further=sites[at])
         self.put(back, "undetermined", self.left_open)
         self.refuted = self.refuted | back
+
+    def larger(self) -> None:
+        """Leave open what a response larger than the distal one may hide.
+
+        Where crossing fibers make it larger the distal stimulus was not too weak.
+        """
+        asked = self.found.asked
+        larger = asked.is_("proximal_larger", "raised") & (self.grade == "none")
+        for name in CROSSINGS:
+            larger &= ~asked.is_(name, "raised")
+        for at in np.flatnonzero(larger).tolist():
+            self.say(at, "larger", "hidden", None)
+        self.put(larger, "undetermined", self.made.grades[0])
 
     def technical_validity(self) -> Array:
         """Give ``attested``, ``not_attested`` or ``refuted`` for every segment."""

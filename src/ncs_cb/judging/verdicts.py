@@ -316,6 +316,7 @@ def _standing(
         stands.recovery(_by_rules(one, seen)[1])
     stands.order()
     stands.technique()
+    stands.larger()
     return stands, by_numbers, covered
 
 
