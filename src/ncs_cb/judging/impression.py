@@ -7,6 +7,7 @@ says which statement holds, of what, and on which numbers.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ from ncs_cb.judging.fibers import (
     axonal,
     demyelinating,
     demyelinating_somewhere,
+    f_waves,
     fibers,
     has_normal_sensation,
     is_firm,
@@ -31,7 +33,17 @@ from ncs_cb.judging.leading import leading_set
 from ncs_cb.judging.limits import Limited, Norms, absent_distally, limited
 from ncs_cb.judging.normal import disagreeing, is_clear, unread
 from ncs_cb.judging.rows import nerve_of
-from ncs_cb.judging.seen import Seen, cold, larger, nerve_items, once, silent, studied, trapped
+from ncs_cb.judging.seen import (
+    Seen,
+    cold,
+    larger,
+    nerve_items,
+    once,
+    segment_item,
+    silent,
+    studied,
+    trapped,
+)
 from ncs_cb.judging.statements import (
     block,
     dispersed,
@@ -41,6 +53,7 @@ from ncs_cb.judging.statements import (
     sensory,
     technical,
     unexplained,
+    without_area,
 )
 from ncs_cb.judging.unplaced import between_step, fallen_unplaced, unplaced, unplaced_said
 from ncs_cb.judging.validity import ATTESTED, NOT_ATTESTED, REFUTED
@@ -339,6 +352,9 @@ def _step_of_findings(visit: Seen, lacking: tuple[Statement, ...]) -> Iterator[S
         yield Statement("step", "entrapment")
     elif unplaced(visit):
         yield from between_step(visit)
+    elif without_area(visit):
+        rows = tuple(segment_item("segment", row) for row in without_area(visit))
+        yield Statement("step", "area", rows)
     elif suspected and (asked := tuple(_asked(visit))):
         yield from asked
     elif visit.graded():
@@ -362,7 +378,8 @@ def _step_of_the_rest(visit: Seen, lacking: tuple[Statement, ...]) -> Iterator[S
     elif unexplained(visit):
         yield Statement("step", "sensory_more")
     elif any(said.case in _SLOW for said in fibers(visit)):
-        yield Statement("step", "slow")
+        has_f = any(not math.isnan(row["f_minimum_latency_ms"]) for row in visit.nerves)
+        yield Statement("step", "slow_with_f" if has_f or f_waves(visit) else "slow")
     elif visit.details.findings.get(_WEAK) is True:
         yield from _proximal(visit)
 

@@ -101,7 +101,7 @@ def block(visit: Seen) -> Iterator[Statement]:
         if not any(premise(row, name, holds=False) for name in _SAID_BEFORE)
     ]
     if open_:
-        yield Statement("block", "open", tuple(_open_item(row, numbers) for row in open_))
+        yield Statement("block", "open", tuple(_open_item(visit, row, numbers) for row in open_))
     yield from explained(visit)
     told = {nerve_of(row) for row in (*graded, *visit.open_())}.union(silent(visit))
     beyond = [
@@ -204,15 +204,33 @@ def _crossing_doubt(row: Row) -> str:
     return "likely" if one is not None and one["value"] == "pattern" else "unexamined"
 
 
-def _open_item(row: Row, numbers: Mapping[Any, Row]) -> Mapping[str, Any]:
+def _open_item(visit: Seen, row: Row, numbers: Mapping[Any, Row]) -> Mapping[str, Any]:
     if premise(row, "complete_block", holds=None) is not None:
         return segment_item("segment_absent", row)
     measured = numbers.get(place_of(row), {})
+    doubts = ("no_area",) if row in without_area(visit) else ()
     for kind in ("amplitude", "area"):
         fall = as_number(measured.get(f"{kind}_reduction_pct"))
         if fall > 0.0:
-            return segment_item(f"open_{kind}", row, fall=fall)
-    return segment_item("segment", row)
+            return segment_item(f"open_{kind}", row, fall=fall, doubts=doubts)
+    return segment_item("segment", row, doubts=doubts)
+
+
+@once
+def without_area(visit: Seen) -> list[Row]:
+    """Give segments that only their area keeps from being judged: the amplitude is known."""
+    known = {
+        place_of(row)
+        for row in visit.segments
+        if not math.isnan(as_number(row.get("amplitude_reduction_pct")))
+    }
+    return [
+        row
+        for row in visit.open_()
+        if place_of(row) in known
+        and any("area" in column for column in row["grounds"].unknown)
+        and not any("amplitude" in column for column in row["grounds"].unknown)
+    ]
 
 
 def _blocked_item(row: Row, numbers: Mapping[Any, Row]) -> Mapping[str, Any]:
