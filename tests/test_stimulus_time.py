@@ -121,10 +121,24 @@ def test_a_pulse_far_from_the_markers_of_all_sites_is_the_stimulus(delay_ms):
     assert all("stimulus_realigned" in names for names in result.traces["quality_flags"])
 
 
-def test_what_is_sharp_at_another_distance_from_each_marker_is_no_stimulus():
-    both = [sweep(s, 11.0 + n, number=n, before_ms=24.0) for n, s in enumerate(SITES)]
-    made, decisions = questioned(both, "u", delay_ms=None, is_polarity_told=True)
-    assert [t.stimulus_index for t in made] == [t.stimulus_index for t in both]
+@pytest.mark.parametrize("delay_ms", [9.0, 12.0, 15.0, 22.0])
+@pytest.mark.parametrize("late", SITES)
+def test_one_site_whose_pulse_comes_far_behind_its_marker_is_counted_from_it(delay_ms, late):
+    both = [
+        sweep(s, delay_ms if s == late else 0.0, number=n, before_ms=20.0)
+        for n, s in enumerate(SITES)
+    ]
+    made, _ = questioned(both, "u", delay_ms=None, is_polarity_told=True)
+    result = ncs_cb.analyze(Study("s", made))
+    assert list(result.traces["onset_latency_ms"]) == pytest.approx([3.2, 7.0], abs=0.15)
+    assert list(result.traces["negative_peak_amplitude_mv"]) == pytest.approx([8.4, 2.9], rel=0.02)
+
+
+def test_what_is_sharp_far_from_the_marker_of_one_site_alone_is_no_stimulus():
+    made, decisions = questioned(
+        [sweep("wrist", 11.0, before_ms=24.0)], "u", delay_ms=None, is_polarity_told=True
+    )
+    assert [t.stimulus_index for t in made] == [24 * 20]
     assert not decisions
 
 
@@ -136,6 +150,26 @@ def test_the_site_whose_pulse_is_not_seen_among_far_ones_is_uncertain():
     made, _ = questioned([*three, silent], "u", delay_ms=None, is_polarity_told=True)
     assert ["stimulus_realigned" in t.flags for t in made] == [True, True, False]
     assert "stimulus_time_uncertain" in made[2].flags
+
+
+@pytest.mark.parametrize("delay_ms", [-22.0, -18.0, -15.0, -9.0])
+def test_a_response_before_the_marker_is_not_absent_and_makes_no_block(delay_ms):
+    both = [
+        sweep("wrist", 0.0, 0.0, before_ms=30.0),
+        sweep("below_elbow", delay_ms, 0.0, number=1, before_ms=30.0),
+    ]
+    result = ncs_cb.analyze(Study("s", both), supramaximal=True)
+    flags = result.traces["quality_flags"].tolist()
+    assert "response_absent" not in flags[1]
+    assert "response_begun_before_sweep" in flags[1]
+    assert set(result.verdicts["conduction_block"]) <= {"undetermined", "not_covered"}
+
+
+def test_noise_before_the_marker_is_no_response():
+    both = [sweep("wrist", artefact_mv=0.0), sweep("below_elbow", artefact_mv=0.0, number=1)]
+    silent = replace(both[1], samples_mv=np.random.default_rng(3).normal(0, 0.003, 1080))
+    flags = ncs_cb.analyze(Study("s", [both[0], silent])).traces["quality_flags"].tolist()
+    assert "response_absent" in flags[1]
 
 
 @pytest.mark.parametrize("delay_ms", [-20.0, 20.0])

@@ -194,6 +194,9 @@ QUIET_SHARE = 0.125
 SMALL_TAIL = 0.25
 BACK_SHARE = 0.1
 END_MS = 3.0
+# What lies before the marker and is so many times as large as what the sweep ends with is a
+# response, whose stimulus came before the marker; no nearer to the marker than its own artefact.
+LARGE_BEFORE, GUARD_MS = 8.0, 0.35
 # So much before the stimulus makes a baseline.
 BEFORE_MS = 0.35
 # The level before the stimulus is taken from no more than this, and preferred to that before

@@ -220,6 +220,28 @@ static int64_t of_late_sweep(const Row *w, int64_t facts, Index missed, double *
     return (facts & ~(int64_t)ABSENT) | BEGUN_BEFORE;
 }
 
+static double extent_of_samples(Samples x, Index a, Index b)
+{
+    double low = sample(x, a), high = low;
+    for (Index i = a + 1; i < b; i++) {
+        double v = sample(x, i);
+        low = smaller(low, v);
+        high = larger(high, v);
+    }
+    return high - low;
+}
+
+/* Whether the n samples, of which so many lie before the marker, hold something there as large as
+ * a response beside what they end with: its stimulus was given before the marker. */
+static int lies_before(Samples x, Index n, Index n_before, double per_ms)
+{
+    Index stop = n_before - whole(GUARD_MS * per_ms + 0.5);
+    Index last = later(n_before, n - whole(QUIET_END_MS * per_ms));
+    if (stop < 3 || n - last < 3)
+        return 0;
+    return extent_of_samples(x, 0, stop) > LARGE_BEFORE * extent_of_samples(x, last, n);
+}
+
 /* Measure n samples with a stimulus; write every cell of `out`; return facts as bits. */
 static int64_t measure_row(Row *w, Samples x, Index n, Index stimulus, double *out)
 {
@@ -265,6 +287,8 @@ static int64_t measure_row(Row *w, Samples x, Index n, Index stimulus, double *o
     facts = mark(w, end, facts, out);
     if (missed > 0)
         facts = of_late_sweep(w, facts, missed, out);
+    else if ((facts & ABSENT) && lies_before(x, n, stimulus, w->per_ms))
+        facts = (facts & ~(int64_t)ABSENT) | BEGUN_BEFORE;
     Index zero = facts & REALIGNED ? w->pulse_from : marker - missed;
     if (w->stimulus != zero) {
         double moved = (double)(w->stimulus - zero) * w->step;

@@ -17,7 +17,7 @@ from ncs_cb.model import Decision, RecordingOverride, Trace
 from ncs_cb.readers._shared.reader import Recording
 from ncs_cb.readers._shared.scale import checked_scale, skipped_ms
 from ncs_cb.readers._shared.stated import against_stated
-from ncs_cb.readers._shared.zero import agreed, counted_from_pulse, may_lie_farther, pulse_limits
+from ncs_cb.readers._shared.zero import counted_from_pulse, found_far, may_lie_farther, pulse_limits
 
 # So many samples of each sweep tell whether it may be the twin of another.
 _COMPARED_AT_FIRST = 16
@@ -129,9 +129,8 @@ def questioned(
     if delay_ms is None:
         seen: Sequence[int] = [one.pulse for one in found]
         if may_lie_farther(traces, seen):
-            # Far from every marker what looks like an artefact is one only where all sweeps agree.
             far = _answers(rows, made, groups, is_far=True)
-            seen = agreed(traces, [one.pulse for one in far], seen)
+            seen = found_far(traces, [one.pulse for one in far], seen)
         made = counted_from_pulse(traces, seen, decisions)
         if made is not traces:
             found = _answers(rows, made, groups)

@@ -78,11 +78,12 @@ def may_lie_farther(traces: Sequence[Trace], seen: Sequence[int]) -> bool:
     return NOT_SEEN in motor and DOUBTED not in motor and len(sites) > 1
 
 
-def agreed(traces: Sequence[Trace], far: Sequence[int], seen: Sequence[int]) -> Sequence[int]:
-    """Give the artefacts found far from the markers where they lie at one distance from them.
+def found_far(traces: Sequence[Trace], far: Sequence[int], seen: Sequence[int]) -> Sequence[int]:
+    """Give the artefacts found far from the markers, in a recording that shows those of two sites.
 
     A response comes later the farther away its site is stimulated; what lies at one distance from
-    the markers of several sites is how late, or early, the trigger was.
+    the markers of several sites is how late, or early, the trigger was, whatever is sharp about
+    the markers.
 
     Parameters
     ----------
@@ -96,9 +97,13 @@ def agreed(traces: Sequence[Trace], far: Sequence[int], seen: Sequence[int]) -> 
         shift = _shift_ms(trace, at) if trace.kind == "motor" else None
         if shift is not None:
             found.setdefault(trace.site, []).append(shift)
+    if len(found) < 2:
+        return seen
     shifts = [shift for of_site in found.values() for shift in of_site]
-    within = value("stimulus_time.edge_ms")
-    return far if len(found) > 1 and max(shifts) - min(shifts) <= within else seen
+    if max(shifts) - min(shifts) <= value("stimulus_time.edge_ms"):
+        return far
+    # Each site may have been triggered in its own way: what was seen about a marker stands.
+    return [one if at == NOT_SEEN else at for at, one in zip(seen, far, strict=True)]
 
 
 def _shift_ms(trace: Trace, at: int) -> float | None:
