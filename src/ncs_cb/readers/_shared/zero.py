@@ -97,13 +97,24 @@ def found_far(traces: Sequence[Trace], far: Sequence[int], seen: Sequence[int]) 
         shift = _shift_ms(trace, at) if trace.kind == "motor" else None
         if shift is not None:
             found.setdefault(trace.site, []).append(shift)
-    if len(found) < 2:
-        return seen
     shifts = [shift for of_site in found.values() for shift in of_site]
-    if max(shifts) - min(shifts) <= value("stimulus_time.edge_ms"):
+    within = value("stimulus_time.edge_ms")
+    if len(found) > 1 and max(shifts) - min(shifts) <= within:
         return far
-    # Each site may have been triggered in its own way: what was seen about a marker stands.
-    return [one if at == NOT_SEEN else at for at, one in zip(seen, far, strict=True)]
+    # Each site may have been triggered in its own way: where the artefacts of others are seen.
+    if set(seen) == {NOT_SEEN}:
+        return seen
+    return [
+        one if at == NOT_SEEN and _is_beyond(trace, one) else at
+        for trace, at, one in zip(traces, seen, far, strict=True)
+    ]
+
+
+def _is_beyond(trace: Trace, at: int) -> bool:
+    """Tell whether an artefact lies where none is looked for about a marker."""
+    before, _, latest, *_ = pulse_limits()
+    shift = _shift_ms(trace, at)
+    return shift is not None and not -before <= shift <= latest
 
 
 def _shift_ms(trace: Trace, at: int) -> float | None:
