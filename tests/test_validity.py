@@ -76,6 +76,18 @@ def grades(row):
     return tuple(row[["grade_by_numbers", "conduction_block", "technical_validity"]])
 
 
+@pytest.mark.parametrize(
+    ("wrist_mv", "attested", "grade"),
+    [(9.0, "true", "none"), (7.8, "true", "undetermined"), (8.5, "false", "undetermined")],
+)
+def test_a_distal_response_that_is_too_small_leaves_block_open(visit, wrist_mv, attested, grade):
+    # The proximal response is 11, 28 and 18 % larger.
+    rows = ulnar((wrist_mv, 3 * wrist_mv, 5.8), (10.0, 30.0, 5.8))
+    rows = rows.replace("true", attested, 1)
+    row = verdict(visit(rows))
+    assert row["conduction_block"] == grade
+
+
 def test_an_attested_drop_is_block_and_settles_the_category(visit):
     result = visit(BLOCKED)
     assert grades(verdict(result)) == ("definite", "definite", "attested")

@@ -236,10 +236,13 @@ class Standing:
     def larger(self) -> None:
         """Leave open what a response larger than the distal one may hide.
 
-        Where crossing fibers make it larger the distal stimulus was not too weak.
+        Far larger: healthy responses vary, too. Where crossing fibers make it larger the distal
+        stimulus was not too weak.
         """
         asked = self.found.asked
-        larger = asked.is_("proximal_larger", "raised") & (self.grade == "none")
+        gain_pct = -self.table.number("amplitude_reduction_pct")[0]
+        is_far = gain_pct > thresholds.value("proximal_larger.hiding_gain_pct") + TOLERANCE
+        larger = asked.is_("proximal_larger", "raised") & (self.grade == "none") & is_far
         for name in CROSSINGS:
             larger &= ~asked.is_(name, "raised")
         for at in np.flatnonzero(larger).tolist():
