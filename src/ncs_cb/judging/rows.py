@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ncs_cb import flags
+from ncs_cb.columns import SEGMENT_KEYS
 from ncs_cb.judging.grounds import grounds_of
 from ncs_cb.judging.nerves import Row, nerve_rows
 from ncs_cb.judging.table import is_adjacent
@@ -50,14 +51,9 @@ _OF_TRACES = (
     "total_negative_duration_ms",
     "quality_flags",
 )
+_PLACE = (*SEGMENT_KEYS, "distal_site", "proximal_site")
 _OF_SEGMENTS = (
-    "study_id",
-    "nerve",
-    "side",
-    "muscle",
-    "segment",
-    "distal_site",
-    "proximal_site",
+    *_PLACE,
     "length_mm",
     "is_entrapment_site",
     "amplitude_reduction_pct",
@@ -67,13 +63,7 @@ _OF_SEGMENTS = (
     "quality_flags",
 )
 _OF_VERDICTS = (
-    "study_id",
-    "nerve",
-    "side",
-    "muscle",
-    "segment",
-    "distal_site",
-    "proximal_site",
+    *_PLACE,
     "criteria",
     "conduction_block",
     "grade_by_numbers",
