@@ -113,7 +113,7 @@ def sites_between(nerve: str, segment: str) -> tuple[str, ...]:
 def _along(row: Row, is_refuted: bool, rest: float | None) -> Found | None:
     """Find slowing or a fall in a segment that lies across an entrapment site and no more."""
     # A longer segment cannot say that the change lies at the site.
-    if row.get("is_adjacent") is False or sites_between(row["nerve"], row["segment"]):
+    if sites_between(row["nerve"], row["segment"]):
         return None
     flags = row["raised"]
     velocity = as_number(row.get("conduction_velocity_m_per_s"))

@@ -144,10 +144,7 @@ def along(nerve: Nerve, visit: Seen) -> list[Limited]:
     return [
         one
         for one in velocities(visit)
-        if nerve_of(one.row) == nerve
-        and one.row.get("is_adjacent") is not False
-        and not foreign(one.row)
-        and one.is_outside is not None
+        if nerve_of(one.row) == nerve and not foreign(one.row) and one.is_outside is not None
     ]
 
 

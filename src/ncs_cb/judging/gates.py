@@ -48,7 +48,7 @@ def hides_fall(segments: Sequence[Row]) -> bool:
     return any(
         holds(row.get("amplitude_reduction_pct"), "gt", least) is True
         for row in segments
-        if row.get("is_entrapment_site") is True and row.get("is_adjacent") is not False
+        if row.get("is_entrapment_site") is True
     )
 
 

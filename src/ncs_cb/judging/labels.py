@@ -24,7 +24,6 @@ def mislabeled(visit: Seen) -> list[Row]:
         nerve_of(row): row
         for row in reversed(visit.segments)
         if foreign(row)
-        and row.get("is_adjacent") is not False
         and nerve_of(row) not in own
         and holds(as_number(row.get("amplitude_reduction_pct")), "ge", 0.0) is True
     }

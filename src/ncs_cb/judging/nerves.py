@@ -122,7 +122,7 @@ def _rank(nerve: Any, site: Any) -> int:
 def _slowest(rows: Iterable[Row]) -> Iterator[tuple[Key, dict[str, Any]]]:
     found: dict[Key, float] = {}
     for row in rows:
-        if row.get("is_adjacent") is False or row.get("is_entrapment_site") is True:
+        if row.get("is_entrapment_site") is True:
             continue
         if _VELOCITY not in row:
             continue  # a table that was typed in without velocities

@@ -107,7 +107,7 @@ def unread(visit: Seen, *, flagged: bool) -> Iterator[Statement]:
     for row in visit.segments:
         if flagged and row["raised"].isdisjoint(_WHY):
             continue
-        if row.get("is_adjacent") is False or foreign(row) or place_of(row) in told:
+        if foreign(row) or place_of(row) in told:
             continue
         kind = _unread_between(row)
         if kind:
@@ -153,10 +153,8 @@ def _far_latencies(visit: Seen) -> Iterator[tuple[Any, Mapping[str, Any]]]:
 
 def _is_fast_by_crossing(row: Row, visit: Seen) -> bool:
     """Tell whether crossing fibers that bypass an entrapment make a velocity too fast to be one."""
-    is_between_sites = row.get("is_adjacent") is not False and not foreign(row)
-    return (
-        row["raised"].issuperset(_CROSSED) and is_between_sites and nerve_of(row) in trapped(visit)
-    )
+    is_crossed = row["raised"].issuperset(_CROSSED)
+    return is_crossed and not foreign(row) and nerve_of(row) in trapped(visit)
 
 
 def disagreeing(visit: Seen) -> Iterator[Statement]:
@@ -192,7 +190,7 @@ def disagreeing(visit: Seen) -> Iterator[Statement]:
 def _bears_on(one: Limited, visit: Seen) -> bool:
     """Tell whether it matters what another set says of a value."""
     row, is_velocity = one.row, one.column == VELOCITY
-    if foreign(row) or row.get("is_adjacent") is False:
+    if foreign(row):
         return False
     # One limit for all ages is wrong in the legs, and one for all segments at an entrapment site.
     if anatomy().nerves[row["nerve"]].limb == "leg":

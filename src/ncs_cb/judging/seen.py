@@ -119,7 +119,7 @@ def slowed(visit: Seen, left_out: Collection[Place]) -> dict[Nerve, tuple[float,
     worst: dict[Nerve, tuple[float, float]] = {}
     for one in velocities(visit):
         row, nerve = one.row, nerve_of(one.row)
-        if not one.is_outside or row.get("is_adjacent") is False or foreign(row):
+        if not one.is_outside or foreign(row):
             continue
         # Slow across an entrapment site, and no slower than beside it: the nerve is slow there.
         if place_of(row) in left_out or (row["trap"] is not None and nerve in trapped(visit)):
@@ -148,11 +148,7 @@ def small(visit: Seen) -> dict[Nerve, tuple[float, float]]:
 def larger(visit: Seen) -> list[Row]:
     """Give segments whose proximal response is larger than fibers of the nerve can make it."""
     return [
-        row
-        for row in visit.segments
-        if "proximal_larger" in row["raised"]
-        and row.get("is_adjacent") is not False
-        and not foreign(row)
+        row for row in visit.segments if "proximal_larger" in row["raised"] and not foreign(row)
     ]
 
 

@@ -37,7 +37,6 @@ def unplaced(visit: Seen) -> list[Row]:
         for row in visit.segments
         if row["trap"] is not None
         and sites_between(row["nerve"], row["segment"])
-        and row.get("is_adjacent") is not False
         and not foreign(row)
         and nerve_of(row) not in trapped(visit)
         and place_of(row) not in told

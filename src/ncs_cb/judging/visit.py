@@ -103,7 +103,7 @@ def _velocity_facts(
     blocked = _blocked(judged)
     shares: dict[bool, list[float]] = {True: [], False: []}
     for row in rows:
-        if row.get("is_adjacent") is False or holds_entrapment(row):
+        if holds_entrapment(row):
             continue
         share = velocity_share(row, person, sets)
         if not math.isnan(share):
@@ -140,7 +140,7 @@ def _entrapment_facts(verdict_rows: Sequence[Row], rows: Sequence[Row]) -> Facts
         for row in verdict_rows
         if str(row["technical_validity"]) == REFUTED
     }
-    mine = [row for row in rows if row.get("is_adjacent") is not False and holds_entrapment(row)]
+    mine = [row for row in rows if holds_entrapment(row)]
     drops = [
         float(row.get("amplitude_reduction_pct", math.nan))
         for row in mine
